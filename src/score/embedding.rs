@@ -1,0 +1,115 @@
+//! A tower's output, and the distance between two of them.
+
+use serde::Serialize;
+use thiserror::Error;
+
+/// A point in a tower's output space.
+///
+/// Invariant: it has at least one coordinate, and every coordinate is finite.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embedding(Box<[f32]>);
+
+/// Why numbers are not an [`Embedding`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum InvalidEmbedding {
+    /// There is no coordinate at all.
+    #[error("the embedding is empty")]
+    Empty,
+    /// A coordinate is NaN or infinite.
+    #[error("coordinate {0} of the embedding is not finite")]
+    NotFinite(usize),
+    /// It has no direction, where one is needed.
+    #[error("the embedding has no length, so it can't be scaled to unit length")]
+    Zero,
+}
+
+/// The L2 distance between two embeddings: finite, and at least 0.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize)]
+#[serde(transparent)]
+pub struct Distance(f64);
+
+impl Embedding {
+    /// Takes coordinates as they are.
+    pub fn new(coordinates: impl Into<Box<[f32]>>) -> Result<Self, InvalidEmbedding> {
+        let coordinates = coordinates.into();
+        if coordinates.is_empty() {
+            return Err(InvalidEmbedding::Empty);
+        }
+        match coordinates.iter().position(|it| !it.is_finite()) {
+            Some(at) => Err(InvalidEmbedding::NotFinite(at)),
+            None => Ok(Self(coordinates)),
+        }
+    }
+
+    /// Scales it to an L2 norm of 1, as towers want whose metadata say `unit`.
+    pub fn into_unit(mut self) -> Result<Self, InvalidEmbedding> {
+        let norm = self.0.iter().map(|it| f64::from(*it).powi(2)).sum::<f64>().sqrt();
+        if norm == 0.0 {
+            return Err(InvalidEmbedding::Zero);
+        }
+        for it in &mut self.0 {
+            #[expect(clippy::cast_possible_truncation, reason = "back to the tower's precision")]
+            let scaled = (f64::from(*it) / norm) as f32;
+            *it = scaled;
+        }
+        Ok(self)
+    }
+
+    /// Its coordinates, in the tower's order.
+    pub fn coordinates(&self) -> &[f32] {
+        &self.0
+    }
+
+    /// How many coordinates it has; at least 1.
+    pub fn width(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The L2 distance to `other`, summed in `f64`.
+    ///
+    /// # Panics
+    ///
+    /// If the two differ in width: embeddings of different towers have no distance.
+    pub fn distance(&self, other: &Self) -> Distance {
+        assert_eq!(self.width(), other.width(), "embeddings of one tower");
+        let squares =
+            self.0.iter().zip(&other.0).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2));
+        Distance(squares.sum::<f64>().sqrt())
+    }
+}
+
+impl Distance {
+    /// The distance as a number.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_four_five() {
+        let [a, b] = [[0.0, 0.0], [3.0, 4.0]].map(|it| Embedding::new(it).expect("a point"));
+        assert!((a.distance(&b).get() - 5.0).abs() < 1e-12);
+        assert!(a.distance(&a).get().abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_is_not_finite_is_no_embedding() {
+        assert_eq!(Embedding::new([0.0, f32::NAN]), Err(InvalidEmbedding::NotFinite(1)));
+        assert_eq!(Embedding::new([f32::INFINITY]), Err(InvalidEmbedding::NotFinite(0)));
+        assert_eq!(Embedding::new([]), Err(InvalidEmbedding::Empty));
+    }
+
+    #[test]
+    fn a_unit_embedding_has_norm_one() {
+        let unit = Embedding::new([3.0, 4.0]).and_then(Embedding::into_unit).expect("a direction");
+        assert_eq!(unit.coordinates(), [0.6, 0.8]);
+        assert_eq!(
+            Embedding::new([0.0, 0.0]).and_then(Embedding::into_unit),
+            Err(InvalidEmbedding::Zero)
+        );
+    }
+}

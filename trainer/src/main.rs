@@ -1,0 +1,2 @@
+//! Trains, evaluates and calibrates the towers that siamese serves.
+fn main() {}
