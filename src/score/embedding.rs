@@ -28,6 +28,11 @@ pub enum InvalidEmbedding {
 #[serde(transparent)]
 pub struct Distance(f64);
 
+/// A number that can't be a [`Distance`].
+#[derive(Clone, Copy, Debug, PartialEq, Error)]
+#[error("a distance is a finite number of at least 0, which {0} is not")]
+pub struct InvalidDistance(f64);
+
 impl Embedding {
     /// Takes coordinates as they are.
     pub fn new(coordinates: impl Into<Box<[f32]>>) -> Result<Self, InvalidEmbedding> {
@@ -78,6 +83,18 @@ impl Embedding {
     }
 }
 
+impl TryFrom<f64> for Distance {
+    type Error = InvalidDistance;
+
+    fn try_from(value: f64) -> Result<Self, Self::Error> {
+        if value.is_finite() && 0.0 <= value {
+            Ok(Self(value))
+        } else {
+            Err(InvalidDistance(value))
+        }
+    }
+}
+
 impl Distance {
     /// The distance as a number.
     pub fn get(self) -> f64 {
@@ -101,6 +118,14 @@ mod tests {
         assert_eq!(Embedding::new([0.0, f32::NAN]), Err(InvalidEmbedding::NotFinite(1)));
         assert_eq!(Embedding::new([f32::INFINITY]), Err(InvalidEmbedding::NotFinite(0)));
         assert_eq!(Embedding::new([]), Err(InvalidEmbedding::Empty));
+    }
+
+    #[test]
+    fn a_distance_is_finite_and_not_negative() {
+        assert_eq!(Distance::try_from(0.0).map(Distance::get), Ok(0.0));
+        for value in [-0.1, f64::NAN, f64::INFINITY] {
+            assert!(Distance::try_from(value).is_err(), "{value}");
+        }
     }
 
     #[test]

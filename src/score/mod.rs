@@ -2,8 +2,16 @@
 //!
 //! Pure: numbers in, values out. Knows no pictures, no tower and no HTTP.
 
+mod calibration;
 mod embedding;
+mod operating_point;
+mod probability;
+mod scores;
 mod threshold;
 
-pub use embedding::{Distance, Embedding, InvalidEmbedding};
+pub use calibration::{Calibration, CalibrationError, InvalidCalibration, InvalidTable};
+pub use embedding::{Distance, Embedding, InvalidDistance, InvalidEmbedding};
+pub use operating_point::{OperatingPoint, UnsupportedFmr};
+pub use probability::{InvalidProbability, Probability};
+pub use scores::{NoPairs, Rates, Scores, equal_error_rate};
 pub use threshold::{InvalidThreshold, Threshold, Verdict};

@@ -1,0 +1,232 @@
+//! What was measured of a tower on pairs it had not been trained on.
+//!
+//! Written by the trainer into the tower's file, read by the server out of any file: nothing of it
+//! is believed before it has been checked.
+
+mod table;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::{Distance, NoPairs, OperatingPoint, Probability, Scores, Threshold, UnsupportedFmr};
+use table::Table;
+
+pub use table::InvalidTable;
+
+/// The error rates of a tower by threshold, and the probability of a distance.
+///
+/// In JSON:
+/// `{"data": "orl-faces", "split": "people unseen in training", "identities": 10, "same_pairs":
+/// 450, "different_pairs": 4500, "eer": 0.04, "table": [[0.0, 0, 450], …], "probability":
+/// {"intercept": 9.1, "slope": -8.7}}`, where a row of the table is a threshold, the different
+/// pairs called same at it, and the same pairs called different. `probability` may be missing.
+///
+/// Invariant: there are at least two identities and a pair of each kind; rates lie in `[0, 1]`;
+/// the table's thresholds ascend while its false matches never fall and its false non-matches
+/// never rise.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Written")]
+pub struct Calibration {
+    data: String,
+    split: String,
+    identities: u64,
+    same_pairs: u64,
+    different_pairs: u64,
+    eer: f64,
+    table: Table,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probability: Option<Probability>,
+}
+
+/// Why nothing could be calibrated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum CalibrationError {
+    /// There is nobody to be different from.
+    #[error("a calibration needs two identities or more, not {0}")]
+    TooFewIdentities(u64),
+    /// One of the two error rates can't be measured.
+    #[error(transparent)]
+    NoPairs(#[from] NoPairs),
+}
+
+/// Why a file's numbers are not a [`Calibration`].
+#[derive(Clone, Copy, Debug, PartialEq, Error)]
+pub enum InvalidCalibration {
+    /// There is nobody to be different from.
+    #[error("the calibration has {0} identities, where it takes two or more")]
+    TooFewIdentities(u64),
+    /// One of the two error rates can't have been measured.
+    #[error("the calibration has no same or no different pairs")]
+    NoPairs,
+    /// It is no rate.
+    #[error("the calibration's EER, {0}, is not between 0 and 1")]
+    Eer(f64),
+    /// The table can't be one of errors by threshold.
+    #[error(transparent)]
+    Table(#[from] InvalidTable),
+}
+
+#[derive(Deserialize)]
+struct Written {
+    data: String,
+    split: String,
+    identities: u64,
+    same_pairs: u64,
+    different_pairs: u64,
+    eer: f64,
+    table: Table,
+    probability: Option<Probability>,
+}
+
+impl TryFrom<Written> for Calibration {
+    type Error = InvalidCalibration;
+
+    fn try_from(written: Written) -> Result<Self, Self::Error> {
+        let Written {
+            data,
+            split,
+            identities,
+            same_pairs,
+            different_pairs,
+            eer,
+            table,
+            probability,
+        } = written;
+        if identities < 2 {
+            return Err(InvalidCalibration::TooFewIdentities(identities));
+        }
+        if same_pairs == 0 || different_pairs == 0 {
+            return Err(InvalidCalibration::NoPairs);
+        }
+        if !(0.0..=1.0).contains(&eer) {
+            return Err(InvalidCalibration::Eer(eer));
+        }
+        table.check(same_pairs, different_pairs)?;
+        Ok(Self { data, split, identities, same_pairs, different_pairs, eer, table, probability })
+    }
+}
+
+impl Calibration {
+    /// Measures the distances of same and different pairs of `identities` people or things.
+    ///
+    /// `data` names the pictures, `split` says how they relate to the training ("people unseen in
+    /// training").
+    pub fn fit(
+        data: &str,
+        split: &str,
+        identities: u64,
+        same: &[Distance],
+        different: &[Distance],
+    ) -> Result<Self, CalibrationError> {
+        if identities < 2 {
+            return Err(CalibrationError::TooFewIdentities(identities));
+        }
+        let scores = Scores::new(same, different)?;
+        Ok(Self {
+            data: data.to_owned(),
+            split: split.to_owned(),
+            identities,
+            same_pairs: super::scores::count(same.len()),
+            different_pairs: super::scores::count(different.len()),
+            eer: scores.eer(),
+            table: Table::measure(&scores),
+            probability: Some(Probability::fit(&scores)),
+        })
+    }
+
+    /// The name of the pictures that were measured.
+    pub fn data(&self) -> &str {
+        &self.data
+    }
+
+    /// How those pictures relate to the ones the tower was trained on.
+    pub fn split(&self) -> &str {
+        &self.split
+    }
+
+    /// How many people or things were compared; at least 2.
+    pub fn identities(&self) -> u64 {
+        self.identities
+    }
+
+    /// How many pairs of one identity were measured; at least 1.
+    pub fn same_pairs(&self) -> u64 {
+        self.same_pairs
+    }
+
+    /// How many pairs of two identities were measured; at least 1.
+    pub fn different_pairs(&self) -> u64 {
+        self.different_pairs
+    }
+
+    /// The equal error rate, in `[0, 1]`, by [`equal_error_rate`](super::equal_error_rate).
+    pub fn eer(&self) -> f64 {
+        self.eer
+    }
+
+    /// The table's operating points, in ascending thresholds: FMR never falls, FNMR never rises.
+    ///
+    /// There is at least one, and their curve is what was measured, thinned.
+    pub fn operating_points(&self) -> impl DoubleEndedIterator<Item = OperatingPoint> {
+        self.table.rows().iter().map(|row| row.rates(self.same_pairs, self.different_pairs))
+    }
+
+    /// The error rates at any threshold.
+    ///
+    /// Exact at the table's thresholds. Between two of them both rates are those of the worse
+    /// neighbour, so that neither is ever less than what was measured: FMR of the one above, FNMR
+    /// of the one below. Before the first FNMR is 1, and after the last FMR is 1.
+    pub fn at(&self, threshold: Threshold) -> OperatingPoint {
+        let rows = self.table.rows();
+        let rates = |row: &table::Row| row.rates(self.same_pairs, self.different_pairs);
+        let above = rows.partition_point(|row| row.threshold() < threshold);
+        if let Some(row) = rows.get(above).filter(|row| row.threshold() == threshold) {
+            return rates(row);
+        }
+        OperatingPoint {
+            threshold,
+            fmr: rows.get(above).map_or(1.0, |row| rates(row).fmr),
+            fnmr: above.checked_sub(1).map_or(1.0, |below| rates(&rows[below]).fnmr),
+        }
+    }
+
+    /// The operating point with the largest threshold whose FMR is at most `fmr`.
+    ///
+    /// By the rule of 3, no error in `n` trials supports, with 95 % confidence, an error rate of
+    /// `3 / n` and none smaller (ISO/IEC 19795-1); less is refused. The rule takes the pairs to be
+    /// independent, which pairs of the same few identities are not: it refuses too little rather
+    /// than too much.
+    pub fn for_fmr(&self, fmr: f64) -> Result<OperatingPoint, UnsupportedFmr> {
+        // NaN is in no range.
+        if !(0.0 < fmr && fmr < 1.0) {
+            return Err(UnsupportedFmr::OutOfRange(fmr));
+        }
+        let smallest = 3.0 * super::scores::share(1, self.different_pairs);
+        if fmr < super::scores::share(3, self.different_pairs) {
+            let different_pairs = self.different_pairs;
+            return Err(UnsupportedFmr::TooFewPairs { fmr, different_pairs, smallest });
+        }
+        self.operating_points().rfind(|point| point.fmr <= fmr).ok_or_else(|| {
+            let at_zero = self.operating_points().next().map_or(1.0, |point| point.fmr);
+            UnsupportedFmr::Unreachable { fmr, at_zero }
+        })
+    }
+
+    /// The operating point at which the greater of the two errors is least, which is the one
+    /// nearest to the equal error rate. Of several, the one with the smallest threshold.
+    #[expect(clippy::missing_panics_doc, reason = "a table has a row")]
+    pub fn eer_point(&self) -> OperatingPoint {
+        self.operating_points()
+            .min_by(|a, b| a.fmr.max(a.fnmr).total_cmp(&b.fmr.max(b.fnmr)))
+            .expect("a table has a row")
+    }
+
+    /// The probability that two pictures at this distance show the same, at equal priors, in
+    /// `[0, 1]`; it never rises with the distance. `None` if the tower's file states none.
+    pub fn probability(&self, distance: Distance) -> Option<f64> {
+        self.probability.map(|curve| curve.at(distance))
+    }
+}
+
+#[cfg(test)]
+mod tests;
