@@ -1,0 +1,185 @@
+//! From an upload to a picture, within limits.
+
+use std::io::Cursor;
+
+use image::metadata::Orientation;
+use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader};
+
+use super::error::guard;
+use super::samples::Samples;
+use super::{Picture, PictureError};
+
+/// The longest side of a picture, whatever its area: what JPEG can express.
+///
+/// Resizing keeps an intermediate picture as long as the upload, so area alone bounds nothing.
+const MAX_SIDE: u32 = 65_535;
+
+/// What decoding one upload may cost at most. Both are told from the header, before decoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Width times height, in pixels.
+    pub max_pixels: u64,
+    /// The decoder's output and what it keeps beside it, in bytes.
+    pub max_memory: u64,
+}
+
+impl Default for Limits {
+    /// 64 megapixels, which is more than phones take, and 512 MiB.
+    fn default() -> Self {
+        Self { max_pixels: 64_000_000, max_memory: 512 << 20 }
+    }
+}
+
+/// Decodes an upload and turns it upright.
+///
+/// The format is told by the first bytes. Alpha is dropped and 16 bits become 8, as Pillow's
+/// `convert` does for colour. Never panics: a decoder's panic is
+/// [`PictureError::Panicked`].
+pub fn decode(upload: &[u8], limits: &Limits) -> Result<Picture, PictureError> {
+    if upload.is_empty() {
+        return Err(PictureError::Empty);
+    }
+    guard(|| decode_unguarded(upload, limits))
+}
+
+fn decode_unguarded(upload: &[u8], limits: &Limits) -> Result<Picture, PictureError> {
+    let format = image::guess_format(upload).map_err(|_| PictureError::UnknownFormat)?;
+    if !format.reading_enabled() {
+        return Err(PictureError::UnknownFormat);
+    }
+    let mut decoder_limits = image::Limits::no_limits();
+    decoder_limits.max_image_width = Some(MAX_SIDE);
+    decoder_limits.max_image_height = Some(MAX_SIDE);
+    decoder_limits.max_alloc = Some(limits.max_memory);
+
+    let mut reader = ImageReader::with_format(Cursor::new(upload), format);
+    reader.limits(decoder_limits);
+    let mut decoder = reader.into_decoder()?;
+    check(&decoder, format, limits)?;
+    // An orientation that can't be read is no reason to refuse a picture.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let image = DynamicImage::from_decoder(decoder)?;
+    Ok(Picture(samples(image, format)?).upright(orientation))
+}
+
+/// Refuses what would cost too much, by the header alone.
+fn check(
+    decoder: &impl ImageDecoder,
+    format: ImageFormat,
+    limits: &Limits,
+) -> Result<(), PictureError> {
+    let (width, height) = decoder.dimensions();
+    let pixels = u64::from(width) * u64::from(height);
+    // A progressive JPEG keeps all coefficients, of 16 bits, beside its output. Lossy WebP keeps
+    // its planes, and an animated one a canvas of four channels.
+    let beside = match format {
+        ImageFormat::Jpeg => decoder.total_bytes().saturating_mul(2),
+        ImageFormat::WebP => pixels.saturating_mul(6),
+        _ => 0,
+    };
+    let memory = decoder.total_bytes().saturating_add(beside);
+    if limits.max_pixels < pixels || limits.max_memory < memory {
+        return Err(PictureError::TooLarge);
+    }
+    Ok(())
+}
+
+/// Brings what a decoder gives to 8 bits of grey or RGB.
+fn samples(image: DynamicImage, format: ImageFormat) -> Result<Samples, PictureError> {
+    let to_byte = match format {
+        ImageFormat::Pnm => nearest_byte,
+        _ => high_byte,
+    };
+    let (width, height) = (image.width(), image.height());
+    let grey = |bytes| {
+        let image = image::GrayImage::from_raw(width, height, bytes);
+        Samples::Grey(image.expect("one byte a pixel"))
+    };
+    let rgb = |bytes| {
+        let image = image::RgbImage::from_raw(width, height, bytes);
+        Samples::Rgb(image.expect("three bytes a pixel"))
+    };
+    Ok(match image {
+        DynamicImage::ImageLuma8(image) => Samples::Grey(image),
+        DynamicImage::ImageRgb8(image) => Samples::Rgb(image),
+        DynamicImage::ImageLumaA8(image) => grey(without_alpha::<2>(image.into_raw())),
+        DynamicImage::ImageRgba8(image) => rgb(without_alpha::<4>(image.into_raw())),
+        DynamicImage::ImageLuma16(image) => grey(bytes(&image.into_raw(), to_byte)),
+        DynamicImage::ImageRgb16(image) => rgb(bytes(&image.into_raw(), to_byte)),
+        DynamicImage::ImageLumaA16(image) => {
+            grey(without_alpha::<2>(bytes(&image.into_raw(), to_byte)))
+        }
+        DynamicImage::ImageRgba16(image) => {
+            rgb(without_alpha::<4>(bytes(&image.into_raw(), to_byte)))
+        }
+        other => return Err(unsupported(other.color(), format)),
+    })
+}
+
+/// Floating-point pictures have no agreed range, so that any way to 8 bits is a guess.
+fn unsupported(colour: ColorType, format: ImageFormat) -> PictureError {
+    use image::error::{ImageFormatHint, UnsupportedError, UnsupportedErrorKind};
+    let kind = UnsupportedErrorKind::Color(colour.into());
+    let hint = ImageFormatHint::Exact(format);
+    let error = UnsupportedError::from_format_and_kind(hint, kind);
+    PictureError::Unsupported(image::ImageError::Unsupported(error))
+}
+
+/// Drops the last of `N` channels.
+fn without_alpha<const N: usize>(mut bytes: Vec<u8>) -> Vec<u8> {
+    let pixels = bytes.len() / N;
+    for at in 0..pixels {
+        bytes.copy_within(at * N..at * N + N - 1, at * (N - 1));
+    }
+    bytes.truncate(pixels * (N - 1));
+    bytes
+}
+
+/// Brings 16 bits to 8.
+fn bytes(samples: &[u16], to_byte: fn(u16) -> u8) -> Vec<u8> {
+    samples.iter().map(|it| to_byte(*it)).collect()
+}
+
+/// The upper eight bits, as Pillow reads PNG and TIFF of 16 bits a channel.
+fn high_byte(sample: u16) -> u8 {
+    sample.to_be_bytes()[0]
+}
+
+/// The nearest of 256 steps, as Pillow reads PNM of 16 bits a channel.
+fn nearest_byte(sample: u16) -> u8 {
+    let [.., byte] = ((u32::from(sample) * 255 + 32_767) / 65_535).to_be_bytes();
+    byte
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sixteen_bits_become_eight() {
+        for (sample, high, nearest) in
+            [(0, 0, 0), (255, 0, 1), (256, 1, 1), (32_768, 128, 128), (65_535, 255, 255)]
+        {
+            assert_eq!((high_byte(sample), nearest_byte(sample)), (high, nearest), "{sample}");
+        }
+    }
+
+    #[test]
+    fn alpha_is_dropped() {
+        assert_eq!(without_alpha::<4>(vec![1, 2, 3, 4, 5, 6, 7, 8]), [1, 2, 3, 5, 6, 7]);
+        assert_eq!(without_alpha::<2>(vec![1, 2, 3, 4]), [1, 3]);
+    }
+
+    #[test]
+    fn no_bytes_are_no_picture() {
+        assert!(matches!(decode(b"", &Limits::default()), Err(PictureError::Empty)));
+    }
+
+    #[test]
+    fn text_is_no_picture() {
+        for upload in [&b"hello"[..], b"\0", b"<svg/>", b"%PDF-1.7", b"\x89P", b"\xff"] {
+            let answer = decode(upload, &Limits::default());
+            assert!(matches!(answer, Err(PictureError::UnknownFormat)), "{upload:?}");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What a tower wants done to a picture.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::error::guard;
+use super::resize::{Bytes, Size, fit};
+use super::{Colour, Fit, Picture, PictureError, Pixels};
+
+/// The longest side of a tower's input.
+const MAX_SIDE: u32 = 4_096;
+
+/// What a tower wants done to a picture, in this order: colour, size, scale.
+///
+/// A value is `(byte * scale - mean) / std`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Preparation {
+    /// Rows of the tower's input.
+    pub height: u32,
+    /// Columns of the tower's input.
+    pub width: u32,
+    /// The channels of the tower's input.
+    pub colour: Colour,
+    /// How a picture of other proportions is fitted.
+    pub fit: Fit,
+    /// What a byte, 0 to 255, is multiplied by; 1/255 gives 0 to 1.
+    pub scale: f32,
+    /// What is then taken off: one number, or one a channel.
+    pub mean: Vec<f32>,
+    /// What that is then divided by: one number, or one a channel; none is 0.
+    pub std: Vec<f32>,
+}
+
+/// Why a [`Preparation`] can't be carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum InvalidPreparation {
+    /// A side is 0 or longer than 4096.
+    #[error("each side of the input must be from 1 to {MAX_SIDE}")]
+    Side,
+    /// The scale is 0 or not finite.
+    #[error("the scale must be a finite number other than 0")]
+    Scale,
+    /// There is neither one mean nor one a channel, or one is not finite.
+    #[error("the mean must be one finite number, or one a channel")]
+    Mean,
+    /// There is neither one standard deviation nor one a channel, or one is not positive.
+    #[error("the std must be one positive number, or one a channel")]
+    Std,
+}
+
+impl Preparation {
+    /// The input's `[channels, height, width]`.
+    pub fn shape(&self) -> [usize; 3] {
+        [self.colour.channels(), self.height as usize, self.width as usize]
+    }
+
+    /// Says whether it can be carried out.
+    pub fn validate(&self) -> Result<(), InvalidPreparation> {
+        let channels = self.colour.channels();
+        let fits = |numbers: &[f32]| numbers.len() == 1 || numbers.len() == channels;
+        let all_finite = |numbers: &[f32]| numbers.iter().all(|it| it.is_finite());
+        if ![self.height, self.width].iter().all(|it| (1..=MAX_SIDE).contains(it)) {
+            return Err(InvalidPreparation::Side);
+        }
+        if !self.scale.is_finite() || self.scale == 0.0 {
+            return Err(InvalidPreparation::Scale);
+        }
+        if !fits(&self.mean) || !all_finite(&self.mean) {
+            return Err(InvalidPreparation::Mean);
+        }
+        if !fits(&self.std) || !all_finite(&self.std) || self.std.iter().any(|it| *it <= 0.0) {
+            return Err(InvalidPreparation::Std);
+        }
+        Ok(())
+    }
+
+    /// Turns a picture into what the tower reads. A panic in resizing is an error.
+    ///
+    /// # Panics
+    ///
+    /// If it is not [valid](Self::validate).
+    pub fn prepare(&self, picture: &Picture) -> Result<Pixels, PictureError> {
+        let [channels, height, width] = self.shape();
+        let bytes = guard(|| Ok(self.bytes(picture)))?;
+        let mut values = Vec::with_capacity(channels * height * width);
+        for channel in 0..channels {
+            let table = self.table(channel);
+            values.extend(
+                bytes[channel..].iter().step_by(channels).map(|it| table[usize::from(*it)]),
+            );
+        }
+        Ok(Pixels::new(values))
+    }
+
+    /// A picture in the tower's colour and size, the channels of a pixel side by side.
+    fn bytes<'a>(&self, picture: &'a Picture) -> std::borrow::Cow<'a, [u8]> {
+        let source = Bytes {
+            samples: picture.bytes_in(self.colour),
+            size: Size { width: picture.width(), height: picture.height() },
+            channels: self.colour.channels(),
+        };
+        fit(source, Size { width: self.width, height: self.height }, self.fit)
+    }
+
+    /// What each of the 256 bytes becomes in a channel.
+    fn table(&self, channel: usize) -> [f32; 256] {
+        let of = |numbers: &[f32]| if numbers.len() == 1 { numbers[0] } else { numbers[channel] };
+        let (mean, std) = (of(&self.mean), of(&self.std));
+        let mut byte = 0.0;
+        [(); 256].map(|()| {
+            let value = (byte * self.scale - mean) / std;
+            byte += 1.0;
+            value
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::RgbImage;
+
+    use super::super::samples::Samples;
+    use super::*;
+
+    fn preparation(colour: Colour) -> Preparation {
+        Preparation {
+            height: 1,
+            width: 2,
+            colour,
+            fit: Fit::Stretch,
+            scale: 1.0,
+            mean: vec![0.0],
+            std: vec![1.0],
+        }
+    }
+
+    fn two_pixels() -> Picture {
+        let image = RgbImage::from_raw(2, 1, vec![255, 0, 0, 10, 20, 30]);
+        Picture(Samples::Rgb(image.expect("two pixels")))
+    }
+
+    #[test]
+    fn channels_come_first() {
+        let pixels = preparation(Colour::Rgb).prepare(&two_pixels()).expect("pixels");
+        assert_eq!(pixels.values(), [255.0, 10.0, 0.0, 20.0, 0.0, 30.0]);
+    }
+
+    #[test]
+    fn a_channel_has_its_own_mean_and_deviation() {
+        let rgb = Preparation {
+            scale: 0.5,
+            mean: vec![1.0, 2.0, 3.0],
+            std: vec![1.0, 2.0, 4.0],
+            ..preparation(Colour::Rgb)
+        };
+        let pixels = rgb.prepare(&two_pixels()).expect("pixels");
+        assert_eq!(pixels.values(), [126.5, 4.0, -1.0, 4.0, -0.75, 3.0]);
+    }
+
+    #[test]
+    fn grey_is_luma() {
+        let pixels = preparation(Colour::Grey).prepare(&two_pixels()).expect("pixels");
+        assert_eq!(pixels.values(), [76.0, 18.0]);
+    }
+
+    #[test]
+    fn what_cannot_be_carried_out_is_named() {
+        let valid = preparation(Colour::Rgb);
+        assert_eq!(valid.validate(), Ok(()));
+        for (invalid, expected) in [
+            (Preparation { width: 0, ..valid.clone() }, InvalidPreparation::Side),
+            (Preparation { height: 5_000, ..valid.clone() }, InvalidPreparation::Side),
+            (Preparation { scale: f32::NAN, ..valid.clone() }, InvalidPreparation::Scale),
+            (Preparation { scale: 0.0, ..valid.clone() }, InvalidPreparation::Scale),
+            (Preparation { mean: vec![], ..valid.clone() }, InvalidPreparation::Mean),
+            (Preparation { mean: vec![0.0; 2], ..valid.clone() }, InvalidPreparation::Mean),
+            (Preparation { std: vec![1.0, 0.0, 1.0], ..valid.clone() }, InvalidPreparation::Std),
+            (Preparation { std: vec![f32::INFINITY], ..valid }, InvalidPreparation::Std),
+        ] {
+            assert_eq!(invalid.validate(), Err(expected));
+        }
+    }
+}
