@@ -1,7 +1,15 @@
 //! Decides whether two images show the same thing.
 //!
 //! The modules stand in the order of a request; a `use` never points back along it:
-//! `http → batch → model → picture, score`.
+//! `cli → http → judgement → batch → model → picture, score`.
 
+pub mod batch;
+pub mod cli;
+pub mod http;
+pub mod judgement;
+pub mod model;
 pub mod picture;
+pub mod readiness;
 pub mod score;
+pub mod settings;
+pub mod telemetry;

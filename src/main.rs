@@ -1,2 +1,9 @@
-//! The command line of the service.
-fn main() {}
+//! The service's program: see [`siamese::cli`].
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    siamese::cli::Cli::parse().run()
+}

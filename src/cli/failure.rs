@@ -1,0 +1,83 @@
+//! How a command ends: the meaning of exit codes.
+
+use std::error::Error;
+use std::fmt;
+use std::process::ExitCode;
+
+use crate::model::LoadError;
+use crate::settings::SettingsError;
+use crate::telemetry::causes;
+
+/// An end without failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// 0: done, or a positive answer.
+    Done,
+    /// 1: a negative answer.
+    Negative,
+}
+
+/// An end with one line on standard error.
+#[derive(Debug)]
+pub enum Failure {
+    /// 2: the caller's mistake.
+    Caller(String),
+    /// 3: the machine's: no library, no GPU where one is required, a port taken.
+    Machine(String),
+}
+
+impl Failure {
+    /// The caller's mistake, told with its causes in one line.
+    pub(super) fn caller(err: &dyn Error) -> Self {
+        Self::Caller(one_line(err))
+    }
+
+    /// The machine's failure, told with its causes in one line.
+    pub(super) fn machine(err: &dyn Error) -> Self {
+        Self::Machine(one_line(err))
+    }
+}
+
+fn one_line(err: &dyn Error) -> String {
+    causes(err).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Caller(line) | Self::Machine(line)) = self;
+        f.write_str(line)
+    }
+}
+
+impl From<SettingsError> for Failure {
+    fn from(err: SettingsError) -> Self {
+        Self::Caller(one_line(&err))
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(err: LoadError) -> Self {
+        match err {
+            LoadError::Library(_) | LoadError::NoGpu { .. } => Self::machine(&err),
+            _ => Self::caller(&err),
+        }
+    }
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Done => Self::SUCCESS,
+            Outcome::Negative => Self::from(1),
+        }
+    }
+}
+
+impl From<Failure> for ExitCode {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Caller(_) => Self::from(2),
+            Failure::Machine(_) => Self::from(3),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The command line: one file a command, and what their exit codes mean.
+
+mod compare;
+mod embed;
+mod failure;
+mod inspect;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use failure::{Failure, Outcome};
+
+use crate::model::{Device, OnnxTower};
+use crate::settings::{Overrides, Settings};
+
+/// Decides whether two images show the same thing.
+#[derive(Debug, Parser)]
+#[command(name = "siamese", version, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer over HTTP.
+    Serve(serve::Serve),
+    /// Judge two pictures: exit 0 same, 1 different, 2 could not tell.
+    Compare(compare::Compare),
+    /// Print or write the embeddings of pictures and folders of pictures.
+    Embed(embed::Embed),
+    /// Show a tower's card, and whether its golden pairs hold here.
+    Inspect(inspect::Inspect),
+}
+
+/// Which tower, where.
+#[derive(Debug, Args)]
+struct TowerArgs {
+    /// The tower's ONNX file; by default the shipped one.
+    #[arg(long, value_name = "FILE")]
+    tower: Option<PathBuf>,
+    /// Where it runs: cpu, prefer-gpu or require-gpu.
+    #[arg(long)]
+    device: Option<Device>,
+    /// A TOML file of settings.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Cli {
+    /// Runs the command, says on standard error what went wrong, and gives the exit code.
+    pub fn run(self) -> ExitCode {
+        let outcome = match self.command {
+            Command::Serve(command) => command.run(),
+            Command::Compare(command) => command.run(),
+            Command::Embed(command) => command.run(),
+            Command::Inspect(command) => command.run(),
+        };
+        match outcome {
+            Ok(outcome) => outcome.into(),
+            Err(failure) => {
+                eprintln!("siamese: {failure}");
+                failure.into()
+            }
+        }
+    }
+}
+
+impl TowerArgs {
+    fn settings(&self, listen: Option<std::net::SocketAddr>) -> Result<Settings, Failure> {
+        let overrides = Overrides { listen, tower: self.tower.clone(), device: self.device };
+        Ok(Settings::load(self.config.as_deref(), &overrides)?)
+    }
+}
+
+/// Loads the tower that the settings name.
+fn load(settings: &Settings) -> Result<OnnxTower, Failure> {
+    Ok(OnnxTower::load(&settings.tower.file()?, &settings.tower.options())?)
+}

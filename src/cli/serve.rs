@@ -1,0 +1,148 @@
+//! `siamese serve`
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::serve::ListenerExt;
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Failure, Outcome, TowerArgs, load};
+use crate::batch::Batcher;
+use crate::http::{Metrics, Service, router};
+use crate::model::OnnxTower;
+use crate::readiness::Readiness;
+use crate::settings::Settings;
+use crate::telemetry;
+
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    tower: TowerArgs,
+    /// Where to listen.
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<SocketAddr>,
+}
+
+impl Serve {
+    pub(super) fn run(self) -> Result<Outcome, Failure> {
+        let begun = Instant::now();
+        let settings = self.tower.settings(self.listen)?;
+        telemetry::start(settings.log.format);
+        let tower = load(&settings)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|err| Failure::machine(&err))?;
+        runtime.block_on(serve(settings, tower, begun))
+    }
+}
+
+async fn serve(settings: Settings, tower: OnnxTower, begun: Instant) -> Result<Outcome, Failure> {
+    let stop = Stop::listen().map_err(|err| Failure::machine(&err))?;
+    let listen = settings.server.listen;
+    let listener = TcpListener::bind(listen)
+        .await
+        .map_err(|err| Failure::Machine(format!("can't listen on {listen}: {err}")))?;
+    let listen = listener.local_addr().map_err(|err| Failure::machine(&err))?;
+
+    let description = tower.description().clone();
+    let metrics = Arc::new(Metrics::new(&description));
+    let observed = metrics.clone();
+    let batcher = Batcher::start(tower, settings.tower.queue.get(), move |it| observed.batch(it));
+    let readiness = Arc::new(Readiness::new(settings.health.max_age()));
+    let self_test = {
+        let (readiness, batcher, description) =
+            (readiness.clone(), batcher.clone(), description.clone());
+        let interval = settings.health.interval();
+        tokio::spawn(async move { readiness.watch(&batcher, &description.golden, interval).await })
+    };
+
+    let drain = settings.server.drain();
+    let app = router(Arc::new(Service::new(
+        settings,
+        description.clone(),
+        batcher,
+        readiness.clone(),
+        metrics,
+    )));
+    tracing::info!(
+        %listen,
+        tower = description.card.name,
+        digest = description.digest,
+        device = description.provider.device(),
+        ready_after_ms = begun.elapsed().as_millis(),
+        "ready"
+    );
+    let stopping = {
+        let readiness = readiness.clone();
+        async move {
+            stop.asked().await;
+            readiness.stop();
+            tracing::info!("stopping: what is in flight is finished");
+        }
+    };
+    // Without this, an answer waits for the client's acknowledgement of its head.
+    let listener = listener.tap_io(|connection| {
+        let _ = connection.set_nodelay(true);
+    });
+    let ended = until_drained(stopping, drain, |stopped| {
+        axum::serve(listener, app).with_graceful_shutdown(stopped).into_future()
+    })
+    .await;
+    self_test.abort();
+    if let Some(result) = ended {
+        result.map_err(|err| Failure::machine(&err))?;
+    } else {
+        tracing::warn!("the drain's deadline passed: requests in flight are cut off");
+    }
+    tracing::info!("stopped");
+    Ok(Outcome::Done)
+}
+
+/// Runs a server until it has drained, or `drain` after `stopping`: then there is no result.
+async fn until_drained<S: Future>(
+    stopping: impl Future<Output = ()> + Send + 'static,
+    drain: std::time::Duration,
+    server: impl FnOnce(std::pin::Pin<Box<dyn Future<Output = ()> + Send>>) -> S,
+) -> Option<S::Output> {
+    let (stopped, told) = tokio::sync::oneshot::channel::<()>();
+    let server = server(Box::pin(async move {
+        stopping.await;
+        let _ = stopped.send(());
+    }));
+    let cut = async {
+        let _ = told.await;
+        tokio::time::sleep(drain).await;
+    };
+    tokio::select! {
+        result = server => Some(result),
+        () = cut => None,
+    }
+}
+
+/// The signals that ask for a stop.
+struct Stop {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    /// Listens from now on, so that no signal is lost before it is waited for.
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn asked(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => (),
+            _ = self.interrupt.recv() => (),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What a client takes as an answer (RFC 9110, 12.5.1).
+
+use axum::http::{HeaderMap, header};
+
+use super::error::Fault;
+
+const JSON: &str = "application/json";
+const BYTES: &str = "application/octet-stream";
+
+/// The forms an embedding can take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Json,
+    Bytes,
+}
+
+/// Refuses a client that takes no JSON.
+pub(super) fn json(headers: &HeaderMap) -> Result<(), Fault> {
+    if quality(headers, JSON) <= 0.0 {
+        return Err(Fault::NotAcceptable(JSON));
+    }
+    Ok(())
+}
+
+/// Chooses the form that the client prefers; JSON where it has no preference.
+pub(super) fn json_or_bytes(headers: &HeaderMap) -> Result<Form, Fault> {
+    match (quality(headers, JSON), quality(headers, BYTES)) {
+        (json, bytes) if json <= 0.0 && bytes <= 0.0 => {
+            Err(Fault::NotAcceptable("application/json or application/octet-stream"))
+        }
+        (json, bytes) if json < bytes => Ok(Form::Bytes),
+        _ => Ok(Form::Json),
+    }
+}
+
+/// How much the client wants a type, from 0 to 1: by its most specific range that holds the type.
+fn quality(headers: &HeaderMap, wanted: &str) -> f32 {
+    let mut ranges = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|it| it.to_str().ok())
+        .flat_map(|it| it.split(','))
+        .filter(|it| !it.trim().is_empty())
+        .peekable();
+    if ranges.peek().is_none() {
+        return 1.0;
+    }
+    let (kind, _) = wanted.split_once('/').expect("a type has two halves");
+    ranges
+        .filter_map(|range| {
+            let mut parts = range.split(';').map(str::trim);
+            let name = parts.next()?.to_ascii_lowercase();
+            let specific = match name.as_str() {
+                it if it == wanted => 2,
+                "*/*" => 0,
+                it => (it.strip_suffix("/*")? == kind).then_some(1)?,
+            };
+            let quality = parts.find_map(|it| it.strip_prefix("q="));
+            Some((specific, quality.map_or(1.0, |it| it.parse().unwrap_or(0.0))))
+        })
+        .max_by_key(|(specific, _)| *specific)
+        .map_or(0.0, |(_, quality)| quality)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(accept: &'static str, expected: Option<Form>) {
+        let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]);
+        assert_eq!(json_or_bytes(&headers).ok(), expected, "{accept}");
+    }
+
+    #[test]
+    fn the_preferred_form_is_chosen() {
+        assert_eq!(json_or_bytes(&HeaderMap::new()).ok(), Some(Form::Json));
+        check("", Some(Form::Json));
+        check("*/*", Some(Form::Json));
+        check("application/octet-stream", Some(Form::Bytes));
+        check("application/*", Some(Form::Json));
+        check("application/octet-stream, */*;q=0.1", Some(Form::Bytes));
+        check("application/json;q=0.5, application/octet-stream;q=0.4", Some(Form::Json));
+        check("Application/JSON", Some(Form::Json));
+        check("text/html", None);
+        check("application/json;q=0", None);
+    }
+}

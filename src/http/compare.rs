@@ -1,0 +1,95 @@
+//! `POST /compare`: are these two the same?
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde::Serialize;
+
+use super::accept;
+use super::answer::{Answer, Model};
+use super::body;
+use super::error::{Fault, Problem};
+use super::media::{Media, media};
+use super::multipart;
+use super::query;
+use super::service::{Service, Spent};
+use super::source::{Raw, Source, shown};
+use crate::judgement::{Judge, Judgement};
+
+const PARTS: [&str; 2] = ["a", "b"];
+
+#[derive(Serialize)]
+struct Comparison<'a> {
+    #[serde(flatten)]
+    judgement: Judgement,
+    model: Model<'a>,
+}
+
+pub(super) async fn compare(
+    State(service): State<Arc<Service>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    accept::json(&headers)?;
+    let criterion = query::criterion(query.as_deref())?;
+    let judge = Judge::new(criterion, service.settings.tower.threshold, &service.tower.card)
+        .map_err(|err| Fault::OperatingPointUnsupported(err.to_string()))?;
+    let deadline = query::deadline(&headers, service.settings.server.deadline())?;
+    let media = media(&headers)?;
+    let body = body::read(body, &headers, &service.settings.server).await?;
+    let pair = match media {
+        Media::Multipart => from_parts(multipart::parts(body, &headers, &PARTS).await?)?,
+        Media::Json => from_json(Raw::parse(&body)?)?,
+        Media::Picture => {
+            let why = "two pictures come as multipart/form-data or application/json";
+            return Err(Fault::MediaTypeUnsupported(why).into());
+        }
+    };
+
+    let (judgement, spent) = service
+        .within(deadline, async {
+            let mut spent = Spent::default();
+            let prepared = service.prepare(pair.into(), &mut spent).await;
+            let ready = prepared.into_iter().collect::<Result<_, _>>()?;
+            let embedded = service.embed(ready, &mut spent).await?;
+            let pair = embedded.into_iter().collect::<Result<Vec<_>, _>>()?;
+            Ok((judge.judge(pair[0].distance(&pair[1])), spent))
+        })
+        .await?;
+    service.metrics.verdict(judgement.verdict);
+    Ok(Answer::json(&Comparison { judgement, model: Model::of(&service.tower) }, spent))
+}
+
+type Pair = [(String, Source); 2];
+
+fn from_parts(parts: Vec<(&'static str, bytes::Bytes)>) -> Result<Pair, Problem> {
+    pair(parts.into_iter().map(|(name, bytes)| (name, Source::Upload(bytes))))
+}
+
+fn from_json(json: Raw) -> Result<Pair, Problem> {
+    let sources = json
+        .members()?
+        .into_iter()
+        .map(|(name, value)| match PARTS.iter().copied().find(|it| *it == name) {
+            Some(name) => Ok((name, value.into_source(name)?)),
+            None => Err(Fault::PartUnexpected.of(shown(&name))),
+        })
+        .collect::<Result<Vec<_>, Problem>>()?;
+    pair(sources.into_iter())
+}
+
+fn pair(sources: impl Iterator<Item = (&'static str, Source)>) -> Result<Pair, Problem> {
+    let [mut a, mut b] = [None, None];
+    for (name, source) in sources {
+        let place = if name == PARTS[0] { &mut a } else { &mut b };
+        if place.replace((name.to_owned(), source)).is_some() {
+            return Err(Fault::PartRepeated.of(name));
+        }
+    }
+    let missing = |name: &str| Fault::PartMissing.of(name);
+    Ok([a.ok_or_else(|| missing(PARTS[0]))?, b.ok_or_else(|| missing(PARTS[1]))?])
+}

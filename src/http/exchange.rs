@@ -1,0 +1,120 @@
+//! Around every request: its id, its count and its line in the log; and the answers of no handler.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::answer::{SERVER_TIMING, server_timing};
+use super::error::{Cause, Fault, Problem};
+use super::service::{Service, Spent};
+use crate::telemetry::causes;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Gives every request an id: the client's, where it sent a sane one.
+pub(super) async fn identify(request: Request, next: Next) -> Response {
+    let id = match request.headers().get(&REQUEST_ID) {
+        Some(id) if is_sane(id) => id.clone(),
+        _ => {
+            let id = Uuid::new_v4().simple().to_string();
+            HeaderValue::from_str(&id).expect("hex digits are a value")
+        }
+    };
+    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default());
+    let mut response = next.run(request).instrument(span).await;
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+/// What can stand in a log and in a header without harm.
+fn is_sane(id: &HeaderValue) -> bool {
+    let sane = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:+/=".contains(byte);
+    (1..=128).contains(&id.len()) && id.as_bytes().iter().all(sane)
+}
+
+/// Times and counts every request, and logs every failure once, with its cause.
+pub(super) async fn observe(
+    State(service): State<Arc<Service>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let begun = Instant::now();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or("other", MatchedPath::as_str);
+    let mut response = next.run(request).await;
+
+    let took = begun.elapsed();
+    if let Some(spent) = response.extensions().get::<Spent>() {
+        let value = server_timing(*spent, took);
+        response.headers_mut().insert(SERVER_TIMING, value);
+    }
+    let problem = response.extensions().get::<Arc<Problem>>();
+    let code = problem.map_or("", |it| it.fault.code());
+    service.metrics.request(route, response.status(), code, took);
+    let (status, took) = (response.status().as_u16(), took.as_secs_f64());
+    match problem {
+        Some(problem) if response.status() == StatusCode::INTERNAL_SERVER_ERROR => {
+            tracing::error!(
+                route,
+                status,
+                code,
+                took,
+                cause = causes(&problem.fault),
+                "request failed"
+            );
+        }
+        Some(problem) => {
+            tracing::info!(
+                route,
+                status,
+                code,
+                took,
+                cause = causes(&problem.fault),
+                "request refused"
+            );
+        }
+        None => tracing::debug!(route, status, took, "request answered"),
+    }
+    response
+}
+
+/// Lets in as many requests for work as the server can hold, and none while the tower can't be trusted.
+pub(super) async fn admit(
+    State(service): State<Arc<Service>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if let Err(why) = service.readiness.trust() {
+        return Problem::from(Fault::NotReady(why.to_string())).into_response();
+    }
+    match service.in_flight.try_acquire() {
+        Ok(_permit) => next.run(request).await,
+        Err(_) => Problem::from(service.overloaded()).into_response(),
+    }
+}
+
+pub(super) async fn not_found() -> Problem {
+    Fault::NotFound.into()
+}
+
+pub(super) async fn method_not_allowed() -> Problem {
+    Fault::MethodNotAllowed.into()
+}
+
+/// A handler's panic costs its request.
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands it over")]
+pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let said = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no word of why");
+    Problem::from(Fault::Internal(Cause::Panicked(said.to_owned()))).into_response()
+}

@@ -1,0 +1,195 @@
+//! What is counted, and `GET /metrics`.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::service::Service;
+use crate::model::Description;
+use crate::score::Verdict;
+
+/// Seconds, from 50 µs: a compact tower answers below the buckets that are usual.
+const SECONDS: [f64; 18] = [
+    50e-6, 100e-6, 200e-6, 400e-6, 800e-6, 1.5e-3, 2.5e-3, 5e-3, 10e-3, 20e-3, 40e-3, 80e-3, 0.15,
+    0.3, 0.6, 1.2, 2.5, 10.0,
+];
+
+const PICTURES: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
+
+/// The counters of one server.
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<Request, Counter>,
+    durations: Family<Route, Histogram>,
+    stages: Family<StageLabel, Histogram>,
+    batches: Histogram,
+    verdicts: Family<VerdictLabel, Counter>,
+    in_flight: Gauge,
+    queue_depth: Gauge,
+    ready: Gauge,
+    self_test_age: Gauge<f64, AtomicU64>,
+}
+
+/// A part of a request's work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub(super) enum Stage {
+    Decode,
+    Queue,
+    Tower,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Request {
+    route: String,
+    status: u16,
+    /// A problem's code; empty where there was none.
+    code: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Route {
+    route: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StageLabel {
+    stage: Stage,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VerdictLabel {
+    verdict: &'static str,
+}
+
+impl Metrics {
+    /// Counters at zero, for a server of this tower.
+    pub fn new(tower: &Description) -> Self {
+        let mut registry = Registry::with_prefix("siamese");
+        let seconds: fn() -> Histogram = || Histogram::new(SECONDS);
+        let (requests, verdicts) = (Family::default(), Family::default());
+        let durations = Family::new_with_constructor(seconds);
+        let stages = Family::new_with_constructor(seconds);
+        let batches = Histogram::new(PICTURES);
+        let (in_flight, queue_depth, ready) =
+            (Gauge::default(), Gauge::default(), Gauge::default());
+        let self_test_age = Gauge::default();
+
+        registry.register(
+            "requests",
+            "Requests answered, by route, status and problem code",
+            requests.clone(),
+        );
+        registry.register_with_unit(
+            "request_duration",
+            "From a request's headers to its answer",
+            Unit::Seconds,
+            durations.clone(),
+        );
+        registry.register_with_unit(
+            "stage",
+            "Parts of a request's work",
+            Unit::Seconds,
+            stages.clone(),
+        );
+        registry.register(
+            "batch_pictures",
+            "Pictures that went through the tower in one run",
+            batches.clone(),
+        );
+        registry.register("verdicts", "Verdicts given", verdicts.clone());
+        registry.register("in_flight_requests", "Requests being worked on", in_flight.clone());
+        registry.register("queue_depth", "Jobs waiting for the tower", queue_depth.clone());
+        registry.register("ready", "1 while work should be sent here", ready.clone());
+        registry.register_with_unit(
+            "self_test_age",
+            "Since the tower was last proved right",
+            Unit::Seconds,
+            self_test_age.clone(),
+        );
+        registry.register(
+            "build",
+            "The program",
+            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+        );
+        registry.register(
+            "tower",
+            "The tower that is served",
+            Info::new([
+                ("name", tower.card.name.clone()),
+                ("digest", tower.digest.clone()),
+                ("device", tower.provider.device().to_owned()),
+            ]),
+        );
+        Self {
+            registry,
+            requests,
+            durations,
+            stages,
+            batches,
+            verdicts,
+            in_flight,
+            queue_depth,
+            ready,
+            self_test_age,
+        }
+    }
+
+    /// Counts a run of the tower.
+    pub fn batch(&self, pictures: usize) {
+        self.batches.observe(f64::from(u32::try_from(pictures).unwrap_or(u32::MAX)));
+    }
+
+    pub(super) fn request(
+        &self,
+        route: &str,
+        status: StatusCode,
+        code: &'static str,
+        took: Duration,
+    ) {
+        let label = Route { route: route.to_owned() };
+        self.durations.get_or_create(&label).observe(took.as_secs_f64());
+        let label = Request { route: label.route, status: status.as_u16(), code };
+        self.requests.get_or_create(&label).inc();
+    }
+
+    pub(super) fn stage(&self, stage: Stage, took: Duration) {
+        self.stages.get_or_create(&StageLabel { stage }).observe(took.as_secs_f64());
+    }
+
+    pub(super) fn verdict(&self, verdict: Verdict) {
+        let verdict = match verdict {
+            Verdict::Same => "same",
+            Verdict::Different => "different",
+        };
+        self.verdicts.get_or_create(&VerdictLabel { verdict }).inc();
+    }
+}
+
+pub(super) async fn metrics(State(service): State<Arc<Service>>) -> Response {
+    const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    let metrics = &service.metrics;
+    let most = service.settings.server.max_in_flight.get();
+    metrics.in_flight.set(signed(most - service.in_flight.available_permits()));
+    metrics.queue_depth.set(signed(service.batcher.depth()));
+    metrics.ready.set(i64::from(service.readiness.check().is_ok()));
+    metrics.self_test_age.set(service.readiness.age().as_secs_f64());
+    let mut text = String::new();
+    encode(&mut text, &metrics.registry).expect("a string takes all");
+    ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response()
+}
+
+fn signed(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,49 @@
+//! HTTP: routes, and what happens around every request.
+//!
+//! Handlers read like their specification in the API; parsing, statuses and timing stand in files of their own.
+
+mod accept;
+mod answer;
+mod body;
+mod compare;
+mod embed;
+mod error;
+mod exchange;
+mod health;
+mod media;
+mod metrics;
+mod model;
+mod multipart;
+mod query;
+mod service;
+mod source;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+
+pub use metrics::Metrics;
+pub use service::Service;
+
+/// All routes of the service.
+pub fn router(service: Arc<Service>) -> Router {
+    let work = Router::new()
+        .route("/compare", post(compare::compare))
+        .route("/embed", post(embed::embed))
+        .route_layer(from_fn_with_state(service.clone(), exchange::admit));
+    let answers = Router::new()
+        .route("/model", get(model::model))
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(metrics::metrics));
+    work.merge(answers)
+        .method_not_allowed_fallback(exchange::method_not_allowed)
+        .fallback(exchange::not_found)
+        .layer(CatchPanicLayer::custom(exchange::panicked))
+        .layer(from_fn_with_state(service.clone(), exchange::observe))
+        .layer(from_fn(exchange::identify))
+        .with_state(service)
+}

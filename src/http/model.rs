@@ -1,0 +1,36 @@
+//! `GET /model`: the tower's card.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Serialize;
+
+use super::answer;
+use super::service::Service;
+use crate::judgement::{Criterion, Judge, Provenance};
+use crate::model::Description;
+use crate::score::Threshold;
+
+/// The card, and the threshold that rules here where a request names none.
+#[derive(Serialize)]
+struct Served<'a> {
+    #[serde(flatten)]
+    tower: &'a Description,
+    in_force: Option<InForce>,
+}
+
+#[derive(Serialize)]
+struct InForce {
+    threshold: Threshold,
+    operating_point: Provenance,
+}
+
+pub(super) async fn model(State(service): State<Arc<Service>>) -> Response {
+    let tower = service.tower.as_ref();
+    let judge = Judge::new(Criterion::InForce, service.settings.tower.threshold, &tower.card);
+    let in_force = judge
+        .ok()
+        .map(|it| InForce { threshold: it.threshold(), operating_point: it.provenance() });
+    answer::json(&Served { tower, in_force })
+}

@@ -1,0 +1,347 @@
+//! What a tower says of itself: the `siamese.*` keys of its ONNX metadata, or of the sidecar beside it.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+use super::golden::Golden;
+use crate::picture::{Colour, Fit, Preparation};
+use crate::score::{Calibration, Embedding, InvalidEmbedding, Threshold};
+
+/// The prefix of all keys in a tower's ONNX metadata; a sidecar leaves it out.
+pub const PREFIX: &str = "siamese.";
+
+/// The keys, without [`PREFIX`]. A sidecar with any other is refused.
+pub const KEYS: [&str; 14] = [
+    "name",
+    "input",
+    "colour",
+    "scale",
+    "mean",
+    "std",
+    "fit",
+    "resize",
+    "embedding",
+    "margin",
+    "threshold",
+    "calibration",
+    "provenance",
+    "golden",
+];
+
+/// All that a tower's use needs to know, beside its weights.
+#[derive(Clone, Debug)]
+pub struct Card {
+    /// What people call it; the file's stem where it doesn't say.
+    pub name: String,
+    /// How a picture becomes its input.
+    pub preparation: Preparation,
+    /// What happens to its output before any distance.
+    pub length: Length,
+    /// How far training pushed different pairs apart; positive.
+    pub margin: Option<f64>,
+    /// The largest distance still called same; below the margin where both are stated.
+    pub threshold: Option<Threshold>,
+    /// What is known of its errors.
+    pub calibration: Option<Calibration>,
+    /// Where it comes from: trainer, commit, seed, loss, data. Free JSON.
+    pub provenance: Option<serde_json::Value>,
+    /// Pairs whose distances it must reproduce wherever it runs.
+    pub golden: Option<Golden>,
+}
+
+/// What is done to a tower's output to make the embedding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Length {
+    /// Nothing.
+    #[default]
+    AsIs,
+    /// It is divided by its L2 norm.
+    Unit,
+}
+
+/// Why keys and values are no [`Card`].
+#[derive(Debug, Error)]
+pub enum CardError {
+    /// A key that every tower needs is not there.
+    #[error("it does not say `{0}`")]
+    Missing(&'static str),
+    /// A key this version does not know.
+    #[error("`{0}` is no key of a tower (they are {keys})", keys = KEYS.join(", "))]
+    Unknown(String),
+    /// A value that can't be.
+    #[error("`{key}` can't be {value:?}: {why}")]
+    Invalid {
+        /// The key, without prefix.
+        key: &'static str,
+        /// Its value, shortened.
+        value: String,
+        /// What it should have been.
+        why: String,
+    },
+}
+
+impl Card {
+    /// Reads a card from keys without [`PREFIX`]; `stem` names a tower that doesn't name itself.
+    pub fn parse(values: &BTreeMap<String, String>, stem: &str) -> Result<Self, CardError> {
+        if let Some(unknown) = values.keys().find(|key| !KEYS.contains(&key.as_str())) {
+            return Err(CardError::Unknown(unknown.clone()));
+        }
+        let values = Values(values);
+        let Side { height, width } = values.required("input")?;
+        let colour: Colour = values.required("colour")?;
+        let preparation = Preparation {
+            height,
+            width,
+            colour,
+            fit: values.parsed("fit")?.unwrap_or(Fit::Stretch),
+            scale: values.parsed("scale")?.unwrap_or(1.0 / 255.0),
+            mean: values.parsed::<Numbers>("mean")?.map_or_else(|| vec![0.0], |it| it.0),
+            std: values.parsed::<Numbers>("std")?.map_or_else(|| vec![1.0], |it| it.0),
+        };
+        preparation.validate().map_err(|err| values.invalid("input", err))?;
+        if let Some(resize) = values.get("resize").filter(|it| *it != "bilinear") {
+            return Err(invalid("resize", resize, "only `bilinear` is known"));
+        }
+
+        let margin: Option<f64> = values.parsed("margin")?;
+        if let Some(margin) = margin.filter(|it| !(it.is_finite() && 0.0 < *it)) {
+            return Err(invalid("margin", &margin.to_string(), "a margin is positive and finite"));
+        }
+        let threshold = values
+            .parsed::<f64>("threshold")?
+            .map(Threshold::try_from)
+            .transpose()
+            .map_err(|err| values.invalid("threshold", err))?;
+        if let (Some(threshold), Some(margin)) = (threshold, margin)
+            && !(0.0 < threshold.get() && threshold.get() < margin)
+        {
+            let why = format!("it lies between 0 and the margin, which is {margin}");
+            return Err(invalid("threshold", &threshold.get().to_string(), why));
+        }
+        Ok(Self {
+            name: values.get("name").unwrap_or(stem).to_owned(),
+            preparation,
+            length: values.parsed("embedding")?.unwrap_or_default(),
+            margin,
+            threshold,
+            calibration: values.json("calibration")?,
+            provenance: values.json("provenance")?,
+            golden: values.json("golden")?,
+        })
+    }
+
+    /// The card as ONNX metadata, keys with [`PREFIX`]; [`Card::parse`] reads it back.
+    pub fn to_metadata(&self) -> Vec<(String, String)> {
+        let Preparation { height, width, colour, fit, scale, ref mean, ref std } = self.preparation;
+        let stated = [
+            ("name", Some(self.name.clone())),
+            ("input", Some(format!("{height}x{width}"))),
+            ("colour", Some(colour.to_string())),
+            ("scale", Some(scale.to_string())),
+            ("mean", Some(Numbers::join(mean))),
+            ("std", Some(Numbers::join(std))),
+            ("fit", Some(fit.to_string())),
+            ("resize", Some("bilinear".to_owned())),
+            ("embedding", Some(self.length.to_string())),
+            ("margin", self.margin.map(|it| it.to_string())),
+            ("threshold", self.threshold.map(|it| it.get().to_string())),
+            ("calibration", self.calibration.as_ref().map(json)),
+            ("provenance", self.provenance.as_ref().map(json)),
+            ("golden", self.golden.as_ref().map(json)),
+        ];
+        stated
+            .into_iter()
+            .filter_map(|(key, value)| Some((format!("{PREFIX}{key}"), value?)))
+            .collect()
+    }
+
+    /// Makes the embedding of the tower's bare output.
+    pub(super) fn embedding(&self, output: &[f32]) -> Result<Embedding, InvalidEmbedding> {
+        let embedding = Embedding::new(output)?;
+        match self.length {
+            Length::AsIs => Ok(embedding),
+            Length::Unit => embedding.into_unit(),
+        }
+    }
+}
+
+impl Display for Length {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::AsIs => "as-is",
+            Self::Unit => "unit",
+        })
+    }
+}
+
+impl FromStr for Length {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "as-is" => Ok(Self::AsIs),
+            "unit" => Ok(Self::Unit),
+            _ => Err("it is `as-is` or `unit`"),
+        }
+    }
+}
+
+/// Reads typed values, and blames the key.
+struct Values<'a>(&'a BTreeMap<String, String>);
+
+impl Values<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(String::as_str)
+    }
+
+    fn parsed<T: FromStr<Err: Display>>(&self, key: &'static str) -> Result<Option<T>, CardError> {
+        self.get(key)
+            .map(|text| text.trim().parse().map_err(|err| invalid(key, text, err)))
+            .transpose()
+    }
+
+    fn required<T: FromStr<Err: Display>>(&self, key: &'static str) -> Result<T, CardError> {
+        self.parsed(key)?.ok_or(CardError::Missing(key))
+    }
+
+    fn json<T: DeserializeOwned>(&self, key: &'static str) -> Result<Option<T>, CardError> {
+        self.get(key)
+            .map(|text| serde_json::from_str(text).map_err(|err| invalid(key, text, err)))
+            .transpose()
+    }
+
+    fn invalid(&self, key: &'static str, why: impl Display) -> CardError {
+        invalid(key, self.get(key).unwrap_or_default(), why)
+    }
+}
+
+fn invalid(key: &'static str, value: &str, why: impl Display) -> CardError {
+    const SHOWN: usize = 60;
+    let mut shown: String = value.chars().take(SHOWN).collect();
+    if shown.len() < value.len() {
+        shown.push('…');
+    }
+    CardError::Invalid { key, value: shown, why: why.to_string() }
+}
+
+fn json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("a card's parts have text keys and finite numbers")
+}
+
+/// `112` or `112x92`: height, then width.
+struct Side {
+    height: u32,
+    width: u32,
+}
+
+impl FromStr for Side {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const FORM: &str = "it is a side like `112`, or height and width like `112x92`";
+        let (height, width) = text.split_once('x').unwrap_or((text, text));
+        match (height.parse(), width.parse()) {
+            (Ok(height), Ok(width)) => Ok(Self { height, width }),
+            _ => Err(FORM),
+        }
+    }
+}
+
+/// One number for all channels, or one a channel, with commas between.
+struct Numbers(Vec<f32>);
+
+impl Numbers {
+    fn join(numbers: &[f32]) -> String {
+        numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+    }
+}
+
+impl FromStr for Numbers {
+    type Err = std::num::ParseFloatError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.split(',').map(|it| it.trim().parse()).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn card(entries: &[(&str, &str)]) -> Result<Card, CardError> {
+        let values = entries.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+        Card::parse(&values, "stem")
+    }
+
+    #[track_caller]
+    fn refused(key: &str, value: &str, with: &str) {
+        let mut entries = vec![("input", "112"), ("colour", "grey"), ("margin", "2")];
+        entries.retain(|(it, _)| *it != key);
+        entries.push((key, value));
+        let said = card(&entries).expect_err("no card").to_string();
+        assert!(said.contains(with) && said.contains(key), "{said}");
+    }
+
+    #[test]
+    fn two_keys_make_a_card() {
+        let card = card(&[("input", "112x92"), ("colour", "grey")]).expect("a card");
+        assert_eq!(card.name, "stem");
+        assert_eq!(card.preparation.shape(), [1, 112, 92]);
+        assert_eq!(card.length, Length::AsIs);
+        assert!(card.threshold.is_none() && card.margin.is_none());
+    }
+
+    #[test]
+    fn metadata_are_read_back() {
+        let written = card(&[
+            ("name", "parts"),
+            ("input", "64"),
+            ("colour", "rgb"),
+            ("mean", "0.5,0.4,0.3"),
+            ("std", "0.2"),
+            ("fit", "pad"),
+            ("embedding", "unit"),
+            ("margin", "2"),
+            ("threshold", "0.75"),
+            ("provenance", r#"{"seed":1}"#),
+        ])
+        .expect("a card");
+        let values = written
+            .to_metadata()
+            .into_iter()
+            .map(|(key, value)| (key.trim_start_matches(PREFIX).to_owned(), value))
+            .collect();
+        let read = Card::parse(&values, "other").expect("a card");
+        assert_eq!(read.to_metadata(), written.to_metadata());
+        assert_eq!(read.preparation, written.preparation);
+        assert_eq!(read.threshold.map(Threshold::get), Some(0.75));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_its_key() {
+        refused("input", "0", "input");
+        refused("input", "112x", "height and width");
+        refused("colour", "blue", "colour");
+        refused("std", "0", "std");
+        refused("mean", "1,2", "mean");
+        refused("resize", "nearest", "bilinear");
+        refused("embedding", "long", "unit");
+        refused("margin", "-1", "positive");
+        refused("threshold", "2.5", "margin");
+        refused("threshold", "NaN", "finite");
+        refused("calibration", "{", "calibration");
+        refused("tresh", "1", "no key");
+    }
+
+    #[test]
+    fn what_every_tower_needs_is_asked_for() {
+        let said = card(&[("colour", "grey")]).expect_err("no input").to_string();
+        assert_eq!(said, "it does not say `input`");
+    }
+}

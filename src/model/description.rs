@@ -1,0 +1,104 @@
+//! What is known of a loaded tower, for whoever asks.
+
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+use super::{Card, GoldenCheck, Length, Provider};
+use crate::picture::Preparation;
+use crate::score::OperatingPoint;
+
+/// What is known of a loaded tower.
+#[derive(Clone, Debug)]
+pub struct Description {
+    /// What its file, or sidecar, says.
+    pub card: Arc<Card>,
+    /// `sha256:` and the hex digest of its file.
+    pub digest: String,
+    /// Coordinates of an embedding.
+    pub width: usize,
+    /// What runs it.
+    pub provider: Provider,
+    /// Whether it takes one picture a run only, and so can't be batched.
+    pub one_at_a_time: bool,
+    /// Its golden pairs; where it carries none, a made pair as this very tower had it at load.
+    pub golden: GoldenCheck,
+}
+
+#[derive(Serialize)]
+struct Published<'a> {
+    name: &'a str,
+    digest: &'a str,
+    input: Input<'a>,
+    embedding: Output,
+    margin: Option<f64>,
+    threshold: Option<f64>,
+    calibration: Option<Measured<'a>>,
+    operating_points: Vec<OperatingPoint>,
+    provenance: Option<&'a serde_json::Value>,
+    golden_pairs: usize,
+    one_at_a_time: bool,
+    device: &'static str,
+    execution_provider: Provider,
+}
+
+#[derive(Serialize)]
+struct Input<'a> {
+    shape: [usize; 3],
+    resize: &'static str,
+    #[serde(flatten)]
+    preparation: &'a Preparation,
+}
+
+#[derive(Serialize)]
+struct Output {
+    width: usize,
+    length: Length,
+}
+
+#[derive(Serialize)]
+struct Measured<'a> {
+    data: &'a str,
+    split: &'a str,
+    identities: u64,
+    same_pairs: u64,
+    different_pairs: u64,
+    eer: f64,
+}
+
+/// The card as `GET /model` gives it: without the golden pictures, with what really runs it.
+impl Serialize for Description {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let card = self.card.as_ref();
+        let calibration = card.calibration.as_ref();
+        Published {
+            name: &card.name,
+            digest: &self.digest,
+            input: Input {
+                shape: card.preparation.shape(),
+                resize: "bilinear",
+                preparation: &card.preparation,
+            },
+            embedding: Output { width: self.width, length: card.length },
+            margin: card.margin,
+            threshold: card.threshold.map(f64::from),
+            calibration: calibration.map(|it| Measured {
+                data: it.data(),
+                split: it.split(),
+                identities: it.identities(),
+                same_pairs: it.same_pairs(),
+                different_pairs: it.different_pairs(),
+                eer: it.eer(),
+            }),
+            operating_points: calibration
+                .map(|it| it.operating_points().collect())
+                .unwrap_or_default(),
+            provenance: card.provenance.as_ref(),
+            golden_pairs: card.golden.as_ref().map_or(0, |it| it.pairs.len()),
+            one_at_a_time: self.one_at_a_time,
+            device: self.provider.device(),
+            execution_provider: self.provider,
+        }
+        .serialize(serializer)
+    }
+}

@@ -1,0 +1,87 @@
+//! Where ONNX Runtime's shared library is, and the one environment made of it.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use ort::environment::Environment;
+use ort::logging::LogLevel;
+use thiserror::Error;
+
+/// The oldest ONNX Runtime that serves, 1.N.
+const OLDEST: u32 = ort::MINOR_VERSION;
+
+const FILE: &str =
+    if cfg!(target_os = "macos") { "libonnxruntime.dylib" } else { "libonnxruntime.so" };
+
+/// Why ONNX Runtime can't be had. Each message says the way out.
+#[derive(Debug, Error)]
+pub enum LibraryError {
+    /// It is nowhere.
+    #[error(
+        "ONNX Runtime is missing: no file at {}; put {FILE} 1.{OLDEST} or newer beside the program, or name it by \
+         ORT_DYLIB_PATH (the Python package onnxruntime holds one under onnxruntime/capi)",
+        .0.display()
+    )]
+    Missing(PathBuf),
+    /// It is there, and is older than this program can use, or is another library.
+    #[error(
+        "{} is no ONNX Runtime of 1.{OLDEST} or newer; name such a one by ORT_DYLIB_PATH (the Python package \
+         onnxruntime holds one under onnxruntime/capi)",
+        .path.display()
+    )]
+    Unusable {
+        /// The library's file.
+        path: PathBuf,
+        /// What the loader says.
+        #[source]
+        source: ort::Error,
+    },
+}
+
+/// Names the library: by `ORT_DYLIB_PATH`, else beside the executable, else where the build put it.
+fn locate() -> Result<PathBuf, LibraryError> {
+    if let Some(named) = std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()) {
+        return existing(PathBuf::from(named));
+    }
+    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join(FILE)));
+    match (beside, option_env!("SIAMESE_ONNX_RUNTIME")) {
+        (Some(beside), _) if beside.is_file() => Ok(beside),
+        (_, Some(built)) => existing(PathBuf::from(built)),
+        (beside, None) => Err(LibraryError::Missing(beside.unwrap_or_else(|| FILE.into()))),
+    }
+}
+
+fn existing(path: PathBuf) -> Result<PathBuf, LibraryError> {
+    if path.is_file() { Ok(path) } else { Err(LibraryError::Missing(path)) }
+}
+
+/// The process's one environment: made at the first call, the same ever after.
+///
+/// Official builds send telemetry unless told not to; this one is told.
+pub(super) fn environment() -> Result<Environment, LibraryError> {
+    static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
+    static MAKING: Mutex<()> = Mutex::new(());
+
+    let _alone = MAKING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some(environment) = ENVIRONMENT.get() {
+        return Ok(environment.clone());
+    }
+    let path = locate()?;
+    let environment = start(&path).map_err(|source| LibraryError::Unusable { path, source })?;
+    Ok(ENVIRONMENT.get_or_init(|| environment).clone())
+}
+
+fn start(path: &Path) -> ort::Result<Environment> {
+    let environment = ort::init_from(path)
+        .map_err(ort::Error::wrap)?
+        .with_name("siamese")
+        .with_telemetry(false)
+        .with_logger(Arc::new(|level, category, _id, _place, message| match level {
+            LogLevel::Verbose | LogLevel::Info => tracing::trace!(category, "{message}"),
+            LogLevel::Warning => tracing::debug!(category, "{message}"),
+            LogLevel::Error | LogLevel::Fatal => tracing::warn!(category, "{message}"),
+        }))
+        .build()?;
+    environment.set_log_level(LogLevel::Warning);
+    Ok(environment)
+}

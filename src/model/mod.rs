@@ -1,0 +1,54 @@
+//! The tower: its card, its runs, and the proof that it does here what it did where it was made.
+//!
+//! Only [`library`] and [`onnx`] name ONNX Runtime. Nothing here knows HTTP or batching.
+
+pub mod card;
+mod description;
+mod golden;
+mod library;
+mod metadata;
+mod onnx;
+
+use thiserror::Error;
+
+pub use card::{Card, CardError, Length};
+pub use description::Description;
+pub use golden::{Golden, GoldenCheck, GoldenError, GoldenPair};
+pub use library::LibraryError;
+pub use metadata::{NotOnnx, rewrite};
+pub use onnx::{Device, LoadError, OnnxTower, Options, Provider, UnknownDevice};
+
+use crate::picture::Pixels;
+use crate::score::{Embedding, InvalidEmbedding};
+
+/// What a tower makes of one picture: an embedding, or the reason why its output is none.
+pub type Embedded = Result<Embedding, InvalidEmbedding>;
+
+/// One half of a siamese network: turns prepared pictures into embeddings.
+///
+/// `embed` takes `&mut self` because an ONNX Runtime session serves one caller at a time.
+/// Ownership, not a lock, keeps that promise: see [`crate::batch`].
+pub trait Tower: Send + 'static {
+    /// Embeds `pictures`, giving one answer for each, in order.
+    ///
+    /// A picture whose output is not finite spoils its own answer alone.
+    fn embed(&mut self, pictures: &[Pixels]) -> Result<Vec<Embedded>, TowerError>;
+}
+
+/// Why a tower gave no answer at all.
+#[derive(Debug, Error)]
+pub enum TowerError {
+    /// ONNX Runtime refused or failed.
+    #[error("the tower's run failed")]
+    Run(#[source] ort::Error),
+    /// Its output has not the shape it had when it was loaded.
+    #[error("the tower's output has shape {found:?}, not [{pictures}, {width}]")]
+    Shape {
+        /// Pictures in the run.
+        pictures: usize,
+        /// The embedding's width, as loaded.
+        width: usize,
+        /// The output's shape.
+        found: Vec<i64>,
+    },
+}

@@ -1,0 +1,326 @@
+//! Settings: compiled-in defaults, then a file, then the environment, then the command line.
+//!
+//! Only this file and the search for ONNX Runtime's library read the environment. What belongs to a
+//! tower (its input, normalisation, threshold) travels in the tower's file, not here.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use config::{Config, ConfigError, Environment, File, FileFormat};
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::model::{Device, Options};
+use crate::picture::Limits;
+use crate::score::Threshold;
+
+/// The file that documents every setting; compiled in.
+const DEFAULTS: &str = include_str!("../config/default.toml");
+
+/// The tower that is served where none is named.
+const SHIPPED: &str = "models/faces.onnx";
+
+/// All settings. Unknown keys and bad values are refused by name.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Listening, limits and time.
+    pub server: Server,
+    /// Which tower runs, and how.
+    pub tower: TowerSettings,
+    /// Limits of a picture.
+    pub picture: PictureSettings,
+    /// The self-test.
+    pub health: Health,
+    /// The log.
+    pub log: Log,
+}
+
+/// `[server]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The most bytes of a body.
+    pub max_body_bytes: usize,
+    /// How long a body may take to arrive, in milliseconds.
+    pub body_timeout_ms: u64,
+    /// How long a request may take, in milliseconds.
+    pub deadline_ms: u64,
+    /// Requests worked on at once.
+    pub max_in_flight: NonZeroUsize,
+    /// The status of an overload's refusal.
+    pub overload_status: OverloadStatus,
+    /// The most pictures of one request to `/embed`.
+    pub max_pictures: NonZeroUsize,
+    /// How long in-flight requests may go on after a stop was asked for, in milliseconds.
+    pub drain_ms: u64,
+}
+
+/// 503, or 429.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u16")]
+pub struct OverloadStatus(u16);
+
+/// `[tower]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TowerSettings {
+    /// The tower's file.
+    pub path: Option<PathBuf>,
+    /// Where it runs.
+    pub device: Device,
+    /// Threads of one run; 0 means one a core.
+    pub threads: usize,
+    /// The most pictures in one run.
+    pub largest_batch: NonZeroUsize,
+    /// Jobs that may wait.
+    pub queue: NonZeroUsize,
+    /// The threshold in place of the tower's own.
+    pub threshold: Option<Threshold>,
+}
+
+/// `[picture]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PictureSettings {
+    /// The most pixels.
+    pub max_pixels: u64,
+    /// The most memory of a decode.
+    pub max_memory_bytes: u64,
+    /// Pictures decoded at once; 0 means one a core.
+    pub decodes: usize,
+}
+
+/// `[health]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Health {
+    /// How often the self-test runs, in milliseconds.
+    pub self_test_interval_ms: u64,
+    /// How old its last success may be, in milliseconds.
+    pub self_test_max_age_ms: u64,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// How a line looks.
+    pub format: LogFormat,
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For a terminal.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// What the command line sets; it wins over all else.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// `--listen`
+    pub listen: Option<SocketAddr>,
+    /// `--tower`
+    pub tower: Option<PathBuf>,
+    /// `--device`
+    pub device: Option<Device>,
+}
+
+/// Why there are no settings. One line that names the key.
+#[derive(Debug, Error)]
+pub enum SettingsError {
+    /// A key or value that can't be.
+    #[error("the settings are wrong: {0}")]
+    Invalid(#[from] ConfigError),
+    /// No tower was named, and the shipped one is nowhere.
+    #[error(
+        "no tower is named, and {SHIPPED} is neither below the working directory nor beside the program; name one by --tower"
+    )]
+    NoTower,
+}
+
+impl Settings {
+    /// Reads the settings from all their places, the process's environment among them.
+    pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Self, SettingsError> {
+        Self::assemble(file, environment(), overrides)
+    }
+
+    fn assemble(
+        file: Option<&Path>,
+        environment: Environment,
+        overrides: &Overrides,
+    ) -> Result<Self, SettingsError> {
+        let mut builder = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
+        if let Some(file) = file {
+            builder = builder.add_source(File::from(file).format(FileFormat::Toml));
+        }
+        let mut settings: Self = builder.add_source(environment).build()?.try_deserialize()?;
+        if let Some(listen) = overrides.listen {
+            settings.server.listen = listen;
+        }
+        if let Some(tower) = &overrides.tower {
+            settings.tower.path = Some(tower.clone());
+        }
+        if let Some(device) = overrides.device {
+            settings.tower.device = device;
+        }
+        Ok(settings)
+    }
+}
+
+/// `SIAMESE_SECTION__KEY`
+fn environment() -> Environment {
+    Environment::with_prefix("SIAMESE").prefix_separator("_").separator("__").try_parsing(true)
+}
+
+impl Server {
+    /// How long a body may take to arrive.
+    pub fn body_timeout(&self) -> Duration {
+        Duration::from_millis(self.body_timeout_ms)
+    }
+
+    /// How long a request may take.
+    pub fn deadline(&self) -> Duration {
+        Duration::from_millis(self.deadline_ms)
+    }
+
+    /// How long in-flight requests may go on after a stop was asked for.
+    pub fn drain(&self) -> Duration {
+        Duration::from_millis(self.drain_ms)
+    }
+}
+
+impl TowerSettings {
+    /// The tower's file: the one named, else the one shipped.
+    pub fn file(&self) -> Result<PathBuf, SettingsError> {
+        if let Some(named) = &self.path {
+            return Ok(named.clone());
+        }
+        let exe = std::env::current_exe().ok();
+        // Beside an installed program, or at the root of the checkout that `target/PROFILE/` stands in.
+        let beside = exe.iter().flat_map(|exe| exe.ancestors().skip(1).take(3));
+        std::iter::once(Path::new(""))
+            .chain(beside)
+            .map(|folder| folder.join(SHIPPED))
+            .find(|path| path.is_file())
+            .ok_or(SettingsError::NoTower)
+    }
+
+    /// How it is to be run.
+    pub fn options(&self) -> Options {
+        Options {
+            device: self.device,
+            threads: NonZeroUsize::new(self.threads),
+            largest_batch: self.largest_batch,
+        }
+    }
+}
+
+impl PictureSettings {
+    /// What a picture may cost.
+    pub fn limits(&self) -> Limits {
+        Limits { max_pixels: self.max_pixels, max_memory: self.max_memory_bytes }
+    }
+
+    /// Pictures decoded at once.
+    pub fn decodes(&self) -> usize {
+        match self.decodes {
+            0 => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+            decodes => decodes,
+        }
+    }
+}
+
+impl Health {
+    /// How often the self-test runs.
+    pub fn interval(&self) -> Duration {
+        Duration::from_millis(self.self_test_interval_ms)
+    }
+
+    /// How old its last success may be.
+    pub fn max_age(&self) -> Duration {
+        Duration::from_millis(self.self_test_max_age_ms)
+    }
+}
+
+impl TryFrom<u16> for OverloadStatus {
+    type Error = &'static str;
+
+    fn try_from(status: u16) -> Result<Self, Self::Error> {
+        match status {
+            429 | 503 => Ok(Self(status)),
+            _ => Err("overload_status is 503 or 429"),
+        }
+    }
+}
+
+impl From<OverloadStatus> for u16 {
+    fn from(status: OverloadStatus) -> Self {
+        status.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn with(variables: &[(&str, &str)]) -> Environment {
+        let variables = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        environment().source(Some(variables))
+    }
+
+    fn settings(
+        file: &str,
+        variables: &[(&str, &str)],
+        overrides: &Overrides,
+    ) -> Result<Settings, String> {
+        let mut written = tempfile::NamedTempFile::new().expect("a file");
+        written.write_all(file.as_bytes()).expect("written");
+        Settings::assemble(Some(written.path()), with(variables), overrides)
+            .map_err(|err| err.to_string())
+    }
+
+    #[test]
+    fn later_places_win() {
+        let file = "[server]\nlisten = \"127.0.0.1:1\"\ndeadline_ms = 5\n[tower]\nthreshold = 0.5";
+        let variables = [("SIAMESE_SERVER__LISTEN", "127.0.0.1:2"), ("SIAMESE_TOWER__QUEUE", "9")];
+        let overrides = Overrides { listen: "127.0.0.1:3".parse().ok(), ..Overrides::default() };
+
+        let settings = settings(file, &variables, &overrides).expect("settings");
+
+        assert_eq!(settings.server.listen.port(), 3);
+        assert_eq!(settings.server.deadline_ms, 5);
+        assert_eq!(settings.tower.queue.get(), 9);
+        assert_eq!(settings.tower.threshold.map(Threshold::get), Some(0.5));
+        assert_eq!(settings.server.max_in_flight.get(), 512);
+    }
+
+    #[track_caller]
+    fn refused(file: &str, variables: &[(&str, &str)], with: &str) {
+        let said = settings(file, variables, &Overrides::default()).expect_err("no settings");
+        assert!(said.contains(with) && !said.contains('\n'), "{said}");
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_by_name() {
+        refused("[server]\nlissten = 1", &[], "lissten");
+        refused("[sever]", &[], "sever");
+        refused("[server]\nlisten = \"nowhere\"", &[], "listen");
+        refused("[server]\noverload_status = 200", &[], "overload_status");
+        refused("[tower]\nqueue = 0", &[], "queue");
+        refused("[tower]\nthreshold = -1.0", &[], "threshold");
+        refused("[tower]\ndevice = \"tpu\"", &[], "device");
+        refused("", &[("SIAMESE_SERVER__DEADLINE_MS", "soon")], "deadline_ms");
+        refused("", &[("SIAMESE_DEADLINE", "1")], "deadline");
+    }
+}
