@@ -1,0 +1,3 @@
+//! Measures the towers that siamese serves.
+
+pub mod statistics;

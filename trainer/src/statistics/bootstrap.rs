@@ -1,0 +1,150 @@
+//! How much the figures would vary with other people.
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::{Comparisons, Grid, Measures};
+
+/// How to resample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bootstrap {
+    /// How many times; a thousand is customary.
+    pub resamples: u32,
+    /// The same seed gives the same intervals, on any number of threads.
+    pub seed: u64,
+}
+
+/// The middle 95 % of what resampling gave.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Interval {
+    /// The 2.5th percentile.
+    pub low: f64,
+    /// The 97.5th percentile.
+    pub high: f64,
+}
+
+/// The intervals of [`Measures`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Band {
+    /// Of the equal error rate.
+    pub eer: Interval,
+    /// Of the area under the ROC.
+    pub auc: Interval,
+    /// Of the FNMR at each FMR of the grid.
+    pub fnmr_at: Vec<Interval>,
+}
+
+impl Bootstrap {
+    /// Draws as many identities as there are, with replacement, again and again.
+    ///
+    /// Identities are drawn, not pairs: pairs that share a person vary together, and drawing them
+    /// one by one would make the intervals far too narrow (R. Bolle, N. Ratha, S. Pankanti, *Error
+    /// analysis of pattern recognition systems: the subsets bootstrap*, 2004). Someone drawn twice
+    /// counts as two people whose pictures are never compared with each other. A draw that leaves
+    /// no same or no different pair is drawn again. Intervals are plain percentiles.
+    ///
+    /// `None` if `resamples` is 0.
+    pub fn intervals(&self, comparisons: &Comparisons, grid: &Grid) -> Option<Band> {
+        let drawn: Vec<Measures> = (0..self.resamples)
+            .into_par_iter()
+            .map(|resample| {
+                // A stream for each resample: who computes it doesn't matter.
+                let mut random = ChaCha8Rng::seed_from_u64(self.seed);
+                random.set_stream(u64::from(resample));
+                redraw(comparisons, grid, &mut random)
+            })
+            .collect();
+        let fnmr_at = |at: usize| Interval::of(drawn.iter().map(|it| it.fnmr_at[at]));
+        Some(Band {
+            eer: Interval::of(drawn.iter().map(|it| it.eer))?,
+            auc: Interval::of(drawn.iter().map(|it| it.auc))?,
+            fnmr_at: (0..grid.rates().len()).map(fnmr_at).collect::<Option<_>>()?,
+        })
+    }
+}
+
+impl Interval {
+    /// `None` if there are no values.
+    fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
+        let mut sorted: Vec<f64> = values.collect();
+        sorted.sort_by(f64::total_cmp);
+        // In whole fortieths, each end steps inwards from its own side.
+        let outside = sorted.len() / 40;
+        let low = *sorted.get(outside)?;
+        let high = *sorted.get(sorted.len() - 1 - outside)?;
+        Some(Self { low, high })
+    }
+}
+
+fn redraw(comparisons: &Comparisons, grid: &Grid, random: &mut ChaCha8Rng) -> Measures {
+    let with_pictures: Vec<usize> =
+        (0..comparisons.pictures().len()).filter(|it| 0 < comparisons.pictures()[*it]).collect();
+    // Ends, for drawing everybody once is among the draws and has both kinds of pairs.
+    loop {
+        let mut copies = vec![0; comparisons.pictures().len()];
+        for _ in &with_pictures {
+            copies[with_pictures[random.random_range(0..with_pictures.len())]] += 1;
+        }
+        if let Some(measures) = Measures::weighted(comparisons, grid, &copies) {
+            return measures;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use siamese::score::Embedding;
+
+    use super::*;
+
+    /// Identities around whole numbers, each with pictures spread by `spread`.
+    fn crowd(identities: u8, pictures: u8, spread: f32) -> Comparisons {
+        let place = |who: u8, at: u8| {
+            let shift = f32::from(who.wrapping_mul(37).wrapping_add(at.wrapping_mul(101)) % 64);
+            Embedding::new([f32::from(who) + spread * shift / 64.0]).expect("a point")
+        };
+        let of_one = |who| (0..pictures).map(|at| place(who, at)).collect();
+        Comparisons::new(&(0..identities).map(of_one).collect::<Vec<_>>()).expect("pairs")
+    }
+
+    #[test]
+    fn a_seed_repeats_its_intervals_and_another_gives_others() {
+        let crowd = crowd(8, 4, 1.5);
+        let grid = Grid::new([0.1]);
+        let draw = |seed| Bootstrap { resamples: 200, seed }.intervals(&crowd, &grid);
+        assert_eq!(draw(1), draw(1));
+        assert_ne!(draw(1), draw(2));
+    }
+
+    #[test]
+    fn intervals_hold_the_figure_and_narrow_with_more_people() {
+        let grid = Grid::new([0.05, 0.1]);
+        let widths = [8, 64].map(|identities| {
+            let crowd = crowd(identities, 4, 1.5);
+            let measures = Measures::of(&crowd, &grid);
+            let band = Bootstrap { resamples: 400, seed: 7 }.intervals(&crowd, &grid);
+            let Interval { low, high } = band.expect("resamples").eer;
+            assert!(low < measures.eer && measures.eer < high, "{low} {measures:?} {high}");
+            high - low
+        });
+        assert!(widths[1] < widths[0] / 1.5, "{widths:?}");
+    }
+
+    #[test]
+    fn two_identities_are_enough() {
+        let band =
+            Bootstrap { resamples: 50, seed: 0 }.intervals(&crowd(2, 3, 0.1), &Grid::new([]));
+        // Only the draw with both is left, so nothing varies.
+        let Interval { low, high } = band.expect("resamples").eer;
+        assert!(low.abs() < 1e-12 && high.abs() < 1e-12);
+    }
+
+    #[test]
+    fn an_interval_leaves_out_a_fortieth_on_either_side() {
+        let Interval { low, high } = Interval::of((0..=1000).map(f64::from)).expect("values");
+        assert!((low - 25.0).abs() < 1e-12 && (high - 975.0).abs() < 1e-12, "{low} {high}");
+        assert_eq!(Interval::of(std::iter::empty()), None);
+    }
+}

@@ -1,0 +1,205 @@
+//! EER, AUC and FNMR at FMR of weighted pairs.
+
+use siamese::score::{Rates, equal_error_rate};
+
+use super::{Comparison, Comparisons};
+
+/// The FMRs at which FNMR is asked for.
+///
+/// Invariant: ascending, and each in `(0, 1)`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grid(Vec<f64>);
+
+/// What is said of a tower.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measures {
+    /// The equal error rate, in `[0, 1]`, by [`equal_error_rate`].
+    pub eer: f64,
+    /// The area under the ROC, in `[0, 1]`: the probability that a same pair is closer than a
+    /// different one, where a tie counts one half.
+    pub auc: f64,
+    /// For each FMR of the grid, the least FNMR of a threshold whose FMR is at most that.
+    pub fnmr_at: Vec<f64>,
+}
+
+impl Grid {
+    /// Keeps what lies between 0 and 1, in order.
+    pub fn new(rates: impl IntoIterator<Item = f64>) -> Self {
+        let mut rates: Vec<f64> = rates.into_iter().filter(|it| 0.0 < *it && *it < 1.0).collect();
+        rates.sort_by(f64::total_cmp);
+        rates.dedup();
+        Self(rates)
+    }
+
+    /// The FMRs, ascending.
+    pub fn rates(&self) -> &[f64] {
+        &self.0
+    }
+}
+
+impl Measures {
+    /// Measures all pairs.
+    #[expect(clippy::missing_panics_doc, reason = "comparisons have both kinds of pairs")]
+    pub fn of(comparisons: &Comparisons, grid: &Grid) -> Self {
+        let once: Vec<u64> = comparisons.pictures().iter().map(|_| 1).collect();
+        Self::weighted(comparisons, grid, &once).expect("comparisons have both kinds of pairs")
+    }
+
+    /// Measures all pairs as if each identity stood there as often as `copies` says.
+    ///
+    /// A copy is another person: a same pair counts once for each copy of its identity, and a
+    /// different pair once for each pair of copies of its two identities. Pairs between two copies
+    /// of one identity are left out, for they are neither: calling them same would count pictures
+    /// against themselves, calling them different would be wrong.
+    ///
+    /// `None` if no same or no different pair is left.
+    pub(super) fn weighted(comparisons: &Comparisons, grid: &Grid, copies: &[u64]) -> Option<Self> {
+        let [same, different] = totals(comparisons, copies);
+        if same == 0 || different == 0 {
+            return None;
+        }
+        let mut wrong = Wrong { same, different, seen_same: 0, seen_different: 0 };
+        let mut before = wrong.rates();
+        let mut eer = None;
+        let mut ordered = 0.0;
+        let mut fnmr_at = Vec::with_capacity(grid.0.len());
+        for ties in comparisons.pairs().chunk_by(|a, b| a.distance == b.distance) {
+            let [same_here, different_here] = weights(ties, copies);
+            // Each different pair here is farther than the same pairs before, and level with
+            // those here.
+            ordered += real(different_here) * (real(wrong.seen_same) + real(same_here) / 2.0);
+            wrong.seen_same += same_here;
+            wrong.seen_different += different_here;
+            let after = wrong.rates();
+            while grid.0.get(fnmr_at.len()).is_some_and(|fmr| *fmr < after.fmr) {
+                fnmr_at.push(before.fnmr);
+            }
+            if eer.is_none() && after.fnmr < after.fmr {
+                eer = Some(equal_error_rate([before, after]));
+            }
+            before = after;
+        }
+        Some(Self {
+            eer: eer.expect("the last threshold calls every pair same"),
+            auc: ordered / (real(same) * real(different)),
+            fnmr_at,
+        })
+    }
+}
+
+/// What a growing threshold has passed.
+struct Wrong {
+    same: u64,
+    different: u64,
+    seen_same: u64,
+    seen_different: u64,
+}
+
+impl Wrong {
+    fn rates(&self) -> Rates {
+        Rates {
+            fmr: real(self.seen_different) / real(self.different),
+            fnmr: real(self.same - self.seen_same) / real(self.same),
+        }
+    }
+}
+
+/// The weights of all same and of all different pairs.
+fn totals(comparisons: &Comparisons, copies: &[u64]) -> [u64; 2] {
+    let mut same = 0;
+    let [mut sum, mut squares] = [0, 0];
+    for (pictures, copies) in comparisons.pictures().iter().zip(copies) {
+        let pictures = u64::from(*pictures);
+        same += copies * (pictures * pictures.saturating_sub(1) / 2);
+        sum += copies * pictures;
+        squares += copies * copies * pictures * pictures;
+    }
+    [same, (sum * sum - squares) / 2]
+}
+
+/// The weights of the same and of the different pairs among `pairs`.
+fn weights(pairs: &[Comparison], copies: &[u64]) -> [u64; 2] {
+    let mut weights = [0, 0];
+    for pair in pairs {
+        let [left, right] = pair.identities.map(|it| copies[it as usize]);
+        if pair.is_same() {
+            weights[0] += left;
+        } else {
+            weights[1] += left * right;
+        }
+    }
+    weights
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
+fn real(pairs: u64) -> f64 {
+    pairs as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use siamese::score::{Embedding, Scores};
+
+    use super::*;
+
+    fn comparisons(values: &[&[f32]]) -> Comparisons {
+        let point = |it: &f32| Embedding::new([*it]).expect("a point");
+        let embeddings: Vec<Vec<_>> =
+            values.iter().map(|of_one| of_one.iter().map(point).collect()).collect();
+        Comparisons::new(&embeddings).expect("pairs")
+    }
+
+    /// Same pairs at 1 and 4; different ones at 2, 3, 6 and 7.
+    fn known() -> Comparisons {
+        comparisons(&[&[0.0, 1.0], &[3.0, 7.0]])
+    }
+
+    #[test]
+    fn measures_are_those_worked_out_by_hand() {
+        // Ascending: same 1, different 2 and 3, same 4, different 6 and 7.
+        // Of 8 combinations the same pair is closer in 4 + 2.
+        let measures = Measures::of(&known(), &Grid::new([0.1, 0.25, 0.3, 0.5, 0.9]));
+        assert!((measures.auc - 0.75).abs() < 1e-12, "{measures:?}");
+        // From 1 on FNMR is 1/2, and FMR reaches 1/2 at 3.
+        assert!((measures.eer - 0.5).abs() < 1e-12, "{measures:?}");
+        assert_eq!(measures.fnmr_at, [0.5, 0.5, 0.5, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn ties_count_one_half() {
+        // Same pairs at 1 and 1, different ones at 1, 2, 0 and 1: closer 2, level 4 of 8.
+        let measures = Measures::of(&comparisons(&[&[0.0, 1.0], &[1.0, 2.0]]), &Grid::new([]));
+        assert!((measures.auc - 0.5).abs() < 1e-12, "{measures:?}");
+    }
+
+    #[test]
+    fn measures_agree_with_those_of_the_calibration() {
+        let spread: Vec<Vec<f32>> = (0..6_u8)
+            .map(|who| (0..5_u8).map(|at| f32::from(who) + f32::from(at * at % 7) / 3.0).collect())
+            .collect();
+        let spread: Vec<&[f32]> = spread.iter().map(Vec::as_slice).collect();
+        let comparisons = comparisons(&spread);
+        let [same, different] = comparisons.distances();
+        let expected = Scores::new(&same, &different).expect("pairs").eer();
+        let measures = Measures::of(&comparisons, &Grid::new([]));
+        assert!((measures.eer - expected).abs() < 1e-12 && 0.0 < expected, "{measures:?}");
+    }
+
+    #[test]
+    fn a_copied_identity_is_another_person() {
+        // Three identities, the last one twice, against the same four written out: pairs between
+        // the copies would be different pairs at 0 and 1 there, so they are left out here.
+        let copied = comparisons(&[&[0.0, 1.0], &[3.0, 7.0], &[9.0, 10.0]]);
+        let measures = Measures::weighted(&copied, &Grid::new([0.4]), &[1, 1, 2]).expect("pairs");
+        // Same: 1, 4, and 1 twice. Different: 3 7 2 6; and 9 10 8 9, 6 7 2 3, each twice.
+        // Closer: each 1 beats all 20; 4 beats the 20 but for 3, 2, and twice 2 and 3.
+        assert!((measures.auc - (60.0 + 14.0) / 80.0).abs() < 1e-12, "{measures:?}");
+        // FMR 2/5 allows 8 of 20: 2 and 3 are six, 6 would make them nine, and 4 comes before 6.
+        assert_eq!(measures.fnmr_at, [0.0]);
+    }
+
+    #[test]
+    fn a_lone_identity_measures_nothing() {
+        assert_eq!(Measures::weighted(&known(), &Grid::new([]), &[2, 0]), None);
+    }
+}
