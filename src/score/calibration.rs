@@ -8,7 +8,10 @@ mod table;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Distance, NoPairs, OperatingPoint, Probability, Scores, Threshold, UnsupportedFmr};
+use super::scores::{by_balance, count, share};
+use super::{
+    Distance, NoPairs, OperatingPoint, Probability, Rates, Scores, Threshold, UnsupportedFmr,
+};
 use table::Table;
 
 pub use table::InvalidTable;
@@ -126,8 +129,8 @@ impl Calibration {
             data: data.to_owned(),
             split: split.to_owned(),
             identities,
-            same_pairs: super::scores::count(same.len()),
-            different_pairs: super::scores::count(different.len()),
+            same_pairs: count(same.len()),
+            different_pairs: count(different.len()),
             eer: scores.eer(),
             table: Table::measure(&scores),
             probability: Some(Probability::fit(&scores)),
@@ -201,8 +204,8 @@ impl Calibration {
         if !(0.0 < fmr && fmr < 1.0) {
             return Err(UnsupportedFmr::OutOfRange(fmr));
         }
-        let smallest = 3.0 * super::scores::share(1, self.different_pairs);
-        if fmr < super::scores::share(3, self.different_pairs) {
+        let smallest = 3.0 * share(1, self.different_pairs);
+        if fmr < share(3, self.different_pairs) {
             let different_pairs = self.different_pairs;
             return Err(UnsupportedFmr::TooFewPairs { fmr, different_pairs, smallest });
         }
@@ -212,12 +215,13 @@ impl Calibration {
         })
     }
 
-    /// The operating point at which the greater of the two errors is least, which is the one
-    /// nearest to the equal error rate. Of several, the one with the smallest threshold.
+    /// The operating point nearest to the equal error rate: the one at which the greater of the
+    /// two errors is least, and then the lesser one. Of several, the one with the smallest threshold.
     #[expect(clippy::missing_panics_doc, reason = "a table has a row")]
     pub fn eer_point(&self) -> OperatingPoint {
+        let rates = |it: &OperatingPoint| Rates { fmr: it.fmr, fnmr: it.fnmr };
         self.operating_points()
-            .min_by(|a, b| a.fmr.max(a.fnmr).total_cmp(&b.fmr.max(b.fnmr)))
+            .min_by(|a, b| by_balance(rates(a), rates(b)))
             .expect("a table has a row")
     }
 

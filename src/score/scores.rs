@@ -1,5 +1,7 @@
 //! The two distributions of distances, and the errors at every threshold between them.
 
+use std::cmp::Ordering;
+
 use thiserror::Error;
 
 use super::{Distance, Threshold};
@@ -87,6 +89,21 @@ impl Scores {
         }))
     }
 
+    /// The threshold at which the greater of the two errors is least, and then the lesser one; the
+    /// smallest, if several.
+    #[expect(clippy::missing_panics_doc, reason = "there is always a first step")]
+    pub fn eer_threshold(&self) -> Threshold {
+        let [same, different] = [count(self.same.len()), count(self.different.len())];
+        let rates = |step: &Step| Rates {
+            fmr: share(step.false_matches, different),
+            fnmr: share(step.false_non_matches, same),
+        };
+        let steps = self.steps();
+        let best = steps.iter().min_by(|a, b| by_balance(rates(a), rates(b)));
+        let threshold = best.expect("there is always a first step").threshold();
+        Threshold::try_from(threshold).expect("distances are thresholds")
+    }
+
     /// Every way in which a threshold can split the distances, in ascending order.
     ///
     /// The first begins at 0, and the last at the largest distance, where all are called same.
@@ -146,6 +163,13 @@ pub fn equal_error_rate(points: impl IntoIterator<Item = Rates>) -> f64 {
         return before.fmr + (after.fmr - before.fmr) * short / (short + over);
     }
     before.fmr
+}
+
+/// Orders rates by the greater of the two errors, and then by the lesser.
+pub(super) fn by_balance(a: Rates, b: Rates) -> Ordering {
+    let errors = |it: Rates| [it.fmr.max(it.fnmr), it.fmr.min(it.fnmr)];
+    let [[a_greater, a_lesser], [b_greater, b_lesser]] = [errors(a), errors(b)];
+    a_greater.total_cmp(&b_greater).then(a_lesser.total_cmp(&b_lesser))
 }
 
 /// `part` of `whole`, which isn't 0.
@@ -224,6 +248,15 @@ mod tests {
         // Below 0.5 they are FMR 0, FNMR 1/3; at 0.5, a tie, FMR 1/2, FNMR 0. The line
         // FMR = x/2, FNMR = (1 - x)/3 meets the diagonal at x = 2/5, where both are 1/5.
         check_eer(&[0.1, 0.2, 0.5], &[0.5, 0.9], 0.2);
+    }
+
+    #[test]
+    fn the_threshold_of_equal_errors_makes_the_other_error_least() {
+        let best = |same, different| f64::from(scores(same, different).eer_threshold());
+        // From 0.3 on FNMR is 1/4; FMR is that too from 0.4 on, and before it is 0.
+        assert!((best(&[0.1, 0.2, 0.3, 0.6], &[0.4, 0.7, 0.8, 0.9]) - 0.35).abs() < 1e-12);
+        // From 0.25 on FMR is 1/4; FNMR is that from 0.3 on, and 0 from 0.6 on.
+        assert!((best(&[0.1, 0.2, 0.3, 0.6], &[0.25, 0.7, 0.8, 0.9]) - 0.65).abs() < 1e-12);
     }
 
     #[test]

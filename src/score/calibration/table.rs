@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::score::scores::{count, share};
-use crate::score::{OperatingPoint, Scores, Threshold};
+use crate::score::scores::{Step, by_balance, count, share};
+use crate::score::{OperatingPoint, Rates, Scores, Threshold};
 
 /// More rows than [`Table::measure`] writes and a foreign file needs.
 const MAX_ROWS: usize = 4096;
@@ -16,7 +16,7 @@ const EVEN_STEPS: u32 = 56;
 
 /// Steps of each error rate by a constant factor, from one pair to all of them.
 ///
-/// Together with the even ones and the round ones that makes 235 rows at most.
+/// Together with the even ones and the round ones that makes 236 rows at most.
 const TAIL_STEPS: u32 = 48;
 
 /// One threshold, and how many pairs are ruled wrongly at it.
@@ -79,6 +79,13 @@ impl Table {
         let crossing = steps.partition_point(|it| {
             share(it.false_matches, different) <= share(it.false_non_matches, same)
         });
+        let rates = |it: &Step| Rates {
+            fmr: share(it.false_matches, different),
+            fnmr: share(it.false_non_matches, same),
+        };
+        let best = (0..=last)
+            .min_by(|a, b| by_balance(rates(&steps[*a]), rates(&steps[*b])))
+            .unwrap_or_default();
         let even = (0..=EVEN_STEPS).map(|it| f64::from(it) / f64::from(EVEN_STEPS));
         let tail = |pairs: u64| {
             (0..TAIL_STEPS)
@@ -88,7 +95,7 @@ impl Table {
         let picked: BTreeSet<usize> = if steps.len() <= 256 {
             (0..=last).collect()
         } else {
-            [0, crossing.saturating_sub(1), crossing.min(last), last]
+            [0, crossing.saturating_sub(1), crossing.min(last), best, last]
                 .into_iter()
                 .chain(even.clone().chain(tail(different)).chain(round).map(last_within))
                 .chain(even.chain(tail(same)).map(first_within))

@@ -1,7 +1,7 @@
 //! All pairs of pictures, by distance.
 
 use rayon::prelude::*;
-use siamese::score::{Distance, Embedding};
+use siamese::score::{Distance, Embedding, Rates};
 use thiserror::Error;
 
 /// Every pair of the pictures of some identities.
@@ -90,6 +90,19 @@ impl Comparisons {
         &self.pairs
     }
 
+    /// The error rates at the distance of every pair, which grows: FMR never falls, FNMR never rises.
+    pub fn rates(&self) -> impl Iterator<Item = Rates> {
+        let same = self.pairs.iter().filter(|it| it.is_same()).count();
+        let different = self.pairs.len() - same;
+        let [mut seen_same, mut seen_different] = [0, 0];
+        self.pairs.chunk_by(|a, b| a.distance == b.distance).map(move |ties| {
+            let same_here = ties.iter().filter(|it| it.is_same()).count();
+            seen_same += same_here;
+            seen_different += ties.len() - same_here;
+            Rates { fmr: share(seen_different, different), fnmr: share(same - seen_same, same) }
+        })
+    }
+
     /// How many pictures each identity has, in the order given; 0 for those left out.
     pub fn pictures(&self) -> &[u32] {
         &self.pictures
@@ -105,6 +118,11 @@ impl Comparisons {
         let (same, different): (Vec<_>, Vec<_>) = self.pairs.iter().partition(|it| it.is_same());
         [same, different].map(|side: Vec<Comparison>| side.iter().map(|it| it.distance).collect())
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
+fn share(part: usize, whole: usize) -> f64 {
+    part as f64 / whole as f64
 }
 
 #[cfg(test)]
@@ -123,6 +141,17 @@ mod tests {
         assert_eq!(found.collect::<Vec<_>>(), [(1.0, true), (2.0, false), (3.0, false)]);
         assert_eq!(comparisons.pairs()[1].identities, [0, 1]);
         assert_eq!(comparisons.pairs()[1].pictures, [1, 0]);
+    }
+
+    #[test]
+    fn rates_step_at_each_distance() {
+        // Same pairs at 1 and 4; different ones at 2, 3, 6 and 7.
+        let comparisons = Comparisons::new(&points(&[&[0.0, 1.0], &[3.0, 7.0]])).expect("pairs");
+        let rates: Vec<_> = comparisons.rates().map(|it| (it.fmr, it.fnmr)).collect();
+        assert_eq!(
+            rates,
+            [(0.0, 0.5), (0.25, 0.5), (0.5, 0.5), (0.5, 0.0), (0.75, 0.0), (1.0, 0.0)]
+        );
     }
 
     #[test]

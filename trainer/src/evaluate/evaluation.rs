@@ -1,0 +1,213 @@
+//! Everything an evaluation found, before anybody writes it down.
+
+use std::fmt::{Display, Formatter};
+
+use serde::Serialize;
+use siamese::score::{Rates, Scores, Threshold};
+
+use crate::statistics::{Band, Bootstrap, Comparisons, Grid, Measures};
+
+/// The FMRs of the table, from the most lenient.
+pub const TABLE_FMRS: [f64; 3] = [0.1, 0.01, 0.001];
+
+/// What was evaluated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// The tower's name.
+    pub tower: String,
+    /// The digest of the tower's file.
+    pub digest: String,
+    /// The name of the pictures.
+    pub data: String,
+    /// The identities' names.
+    pub identities: Vec<String>,
+    /// The names of each identity's pictures.
+    pub pictures: Vec<Vec<String>>,
+    /// Files that were left out, each with the reason.
+    pub skipped: Vec<String>,
+}
+
+/// Where the threshold that is looked at comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ThresholdSource {
+    /// The tower states it.
+    Tower,
+    /// The tower states a margin alone, and this is its half.
+    HalfMargin,
+    /// The tower states neither: it is the one of equal errors on these very pairs.
+    SamePairs,
+}
+
+/// The figures of a tower on some pictures.
+#[derive(Clone, Debug)]
+pub struct Evaluation {
+    /// What was evaluated.
+    pub subject: Subject,
+    /// All pairs.
+    pub comparisons: Comparisons,
+    /// How far training pushed different pairs apart, if the tower says so.
+    pub margin: Option<f64>,
+    /// The threshold that is looked at.
+    pub threshold: Threshold,
+    /// Where it comes from.
+    pub threshold_source: ThresholdSource,
+    /// The errors at the threshold.
+    pub rates: Rates,
+    /// The FMRs at which `measures` and `band` state the FNMR; those of [`TABLE_FMRS`] among them.
+    pub grid: Grid,
+    /// The figures.
+    pub measures: Measures,
+    /// How they were resampled.
+    pub bootstrap: Bootstrap,
+    /// How much they would vary with other identities; `None` without resamples.
+    pub band: Option<Band>,
+}
+
+/// The figures of one identity at the threshold.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OfIdentity {
+    /// Its name.
+    pub name: String,
+    /// How many pictures it has.
+    pub pictures: u32,
+    /// The share of its pairs with others that are called same.
+    pub fmr: f64,
+    /// The share of its own pairs that are called different; `None` if it has one picture.
+    pub fnmr: Option<f64>,
+}
+
+impl Display for ThresholdSource {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Tower => "(the tower's)",
+            Self::HalfMargin => "(half the margin)",
+            Self::SamePairs => "(equal errors on these very pairs)",
+        })
+    }
+}
+
+impl Evaluation {
+    /// Measures all pairs at the threshold that a tower states, or else at half its margin, or
+    /// else where their errors are equal.
+    #[expect(clippy::missing_panics_doc, reason = "comparisons have both kinds of pairs")]
+    pub fn new(
+        subject: Subject,
+        comparisons: Comparisons,
+        stated: Option<Threshold>,
+        margin: Option<f64>,
+        bootstrap: Bootstrap,
+    ) -> Self {
+        // Log-spaced for the curves, finer than they are drawn.
+        let even = (0..=160).map(|it| 10_f64.powf(-f64::from(it) / 32.0));
+        let grid = Grid::new(even.chain(TABLE_FMRS));
+        let measures = Measures::of(&comparisons, &grid);
+        let band = bootstrap.intervals(&comparisons, &grid);
+        let [same, different] = comparisons.distances();
+        let scores = Scores::new(&same, &different).expect("comparisons have both kinds of pairs");
+        let half_margin = || margin.and_then(|it| Threshold::try_from(it / 2.0).ok());
+        let (threshold, threshold_source) = match (stated, half_margin()) {
+            (Some(threshold), _) => (threshold, ThresholdSource::Tower),
+            (None, Some(half)) => (half, ThresholdSource::HalfMargin),
+            (None, None) => (scores.eer_threshold(), ThresholdSource::SamePairs),
+        };
+        let rates = scores.at(threshold);
+        Self {
+            subject,
+            comparisons,
+            margin,
+            threshold,
+            threshold_source,
+            rates,
+            grid,
+            measures,
+            bootstrap,
+            band,
+        }
+    }
+
+    /// The place in the grid of an FMR of [`TABLE_FMRS`].
+    #[expect(clippy::missing_panics_doc, reason = "the grid was made with them")]
+    pub fn grid_place(&self, table_fmr: f64) -> usize {
+        let found = self.grid.rates().iter().position(|it| it.to_bits() == table_fmr.to_bits());
+        found.expect("the grid holds the table's FMRs")
+    }
+
+    /// How many pairs show one identity; at least 1.
+    pub fn same_pairs(&self) -> usize {
+        self.comparisons.pairs().iter().filter(|it| it.is_same()).count()
+    }
+
+    /// How many pairs show two identities; at least 1.
+    pub fn different_pairs(&self) -> usize {
+        self.comparisons.pairs().len() - self.same_pairs()
+    }
+
+    /// The smallest FMR that the different pairs can tell, by the rule of 3.
+    #[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
+    pub fn smallest_fmr(&self) -> f64 {
+        3.0 / self.different_pairs() as f64
+    }
+
+    /// How many pictures were compared.
+    pub fn pictures(&self) -> u32 {
+        self.comparisons.pictures().iter().sum()
+    }
+
+    /// What was evaluated, in a line.
+    pub fn headline(&self) -> String {
+        let Subject { tower, data, .. } = &self.subject;
+        format!(
+            "{tower} on {data}: {} identities, {} pictures, {} same and {} different pairs",
+            self.comparisons.identities(),
+            self.pictures(),
+            self.same_pairs(),
+            self.different_pairs(),
+        )
+    }
+
+    /// Who is confused with others, and who isn't recognised, at the threshold.
+    pub fn by_identity(&self) -> Vec<OfIdentity> {
+        #[derive(Clone, Copy, Default)]
+        struct Tally {
+            pairs: u32,
+            wrong: u32,
+        }
+        impl Tally {
+            fn share(self) -> Option<f64> {
+                (0 < self.pairs).then(|| f64::from(self.wrong) / f64::from(self.pairs))
+            }
+        }
+        let identities = self.comparisons.pictures().len();
+        let [mut own, mut others] = [(); 2].map(|()| vec![Tally::default(); identities]);
+        for pair in self.comparisons.pairs() {
+            let called_same = pair.distance.get() <= self.threshold.get();
+            let [left, right] = pair.identities.map(|it| it as usize);
+            if pair.is_same() {
+                own[left].pairs += 1;
+                own[left].wrong += u32::from(!called_same);
+            } else {
+                for of_one in [left, right] {
+                    others[of_one].pairs += 1;
+                    others[of_one].wrong += u32::from(called_same);
+                }
+            }
+        }
+        let named = self.subject.identities.iter().zip(self.comparisons.pictures());
+        named
+            .zip(own.into_iter().zip(others))
+            .filter(|((_, pictures), _)| 0 < **pictures)
+            .map(|((name, pictures), (own, others))| OfIdentity {
+                name: name.clone(),
+                pictures: *pictures,
+                fmr: others.share().unwrap_or_default(),
+                fnmr: own.share(),
+            })
+            .collect()
+    }
+
+    /// The name of one picture.
+    pub fn picture_name(&self, identity: u32, picture: u32) -> &str {
+        &self.subject.pictures[identity as usize][picture as usize]
+    }
+}

@@ -1,0 +1,140 @@
+//! From a value to its place along an axis.
+
+/// How values are spread along an axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scale {
+    /// Evenly.
+    Linear,
+    /// By their logarithm.
+    Log,
+    /// By the quantile of the normal distribution, which makes lines of normal distances.
+    Probit,
+}
+
+/// An axis from a least to a greatest value, and where it is ticked.
+#[derive(Clone, Debug)]
+pub(super) struct Axis {
+    pub(super) label: String,
+    scale: Scale,
+    low: f64,
+    high: f64,
+    ticks: Vec<(f64, String)>,
+}
+
+impl Axis {
+    /// An axis of error rates, ticked at those of `ticks` within its ends.
+    pub(super) fn of_rates(
+        label: &str,
+        scale: Scale,
+        [low, high]: [f64; 2],
+        ticks: &[f64],
+    ) -> Self {
+        let within = ticks.iter().filter(|it| low <= **it && **it <= high);
+        let ticks = within.map(|it| (*it, percent(*it))).collect();
+        Self { label: label.to_owned(), scale, low, high, ticks }
+    }
+
+    /// An axis from 0 to `high`, ticked at about six round numbers.
+    pub(super) fn linear(label: &str, high: f64, written: impl Fn(f64) -> String) -> Self {
+        let step = round_step(high / 6.0);
+        let ticks = (0..=12)
+            .map(|it| f64::from(it) * step)
+            .take_while(|it| *it <= high * (1.0 + 1e-9))
+            .map(|it| (it, written(it)))
+            .collect();
+        Self { label: label.to_owned(), scale: Scale::Linear, low: 0.0, high, ticks }
+    }
+
+    /// The place of a value, from 0 at the low end to 1; what lies beyond an end is put there.
+    pub(super) fn place(&self, value: f64) -> f64 {
+        let [at, low, high] =
+            [value.clamp(self.low, self.high), self.low, self.high].map(|it| match self.scale {
+                Scale::Linear => it,
+                Scale::Log => it.ln(),
+                Scale::Probit => probit(it),
+            });
+        (at - low) / (high - low)
+    }
+
+    /// Whether a value lies before the low end.
+    pub(super) fn is_below(&self, value: f64) -> bool {
+        value < self.low
+    }
+
+    /// The ticks' values and labels, ascending.
+    pub(super) fn ticks(&self) -> &[(f64, String)] {
+        &self.ticks
+    }
+}
+
+/// A rate in percent, in as few digits as tell it.
+pub(super) fn percent(rate: f64) -> String {
+    let percent = rate * 100.0;
+    let digits = if percent < 0.095 { 2 } else { 1 };
+    let text = format!("{percent:.digits$}");
+    let text =
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    format!("{text} %")
+}
+
+/// 1, 2 or 5 times a power of ten, near `step` and not below it.
+pub(super) fn round_step(step: f64) -> f64 {
+    let power = 10_f64.powf(step.log10().floor());
+    let factor = step / power;
+    let round = [1.0, 2.0, 5.0].into_iter().find(|it| factor <= it * (1.0 + 1e-9));
+    power * round.unwrap_or(10.0)
+}
+
+/// The quantile of the standard normal distribution at `share` in `(0, 1)`, to 4.5e-4.
+///
+/// M. Abramowitz, I. Stegun, *Handbook of Mathematical Functions*, 26.2.23.
+pub(super) fn probit(share: f64) -> f64 {
+    let tail = share.min(1.0 - share).max(f64::MIN_POSITIVE);
+    let t = (-2.0 * tail.ln()).sqrt();
+    let above = 2.515_517 + t * (0.802_853 + t * 0.010_328);
+    let below = 1.0 + t * (1.432_788 + t * (0.189_269 + t * 0.001_308));
+    let quantile = t - above / below;
+    if share < 0.5 { -quantile } else { quantile }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn near(value: f64, expected: f64) {
+        assert!((value - expected).abs() < 5e-4, "{value} instead of {expected}");
+    }
+
+    #[test]
+    fn probit_gives_the_quantiles_of_tables() {
+        near(probit(0.5), 0.0);
+        near(probit(0.975), 1.959_96);
+        near(probit(0.001), -3.090_23);
+        assert!(probit(0.0).is_finite() && probit(1.0).is_finite());
+    }
+
+    #[test]
+    fn a_log_axis_gives_each_power_the_same_room() {
+        let axis = Axis::of_rates("FMR", Scale::Log, [0.001, 1.0], &[0.001, 0.1, 2.0]);
+        near(axis.place(0.01), 1.0 / 3.0);
+        near(axis.place(0.0), 0.0);
+        near(axis.place(5.0), 1.0);
+        assert_eq!(axis.ticks(), [(0.001, "0.1 %".to_owned()), (0.1, "10 %".to_owned())]);
+    }
+
+    #[test]
+    fn ticks_are_round_numbers() {
+        let axis = Axis::linear("distance", 1.37, |it| format!("{it:.1}"));
+        let labels: Vec<_> = axis.ticks().iter().map(|(_, label)| label.as_str()).collect();
+        assert_eq!(labels, ["0.0", "0.5", "1.0"]);
+        near(round_step(0.16), 0.2);
+        near(round_step(7.0), 10.0);
+    }
+
+    #[test]
+    fn percents_are_written_in_few_digits() {
+        let written = [0.0001, 0.001, 0.05, 0.0561, 0.123, 1.0, 0.0].map(percent);
+        assert_eq!(written, ["0.01 %", "0.1 %", "5 %", "5.6 %", "12.3 %", "100 %", "0 %"]);
+    }
+}

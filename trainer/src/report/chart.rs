@@ -1,0 +1,149 @@
+//! A frame with two axes to draw in.
+
+use super::axis::Axis;
+use super::svg::{Place, Svg};
+
+const WIDTH: f64 = 760.0;
+const HEIGHT: f64 = 560.0;
+const LEFT: f64 = 78.0;
+const RIGHT: f64 = WIDTH - 24.0;
+const TOP: f64 = 74.0;
+const BOTTOM: f64 = HEIGHT - 62.0;
+
+/// How wide a letter is taken to be, for panels around text.
+const LETTER: f64 = 6.9;
+
+/// A drawing with a title, two axes and a grid.
+#[derive(Debug)]
+pub(super) struct Chart {
+    svg: Svg,
+    x: Axis,
+    y: Axis,
+}
+
+/// What a legend shows beside a line of text.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Symbol {
+    /// A line.
+    Line(&'static str),
+    /// A filled area.
+    Area(&'static str),
+    /// A round mark.
+    Mark(&'static str),
+}
+
+/// Where the data leave room for a legend.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Corner {
+    TopRight,
+    BottomRight,
+}
+
+impl Chart {
+    /// The empty frame.
+    pub(super) fn new(title: &str, note: &str, x: Axis, y: Axis) -> Self {
+        let mut svg = Svg::new(WIDTH, HEIGHT, &format!("{title}. {note}"));
+        svg.text("title", (LEFT, 30.0), title);
+        svg.text("note", (LEFT, 50.0), note);
+        let mut chart = Self { svg, x, y };
+        let mut free_from = 0.0;
+        for (value, label) in chart.x.ticks().to_vec() {
+            let at = chart.across(value);
+            chart.svg.line("grid", (at, TOP), (at, BOTTOM));
+            let half = f64::from(u32::try_from(label.len()).unwrap_or(u32::MAX)) * LETTER / 2.0;
+            if free_from <= at - half {
+                chart.svg.text("tick middle", (at, BOTTOM + 20.0), &label);
+                free_from = at + half + LETTER;
+            }
+        }
+        for (value, label) in chart.y.ticks().to_vec() {
+            let at = chart.up(value);
+            chart.svg.line("grid", (LEFT, at), (RIGHT, at));
+            chart.svg.text("tick end", (LEFT - 8.0, at + 4.0), &label);
+        }
+        chart.svg.line("axis", (LEFT, BOTTOM), (RIGHT, BOTTOM));
+        chart.svg.line("axis", (LEFT, TOP), (LEFT, BOTTOM));
+        let [middle, centre] = [LEFT.midpoint(RIGHT), TOP.midpoint(BOTTOM)];
+        chart.svg.text("middle", (middle, HEIGHT - 16.0), &chart.x.label);
+        chart.svg.upright_text("", (20.0, centre), &chart.y.label);
+        chart
+    }
+
+    /// A line through points of values. What runs along below the low end of an axis is left out,
+    /// but for the point from which it comes or to which it goes.
+    pub(super) fn curve(&mut self, class: &str, points: &[Place]) {
+        let below = |(x, y): &Place| [self.x.is_below(*x), self.y.is_below(*y)];
+        let runs_below = |at: usize, axis: usize| {
+            let near = at.saturating_sub(1)..points.len().min(at + 2);
+            points[near].iter().all(|it| below(it)[axis])
+        };
+        let seen = (0..points.len()).filter(|at| !runs_below(*at, 0) && !runs_below(*at, 1));
+        let places: Vec<_> = seen.map(|at| self.place(points[at])).collect();
+        self.svg.path(class, &places);
+    }
+
+    /// An area whose corners are points of values.
+    pub(super) fn area(&mut self, class: &str, corners: &[Place]) {
+        let places: Vec<_> = corners.iter().map(|it| self.place(*it)).collect();
+        self.svg.area(class, &places);
+    }
+
+    /// A round mark at a point of values.
+    pub(super) fn mark(&mut self, class: &str, point: Place) {
+        let place = self.place(point);
+        self.svg.circle(class, place, 5.0);
+    }
+
+    /// A line across the frame at a value of x, with words at its upper end, on the side with room.
+    pub(super) fn upright(&mut self, class: &str, x: f64, words: &str) {
+        let at = self.across(x);
+        self.svg.line(class, (at, TOP), (at, BOTTOM));
+        let (anchor, beside) =
+            if at < LEFT.midpoint(RIGHT) { ("", at + 8.0) } else { ("end", at - 8.0) };
+        self.svg.text(anchor, (beside, TOP + 14.0), words);
+    }
+
+    /// What the lines, areas and marks mean.
+    pub(super) fn legend(&mut self, corner: Corner, lines: &[(Symbol, String)]) {
+        const ROW: f64 = 21.0;
+        let letters = lines.iter().map(|(_, text)| text.chars().count()).max().unwrap_or_default();
+        let width = 52.0 + f64::from(u32::try_from(letters).unwrap_or(u32::MAX)) * LETTER;
+        let height = 12.0 + ROW * f64::from(u32::try_from(lines.len()).unwrap_or(u32::MAX));
+        let left = RIGHT - 10.0 - width;
+        let top = match corner {
+            Corner::TopRight => TOP + 10.0,
+            Corner::BottomRight => BOTTOM - 10.0 - height,
+        };
+        self.svg.rectangle("panel", (left, top), width, height);
+        for (row, (symbol, text)) in (0..).zip(lines) {
+            let middle = top + 6.0 + ROW * (f64::from(row) + 0.5);
+            match symbol {
+                Symbol::Line(class) => {
+                    self.svg.line(class, (left + 10.0, middle), (left + 34.0, middle));
+                }
+                Symbol::Area(class) => {
+                    self.svg.rectangle(class, (left + 12.0, middle - 5.0), 20.0, 10.0);
+                }
+                Symbol::Mark(class) => self.svg.circle(class, (left + 22.0, middle), 5.0),
+            }
+            self.svg.text("", (left + 42.0, middle + 4.5), text);
+        }
+    }
+
+    /// The whole document.
+    pub(super) fn finish(self) -> String {
+        self.svg.finish()
+    }
+
+    fn place(&self, (x, y): Place) -> Place {
+        (self.across(x), self.up(y))
+    }
+
+    fn across(&self, x: f64) -> f64 {
+        LEFT + self.x.place(x) * (RIGHT - LEFT)
+    }
+
+    fn up(&self, y: f64) -> f64 {
+        BOTTOM - self.y.place(y) * (BOTTOM - TOP)
+    }
+}

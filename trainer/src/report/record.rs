@@ -1,0 +1,126 @@
+//! The report for machines.
+
+use serde::Serialize;
+
+use super::contact_sheet::worst;
+use crate::evaluate::{Evaluation, OfIdentity, TABLE_FMRS, ThresholdSource};
+use crate::statistics::{Comparison, Interval};
+
+/// `report.json`.
+#[derive(Debug, Serialize)]
+pub(super) struct Record {
+    tower: Named,
+    data: String,
+    identities: usize,
+    pictures: u32,
+    same_pairs: usize,
+    different_pairs: usize,
+    eer: Figure,
+    auc: Figure,
+    fnmr_at_fmr: Vec<AtFmr>,
+    threshold: AtThreshold,
+    margin: Option<f64>,
+    bootstrap: Resampling,
+    by_identity: Vec<OfIdentity>,
+    closest_different_pairs: Vec<Pair>,
+    farthest_same_pairs: Vec<Pair>,
+    curve: Vec<AtFmr>,
+    skipped: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Named {
+    name: String,
+    digest: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Figure {
+    value: f64,
+    #[serde(flatten)]
+    interval: Option<Interval>,
+}
+
+#[derive(Debug, Serialize)]
+struct AtFmr {
+    fmr: f64,
+    /// Whether there are enough different pairs to tell such an FMR.
+    supported: bool,
+    fnmr: f64,
+    #[serde(flatten)]
+    interval: Option<Interval>,
+}
+
+#[derive(Debug, Serialize)]
+struct AtThreshold {
+    value: f64,
+    source: ThresholdSource,
+    fmr: f64,
+    fnmr: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Resampling {
+    of: &'static str,
+    resamples: u32,
+    seed: u64,
+    confidence: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Pair {
+    a: String,
+    b: String,
+    distance: f64,
+}
+
+impl Record {
+    pub(super) fn of(evaluation: &Evaluation) -> Self {
+        let Evaluation { subject, measures, band, bootstrap, .. } = evaluation;
+        let at_fmr = |at: usize| {
+            let fmr = evaluation.grid.rates()[at];
+            AtFmr {
+                fmr,
+                supported: evaluation.smallest_fmr() <= fmr,
+                fnmr: measures.fnmr_at[at],
+                interval: band.as_ref().map(|it| it.fnmr_at[at]),
+            }
+        };
+        let named = |pair: &Comparison| {
+            let [a, b] = [0, 1].map(|at| {
+                evaluation.picture_name(pair.identities[at], pair.pictures[at]).to_owned()
+            });
+            Pair { a, b, distance: pair.distance.get() }
+        };
+        let [different, same] = worst(evaluation).map(|it| it.iter().map(named).collect());
+        Self {
+            tower: Named { name: subject.tower.clone(), digest: subject.digest.clone() },
+            data: subject.data.clone(),
+            identities: evaluation.comparisons.identities(),
+            pictures: evaluation.pictures(),
+            same_pairs: evaluation.same_pairs(),
+            different_pairs: evaluation.different_pairs(),
+            eer: Figure { value: measures.eer, interval: band.as_ref().map(|it| it.eer) },
+            auc: Figure { value: measures.auc, interval: band.as_ref().map(|it| it.auc) },
+            fnmr_at_fmr: TABLE_FMRS.map(|it| at_fmr(evaluation.grid_place(it))).into(),
+            threshold: AtThreshold {
+                value: evaluation.threshold.get(),
+                source: evaluation.threshold_source,
+                fmr: evaluation.rates.fmr,
+                fnmr: evaluation.rates.fnmr,
+            },
+            margin: evaluation.margin,
+            bootstrap: Resampling {
+                of: "identities",
+                resamples: bootstrap.resamples,
+                seed: bootstrap.seed,
+                confidence: 0.95,
+            },
+            by_identity: evaluation.by_identity(),
+            closest_different_pairs: different,
+            farthest_same_pairs: same,
+            curve: (0..evaluation.grid.rates().len()).map(at_fmr).collect(),
+            skipped: subject.skipped.clone(),
+        }
+    }
+}
