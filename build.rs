@@ -29,7 +29,7 @@ fn main() {
     match bring() {
         Ok(library) => {
             println!("cargo::rerun-if-changed={}", library.display());
-            println!("cargo::rustc-env=SIAMESE_ONNX_RUNTIME={}", library.display());
+            println!("cargo::rustc-env=BUILT_ONNX_RUNTIME={}", library.display());
         }
         Err(why) => println!(
             "cargo::error=ONNX Runtime could not be fetched: {why}; install Python 3 with pip, or \

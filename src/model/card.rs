@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use super::golden::Golden;
-use crate::picture::{Colour, Fit, Preparation};
+use crate::picture::{Colour, Fit, InvalidPreparation, Preparation};
 use crate::score::{Calibration, Embedding, InvalidEmbedding, Threshold};
 
 /// The prefix of all keys in a tower's ONNX metadata; a sidecar leaves it out.
@@ -104,7 +104,15 @@ impl Card {
             mean: values.parsed::<Numbers>("mean")?.map_or_else(|| vec![0.0], |it| it.0),
             std: values.parsed::<Numbers>("std")?.map_or_else(|| vec![1.0], |it| it.0),
         };
-        preparation.validate().map_err(|err| values.invalid("input", err))?;
+        preparation.validate().map_err(|err| {
+            let key = match err {
+                InvalidPreparation::Side => "input",
+                InvalidPreparation::Scale => "scale",
+                InvalidPreparation::Mean => "mean",
+                InvalidPreparation::Std => "std",
+            };
+            values.invalid(key, err)
+        })?;
         if let Some(resize) = values.get("resize").filter(|it| *it != "bilinear") {
             return Err(invalid("resize", resize, "only `bilinear` is known"));
         }

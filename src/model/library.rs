@@ -44,7 +44,7 @@ fn locate() -> Result<PathBuf, LibraryError> {
         return existing(PathBuf::from(named));
     }
     let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join(FILE)));
-    match (beside, option_env!("SIAMESE_ONNX_RUNTIME")) {
+    match (beside, option_env!("BUILT_ONNX_RUNTIME")) {
         (Some(beside), _) if beside.is_file() => Ok(beside),
         (_, Some(built)) => existing(PathBuf::from(built)),
         (beside, None) => Err(LibraryError::Missing(beside.unwrap_or_else(|| FILE.into()))),

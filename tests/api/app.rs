@@ -1,0 +1,180 @@
+//! The service without a socket, and the pictures and forms that tests send it.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use http_body_util::BodyExt;
+use serde_json::Value;
+use siamese::batch::Batcher;
+use siamese::http::{Metrics, Service, router};
+use siamese::model::{Description, Device, OnnxTower, Options};
+use siamese::readiness::Readiness;
+use siamese::settings::{Overrides, Settings};
+use tower::ServiceExt;
+
+/// Two pictures of one person, and one of another; none was trained on.
+pub(crate) const SAME: [&str; 2] = ["s1_1.jpg", "s1_2.jpg"];
+pub(crate) const OTHER: &str = "s5_1.jpg";
+
+/// The service of one tower.
+pub(crate) struct App {
+    router: Router,
+    pub(crate) readiness: Arc<Readiness>,
+    pub(crate) tower: Arc<Description>,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+pub(crate) fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+pub(crate) fn shipped() -> PathBuf {
+    root().join("models/faces.onnx")
+}
+
+pub(crate) fn fixture(name: &str) -> PathBuf {
+    root().join("tests/fixtures").join(name)
+}
+
+pub(crate) fn face(name: &str) -> Vec<u8> {
+    let path = fixture("faces").join(name);
+    std::fs::read(&path).unwrap_or_else(|err| panic!("{}: {err}", path.display()))
+}
+
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    BASE64.encode(bytes)
+}
+
+pub(crate) fn load(path: &Path) -> OnnxTower {
+    let options = Options { device: Device::Cpu, ..Options::default() };
+    OnnxTower::load(path, &options).unwrap_or_else(|err| panic!("{err}"))
+}
+
+/// The shipped tower, loaded once for all tests.
+fn shared() -> &'static (Batcher, Arc<Description>) {
+    static SHARED: OnceLock<(Batcher, Arc<Description>)> = OnceLock::new();
+    SHARED.get_or_init(|| {
+        let tower = load(&shipped());
+        let description = tower.description().clone();
+        (Batcher::start(tower, 256, |_| ()), description)
+    })
+}
+
+impl App {
+    /// The shipped tower under the default settings.
+    pub(crate) fn start() -> Self {
+        Self::with(|_| ())
+    }
+
+    /// The shipped tower under changed settings.
+    pub(crate) fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        let (batcher, description) = shared();
+        Self::build(batcher.clone(), description.clone(), change)
+    }
+
+    /// Another tower.
+    pub(crate) fn of(tower: OnnxTower) -> Self {
+        let description = tower.description().clone();
+        Self::build(Batcher::start(tower, 256, |_| ()), description, |_| ())
+    }
+
+    fn build(
+        batcher: Batcher,
+        tower: Arc<Description>,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
+        let mut settings = Settings::load(None, &Overrides::default()).expect("default settings");
+        change(&mut settings);
+        let readiness = Arc::new(Readiness::new(settings.health.max_age()));
+        let metrics = Arc::new(Metrics::new(&tower));
+        let service = Service::new(settings, tower.clone(), batcher, readiness.clone(), metrics);
+        Self { router: router(Arc::new(service)), readiness, tower }
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.expect("infallible");
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.expect("a whole body").to_bytes().to_vec();
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Request::get(path).body(Body::empty()).expect("a request")).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, media: &str, body: impl Into<Body>) -> Answer {
+        self.send(post(path, media).body(body.into()).expect("a request")).await
+    }
+
+    pub(crate) async fn json(&self, path: &str, body: &Value) -> Answer {
+        self.post(path, "application/json", body.to_string()).await
+    }
+
+    pub(crate) async fn form(&self, path: &str, parts: &[(&str, &[u8])]) -> Answer {
+        let (media, body) = form(parts);
+        self.post(path, &media, body).await
+    }
+}
+
+pub(crate) fn post(path: &str, media: &str) -> axum::http::request::Builder {
+    Request::builder().method(Method::POST).uri(path).header(header::CONTENT_TYPE, media)
+}
+
+/// A form's media type and body.
+pub(crate) fn form(parts: &[(&str, &[u8])]) -> (String, Vec<u8>) {
+    const BOUNDARY: &str = "between-the-parts";
+    let mut body = Vec::new();
+    for (name, bytes) in parts {
+        let head = format!(
+            "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{name}\"; filename=\"x\"\r\n\r\n"
+        );
+        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(bytes);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
+    (format!("multipart/form-data; boundary={BOUNDARY}"), body)
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|err| panic!("{err}: {self:?}"))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|it| it.to_str().ok()).unwrap_or_default()
+    }
+
+    /// Checks that it is a problem of this status and code, and gives its culprit.
+    #[track_caller]
+    pub(crate) fn refused(&self, status: u16, code: &str) -> Option<String> {
+        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
+        let problem = self.json();
+        assert_eq!(
+            (self.status.as_u16(), problem["code"].as_str()),
+            (status, Some(code)),
+            "{problem}"
+        );
+        assert_eq!(problem["status"], status);
+        assert!(problem["detail"].as_str().is_some_and(|it| !it.is_empty()));
+        problem["field"].as_str().map(str::to_owned)
+    }
+
+    #[track_caller]
+    pub(crate) fn ok(self) -> Self {
+        assert_eq!(self.status, StatusCode::OK, "{}", String::from_utf8_lossy(&self.body));
+        self
+    }
+}

@@ -1,0 +1,86 @@
+//! `POST /embed`
+
+use axum::body::Body;
+use axum::http::header;
+use serde_json::{Value, json};
+
+use crate::app::{App, OTHER, SAME, base64, face, post};
+
+fn numbers(embedding: &Value) -> Vec<f32> {
+    serde_json::from_value(embedding.clone()).expect("numbers")
+}
+
+#[tokio::test]
+async fn every_body_gives_the_same_embedding() {
+    let app = App::start();
+    let picture = face(SAME[0]);
+    let raw = app.post("/embed", "image/jpeg", picture.clone()).await.ok().json();
+    assert_eq!(numbers(&raw["embedding"]).len(), app.tower.width);
+    assert_eq!(raw["model"]["digest"], app.tower.digest);
+    let untyped = app.post("/embed", "application/octet-stream", picture.clone()).await;
+    let form = app.form("/embed", &[("image", &picture)]).await;
+    let json = app.json("/embed", &json!({"image": base64(&picture)})).await;
+    for answer in [untyped, form, json] {
+        assert_eq!(answer.ok().json(), raw);
+    }
+}
+
+#[tokio::test]
+async fn the_bare_numbers_come_where_they_are_asked_for() {
+    let app = App::start();
+    let as_json = app.post("/embed", "image/jpeg", face(SAME[0])).await.ok().json();
+    let request = post("/embed", "image/jpeg")
+        .header(header::ACCEPT, "application/octet-stream")
+        .body(Body::from(face(SAME[0])))
+        .expect("a request");
+    let answer = app.send(request).await.ok();
+    assert_eq!(answer.header("content-type"), "application/octet-stream");
+    assert_eq!(answer.header("siamese-model-digest"), app.tower.digest);
+    let (words, rest) = answer.body.as_chunks();
+    let bare: Vec<f32> = words.iter().map(|it| f32::from_le_bytes(*it)).collect();
+    assert_eq!((bare, rest.len()), (numbers(&as_json["embedding"]), 0));
+}
+
+#[tokio::test]
+async fn a_bad_picture_fails_alone() {
+    let app = App::start();
+    let (good, other) = (face(SAME[0]), face(OTHER));
+    let alone = app.post("/embed", "image/jpeg", good.clone()).await.ok().json();
+    let by_form = app
+        .form("/embed", &[("image", &good), ("image", b"no picture"), ("image", &other)])
+        .await
+        .ok()
+        .json();
+    let images = json!([base64(&good), {"image": base64(b"no picture")}, base64(&other)]);
+    let by_json = app.json("/embed", &json!({"images": images})).await.ok().json();
+    assert_eq!(by_form, by_json);
+    let results = by_form["results"].as_array().expect("results");
+    let deviation = numbers(&results[0]["embedding"])
+        .iter()
+        .zip(numbers(&alone["embedding"]))
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f32::max);
+    assert!(deviation < 1e-5, "an embedding does not depend on its batch: {deviation}");
+    assert_eq!(results[1]["error"]["code"], "picture_format_unsupported");
+    assert_eq!(results[1]["error"]["field"], "images[1]");
+    assert_eq!(numbers(&results[2]["embedding"]).len(), app.tower.width);
+}
+
+#[tokio::test]
+async fn a_malformed_item_fails_alone_too() {
+    let app = App::start();
+    let images = json!(["%%%", base64(&face(SAME[0])), {"embedding": [1, 2]}]);
+    let answer = app.json("/embed", &json!({"images": images})).await.ok().json();
+    assert_eq!(answer["results"][0]["error"]["code"], "base64_invalid");
+    assert!(answer["results"][1]["embedding"].is_array());
+    assert_eq!(answer["results"][2]["error"]["code"], "embedding_invalid");
+}
+
+#[tokio::test]
+async fn only_so_many_pictures_come_at_once() {
+    let app = App::with(|settings| settings.server.max_pictures = 2.try_into().expect("not 0"));
+    let picture = base64(&face(SAME[0]));
+    let three = app.json("/embed", &json!({"images": [picture, picture, picture]})).await;
+    assert_eq!(three.refused(422, "batch_too_large").as_deref(), Some("images"));
+    app.json("/embed", &json!({"images": []})).await.refused(422, "batch_too_large");
+}

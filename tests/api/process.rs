@@ -1,0 +1,147 @@
+//! The program as a process: it comes up, is told to stop, and phones nobody.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::app::{SAME, face, form, root};
+
+/// A server of its own port; killed when it is dropped.
+struct Server {
+    child: Child,
+    listen: SocketAddr,
+    log: BufReader<std::process::ChildStderr>,
+}
+
+impl Server {
+    fn start() -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_siamese"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--device", "cpu"])
+            .current_dir(root())
+            .env("SIAMESE_LOG__FORMAT", "json")
+            .env_remove("RUST_LOG")
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program");
+        let mut log = BufReader::new(child.stderr.take().expect("a pipe"));
+        loop {
+            let mut line = String::new();
+            assert_ne!(log.read_line(&mut line).expect("a log"), 0, "it ended before it was ready");
+            let event: Value = serde_json::from_str(&line).expect("JSON");
+            if event["message"] == "ready" {
+                let listen = event["listen"].as_str().and_then(|it| it.parse().ok());
+                return Self { child, listen: listen.expect("an address"), log };
+            }
+        }
+    }
+
+    fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.listen).expect("a connection")
+    }
+
+    fn terminate(&self) {
+        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(status.expect("kill").success());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A whole `/compare` request, as bytes; its head, then its body.
+fn request() -> (Vec<u8>, Vec<u8>) {
+    let [a, b] = SAME.map(face);
+    let (media, body) = form(&[("a", &a), ("b", &b)]);
+    let head = format!(
+        "POST /compare HTTP/1.1\r\nhost: x\r\ncontent-type: {media}\r\ncontent-length: {}\r\n\
+         connection: close\r\n\r\n",
+        body.len()
+    );
+    (head.into_bytes(), body)
+}
+
+fn answer(mut stream: TcpStream) -> String {
+    let mut text = String::new();
+    stream.read_to_string(&mut text).expect("an answer");
+    text
+}
+
+#[test]
+fn a_stop_ends_what_is_in_flight_and_exits_0() {
+    let mut server = Server::start();
+    let (head, body) = request();
+    let mut stream = server.connect();
+    stream.write_all(&head).expect("sent");
+    // The head has arrived once a second connection, opened later, is answered.
+    let mut probe = server.connect();
+    probe.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").expect("sent");
+    assert!(answer(probe).starts_with("HTTP/1.1 200"));
+
+    server.terminate();
+    let mut line = String::new();
+    server.log.read_line(&mut line).expect("a log");
+    assert!(line.contains("stopping"), "{line}");
+    stream.write_all(&body).expect("sent");
+
+    let answer = answer(stream);
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.contains(r#""verdict":"same""#),
+        "{answer}"
+    );
+    assert_eq!(server.child.wait().expect("an end").code(), Some(0));
+}
+
+#[test]
+fn a_taken_port_is_one_line_and_code_3() {
+    let server = Server::start();
+    let output = Command::new(env!("CARGO_BIN_EXE_siamese"))
+        .args(["serve", "--device", "cpu", "--listen", &server.listen.to_string()])
+        .current_dir(root())
+        .env("RUST_LOG", "off")
+        .output()
+        .expect("the program");
+    let said = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("can't listen on") && said.lines().count() == 1, "{said}");
+}
+
+/// ONNX Runtime's official builds send telemetry unless told not to.
+#[cfg(target_os = "linux")]
+#[test]
+fn nothing_phones_home() {
+    let server = Server::start();
+    for _ in 0..20 {
+        let (head, body) = request();
+        let mut stream = server.connect();
+        stream.write_all(&[head, body].concat()).expect("sent");
+        assert!(answer(stream).starts_with("HTTP/1.1 200"));
+    }
+    let process = format!("/proc/{}", server.child.id());
+    let sockets: Vec<String> = std::fs::read_dir(format!("{process}/fd"))
+        .expect("descriptors")
+        .filter_map(|it| std::fs::read_link(it.ok()?.path()).ok()?.to_str().map(str::to_owned))
+        .filter_map(|it| Some(it.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+        .collect();
+    let mut remotes = Vec::new();
+    for table in ["tcp", "tcp6", "udp", "udp6", "raw"] {
+        let text = std::fs::read_to_string(format!("{process}/net/{table}")).unwrap_or_default();
+        for line in text.lines().skip(1) {
+            let columns: Vec<&str> = line.split_whitespace().collect();
+            if sockets.iter().any(|it| it == columns[9]) {
+                remotes.push(format!("{table} {}", columns[2]));
+            }
+        }
+    }
+    // Its own listener has no remote, and its clients are on the loopback.
+    assert!(!remotes.is_empty());
+    assert!(
+        remotes.iter().all(|it| it.ends_with("00000000:0000") || it.contains(" 0100007F:")),
+        "{remotes:?}"
+    );
+}

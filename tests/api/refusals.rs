@@ -1,0 +1,196 @@
+//! Every way to be refused, and how.
+
+use std::convert::Infallible;
+
+use axum::body::{Body, Bytes};
+use axum::http::{Method, Request, header};
+use serde_json::{Value, json};
+
+use crate::app::{App, SAME, base64, face, form, post};
+
+async fn compared(parts: &[(&str, &[u8])], status: u16, code: &str) -> Option<String> {
+    App::start().form("/compare", parts).await.refused(status, code)
+}
+
+#[tokio::test]
+async fn a_form_has_its_two_parts_and_no_other() {
+    let picture = face(SAME[0]);
+    let picture = picture.as_slice();
+    assert_eq!(compared(&[("a", picture)], 400, "part_missing").await.as_deref(), Some("b"));
+    assert_eq!(compared(&[], 400, "part_missing").await.as_deref(), Some("a"));
+    let odd = [("a", picture), ("b", picture), ("c", picture)];
+    assert_eq!(compared(&odd, 400, "part_unexpected").await.as_deref(), Some("c"));
+    let twice = [("a", picture), ("a", picture)];
+    assert_eq!(compared(&twice, 400, "part_repeated").await.as_deref(), Some("a"));
+}
+
+#[tokio::test]
+async fn a_picture_at_fault_is_named() {
+    let good = face(SAME[0]);
+    let good = good.as_slice();
+    for (bad, status, code) in [
+        (&b""[..], 422, "picture_empty"),
+        (b"GIF is no picture", 415, "picture_format_unsupported"),
+        (&good[..good.len() / 2], 422, "picture_corrupt"),
+        (&huge_png(), 413, "picture_too_large"),
+    ] {
+        assert_eq!(compared(&[("a", good), ("b", bad)], status, code).await.as_deref(), Some("b"));
+        assert_eq!(compared(&[("a", bad), ("b", good)], status, code).await.as_deref(), Some("a"));
+    }
+}
+
+/// A whole header that claims 30,000 x 30,000 pixels, and nothing behind it.
+fn huge_png() -> Vec<u8> {
+    let side = 30_000_u32.to_be_bytes();
+    let mut header = [&b"IHDR"[..], &side, &side, &[8, 2, 0, 0, 0]].concat();
+    let checksum = crc32(&header);
+    header.extend_from_slice(&checksum.to_be_bytes());
+    [&b"\x89PNG\r\n\x1a\n"[..], &13_u32.to_be_bytes(), &header].concat()
+}
+
+/// The checksum of PNG's chunks (PNG specification, annex D).
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
+        })
+    })
+}
+
+#[tokio::test]
+async fn json_at_fault_is_named() {
+    let app = App::start();
+    let picture = base64(&face(SAME[0]));
+    let width = app.tower.width;
+    let zeros = vec![0.0; width];
+    let cases: [(Value, u16, &str, Option<&str>); 10] = [
+        (json!([]), 400, "body_malformed", None),
+        (json!({"a": picture}), 400, "part_missing", Some("b")),
+        (json!({"a": picture, "b": picture, "c": 1}), 400, "part_unexpected", Some("c")),
+        (
+            json!({"a": picture, "b": {"url": "http://localhost"}}),
+            400,
+            "part_unexpected",
+            Some("b.url"),
+        ),
+        (json!({"a": picture, "b": {}}), 400, "part_missing", Some("b.image")),
+        (json!({"a": picture, "b": 7}), 400, "body_malformed", Some("b")),
+        (json!({"a": "?", "b": picture}), 422, "base64_invalid", Some("a")),
+        (json!({"a": picture, "b": {"embedding": [1.0]}}), 422, "embedding_invalid", Some("b")),
+        (
+            json!({"a": {"embedding": zeros, "digest": "sha256:00"}, "b": picture}),
+            409,
+            "model_mismatch",
+            Some("a"),
+        ),
+        (json!({"a": "", "b": picture}), 422, "picture_empty", Some("a")),
+    ];
+    for (body, status, code, field) in cases {
+        assert_eq!(app.json("/compare", &body).await.refused(status, code).as_deref(), field);
+    }
+    app.post("/compare", "application/json", "{\"a\":").await.refused(400, "body_malformed");
+    let twice = format!(r#"{{"a":"{picture}","a":"{picture}"}}"#);
+    app.post("/compare", "application/json", twice).await.refused(400, "part_repeated");
+}
+
+#[tokio::test]
+async fn queries_media_and_answers_are_checked_before_the_body() {
+    let app = App::start();
+    for query in ["?threshold=x", "?threshold=-1", "?fmr=2", "?fmr=0.1&threshold=1", "?t=1"] {
+        app.post(&format!("/compare{query}"), "image/png", "").await.refused(400, "query_invalid");
+    }
+    app.post("/embed?threshold=1", "image/png", "").await.refused(400, "query_invalid");
+    app.post("/compare", "text/plain", "").await.refused(415, "media_type_unsupported");
+    app.post("/compare", "image/png", "").await.refused(415, "media_type_unsupported");
+    let untyped = Request::post("/embed").body(Body::empty()).expect("a request");
+    app.send(untyped).await.refused(415, "media_type_unsupported");
+    let html = post("/embed", "image/png").header(header::ACCEPT, "text/html");
+    app.send(html.body(Body::empty()).expect("a request")).await.refused(406, "not_acceptable");
+}
+
+#[tokio::test]
+async fn several_embeddings_have_no_bare_form() {
+    let (media, body) = form(&[("image", b"x"), ("image", b"y")]);
+    let request = post("/embed", &media).header(header::ACCEPT, "application/octet-stream");
+    let request = request.body(Body::from(body)).expect("a request");
+    App::start().send(request).await.refused(406, "not_acceptable");
+}
+
+#[tokio::test]
+async fn forms_that_break_off_are_malformed() {
+    let app = App::start();
+    let picture = face(SAME[0]);
+    let (media, body) = form(&[("a", &picture), ("b", &picture)]);
+    for length in [0, 10, body.len() / 2, body.len() - 4] {
+        app.post("/compare", &media, body[..length].to_vec()).await.refused(400, "body_malformed");
+    }
+    app.post("/compare", "multipart/form-data", body).await.refused(400, "body_malformed");
+}
+
+#[tokio::test]
+async fn paths_and_methods_are_told() {
+    let app = App::start();
+    app.get("/compare/nothing").await.refused(404, "not_found");
+    let answer = app.get("/compare").await;
+    answer.refused(405, "method_not_allowed");
+    assert_eq!(answer.header("allow"), "POST");
+    let request = Request::builder().method(Method::DELETE).uri("/model").body(Body::empty());
+    let answer = app.send(request.expect("a request")).await;
+    answer.refused(405, "method_not_allowed");
+    assert_eq!(answer.header("allow"), "GET,HEAD");
+}
+
+#[tokio::test]
+async fn a_body_has_its_limit_announced_or_not() {
+    let app = App::with(|settings| settings.server.max_body_bytes = 1000);
+    let announced = post("/embed", "image/png").header(header::CONTENT_LENGTH, 1001);
+    app.send(announced.body(Body::empty()).expect("a request"))
+        .await
+        .refused(413, "body_too_large");
+
+    let chunks = (0..11).map(|_| Ok::<_, Infallible>(Bytes::from(vec![0; 100])));
+    let stream = Body::from_stream(futures_util::stream::iter(chunks));
+    app.post("/embed", "image/png", stream).await.refused(413, "body_too_large");
+
+    let chunks = (0..10).map(|_| Ok::<_, Infallible>(Bytes::from(vec![0; 100])));
+    let stream = Body::from_stream(futures_util::stream::iter(chunks));
+    app.post("/embed", "image/png", stream).await.refused(415, "picture_format_unsupported");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_never_ends_is_not_waited_for() {
+    let stream = Body::from_stream(futures_util::stream::pending::<Result<Bytes, Infallible>>());
+    App::start().post("/embed", "image/png", stream).await.refused(408, "body_timeout");
+}
+
+#[tokio::test]
+async fn a_deadline_of_nothing_is_exceeded() {
+    let app = App::start();
+    let request = |ms: &'static str| {
+        post("/embed", "image/jpeg")
+            .header("x-request-timeout-ms", ms)
+            .body(Body::from(face(SAME[0])))
+    };
+    app.send(request("0").expect("a request")).await.refused(504, "deadline_exceeded");
+    app.send(request("soon").expect("a request")).await.refused(400, "body_malformed");
+    app.send(request("9000").expect("a request")).await.ok();
+}
+
+#[tokio::test]
+async fn more_requests_than_the_server_holds_are_told_to_come_back() {
+    let app = App::with(|settings| settings.server.max_in_flight = 1.try_into().expect("not 0"));
+    let stream = Body::from_stream(futures_util::stream::pending::<Result<Bytes, Infallible>>());
+    let held = app.post("/embed", "image/png", stream);
+    let refused = async {
+        tokio::task::yield_now().await;
+        app.post("/embed", "image/jpeg", face(SAME[0])).await
+    };
+    let refused = tokio::select! {
+        biased;
+        _ = held => panic!("a body without end was answered"),
+        refused = refused => refused,
+    };
+    refused.refused(503, "overloaded");
+    assert_eq!(refused.header("retry-after"), "1");
+    app.get("/livez").await.ok();
+}
