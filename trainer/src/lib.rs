@@ -1,5 +1,15 @@
-//! Measures the towers that siamese serves.
+//! Makes and measures the towers that siamese serves.
+//!
+//! `data → augment → network → loss → learn → export`, each knowing only what stands before it;
+//! `evaluate → statistics → report` know a finished tower alone. Pictures are prepared by the
+//! server's own code, and an export counts only once the server's own tower has run it.
 
+pub mod augment;
+pub mod config;
+pub mod data;
 pub mod evaluate;
+pub mod learn;
+pub mod loss;
+pub mod network;
 pub mod report;
 pub mod statistics;

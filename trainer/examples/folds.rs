@@ -1,0 +1,58 @@
+//! Trains and measures on folds of a data folder: `folds DIR FOLDS [FOLD,...] [CONFIG.toml]`.
+//!
+//! Fold k holds out every FOLDS-th identity in natural order, beginning with the k-th, and trains
+//! on the others. With FOLDS = 4 on the ORL faces these are the four folds of the figures in
+//! models/README.md.
+
+use std::path::Path;
+use std::time::Instant;
+
+use siamese_trainer::config::Config;
+use siamese_trainer::data::{Folder, Gallery, HoldOut};
+use siamese_trainer::learn::Learning;
+
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let folder = Folder::scan(Path::new(&arguments[0]))?;
+    let n_folds: usize = arguments[1].parse()?;
+    let folds: Vec<usize> = match arguments.get(2) {
+        Some(list) => list.split(',').map(str::parse).collect::<Result<_, _>>()?,
+        None => (0..n_folds).collect(),
+    };
+    let config = match arguments.get(3).map(String::as_str) {
+        Some("seed") => Config::seed(),
+        Some(file) => toml::from_str(&std::fs::read_to_string(file)?)?,
+        None => Config::compact(),
+    };
+    let mut rates = Vec::new();
+    for fold in folds {
+        let held_out = HoldOut { names: vec![], fold: Some(format!("{fold}/{n_folds}").parse()?) };
+        let (training, unseen) = held_out.split(&folder)?;
+        let training = Gallery::load(&training, &config.preparation(), false)?;
+        let unseen = Gallery::load(&unseen.expect("a fold"), &config.preparation(), false)?;
+        let start = Instant::now();
+        let mut learning = Learning::new(&config, &training);
+        let mut loss = 0.0;
+        while learning.step() < learning.steps() {
+            loss += learning.advance();
+            if learning.step() % config.watch.evaluate_every == 0
+                || learning.step() == learning.steps()
+            {
+                println!(
+                    "fold {fold} step {} loss {:.4} EER {:.4} ({:.0} s)",
+                    learning.step(),
+                    loss / f64::from(config.watch.evaluate_every),
+                    learning.eer(&unseen)?,
+                    start.elapsed().as_secs_f64()
+                );
+                loss = 0.0;
+            }
+        }
+        rates.push(learning.eer(&unseen)?);
+    }
+    println!(
+        "EER {rates:.4?}, mean {:.4}",
+        rates.iter().sum::<f64>() / f64::from(u32::try_from(rates.len())?)
+    );
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! What can be wrong with somebody's pictures.
+
+use std::path::PathBuf;
+
+use siamese::picture::PictureError;
+use thiserror::Error;
+
+/// Why a folder can't be trained on or evaluated: one line each, with the way out.
+#[derive(Debug, Error)]
+pub enum DataError {
+    /// The folder can't be walked.
+    #[error("{} can't be read: give a folder that holds one folder for each identity", .folder.display())]
+    Unwalkable {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system says.
+        #[source]
+        cause: walkdir::Error,
+    },
+    /// There is no picture in any folder below it.
+    #[error("{} holds no pictures: put each identity's into a folder of its own, as DIR/IDENTITY/PICTURE", .0.display())]
+    Empty(PathBuf),
+    /// Pictures lie where folders should.
+    #[error("{} lies directly in the data folder: put it into a folder named after whom or what it shows", .0.display())]
+    Loose(PathBuf),
+    /// Nothing can be told apart.
+    #[error("there is one identity only, {0}: different pairs need at least two")]
+    OneIdentity(String),
+    /// Identities without a same pair.
+    #[error("identities with a single picture have no same pair: {}; add a picture to each, or take them out", listed(.0))]
+    SinglePicture(Vec<String>),
+    /// Files that are no pictures.
+    #[error("{} cannot be read as pictures: {}; mend or remove them, or pass --skip-unreadable", counted(.0.len(), "file"), listed(.0))]
+    Unreadable(Vec<String>),
+    /// A name that no folder has.
+    #[error("there is no identity named {name} to hold out: the data has {}", listed(.known))]
+    UnknownIdentity {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
+    /// Holding out leaves too little.
+    #[error("holding out {held} of {all} identities leaves {} to train on: at least two are needed on each side", .all - .held)]
+    TooFewLeft {
+        /// How many are held out.
+        held: usize,
+        /// How many there are.
+        all: usize,
+    },
+    /// A list of names can't be read.
+    #[error("the list of names {} can't be read", .path.display())]
+    List {
+        /// The list's file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        cause: std::io::Error,
+    },
+}
+
+/// Why one file gives no pixels.
+#[derive(Debug, Error)]
+pub(super) enum Unreadable {
+    #[error("{0}")]
+    File(#[from] std::io::Error),
+    #[error("{0}")]
+    Picture(#[from] PictureError),
+}
+
+/// The first few of many, so that a line stays a line.
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let text = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => text,
+        more => format!("{text} and {more} more"),
+    }
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}

@@ -1,0 +1,15 @@
+//! Folders of pictures: `DIR/IDENTITY/PICTURE`.
+//!
+//! Knows files and the server's picture code; no network and no loss.
+
+mod digest;
+mod error;
+mod folder;
+mod gallery;
+mod hold_out;
+mod natural;
+
+pub use error::DataError;
+pub use folder::{Folder, Identity};
+pub use gallery::{Gallery, Sample};
+pub use hold_out::HoldOut;

@@ -1,0 +1,277 @@
+//! Networks as ONNX graphs, in evaluation: batch norms read their running statistics and nothing is
+//! dropped.
+
+use burn::module::Param;
+use burn::nn::conv::Conv2d;
+use burn::nn::{BatchNorm, Linear, PaddingConfig2d};
+use burn::tensor::Tensor;
+
+use super::proto::{
+    AttributeProto, AttributeType, Dimension, ElementType, Extent, GraphProto, NodeProto,
+    TensorProto, TensorShapeProto, TensorType, TypeProto, ValueInfoProto,
+};
+use crate::network::{Compact, Network, Seed, Unit};
+
+/// The name of the graph's input, `[n, channels, height, width]`.
+const INPUT: &str = "pixels";
+/// The name of its output, `[n, width]`.
+const OUTPUT: &str = "embedding";
+
+/// Writes a network for pictures of `shape` (channels, height, width) down as a graph.
+pub(super) fn graph(network: &Network, shape: [usize; 3], width: usize) -> GraphProto {
+    let mut graph = Builder::default();
+    let embedding = match network {
+        Network::Seed(network) => seed(&mut graph, network),
+        Network::Compact(network) => compact(&mut graph, network, shape, width),
+    };
+    graph.add("Identity", &[&embedding], vec![], Some(OUTPUT));
+    GraphProto {
+        node: graph.nodes,
+        name: "tower".to_owned(),
+        initializer: graph.weights,
+        input: vec![value(INPUT, &shape)],
+        output: vec![value(OUTPUT, &[width])],
+    }
+}
+
+fn seed(graph: &mut Builder, network: &Seed) -> String {
+    // One pixel before and behind height and width.
+    let pads = graph.integers(&[0, 0, 1, 1, 0, 0, 1, 1]);
+    let mut last = INPUT.to_owned();
+    for block in &network.blocks {
+        last = graph.node("Pad", &[&last, &pads], vec![text("mode", "reflect")]);
+        let weights = graph.parameter(&block.convolution.weight);
+        let bias = block.convolution.bias.as_ref().map(|it| graph.parameter(it));
+        last = graph.convolution(&last, &weights, bias.as_deref(), &block.convolution);
+        last = graph.node("Relu", &[&last], vec![]);
+        last = graph.batch_norm(&last, &block.norm);
+    }
+    last = graph.node("Flatten", &[&last], vec![]);
+    for (at, layer) in network.linears.iter().enumerate() {
+        if 0 < at {
+            last = graph.node("Relu", &[&last], vec![]);
+        }
+        last = graph.linear(&last, layer);
+    }
+    last
+}
+
+fn compact(
+    graph: &mut Builder,
+    network: &Compact,
+    [channels, _, _]: [usize; 3],
+    width: usize,
+) -> String {
+    let mut last = INPUT.to_owned();
+    if network.mirrors() {
+        // Pictures and mirror images go through as one batch, and are averaged in the end.
+        let [from, to, axis, by] =
+            [&[-1], &[i64::MIN], &[3], &[-1]].map(|it: &[i64]| graph.integers(it));
+        let mirrored = graph.node("Slice", &[INPUT, &from, &to, &axis, &by], vec![]);
+        last = graph.node("Concat", &[INPUT, &mirrored], vec![integer("axis", 0)]);
+    }
+    let scale = graph.floats(vec![1.0; channels], &[channels]);
+    let shift = graph.floats(vec![0.0; channels], &[channels]);
+    let epsilon = vec![float("epsilon", Compact::EPSILON)];
+    last = graph.node("InstanceNormalization", &[&last, &scale, &shift], epsilon);
+    last = graph.unit(&last, &network.stem);
+    for units in &network.blocks {
+        for unit in units {
+            last = graph.unit(&last, unit);
+        }
+        let window = vec![integers("kernel_shape", vec![2, 2]), integers("strides", vec![2, 2])];
+        last = graph.node("MaxPool", &[&last], window);
+    }
+    last = graph.node("Flatten", &[&last], vec![]);
+    last = graph.linear(&last, &network.head);
+    if network.mirrors() {
+        let halves = graph.integers(&[2, -1, signed(width)]);
+        last = graph.node("Reshape", &[&last, &halves], vec![]);
+        let axis = vec![integers("axes", vec![0]), integer("keepdims", 0)];
+        last = graph.node("ReduceMean", &[&last], axis);
+    }
+    last
+}
+
+/// Nodes and weights so far.
+#[derive(Default)]
+struct Builder {
+    nodes: Vec<NodeProto>,
+    weights: Vec<TensorProto>,
+}
+
+impl Builder {
+    /// Adds a node, and gives the name of what it makes.
+    fn node(&mut self, operator: &str, inputs: &[&str], settings: Vec<AttributeProto>) -> String {
+        self.add(operator, inputs, settings, None)
+    }
+
+    fn add(
+        &mut self,
+        operator: &str,
+        inputs: &[&str],
+        settings: Vec<AttributeProto>,
+        output: Option<&str>,
+    ) -> String {
+        let name = format!("{}_{}", operator.to_lowercase(), self.nodes.len());
+        let output = output.unwrap_or(&name).to_owned();
+        self.nodes.push(NodeProto {
+            input: inputs.iter().map(|it| (*it).to_owned()).collect(),
+            output: vec![output.clone()],
+            name,
+            op_type: operator.to_owned(),
+            attribute: settings,
+        });
+        output
+    }
+
+    fn convolution(
+        &mut self,
+        input: &str,
+        weights: &str,
+        bias: Option<&str>,
+        layer: &Conv2d,
+    ) -> String {
+        let PaddingConfig2d::Explicit(top, left, bottom, right) = layer.padding else {
+            unreachable!("every convolution here states its padding")
+        };
+        let pads = [top, left, bottom, right].map(signed);
+        let settings = vec![
+            integers("kernel_shape", layer.kernel_size.map(signed).to_vec()),
+            integers("strides", layer.stride.map(signed).to_vec()),
+            integers("pads", pads.to_vec()),
+        ];
+        let inputs: Vec<&str> = [input, weights].into_iter().chain(bias).collect();
+        self.node("Conv", &inputs, settings)
+    }
+
+    /// A convolution into which the norm behind it is folded, and the `ReLU` behind that.
+    fn unit(&mut self, input: &str, unit: &Unit) -> String {
+        let (scale, shift) = affine(&unit.norm);
+        let weights = values(&unit.convolution.weight.val());
+        let shape = unit.convolution.weight.dims();
+        let an_output = weights.len() / scale.len();
+        let folded = weights
+            .chunks_exact(an_output)
+            .zip(&scale)
+            .flat_map(|(weights, scale)| weights.iter().map(move |it| single(f64::from(*it) * scale)))
+            .collect();
+        let weights = self.floats(folded, &shape);
+        let bias = self.floats(shift.into_iter().map(single).collect(), &[scale.len()]);
+        let maps = self.convolution(input, &weights, Some(&bias), &unit.convolution);
+        self.node("Relu", &[&maps], vec![])
+    }
+
+    fn batch_norm(&mut self, input: &str, norm: &BatchNorm) -> String {
+        let parameters = [
+            norm.gamma.val(),
+            norm.beta.val(),
+            norm.running_mean.value_sync(),
+            norm.running_var.value_sync(),
+        ];
+        let [gamma, beta, mean, variance] = parameters.map(|it| self.tensor(&it));
+        let epsilon = vec![float("epsilon", norm.epsilon)];
+        self.node("BatchNormalization", &[input, &gamma, &beta, &mean, &variance], epsilon)
+    }
+
+    fn linear(&mut self, input: &str, layer: &Linear) -> String {
+        let weights = self.parameter(&layer.weight);
+        let bias = layer.bias.as_ref().map(|it| self.parameter(it));
+        let inputs: Vec<&str> = [input, &weights].into_iter().chain(bias.as_deref()).collect();
+        self.node("Gemm", &inputs, vec![])
+    }
+
+    fn parameter<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) -> String {
+        self.tensor(&parameter.val())
+    }
+
+    fn tensor<const D: usize>(&mut self, tensor: &Tensor<D>) -> String {
+        self.floats(values(tensor), &tensor.dims())
+    }
+
+    fn floats(&mut self, values: Vec<f32>, shape: &[usize]) -> String {
+        let bytes = values.into_iter().flat_map(f32::to_le_bytes).collect();
+        self.initializer(ElementType::Float, bytes, shape)
+    }
+
+    fn integers(&mut self, values: &[i64]) -> String {
+        let bytes = values.iter().flat_map(|it| it.to_le_bytes()).collect();
+        self.initializer(ElementType::Int64, bytes, &[values.len()])
+    }
+
+    fn initializer(&mut self, element: ElementType, bytes: Vec<u8>, shape: &[usize]) -> String {
+        let name = format!("weights_{}", self.weights.len());
+        self.weights.push(TensorProto {
+            dims: shape.iter().map(|it| signed(*it)).collect(),
+            data_type: element.into(),
+            name: name.clone(),
+            raw_data: bytes,
+        });
+        name
+    }
+}
+
+/// What a batch norm in evaluation multiplies with and then adds, for each channel.
+fn affine(norm: &BatchNorm) -> (Vec<f64>, Vec<f64>) {
+    let [gamma, beta, mean, variance] = [
+        norm.gamma.val(),
+        norm.beta.val(),
+        norm.running_mean.value_sync(),
+        norm.running_var.value_sync(),
+    ]
+    .map(|it| values(&it).into_iter().map(f64::from).collect::<Vec<_>>());
+    let scale: Vec<_> =
+        gamma.iter().zip(&variance).map(|(gamma, it)| gamma / (it + norm.epsilon).sqrt()).collect();
+    let shift =
+        beta.iter().zip(mean).zip(&scale).map(|((beta, mean), scale)| beta - mean * scale).collect();
+    (scale, shift)
+}
+
+fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
+    tensor.to_data().try_to_vec().expect("weights are in single precision")
+}
+
+/// `[n, rest...]` of single precision.
+fn value(name: &str, rest: &[usize]) -> ValueInfoProto {
+    let lengths = rest.iter().map(|it| Extent::Value(signed(*it)));
+    let axes = std::iter::once(Extent::Name("n".to_owned())).chain(lengths);
+    let dim = axes.map(|it| Dimension { extent: Some(it) }).collect();
+    ValueInfoProto {
+        name: name.to_owned(),
+        r#type: Some(TypeProto {
+            tensor_type: Some(TensorType {
+                elem_type: ElementType::Float.into(),
+                shape: Some(TensorShapeProto { dim }),
+            }),
+        }),
+    }
+}
+
+fn attribute(name: &str, of: AttributeType) -> AttributeProto {
+    AttributeProto { name: name.to_owned(), r#type: of.into(), ..AttributeProto::default() }
+}
+
+fn float(name: &str, value: f64) -> AttributeProto {
+    AttributeProto { f: Some(single(value)), ..attribute(name, AttributeType::Float) }
+}
+
+fn integer(name: &str, value: i64) -> AttributeProto {
+    AttributeProto { i: Some(value), ..attribute(name, AttributeType::Int) }
+}
+
+fn integers(name: &str, values: Vec<i64>) -> AttributeProto {
+    AttributeProto { ints: values, ..attribute(name, AttributeType::Ints) }
+}
+
+fn text(name: &str, value: &str) -> AttributeProto {
+    AttributeProto { s: Some(value.into()), ..attribute(name, AttributeType::String) }
+}
+
+fn signed(count: usize) -> i64 {
+    i64::try_from(count).expect("no axis is 2^63 long")
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "towers are in single precision")]
+fn single(value: f64) -> f32 {
+    value as f32
+}

@@ -1,0 +1,16 @@
+//! The loop: batches in, a trained network out.
+
+mod batch;
+mod checkpoint;
+mod measure;
+mod progress;
+mod run;
+mod schedule;
+mod trainee;
+
+pub use batch::{Batch, Sampling};
+pub use checkpoint::{Best, RunFolder, State};
+pub use measure::{embed, measure};
+pub use run::{Outcome, run};
+pub use schedule::Schedule;
+pub use trainee::{Learning, Trainee};

@@ -1,0 +1,162 @@
+//! A whole run: steps, measurements, checkpoints, and when to stop.
+
+use super::Learning;
+use super::checkpoint::{Best, RunFolder, State};
+use super::progress::{Measured, Progress};
+use crate::config::Config;
+use crate::data::Gallery;
+use crate::loss::{self, LossKind};
+use crate::network::Network;
+
+/// How many training pictures are measured at most, where nobody is held out.
+const MEASURED: usize = 400;
+/// A run that ends above this share of the floor has learned nothing.
+const NEARLY: f64 = 0.95;
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The network that is kept, in evaluation.
+    pub network: Network,
+    /// How many steps were done.
+    pub steps: u32,
+    /// After which step the kept network stood.
+    pub kept: u32,
+    /// The mean main loss since the last measurement but one.
+    pub loss: f64,
+    /// The kept network's EER on people held out, or else on training pictures, in [0, 1].
+    pub eer: f64,
+}
+
+/// The mean of the losses since the last measurement.
+#[derive(Clone, Copy, Debug, Default)]
+struct Recent {
+    sum: f64,
+    count: u32,
+}
+
+impl Recent {
+    fn add(&mut self, loss: f64) -> f64 {
+        self.sum += loss;
+        self.count += 1;
+        self.mean()
+    }
+
+    fn mean(self) -> f64 {
+        self.sum / f64::from(self.count.max(1))
+    }
+}
+
+/// Trains to the end, or until the people held out are told apart no better.
+///
+/// # Errors
+///
+/// If the folder can't be written, or the network comes to give numbers that are not finite.
+pub fn run(
+    config: &Config,
+    training: &Gallery,
+    held_out: Option<&Gallery>,
+    folder: &RunFolder,
+    resume: bool,
+) -> anyhow::Result<Outcome> {
+    let mut learning = Learning::new(config, training);
+    let mut state = State::default();
+    if resume {
+        state = folder.state()?;
+        learning.load(folder, state)?;
+    }
+    let excerpt = training.excerpt(MEASURED);
+    let (measured, gallery) = match held_out {
+        Some(gallery) => (Measured::HeldOut, gallery),
+        None => (Measured::Training, &excerpt),
+    };
+    let patience = config.watch.patience.filter(|_| held_out.is_some());
+    let mut progress = Progress::new(config, learning.step(), learning.steps());
+    let mut recent = Recent::default();
+    let mut last = recent;
+    let mut eer = None;
+    while learning.step() < learning.steps() {
+        let loss = recent.add(learning.advance());
+        progress.step(loss);
+        let step = learning.step();
+        let is_last = step == learning.steps();
+        if is_last || step.is_multiple_of(config.watch.evaluate_every) {
+            let now = learning.eer(gallery)?;
+            eer = Some(now);
+            progress.measured(step, loss, measured, now);
+            last = std::mem::take(&mut recent);
+            if patience.is_some() {
+                state.best = Some(match state.best {
+                    Some(best) if best.eer <= now => Best { stale: best.stale + 1, ..best },
+                    _ => {
+                        folder.save_best(step, learning.trainee())?;
+                        Best { step, eer: now, stale: 0 }
+                    }
+                });
+            }
+        }
+        if is_last || step.is_multiple_of(config.watch.checkpoint_every) {
+            state.step = step;
+            learning.save(folder, state)?;
+        }
+        if let (Some(patience), Some(best)) = (patience, state.best)
+            && patience <= best.stale
+        {
+            progress.line(&format!(
+                "stopped after step {step}: no better than after step {} in {patience} measurements",
+                best.step
+            ));
+            state.step = step;
+            learning.save(folder, state)?;
+            break;
+        }
+    }
+    progress.finish();
+    let steps = learning.step();
+    let kept = match state.best {
+        Some(best) => {
+            learning.load_best(folder, best.step)?;
+            eer = Some(best.eer);
+            best.step
+        }
+        None => steps,
+    };
+    let eer = match eer {
+        Some(eer) => eer,
+        None => learning.eer(gallery)?,
+    };
+    let outcome = Outcome { network: learning.network(), steps, kept, loss: last.mean(), eer };
+    progress.line(&summary(&outcome, &progress, measured));
+    if let Some(warning) = warning(config, &outcome) {
+        progress.line(&warning);
+    }
+    Ok(outcome)
+}
+
+fn summary(outcome: &Outcome, progress: &Progress, measured: Measured) -> String {
+    let whose = match measured {
+        Measured::HeldOut => "people held out",
+        Measured::Training => "the training data itself",
+    };
+    format!(
+        "{} steps, {}; kept: step {}, EER {:.2} % on {whose}",
+        outcome.steps,
+        progress.loss(outcome.loss),
+        outcome.kept,
+        100.0 * outcome.eer
+    )
+}
+
+/// What to say of a run that ended where one that learned nothing ends.
+fn warning(config: &Config, outcome: &Outcome) -> Option<String> {
+    let floor = loss::floor(config.loss.margin);
+    let learned_nothing =
+        config.loss.kind == LossKind::Contrastive && NEARLY * floor <= outcome.loss;
+    learned_nothing.then(|| {
+        format!(
+            "warning: the loss ended at {:.4}, and a network that has learned nothing ends at m²/4 = \
+             {floor:.4}: this tower can't tell anything apart; try more steps, another rate, or more data",
+            outcome.loss
+        )
+    })
+}
