@@ -7,7 +7,7 @@ use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 
 use super::error::guard;
 use super::samples::Samples;
-use super::{Picture, PictureError};
+use super::{Picture, PictureError, gif, jpeg};
 
 /// The longest side of a picture, whatever its area: what JPEG can express.
 ///
@@ -43,10 +43,22 @@ pub fn decode(upload: &[u8], limits: &Limits) -> Result<Picture, PictureError> {
 }
 
 fn decode_unguarded(upload: &[u8], limits: &Limits) -> Result<Picture, PictureError> {
-    let format = image::guess_format(upload).map_err(|_| PictureError::UnknownFormat)?;
-    if !format.reading_enabled() {
-        return Err(PictureError::UnknownFormat);
+    match image::guess_format(upload) {
+        Ok(ImageFormat::Jpeg) => jpeg::decode(upload, limits),
+        Ok(ImageFormat::Gif) => gif::decode(upload, limits),
+        Ok(
+            format @ (ImageFormat::Bmp
+            | ImageFormat::Png
+            | ImageFormat::Pnm
+            | ImageFormat::Tiff
+            | ImageFormat::WebP),
+        ) => decode_as(format, upload, limits),
+        _ => Err(PictureError::UnknownFormat),
     }
+}
+
+/// Decodes by the decoders of `image`.
+fn decode_as(format: ImageFormat, upload: &[u8], limits: &Limits) -> Result<Picture, PictureError> {
     let mut decoder_limits = image::Limits::no_limits();
     decoder_limits.max_image_width = Some(MAX_SIDE);
     decoder_limits.max_image_height = Some(MAX_SIDE);
@@ -70,13 +82,9 @@ fn check(
 ) -> Result<(), PictureError> {
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width) * u64::from(height);
-    // A progressive JPEG keeps all coefficients, of 16 bits, beside its output. Lossy WebP keeps
-    // its planes, and an animated one a canvas of four channels.
-    let beside = match format {
-        ImageFormat::Jpeg => decoder.total_bytes().saturating_mul(2),
-        ImageFormat::WebP => pixels.saturating_mul(6),
-        _ => 0,
-    };
+    // Lossy WebP keeps its planes beside its output, and an animated one a canvas of four
+    // channels.
+    let beside = if format == ImageFormat::WebP { pixels.saturating_mul(6) } else { 0 };
     let memory = decoder.total_bytes().saturating_add(beside);
     if limits.max_pixels < pixels || limits.max_memory < memory {
         return Err(PictureError::TooLarge);

@@ -8,6 +8,8 @@
 mod colour;
 mod decode;
 mod error;
+mod gif;
+mod jpeg;
 mod pixels;
 mod preparation;
 mod resize;

@@ -2,4 +2,5 @@
 //! must foresee numbers or failures, on tiny made ones.
 
 mod app;
+mod pictures;
 mod towers;
