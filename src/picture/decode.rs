@@ -2,6 +2,7 @@
 
 use std::io::Cursor;
 
+use image::error::{DecodingError, ImageFormatHint, UnsupportedError, UnsupportedErrorKind};
 use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 
@@ -86,10 +87,19 @@ fn check(
     // channels.
     let beside = if format == ImageFormat::WebP { pixels.saturating_mul(6) } else { 0 };
     let memory = decoder.total_bytes().saturating_add(beside);
+    if pixels == 0 {
+        return Err(no_pixels(format));
+    }
     if limits.max_pixels < pixels || limits.max_memory < memory {
         return Err(PictureError::TooLarge);
     }
     Ok(())
+}
+
+/// A side of 0 is nothing to look at.
+pub(super) fn no_pixels(format: ImageFormat) -> PictureError {
+    let error = DecodingError::new(ImageFormatHint::Exact(format), "a side of 0");
+    PictureError::Corrupt(image::ImageError::Decoding(error))
 }
 
 /// Brings what a decoder gives to 8 bits of grey or RGB.
@@ -126,7 +136,6 @@ fn samples(image: DynamicImage, format: ImageFormat) -> Result<Samples, PictureE
 
 /// Floating-point pictures have no agreed range, so that any way to 8 bits is a guess.
 fn unsupported(colour: ColorType, format: ImageFormat) -> PictureError {
-    use image::error::{ImageFormatHint, UnsupportedError, UnsupportedErrorKind};
     let kind = UnsupportedErrorKind::Color(colour.into());
     let hint = ImageFormatHint::Exact(format);
     let error = UnsupportedError::from_format_and_kind(hint, kind);

@@ -7,6 +7,7 @@ use gif::{ColorOutput, DecodeOptions, DecodingError as GifError};
 use image::error::{DecodingError, ImageFormatHint};
 use image::{ImageError, ImageFormat, RgbImage};
 
+use super::decode::no_pixels;
 use super::samples::Samples;
 use super::{Limits, Picture, PictureError};
 
@@ -62,7 +63,7 @@ fn colours(palette: &[u8]) -> [[u8; 3]; 256] {
 fn check(screen: [usize; 2], limits: &Limits) -> Result<(), PictureError> {
     let pixels = screen.iter().map(|it| *it as u64).product::<u64>();
     if pixels == 0 {
-        return Err(refusal(GifError::UnexpectedEof));
+        return Err(no_pixels(ImageFormat::Gif));
     }
     // Three channels, and at most one index beside.
     if limits.max_pixels < pixels || limits.max_memory < pixels * 4 {

@@ -8,6 +8,7 @@ use image::metadata::Orientation;
 use image::{GrayImage, ImageError, ImageFormat, RgbImage};
 use libjpeg_turbo_rs::{DecodeLimits, Decoder, JpegError, PixelFormat};
 
+use super::decode::no_pixels;
 use super::samples::Samples;
 use super::{Limits, Picture, PictureError};
 
@@ -23,6 +24,9 @@ pub(super) fn decode(upload: &[u8], limits: &Limits) -> Result<Picture, PictureE
         ..DecodeLimits::default()
     };
     let mut decoder = Decoder::new_with_limits(upload, decoder_limits).map_err(refusal)?;
+    if decoder.header().width == 0 || decoder.header().height == 0 {
+        return Err(no_pixels(ImageFormat::Jpeg));
+    }
     let format = match decoder.header().components.len() {
         1 => PixelFormat::Grayscale,
         3 => PixelFormat::Rgb,

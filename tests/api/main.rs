@@ -2,5 +2,6 @@
 //! must foresee numbers or failures, on tiny made ones.
 
 mod app;
+mod hostile_pictures;
 mod pictures;
 mod towers;

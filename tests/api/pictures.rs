@@ -127,3 +127,31 @@ fn a_golden_picture_cut_short_never_panics() {
         }
     }
 }
+
+#[test]
+fn a_golden_picture_cut_in_half_is_refused() {
+    for golden in golden_pictures() {
+        if golden.path.contains("animated") {
+            continue; // The first frame may be whole.
+        }
+        let upload = fixture(&golden.path);
+        let answer = decode(&upload[..upload.len() / 2], &Limits::default());
+        assert!(answer.is_err(), "{}", golden.path);
+    }
+}
+
+#[test]
+fn a_picture_beyond_the_limits_is_too_large() {
+    for golden in golden_pictures() {
+        let upload = fixture(&golden.path);
+        let pixels = u64::from(golden.width) * u64::from(golden.height);
+        let few_pixels = Limits { max_pixels: pixels - 1, ..Limits::default() };
+        let little_memory = Limits { max_memory: pixels - 1, ..Limits::default() };
+        for limits in [few_pixels, little_memory] {
+            let answer = decode(&upload, &limits);
+            assert!(matches!(answer, Err(PictureError::TooLarge)), "{}: {answer:?}", golden.path);
+        }
+        let just_enough = Limits { max_pixels: pixels, ..Limits::default() };
+        assert!(decode(&upload, &just_enough).is_ok(), "{}", golden.path);
+    }
+}
