@@ -8,8 +8,8 @@ use super::{Distance, Scores};
 /// How hard the fit is held back from certainty: the factor of half the squared slope, on
 /// distances of standard deviation 1, beside a mean log loss.
 ///
-/// It moves a fit of overlapping distributions by about a hundredth and keeps that of separated
-/// ones finite.
+/// It moves the probabilities of overlapping distributions by less than a hundredth, and keeps the
+/// fit of separated ones finite.
 const REGULARISER: f64 = 1e-3;
 
 /// More Newton steps than any fit was seen to need.

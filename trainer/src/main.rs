@@ -1,2 +1,52 @@
 //! Trains, evaluates and calibrates the towers that siamese serves.
-fn main() {}
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use siamese::model::LoadError;
+use siamese_trainer::calibrate::Calibrate;
+use siamese_trainer::evaluate::Evaluate;
+
+/// Trains, evaluates and calibrates the towers that siamese serves
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Evaluate(Evaluate),
+    Calibrate(Calibrate),
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Evaluate(evaluate) => evaluate.run(),
+        Command::Calibrate(calibrate) => calibrate.run().map_err(Into::into),
+    };
+    match done {
+        Ok(said) => {
+            // A reader that has heard enough and gone is no error.
+            let _ = io::stdout().write_all(said.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+/// 3 where the machine lacks what any tower needs to run; 2 for what the caller can mend.
+fn exit_code(error: &anyhow::Error) -> u8 {
+    let is_the_machines = error.chain().any(|it| {
+        matches!(
+            it.downcast_ref::<LoadError>(),
+            Some(LoadError::Library(_) | LoadError::NoGpu { .. })
+        )
+    });
+    if is_the_machines { 3 } else { 2 }
+}

@@ -54,6 +54,17 @@ impl HoldOut {
         if self.is_nobody() {
             return Ok((folder.clone(), None));
         }
+        let known = folder.identities().len();
+        let held = self.places(folder)?;
+        if held.len() < 2 || known < held.len() + 2 {
+            return Err(DataError::TooFewLeft { held: held.len(), all: known });
+        }
+        let (training, held) = folder.partition(|at| held.contains(&at));
+        Ok((training, Some(held)))
+    }
+
+    /// The places of those held out among a folder's identities.
+    pub fn places(&self, folder: &Folder) -> Result<BTreeSet<usize>, DataError> {
         let known: Vec<_> = folder.identities().iter().map(|it| it.name.clone()).collect();
         let mut held = BTreeSet::new();
         for name in self.all_names()? {
@@ -65,11 +76,7 @@ impl HoldOut {
         if let Some(Fold { k, n }) = self.fold {
             held.extend((0..known.len()).filter(|at| at % n == k));
         }
-        if held.len() < 2 || known.len() < held.len() + 2 {
-            return Err(DataError::TooFewLeft { held: held.len(), all: known.len() });
-        }
-        let (training, held) = folder.partition(|at| held.contains(&at));
-        Ok((training, Some(held)))
+        Ok(held)
     }
 
     fn all_names(&self) -> Result<Vec<String>, DataError> {

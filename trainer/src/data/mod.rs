@@ -12,4 +12,4 @@ mod natural;
 pub use error::DataError;
 pub use folder::{Folder, Identity};
 pub use gallery::{Gallery, Sample};
-pub use hold_out::HoldOut;
+pub use hold_out::{Fold, HoldOut, InvalidFold};

@@ -1,9 +1,15 @@
 //! What a tower is worth on pictures of identities it may not have seen.
 
+mod chosen;
+mod command;
+mod embedded;
 mod evaluation;
 mod table;
 mod thumbnail;
 
+pub use chosen::Chosen;
+pub use command::Evaluate;
+pub use embedded::{Embedded, EmbeddedError};
 pub use evaluation::{Evaluation, OfIdentity, Subject, TABLE_FMRS, ThresholdSource};
 pub use table::Table;
 pub use thumbnail::thumbnail;

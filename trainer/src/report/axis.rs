@@ -56,9 +56,9 @@ impl Axis {
         (at - low) / (high - low)
     }
 
-    /// Whether a value lies before the low end.
-    pub(super) fn is_below(&self, value: f64) -> bool {
-        value < self.low
+    /// Whether a value lies before the low end, and whether beyond the high one.
+    pub(super) fn is_beyond(&self, value: f64) -> [bool; 2] {
+        [value < self.low, self.high < value]
     }
 
     /// The ticks' values and labels, ascending.
@@ -70,8 +70,8 @@ impl Axis {
 /// A rate in percent, in as few digits as tell it.
 pub(super) fn percent(rate: f64) -> String {
     let percent = rate * 100.0;
-    let digits = if percent < 0.095 { 2 } else { 1 };
-    let text = format!("{percent:.digits$}");
+    let digits = (1..12).find(|digits| 0.95 * 10_f64.powi(-digits) <= percent).unwrap_or(1);
+    let text = format!("{percent:.*}", usize::try_from(digits).unwrap_or(1));
     let text =
         if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
     format!("{text} %")
@@ -134,7 +134,10 @@ mod tests {
 
     #[test]
     fn percents_are_written_in_few_digits() {
-        let written = [0.0001, 0.001, 0.05, 0.0561, 0.123, 1.0, 0.0].map(percent);
-        assert_eq!(written, ["0.01 %", "0.1 %", "5 %", "5.6 %", "12.3 %", "100 %", "0 %"]);
+        let written = [1e-7, 1e-5, 0.0001, 0.001, 0.05, 0.0561, 0.123, 1.0, 0.0].map(percent);
+        assert_eq!(
+            written,
+            ["0.00001 %", "0.001 %", "0.01 %", "0.1 %", "5 %", "5.6 %", "12.3 %", "100 %", "0 %"]
+        );
     }
 }

@@ -37,6 +37,7 @@ pub(super) enum Symbol {
 pub(super) enum Corner {
     TopRight,
     BottomRight,
+    BottomLeft,
 }
 
 impl Chart {
@@ -69,15 +70,17 @@ impl Chart {
         chart
     }
 
-    /// A line through points of values. What runs along below the low end of an axis is left out,
-    /// but for the point from which it comes or to which it goes.
+    /// A line through points of values. What runs along beyond an end of an axis is left out, but
+    /// for the point from which it comes or to which it goes.
     pub(super) fn curve(&mut self, class: &str, points: &[Place]) {
-        let below = |(x, y): &Place| [self.x.is_below(*x), self.y.is_below(*y)];
-        let runs_below = |at: usize, axis: usize| {
+        let beyond = |(x, y): &Place| [self.x.is_beyond(*x), self.y.is_beyond(*y)];
+        let runs_beyond = |at: usize| {
             let near = at.saturating_sub(1)..points.len().min(at + 2);
-            points[near].iter().all(|it| below(it)[axis])
+            (0..2).any(|axis| {
+                (0..2).any(|end| points[near.clone()].iter().all(|it| beyond(it)[axis][end]))
+            })
         };
-        let seen = (0..points.len()).filter(|at| !runs_below(*at, 0) && !runs_below(*at, 1));
+        let seen = (0..points.len()).filter(|at| !runs_beyond(*at));
         let places: Vec<_> = seen.map(|at| self.place(points[at])).collect();
         self.svg.path(class, &places);
     }
@@ -88,8 +91,12 @@ impl Chart {
         self.svg.area(class, &places);
     }
 
-    /// A round mark at a point of values.
+    /// A round mark at a point of values; none beyond the high end of an axis. Rates of 0 have no
+    /// place on an axis that begins later, and are marked where it begins.
     pub(super) fn mark(&mut self, class: &str, point: Place) {
+        if self.x.is_beyond(point.0)[1] || self.y.is_beyond(point.1)[1] {
+            return;
+        }
         let place = self.place(point);
         self.svg.circle(class, place, 5.0);
     }
@@ -109,10 +116,11 @@ impl Chart {
         let letters = lines.iter().map(|(_, text)| text.chars().count()).max().unwrap_or_default();
         let width = 52.0 + f64::from(u32::try_from(letters).unwrap_or(u32::MAX)) * LETTER;
         let height = 12.0 + ROW * f64::from(u32::try_from(lines.len()).unwrap_or(u32::MAX));
-        let left = RIGHT - 10.0 - width;
-        let top = match corner {
-            Corner::TopRight => TOP + 10.0,
-            Corner::BottomRight => BOTTOM - 10.0 - height,
+        let [right, bottom] = [RIGHT - 10.0 - width, BOTTOM - 10.0 - height];
+        let (left, top) = match corner {
+            Corner::TopRight => (right, TOP + 10.0),
+            Corner::BottomRight => (right, bottom),
+            Corner::BottomLeft => (LEFT + 10.0, bottom),
         };
         self.svg.rectangle("panel", (left, top), width, height);
         for (row, (symbol, text)) in (0..).zip(lines) {

@@ -44,7 +44,9 @@ pub(super) fn det(evaluation: &Evaluation) -> String {
     let low = left.max(down);
     chart.curve("guide", &[(low, low), (GREATEST, GREATEST)]);
     draw(&mut chart, evaluation, left, |fnmr| fnmr);
-    chart.legend(Corner::TopRight, &legend(evaluation));
+    // A curve that is no better than this runs through the other corner.
+    let corner = if evaluation.measures.eer < 0.2 { Corner::TopRight } else { Corner::BottomLeft };
+    chart.legend(corner, &legend(evaluation));
     chart.finish()
 }
 

@@ -1,0 +1,215 @@
+//! `siamese-trainer calibrate`: from measured pairs to what the tower's file says of itself.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use clap::Args;
+use siamese::model::{LoadError, NotOnnx, OnnxTower, Options, rewrite};
+use siamese::score::{Calibration, CalibrationError, OperatingPoint, Threshold, UnsupportedFmr};
+use tempfile::NamedTempFile;
+use thiserror::Error;
+
+use crate::evaluate::{Chosen, Embedded, EmbeddedError};
+use crate::statistics::NotComparable;
+
+/// Writes threshold, operating points and probability into a tower, from identities held out
+#[derive(Clone, Debug, Args)]
+pub struct Calibrate {
+    /// What to calibrate on: identities that the tower was not trained on.
+    #[command(flatten)]
+    pub chosen: Chosen,
+    /// The calibrated tower's file, which may be the same
+    #[arg(long, value_name = "TOWER")]
+    pub out: PathBuf,
+    /// Choose the threshold with at most this FMR, instead of the one with equal errors
+    #[arg(long, value_name = "X")]
+    pub fmr: Option<f64>,
+    /// How the identities relate to the training, for whoever reads the figures
+    #[arg(long, value_name = "TEXT")]
+    pub split: Option<String>,
+}
+
+/// Why a tower could not be calibrated; nothing was written then.
+#[derive(Debug, Error)]
+pub enum CalibrateError {
+    /// The tower or the pictures can't be used.
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
+    /// The pictures make no pairs.
+    #[error(transparent)]
+    NotComparable(#[from] NotComparable),
+    /// The pairs calibrate nothing.
+    #[error(transparent)]
+    Calibration(#[from] CalibrationError),
+    /// There is no operating point at the FMR asked for.
+    #[error(transparent)]
+    UnsupportedFmr(#[from] UnsupportedFmr),
+    /// The threshold can't be told from "never the same".
+    #[error(
+        "the threshold would be 0, which calls nothing but equal pictures the same: the tower \
+         tells these identities apart no better than chance, or the FMR asked for is too small"
+    )]
+    ThresholdZero,
+    /// The threshold lies where training pushed different pairs to.
+    #[error(
+        "the threshold would be {}, which is not below the tower's margin of {margin}: the tower \
+         tells these identities apart badly, or the FMR asked for is too great",
+        .threshold.get()
+    )]
+    ThresholdBeyondMargin {
+        /// What these pairs ask for.
+        threshold: Threshold,
+        /// What the tower states.
+        margin: f64,
+    },
+    /// Two files would say different things of the tower.
+    #[error(
+        "{} describes the tower that would be written: choose another --out, or remove it",
+        .0.display()
+    )]
+    Sidecar(PathBuf),
+    /// The tower's file is not what was loaded.
+    #[error(transparent)]
+    NotOnnx(#[from] NotOnnx),
+    /// What was written does not load.
+    #[error("the calibrated tower does not hold, and is not written")]
+    Broken(#[source] LoadError),
+    /// A file can't be read or written.
+    #[error("{} can't be read or written", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        cause: io::Error,
+    },
+}
+
+impl Calibrate {
+    /// Measures all pairs, chooses the threshold and writes the tower with what it now knows; gives
+    /// what there is to say.
+    pub fn run(&self) -> Result<String, CalibrateError> {
+        let sidecar = self.out.with_extension("toml");
+        if sidecar.exists() {
+            return Err(CalibrateError::Sidecar(sidecar));
+        }
+        let embedded = Embedded::load(&self.chosen)?;
+        let calibration = self.measure(&embedded)?;
+        let mut card = embedded.tower().card().clone();
+        let point = choose(&calibration, self.fmr, card.margin)?;
+        card.threshold = Some(point.threshold);
+        card.calibration = Some(calibration.clone());
+
+        let tower = &self.chosen.tower;
+        let onnx =
+            fs::read(tower).map_err(|cause| CalibrateError::File { path: tower.clone(), cause })?;
+        replace(&self.out, &rewrite(&onnx, &card.to_metadata())?)?;
+        Ok(format!(
+            "{}: threshold {} with FMR {:.2} %, FNMR {:.2} %; EER {:.2} %; {} same and {} \
+             different pairs of {} identities ({}, {})\n",
+            self.out.display(),
+            point.threshold.get(),
+            100.0 * point.fmr,
+            100.0 * point.fnmr,
+            100.0 * calibration.eer(),
+            calibration.same_pairs(),
+            calibration.different_pairs(),
+            calibration.identities(),
+            calibration.data(),
+            calibration.split(),
+        ))
+    }
+
+    fn measure(&self, embedded: &Embedded) -> Result<Calibration, CalibrateError> {
+        let comparisons = embedded.comparisons()?;
+        let [same, different] = comparisons.distances();
+        let default = if self.chosen.is_part() { "held-out identities" } else { "all identities" };
+        let split = self.split.as_deref().unwrap_or(default);
+        let identities = comparisons.identities().try_into().unwrap_or(u64::MAX);
+        let data = embedded.subject().data;
+        Ok(Calibration::fit(&data, split, identities, &same, &different)?)
+    }
+}
+
+/// The operating point to work at: the one with equal errors, or with at most the FMR asked for.
+fn choose(
+    calibration: &Calibration,
+    fmr: Option<f64>,
+    margin: Option<f64>,
+) -> Result<OperatingPoint, CalibrateError> {
+    let point = match fmr {
+        Some(fmr) => calibration.for_fmr(fmr)?,
+        None => calibration.eer_point(),
+    };
+    let threshold = point.threshold;
+    if threshold.get() <= 0.0 {
+        return Err(CalibrateError::ThresholdZero);
+    }
+    match margin.filter(|margin| *margin <= threshold.get()) {
+        Some(margin) => Err(CalibrateError::ThresholdBeyondMargin { threshold, margin }),
+        None => Ok(point),
+    }
+}
+
+/// Puts a tower in the place of whatever is there, once it has loaded and held its golden pairs.
+fn replace(out: &Path, onnx: &[u8]) -> Result<(), CalibrateError> {
+    let failed = |cause| CalibrateError::File { path: out.to_owned(), cause };
+    let folder = out.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = new_file(folder).map_err(failed)?;
+    file.write_all(onnx).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    OnnxTower::load(file.path(), &Options::default()).map_err(CalibrateError::Broken)?;
+    file.persist(out).map_err(|err| failed(err.error))?;
+    Ok(())
+}
+
+/// A file that will be readable to whoever a plainly written one would be.
+fn new_file(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    builder.suffix(".onnx").tempfile_in(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use siamese::score::Distance;
+
+    use super::*;
+
+    fn calibration(same: &[f64], different: &[f64]) -> Calibration {
+        let [same, different] = [same, different].map(|values| {
+            let distances = values.iter().map(|it| Distance::try_from(*it));
+            distances.collect::<Result<Vec<_>, _>>().expect("distances")
+        });
+        Calibration::fit("made", "made", 3, &same, &different).expect("pairs")
+    }
+
+    #[test]
+    fn the_threshold_lies_between_0_and_the_margin() {
+        let separated = calibration(&[0.25, 0.25], &[0.75]);
+        let point = choose(&separated, None, Some(2.0)).expect("a point");
+        assert!((point.threshold.get() - 0.5).abs() < 1e-12);
+        assert!(choose(&separated, None, None).is_ok());
+
+        let refusal = choose(&separated, None, Some(0.5)).expect_err("at the margin");
+        assert!(matches!(refusal, CalibrateError::ThresholdBeyondMargin { .. }), "{refusal}");
+
+        let dead = calibration(&[0.0], &[0.0]);
+        let refusal = choose(&dead, None, Some(2.0)).expect_err("nothing is told apart");
+        assert!(matches!(refusal, CalibrateError::ThresholdZero), "{refusal}");
+    }
+
+    #[test]
+    fn an_fmr_chooses_the_largest_threshold_within_it() {
+        let different: Vec<f64> = (1..=100).map(f64::from).collect();
+        let point = choose(&calibration(&[0.5, 30.2], &different), Some(0.05), None);
+        let threshold = point.expect("a point").threshold.get();
+        assert!((5.0..6.0).contains(&threshold), "{threshold}");
+        let refusal = choose(&calibration(&[0.5], &different), Some(0.01), None);
+        assert!(matches!(refusal, Err(CalibrateError::UnsupportedFmr(_))));
+    }
+}

@@ -1,0 +1,54 @@
+//! `siamese-trainer evaluate`
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::{Chosen, Embedded, Evaluation, Table};
+use crate::report;
+use crate::statistics::Bootstrap;
+
+/// Measures a tower on pictures: EER, AUC, FNMR at FMR, with intervals; the curves
+#[derive(Clone, Debug, Args)]
+pub struct Evaluate {
+    /// What to measure.
+    #[command(flatten)]
+    pub chosen: Chosen,
+    /// Write the curves, histograms, worst pairs and figures into this folder
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+    /// How often to resample the identities for the intervals; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub resamples: u32,
+    /// The seed of the resampling
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+}
+
+impl Evaluate {
+    /// Measures, and writes the report where one is asked for; gives what there is to say.
+    pub fn run(&self) -> anyhow::Result<String> {
+        let embedded = Embedded::load(&self.chosen)?;
+        let card = embedded.tower().card();
+        let evaluation = Evaluation::new(
+            embedded.subject(),
+            embedded.comparisons()?,
+            card.threshold,
+            card.margin,
+            Bootstrap { resamples: self.resamples, seed: self.seed },
+        );
+        for skipped in &evaluation.subject.skipped {
+            eprintln!("skipped {skipped}");
+        }
+        let mut said = Table(&evaluation).to_string();
+        if let Some(folder) = &self.report {
+            report::write(&evaluation, &|place| embedded.thumbnail(place), folder).with_context(
+                || format!("the report can't be written into {}", folder.display()),
+            )?;
+            writeln!(said, "Report: {}", folder.join("index.html").display())?;
+        }
+        Ok(said)
+    }
+}

@@ -1,0 +1,126 @@
+//! Pictures, and what a tower makes of them.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use siamese::model::{LoadError, OnnxTower, Options, Tower, TowerError};
+use siamese::score::{Embedding, InvalidEmbedding};
+use thiserror::Error;
+
+use super::{Chosen, Subject, thumbnail};
+use crate::data::{DataError, Gallery};
+use crate::statistics::{Comparisons, NotComparable};
+
+/// Pictures that a tower has embedded.
+pub struct Embedded {
+    tower: OnnxTower,
+    gallery: Gallery,
+    data: String,
+    /// By identity, in the gallery's order.
+    embeddings: Vec<Vec<Embedding>>,
+}
+
+/// Why a tower can't be measured.
+#[derive(Debug, Error)]
+pub enum EmbeddedError {
+    /// The tower can't be used.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The pictures can't.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The tower failed on the way.
+    #[error(transparent)]
+    Run(#[from] TowerError),
+    /// The tower's output for one picture is none.
+    #[error("the tower gives {picture} no embedding")]
+    NoEmbedding {
+        /// The picture, as `IDENTITY/PICTURE`.
+        picture: String,
+        /// What is wrong with the output.
+        #[source]
+        cause: InvalidEmbedding,
+    },
+    /// The pictures make no pairs.
+    #[error(transparent)]
+    NotComparable(#[from] NotComparable),
+}
+
+impl Embedded {
+    /// Loads the tower, prepares the pictures as it wants them, and embeds them. Shows its progress
+    /// where somebody watches.
+    pub fn load(chosen: &Chosen) -> Result<Self, EmbeddedError> {
+        let folder = chosen.folder()?;
+        let tower = OnnxTower::load(&chosen.tower, &Options::default())?;
+        let gallery = Gallery::load(&folder, &tower.card().preparation, chosen.skip_unreadable)?;
+        let mut embedded = Self { tower, gallery, data: folder.name(), embeddings: Vec::new() };
+        embedded.embed()?;
+        Ok(embedded)
+    }
+
+    /// The tower.
+    pub fn tower(&self) -> &OnnxTower {
+        &self.tower
+    }
+
+    /// The pictures.
+    pub fn gallery(&self) -> &Gallery {
+        &self.gallery
+    }
+
+    /// Every pair of the pictures.
+    pub fn comparisons(&self) -> Result<Comparisons, NotComparable> {
+        Comparisons::new(&self.embeddings)
+    }
+
+    /// Names of everything.
+    pub fn subject(&self) -> Subject {
+        let description = self.tower.description();
+        let mut pictures = vec![Vec::new(); self.gallery.identities().len()];
+        for sample in self.gallery.samples() {
+            pictures[sample.identity].push(sample.name.clone());
+        }
+        Subject {
+            tower: description.card.name.clone(),
+            digest: description.digest.clone(),
+            data: self.data.clone(),
+            identities: self.gallery.identities().to_vec(),
+            pictures,
+            skipped: self.gallery.skipped().to_vec(),
+        }
+    }
+
+    /// The data URI of one picture as the tower reads it, by the places of its identity and of the
+    /// picture among that identity's.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such picture.
+    pub fn thumbnail(&self, [identity, picture]: [u32; 2]) -> String {
+        let mut of_identity =
+            self.gallery.samples().iter().filter(|it| it.identity == identity as usize);
+        let sample = of_identity.nth(picture as usize).expect("a place in the gallery");
+        thumbnail(&sample.pixels, &self.tower.card().preparation)
+    }
+
+    fn embed(&mut self) -> Result<(), EmbeddedError> {
+        /// Enough for any batch, and short enough for a lively bar.
+        const CHUNK: usize = 64;
+        let samples = self.gallery.samples();
+        let style = ProgressStyle::with_template("embedding {wide_bar} {pos}/{len}, {eta} left")
+            .expect("a template that indicatif knows");
+        let bar = ProgressBar::new(samples.len().try_into().unwrap_or(u64::MAX)).with_style(style);
+        self.embeddings = vec![Vec::new(); self.gallery.identities().len()];
+        for chunk in samples.chunks(CHUNK) {
+            let pixels: Vec<_> = chunk.iter().map(|it| it.pixels.clone()).collect();
+            for (sample, embedding) in chunk.iter().zip(self.tower.embed(&pixels)?) {
+                let embedding = embedding.map_err(|cause| EmbeddedError::NoEmbedding {
+                    picture: sample.name.clone(),
+                    cause,
+                })?;
+                self.embeddings[sample.identity].push(embedding);
+            }
+            bar.inc(chunk.len().try_into().unwrap_or(u64::MAX));
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+}

@@ -1,0 +1,115 @@
+use std::fs;
+use std::path::Path;
+
+use siamese::model::{Card, OnnxTower, Options, rewrite};
+
+use crate::ground::{BRIGHTNESS, Ground};
+
+/// Same pairs at 2 apiece; different ones at 8, 10, 10 and 12.
+fn told_apart() -> Ground {
+    Ground::of(&[("a", &[100, 102]), ("b", &[110, 112])])
+}
+
+fn card(tower: &Path) -> Card {
+    OnnxTower::load(tower, &Options::default()).expect("a tower").card().clone()
+}
+
+#[test]
+fn a_calibrated_tower_knows_its_threshold_and_its_errors() {
+    let ground = told_apart();
+    let said =
+        ground.run("calibrate", &["--out", "out.onnx", "--split", "unseen in training"]).well();
+    assert!(said.contains("threshold 5 with FMR 0.00 %, FNMR 0.00 %; EER 0.00 %"), "{said}");
+
+    let card = card(&ground.at("out.onnx"));
+    let threshold = card.threshold.expect("a threshold");
+    assert!((threshold.get() - 5.0).abs() < 1e-12);
+    let calibration = card.calibration.expect("a calibration");
+    assert_eq!((calibration.data(), calibration.split()), ("data", "unseen in training"));
+    assert_eq!((calibration.same_pairs(), calibration.different_pairs()), (2, 4));
+    assert!((calibration.at(threshold).fmr).abs() < 1e-12);
+    assert_eq!(card.margin, Some(20.0));
+}
+
+#[test]
+fn nothing_else_in_the_file_changes() {
+    let ground = told_apart();
+    ground.run("calibrate", &["--out", "out.onnx"]).well();
+    let bare = |path: &Path| {
+        let onnx = fs::read(path).expect("a file");
+        rewrite(&onnx, &[]).expect("ONNX")
+    };
+    assert_eq!(bare(&ground.at("out.onnx")), bare(BRIGHTNESS.as_ref()));
+    assert_eq!(card(&ground.at("out.onnx")).golden, card(BRIGHTNESS.as_ref()).golden);
+}
+
+#[test]
+fn a_tower_is_calibrated_in_place_again_and_again() {
+    let ground = told_apart();
+    let tower = ground.at("tower.onnx");
+    fs::copy(BRIGHTNESS, &tower).expect("a copy");
+    ground.run_on(&tower, "calibrate", &["--out", "tower.onnx"]).well();
+    let once = fs::read(&tower).expect("a tower");
+    ground.run_on(&tower, "calibrate", &["--out", "tower.onnx"]).well();
+    assert_eq!(fs::read(&tower).expect("a tower"), once);
+}
+
+#[test]
+fn an_evaluation_looks_at_the_calibrated_threshold() {
+    let ground = told_apart();
+    ground.run("calibrate", &["--out", "out.onnx"]).well();
+    let said = ground.run_on(&ground.at("out.onnx"), "evaluate", &[]).well();
+    assert!(said.contains("At the threshold 5.0000 (the tower's)"), "{said}");
+}
+
+#[test]
+fn the_threshold_can_be_chosen_by_its_fmr() {
+    // 144 different pairs, from 89 to 111 apart by 1; an FMR of 5 % admits 7 of them: 1 + 2 + 3,
+    // as the next four would make ten.
+    let [low, high]: [Vec<u8>; 2] = [(0..12).collect(), (100..112).collect()];
+    let ground = Ground::of(&[("a", &low), ("b", &high)]);
+    let wide = fs::read(BRIGHTNESS).expect("the tower");
+    let mut wider = card(BRIGHTNESS.as_ref());
+    wider.margin = Some(300.0);
+    let tower = ground.at("wide.onnx");
+    fs::write(&tower, rewrite(&wide, &wider.to_metadata()).expect("ONNX")).expect("a file");
+
+    ground.run_on(&tower, "calibrate", &["--out", "out.onnx", "--fmr", "0.05"]).well();
+    let threshold = card(&ground.at("out.onnx")).threshold.expect("a threshold").get();
+    assert!((91.0..92.0).contains(&threshold), "{threshold}");
+
+    let refusal = ground.run_on(&tower, "calibrate", &["--out", "no.onnx", "--fmr", "0.01"]);
+    let refusal = refusal.refusal();
+    assert!(refusal.contains("can't be told from 144 different pairs"), "{refusal}");
+    assert!(!ground.at("no.onnx").exists());
+}
+
+#[test]
+fn a_threshold_beyond_the_margin_is_refused() {
+    // Equal errors lie between 50 and 150, and the margin is 20.
+    let ground = Ground::of(&[("a", &[0, 50]), ("b", &[200, 250])]);
+    let refusal = ground.run("calibrate", &["--out", "out.onnx"]).refusal();
+    assert!(refusal.contains("not below the tower's margin of 20"), "{refusal}");
+    assert!(!ground.at("out.onnx").exists());
+}
+
+#[test]
+fn a_tower_that_tells_nothing_apart_is_refused() {
+    let ground = Ground::of(&[("a", &[9, 9]), ("b", &[9, 9])]);
+    let refusal = ground.run("calibrate", &["--out", "out.onnx"]).refusal();
+    assert!(refusal.contains("no better than chance"), "{refusal}");
+}
+
+#[test]
+fn a_sidecar_in_the_way_is_named() {
+    let ground = told_apart();
+    fs::write(ground.at("out.toml"), "input = \"4\"\n").expect("a file");
+    let refusal = ground.run("calibrate", &["--out", "out.onnx"]).refusal();
+    assert!(refusal.contains("out.toml"), "{refusal}");
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_named() {
+    let refusal = told_apart().run("calibrate", &["--out", "nowhere/out.onnx"]).refusal();
+    assert!(refusal.contains("nowhere/out.onnx can't be read or written"), "{refusal}");
+}

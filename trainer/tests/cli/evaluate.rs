@@ -1,0 +1,105 @@
+use std::fs;
+
+use serde_json::Value;
+
+use crate::ground::Ground;
+
+/// Same pairs at 1 and 4; different ones at 2, 3, 6 and 7.
+fn known() -> Ground {
+    Ground::of(&[("bright", &[103, 107]), ("dark", &[100, 101])])
+}
+
+fn report(ground: &Ground) -> Value {
+    let text = fs::read_to_string(ground.at("report/report.json")).expect("a report");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+#[test]
+fn figures_are_those_worked_out_by_hand() {
+    let said = known().run("evaluate", &["--resamples", "20"]).well();
+    let lines: Vec<&str> = said.lines().map(str::trim).collect();
+    assert_eq!(
+        lines[0],
+        "brightness on data: 2 identities, 4 pictures, 2 same and 4 different pairs"
+    );
+    // Two identities are only ever resampled as themselves.
+    assert_eq!(lines[3], "EER                  50.00 %    50.00 – 50.00 %");
+    assert_eq!(lines[4], "AUC                   0.7500    0.7500 – 0.7500");
+    assert_eq!(lines[5], "FNMR at FMR 10 %     50.00 %    50.00 – 50.00 % *");
+    assert!(
+        said.contains("At the threshold 10.0000 (half the margin): FMR 100.00 %, FNMR 0.00 %"),
+        "{said}"
+    );
+    assert!(said.contains("* 4 different pairs can't tell an FMR below 75.00 %"), "{said}");
+}
+
+#[test]
+fn a_report_holds_page_figures_and_drawings() {
+    let ground = known();
+    ground.run("evaluate", &["--resamples", "20", "--report", "report"]).well();
+    let figures = report(&ground);
+    assert_eq!(figures["eer"]["value"], 0.5);
+    assert_eq!(figures["auc"]["value"], 0.75);
+    assert_eq!(figures["threshold"]["source"], "half-margin");
+    assert_eq!(figures["different_pairs"], 4);
+    let closest = &figures["closest_different_pairs"][0];
+    assert_eq!((&closest["a"], &closest["b"]), (&"bright/0.png".into(), &"dark/1.png".into()));
+    assert_eq!(closest["distance"], 2.0);
+    let page = fs::read_to_string(ground.at("report/index.html")).expect("a page");
+    for drawing in ["distances.svg", "roc.svg", "det.svg", "errors.svg"] {
+        let text = fs::read_to_string(ground.at("report").join(drawing)).expect("a drawing");
+        let drawn = roxmltree::Document::parse(&text).expect("well-formed XML");
+        assert_eq!(drawn.root_element().tag_name().name(), "svg", "{drawing}");
+        assert!(page.contains(drawing), "{drawing} is not shown");
+    }
+}
+
+#[test]
+fn the_worst_pairs_are_shown_as_pictures() {
+    let ground = known();
+    ground.run("evaluate", &["--report", "report"]).well();
+    let text = fs::read_to_string(ground.at("report/errors.svg")).expect("a drawing");
+    let drawn = roxmltree::Document::parse(&text).expect("well-formed XML");
+    let pictures = drawn.descendants().filter(|it| it.tag_name().name() == "image");
+    // Two same pairs and four different ones, of two pictures each.
+    assert_eq!(pictures.count(), 12);
+}
+
+#[test]
+fn names_that_are_markup_stay_text() {
+    let ground = Ground::of(&[("<script>a&b", &[1, 2]), ("\"c\"", &[5, 6])]);
+    ground.run("evaluate", &["--report", "report"]).well();
+    let text = fs::read_to_string(ground.at("report/errors.svg")).expect("a drawing");
+    assert!(roxmltree::Document::parse(&text).is_ok(), "{text}");
+    let page = fs::read_to_string(ground.at("report/index.html")).expect("a page");
+    assert!(!page.contains("<script>") && page.contains("&lt;script&gt;a&amp;b"), "{page}");
+}
+
+#[test]
+fn a_seed_repeats_a_report_to_the_byte() {
+    let ground = Ground::of(&[("a", &[1, 9, 30]), ("b", &[5, 28]), ("c", &[40, 50]), ("d", &[44])]);
+    fs::copy(ground.at("data/d/0.png"), ground.at("data/d/1.png")).expect("a copy");
+    let mut texts = Vec::new();
+    for seed in ["3", "3", "4"] {
+        ground.run("evaluate", &["--seed", seed, "--report", "report"]).well();
+        texts.push(fs::read_to_string(ground.at("report/report.json")).expect("a report"));
+    }
+    assert_eq!(texts[0], texts[1]);
+    assert_ne!(texts[0], texts[2]);
+}
+
+#[test]
+fn identities_can_be_named_listed_or_every_nth() {
+    let ground = Ground::of(&[("a", &[1, 2]), ("b", &[5, 6]), ("c", &[7, 9]), ("d", &[11, 12])]);
+    fs::write(ground.at("some.txt"), "b\n\nd\n").expect("a list");
+    for arguments in [
+        &["--identities", "b,d"][..],
+        &["--identities", "@some.txt"],
+        &["--fold", "1/2"],
+        &["--hold-out-fold", "1/2"],
+    ] {
+        let said = ground.run("evaluate", arguments).well();
+        assert!(said.contains("2 identities, 4 pictures"), "{arguments:?}: {said}");
+        assert!(said.contains("AUC                   1.0000"), "{arguments:?}: {said}");
+    }
+}

@@ -1,0 +1,6 @@
+//! Runs the trainer's program as people do.
+
+mod bad_data;
+mod calibrate;
+mod evaluate;
+mod ground;
