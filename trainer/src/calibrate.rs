@@ -10,7 +10,7 @@ use siamese::score::{Calibration, CalibrationError, OperatingPoint, Threshold, U
 use tempfile::NamedTempFile;
 use thiserror::Error;
 
-use crate::evaluate::{Chosen, Embedded, EmbeddedError};
+use crate::evaluate::{Chosen, Embedded, EmbeddedError, Subject};
 use crate::statistics::NotComparable;
 
 /// Writes threshold, operating points and probability into a tower, from identities held out
@@ -25,7 +25,8 @@ pub struct Calibrate {
     /// Choose the threshold with at most this FMR, instead of the one with equal errors
     #[arg(long, value_name = "X")]
     pub fmr: Option<f64>,
-    /// How the identities relate to the training, for whoever reads the figures
+    /// How the identities relate to the training, for whoever reads the figures; known by itself
+    /// for a tower of this trainer
     #[arg(long, value_name = "TEXT")]
     pub split: Option<String>,
 }
@@ -124,10 +125,13 @@ impl Calibrate {
     fn measure(&self, embedded: &Embedded) -> Result<Calibration, CalibrateError> {
         let comparisons = embedded.comparisons()?;
         let [same, different] = comparisons.distances();
-        let default = if self.chosen.is_part() { "held-out identities" } else { "all identities" };
-        let split = self.split.as_deref().unwrap_or(default);
+        let Subject { data, acquaintance, .. } = embedded.subject();
+        if let Some(warning) = acquaintance.warning() {
+            eprintln!("warning: {warning}");
+        }
+        let guess = if self.chosen.is_part() { "chosen identities" } else { "all identities" };
+        let split = self.split.as_deref().or(acquaintance.split()).unwrap_or(guess);
         let identities = comparisons.identities().try_into().unwrap_or(u64::MAX);
-        let data = embedded.subject().data;
         Ok(Calibration::fit(&data, split, identities, &same, &different)?)
     }
 }

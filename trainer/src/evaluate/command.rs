@@ -42,6 +42,9 @@ impl Evaluate {
         for skipped in &evaluation.subject.skipped {
             eprintln!("skipped {skipped}");
         }
+        if let Some(warning) = evaluation.subject.acquaintance.warning() {
+            eprintln!("warning: {warning}");
+        }
         let mut said = Table(&evaluation).to_string();
         if let Some(folder) = &self.report {
             report::write(&evaluation, &|place| embedded.thumbnail(place), folder).with_context(

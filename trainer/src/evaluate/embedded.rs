@@ -5,7 +5,7 @@ use siamese::model::{LoadError, OnnxTower, Options, Tower, TowerError};
 use siamese::score::{Embedding, InvalidEmbedding};
 use thiserror::Error;
 
-use super::{Chosen, Subject, thumbnail};
+use super::{Acquaintance, Chosen, Subject, thumbnail};
 use crate::data::{DataError, Gallery};
 use crate::statistics::{Comparisons, NotComparable};
 
@@ -78,11 +78,14 @@ impl Embedded {
         for sample in self.gallery.samples() {
             pictures[sample.identity].push(sample.name.clone());
         }
+        let provenance = description.card.provenance.as_ref();
+        let identities = self.gallery.identities();
         Subject {
+            acquaintance: Acquaintance::of(provenance, &self.data, identities),
             tower: description.card.name.clone(),
             digest: description.digest.clone(),
             data: self.data.clone(),
-            identities: self.gallery.identities().to_vec(),
+            identities: identities.to_vec(),
             pictures,
             skipped: self.gallery.skipped().to_vec(),
         }

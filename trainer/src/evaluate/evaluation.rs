@@ -5,6 +5,7 @@ use std::fmt::{Display, Formatter};
 use serde::Serialize;
 use siamese::score::{Rates, Scores, Threshold};
 
+use super::Acquaintance;
 use crate::statistics::{Band, Bootstrap, Comparisons, Grid, Measures};
 
 /// The FMRs of the table, from the most lenient.
@@ -23,6 +24,8 @@ pub struct Subject {
     pub identities: Vec<String>,
     /// The names of each identity's pictures.
     pub pictures: Vec<Vec<String>>,
+    /// Whether the tower was trained on them.
+    pub acquaintance: Acquaintance,
     /// Files that were left out, each with the reason.
     pub skipped: Vec<String>,
 }

@@ -1,5 +1,6 @@
 //! What a tower is worth on pictures of identities it may not have seen.
 
+mod acquaintance;
 mod chosen;
 mod command;
 mod embedded;
@@ -7,6 +8,7 @@ mod evaluation;
 mod table;
 mod thumbnail;
 
+pub use acquaintance::Acquaintance;
 pub use chosen::Chosen;
 pub use command::Evaluate;
 pub use embedded::{Embedded, EmbeddedError};

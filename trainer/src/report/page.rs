@@ -26,6 +26,9 @@ pub(super) fn page(evaluation: &Evaluation) -> String {
         &mut page,
         &format!("<pre>{table}</pre>\n<p>Tower <code>{}</code>", escape(&subject.digest)),
     );
+    if let Some(warning) = subject.acquaintance.warning() {
+        push(&mut page, &format!("<p><strong>Warning: {}.</strong>", escape(&warning)));
+    }
     if !subject.skipped.is_empty() {
         push(&mut page, &format!("<p>{} unreadable files were skipped.", subject.skipped.len()));
     }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::contact_sheet::worst;
-use crate::evaluate::{Evaluation, OfIdentity, TABLE_FMRS, ThresholdSource};
+use crate::evaluate::{Acquaintance, Evaluation, OfIdentity, TABLE_FMRS, ThresholdSource};
 use crate::statistics::{Comparison, Interval};
 
 /// `report.json`.
@@ -11,6 +11,7 @@ use crate::statistics::{Comparison, Interval};
 pub(super) struct Record {
     tower: Named,
     data: String,
+    training: Acquaintance,
     identities: usize,
     pictures: u32,
     same_pairs: usize,
@@ -96,6 +97,7 @@ impl Record {
         Self {
             tower: Named { name: subject.tower.clone(), digest: subject.digest.clone() },
             data: subject.data.clone(),
+            training: subject.acquaintance.clone(),
             identities: evaluation.comparisons.identities(),
             pictures: evaluation.pictures(),
             same_pairs: evaluation.same_pairs(),

@@ -68,11 +68,7 @@ fn the_threshold_can_be_chosen_by_its_fmr() {
     // as the next four would make ten.
     let [low, high]: [Vec<u8>; 2] = [(0..12).collect(), (100..112).collect()];
     let ground = Ground::of(&[("a", &low), ("b", &high)]);
-    let wide = fs::read(BRIGHTNESS).expect("the tower");
-    let mut wider = card(BRIGHTNESS.as_ref());
-    wider.margin = Some(300.0);
-    let tower = ground.at("wide.onnx");
-    fs::write(&tower, rewrite(&wide, &wider.to_metadata()).expect("ONNX")).expect("a file");
+    let tower = ground.tower_with(|card| card.margin = Some(300.0));
 
     ground.run_on(&tower, "calibrate", &["--out", "out.onnx", "--fmr", "0.05"]).well();
     let threshold = card(&ground.at("out.onnx")).threshold.expect("a threshold").get();

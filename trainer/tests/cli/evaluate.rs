@@ -1,6 +1,6 @@
 use std::fs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::ground::Ground;
 
@@ -102,4 +102,21 @@ fn identities_can_be_named_listed_or_every_nth() {
         assert!(said.contains("2 identities, 4 pictures"), "{arguments:?}: {said}");
         assert!(said.contains("AUC                   1.0000"), "{arguments:?}: {said}");
     }
+}
+
+#[test]
+fn a_tower_measured_on_those_it_was_trained_on_is_found_out() {
+    let ground = Ground::of(&[("a", &[1, 2]), ("b", &[5, 6]), ("c", &[9, 11])]);
+    let tower = ground.tower_with(|card| {
+        card.provenance = Some(json!({"data": {"name": "data"}, "held_out": ["a", "b"]}));
+    });
+    let outcome = ground.run_on(&tower, "evaluate", &["--report", "report"]);
+    assert!(outcome.complained.contains("trained on 1 of these identities (c)"));
+    outcome.well();
+    assert_eq!(report(&ground)["training"], json!({"acquaintance": "seen", "identities": ["c"]}));
+
+    let outcome = ground.run_on(&tower, "evaluate", &["--identities", "a,b"]);
+    assert_eq!(outcome.complained, "");
+    let said = ground.run_on(&tower, "calibrate", &["--identities", "a,b", "--out", "out.onnx"]);
+    assert!(said.well().contains("(data, identities unseen in training)"));
 }

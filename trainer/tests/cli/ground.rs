@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use image::GrayImage;
+use siamese::model::{Card, OnnxTower, Options, rewrite};
 use tempfile::TempDir;
 
 /// A tower that embeds a picture as its mean grey; its margin is 20.
@@ -43,6 +44,17 @@ impl Ground {
 
     pub(crate) fn at(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
+    }
+
+    /// The tower of foreseen distances with another card, in a file of its own.
+    pub(crate) fn tower_with(&self, change: impl FnOnce(&mut Card)) -> PathBuf {
+        let tower = OnnxTower::load(BRIGHTNESS.as_ref(), &Options::default()).expect("the tower");
+        let mut card = tower.card().clone();
+        change(&mut card);
+        let onnx = fs::read(BRIGHTNESS).expect("a file");
+        let path = self.at("changed.onnx");
+        fs::write(&path, rewrite(&onnx, &card.to_metadata()).expect("ONNX")).expect("a file");
+        path
     }
 
     /// Runs the program in this folder on its `data`, with the tower of foreseen distances.
