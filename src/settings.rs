@@ -305,6 +305,12 @@ mod tests {
         assert_eq!(settings.server.max_in_flight.get(), 512);
     }
 
+    #[test]
+    fn a_picture_may_cost_the_same_everywhere() {
+        let settings = settings("", &[], &Overrides::default()).expect("settings");
+        assert_eq!(settings.picture.limits(), Limits::default());
+    }
+
     #[track_caller]
     fn refused(file: &str, variables: &[(&str, &str)], with: &str) {
         let said = settings(file, variables, &Overrides::default()).expect_err("no settings");

@@ -34,8 +34,11 @@ pub enum LibraryError {
         path: PathBuf,
         /// What the loader says.
         #[source]
-        source: ort::Error,
+        source: ort::LoadDynamicError,
     },
+    /// It does not start.
+    #[error("ONNX Runtime does not start")]
+    Start(#[source] ort::Error),
 }
 
 /// Names the library: by `ORT_DYLIB_PATH`, else beside the executable, else where the build put it.
@@ -67,13 +70,13 @@ pub(super) fn environment() -> Result<Environment, LibraryError> {
         return Ok(environment.clone());
     }
     let path = locate()?;
-    let environment = start(&path).map_err(|source| LibraryError::Unusable { path, source })?;
+    let environment = start(&path)?;
     Ok(ENVIRONMENT.get_or_init(|| environment).clone())
 }
 
-fn start(path: &Path) -> ort::Result<Environment> {
+fn start(path: &Path) -> Result<Environment, LibraryError> {
     let environment = ort::init_from(path)
-        .map_err(ort::Error::wrap)?
+        .map_err(|source| LibraryError::Unusable { path: path.to_owned(), source })?
         .with_name("siamese")
         .with_telemetry(false)
         .with_logger(Arc::new(|level, category, _id, _place, message| match level {
@@ -81,7 +84,8 @@ fn start(path: &Path) -> ort::Result<Environment> {
             LogLevel::Warning => tracing::debug!(category, "{message}"),
             LogLevel::Error | LogLevel::Fatal => tracing::warn!(category, "{message}"),
         }))
-        .build()?;
+        .build()
+        .map_err(LibraryError::Start)?;
     environment.set_log_level(LogLevel::Warning);
     Ok(environment)
 }

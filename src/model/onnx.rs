@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use ort::environment::Environment;
 use ort::ep;
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
@@ -363,16 +364,16 @@ fn digest(path: &Path) -> Result<String, LoadError> {
 }
 
 fn open(path: &Path, options: &Options) -> Result<(Session, Provider), LoadError> {
+    let environment = library::environment()?;
     let cpu = || {
-        session(path, options, Provider::Cpu)
+        session(&environment, path, options, Provider::Cpu)
             .map(|it| (it, Provider::Cpu))
             .map_err(|source| LoadError::NoModel { path: path.to_owned(), source })
     };
-    library::environment()?;
     if options.device == Device::Cpu {
         return cpu();
     }
-    match session(path, options, Provider::Cuda) {
+    match session(&environment, path, options, Provider::Cuda) {
         Ok(session) => Ok((session, Provider::Cuda)),
         Err(source) if options.device == Device::RequireGpu => {
             Err(LoadError::NoGpu { path: path.to_owned(), source })
@@ -388,10 +389,14 @@ fn open(path: &Path, options: &Options) -> Result<(Session, Provider), LoadError
     }
 }
 
-fn session(path: &Path, options: &Options, provider: Provider) -> ort::Result<Session> {
-    let environment = library::environment().map_err(ort::Error::wrap)?;
+fn session(
+    environment: &Environment,
+    path: &Path,
+    options: &Options,
+    provider: Provider,
+) -> ort::Result<Session> {
     let threads = options.threads.or_else(|| std::thread::available_parallelism().ok());
-    let mut builder = Session::builder(&environment)?
+    let mut builder = Session::builder(environment)?
         .with_optimization_level(GraphOptimizationLevel::Level3)?
         .with_intra_threads(threads.map_or(1, NonZeroUsize::get))?
         // A waiting tower leaves its cores to the decoders.

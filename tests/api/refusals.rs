@@ -39,13 +39,14 @@ async fn a_picture_at_fault_is_named() {
     }
 }
 
-/// A whole header that claims 30,000 x 30,000 pixels, and nothing behind it.
+/// A header that claims 30,000 x 30,000 pixels, and the first bytes of what should be those.
 fn huge_png() -> Vec<u8> {
     let side = 30_000_u32.to_be_bytes();
     let mut header = [&b"IHDR"[..], &side, &side, &[8, 2, 0, 0, 0]].concat();
     let checksum = crc32(&header);
     header.extend_from_slice(&checksum.to_be_bytes());
-    [&b"\x89PNG\r\n\x1a\n"[..], &13_u32.to_be_bytes(), &header].concat()
+    let pixels = [&1000_u32.to_be_bytes()[..], b"IDAT", &[0; 16]].concat();
+    [&b"\x89PNG\r\n\x1a\n"[..], &13_u32.to_be_bytes(), &header, &pixels].concat()
 }
 
 /// The checksum of PNG's chunks (PNG specification, annex D).
