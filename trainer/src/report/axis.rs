@@ -77,11 +77,11 @@ pub(super) fn percent(rate: f64) -> String {
     format!("{text} %")
 }
 
-/// 1, 2 or 5 times a power of ten, near `step` and not below it.
+/// 1, 2, 2.5 or 5 times a power of ten, near `step` and not below it.
 pub(super) fn round_step(step: f64) -> f64 {
     let power = 10_f64.powf(step.log10().floor());
     let factor = step / power;
-    let round = [1.0, 2.0, 5.0].into_iter().find(|it| factor <= it * (1.0 + 1e-9));
+    let round = [1.0, 2.0, 2.5, 5.0].into_iter().find(|it| factor <= it * (1.0 + 1e-9));
     power * round.unwrap_or(10.0)
 }
 
@@ -125,9 +125,9 @@ mod tests {
 
     #[test]
     fn ticks_are_round_numbers() {
-        let axis = Axis::linear("distance", 1.37, |it| format!("{it:.1}"));
+        let axis = Axis::linear("distance", 1.37, |it| format!("{it}"));
         let labels: Vec<_> = axis.ticks().iter().map(|(_, label)| label.as_str()).collect();
-        assert_eq!(labels, ["0.0", "0.5", "1.0"]);
+        assert_eq!(labels, ["0", "0.25", "0.5", "0.75", "1", "1.25"]);
         near(round_step(0.16), 0.2);
         near(round_step(7.0), 10.0);
     }
