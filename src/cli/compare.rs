@@ -10,6 +10,7 @@ use crate::judgement::{Criterion, Judge, Judgement};
 use crate::model::{OnnxTower, Tower};
 use crate::picture::{self, Limits, Pixels};
 use crate::score::{Threshold, Verdict};
+use crate::telemetry;
 
 #[derive(Debug, Args)]
 pub(super) struct Compare {
@@ -46,6 +47,7 @@ struct Model<'a> {
 impl Compare {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
         let settings = self.tower.settings(None)?;
+        telemetry::start(settings.log.format, "error");
         let criterion = self.criterion()?;
         let mut tower = load(&settings)?;
         let limits = settings.picture.limits();

@@ -11,6 +11,7 @@ use super::compare::prepare;
 use super::{Failure, Outcome, TowerArgs, load};
 use crate::model::Tower;
 use crate::score::Embedding;
+use crate::telemetry;
 
 /// Pictures held at once, however many are asked for.
 const CHUNK: usize = 64;
@@ -42,6 +43,7 @@ enum Sink {
 impl Embed {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
         let settings = self.tower.settings(None)?;
+        telemetry::start(settings.log.format, "error");
         let pictures = pictures(&self.paths)?;
         let mut tower = load(&settings)?;
         let description = tower.description().clone();

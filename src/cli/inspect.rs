@@ -7,6 +7,8 @@ use clap::Args;
 use super::{Failure, Outcome};
 use crate::judgement::{Criterion, Judge};
 use crate::model::{Description, Device, OnnxTower, Options};
+use crate::settings::LogFormat;
+use crate::telemetry;
 
 #[derive(Debug, Args)]
 pub(super) struct Inspect {
@@ -22,6 +24,7 @@ pub(super) struct Inspect {
 
 impl Inspect {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
+        telemetry::start(LogFormat::Text, "error");
         // Loading runs the golden pairs: a tower that misses them is no tower here.
         let options = Options { device: self.device, ..Options::default() };
         let tower = OnnxTower::load(&self.tower, &options)?;

@@ -31,7 +31,7 @@ impl Serve {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
         let begun = Instant::now();
         let settings = self.tower.settings(self.listen)?;
-        telemetry::start(settings.log.format);
+        telemetry::start(settings.log.format, "info");
         let tower = load(&settings)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
