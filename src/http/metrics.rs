@@ -1,12 +1,9 @@
-//! What is counted, and `GET /metrics`.
+//! What is counted.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
@@ -16,7 +13,6 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::service::Service;
 use crate::model::Description;
 use crate::score::Verdict;
 
@@ -48,6 +44,14 @@ pub(super) enum Stage {
     Decode,
     Queue,
     Tower,
+}
+
+/// What is measured only when somebody asks.
+pub(super) struct Now {
+    pub(super) in_flight: usize,
+    pub(super) queue_depth: usize,
+    pub(super) ready: bool,
+    pub(super) self_test_age: Duration,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -151,6 +155,17 @@ impl Metrics {
         self.batches.observe(f64::from(u32::try_from(pictures).unwrap_or(u32::MAX)));
     }
 
+    /// All counters as Prometheus text, with the gauges as they are now.
+    pub(super) fn text(&self, now: &Now) -> String {
+        self.in_flight.set(signed(now.in_flight));
+        self.queue_depth.set(signed(now.queue_depth));
+        self.ready.set(i64::from(now.ready));
+        self.self_test_age.set(now.self_test_age.as_secs_f64());
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("a string takes all");
+        text
+    }
+
     pub(super) fn request(
         &self,
         route: &str,
@@ -175,19 +190,6 @@ impl Metrics {
         };
         self.verdicts.get_or_create(&VerdictLabel { verdict }).inc();
     }
-}
-
-pub(super) async fn metrics(State(service): State<Arc<Service>>) -> Response {
-    const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    let metrics = &service.metrics;
-    let most = service.settings.server.max_in_flight.get();
-    metrics.in_flight.set(signed(most - service.in_flight.available_permits()));
-    metrics.queue_depth.set(signed(service.batcher.depth()));
-    metrics.ready.set(i64::from(service.readiness.check().is_ok()));
-    metrics.self_test_age.set(service.readiness.age().as_secs_f64());
-    let mut text = String::new();
-    encode(&mut text, &metrics.registry).expect("a string takes all");
-    ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response()
 }
 
 fn signed(count: usize) -> i64 {

@@ -9,7 +9,6 @@ mod compare;
 mod embed;
 mod error;
 mod exchange;
-mod health;
 mod media;
 mod metrics;
 mod model;
@@ -17,6 +16,7 @@ mod multipart;
 mod query;
 mod service;
 mod source;
+mod status;
 
 use std::sync::Arc;
 
@@ -36,9 +36,9 @@ pub fn router(service: Arc<Service>) -> Router {
         .route_layer(from_fn_with_state(service.clone(), exchange::admit));
     let answers = Router::new()
         .route("/model", get(model::model))
-        .route("/livez", get(health::livez))
-        .route("/readyz", get(health::readyz))
-        .route("/metrics", get(metrics::metrics));
+        .route("/livez", get(status::livez))
+        .route("/readyz", get(status::readyz))
+        .route("/metrics", get(status::metrics));
     work.merge(answers)
         .method_not_allowed_fallback(exchange::method_not_allowed)
         .fallback(exchange::not_found)

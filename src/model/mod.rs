@@ -1,13 +1,16 @@
 //! The tower: its card, its runs, and the proof that it does here what it did where it was made.
 //!
-//! Only [`library`] and [`onnx`] name ONNX Runtime. Nothing here knows HTTP or batching.
+//! The one module that names ONNX Runtime. Nothing here knows HTTP or batching.
 
 pub mod card;
 mod description;
 mod golden;
 mod library;
+mod load_error;
 mod metadata;
 mod onnx;
+mod session;
+mod sidecar;
 
 use thiserror::Error;
 
@@ -15,8 +18,10 @@ pub use card::{Card, CardError, Length};
 pub use description::Description;
 pub use golden::{Golden, GoldenCheck, GoldenError, GoldenPair};
 pub use library::LibraryError;
+pub use load_error::LoadError;
 pub use metadata::{NotOnnx, rewrite};
-pub use onnx::{Device, LoadError, OnnxTower, Options, Provider, UnknownDevice};
+pub use onnx::OnnxTower;
+pub use session::{Device, Options, Provider, UnknownDevice};
 
 use crate::picture::Pixels;
 use crate::score::{Embedding, InvalidEmbedding};

@@ -1,216 +1,25 @@
 //! A tower on ONNX Runtime.
 
-use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read};
-use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 
-use ort::environment::Environment;
-use ort::ep;
 use ort::session::Session;
-use ort::session::builder::GraphOptimizationLevel;
 use ort::value::{TensorElementType, TensorRef, ValueType};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use thiserror::Error;
 
-use super::card::PREFIX;
+use super::session::open;
+use super::sidecar::read_card;
 use super::{
-    Card, CardError, Description, Embedded, GoldenCheck, GoldenError, LibraryError, Tower,
-    TowerError, library,
+    Card, Description, Embedded, GoldenCheck, GoldenError, LoadError, Options, Tower, TowerError,
 };
 use crate::picture::{self, Limits, PictureError, Pixels, Preparation};
-
-/// How a tower is to be run.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// Where.
-    pub device: Device,
-    /// Threads of one run; `None` means one a core.
-    pub threads: Option<NonZeroUsize>,
-    /// The most pictures in one run.
-    pub largest_batch: NonZeroUsize,
-}
-
-/// What the operator asks for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Device {
-    /// The CPU, even beside a GPU.
-    Cpu,
-    /// A GPU where there is one, else the CPU.
-    #[default]
-    PreferGpu,
-    /// A GPU, or no start.
-    RequireGpu,
-}
-
-/// What really runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum Provider {
-    /// ONNX Runtime's CPU execution provider.
-    #[serde(rename = "CPUExecutionProvider")]
-    Cpu,
-    /// Its CUDA execution provider.
-    #[serde(rename = "CUDAExecutionProvider")]
-    Cuda,
-}
-
-/// Why a file can't serve as a tower. Each message is a sentence with the file in it.
-#[derive(Debug, Error)]
-pub enum LoadError {
-    /// There is no ONNX Runtime to run it.
-    #[error(transparent)]
-    Library(#[from] LibraryError),
-    /// The file, or the sidecar beside it, can't be read.
-    #[error("{} can't be read", .path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// ONNX Runtime does not take it.
-    #[error("{} is no ONNX model that ONNX Runtime takes", .path.display())]
-    NoModel {
-        /// The tower's file.
-        path: PathBuf,
-        /// What ONNX Runtime says.
-        #[source]
-        source: ort::Error,
-    },
-    /// A GPU is required, and can't be had.
-    #[error(
-        "{} can't run on a GPU, which is required: an NVIDIA driver, CUDA 12 or 13, cuDNN 9 and the library of the \
-         Python package onnxruntime-gpu (named by ORT_DYLIB_PATH) are needed; or set the device to prefer-gpu or cpu",
-        .path.display()
-    )]
-    NoGpu {
-        /// The tower's file.
-        path: PathBuf,
-        /// What ONNX Runtime says.
-        #[source]
-        source: ort::Error,
-    },
-    /// Nothing says how to use it.
-    #[error(
-        "{} carries no siamese metadata; write {} beside it, with at least `input = \"112x112\"` (height and width of \
-         its pictures) and `colour = \"grey\"` or `\"rgb\"`, then scale, mean, std, fit, embedding, margin and \
-         threshold as it was trained with",
-        .path.display(), .sidecar.display()
-    )]
-    NoCard {
-        /// The tower's file.
-        path: PathBuf,
-        /// The file that could say it.
-        sidecar: PathBuf,
-    },
-    /// Two places say how to use it.
-    #[error("{} carries siamese metadata, so {} beside it must go", .path.display(), .sidecar.display())]
-    TwoCards {
-        /// The tower's file.
-        path: PathBuf,
-        /// The file beside it.
-        sidecar: PathBuf,
-    },
-    /// The sidecar is no TOML.
-    #[error("{} is no TOML", .sidecar.display())]
-    Sidecar {
-        /// The sidecar.
-        sidecar: PathBuf,
-        /// Where it breaks.
-        #[source]
-        source: toml::de::Error,
-    },
-    /// What it says of itself can't be.
-    #[error("{} does not describe a tower", .path.display())]
-    Card {
-        /// The tower's file, or its sidecar.
-        path: PathBuf,
-        /// What is wrong.
-        #[source]
-        source: CardError,
-    },
-    /// Its input or output is not what a tower has.
-    #[error("{} is no tower: {why}", .path.display())]
-    Shape {
-        /// The tower's file.
-        path: PathBuf,
-        /// What is wrong.
-        why: String,
-    },
-    /// No picture can be made to fit its input.
-    #[error("{} has an input that no picture fits", .path.display())]
-    Input {
-        /// The tower's file.
-        path: PathBuf,
-        /// What is wrong.
-        #[source]
-        source: PictureError,
-    },
-    /// It does not run.
-    #[error("{} does not run", .path.display())]
-    Run {
-        /// The tower's file.
-        path: PathBuf,
-        /// What is wrong.
-        #[source]
-        source: TowerError,
-    },
-    /// It does not give here what it gave where it was made.
-    #[error("{} fails its golden pairs", .path.display())]
-    Golden {
-        /// The tower's file.
-        path: PathBuf,
-        /// Which, and by how much.
-        #[source]
-        source: GoldenError,
-    },
-}
-
-/// A device that is none of those in [`Device`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a device is `cpu`, `prefer-gpu` or `require-gpu`")]
-pub struct UnknownDevice;
 
 /// A tower loaded into an ONNX Runtime session.
 pub struct OnnxTower {
     network: Network,
     description: Arc<Description>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        let largest_batch = NonZeroUsize::new(32).expect("32 is not 0");
-        Self { device: Device::default(), threads: None, largest_batch }
-    }
-}
-
-impl FromStr for Device {
-    type Err = UnknownDevice;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "cpu" => Ok(Self::Cpu),
-            "prefer-gpu" => Ok(Self::PreferGpu),
-            "require-gpu" => Ok(Self::RequireGpu),
-            _ => Err(UnknownDevice),
-        }
-    }
-}
-
-impl Provider {
-    /// `cpu` or `gpu`: the kind of device it runs on.
-    pub fn device(self) -> &'static str {
-        match self {
-            Self::Cpu => "cpu",
-            Self::Cuda => "gpu",
-        }
-    }
 }
 
 impl OnnxTower {
@@ -361,98 +170,6 @@ fn digest(path: &Path) -> Result<String, LoadError> {
     }
     let text = "sha256:".to_owned();
     Ok(hasher.finalize().iter().fold(text, |text, byte| text + &format!("{byte:02x}")))
-}
-
-fn open(path: &Path, options: &Options) -> Result<(Session, Provider), LoadError> {
-    let environment = library::environment()?;
-    let cpu = || {
-        session(&environment, path, options, Provider::Cpu)
-            .map(|it| (it, Provider::Cpu))
-            .map_err(|source| LoadError::NoModel { path: path.to_owned(), source })
-    };
-    if options.device == Device::Cpu {
-        return cpu();
-    }
-    match session(&environment, path, options, Provider::Cuda) {
-        Ok(session) => Ok((session, Provider::Cuda)),
-        Err(source) if options.device == Device::RequireGpu => {
-            Err(LoadError::NoGpu { path: path.to_owned(), source })
-        }
-        Err(reason) => {
-            let opened = cpu()?;
-            tracing::warn!(
-                reason = reason.message().lines().next(),
-                "no GPU can be used, so the CPU runs the tower; device = \"cpu\" asks for that quietly"
-            );
-            Ok(opened)
-        }
-    }
-}
-
-fn session(
-    environment: &Environment,
-    path: &Path,
-    options: &Options,
-    provider: Provider,
-) -> ort::Result<Session> {
-    let threads = options.threads.or_else(|| std::thread::available_parallelism().ok());
-    let mut builder = Session::builder(environment)?
-        .with_optimization_level(GraphOptimizationLevel::Level3)?
-        .with_intra_threads(threads.map_or(1, NonZeroUsize::get))?
-        // A waiting tower leaves its cores to the decoders.
-        .with_intra_op_spinning(false)?;
-    if provider == Provider::Cuda {
-        // Without these, a failure is silent, and every new shape stalls on an exhaustive search.
-        let cuda = ep::CUDA::default()
-            .with_conv_algorithm_search(ep::cuda::ConvAlgorithmSearch::Heuristic)
-            .build()
-            .error_on_failure();
-        builder = builder.with_execution_providers([cuda])?;
-    }
-    builder.commit_from_file(path)
-}
-
-/// The card in the file, or else in the sidecar beside it.
-fn read_card(session: &Session, path: &Path) -> Result<Card, LoadError> {
-    let stem = path.file_stem().map_or_else(String::new, |it| it.to_string_lossy().into_owned());
-    let no_model = |source| LoadError::NoModel { path: path.to_owned(), source };
-    let sidecar = path.with_extension("toml");
-
-    let metadata = session.metadata().map_err(no_model)?;
-    let keys = metadata.custom_keys().map_err(no_model)?;
-    let ours: BTreeMap<String, String> = keys
-        .iter()
-        .filter_map(|key| Some((key.strip_prefix(PREFIX)?.to_owned(), metadata.custom(key)?)))
-        .collect();
-
-    match (ours.is_empty(), sidecar.is_file()) {
-        (true, false) => Err(LoadError::NoCard { path: path.to_owned(), sidecar }),
-        (false, true) => Err(LoadError::TwoCards { path: path.to_owned(), sidecar }),
-        (false, false) => Card::parse(&ours, &stem)
-            .map_err(|source| LoadError::Card { path: path.to_owned(), source }),
-        (true, true) => {
-            let text = std::fs::read_to_string(&sidecar)
-                .map_err(|source| LoadError::Unreadable { path: sidecar.clone(), source })?;
-            let table: toml::Table = toml::from_str(&text)
-                .map_err(|source| LoadError::Sidecar { sidecar: sidecar.clone(), source })?;
-            let values = table.into_iter().map(|(key, value)| (key, as_text(value))).collect();
-            Card::parse(&values, &stem).map_err(|source| LoadError::Card { path: sidecar, source })
-        }
-    }
-}
-
-/// A sidecar's value as the text that metadata would hold.
-fn as_text(value: toml::Value) -> String {
-    match value {
-        toml::Value::String(text) => text,
-        toml::Value::Array(items) if items.iter().all(|it| it.is_float() || it.is_integer()) => {
-            items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
-        }
-        toml::Value::Table(_) | toml::Value::Array(_) => {
-            serde_json::to_string(&value).expect("a TOML table has text keys")
-        }
-        other => other.to_string(),
-    }
 }
 
 /// Tells whether the batch axis is dynamic.

@@ -1,0 +1,35 @@
+//! `GET /livez`, `/readyz`, `/metrics`: what answers about the service itself, and waits for no queue.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::answer;
+use super::error::{Fault, Problem};
+use super::metrics::Now;
+use super::service::Service;
+
+pub(super) async fn livez() -> Response {
+    answer::json(&json!({"status": "alive"}))
+}
+
+pub(super) async fn readyz(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
+    service.readiness.check().map_err(|why| Fault::NotReady(why.to_string()))?;
+    let age = service.readiness.age();
+    Ok(answer::json(&json!({"status": "ready", "self_test_age_ms": age.as_millis()})))
+}
+
+pub(super) async fn metrics(State(service): State<Arc<Service>>) -> Response {
+    const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    let most = service.settings.server.max_in_flight.get();
+    let text = service.metrics.text(&Now {
+        in_flight: most - service.in_flight.available_permits(),
+        queue_depth: service.batcher.depth(),
+        ready: service.readiness.check().is_ok(),
+        self_test_age: service.readiness.age(),
+    });
+    ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response()
+}
