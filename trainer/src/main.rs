@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use siamese::model::LoadError;
 use siamese_trainer::calibrate::Calibrate;
 use siamese_trainer::evaluate::Evaluate;
+use siamese_trainer::train::Train;
 
 /// Trains, evaluates and calibrates the towers that siamese serves
 #[derive(Debug, Parser)]
@@ -18,12 +19,14 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Train(Box<Train>),
     Evaluate(Evaluate),
     Calibrate(Calibrate),
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
+        Command::Train(train) => train.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
         Command::Calibrate(calibrate) => calibrate.run().map_err(Into::into),
     };

@@ -15,7 +15,7 @@ pub enum DataError {
         folder: PathBuf,
         /// What the system says.
         #[source]
-        cause: walkdir::Error,
+        cause: std::io::Error,
     },
     /// There is no picture in any folder below it.
     #[error("{} holds no pictures: put each identity's into a folder of its own, as DIR/IDENTITY/PICTURE", .0.display())]

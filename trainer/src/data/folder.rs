@@ -1,6 +1,7 @@
 //! Which pictures show whom, told by the folders they lie in.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
@@ -36,8 +37,10 @@ impl Folder {
         let mut found = BTreeMap::<String, Vec<String>>::new();
         let walk = WalkDir::new(root).follow_links(true).into_iter();
         for entry in walk.filter_entry(|it| it.depth() == 0 || !is_hidden(it)) {
-            let entry = entry
-                .map_err(|cause| DataError::Unwalkable { folder: root.to_path_buf(), cause })?;
+            let entry = entry.map_err(|error| DataError::Unwalkable {
+                folder: error.path().unwrap_or(root).to_path_buf(),
+                cause: error.into_io_error().unwrap_or_else(|| ErrorKind::Other.into()),
+            })?;
             if !entry.file_type().is_file() {
                 continue;
             }

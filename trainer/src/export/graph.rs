@@ -18,11 +18,14 @@ const INPUT: &str = "pixels";
 const OUTPUT: &str = "embedding";
 
 /// Writes a network for pictures of `shape` (channels, height, width) down as a graph.
-pub(super) fn graph(network: &Network, shape: [usize; 3], width: usize) -> GraphProto {
+pub(super) fn graph(network: &Network, shape: [usize; 3]) -> GraphProto {
     let mut graph = Builder::default();
-    let embedding = match network {
-        Network::Seed(network) => seed(&mut graph, network),
-        Network::Compact(network) => compact(&mut graph, network, shape, width),
+    let (embedding, width) = match network {
+        Network::Seed(network) => (seed(&mut graph, network), Seed::WIDTH),
+        Network::Compact(network) => {
+            let [_, width] = network.head.weight.dims();
+            (compact(&mut graph, network, shape, width), width)
+        }
     };
     graph.add("Identity", &[&embedding], vec![], Some(OUTPUT));
     GraphProto {
@@ -65,8 +68,7 @@ fn compact(
     let mut last = INPUT.to_owned();
     if network.mirrors() {
         // Pictures and mirror images go through as one batch, and are averaged in the end.
-        let [from, to, axis, by] =
-            [&[-1], &[i64::MIN], &[3], &[-1]].map(|it: &[i64]| graph.integers(it));
+        let [from, to, axis, by] = [-1, i64::MIN, 3, -1].map(|it| graph.integers(&[it]));
         let mirrored = graph.node("Slice", &[INPUT, &from, &to, &axis, &by], vec![]);
         last = graph.node("Concat", &[INPUT, &mirrored], vec![integer("axis", 0)]);
     }
@@ -154,7 +156,9 @@ impl Builder {
         let folded = weights
             .chunks_exact(an_output)
             .zip(&scale)
-            .flat_map(|(weights, scale)| weights.iter().map(move |it| single(f64::from(*it) * scale)))
+            .flat_map(|(weights, scale)| {
+                weights.iter().map(move |it| single(f64::from(*it) * scale))
+            })
             .collect();
         let weights = self.floats(folded, &shape);
         let bias = self.floats(shift.into_iter().map(single).collect(), &[scale.len()]);
@@ -222,8 +226,12 @@ fn affine(norm: &BatchNorm) -> (Vec<f64>, Vec<f64>) {
     .map(|it| values(&it).into_iter().map(f64::from).collect::<Vec<_>>());
     let scale: Vec<_> =
         gamma.iter().zip(&variance).map(|(gamma, it)| gamma / (it + norm.epsilon).sqrt()).collect();
-    let shift =
-        beta.iter().zip(mean).zip(&scale).map(|((beta, mean), scale)| beta - mean * scale).collect();
+    let shift = beta
+        .iter()
+        .zip(mean)
+        .zip(&scale)
+        .map(|((beta, mean), scale)| beta - mean * scale)
+        .collect();
     (scale, shift)
 }
 

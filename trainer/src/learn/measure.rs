@@ -1,11 +1,22 @@
 //! How well a network tells identities apart.
 
-use anyhow::Context;
 use burn::tensor::{Device, Tensor, TensorData};
-use siamese::score::{Embedding, Scores};
+use siamese::score::{Embedding, InvalidEmbedding, Scores};
+use thiserror::Error;
 
 use crate::data::Gallery;
 use crate::network::{Dropout, Network};
+
+/// A network's output that is no embedding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the network's output for picture {picture} is no embedding")]
+pub struct NotFinite {
+    /// Which of those embedded.
+    pub picture: usize,
+    /// What is wrong with it.
+    #[source]
+    pub cause: InvalidEmbedding,
+}
 
 /// How many pictures are embedded at once.
 const CHUNK: usize = 64;
@@ -15,22 +26,26 @@ const CHUNK: usize = 64;
 /// # Errors
 ///
 /// If an embedding is not finite, as after a run that went astray.
+#[expect(clippy::missing_panics_doc, reason = "networks are in single precision")]
 pub fn embed(
     network: &Network,
     unit: bool,
     pictures: &[&[f32]],
     [channels, height, width]: [usize; 3],
     device: &Device,
-) -> anyhow::Result<Vec<Embedding>> {
+) -> Result<Vec<Embedding>, NotFinite> {
     let mut embeddings = Vec::with_capacity(pictures.len());
     for chunk in pictures.chunks(CHUNK) {
         let values = TensorData::new(chunk.concat(), [chunk.len(), channels, height, width]);
         let rows = network.forward(Tensor::from_data(values, device), &mut Dropout::off());
         let [_, n_coordinates] = rows.dims();
-        let values = rows.into_data().try_to_vec::<f32>().context("single precision")?;
+        let values =
+            rows.into_data().try_to_vec::<f32>().expect("networks are in single precision");
         for row in values.chunks_exact(n_coordinates) {
-            let embedding = Embedding::new(row)?;
-            embeddings.push(if unit { embedding.into_unit()? } else { embedding });
+            let embedding = Embedding::new(row);
+            let embedding = if unit { embedding.and_then(Embedding::into_unit) } else { embedding };
+            let picture = embeddings.len();
+            embeddings.push(embedding.map_err(|cause| NotFinite { picture, cause })?);
         }
     }
     Ok(embeddings)

@@ -10,7 +10,7 @@ mod trainee;
 
 pub use batch::{Batch, Sampling};
 pub use checkpoint::{Best, RunFolder, State};
-pub use measure::{embed, measure};
+pub use measure::{NotFinite, embed, measure};
 pub use run::{Outcome, run};
 pub use schedule::Schedule;
 pub use trainee::{Learning, Trainee};

@@ -12,7 +12,7 @@ use burn::tensor::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-pub use compact::{Compact, CompactConfig};
+pub use compact::{Compact, CompactConfig, Unit};
 pub use dropout::Dropout;
 pub(crate) use layers::uniform;
 pub use seed::Seed;

@@ -1,0 +1,258 @@
+//! `siamese-trainer train`: from a folder of pictures to a tower's file.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, bail, ensure};
+use siamese::model::{Card, Length};
+use siamese::picture::Pixels;
+
+use crate::config::{Config, Length as RunLength};
+use crate::data::{Folder, Gallery, HoldOut};
+use crate::export::export;
+use crate::learn::{RunFolder, run};
+use crate::loss::LossKind;
+use crate::network::NetworkConfig;
+use crate::provenance::Record;
+
+/// How many real pictures an export is compared on at most.
+const COMPARED: usize = 64;
+
+/// Trains a tower from a folder of pictures
+#[derive(Clone, Debug, clap::Args)]
+pub struct Train {
+    /// The pictures: `DIR/IDENTITY/PICTURE`
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The tower's file to write
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    #[command(flatten)]
+    choices: Choices,
+    #[command(flatten)]
+    hold_out: HoldOut,
+    /// Stop after so many measurements without a lower EER on the identities held out, and keep the
+    /// best weights
+    #[arg(long, value_name = "N")]
+    patience: Option<u32>,
+    /// Leave out files that can't be read as pictures, instead of refusing
+    #[arg(long)]
+    skip_unreadable: bool,
+    /// What the tower is called; the file's stem if not given
+    #[arg(long)]
+    name: Option<String>,
+    /// The run's folder: its choices, its checkpoints; `OUT.run` if not given
+    #[arg(long, value_name = "DIR")]
+    run: Option<PathBuf>,
+    /// Go on with the run in the run's folder, with the choices made then
+    #[arg(long, conflicts_with_all = ["network", "config", "loss", "margin", "seed", "steps", "epochs", "rate", "patience"])]
+    resume: bool,
+}
+
+/// What differs from the network's own recipe.
+#[derive(Clone, Debug, clap::Args)]
+struct Choices {
+    /// The network, with the recipe that suits it
+    #[arg(long, value_enum, default_value = "compact")]
+    network: Recipe,
+    /// Every choice from a file, as an earlier run's `run.toml` holds them under `config`
+    #[arg(long, value_name = "FILE", conflicts_with = "network")]
+    config: Option<PathBuf>,
+    /// The loss
+    #[arg(long, value_enum)]
+    loss: Option<LossKind>,
+    /// How far different pairs are pushed apart (contrastive), or the lead of the same over the
+    /// different (triplet)
+    #[arg(long)]
+    margin: Option<f64>,
+    /// What all chance is drawn from
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How many steps
+    #[arg(long)]
+    steps: Option<u32>,
+    /// How many times as many draws as there are pictures
+    #[arg(long, conflicts_with = "steps")]
+    epochs: Option<u32>,
+    /// The largest learning rate
+    #[arg(long)]
+    rate: Option<f64>,
+}
+
+/// The networks that have a recipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Recipe {
+    /// Three reflection-padded convolutions, 40 million parameters, 5 coordinates; pairs drawn half
+    /// and half, Adam 5e-4, 64 pairs a step, 100 epochs
+    Seed,
+    /// Below half a million parameters, 64 unit coordinates; all pairs of balanced batches, with a
+    /// classifier over the training identities beside the contrastive loss
+    Compact,
+}
+
+impl Train {
+    /// Trains, exports, and says what came of it.
+    ///
+    /// # Errors
+    ///
+    /// If choices, data or files won't do: one line each, with the way out.
+    pub fn run(&self) -> anyhow::Result<String> {
+        let start = Instant::now();
+        let path = self.run.clone().unwrap_or_else(|| self.out.with_extension("run"));
+        let (folder, saved) = if self.resume {
+            let folder = RunFolder::open(&path)?;
+            let saved: Record = folder.read_record()?;
+            (Some(folder), Some(saved))
+        } else {
+            (None, None)
+        };
+        let config = match &saved {
+            Some(saved) => saved.config.clone(),
+            None => self.config()?,
+        };
+        check(&config)?;
+        let data = Folder::scan(&self.data)?;
+        let (training, held_out) = self.hold_out.split(&data)?;
+        let training = self.load(&training, &config)?;
+        let held_out = held_out.map(|it| self.load(&it, &config)).transpose()?;
+        if config.watch.patience.is_some() && held_out.is_none() {
+            bail!(
+                "--patience measures identities held out: name them with --hold-out or --hold-out-fold"
+            );
+        }
+
+        let record = Record::new(config, data.name(), &training, held_out.as_ref());
+        if let Some(saved) = &saved {
+            ensure!(
+                saved.data == record.data && saved.held_out == record.held_out,
+                "the run in {} was begun on other pictures: give the same --data and the same identities to hold out",
+                path.display()
+            );
+        }
+        let folder = match folder {
+            Some(folder) => folder,
+            None => RunFolder::create(&path)?,
+        };
+        let record = saved.unwrap_or(record);
+        folder.write_record(&record)?;
+        let config = &record.config;
+        let outcome = run(config, &training, held_out.as_ref(), &folder, self.resume)?;
+
+        let pictures = sample(held_out.as_ref().unwrap_or(&training));
+        let card = self.card(&record, outcome.kept);
+        let exported = export(&outcome.network, card, &pictures, &self.out)?;
+        let mut said = String::new();
+        writeln!(
+            said,
+            "{}: {:.1} MB, {} parameters, {} s; within {:.1e} of the trained network on {} pictures",
+            self.out.display(),
+            megabytes(exported.bytes),
+            outcome.network.parameters(),
+            start.elapsed().as_secs(),
+            exported.difference,
+            exported.compared
+        )?;
+        Ok(said)
+    }
+
+    /// The recipe with the choices made on the command line.
+    fn config(&self) -> anyhow::Result<Config> {
+        let choices = &self.choices;
+        let mut config = match (&choices.config, choices.network) {
+            (Some(file), _) => read_config(file)?,
+            (None, Recipe::Seed) => Config::seed(),
+            (None, Recipe::Compact) => Config::compact(),
+        };
+        config.loss.kind = choices.loss.unwrap_or(config.loss.kind);
+        config.loss.margin = choices.margin.unwrap_or(config.loss.margin);
+        config.seed = choices.seed.unwrap_or(config.seed);
+        config.optimizer.rate = choices.rate.unwrap_or(config.optimizer.rate);
+        let length = choices.steps.map(RunLength::Steps);
+        config.length = length.or(choices.epochs.map(RunLength::Epochs)).unwrap_or(config.length);
+        config.watch.patience = self.patience.or(config.watch.patience);
+        Ok(config)
+    }
+
+    fn load(&self, folder: &Folder, config: &Config) -> anyhow::Result<Gallery> {
+        let gallery = Gallery::load(folder, &config.preparation(), self.skip_unreadable)?;
+        for skipped in gallery.skipped() {
+            eprintln!("left out: {skipped}");
+        }
+        Ok(gallery)
+    }
+
+    fn card(&self, record: &Record, steps: u32) -> Card {
+        let config = &record.config;
+        let stem = || self.out.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Card {
+            name: self.name.clone().unwrap_or_else(stem),
+            preparation: config.preparation(),
+            length: if config.network.unit() { Length::Unit } else { Length::AsIs },
+            // Only the contrastive loss pushes distances up to its margin.
+            margin: (config.loss.kind == LossKind::Contrastive).then_some(config.loss.margin),
+            threshold: None,
+            calibration: None,
+            provenance: Some(record.provenance(steps)),
+            golden: None,
+        }
+    }
+}
+
+/// Reads a configuration, bare or as a run's record.
+fn read_config(file: &Path) -> anyhow::Result<Config> {
+    let text =
+        fs::read_to_string(file).with_context(|| format!("{} can't be read", file.display()))?;
+    match toml::from_str::<Record>(&text) {
+        Ok(record) => Ok(record.config),
+        Err(_) => toml::from_str(&text)
+            .with_context(|| format!("{} holds no choices of a run", file.display())),
+    }
+}
+
+/// Choices that can't be, each with the way out.
+fn check(config: &Config) -> anyhow::Result<()> {
+    ensure!(
+        config.loss.margin.is_finite() && 0.0 < config.loss.margin,
+        "a margin is a positive number, which {} is not",
+        config.loss.margin
+    );
+    ensure!(
+        !(config.loss.kind == LossKind::Contrastive && config.network.unit())
+            || config.loss.margin <= 2.0,
+        "unit embeddings are at most 2 apart: choose a margin of at most 2, not {}",
+        config.loss.margin
+    );
+    ensure!(
+        config.optimizer.rate.is_finite() && 0.0 < config.optimizer.rate,
+        "a learning rate is a positive number, which {} is not",
+        config.optimizer.rate
+    );
+    ensure!(
+        0 < config.watch.evaluate_every && 0 < config.watch.checkpoint_every,
+        "measuring and saving happen every so many steps, at least 1"
+    );
+    let [_, height, width] = config.preparation().shape();
+    let least = match &config.network {
+        NetworkConfig::Seed => 3,
+        NetworkConfig::Compact(compact) => 2_usize << compact.blocks.len(),
+    };
+    ensure!(
+        least <= height.min(width),
+        "this network needs an input of at least {least}x{least}, not {height}x{width}"
+    );
+    config.preparation().validate().context("the input")
+}
+
+/// Pictures spread over a gallery.
+fn sample(gallery: &Gallery) -> Vec<&Pixels> {
+    let samples = gallery.samples();
+    let step = samples.len().div_ceil(COMPARED);
+    samples.iter().step_by(step).map(|it| &it.pixels).collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for people to read")]
+fn megabytes(bytes: usize) -> f64 {
+    bytes as f64 / 1e6
+}
