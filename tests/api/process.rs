@@ -25,16 +25,24 @@ impl Server {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program");
-        let mut log = BufReader::new(child.stderr.take().expect("a pipe"));
-        loop {
-            let mut line = String::new();
-            assert_ne!(log.read_line(&mut line).expect("a log"), 0, "it ended before it was ready");
-            let event: Value = serde_json::from_str(&line).expect("JSON");
+        let log = BufReader::new(child.stderr.take().expect("a pipe"));
+        // Owned before anything can fail, so that it is never left behind.
+        let mut server = Self { child, listen: SocketAddr::from(([0; 4], 0)), log };
+        while server.listen.port() == 0 {
+            let event: Value = serde_json::from_str(&server.line()).expect("JSON");
             if event["message"] == "ready" {
                 let listen = event["listen"].as_str().and_then(|it| it.parse().ok());
-                return Self { child, listen: listen.expect("an address"), log };
+                server.listen = listen.expect("an address");
             }
         }
+        server
+    }
+
+    /// The next line of its log.
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        assert_ne!(self.log.read_line(&mut line).expect("a log"), 0, "it has ended");
+        line
     }
 
     fn connect(&self) -> TcpStream {
@@ -88,8 +96,7 @@ fn a_stop_ends_what_is_in_flight_and_exits_0() {
     while !server.get("/metrics").contains("siamese_in_flight_requests 1\n") {}
 
     server.terminate();
-    let mut line = String::new();
-    server.log.read_line(&mut line).expect("a log");
+    let line = server.line();
     assert!(line.contains("stopping"), "{line}");
     stream.write_all(&body).expect("sent");
 
