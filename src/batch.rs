@@ -4,8 +4,8 @@
 //! last one ran, so that a quiet server answers at once and a busy one fills its batches.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -57,25 +57,36 @@ struct Job {
 }
 
 impl Batcher {
-    /// Gives the tower a thread of its own and a queue of at most `queue` jobs.
+    /// Gives each of the towers a thread of its own, and all of them one queue of at most `queue` jobs.
     ///
-    /// `observe` is told how many pictures each run held.
+    /// A tower takes at most `largest` jobs at once, and leaves the rest to the others. `observe` is told
+    /// how many pictures it took.
     ///
     /// # Panics
     ///
     /// If `queue` is 0, or the system gives no thread.
-    pub fn start(
-        tower: impl Tower,
+    pub fn start<T: Tower>(
+        towers: Vec<T>,
         queue: usize,
-        observe: impl Fn(usize) + Send + 'static,
+        largest: usize,
+        observe: impl Fn(usize) + Send + Sync + 'static,
     ) -> Self {
         let (jobs, waiting) = mpsc::channel(queue);
         let nanos_per_job = Arc::new(AtomicU64::new(0));
-        let measured = nanos_per_job.clone();
-        thread::Builder::new()
-            .name("tower".to_owned())
-            .spawn(move || run(tower, waiting, &measured, observe))
-            .expect("the system gives a thread at the start");
+        let shift = Arc::new(Shift {
+            waiting: Mutex::new(waiting),
+            towers: towers.len(),
+            largest,
+            nanos_per_job: nanos_per_job.clone(),
+            observe,
+        });
+        for tower in towers {
+            let shift = shift.clone();
+            thread::Builder::new()
+                .name("tower".to_owned())
+                .spawn(move || shift.work(tower))
+                .expect("the system gives a thread at the start");
+        }
         Self { jobs, nanos_per_job }
     }
 
@@ -106,35 +117,48 @@ impl Batcher {
     }
 }
 
-/// The body of the tower's thread.
-fn run(
-    mut tower: impl Tower,
-    mut waiting: mpsc::Receiver<Job>,
-    nanos_per_job: &AtomicU64,
-    observe: impl Fn(usize),
-) {
-    /// Jobs taken at once; the tower itself cuts what is more than it runs at once.
-    const MOST: usize = 64;
+/// What the towers' threads share.
+struct Shift<O> {
+    waiting: Mutex<mpsc::Receiver<Job>>,
+    towers: usize,
+    largest: usize,
+    nanos_per_job: Arc<AtomicU64>,
+    observe: O,
+}
 
-    let mut jobs = Vec::with_capacity(MOST);
-    while 0 < waiting.blocking_recv_many(&mut jobs, MOST) {
+impl<O: Fn(usize)> Shift<O> {
+    /// The body of a tower's thread.
+    fn work(&self, mut tower: impl Tower) {
+        let mut jobs = Vec::with_capacity(self.largest);
+        while self.take(&mut jobs) {
+            self.run(&mut tower, &mut jobs);
+        }
+    }
+
+    /// Waits for jobs; false once there will be no more. One tower waits at a time, the others behind it.
+    fn take(&self, jobs: &mut Vec<Job>) -> bool {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        0 < waiting.blocking_recv_many(jobs, self.largest)
+    }
+
+    fn run(&self, tower: &mut impl Tower, jobs: &mut Vec<Job>) {
         let begun = Instant::now();
         let mut pixels = Vec::new();
         let mut callers = Vec::with_capacity(jobs.len());
         for mut job in jobs.drain(..) {
-            if job.reply.is_closed() {
-                continue;
+            if !job.reply.is_closed() {
+                callers.push((job.pixels.len(), begun - job.queued, job.reply));
+                pixels.append(&mut job.pixels);
             }
-            callers.push((job.pixels.len(), begun - job.queued, job.reply));
-            pixels.append(&mut job.pixels);
         }
         if pixels.is_empty() {
-            continue;
+            return;
         }
-        observe(pixels.len());
+        (self.observe)(pixels.len());
         let result = catch_unwind(AssertUnwindSafe(|| tower.embed(&pixels)));
         let took = begun.elapsed();
-        nanos_per_job.store(smoothed(nanos_per_job, took, callers.len()), Ordering::Relaxed);
+        let nanos = smoothed(&self.nanos_per_job, took, callers.len() * self.towers);
+        self.nanos_per_job.store(nanos, Ordering::Relaxed);
         match result {
             Ok(Ok(embedded)) => {
                 debug_assert_eq!(embedded.len(), pixels.len(), "a tower skipped a picture");
@@ -159,7 +183,7 @@ fn refuse(callers: Vec<Caller>, err: &EmbedError) {
     }
 }
 
-/// The time a job takes, new runs weighing an eighth.
+/// The time between two jobs' ends, new runs weighing an eighth.
 fn smoothed(before: &AtomicU64, took: Duration, jobs: usize) -> u64 {
     let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
     let now = nanos / u64::try_from(jobs).unwrap_or(1).max(1);
@@ -197,14 +221,20 @@ mod tests {
     struct Stage {
         batcher: Batcher,
         started: mpsc::UnboundedReceiver<usize>,
-        gate: gate::Sender<()>,
+        gates: Vec<gate::Sender<()>>,
     }
 
     fn stage(queue: usize) -> Stage {
-        let (started_here, started) = mpsc::unbounded_channel();
-        let (gate, gate_there) = gate::channel();
-        let tower = Gated { started: started_here, gate: gate_there };
-        Stage { batcher: Batcher::start(tower, queue, |_| ()), started, gate }
+        stage_of(1, queue)
+    }
+
+    fn stage_of(towers: usize, queue: usize) -> Stage {
+        let (told, started) = mpsc::unbounded_channel();
+        let (gates, towers) = (0..towers)
+            .map(|_| gate::channel())
+            .map(|(gate, opened)| (gate, Gated { started: told.clone(), gate: opened }))
+            .unzip();
+        Stage { batcher: Batcher::start(towers, queue, 8, |_| ()), started, gates }
     }
 
     fn pixels(values: &[f32]) -> Vec<Pixels> {
@@ -238,13 +268,33 @@ mod tests {
         let single = stage.send(&[4.0]);
         stage.until_waiting(2).await;
 
-        stage.gate.send(()).expect("a tower");
-        stage.gate.send(()).expect("a tower");
+        stage.gates[0].send(()).expect("a tower");
+        stage.gates[0].send(()).expect("a tower");
 
         assert_eq!(values(&first.await.expect("no panic").expect("an answer")), [1.0]);
         assert_eq!(values(&pair.await.expect("no panic").expect("an answer")), [2.0, 3.0]);
         assert_eq!(values(&single.await.expect("no panic").expect("an answer")), [4.0]);
         assert_eq!(stage.started.recv().await, Some(3));
+    }
+
+    #[tokio::test]
+    async fn towers_share_one_queue() {
+        let mut stage = stage_of(2, 8);
+        let first = stage.send(&[1.0]);
+        assert_eq!(stage.started.recv().await, Some(1));
+        let second = stage.send(&[2.0]);
+        assert_eq!(
+            stage.started.recv().await,
+            Some(1),
+            "the second tower did not wait for the first"
+        );
+
+        for gate in &stage.gates {
+            gate.send(()).expect("a tower");
+        }
+
+        assert_eq!(values(&first.await.expect("no panic").expect("an answer")), [1.0]);
+        assert_eq!(values(&second.await.expect("no panic").expect("an answer")), [2.0]);
     }
 
     #[tokio::test]
@@ -270,7 +320,7 @@ mod tests {
         gone.abort();
         assert!(gone.await.is_err());
 
-        stage.gate.send(()).expect("a tower");
+        stage.gates[0].send(()).expect("a tower");
 
         assert!(first.await.expect("no panic").is_ok());
         drop(stage.batcher);
@@ -281,11 +331,11 @@ mod tests {
     async fn a_panic_costs_its_batch_and_no_more() {
         let stage = stage(8);
         let bad = stage.send(&[-1.0]);
-        stage.gate.send(()).expect("a tower");
+        stage.gates[0].send(()).expect("a tower");
         assert!(matches!(bad.await.expect("no panic"), Err(EmbedError::Panicked)));
 
         let good = stage.send(&[5.0]);
-        stage.gate.send(()).expect("a tower");
+        stage.gates[0].send(()).expect("a tower");
         assert_eq!(values(&good.await.expect("no panic").expect("an answer")), [5.0]);
     }
 }

@@ -13,3 +13,4 @@ pub mod readiness;
 pub mod score;
 pub mod settings;
 pub mod telemetry;
+pub mod warm_up;

@@ -15,6 +15,7 @@ use thiserror::Error;
 use crate::model::{Device, Options};
 use crate::picture::Limits;
 use crate::score::Threshold;
+use crate::warm_up::Wishes;
 
 /// The file that documents every setting; compiled in.
 const DEFAULTS: &str = include_str!("../config/default.toml");
@@ -73,10 +74,12 @@ pub struct TowerSettings {
     pub path: Option<PathBuf>,
     /// Where it runs.
     pub device: Device,
-    /// Threads of one run; 0 means one a core.
+    /// Sessions side by side; 0 means as many as are found to be fastest.
+    pub sessions: usize,
+    /// Threads of one run; 0 means as many as are found to be fastest.
     pub threads: usize,
-    /// The most pictures in one run.
-    pub largest_batch: NonZeroUsize,
+    /// The most pictures in one run; 0 means as many as are found to pay.
+    pub largest_batch: usize,
     /// Jobs that may wait.
     pub queue: NonZeroUsize,
     /// The threshold in place of the tower's own.
@@ -214,12 +217,22 @@ impl TowerSettings {
             .ok_or(SettingsError::NoTower)
     }
 
-    /// How it is to be run.
+    /// Where it is to be run, and how where nothing is tried.
     pub fn options(&self) -> Options {
+        let Options { largest_batch, .. } = Options::default();
         Options {
             device: self.device,
             threads: NonZeroUsize::new(self.threads),
-            largest_batch: self.largest_batch,
+            largest_batch: NonZeroUsize::new(self.largest_batch).unwrap_or(largest_batch),
+        }
+    }
+
+    /// What a server does not have to find out.
+    pub fn wishes(&self) -> Wishes {
+        Wishes {
+            sessions: NonZeroUsize::new(self.sessions),
+            threads: NonZeroUsize::new(self.threads),
+            largest_batch: NonZeroUsize::new(self.largest_batch),
         }
     }
 }

@@ -10,13 +10,13 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Failure, Outcome, TowerArgs, load};
+use super::{Failure, Outcome, TowerArgs};
 use crate::batch::Batcher;
 use crate::http::{Metrics, Service, router};
-use crate::model::OnnxTower;
 use crate::readiness::Readiness;
 use crate::settings::Settings;
 use crate::telemetry;
+use crate::warm_up::Crew;
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -32,16 +32,20 @@ impl Serve {
         let begun = Instant::now();
         let settings = self.tower.settings(self.listen)?;
         telemetry::start(settings.log.format, "info");
-        let tower = load(&settings)?;
+        let crew = Crew::gather(
+            &settings.tower.file()?,
+            &settings.tower.options(),
+            settings.tower.wishes(),
+        )?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .map_err(|err| Failure::machine(&err))?;
-        runtime.block_on(serve(settings, tower, begun))
+        runtime.block_on(serve(settings, crew, begun))
     }
 }
 
-async fn serve(settings: Settings, tower: OnnxTower, begun: Instant) -> Result<Outcome, Failure> {
+async fn serve(settings: Settings, crew: Crew, begun: Instant) -> Result<Outcome, Failure> {
     let stop = Stop::listen().map_err(|err| Failure::machine(&err))?;
     let listen = settings.server.listen;
     let listener = TcpListener::bind(listen)
@@ -49,10 +53,12 @@ async fn serve(settings: Settings, tower: OnnxTower, begun: Instant) -> Result<O
         .map_err(|err| Failure::Machine(format!("can't listen on {listen}: {err}")))?;
     let listen = listener.local_addr().map_err(|err| Failure::machine(&err))?;
 
-    let description = tower.description().clone();
+    let description = crew.towers[0].description().clone();
     let metrics = Arc::new(Metrics::new(&description));
     let observed = metrics.clone();
-    let batcher = Batcher::start(tower, settings.tower.queue.get(), move |it| observed.batch(it));
+    let queue = settings.tower.queue.get();
+    let batcher =
+        Batcher::start(crew.towers, queue, crew.largest_batch, move |it| observed.batch(it));
     let readiness = Arc::new(Readiness::new(settings.health.max_age()));
     let self_test = {
         let (readiness, batcher, description) =

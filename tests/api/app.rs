@@ -68,7 +68,7 @@ fn shared() -> &'static (Batcher, Arc<Description>) {
     SHARED.get_or_init(|| {
         let tower = load(&shipped());
         let description = tower.description().clone();
-        (Batcher::start(tower, 256, |_| ()), description)
+        (Batcher::start(vec![tower], 256, 32, |_| ()), description)
     })
 }
 
@@ -87,7 +87,7 @@ impl App {
     /// Another tower.
     pub(crate) fn of(tower: OnnxTower) -> Self {
         let description = tower.description().clone();
-        Self::build(Batcher::start(tower, 256, |_| ()), description, |_| ())
+        Self::build(Batcher::start(vec![tower], 256, 32, |_| ()), description, |_| ())
     }
 
     fn build(
