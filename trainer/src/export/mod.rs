@@ -97,6 +97,7 @@ pub fn export(
     let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let file = tempfile::Builder::new().suffix(".onnx").tempfile_in(folder).map_err(write)?;
 
+    card.golden = None;
     put(&file, &encode(network, &card)).map_err(write)?;
     card.golden = Some(golden_pairs(&mut load(&file)?, &card)?);
     let onnx = encode(network, &card);

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
+use burn::store::ModuleRecord;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
@@ -100,7 +101,7 @@ impl RunFolder {
     ) -> anyhow::Result<()> {
         let folder = self.checkpoint(state.step);
         fs::create_dir_all(&folder)?;
-        trainee.clone().into_record().save(folder.join("weights.bpk"))?;
+        record(trainee).save(folder.join("weights.bpk"))?;
         optimizer.save(folder.join("optimizer.bpk"))?;
         self.replace(STATE, &serde_json::to_vec_pretty(&state)?)?;
         self.forget_others(state)
@@ -108,7 +109,7 @@ impl RunFolder {
 
     /// Keeps the weights of the best measurement so far.
     pub fn save_best(&self, step: u32, trainee: &Trainee) -> anyhow::Result<()> {
-        Ok(trainee.clone().into_record().save(self.best(step))?)
+        Ok(record(trainee).save(self.best(step))?)
     }
 
     /// Reads the kept weights of the best measurement.
@@ -166,4 +167,12 @@ impl RunFolder {
         file.persist(self.0.join(name))?;
         Ok(())
     }
+}
+
+/// All weights, with the norms' running statistics as they stand.
+fn record(trainee: &Trainee) -> ModuleRecord {
+    // A record reads running statistics without those of the last step, which wait to be merged;
+    // asking for the network in evaluation merges them.
+    let _merged = trainee.valid();
+    trainee.clone().into_record()
 }

@@ -127,7 +127,7 @@ pub fn run(
     };
     let outcome = Outcome { network: learning.network(), steps, kept, loss: last.mean(), eer };
     progress.line(&summary(&outcome, &progress, measured));
-    if let Some(warning) = warning(config, &outcome) {
+    if let Some(warning) = warning(config, outcome.loss) {
         progress.line(&warning);
     }
     Ok(outcome)
@@ -148,15 +148,30 @@ fn summary(outcome: &Outcome, progress: &Progress, measured: Measured) -> String
 }
 
 /// What to say of a run that ended where one that learned nothing ends.
-fn warning(config: &Config, outcome: &Outcome) -> Option<String> {
+fn warning(config: &Config, loss: f64) -> Option<String> {
     let floor = loss::floor(config.loss.margin);
-    let learned_nothing =
-        config.loss.kind == LossKind::Contrastive && NEARLY * floor <= outcome.loss;
+    let learned_nothing = config.loss.kind == LossKind::Contrastive && NEARLY * floor <= loss;
     learned_nothing.then(|| {
         format!(
-            "warning: the loss ended at {:.4}, and a network that has learned nothing ends at m²/4 = \
-             {floor:.4}: this tower can't tell anything apart; try more steps, another rate, or more data",
-            outcome.loss
+            "warning: the loss ended at {loss:.4}, and a network that has learned nothing ends at m²/4 = \
+             {floor:.4}: this tower can't tell anything apart; try more steps, another rate, or more data"
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_ends_at_the_floor_is_warned_about() {
+        let seed = Config::seed();
+        assert!(warning(&seed, 1.0).is_some_and(|it| it.contains("learned nothing")));
+        assert!(warning(&seed, 0.96).is_some());
+        assert!(warning(&seed, 0.5).is_none());
+
+        let mut triplet = seed;
+        triplet.loss.kind = LossKind::Triplet;
+        assert!(warning(&triplet, 1.0).is_none());
+    }
 }

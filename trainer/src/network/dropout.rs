@@ -45,3 +45,30 @@ impl Dropout {
         maps * mask
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    fn drop(dropout: &mut Dropout, rate: f64) -> Vec<f32> {
+        let maps = Tensor::ones([10, 100, 2, 1], &Device::flex());
+        let dropped = dropout.channels(maps, rate);
+        dropped.into_data().try_to_vec().expect("single precision")
+    }
+
+    #[test]
+    fn a_fifth_of_the_channels_is_dropped_whole_and_the_rest_makes_up_for_them() {
+        let dropped = drop(&mut Dropout::on(&mut ChaCha8Rng::seed_from_u64(1)), 0.2);
+        assert!(dropped.chunks(2).all(|it| it[0].to_bits() == it[1].to_bits()));
+        assert!(dropped.iter().all(|it| *it < 1e-6 || (it - 1.25).abs() < 1e-6));
+        let n_dropped = dropped.iter().filter(|it| **it < 1e-6).count() / 2;
+        assert!((160..=240).contains(&n_dropped), "{n_dropped} of 1000");
+    }
+
+    #[test]
+    fn evaluation_drops_nothing() {
+        assert!(drop(&mut Dropout::off(), 0.2).iter().all(|it| (it - 1.0).abs() < 1e-6));
+    }
+}

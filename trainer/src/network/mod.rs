@@ -7,7 +7,7 @@ mod dropout;
 mod layers;
 mod seed;
 
-use burn::module::Module;
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -78,11 +78,33 @@ impl Network {
         }
     }
 
-    /// How many numbers training adjusts.
+    /// How many numbers training adjusts: the norms' running statistics are not among them.
     pub fn parameters(&self) -> usize {
-        match self {
-            Self::Seed(network) => network.num_params(),
-            Self::Compact(network) => network.num_params(),
+        let mut count = ParameterCount::default();
+        self.visit(&mut count);
+        count.parameters
+    }
+}
+
+/// Counts parameters, passing over running statistics.
+#[derive(Default)]
+struct ParameterCount {
+    path: Vec<String>,
+    parameters: usize,
+}
+
+impl ModuleVisitor for ParameterCount {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+        if !self.path.last().is_some_and(|it| it.starts_with("running_")) {
+            self.parameters += parameter.lazy_shape().num_elements();
         }
     }
 }
@@ -96,4 +118,61 @@ pub fn unit_rows(rows: Tensor<2>) -> Tensor<2> {
     // The epsilon keeps the gradient finite for a row of zeros.
     let norm = rows.clone().square().sum_dim(1).add_scalar(1e-12).sqrt();
     rows / norm
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::TensorData;
+    use rand::SeedableRng;
+
+    use super::*;
+
+    fn network(config: &NetworkConfig, shape: [usize; 3]) -> Network {
+        config.init(shape, &mut ChaCha8Rng::seed_from_u64(1), &Device::flex())
+    }
+
+    #[test]
+    fn the_seed_network_has_its_forty_million_parameters_and_five_coordinates() {
+        let network = network(&NetworkConfig::Seed, [1, 100, 100]);
+        let convolutions = (9 + 1) * 4 + (4 * 9 + 1) * 8 + (8 * 9 + 1) * 8;
+        let norms = 2 * (4 + 8 + 8);
+        let linears = 80_001 * 500 + 501 * 500 + 501 * 5;
+        assert_eq!(network.parameters(), convolutions + norms + linears);
+        assert_eq!(network.parameters(), 40_254_465);
+
+        let pictures = Tensor::zeros([2, 1, 100, 100], &Device::flex());
+        assert_eq!(network.forward(pictures, &mut Dropout::off()).dims(), [2, 5]);
+    }
+
+    #[test]
+    fn the_compact_network_stays_below_a_million_parameters() {
+        let config = NetworkConfig::Compact(CompactConfig::default());
+        let network = network(&config, [1, 64, 64]);
+        assert!(network.parameters() < 1_000_000, "{}", network.parameters());
+        let pictures = Tensor::zeros([2, 1, 64, 64], &Device::flex());
+        assert_eq!(network.forward(pictures, &mut Dropout::off()).dims(), [2, 64]);
+    }
+
+    #[test]
+    fn a_picture_and_its_mirror_image_have_one_embedding() {
+        let config = NetworkConfig::Compact(CompactConfig::default());
+        let network = network(&config, [1, 32, 32]);
+        let values: Vec<f32> =
+            (0_u16..32 * 32).map(|it| f32::from(it * 37 % 256) / 255.0).collect();
+        let picture = TensorData::new(values, [1, 1, 32, 32]);
+        let picture = Tensor::<4>::from_data(picture, &Device::flex());
+        let mirrored = picture.clone().flip([3]);
+        let [left, right] = [picture, mirrored].map(|it| network.forward(it, &mut Dropout::off()));
+        let difference: f32 = (left - right).abs().max().into_scalar();
+        assert!(difference < 1e-5, "{difference}");
+    }
+
+    #[test]
+    fn rows_scaled_to_unit_length_have_it() {
+        let rows = Tensor::<2>::from_data([[3.0, 4.0], [0.0, 0.5]], &Device::flex());
+        let unit = unit_rows(rows).into_data().try_to_vec::<f32>().expect("single precision");
+        for (value, expected) in unit.iter().zip([0.6, 0.8, 0.0, 1.0]) {
+            assert!((value - expected).abs() < 1e-5, "{unit:?}");
+        }
+    }
 }

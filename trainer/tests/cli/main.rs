@@ -4,3 +4,5 @@ mod bad_data;
 mod calibrate;
 mod evaluate;
 mod ground;
+mod made;
+mod train;
