@@ -8,7 +8,7 @@ mod table;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::scores::{by_balance, count, share};
+use super::scores::{by_balance, count, rounded, share};
 use super::{
     Distance, NoPairs, OperatingPoint, Probability, Rates, Scores, Threshold, UnsupportedFmr,
 };
@@ -131,7 +131,7 @@ impl Calibration {
             identities,
             same_pairs: count(same.len()),
             different_pairs: count(different.len()),
-            eer: scores.eer(),
+            eer: rounded(scores.eer(), 9),
             table: Table::measure(&scores),
             probability: Some(Probability::fit(&scores)),
         })

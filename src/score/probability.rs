@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::scores::rounded;
 use super::{Distance, Scores};
 
 /// How hard the fit is held back from certainty: the factor of half the squared slope, on
@@ -83,7 +84,7 @@ impl Probability {
         }
         let [offset, steepness] = newton(&sides, mean, deviation);
         let slope = steepness / deviation;
-        Self::new(offset - slope * mean, slope).unwrap_or(UNDECIDED)
+        Self::new(rounded(offset - slope * mean, 9), rounded(slope, 9)).unwrap_or(UNDECIDED)
     }
 
     /// The probability that two pictures at this distance show the same, in `[0, 1]`.
@@ -177,7 +178,7 @@ mod tests {
         // A logistic curve passes two points freely: 3 of 4 same at 1, 1 of 4 at 2.
         let curve = fit(&[1.0, 1.0, 1.0, 2.0], &[1.0, 2.0, 2.0, 2.0]);
         check(curve, 1.0, 0.75, 0.005);
-        check(curve, 1.5, 0.5, 1e-9);
+        check(curve, 1.5, 0.5, 1e-8);
         check(curve, 2.0, 0.25, 0.005);
     }
 

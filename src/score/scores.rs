@@ -135,13 +135,16 @@ impl Scores {
 }
 
 impl Step {
-    /// The threshold to write down: 0 for the first step, where the last one begins, and a short
-    /// number near the middle for the others, so that the last digits of a distance don't decide.
+    /// The threshold to write down: 0 for the first step, little more than its beginning for the
+    /// last, and a short number near the middle for the others, so that the last digits of a
+    /// distance don't decide.
     pub(super) fn threshold(&self) -> f64 {
-        if 0.0 < self.from && self.until.is_finite() {
+        if self.from <= 0.0 {
+            0.0
+        } else if self.until.is_finite() {
             split(self.from, self.until)
         } else {
-            self.from
+            round_up(self.from)
         }
     }
 }
@@ -186,10 +189,27 @@ pub(super) fn count(pairs: usize) -> u64 {
 /// The shortest decimal near the middle of `low < high`: at least `low`, less than `high`.
 fn split(low: f64, high: f64) -> f64 {
     let [middle, quarter] = [low.midpoint(high), (high - low) / 4.0];
-    (0..17)
-        .filter_map(|digits| format!("{middle:.digits$e}").parse::<f64>().ok())
+    (1..=17)
+        .map(|digits| rounded(middle, digits))
         .find(|it| (it - middle).abs() <= quarter && low <= *it && *it < high)
         .unwrap_or(low)
+}
+
+/// The least decimal of nine digits that isn't below `value`.
+fn round_up(value: f64) -> f64 {
+    [value, value * (1.0 + 1e-8)]
+        .into_iter()
+        .map(|it| rounded(it, 9))
+        .find(|it| value <= *it && it.is_finite())
+        .unwrap_or(value)
+}
+
+/// `value` to so many significant digits.
+///
+/// JSON readers often get the last bit of a longer number wrong; one of up to 15 digits and a
+/// moderate power of ten survives them.
+pub(super) fn rounded(value: f64, digits: usize) -> f64 {
+    format!("{value:.*e}", digits - 1).parse().unwrap_or(value)
 }
 
 #[cfg(test)]

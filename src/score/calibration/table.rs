@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::score::scores::{Step, by_balance, count, share};
+use crate::score::scores::{Step, by_balance, count, rounded, share};
 use crate::score::{OperatingPoint, Rates, Scores, Threshold};
 
 /// More rows than [`Table::measure`] writes and a foreign file needs.
@@ -103,11 +103,13 @@ impl Table {
         };
         let row = |at: usize| {
             let step = steps[at];
-            let threshold =
-                Threshold::try_from(step.threshold()).expect("distances are thresholds");
-            Row(threshold, step.false_matches, step.false_non_matches)
+            let value = step.threshold();
+            // Distances too close for a written number between them can't be told apart either.
+            let is_short = value.to_bits() == rounded(value, 15).to_bits();
+            let threshold = Threshold::try_from(value).expect("distances are thresholds");
+            is_short.then_some(Row(threshold, step.false_matches, step.false_non_matches))
         };
-        Self(picked.into_iter().map(row).collect())
+        Self(picked.into_iter().filter_map(row).collect())
     }
 
     /// Checks what a file claims.

@@ -62,6 +62,55 @@ fn what_is_said_between_is_never_less_than_what_was_measured() {
 }
 
 #[test]
+fn tables_are_exact_at_their_thresholds_whatever_the_distances() {
+    // A linear congruential generator, for distances that often coincide.
+    let mut state = 1_u32;
+    let mut draw = |below: u32| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) % below
+    };
+    for (round, scale) in [1.0, 1e-3, 0.7, 1e-6, 1e5, 1e-300, 5e-324, 1e300].into_iter().enumerate()
+    {
+        let values = if round % 2 == 0 { 40 } else { 5000 };
+        let mut side = |pairs: u32, shift: u32| -> Vec<Distance> {
+            distances((0..pairs).map(|_| f64::from(draw(values) + shift) * scale))
+        };
+        let (same, different) = (side(700, 0), side(3000, values / 4));
+        let calibration = Calibration::fit("made", "", 9, &same, &different).expect("pairs");
+        let scores = Scores::new(&same, &different).expect("pairs");
+        for point in calibration.operating_points() {
+            let measured = scores.at(point.threshold);
+            assert_eq!((point.fmr, point.fnmr), (measured.fmr, measured.fnmr), "{point:?}");
+        }
+        for at in same.iter().chain(&different).map(|it| threshold(it.get())) {
+            let (said, measured) = (calibration.at(at), scores.at(at));
+            assert!(measured.fmr <= said.fmr && measured.fnmr <= said.fnmr, "{said:?}");
+        }
+        let json = serde_json::to_string(&calibration).expect("JSON");
+        let read: Calibration = serde_json::from_str(&json).expect("its own JSON");
+        if (1e-6..=1e6).contains(&scale) {
+            assert_eq!(read, calibration);
+        }
+        let probability = calibration.probability(same[0]).expect("a probability");
+        assert!((0.0..=1.0).contains(&probability), "{probability}");
+    }
+}
+
+#[test]
+fn distances_that_differ_in_their_last_bits_alone_are_not_told_apart() {
+    let mut value = 0.7_f64;
+    let close = distances((0..300).map(|_| {
+        value = value.next_up();
+        value
+    }));
+    let calibration = Calibration::fit("made", "", 2, &close[..150], &close[150..]).expect("pairs");
+    let json = serde_json::to_string(&calibration).expect("JSON");
+    assert_eq!(serde_json::from_str::<Calibration>(&json).expect("its own JSON"), calibration);
+    let last = calibration.operating_points().next_back().expect("a row");
+    assert!((last.fmr - 1.0).abs() < 1e-12 && last.fnmr.abs() < 1e-12, "{last:?}");
+}
+
+#[test]
 fn an_operating_point_has_the_largest_threshold_within_its_fmr() {
     let calibration = large();
     // 100 of 10,000 different pairs lie at 1 to 100, and 100 of 1,000 same ones below 100.
