@@ -149,6 +149,14 @@ impl Config {
         }
     }
 
+    /// Takes another loss, with a margin that suits it.
+    pub fn choose_loss(&mut self, kind: LossKind) {
+        if kind != self.loss.kind && kind == LossKind::Triplet {
+            self.loss.margin = if self.network.unit() { 0.3 } else { 1.0 };
+        }
+        self.loss.kind = kind;
+    }
+
     /// What is done to a picture before the network sees it.
     pub fn preparation(&self) -> Preparation {
         Preparation {
@@ -171,5 +179,43 @@ impl Config {
                 u32::try_from(an_epoch).unwrap_or(u32::MAX).saturating_mul(epochs)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_is_read_back_as_it_was_written() {
+        for config in [Config::seed(), Config::compact()] {
+            let text = toml::to_string(&config).expect("TOML");
+            assert_eq!(toml::from_str::<Config>(&text).expect("a configuration"), config);
+        }
+    }
+
+    #[test]
+    fn a_choice_that_is_not_known_is_refused_by_its_name() {
+        let text = toml::to_string(&Config::seed()).expect("TOML");
+        let misspelt = text.replace("margin = 2.0", "margni = 2.0");
+        let refusal = toml::from_str::<Config>(&misspelt).expect_err("no configuration");
+        assert!(refusal.to_string().contains("margni"), "{refusal}");
+    }
+
+    #[test]
+    fn an_epoch_is_as_many_draws_as_there_are_pictures() {
+        let seed = Config::seed();
+        assert_eq!(seed.steps(370), 600);
+        assert_eq!(seed.steps(64), 100);
+        assert_eq!(Config::compact().steps(370), 500);
+    }
+
+    #[test]
+    fn another_loss_has_a_margin_that_suits_it() {
+        let mut config = Config::compact();
+        config.choose_loss(LossKind::Contrastive);
+        assert!((config.loss.margin - 1.2).abs() < 1e-9);
+        config.choose_loss(LossKind::Triplet);
+        assert!((config.loss.margin - 0.3).abs() < 1e-9);
     }
 }

@@ -165,7 +165,9 @@ impl Train {
             (None, Recipe::Seed) => Config::seed(),
             (None, Recipe::Compact) => Config::compact(),
         };
-        config.loss.kind = choices.loss.unwrap_or(config.loss.kind);
+        if let Some(loss) = choices.loss {
+            config.choose_loss(loss);
+        }
         config.loss.margin = choices.margin.unwrap_or(config.loss.margin);
         config.seed = choices.seed.unwrap_or(config.seed);
         config.optimizer.rate = choices.rate.unwrap_or(config.optimizer.rate);

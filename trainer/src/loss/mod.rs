@@ -20,10 +20,10 @@ pub use triplet::triplet;
 #[serde(rename_all = "lowercase")]
 pub enum LossKind {
     /// Pulls same pairs together and pushes different ones apart up to the margin
-    /// (Hadsell, Chopra, `LeCun` 2006).
+    /// (Hadsell et al. 2006).
     Contrastive,
     /// Wants an anchor nearer to its own than to another, by the margin
-    /// (Schroff, Kalenichenko, Philbin 2015).
+    /// (Schroff et al. 2015).
     Triplet,
     /// A classifier over the training identities, cut off before its last layer.
     Softmax,
