@@ -6,6 +6,7 @@ use std::io::Cursor;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use image::{GrayImage, ImageFormat, Luma};
+use siamese::picture::Preparation;
 
 /// How far a distance may be off on another machine: far above what another order of sums does, far
 /// below what other weights do.
@@ -13,11 +14,14 @@ pub(super) const TOLERANCE: f64 = 1e-3;
 /// The pairs that are compared.
 pub(super) const PAIRS: [[usize; 2]; 5] = [[0, 1], [1, 2], [2, 3], [3, 0], [0, 2]];
 const PICTURES: u8 = 4;
-const SIDE: u16 = 32;
+/// The longest side: a card stays small, whatever the tower reads.
+const LONGEST: u32 = 128;
 
-/// The pictures as PNG files.
-pub(super) fn pictures() -> Vec<Vec<u8>> {
-    (0..PICTURES).map(|number| encode(&picture(f32::from(number)))).collect()
+/// The pictures as PNG files, of just the size that the tower reads, unless that is long: what isn't
+/// resized can't be resized otherwise on another machine.
+pub(super) fn pictures(preparation: &Preparation) -> Vec<Vec<u8>> {
+    let [width, height] = [preparation.width, preparation.height].map(|it| it.min(LONGEST));
+    (0..PICTURES).map(|number| encode(&picture(f32::from(number), width, height))).collect()
 }
 
 /// Files as a card holds them.
@@ -26,14 +30,14 @@ pub(super) fn base64(files: &[Vec<u8>]) -> Vec<String> {
 }
 
 /// Two blobs on a slope with waves across it, all of them elsewhere for another `number`.
-fn picture(number: f32) -> GrayImage {
+fn picture(number: f32, width: u32, height: u32) -> GrayImage {
     let blob = |x: f32, y: f32, turn: f32, size: f32| {
         let (sine, cosine) = (TAU * turn).sin_cos();
         let (x, y) = (x - 0.5 - 0.25 * cosine, y - 0.5 - 0.25 * sine);
         (-(x * x + y * y) / (size * size)).exp()
     };
-    GrayImage::from_fn(u32::from(SIDE), u32::from(SIDE), |column, row| {
-        let [x, y] = [column, row].map(|it| unit(it) / f32::from(SIDE));
+    GrayImage::from_fn(width, height, |column, row| {
+        let (x, y) = (share(column, width), share(row, height));
         let bright = blob(x, y, 0.13 + 0.29 * number, 0.16 + 0.03 * number);
         let dark = blob(x, y, 0.61 + 0.17 * number, 0.22 - 0.03 * number);
         let waves = (TAU * (1.0 + number) * (x + y * (0.3 * number - 0.4))).sin();
@@ -54,6 +58,9 @@ fn encode(picture: &GrayImage) -> Vec<u8> {
     file.into_inner()
 }
 
-fn unit(place: u32) -> f32 {
-    f32::from(u16::try_from(place).expect("within the picture"))
+/// Where a place lies along a side, in [0, 1).
+fn share(place: u32, side: u32) -> f32 {
+    let [place, side] =
+        [place, side].map(|it| f32::from(u16::try_from(it).expect("no side is longer than 128")));
+    place / side
 }

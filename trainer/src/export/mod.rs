@@ -149,7 +149,7 @@ fn run(tower: &mut OnnxTower, pictures: &[Pixels]) -> Result<Vec<Embedding>, Exp
 
 /// Measures the made pictures' distances.
 fn golden_pairs(tower: &mut OnnxTower, card: &Card) -> Result<Golden, ExportError> {
-    let files = golden::pictures();
+    let files = golden::pictures(&card.preparation);
     let pixels = files
         .iter()
         .map(|file| card.preparation.prepare(&decode(file, &Limits::default())?))
