@@ -22,8 +22,8 @@ pub struct Outcome {
     pub steps: u32,
     /// After which step the kept network stood.
     pub kept: u32,
-    /// The mean main loss since the last measurement but one.
-    pub loss: f64,
+    /// The mean main loss before the last measurement; none where a finished run was resumed.
+    pub loss: Option<f64>,
     /// The kept network's EER on people held out, or else on training pictures, in [0, 1].
     pub eer: f64,
 }
@@ -73,7 +73,7 @@ pub fn run(
     let patience = config.watch.patience.filter(|_| held_out.is_some());
     let mut progress = Progress::new(config, learning.step(), learning.steps());
     let mut recent = Recent::default();
-    let mut last = recent;
+    let mut last = None;
     let mut eer = None;
     while learning.step() < learning.steps() {
         let loss = recent.add(learning.advance());
@@ -84,7 +84,7 @@ pub fn run(
             let now = learning.eer(gallery)?;
             eer = Some(now);
             progress.measured(step, loss, measured, now);
-            last = std::mem::take(&mut recent);
+            last = Some(std::mem::take(&mut recent).mean());
             if patience.is_some() {
                 state.best = Some(match state.best {
                     Some(best) if best.eer <= now => Best { stale: best.stale + 1, ..best },
@@ -125,9 +125,9 @@ pub fn run(
         Some(eer) => eer,
         None => learning.eer(gallery)?,
     };
-    let outcome = Outcome { network: learning.network(), steps, kept, loss: last.mean(), eer };
+    let outcome = Outcome { network: learning.network(), steps, kept, loss: last, eer };
     progress.line(&summary(&outcome, &progress, measured));
-    if let Some(warning) = warning(config, outcome.loss) {
+    if let Some(warning) = outcome.loss.and_then(|it| warning(config, it)) {
         progress.line(&warning);
     }
     Ok(outcome)
@@ -138,10 +138,10 @@ fn summary(outcome: &Outcome, progress: &Progress, measured: Measured) -> String
         Measured::HeldOut => "people held out",
         Measured::Training => "the training data itself",
     };
+    let loss = outcome.loss.map_or_else(String::new, |it| format!(", {}", progress.loss(it)));
     format!(
-        "{} steps, {}; kept: step {}, EER {:.2} % on {whose}",
+        "{} steps{loss}; kept: step {}, EER {:.2} % on {whose}",
         outcome.steps,
-        progress.loss(outcome.loss),
         outcome.kept,
         100.0 * outcome.eer
     )
