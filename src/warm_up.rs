@@ -9,7 +9,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::model::{LoadError, OnnxTower, Options, Provider, Tower};
+use crate::model::{Device, LoadError, OnnxTower, Options, Provider, Tower};
 use crate::picture::Pixels;
 
 /// What is left open; what is set by hand is not tried otherwise.
@@ -39,10 +39,10 @@ pub struct Crew {
 const LARGEST_COPY: u64 = 32 << 20;
 
 /// Batches that are tried.
-const BATCHES: [usize; 4] = [1, 4, 16, 32];
+const BATCHES: [usize; 3] = [1, 8, 32];
 
 /// How long each way is tried.
-const TRIAL: Duration = Duration::from_millis(20);
+const TRIAL: Duration = Duration::from_millis(15);
 
 /// What a simpler way may be slower by and still be chosen.
 const SLACK: f64 = 0.05;
@@ -60,7 +60,9 @@ impl Crew {
         let copies = std::fs::metadata(path).is_ok_and(|it| it.len() <= LARGEST_COPY);
         let on_cpu = crew.towers[0].description().provider == Provider::Cpu;
         if open && copies && on_cpu && 1 < cores {
-            let split = Self::of(path, options, [cores, 1], wishes)?;
+            // Whether there is a GPU is known by now.
+            let options = Options { device: Device::Cpu, ..*options };
+            let split = Self::of(path, &options, [cores, 1], wishes)?;
             if crew.rate * (1.0 + SLACK) < split.rate {
                 crew = split;
             }
