@@ -9,7 +9,7 @@ fn known() -> Ground {
     Ground::of(&[("bright", &[103, 107]), ("dark", &[100, 101])])
 }
 
-fn report(ground: &Ground) -> Value {
+pub(crate) fn report(ground: &Ground) -> Value {
     let text = fs::read_to_string(ground.at("report/report.json")).expect("a report");
     serde_json::from_str(&text).expect("JSON")
 }

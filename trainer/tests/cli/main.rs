@@ -5,4 +5,5 @@ mod calibrate;
 mod evaluate;
 mod ground;
 mod made;
+mod shipped;
 mod train;
