@@ -18,8 +18,8 @@ use siamese::settings::{Overrides, Settings};
 use tower::ServiceExt;
 
 /// Two pictures of one person, and one of another; none was trained on.
-pub(crate) const SAME: [&str; 2] = ["s1_1.jpg", "s1_2.jpg"];
-pub(crate) const OTHER: &str = "s5_1.jpg";
+pub(crate) const SAME: [&str; 2] = ["s5_1.jpg", "s5_2.jpg"];
+pub(crate) const OTHER: &str = "s1_1.jpg";
 
 /// The service of one tower.
 pub(crate) struct App {

@@ -81,16 +81,16 @@ fn what_the_machine_lacks_is_one_line_and_code_3() {
 
 #[test]
 fn embeddings_are_printed_or_written() {
-    let lines = run(&["embed", &face(SAME[0]), &face(OTHER)]);
+    let lines = run(&["embed", &face(OTHER), &face(SAME[0])]);
     let lines: Vec<Value> =
         text(&lines.stdout).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(lines.len(), 2);
-    assert_eq!(lines[0]["path"], face(SAME[0]));
+    assert_eq!(lines[0]["path"], face(OTHER));
 
     let folder = TempDir::new().expect("a folder");
     let out = folder.path().join("faces.npy");
     let faces = TempDir::new().expect("a folder");
-    for name in [SAME[0], OTHER] {
+    for name in [OTHER, SAME[0]] {
         std::fs::copy(fixture("faces").join(name), faces.path().join(name)).expect("copied");
     }
     let written = run(&["embed", path(faces.path()), "--out", path(&out)]);

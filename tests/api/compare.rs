@@ -40,7 +40,7 @@ async fn an_answer_says_all_that_is_known_of_it() {
 async fn all_bodies_and_formats_give_one_distance() {
     let app = App::start();
     let [a, b] = SAME.map(face);
-    let png = face("s1_1.png");
+    let png = face("s5_1.png");
     let by_form = compare(&app, &png, &b, "").await["distance"].as_f64().expect("a distance");
     let (png, jpeg) = (base64(&png), base64(&b));
     for body in [

@@ -2,6 +2,12 @@
 //! must foresee numbers or failures, on tiny made ones.
 
 mod app;
+mod command_line;
+mod compare;
+mod embed;
 mod hostile_pictures;
 mod pictures;
+mod process;
+mod refusals;
+mod status;
 mod towers;

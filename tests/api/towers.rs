@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use siamese::model::{Device, OnnxTower, Options, Tower};
-use siamese::picture::Pixels;
+use siamese::picture::{Limits, Pixels, decode};
 use tempfile::TempDir;
 
-use crate::app::{App, fixture, load};
+use crate::app::{App, face, fixture, load, shipped};
 
 const SIDECAR: &str = "input = 4\ncolour = \"grey\"\n";
 
@@ -160,4 +160,34 @@ fn what_is_no_model_is_refused() {
     fs::write(&path, [0xff; 64]).expect("written");
     assert!(said(&path).contains("no ONNX model"));
     assert!(said(&folder.path().join("missing.onnx")).contains("can't be read"));
+}
+
+#[test]
+fn a_distance_does_not_depend_on_its_batch() {
+    let mut tower = load(&shipped());
+    let [mut pictures, others] =
+        [&["s1_1.jpg", "s5_1.jpg"][..], &["s1_2.jpg", "s9_1.jpg"]].map(|names| {
+            let prepare = |name: &&str| {
+                let picture = decode(&face(name), &Limits::default()).expect("a picture");
+                tower.card().preparation.prepare(&picture).expect("pixels")
+            };
+            names.iter().map(prepare).collect::<Vec<Pixels>>()
+        });
+    let distance = |tower: &mut OnnxTower, pictures: &[Pixels]| {
+        let embedded = tower.embed(pictures).expect("a run");
+        let [a, b] = [&embedded[0], &embedded[1]].map(|it| it.as_ref().expect("finite"));
+        a.distance(b).get()
+    };
+    let alone = distance(&mut tower, &pictures);
+    for size in 3..=32 {
+        pictures.push(others[size % 2].clone());
+        let together = distance(&mut tower, &pictures);
+        assert!(
+            (together / alone - 1.0).abs() < 1e-5,
+            "{together} and {alone} in a batch of {size}"
+        );
+    }
+    let alone = distance(&mut load(&shipped()).with_largest_batch(1), &pictures);
+    let together = distance(&mut tower, &pictures);
+    assert!((together / alone - 1.0).abs() < 1e-5, "{together} and {alone} one by one");
 }
