@@ -95,7 +95,7 @@ impl CompactConfig {
 }
 
 impl Compact {
-    /// What [`standardise`] adds to a variance: a flat picture stays finite.
+    /// What standardising adds to a variance: a flat picture stays finite.
     pub const EPSILON: f64 = 1e-4;
 
     /// Whether evaluation averages a picture and its mirror image.
