@@ -114,3 +114,56 @@ fn identity(root: &Path, entry: &DirEntry) -> String {
     let relative = folder.strip_prefix(root).unwrap_or(folder);
     relative.iter().map(|it| it.to_string_lossy()).collect::<Vec<_>>().join("/")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn data(files: &[&str]) -> TempDir {
+        let data = TempDir::new().expect("a folder");
+        for file in files {
+            let path = data.path().join(file);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            fs::write(path, file).expect("a file");
+        }
+        data
+    }
+
+    fn names(folder: &Folder) -> Vec<&str> {
+        folder.identities().iter().map(|it| it.name.as_str()).collect()
+    }
+
+    #[test]
+    fn every_folder_that_holds_files_is_an_identity_named_by_its_path() {
+        let data = data(&["s10/1.pgm", "s2/10.pgm", "s2/9.pgm", "Greek/character01/a.png"]);
+        let folder = Folder::scan(data.path()).expect("pictures");
+        assert_eq!(names(&folder), ["Greek/character01", "s2", "s10"]);
+        assert_eq!(folder.identities()[1].pictures, ["9.pgm", "10.pgm"]);
+    }
+
+    #[test]
+    fn what_begins_with_a_dot_and_notes_beside_the_folders_are_passed_over() {
+        let data = data(&["s1/1.pgm", "s1/.DS_Store", ".git/HEAD", "README.md"]);
+        let folder = Folder::scan(data.path()).expect("pictures");
+        assert_eq!(names(&folder), ["s1"]);
+        assert_eq!(folder.identities()[0].pictures, ["1.pgm"]);
+    }
+
+    #[test]
+    fn a_picture_directly_in_the_data_folder_is_refused() {
+        let data = data(&["s1/1.pgm", "2.PGM"]);
+        assert!(matches!(Folder::scan(data.path()), Err(DataError::Loose(_))));
+    }
+
+    #[test]
+    fn a_partition_keeps_everybody_on_one_side() {
+        let data = data(&["a/1.png", "b/1.png", "c/1.png"]);
+        let folder = Folder::scan(data.path()).expect("pictures");
+        let (others, those) = folder.partition(|it| it == 1);
+        assert_eq!((names(&others), names(&those)), (vec!["a", "c"], vec!["b"]));
+    }
+}

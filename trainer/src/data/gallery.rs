@@ -126,3 +126,62 @@ fn check(identities: &[String], samples: &[Sample]) -> Result<(), DataError> {
         .collect();
     if single.is_empty() { Ok(()) } else { Err(DataError::SinglePicture(single)) }
 }
+
+#[cfg(test)]
+mod tests {
+    use image::{GrayImage, Luma};
+    use siamese::picture::{Colour, Fit};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// Three identities with two evenly grey pictures each; the first picture is `first`.
+    fn load(first: u8) -> Gallery {
+        let data = TempDir::new().expect("a folder");
+        for (at, name) in ["a", "b", "c"].into_iter().enumerate() {
+            fs::create_dir(data.path().join(name)).expect("a folder");
+            for number in 0..2 {
+                let grey = if (at, number) == (0, 0) { first } else { 7 };
+                let picture = GrayImage::from_pixel(2, 2, Luma([grey]));
+                picture.save(data.path().join(format!("{name}/{number}.png"))).expect("a picture");
+            }
+        }
+        let preparation = Preparation {
+            height: 2,
+            width: 2,
+            colour: Colour::Grey,
+            fit: Fit::Stretch,
+            scale: 1.0,
+            mean: vec![0.0],
+            std: vec![1.0],
+        };
+        let folder = Folder::scan(data.path()).expect("pictures");
+        Gallery::load(&folder, &preparation, false).expect("pictures")
+    }
+
+    #[test]
+    fn samples_know_their_identity_their_file_and_their_pixels() {
+        let gallery = load(9);
+        let first = &gallery.samples()[0];
+        assert_eq!((first.identity, first.name.as_str()), (0, "a/0.png"));
+        assert_eq!(first.pixels.values(), [9.0; 4]);
+        assert_eq!(gallery.samples()[5].identity, 2);
+    }
+
+    #[test]
+    fn the_digest_is_of_names_and_contents_wherever_they_lie() {
+        assert_eq!(load(9).digest(), load(9).digest());
+        assert_ne!(load(9).digest(), load(8).digest());
+        assert!(load(9).digest().starts_with("sha256:"));
+    }
+
+    #[test]
+    fn an_excerpt_holds_whole_identities_and_at_least_two() {
+        let gallery = load(9);
+        for (n_pictures, n_identities) in [(0, 2), (4, 2), (5, 2), (6, 3), (100, 3)] {
+            let excerpt = gallery.excerpt(n_pictures);
+            assert_eq!(excerpt.identities().len(), n_identities);
+            assert_eq!(excerpt.samples().len(), 2 * n_identities);
+        }
+    }
+}

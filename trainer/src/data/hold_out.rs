@@ -95,3 +95,64 @@ impl HoldOut {
         Ok(names)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// s1 to s8, one file each.
+    fn data() -> (TempDir, Folder) {
+        let data = TempDir::new().expect("a folder");
+        for number in 1..=8 {
+            let identity = data.path().join(format!("s{number}"));
+            fs::create_dir(&identity).expect("a folder");
+            fs::write(identity.join("1.pgm"), "").expect("a file");
+        }
+        let folder = Folder::scan(data.path()).expect("pictures");
+        (data, folder)
+    }
+
+    #[track_caller]
+    fn check(names: &[&str], fold: Option<&str>, expected: &[&str]) {
+        let (_data, folder) = data();
+        let names = names.iter().map(|it| (*it).to_owned()).collect();
+        let fold = fold.map(|it| it.parse().expect("a fold"));
+        let (training, held_out) =
+            HoldOut { names, fold }.split(&folder).expect("enough on either side");
+        let held_out = held_out.expect("somebody is held out");
+        let held: Vec<_> = held_out.identities().iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(held, expected);
+        assert_eq!(training.identities().len(), 8 - expected.len());
+    }
+
+    #[test]
+    fn names_and_folds_add_up() {
+        check(&["s7", "s2"], None, &["s2", "s7"]);
+        check(&[], Some("0/4"), &["s1", "s5"]);
+        check(&["s2"], Some("3/4"), &["s2", "s4", "s8"]);
+    }
+
+    #[test]
+    fn a_list_names_one_a_line() {
+        let list = TempDir::new().expect("a folder");
+        let path = list.path().join("names");
+        fs::write(&path, "s3\n\n  s4 \n").expect("a file");
+        check(&[&format!("@{}", path.display())], None, &["s3", "s4"]);
+    }
+
+    #[test]
+    fn nobody_held_out_leaves_everybody_to_train_on() {
+        let (_data, folder) = data();
+        let (training, held_out) = HoldOut::default().split(&folder).expect("a split");
+        assert_eq!((training, held_out), (folder, None));
+    }
+
+    #[test]
+    fn a_fold_is_one_of_at_least_two() {
+        for text in ["4/4", "0/1", "0", "a/b", "-1/4", ""] {
+            assert_eq!(text.parse::<Fold>(), Err(InvalidFold), "{text}");
+        }
+    }
+}
