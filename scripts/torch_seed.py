@@ -10,8 +10,8 @@ Then, while `siamese serve --tower FOLDER/seed.onnx` runs, embeds pictures with 
     python scripts/torch_seed.py compare http://127.0.0.1:8080 PICTURE...
 
 Each is sent as PyTorch reads it, 100x100 and grey, so that nothing but the network is compared, and as it is, so
-that the server resizes it, whose pixels may be 1/255 off Pillow's. The first must agree to 1e-4 of the largest
-coordinate, the second to 1e-3.
+that the server prepares it too. Both must agree to 1e-4 of the largest coordinate. The second needs Pillow 13:
+earlier ones make the two passes of a resize in another order, which shows in the last bit of some pixels.
 
 Needs the Python packages torch, onnx, onnxscript, numpy and pillow; no GPU is used.
 """
@@ -28,8 +28,7 @@ from PIL import Image, ImageOps
 from torch import nn
 
 SIDE = 100
-NETWORK_TOLERANCE = 1e-4
-WHOLE_TOLERANCE = 1e-3
+TOLERANCE = 1e-4
 
 SIDECAR = f"""name = "seed"
 input = "{SIDE}x{SIDE}"
@@ -122,7 +121,7 @@ def compare(url: str, paths: list[Path]) -> None:
         print(f"{path}: network {errors[0]:.1e}, whole {errors[1]:.1e}")
         worst = np.maximum(worst, errors)
     print(f"worst of {len(paths)} pictures: network {worst[0]:.1e}, whole {worst[1]:.1e}")
-    sys.exit(bool(worst[0] > NETWORK_TOLERANCE or worst[1] > WHOLE_TOLERANCE))
+    sys.exit(bool(worst.max() > TOLERANCE))
 
 
 match sys.argv[1:]:

@@ -10,6 +10,7 @@ mod decode;
 mod error;
 mod gif;
 mod jpeg;
+mod kernel;
 mod pixels;
 mod preparation;
 mod resize;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::error::guard;
-use super::resize::{Bytes, Size, fit};
+use super::resize::{Size, fit};
 use super::{Colour, Fit, Picture, PictureError, Pixels};
 
 /// The longest side of a tower's input.
@@ -81,25 +81,16 @@ impl Preparation {
     /// If it is not [valid](Self::validate).
     pub fn prepare(&self, picture: &Picture) -> Result<Pixels, PictureError> {
         let [channels, height, width] = self.shape();
-        let bytes = guard(|| Ok(self.bytes(picture)))?;
+        let size = Size { width: self.width, height: self.height };
+        let planes = guard(|| Ok(fit(picture, self.colour, size, self.fit)))?;
         let mut values = Vec::with_capacity(channels * height * width);
-        for channel in 0..channels {
+        // The one plane of a grey picture serves all channels.
+        let planes = planes.chunks_exact(height * width).cycle();
+        for (channel, plane) in (0..channels).zip(planes) {
             let table = self.table(channel);
-            values.extend(
-                bytes[channel..].iter().step_by(channels).map(|it| table[usize::from(*it)]),
-            );
+            values.extend(plane.iter().map(|it| table[usize::from(*it)]));
         }
         Ok(Pixels::new(values))
-    }
-
-    /// A picture in the tower's colour and size, the channels of a pixel side by side.
-    fn bytes<'a>(&self, picture: &'a Picture) -> std::borrow::Cow<'a, [u8]> {
-        let source = Bytes {
-            samples: picture.bytes_in(self.colour),
-            size: Size { width: picture.width(), height: picture.height() },
-            channels: self.colour.channels(),
-        };
-        fit(source, Size { width: self.width, height: self.height }, self.fit)
     }
 
     /// What each of the 256 bytes becomes in a channel.

@@ -1,14 +1,13 @@
 //! How a picture comes to a tower's size.
 
-use std::borrow::Cow;
-use std::cell::RefCell;
 use std::fmt;
 use std::str::FromStr;
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use super::kernel::Kernel;
+use super::{Colour, Picture};
 
 /// How a picture comes to the shape of a tower's input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -57,63 +56,85 @@ pub(super) struct Size {
     pub(super) height: u32,
 }
 
-/// A part of a picture, in pixels and parts of pixels.
+/// A part of a picture: from where to where, in pixels and parts of pixels.
+///
+/// In single precision because Pillow holds them so.
 struct Part {
-    left: f64,
-    top: f64,
-    width: f64,
-    height: f64,
+    columns: [f32; 2],
+    rows: [f32; 2],
 }
 
-/// Interleaved bytes of one picture.
-pub(super) struct Bytes<'a> {
-    pub(super) samples: Cow<'a, [u8]>,
-    pub(super) size: Size,
-    /// 1 or 3.
-    pub(super) channels: usize,
-}
-
-thread_local! {
-    /// Keeps its buffers from one picture to the next.
-    static RESIZER: RefCell<Resizer> = RefCell::default();
-}
-
-/// Fits a picture into `target`, as Pillow's `resize`, `ImageOps.pad` and `ImageOps.fit` do with
-/// `BILINEAR`.
-pub(super) fn fit(picture: Bytes<'_>, target: Size, fit: Fit) -> Cow<'_, [u8]> {
+/// Fits a picture into `target`, as Pillow's `convert` and then `resize`, `ImageOps.pad` or
+/// `ImageOps.fit` do with `BILINEAR`.
+///
+/// # Shapes
+///
+/// [`Picture::planes`] planes, one after another, each `[height, width]` of `target`.
+pub(super) fn fit(picture: &Picture, colour: Colour, target: Size, fit: Fit) -> Vec<u8> {
+    let size = Size { width: picture.width(), height: picture.height() };
+    let whole_picture = Part { columns: all(size.width), rows: all(size.height) };
     match fit {
-        Fit::Stretch => resize(picture, target, None),
-        Fit::Crop => {
-            let part = largest_part(picture.size, target);
-            resize(picture, target, Some(&part))
-        }
+        Fit::Stretch => resize(picture, colour, target, &whole_picture),
+        Fit::Crop => resize(picture, colour, target, &largest_part(size, target)),
         Fit::Pad => {
-            let inner = largest_inside(picture.size, target);
-            let channels = picture.channels;
-            let resized = resize(picture, inner, None);
-            if inner == target { resized } else { centre(&resized, inner, target, channels).into() }
+            let inner = largest_inside(size, target);
+            let resized = resize(picture, colour, inner, &whole_picture);
+            if inner == target { resized } else { centre(&resized, inner, target) }
         }
     }
 }
 
-/// Resizes a part, or all, of a picture by the antialiased triangle filter.
-fn resize<'a>(picture: Bytes<'a>, target: Size, part: Option<&Part>) -> Cow<'a, [u8]> {
-    if part.is_none() && picture.size == target {
-        return picture.samples;
+/// Resizes a part of a picture by the antialiased triangle filter, in two passes.
+fn resize(picture: &Picture, colour: Colour, target: Size, part: &Part) -> Vec<u8> {
+    let across = kernel(picture.height(), part.rows, target.height);
+    let along = kernel(picture.width(), part.columns, target.width);
+    let [width, height] = [picture.width(), picture.height()].map(|it| it as usize);
+    let [target_width, target_height] = [target.width, target.height].map(|it| it as usize);
+    let rows = across.as_ref().map_or(0..height, Kernel::span);
+
+    // Each pass rounds, so that their order shows in the last bit.
+    let columns_first = is_columns_first(picture, target);
+    let (along_first, along_last) = if columns_first { (None, along) } else { (along, None) };
+    let line_width = if along_first.is_some() { target_width } else { width };
+    let planes = picture.planes(colour);
+    let plane_size = rows.len() * line_width;
+    let mut resized = vec![0; planes * plane_size];
+    let mut row_planes = vec![vec![0; width]; planes];
+    for (at, row) in rows.enumerate() {
+        picture.read_row(row, &mut row_planes);
+        for (source, plane) in row_planes.iter().zip(resized.chunks_exact_mut(plane_size)) {
+            let line = &mut plane[at * line_width..][..line_width];
+            match &along_first {
+                Some(kernel) => kernel.along(source, line),
+                None => line.copy_from_slice(source),
+            }
+        }
     }
-    let pixel_type = if picture.channels == 1 { PixelType::U8 } else { PixelType::U8x3 };
-    let source =
-        ImageRef::new(picture.size.width, picture.size.height, &picture.samples, pixel_type)
-            .expect("a picture has as many bytes as its size says");
-    let mut resized = Image::new(target.width, target.height, pixel_type);
-    let mut options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-    if let Some(part) = part {
-        options = options.crop(part.left, part.top, part.width, part.height);
+    if let Some(kernel) = across {
+        let mut target = vec![0; planes * target_height * line_width];
+        let targets = target.chunks_exact_mut(target_height * line_width);
+        for (plane, target) in resized.chunks_exact(plane_size).zip(targets) {
+            kernel.across(plane, line_width, target);
+        }
+        resized = target;
     }
-    RESIZER
-        .with_borrow_mut(|resizer| resizer.resize(&source, &mut resized, &options))
-        .expect("both pictures are of one pixel type, and the part lies within");
-    resized.into_vec().into()
+    if let Some(kernel) = along_last {
+        let mut target = vec![0; planes * target_height * target_width];
+        let targets = target.chunks_exact_mut(target_width);
+        for (line, target) in resized.chunks_exact(line_width).zip(targets) {
+            kernel.along(line, target);
+        }
+        resized = target;
+    }
+    resized
+}
+
+/// Whether columns are resized before rows: where the height shrinks by more than twice what the
+/// width does, as in Pillow since 13.0. Before, rows always came first.
+fn is_columns_first(picture: &Picture, target: Size) -> bool {
+    let shrinks = |from: u32, to: u32| i64::from(from) - i64::from(to);
+    let height = shrinks(picture.height(), target.height);
+    0 < height && 2 * shrinks(picture.width(), target.width) < height
 }
 
 /// The largest centred part with the proportions of `target`, as `ImageOps.fit` finds it.
@@ -125,12 +146,30 @@ fn largest_part(size: Size, target: Size) -> Part {
     } else {
         (width, (width / ratio).min(height))
     };
+    let (left, top) = ((width - part_width) * 0.5, (height - part_height) * 0.5);
     Part {
-        left: (width - part_width) * 0.5,
-        top: (height - part_height) * 0.5,
-        width: part_width,
-        height: part_height,
+        columns: [left, left + part_width].map(single),
+        rows: [top, top + part_height].map(single),
     }
+}
+
+/// All of a side.
+fn all(side: u32) -> [f32; 2] {
+    [0.0, single(f64::from(side))]
+}
+
+/// The kernel from a part of a side to a target, or none if that is the side as it is.
+fn kernel(source: u32, part: [f32; 2], target: u32) -> Option<Kernel> {
+    #[expect(clippy::float_cmp, reason = "only a whole side, to the bit, can stay as it is")]
+    let as_it_is = source == target && part == all(source);
+    (!as_it_is).then(|| Kernel::new(source as usize, part, target as usize))
+}
+
+/// To single precision.
+fn single(number: f64) -> f32 {
+    #[expect(clippy::cast_possible_truncation, reason = "as Pillow does")]
+    let single = number as f32;
+    single
 }
 
 /// The largest size with the proportions of `size` within `target`, as `ImageOps.contain` finds
@@ -152,16 +191,19 @@ fn whole(side: f64) -> u32 {
     whole.max(1)
 }
 
-/// Puts a picture in the middle of black, where a half goes to the even side, as in Python.
-fn centre(samples: &[u8], size: Size, target: Size, channels: usize) -> Vec<u8> {
+/// Puts each plane in the middle of black, where a half goes to the even side, as in Python.
+fn centre(planes: &[u8], size: Size, target: Size) -> Vec<u8> {
     let [width, height, target_width, target_height] =
         [size.width, size.height, target.width, target.height].map(|it| it as usize);
-    let left = half(target_width - width) * channels;
+    let left = half(target_width - width);
     let top = half(target_height - height);
-    let mut canvas = vec![0; target_width * target_height * channels];
-    let rows = canvas.chunks_exact_mut(target_width * channels).skip(top);
-    for (row, source) in rows.zip(samples.chunks_exact(width * channels)) {
-        row[left..left + source.len()].copy_from_slice(source);
+    let planes = planes.chunks_exact(width * height);
+    let mut canvas = vec![0; planes.len() * target_width * target_height];
+    for (plane, target) in planes.zip(canvas.chunks_exact_mut(target_width * target_height)) {
+        let rows = target.chunks_exact_mut(target_width).skip(top);
+        for (row, source) in rows.zip(plane.chunks_exact(width)) {
+            row[left..left + width].copy_from_slice(source);
+        }
     }
     canvas
 }
@@ -174,6 +216,7 @@ fn half(number: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::samples::Samples;
     use super::*;
 
     const fn size(width: u32, height: u32) -> Size {
@@ -194,26 +237,29 @@ mod tests {
         assert_eq!(largest_inside(size(1, 1000), size(64, 64)), size(1, 64));
     }
 
+    fn grey(width: u32, height: u32, bytes: Vec<u8>) -> Picture {
+        let image = image::GrayImage::from_raw(width, height, bytes);
+        Picture(Samples::Grey(image.expect("one byte a pixel")))
+    }
+
     #[test]
     fn padding_is_black_and_even() {
-        let white = Bytes { samples: vec![255; 8].into(), size: size(2, 4), channels: 1 };
-        let padded = fit(white, size(4, 4), Fit::Pad);
-        assert_eq!(*padded, [[0, 255, 255, 0]; 4].concat());
+        let white = grey(2, 4, vec![255; 8]);
+        let padded = fit(&white, Colour::Grey, size(4, 4), Fit::Pad);
+        assert_eq!(padded, [[0, 255, 255, 0]; 4].concat());
     }
 
     #[test]
     fn a_crop_is_the_middle() {
-        let row = Bytes { samples: vec![1, 2, 3, 4].into(), size: size(4, 1), channels: 1 };
-        assert_eq!(*fit(row, size(2, 1), Fit::Crop), [2, 3]);
+        let row = grey(4, 1, vec![1, 2, 3, 4]);
+        assert_eq!(fit(&row, Colour::Grey, size(2, 1), Fit::Crop), [2, 3]);
     }
 
     #[test]
-    fn a_picture_of_the_right_size_is_not_copied() {
-        let samples = [1, 2, 3, 4];
-        let picture = Bytes { samples: samples[..].into(), size: size(2, 2), channels: 1 };
-        for way in [Fit::Stretch, Fit::Pad] {
-            let picture = Bytes { samples: picture.samples.clone(), ..picture };
-            assert!(matches!(fit(picture, size(2, 2), way), Cow::Borrowed(_)), "{way}");
+    fn a_picture_of_the_right_size_stays_as_it_is() {
+        let picture = grey(2, 2, vec![1, 2, 3, 4]);
+        for way in [Fit::Stretch, Fit::Pad, Fit::Crop] {
+            assert_eq!(fit(&picture, Colour::Grey, size(2, 2), way), [1, 2, 3, 4], "{way}");
         }
     }
 

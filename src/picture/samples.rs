@@ -1,7 +1,5 @@
 //! A decoded picture.
 
-use std::borrow::Cow;
-
 use image::metadata::Orientation;
 use image::{GrayImage, RgbImage, imageops};
 
@@ -40,18 +38,35 @@ impl Picture {
         }
     }
 
-    /// Its bytes in `colour`, row by row, the channels of a pixel side by side.
-    pub(super) fn bytes_in(&self, colour: Colour) -> Cow<'_, [u8]> {
-        match (&self.0, colour) {
-            (Samples::Grey(image), Colour::Grey) => Cow::Borrowed(image.as_raw()),
-            (Samples::Rgb(image), Colour::Rgb) => Cow::Borrowed(image.as_raw()),
-            (Samples::Grey(image), Colour::Rgb) => {
-                Cow::Owned(image.as_raw().iter().flat_map(|it| [*it; 3]).collect())
+    /// How many planes it has in `colour`: a grey picture has but one, also where three are wanted.
+    pub(super) fn planes(&self, colour: Colour) -> usize {
+        match self.0 {
+            Samples::Grey(_) => 1,
+            Samples::Rgb(_) => colour.channels(),
+        }
+    }
+
+    /// Reads a row into as many planes as it [has](Self::planes), each as long as it is wide.
+    pub(super) fn read_row(&self, row: usize, planes: &mut [Vec<u8>]) {
+        let width = self.width() as usize;
+        match (&self.0, planes) {
+            (Samples::Grey(image), [grey]) => {
+                grey.copy_from_slice(&image.as_raw()[row * width..][..width]);
             }
-            (Samples::Rgb(image), Colour::Grey) => {
-                let (pixels, _) = image.as_raw().as_chunks::<3>();
-                Cow::Owned(pixels.iter().copied().map(luma).collect())
+            (Samples::Rgb(image), [grey]) => {
+                let (pixels, _) = image.as_raw()[row * width * 3..][..width * 3].as_chunks();
+                for (byte, pixel) in grey.iter_mut().zip(pixels) {
+                    *byte = luma(*pixel);
+                }
             }
+            (Samples::Rgb(image), [red, green, blue]) => {
+                let (pixels, _) = image.as_raw()[row * width * 3..][..width * 3].as_chunks::<3>();
+                let planes = red.iter_mut().zip(green).zip(blue);
+                for (((red, green), blue), pixel) in planes.zip(pixels) {
+                    [*red, *green, *blue] = *pixel;
+                }
+            }
+            (_, planes) => unreachable!("a picture has one plane or three, not {}", planes.len()),
         }
     }
 
