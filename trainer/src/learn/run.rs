@@ -1,5 +1,7 @@
 //! A whole run: steps, measurements, checkpoints, and when to stop.
 
+use anyhow::Context;
+
 use super::Learning;
 use super::checkpoint::{Best, RunFolder, State};
 use super::progress::{Measured, Progress};
@@ -12,6 +14,8 @@ use crate::network::Network;
 const MEASURED: usize = 400;
 /// A run that ends above this share of the floor has learned nothing.
 const NEARLY: f64 = 0.95;
+/// Why a network comes to give numbers that are not finite.
+const ASTRAY: &str = "the run has gone astray: try a smaller --rate";
 
 /// What a run came to.
 #[derive(Debug)]
@@ -75,13 +79,17 @@ pub fn run(
     let mut recent = Recent::default();
     let mut last = None;
     let mut eer = None;
-    while learning.step() < learning.steps() {
+    let stopped = |state: State| match (patience, state.best) {
+        (Some(patience), Some(best)) => patience <= best.stale,
+        _ => false,
+    };
+    while learning.step() < learning.steps() && !stopped(state) {
         let loss = recent.add(learning.advance());
         progress.step(loss);
         let step = learning.step();
         let is_last = step == learning.steps();
         if is_last || step.is_multiple_of(config.watch.evaluate_every) {
-            let now = learning.eer(gallery)?;
+            let now = learning.eer(gallery).context(ASTRAY)?;
             eer = Some(now);
             progress.measured(step, loss, measured, now);
             last = Some(std::mem::take(&mut recent).mean());
@@ -95,26 +103,21 @@ pub fn run(
                 });
             }
         }
-        if is_last || step.is_multiple_of(config.watch.checkpoint_every) {
+        if is_last || step.is_multiple_of(config.watch.checkpoint_every) || stopped(state) {
             state.step = step;
             learning.save(folder, state)?;
-        }
-        if let (Some(patience), Some(best)) = (patience, state.best)
-            && patience <= best.stale
-        {
-            progress.line(&format!(
-                "stopped after step {step}: no better than after step {} in {patience} measurements",
-                best.step
-            ));
-            state.step = step;
-            learning.save(folder, state)?;
-            break;
         }
     }
     progress.finish();
     let steps = learning.step();
     let kept = match state.best {
         Some(best) => {
+            if stopped(state) {
+                progress.line(&format!(
+                    "stopped after step {steps}: no better than after step {} in {} measurements",
+                    best.step, best.stale
+                ));
+            }
             learning.load_best(folder, best.step)?;
             eer = Some(best.eer);
             best.step
@@ -123,7 +126,7 @@ pub fn run(
     };
     let eer = match eer {
         Some(eer) => eer,
-        None => learning.eer(gallery)?,
+        None => learning.eer(gallery).context(ASTRAY)?,
     };
     let outcome = Outcome { network: learning.network(), steps, kept, loss: last, eer };
     progress.line(&summary(&outcome, &progress, measured));

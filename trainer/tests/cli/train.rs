@@ -184,11 +184,34 @@ fn a_run_that_gets_no_better_stops_and_keeps_its_best() {
     // So small a rate changes no verdict, so every later measurement ties with the first.
     config.optimizer.rate = 1e-12;
     config.watch.evaluate_every = 2;
-    let arguments = ["--hold-out-fold", "2/3", "--patience", "2"];
-    let outcome = train(&ground, &config, &arguments);
-    assert!(outcome.complained.contains("stopped after step"), "{}", outcome.complained);
-    assert!(outcome.complained.contains("kept: step"), "{}", outcome.complained);
+    let held_out = ["--hold-out-fold", "2/3", "--run", "run"];
+    let outcome = train(&ground, &config, &[&held_out[..], &["--patience", "2"]].concat());
+    let said = |outcome: &Outcome| {
+        let lines = outcome.complained.lines().map(str::to_owned);
+        let line = lines.filter(|it| it.starts_with("stopped")).collect::<Vec<_>>().concat();
+        assert!(line.contains("in 2 measurements"), "{}", outcome.complained);
+        line
+    };
+    let stopped = said(&outcome);
     outcome.well();
+    let first = fs::read(ground.at("tower.onnx")).expect("a tower");
+
+    // Stopped is stopped: to resume is to export again.
+    let resumed = train(&ground, &config, &[&held_out[..], &["--resume"]].concat());
+    assert_eq!(said(&resumed), stopped);
+    resumed.well();
+    assert_eq!(fs::read(ground.at("tower.onnx")).expect("a tower"), first);
+}
+
+#[test]
+fn a_run_gone_astray_says_so_and_writes_nothing() {
+    let ground = made_ground();
+    let mut config = made::config();
+    config.optimizer.rate = 1e30;
+    let outcome = train(&ground, &config, &[]);
+    assert_eq!(outcome.code, Some(2), "{}", outcome.complained);
+    assert!(outcome.complained.contains("smaller --rate"), "{}", outcome.complained);
+    assert!(!ground.at("tower.onnx").exists());
 }
 
 #[test]
