@@ -27,12 +27,18 @@ pub struct Wishes {
 pub struct Crew {
     /// At least one, all of the same file.
     pub towers: Vec<OnnxTower>,
-    /// Threads of one run.
-    pub threads: usize,
     /// The most pictures in one run.
     pub largest_batch: usize,
-    /// Pictures a second that they made together, while nothing else ran.
-    pub rate: f64,
+}
+
+/// A way to run a tower, and what it gives here.
+#[derive(Clone, Copy, Debug)]
+struct Plan {
+    sessions: usize,
+    threads: usize,
+    largest_batch: usize,
+    /// Pictures a second of all sessions together, while nothing else runs.
+    rate: f64,
 }
 
 /// Beyond this, a second session costs more memory than it is worth.
@@ -48,62 +54,71 @@ const TRIAL: Duration = Duration::from_millis(15);
 const SLACK: f64 = 0.05;
 
 impl Crew {
-    /// Loads the tower in the ways that the wishes leave open, tries them, and keeps the fastest.
+    /// Tries the ways to run the tower that the wishes leave open, and loads it for the fastest.
     pub fn gather(path: &Path, options: &Options, wishes: Wishes) -> Result<Self, LoadError> {
         let begun = Instant::now();
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let sessions = wishes.sessions.map_or(1, NonZeroUsize::get);
         let threads = wishes.threads.map_or(cores.div_ceil(sessions), NonZeroUsize::get);
-        let mut crew = Self::of(path, options, [sessions, threads], wishes)?;
+        let (mut plan, provider) = attempt(path, options, [sessions, threads], wishes)?;
 
+        // Whether there is a GPU is known by now, and need not be said again.
+        let device = if provider == Provider::Cpu { Device::Cpu } else { options.device };
+        let options = Options { device, ..*options };
         let open = wishes.sessions.is_none() && wishes.threads.is_none();
         let copies = std::fs::metadata(path).is_ok_and(|it| it.len() <= LARGEST_COPY);
-        let on_cpu = crew.towers[0].description().provider == Provider::Cpu;
-        if open && copies && on_cpu && 1 < cores {
-            // Whether there is a GPU is known by now.
-            let options = Options { device: Device::Cpu, ..*options };
-            let split = Self::of(path, &options, [cores, 1], wishes)?;
-            if crew.rate * (1.0 + SLACK) < split.rate {
-                crew = split;
+        if open && copies && provider == Provider::Cpu && 1 < cores {
+            let (split, _) = attempt(path, &options, [cores, 1], wishes)?;
+            if plan.rate * (1.0 + SLACK) < split.rate {
+                plan = split;
             }
         }
+        // Loaded anew, as a session keeps the memory of the largest batch that it ever ran.
+        let towers = load(path, &plan.options(&options), plan.sessions)?;
         tracing::info!(
-            sessions = crew.towers.len(),
-            threads = crew.threads,
-            largest_batch = crew.largest_batch,
-            pictures_per_second = crew.rate.round(),
+            sessions = plan.sessions,
+            threads = plan.threads,
+            largest_batch = plan.largest_batch,
+            pictures_per_second = plan.rate.round(),
             took_ms = begun.elapsed().as_millis(),
             "chose how to run the tower"
         );
-        Ok(crew)
+        Ok(Self { towers, largest_batch: plan.largest_batch })
     }
+}
 
-    fn of(
-        path: &Path,
-        options: &Options,
-        [sessions, threads]: [usize; 2],
-        wishes: Wishes,
-    ) -> Result<Self, LoadError> {
-        let most = wishes.largest_batch.map_or(BATCHES[BATCHES.len() - 1], NonZeroUsize::get);
-        let options = Options {
-            threads: NonZeroUsize::new(threads),
-            largest_batch: NonZeroUsize::new(most).unwrap_or(NonZeroUsize::MIN),
+impl Plan {
+    fn options(&self, options: &Options) -> Options {
+        Options {
+            threads: NonZeroUsize::new(self.threads),
+            largest_batch: NonZeroUsize::new(self.largest_batch).unwrap_or(NonZeroUsize::MIN),
             ..*options
-        };
-        let mut towers = load(path, &options, sessions)?;
-        let batches = match wishes.largest_batch {
-            _ if towers[0].description().one_at_a_time => vec![1],
-            Some(largest) => vec![largest.get()],
-            None => BATCHES.to_vec(),
-        };
-        let rates: Vec<f64> = batches.iter().map(|it| rate(&mut towers, *it)).collect();
-        let rate = rates.iter().copied().fold(0.0, f64::max);
-        let enough = |it: &f64| rate <= it * (1.0 + SLACK);
-        let largest_batch = batches[rates.iter().position(enough).unwrap_or(0)];
-        tracing::debug!(sessions, threads, ?batches, ?rates, "tried a way to run the tower");
-        let towers = towers.into_iter().map(|it| it.with_largest_batch(largest_batch)).collect();
-        Ok(Self { towers, threads, largest_batch, rate })
+        }
     }
+}
+
+/// Tries one division of the cores; tells the best batch of it, and what really runs the tower.
+fn attempt(
+    path: &Path,
+    options: &Options,
+    [sessions, threads]: [usize; 2],
+    wishes: Wishes,
+) -> Result<(Plan, Provider), LoadError> {
+    let batches = wishes.largest_batch.map_or(BATCHES.to_vec(), |it| vec![it.get()]);
+    let most = batches[batches.len() - 1];
+    let mut plan = Plan { sessions, threads, largest_batch: most, rate: 0.0 };
+    let mut towers = load(path, &plan.options(options), sessions)?;
+    let (one_at_a_time, provider) = {
+        let description = towers[0].description();
+        (description.one_at_a_time, description.provider)
+    };
+    let batches = if one_at_a_time { vec![1] } else { batches };
+    let rates: Vec<f64> = batches.iter().map(|it| rate(&mut towers, *it)).collect();
+    tracing::debug!(sessions, threads, ?batches, ?rates, "tried a way to run the tower");
+    plan.rate = rates.iter().copied().fold(0.0, f64::max);
+    let enough = |it: &f64| plan.rate <= it * (1.0 + SLACK);
+    plan.largest_batch = batches[rates.iter().position(enough).unwrap_or(0)];
+    Ok((plan, provider))
 }
 
 /// Loads sessions of one file side by side.

@@ -65,19 +65,6 @@ impl OnnxTower {
         &self.description
     }
 
-    /// The same tower with at most so many pictures in one run.
-    ///
-    /// # Panics
-    ///
-    /// If `largest_batch` is 0, or more than 1 for a tower that takes one picture at a time.
-    #[must_use]
-    pub fn with_largest_batch(mut self, largest_batch: usize) -> Self {
-        let most = if self.description.one_at_a_time { 1 } else { usize::MAX };
-        assert!((1..=most).contains(&largest_batch), "a batch that the tower can run");
-        self.network.largest_batch = largest_batch;
-        self
-    }
-
     /// What it says of itself.
     pub fn card(&self) -> &Card {
         &self.description.card

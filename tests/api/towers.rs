@@ -1,6 +1,7 @@
 //! Anybody's towers: what is taken, and what is refused with which words.
 
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use siamese::model::{Device, OnnxTower, Options, Tower};
@@ -187,7 +188,10 @@ fn a_distance_does_not_depend_on_its_batch() {
             "{together} and {alone} in a batch of {size}"
         );
     }
-    let alone = distance(&mut load(&shipped()).with_largest_batch(1), &pictures);
+    let one_by_one =
+        Options { device: Device::Cpu, largest_batch: NonZeroUsize::MIN, ..Options::default() };
+    let mut one_by_one = OnnxTower::load(&shipped(), &one_by_one).expect("a tower");
+    let alone = distance(&mut one_by_one, &pictures);
     let together = distance(&mut tower, &pictures);
     assert!((together / alone - 1.0).abs() < 1e-5, "{together} and {alone} one by one");
 }
