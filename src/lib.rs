@@ -4,6 +4,7 @@
 //! `cli → http → judgement → batch → model → picture, score`.
 
 pub mod batch;
+pub mod cache;
 pub mod cli;
 pub mod http;
 pub mod judgement;

@@ -33,6 +33,8 @@ pub struct Settings {
     pub tower: TowerSettings,
     /// Limits of a picture.
     pub picture: PictureSettings,
+    /// Embeddings of pictures seen before.
+    pub cache: CacheSettings,
     /// The self-test.
     pub health: Health,
     /// The log.
@@ -96,6 +98,14 @@ pub struct PictureSettings {
     pub max_memory_bytes: u64,
     /// Pictures decoded at once; 0 means one a core.
     pub decodes: usize,
+}
+
+/// `[cache]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CacheSettings {
+    /// Memory for it; 0 is off.
+    pub max_bytes: u64,
 }
 
 /// `[health]`

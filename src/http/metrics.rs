@@ -32,6 +32,8 @@ pub struct Metrics {
     stages: Family<StageLabel, Histogram>,
     batches: Histogram,
     verdicts: Family<VerdictLabel, Counter>,
+    lookups: Family<LookupLabel, Counter>,
+    cached_bytes: Gauge,
     in_flight: Gauge,
     queue_depth: Gauge,
     ready: Gauge,
@@ -46,8 +48,14 @@ pub(super) enum Stage {
     Tower,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LookupLabel {
+    outcome: &'static str,
+}
+
 /// What is measured only when somebody asks.
 pub(super) struct Now {
+    pub(super) cached_bytes: u64,
     pub(super) in_flight: usize,
     pub(super) queue_depth: usize,
     pub(super) ready: bool,
@@ -82,7 +90,9 @@ impl Metrics {
     pub fn new(tower: &Description) -> Self {
         let mut registry = Registry::with_prefix("siamese");
         let seconds: fn() -> Histogram = || Histogram::new(SECONDS);
-        let (requests, verdicts) = (Family::default(), Family::default());
+        let (requests, verdicts, lookups) =
+            (Family::default(), Family::default(), Family::default());
+        let cached_bytes = Gauge::default();
         let durations = Family::new_with_constructor(seconds);
         let stages = Family::new_with_constructor(seconds);
         let batches = Histogram::new(PICTURES);
@@ -113,6 +123,13 @@ impl Metrics {
             batches.clone(),
         );
         registry.register("verdicts", "Verdicts given", verdicts.clone());
+        registry.register("cache_lookups", "Pictures looked up in the cache", lookups.clone());
+        registry.register_with_unit(
+            "cache_held",
+            "Embeddings held in the cache",
+            Unit::Bytes,
+            cached_bytes.clone(),
+        );
         registry.register("in_flight_requests", "Requests being worked on", in_flight.clone());
         registry.register("queue_depth", "Jobs waiting for the tower", queue_depth.clone());
         registry.register("ready", "1 while work should be sent here", ready.clone());
@@ -143,6 +160,8 @@ impl Metrics {
             stages,
             batches,
             verdicts,
+            lookups,
+            cached_bytes,
             in_flight,
             queue_depth,
             ready,
@@ -157,6 +176,7 @@ impl Metrics {
 
     /// All counters as Prometheus text, with the gauges as they are now.
     pub(super) fn text(&self, now: &Now) -> String {
+        self.cached_bytes.set(i64::try_from(now.cached_bytes).unwrap_or(i64::MAX));
         self.in_flight.set(signed(now.in_flight));
         self.queue_depth.set(signed(now.queue_depth));
         self.ready.set(i64::from(now.ready));
@@ -181,6 +201,12 @@ impl Metrics {
 
     pub(super) fn stage(&self, stage: Stage, took: Duration) {
         self.stages.get_or_create(&StageLabel { stage }).observe(took.as_secs_f64());
+    }
+
+    /// Counts a look into the cache.
+    pub(super) fn lookup(&self, known: bool) {
+        let outcome = if known { "hit" } else { "miss" };
+        self.lookups.get_or_create(&LookupLabel { outcome }).inc();
     }
 
     pub(super) fn verdict(&self, verdict: Verdict) {

@@ -11,6 +11,7 @@ use super::error::{Cause, Fault, Problem};
 use super::metrics::{Metrics, Stage};
 use super::source::Source;
 use crate::batch::{Batcher, EmbedError};
+use crate::cache::{Cache, Claim, Found, Key};
 use crate::model::Description;
 use crate::picture::{self, Pixels};
 use crate::readiness::Readiness;
@@ -26,11 +27,14 @@ pub struct Service {
     pub(super) metrics: Arc<Metrics>,
     pub(super) in_flight: Semaphore,
     decodes: Arc<Semaphore>,
+    cache: Option<Cache>,
 }
 
 /// A source that is ready for the tower, or needs none.
-pub(super) enum Ready {
-    Pixels(Pixels),
+pub(super) enum Ready<'a> {
+    /// To be embedded and, where others may ask for it too, kept.
+    Pixels(Pixels, Option<Claim<'a>>),
+    /// Stored by the client, or known from before.
     Embedding(Embedding),
 }
 
@@ -56,7 +60,8 @@ impl Service {
     ) -> Self {
         let in_flight = Semaphore::new(settings.server.max_in_flight.get());
         let decodes = Arc::new(Semaphore::new(settings.picture.decodes()));
-        Self { settings, tower, batcher, readiness, metrics, in_flight, decodes }
+        let cache = Some(settings.cache.max_bytes).filter(|it| 0 < *it).map(Cache::new);
+        Self { settings, tower, batcher, readiness, metrics, in_flight, decodes, cache }
     }
 
     /// Does work until the request's deadline.
@@ -72,42 +77,75 @@ impl Service {
     }
 
     /// Decodes pictures side by side and checks stored embeddings; one outcome each, in order.
+    ///
+    /// A picture that is known from before is not decoded.
     pub(super) async fn prepare(
         &self,
         sources: Vec<(String, Source)>,
         spent: &mut Spent,
-    ) -> Vec<Result<Ready, Problem>> {
+    ) -> Vec<Result<Ready<'_>, Problem>> {
         let begun = Instant::now();
-        let outcomes = join_all(sources.into_iter().map(async |(field, source)| {
-            let outcome = match source {
-                Source::Upload(upload) => self.decode(upload).await.map(Ready::Pixels),
-                Source::Embedding(embedding, digest) => {
+        let found = self.look_up(&sources).await;
+        let prepare = async |((field, source), found)| {
+            let outcome = match (source, found) {
+                (Source::Embedding(embedding, digest), _) => {
                     self.check(embedding, digest).map(Ready::Embedding)
                 }
+                (Source::Upload(_), Some(Found::Known(embedding))) => {
+                    Ok(Ready::Embedding(embedding))
+                }
+                (Source::Upload(upload), Some(Found::Claimed(claim))) => {
+                    self.decode(upload).await.map(|it| Ready::Pixels(it, Some(claim)))
+                }
+                (Source::Upload(upload), None) => {
+                    self.decode(upload).await.map(|it| Ready::Pixels(it, None))
+                }
             };
-            outcome.map_err(|fault| fault.of(field))
-        }))
-        .await;
+            outcome.map_err(|fault: Fault| fault.of(field))
+        };
+        let outcomes = join_all(sources.into_iter().zip(found).map(prepare)).await;
         spent.decode = begun.elapsed();
         self.metrics.stage(Stage::Decode, spent.decode);
         outcomes
     }
 
+    /// Asks the cache for each upload, in ascending order of keys, as claims want it.
+    ///
+    /// Of equal uploads only the first is asked for: the second would wait for the first's claim.
+    async fn look_up(&self, sources: &[(String, Source)]) -> Vec<Option<Found<'_>>> {
+        let mut found: Vec<Option<Found>> = sources.iter().map(|_| None).collect();
+        let Some(cache) = &self.cache else { return found };
+        let mut keys = Vec::with_capacity(sources.len());
+        for (at, (_, source)) in sources.iter().enumerate() {
+            if let Source::Upload(upload) = source {
+                keys.push((key(upload).await, at));
+            }
+        }
+        keys.sort_unstable();
+        keys.dedup_by_key(|(key, _)| *key);
+        for (key, at) in keys {
+            let looked = cache.look(key).await;
+            self.metrics.lookup(matches!(looked, Found::Known(_)));
+            found[at] = Some(looked);
+        }
+        found
+    }
+
     /// Takes what is ready through the tower, all of it in one run; one outcome each, in order.
     pub(super) async fn embed(
         &self,
-        ready: Vec<Ready>,
+        ready: Vec<Ready<'_>>,
         spent: &mut Spent,
     ) -> Result<Vec<Result<Embedding, Problem>>, Problem> {
         let mut pixels = Vec::with_capacity(ready.len());
-        let stored: Vec<Option<Embedding>> = ready
+        let waiting: Vec<Result<Embedding, Option<Claim>>> = ready
             .into_iter()
             .map(|it| match it {
-                Ready::Pixels(picture) => {
+                Ready::Pixels(picture, claim) => {
                     pixels.push(picture);
-                    None
+                    Err(claim)
                 }
-                Ready::Embedding(embedding) => Some(embedding),
+                Ready::Embedding(embedding) => Ok(embedding),
             })
             .collect();
         let mut fresh = Vec::new().into_iter();
@@ -118,14 +156,25 @@ impl Service {
             self.metrics.stage(Stage::Tower, answer.tower);
             fresh = answer.embedded.into_iter();
         }
-        let outcomes = stored.into_iter().map(|stored| match stored {
-            Some(embedding) => Ok(embedding),
-            None => fresh
-                .next()
-                .expect("the tower answers for each picture")
-                .map_err(|err| Fault::Internal(Cause::Output(err)).into()),
+        let outcomes = waiting.into_iter().map(|waiting| match waiting {
+            Ok(embedding) => Ok(embedding),
+            Err(claim) => {
+                let embedding = fresh
+                    .next()
+                    .expect("the tower answers for each picture")
+                    .map_err(|err| Fault::Internal(Cause::Output(err)))?;
+                if let Some(claim) = claim {
+                    claim.fulfil(embedding.clone());
+                }
+                Ok(embedding)
+            }
         });
         Ok(outcomes.collect())
+    }
+
+    /// How many bytes of embeddings are kept.
+    pub(super) fn cached_bytes(&self) -> u64 {
+        self.cache.as_ref().map_or(0, Cache::bytes)
     }
 
     /// The refusal of a request beyond what the server can do.
@@ -173,4 +222,15 @@ impl Service {
         }
         .into()
     }
+}
+
+/// The key of an upload; a large one is digested off the async threads.
+async fn key(upload: &Bytes) -> Key {
+    /// Some 50 µs of digesting.
+    const SMALL: usize = 1 << 16;
+    if upload.len() <= SMALL {
+        return Key::of(upload);
+    }
+    let upload = upload.clone();
+    tokio::task::spawn_blocking(move || Key::of(&upload)).await.expect("a digest does not panic")
 }

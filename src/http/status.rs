@@ -26,6 +26,7 @@ pub(super) async fn metrics(State(service): State<Arc<Service>>) -> Response {
     const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     let most = service.settings.server.max_in_flight.get();
     let text = service.metrics.text(&Now {
+        cached_bytes: service.cached_bytes(),
         in_flight: most - service.in_flight.available_permits(),
         queue_depth: service.batcher.depth(),
         ready: service.readiness.check().is_ok(),

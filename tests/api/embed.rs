@@ -84,3 +84,45 @@ async fn only_so_many_pictures_come_at_once() {
     assert_eq!(three.refused(422, "batch_too_large").as_deref(), Some("images"));
     app.json("/embed", &json!({"images": []})).await.refused(422, "batch_too_large");
 }
+
+#[tokio::test]
+async fn a_picture_seen_before_is_not_embedded_again() {
+    let app = App::start();
+    let first = app.post("/embed", "image/jpeg", face(SAME[0])).await.ok();
+    let second = app.form("/embed", &[("image", &face(SAME[0]))]).await.ok();
+    assert_eq!(first.json(), second.json());
+    assert!(!first.header("server-timing").contains("tower;dur=0.000"));
+    assert!(second.header("server-timing").contains("tower;dur=0.000"));
+    let text = String::from_utf8(app.get("/metrics").await.ok().body).expect("text");
+    for line in [
+        r#"siamese_cache_lookups_total{outcome="hit"} 1"#,
+        r#"siamese_cache_lookups_total{outcome="miss"} 1"#,
+    ] {
+        assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn crossed_pairs_do_not_wait_for_each_other_for_ever() {
+    let app = App::start();
+    let (a, b) = (base64(&face(SAME[0])), base64(&face(OTHER)));
+    let (one, other) = (json!({"a": a, "b": b}), json!({"a": b, "b": a}));
+    let twice = json!({"a": a, "b": a});
+    let answers = futures_util::future::join_all(
+        [&one, &other, &one, &other, &twice].map(|body| app.json("/compare", body)),
+    )
+    .await;
+    let distances: Vec<_> =
+        answers.into_iter().map(|it| it.ok().json()["distance"].clone()).collect();
+    assert!(distances[..4].iter().all(|it| *it == distances[0]), "{distances:?}");
+    assert_eq!(distances[4], 0.0);
+}
+
+#[tokio::test]
+async fn without_a_budget_nothing_is_kept() {
+    let app = App::with(|settings| settings.cache.max_bytes = 0);
+    for _ in 0..2 {
+        let answer = app.post("/embed", "image/jpeg", face(SAME[0])).await.ok();
+        assert!(!answer.header("server-timing").contains("tower;dur=0.000"));
+    }
+}
