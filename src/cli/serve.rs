@@ -54,6 +54,13 @@ async fn serve(settings: Settings, crew: Crew, begun: Instant) -> Result<Outcome
     let listen = listener.local_addr().map_err(|err| Failure::machine(&err))?;
 
     let description = crew.towers[0].description().clone();
+    if description.one_at_a_time {
+        tracing::warn!(
+            tower = description.card.name,
+            "the tower takes a batch of 1 only: pictures run one by one, and slower; export it with a dynamic \
+             batch axis"
+        );
+    }
     let metrics = Arc::new(Metrics::new(&description));
     let observed = metrics.clone();
     let queue = settings.tower.queue.get();

@@ -79,10 +79,10 @@ fn start(path: &Path) -> Result<Environment, LibraryError> {
         .map_err(|source| LibraryError::Unusable { path: path.to_owned(), source })?
         .with_name("siamese")
         .with_telemetry(false)
-        .with_logger(Arc::new(|level, category, _id, _place, message| match level {
-            LogLevel::Verbose | LogLevel::Info => tracing::trace!(category, "{message}"),
-            LogLevel::Warning => tracing::debug!(category, "{message}"),
-            LogLevel::Error | LogLevel::Fatal => tracing::warn!(category, "{message}"),
+        // What fails comes back as an error too, and is told by whoever gets it.
+        // What fails comes back as an error too, and is told by whoever gets it.
+        .with_logger(Arc::new(|_level, _category, _id, _place, message| {
+            tracing::debug!("ONNX Runtime: {}", message.trim_end());
         }))
         .build()
         .map_err(LibraryError::Start)?;

@@ -43,13 +43,7 @@ impl OnnxTower {
         // An export may promise any batch and yet have baked one in: two pictures tell.
         let one_at_a_time =
             !(dynamic && network.probe_width(&made).is_ok_and(|width| width == network.width));
-        if one_at_a_time {
-            tracing::warn!(
-                tower = network.card.name,
-                "the tower takes a batch of 1 only: pictures run one by one, and slower; export it with a dynamic \
-                 batch axis"
-            );
-        } else {
+        if !one_at_a_time {
             network.largest_batch = options.largest_batch.get();
         }
         let golden = prove(&mut network, made)
