@@ -37,6 +37,7 @@ struct Plan {
     sessions: usize,
     threads: usize,
     largest_batch: usize,
+    largest_tried: usize,
     /// Pictures a second of all sessions together, while nothing else runs.
     rate: f64,
 }
@@ -60,21 +61,25 @@ impl Crew {
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let sessions = wishes.sessions.map_or(1, NonZeroUsize::get);
         let threads = wishes.threads.map_or(cores.div_ceil(sessions), NonZeroUsize::get);
-        let (mut plan, provider) = attempt(path, options, [sessions, threads], wishes)?;
+        let (mut plan, mut towers) = attempt(path, options, [sessions, threads], wishes)?;
 
         // Whether there is a GPU is known by now, and need not be said again.
+        let provider = towers[0].description().provider;
         let device = if provider == Provider::Cpu { Device::Cpu } else { options.device };
         let options = Options { device, ..*options };
         let open = wishes.sessions.is_none() && wishes.threads.is_none();
         let copies = std::fs::metadata(path).is_ok_and(|it| it.len() <= LARGEST_COPY);
         if open && copies && provider == Provider::Cpu && 1 < cores {
-            let (split, _) = attempt(path, &options, [cores, 1], wishes)?;
+            let (split, split_towers) = attempt(path, &options, [cores, 1], wishes)?;
             if plan.rate * (1.0 + SLACK) < split.rate {
-                plan = split;
+                (plan, towers) = (split, split_towers);
             }
         }
-        // Loaded anew, as a session keeps the memory of the largest batch that it ever ran.
-        let towers = load(path, &plan.options(&options), plan.sessions)?;
+        if plan.largest_batch < plan.largest_tried {
+            // A session keeps the memory of the largest batch that it ever ran.
+            drop(towers);
+            towers = load(path, &plan.options(&options, plan.largest_batch), plan.sessions)?;
+        }
         tracing::info!(
             sessions = plan.sessions,
             threads = plan.threads,
@@ -88,37 +93,34 @@ impl Crew {
 }
 
 impl Plan {
-    fn options(&self, options: &Options) -> Options {
+    fn options(&self, options: &Options, largest_batch: usize) -> Options {
         Options {
             threads: NonZeroUsize::new(self.threads),
-            largest_batch: NonZeroUsize::new(self.largest_batch).unwrap_or(NonZeroUsize::MIN),
+            largest_batch: NonZeroUsize::new(largest_batch).unwrap_or(NonZeroUsize::MIN),
             ..*options
         }
     }
 }
 
-/// Tries one division of the cores; tells the best batch of it, and what really runs the tower.
+/// Tries one division of the cores; tells the best batch of it, and gives the sessions.
 fn attempt(
     path: &Path,
     options: &Options,
     [sessions, threads]: [usize; 2],
     wishes: Wishes,
-) -> Result<(Plan, Provider), LoadError> {
+) -> Result<(Plan, Vec<OnnxTower>), LoadError> {
     let batches = wishes.largest_batch.map_or(BATCHES.to_vec(), |it| vec![it.get()]);
     let most = batches[batches.len() - 1];
-    let mut plan = Plan { sessions, threads, largest_batch: most, rate: 0.0 };
-    let mut towers = load(path, &plan.options(options), sessions)?;
-    let (one_at_a_time, provider) = {
-        let description = towers[0].description();
-        (description.one_at_a_time, description.provider)
-    };
-    let batches = if one_at_a_time { vec![1] } else { batches };
+    let mut plan = Plan { sessions, threads, largest_batch: 1, largest_tried: most, rate: 0.0 };
+    let mut towers = load(path, &plan.options(options, most), sessions)?;
+    let batches = if towers[0].description().one_at_a_time { vec![1] } else { batches };
     let rates: Vec<f64> = batches.iter().map(|it| rate(&mut towers, *it)).collect();
     tracing::debug!(sessions, threads, ?batches, ?rates, "tried a way to run the tower");
     plan.rate = rates.iter().copied().fold(0.0, f64::max);
     let enough = |it: &f64| plan.rate <= it * (1.0 + SLACK);
     plan.largest_batch = batches[rates.iter().position(enough).unwrap_or(0)];
-    Ok((plan, provider))
+    plan.largest_tried = batches[batches.len() - 1];
+    Ok((plan, towers))
 }
 
 /// Loads sessions of one file side by side.
