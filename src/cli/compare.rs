@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Failure, Outcome, TowerArgs, load};
 use crate::judgement::{Criterion, Judge, Judgement};
-use crate::model::{OnnxTower, Tower};
+use crate::model::{OnnxTower, Signature, Tower};
 use crate::picture::{self, Limits, Pixels};
 use crate::score::{Threshold, Verdict};
 use crate::telemetry;
@@ -35,13 +35,7 @@ pub(super) struct Compare {
 struct Printed<'a> {
     #[serde(flatten)]
     judgement: &'a Judgement,
-    model: Model<'a>,
-}
-
-#[derive(Serialize)]
-struct Model<'a> {
-    name: &'a str,
-    digest: &'a str,
+    model: Signature<'a>,
 }
 
 impl Compare {
@@ -81,8 +75,7 @@ impl Compare {
 
     fn print(&self, judgement: &Judgement, tower: &OnnxTower) {
         if self.json {
-            let description = tower.description();
-            let model = Model { name: &description.card.name, digest: &description.digest };
+            let model = tower.description().signature();
             let printed = Printed { judgement, model };
             println!(
                 "{}",

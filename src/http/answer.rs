@@ -8,22 +8,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::service::Spent;
-use crate::model::Description;
 
 pub(super) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
-
-/// The tower that made an answer.
-#[derive(Serialize)]
-pub(super) struct Model<'a> {
-    name: &'a str,
-    digest: &'a str,
-}
-
-impl<'a> Model<'a> {
-    pub(super) fn of(tower: &'a Description) -> Self {
-        Self { name: &tower.card.name, digest: &tower.digest }
-    }
-}
 
 /// Builds answers that carry where their time went.
 pub(super) struct Answer;

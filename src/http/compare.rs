@@ -9,7 +9,7 @@ use axum::response::Response;
 use serde::Serialize;
 
 use super::accept;
-use super::answer::{Answer, Model};
+use super::answer::Answer;
 use super::body;
 use super::error::{Fault, Problem};
 use super::media::{Media, media};
@@ -18,6 +18,7 @@ use super::query;
 use super::service::{Service, Spent};
 use super::source::{Raw, Source, shown};
 use crate::judgement::{Judge, Judgement};
+use crate::model::Signature;
 
 const PARTS: [&str; 2] = ["a", "b"];
 
@@ -25,7 +26,7 @@ const PARTS: [&str; 2] = ["a", "b"];
 struct Comparison<'a> {
     #[serde(flatten)]
     judgement: Judgement,
-    model: Model<'a>,
+    model: Signature<'a>,
 }
 
 pub(super) async fn compare(
@@ -61,7 +62,7 @@ pub(super) async fn compare(
         })
         .await?;
     service.metrics.verdict(judgement.verdict);
-    Ok(Answer::json(&Comparison { judgement, model: Model::of(&service.tower) }, spent))
+    Ok(Answer::json(&Comparison { judgement, model: service.tower.signature() }, spent))
 }
 
 type Pair = [(String, Source); 2];

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::accept::{self, Form};
-use super::answer::{Answer, Model};
+use super::answer::Answer;
 use super::body;
 use super::error::{Details, Fault, Problem};
 use super::media::{Media, media};
@@ -18,6 +18,7 @@ use super::multipart;
 use super::query;
 use super::service::{Service, Spent};
 use super::source::{Raw, Source, shown};
+use crate::model::Signature;
 use crate::score::Embedding;
 
 /// Names the tower where the body has no room for it.
@@ -33,13 +34,13 @@ enum Asked {
 #[derive(Serialize)]
 struct One<'a> {
     embedding: &'a [f32],
-    model: Model<'a>,
+    model: Signature<'a>,
 }
 
 #[derive(Serialize)]
 struct Several<'a> {
     results: Vec<Item<'a>>,
-    model: Model<'a>,
+    model: Signature<'a>,
 }
 
 #[derive(Serialize)]
@@ -88,7 +89,7 @@ async fn one(service: &Service, source: Source, form: Form) -> Result<Response, 
     let embedded = service.embed(ready, &mut spent).await?.remove(0)?;
     let embedding = embedded.coordinates();
     Ok(match form {
-        Form::Json => Answer::json(&One { embedding, model: Model::of(&service.tower) }, spent),
+        Form::Json => Answer::json(&One { embedding, model: service.tower.signature() }, spent),
         Form::Bytes => {
             let bytes: Vec<u8> = embedding.iter().flat_map(|it| it.to_le_bytes()).collect();
             let headers = [
@@ -128,7 +129,7 @@ async fn several(
             Err(problem) => Item::Error(problem.details()),
         })
         .collect();
-    Ok(Answer::json(&Several { results, model: Model::of(&service.tower) }, spent))
+    Ok(Answer::json(&Several { results, model: service.tower.signature() }, spent))
 }
 
 fn from_parts(parts: Vec<(&'static str, Bytes)>) -> Result<Asked, Problem> {

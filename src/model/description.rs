@@ -25,6 +25,20 @@ pub struct Description {
     pub golden: GoldenCheck,
 }
 
+/// What an answer says of the tower that made it.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Signature<'a> {
+    name: &'a str,
+    digest: &'a str,
+}
+
+impl Description {
+    /// Its name and digest.
+    pub fn signature(&self) -> Signature<'_> {
+        Signature { name: &self.card.name, digest: &self.digest }
+    }
+}
+
 #[derive(Serialize)]
 struct Published<'a> {
     name: &'a str,

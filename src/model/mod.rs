@@ -15,7 +15,7 @@ mod sidecar;
 use thiserror::Error;
 
 pub use card::{Card, CardError, Length};
-pub use description::Description;
+pub use description::{Description, Signature};
 pub use golden::{Golden, GoldenCheck, GoldenError, GoldenPair};
 pub use library::LibraryError;
 pub use load_error::LoadError;
