@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
-use crate::batch::{Batcher, EmbedError};
+use crate::batch::Batcher;
 use crate::model::GoldenCheck;
 
 /// What is known of the service's health. Asking costs a lock held for a copy.
@@ -77,13 +77,13 @@ impl Readiness {
 
     /// Holds the tower to its golden pairs, again and again, through the queue that all work takes.
     ///
-    /// A full queue proves nothing about the tower: then the last success just ages.
+    /// Under overload it waits for its turn, as a full queue proves nothing about the tower.
     pub async fn watch(&self, batcher: &Batcher, golden: &GoldenCheck, interval: Duration) {
         loop {
             tokio::time::sleep(interval).await;
-            let failure = match batcher.embed(golden.pixels().to_vec()).await {
+            let pictures = golden.pixels().to_vec();
+            let failure = match batcher.wait(pictures.len()).await.embed(pictures).await {
                 Ok(answer) => golden.hold(&answer.embedded).err().map(|err| err.to_string()),
-                Err(EmbedError::Overloaded) => continue,
                 Err(err) => Some(err.to_string()),
             };
             self.note(failure);

@@ -47,8 +47,14 @@ pub struct Settings {
 pub struct Server {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Connections at once; more wait to be accepted.
+    pub max_connections: NonZeroUsize,
+    /// How long a connection may idle, or take over a request's head, in milliseconds.
+    pub idle_timeout_ms: u64,
     /// The most bytes of a body.
     pub max_body_bytes: usize,
+    /// The most bytes of all bodies together.
+    pub max_bodies_bytes: usize,
     /// How long a body may take to arrive, in milliseconds.
     pub body_timeout_ms: u64,
     /// How long a request may take, in milliseconds.
@@ -82,7 +88,7 @@ pub struct TowerSettings {
     pub threads: usize,
     /// The most pictures in one run; 0 means as many as are found to pay.
     pub largest_batch: usize,
-    /// Jobs that may wait.
+    /// Pictures that may be prepared for it, wait for it and run in it.
     pub queue: NonZeroUsize,
     /// The threshold in place of the tower's own.
     pub threshold: Option<Threshold>,
@@ -198,6 +204,11 @@ impl Server {
     /// How long a body may take to arrive.
     pub fn body_timeout(&self) -> Duration {
         Duration::from_millis(self.body_timeout_ms)
+    }
+
+    /// How long a connection may idle.
+    pub fn idle_timeout(&self) -> Duration {
+        Duration::from_millis(self.idle_timeout_ms)
     }
 
     /// How long a request may take.

@@ -1,18 +1,16 @@
 //! `siamese serve`
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::serve::ListenerExt;
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, Outcome, TowerArgs};
 use crate::batch::Batcher;
-use crate::http::{Metrics, Service, router};
+use crate::http::{self, Metrics, Service, router};
 use crate::readiness::Readiness;
 use crate::settings::Settings;
 use crate::telemetry;
@@ -65,7 +63,7 @@ async fn serve(settings: Settings, crew: Crew, begun: Instant) -> Result<Outcome
     let observed = metrics.clone();
     let queue = settings.tower.queue.get();
     let batcher =
-        Batcher::start(crew.towers, queue, crew.largest_batch, move |it| observed.batch(it));
+        Batcher::start(crew.towers, queue, crew.largest_batch, move |it| observed.taken(it));
     let readiness = Arc::new(Readiness::new(settings.health.max_age()));
     let self_test = {
         let (readiness, batcher, description) =
@@ -74,7 +72,7 @@ async fn serve(settings: Settings, crew: Crew, begun: Instant) -> Result<Outcome
         tokio::spawn(async move { readiness.watch(&batcher, &description.golden, interval).await })
     };
 
-    let drain = settings.server.drain();
+    let server = settings.server.clone();
     let app = router(Arc::new(Service::new(
         settings,
         description.clone(),
@@ -98,43 +96,13 @@ async fn serve(settings: Settings, crew: Crew, begun: Instant) -> Result<Outcome
             tracing::info!("stopping: what is in flight is finished");
         }
     };
-    // Without this, an answer waits for the client's acknowledgement of its head.
-    let listener = listener.tap_io(|connection| {
-        let _ = connection.set_nodelay(true);
-    });
-    let ended = until_drained(stopping, drain, |stopped| {
-        axum::serve(listener, app).with_graceful_shutdown(stopped).into_future()
-    })
-    .await;
+    let drained = http::serve(listener, app, &server, stopping).await;
     self_test.abort();
-    if let Some(result) = ended {
-        result.map_err(|err| Failure::machine(&err))?;
-    } else {
+    if !drained {
         tracing::warn!("the drain's deadline passed: requests in flight are cut off");
     }
     tracing::info!("stopped");
     Ok(Outcome::Done)
-}
-
-/// Runs a server until it has drained, or `drain` after `stopping`: then there is no result.
-async fn until_drained<S: Future>(
-    stopping: impl Future<Output = ()> + Send + 'static,
-    drain: std::time::Duration,
-    server: impl FnOnce(std::pin::Pin<Box<dyn Future<Output = ()> + Send>>) -> S,
-) -> Option<S::Output> {
-    let (stopped, told) = tokio::sync::oneshot::channel::<()>();
-    let server = server(Box::pin(async move {
-        stopping.await;
-        let _ = stopped.send(());
-    }));
-    let cut = async {
-        let _ = told.await;
-        tokio::time::sleep(drain).await;
-    };
-    tokio::select! {
-        result = server => Some(result),
-        () = cut => None,
-    }
 }
 
 /// The signals that ask for a stop.

@@ -4,52 +4,87 @@ use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
 
 use super::error::Fault;
-use crate::settings::Server;
+use super::service::Service;
 
-/// Reads a body into one buffer.
+/// The memory that all bodies together may take.
+pub(super) struct Room(Semaphore);
+
+/// A body's share of that memory, which is free again once this is dropped.
+pub(super) struct Share<'a>(SemaphorePermit<'a>);
+
+impl Room {
+    /// Memory is counted in units of so many bytes.
+    const UNIT: usize = 1 << 10;
+
+    pub(super) fn new(bytes: usize) -> Self {
+        Self(Semaphore::new((bytes / Self::UNIT).min(Semaphore::MAX_PERMITS)))
+    }
+
+    fn nothing(&self) -> Share<'_> {
+        Share(self.0.try_acquire_many(0).expect("nothing can be had"))
+    }
+
+    /// Lets a share grow to so many bytes; false where the room is full.
+    fn grow<'a>(&'a self, share: &mut Share<'a>, bytes: usize) -> bool {
+        let more = bytes.div_ceil(Self::UNIT).saturating_sub(share.0.num_permits());
+        let more = u32::try_from(more).ok().and_then(|it| self.0.try_acquire_many(it).ok());
+        more.map(|it| share.0.merge(it)).is_some()
+    }
+}
+
+/// Reads a body into one buffer, until the deadline at the latest.
 ///
 /// Refuses by the length announced before it reads, and by the bytes that came while it does.
-pub(super) async fn read(
+pub(super) async fn read<'a>(
     body: Body,
     headers: &HeaderMap,
-    settings: &Server,
-) -> Result<Bytes, Fault> {
-    let (limit, timeout) = (settings.max_body_bytes, settings.body_timeout());
+    service: &'a Service,
+    deadline: Instant,
+) -> Result<(Bytes, Share<'a>), Fault> {
+    let settings = &service.settings.server;
     let announced =
         headers.get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|it| limit < it) {
-        return Err(Fault::BodyTooLarge(limit));
+    if announced.is_some_and(|it| settings.max_body_bytes < it) {
+        return Err(Fault::BodyTooLarge(settings.max_body_bytes));
     }
-    tokio::time::timeout(timeout, collect(body, announced, limit))
+    let timeout = settings.body_timeout().min(deadline - Instant::now());
+    tokio::time::timeout(timeout, collect(body, announced, service))
         .await
         .unwrap_or(Err(Fault::BodyTimeout(timeout)))
 }
 
-async fn collect(mut body: Body, announced: Option<usize>, limit: usize) -> Result<Bytes, Fault> {
-    /// What an announcement alone may reserve: a liar costs no more.
-    const TRUSTED: usize = 1 << 20;
-
-    let broken = |_| Fault::BodyMalformed("the body broke off".to_owned());
-    let mut first = None;
+async fn collect(
+    mut body: Body,
+    announced: Option<usize>,
+    service: &Service,
+) -> Result<(Bytes, Share<'_>), Fault> {
+    let limit = service.settings.server.max_body_bytes;
+    let mut share = service.bodies.nothing();
+    let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
+        let broken = |_| Fault::BodyMalformed("the body broke off".to_owned());
         let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
-        let so_far = first.as_ref().map_or(0, Bytes::len).max(rest.len());
-        if limit - so_far < data.len() {
+        let length = first.len() + rest.len() + data.len();
+        if limit < length {
             return Err(Fault::BodyTooLarge(limit));
         }
-        // A body of one frame, as small pictures are, is not copied.
-        match first.take() {
-            None if rest.is_empty() => first = Some(data),
-            None => rest.extend_from_slice(&data),
-            Some(before) => {
-                rest.reserve(announced.unwrap_or(0).min(TRUSTED).max(so_far + data.len()));
-                rest.extend_from_slice(&before);
-                rest.extend_from_slice(&data);
-            }
+        if !service.bodies.grow(&mut share, length) {
+            return Err(service.overloaded());
         }
+        // A body of one frame, as small pictures are, is not copied.
+        if first.is_empty() && rest.is_empty() {
+            first = data;
+            continue;
+        }
+        // Memory that is announced is reserved, but it takes none until it is written.
+        rest.reserve(announced.unwrap_or(0).max(length) - rest.len());
+        rest.extend_from_slice(&std::mem::take(&mut first));
+        rest.extend_from_slice(&data);
     }
-    Ok(first.unwrap_or_else(|| rest.freeze()))
+    Ok((if rest.is_empty() { first } else { rest.freeze() }, share))
 }

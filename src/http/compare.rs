@@ -39,11 +39,11 @@ pub(super) async fn compare(
     let criterion = query::criterion(query.as_deref())?;
     let judge = Judge::new(criterion, service.settings.tower.threshold, &service.tower.card)
         .map_err(|err| Fault::OperatingPointUnsupported(err.to_string()))?;
-    let deadline = query::deadline(&headers, service.settings.server.deadline())?;
+    let deadline = service.deadline(&headers)?;
     let media = media(&headers)?;
-    let body = body::read(body, &headers, &service.settings.server).await?;
+    let (body, _room) = body::read(body, &headers, &service, deadline).await?;
     let pair = match media {
-        Media::Multipart => from_parts(multipart::parts(body, &headers, &PARTS).await?)?,
+        Media::Multipart => from_parts(multipart::parts(&body, &headers, &PARTS)?)?,
         Media::Json => from_json(Raw::parse(&body)?)?,
         Media::Picture => {
             let why = "two pictures come as multipart/form-data or application/json";
@@ -54,9 +54,8 @@ pub(super) async fn compare(
     let (judgement, spent) = service
         .within(deadline, async {
             let mut spent = Spent::default();
-            let prepared = service.prepare(pair.into(), &mut spent).await;
-            let ready = prepared.into_iter().collect::<Result<_, _>>()?;
-            let embedded = service.embed(ready, &mut spent).await?;
+            let work = service.prepare(pair.map(Ok).into(), &mut spent).await?;
+            let embedded = service.embed(work.whole()?, &mut spent).await?;
             let pair = embedded.into_iter().collect::<Result<Vec<_>, _>>()?;
             Ok((judge.judge(pair[0].distance(&pair[1])), spent))
         })

@@ -16,10 +16,9 @@ use super::error::{Details, Fault, Problem};
 use super::media::{Media, media};
 use super::multipart;
 use super::query;
-use super::service::{Service, Spent};
+use super::service::{self, Service, Spent};
 use super::source::{Raw, Source, shown};
 use crate::model::Signature;
-use crate::score::Embedding;
 
 /// Names the tower where the body has no room for it.
 const MODEL_DIGEST: HeaderName = HeaderName::from_static("siamese-model-digest");
@@ -28,7 +27,7 @@ const MODEL_DIGEST: HeaderName = HeaderName::from_static("siamese-model-digest")
 enum Asked {
     One(Source),
     /// Each with its own outcome.
-    Several(Vec<Result<(String, Source), Problem>>),
+    Several(Vec<service::Asked>),
 }
 
 #[derive(Serialize)]
@@ -58,12 +57,12 @@ pub(super) async fn embed(
 ) -> Result<Response, Problem> {
     let form = accept::json_or_bytes(&headers)?;
     query::none(query.as_deref())?;
-    let deadline = query::deadline(&headers, service.settings.server.deadline())?;
+    let deadline = service.deadline(&headers)?;
     let media = media(&headers)?;
-    let body = body::read(body, &headers, &service.settings.server).await?;
+    let (body, _room) = body::read(body, &headers, &service, deadline).await?;
     let asked = match media {
         Media::Picture => Asked::One(Source::Upload(body)),
-        Media::Multipart => from_parts(multipart::parts(body, &headers, &["image"]).await?)?,
+        Media::Multipart => from_parts(multipart::parts(&body, &headers, &["image"])?)?,
         Media::Json => from_json(Raw::parse(&body)?)?,
     };
     match asked {
@@ -84,9 +83,8 @@ pub(super) async fn embed(
 
 async fn one(service: &Service, source: Source, form: Form) -> Result<Response, Problem> {
     let mut spent = Spent::default();
-    let prepared = service.prepare(vec![("image".to_owned(), source)], &mut spent).await;
-    let ready = prepared.into_iter().collect::<Result<_, _>>()?;
-    let embedded = service.embed(ready, &mut spent).await?.remove(0)?;
+    let work = service.prepare(vec![Ok(("image".to_owned(), source))], &mut spent).await?;
+    let embedded = service.embed(work.whole()?, &mut spent).await?.remove(0)?;
     let embedding = embedded.coordinates();
     Ok(match form {
         Form::Json => Answer::json(&One { embedding, model: service.tower.signature() }, spent),
@@ -101,27 +99,10 @@ async fn one(service: &Service, source: Source, form: Form) -> Result<Response, 
     })
 }
 
-async fn several(
-    service: &Service,
-    sources: Vec<Result<(String, Source), Problem>>,
-) -> Result<Response, Problem> {
+async fn several(service: &Service, sources: Vec<service::Asked>) -> Result<Response, Problem> {
     let mut spent = Spent::default();
-    let (mut good, mut read) = (Vec::new(), Vec::with_capacity(sources.len()));
-    for source in sources {
-        read.push(source.map(|source| good.push(source)));
-    }
-    let mut prepared = service.prepare(good, &mut spent).await.into_iter();
-    let mut ready = Vec::with_capacity(prepared.len());
-    for outcome in read.iter_mut().filter(|it| it.is_ok()) {
-        let prepared = prepared.next().expect("one outcome for each source");
-        *outcome = prepared.map(|it| ready.push(it));
-    }
-    let mut embedded = service.embed(ready, &mut spent).await?.into_iter();
-
-    let outcomes: Vec<Result<Embedding, Problem>> = read
-        .into_iter()
-        .map(|it| it.and_then(|()| embedded.next().expect("one outcome for each ready source")))
-        .collect();
+    let work = service.prepare(sources, &mut spent).await?;
+    let outcomes = service.embed(work, &mut spent).await?;
     let results = outcomes
         .iter()
         .map(|outcome| match outcome {

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::answer::{SERVER_TIMING, server_timing};
 use super::error::{Cause, Fault, Problem};
+use super::metrics::Metrics;
 use super::service::{Service, Spent};
 use crate::telemetry::causes;
 
@@ -48,7 +49,9 @@ pub(super) async fn observe(
     let begun = Instant::now();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("other", MatchedPath::as_str);
+    let mut awaited = Awaited { metrics: &service.metrics, route, answered: false };
     let mut response = next.run(request).await;
+    awaited.answered = true;
 
     let took = begun.elapsed();
     if let Some(spent) = response.extensions().get::<Spent>() {
@@ -83,6 +86,21 @@ pub(super) async fn observe(
         None => tracing::debug!(route, status, took, "request answered"),
     }
     response
+}
+
+/// A request in hand; dropped before it is answered, it is counted as a client's departure.
+struct Awaited<'a> {
+    metrics: &'a Metrics,
+    route: &'a str,
+    answered: bool,
+}
+
+impl Drop for Awaited<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.metrics.departed(self.route);
+        }
+    }
 }
 
 /// Lets in as many requests for work as the server can hold, and none while the tower can't be trusted.

@@ -13,6 +13,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::batch::Taken;
 use crate::model::Description;
 use crate::score::Verdict;
 
@@ -33,6 +34,8 @@ pub struct Metrics {
     batches: Histogram,
     verdicts: Family<VerdictLabel, Counter>,
     lookups: Family<LookupLabel, Counter>,
+    departures: Family<Route, Counter>,
+    dropped: Family<DroppedLabel, Counter>,
     cached_bytes: Gauge,
     in_flight: Gauge,
     queue_depth: Gauge,
@@ -46,6 +49,12 @@ pub(super) enum Stage {
     Decode,
     Queue,
     Tower,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DroppedLabel {
+    /// The stage that was spared.
+    before: Stage,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -92,6 +101,7 @@ impl Metrics {
         let seconds: fn() -> Histogram = || Histogram::new(SECONDS);
         let (requests, verdicts, lookups) =
             (Family::default(), Family::default(), Family::default());
+        let (departures, dropped) = (Family::default(), Family::default());
         let cached_bytes = Gauge::default();
         let durations = Family::new_with_constructor(seconds);
         let stages = Family::new_with_constructor(seconds);
@@ -121,6 +131,16 @@ impl Metrics {
             "batch_pictures",
             "Pictures that went through the tower in one run",
             batches.clone(),
+        );
+        registry.register(
+            "departures",
+            "Clients that left before their answer, by route",
+            departures.clone(),
+        );
+        registry.register(
+            "dropped_pictures",
+            "Pictures that nobody waited for any more, by the stage that they were spared",
+            dropped.clone(),
         );
         registry.register("verdicts", "Verdicts given", verdicts.clone());
         registry.register("cache_lookups", "Pictures looked up in the cache", lookups.clone());
@@ -161,6 +181,8 @@ impl Metrics {
             batches,
             verdicts,
             lookups,
+            departures,
+            dropped,
             cached_bytes,
             in_flight,
             queue_depth,
@@ -169,9 +191,23 @@ impl Metrics {
         }
     }
 
-    /// Counts a run of the tower.
-    pub fn batch(&self, pictures: usize) {
-        self.batches.observe(f64::from(u32::try_from(pictures).unwrap_or(u32::MAX)));
+    /// Counts what a tower took from its queue.
+    pub fn taken(&self, taken: Taken) {
+        if 0 < taken.run {
+            self.batches.observe(f64::from(u32::try_from(taken.run).unwrap_or(u32::MAX)));
+        }
+        let label = DroppedLabel { before: Stage::Tower };
+        self.dropped.get_or_create(&label).inc_by(taken.dropped as u64);
+    }
+
+    /// Counts a picture that was not decoded, as nobody waits for it any more.
+    pub(super) fn not_decoded(&self) {
+        self.dropped.get_or_create(&DroppedLabel { before: Stage::Decode }).inc();
+    }
+
+    /// Counts a client that left before its answer.
+    pub(super) fn departed(&self, route: &str) {
+        self.departures.get_or_create(&Route { route: route.to_owned() }).inc();
     }
 
     /// All counters as Prometheus text, with the gauges as they are now.

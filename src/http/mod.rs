@@ -6,9 +6,12 @@ mod accept;
 mod answer;
 mod body;
 mod compare;
+mod decode;
 mod embed;
 mod error;
 mod exchange;
+mod linger;
+mod listen;
 mod media;
 mod metrics;
 mod model;
@@ -25,6 +28,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
+pub use listen::serve;
 pub use metrics::Metrics;
 pub use service::Service;
 
@@ -42,6 +46,7 @@ pub fn router(service: Arc<Service>) -> Router {
     work.merge(answers)
         .method_not_allowed_fallback(exchange::method_not_allowed)
         .fallback(exchange::not_found)
+        .layer(from_fn_with_state(service.clone(), linger::linger))
         .layer(CatchPanicLayer::custom(exchange::panicked))
         .layer(from_fn_with_state(service.clone(), exchange::observe))
         .layer(from_fn(exchange::identify))

@@ -1,19 +1,24 @@
 //! What every handler shares: the way from sources to embeddings, within limits and time.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use axum::http::HeaderMap;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
+use super::body::Room;
+use super::decode::Decoder;
 use super::error::{Cause, Fault, Problem};
 use super::metrics::{Metrics, Stage};
+use super::query;
 use super::source::Source;
-use crate::batch::{Batcher, EmbedError};
+use crate::batch::{Batcher, EmbedError, Places};
 use crate::cache::{Cache, Claim, Found, Key};
 use crate::model::Description;
-use crate::picture::{self, Pixels};
+use crate::picture::Pixels;
 use crate::readiness::Readiness;
 use crate::score::Embedding;
 use crate::settings::Settings;
@@ -26,16 +31,34 @@ pub struct Service {
     pub(super) readiness: Arc<Readiness>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) in_flight: Semaphore,
-    decodes: Arc<Semaphore>,
+    pub(super) bodies: Room,
+    decoder: Decoder,
     cache: Option<Cache>,
 }
 
+/// Something to be embedded: what to call it in a complaint, and what it is; or why it is nothing.
+pub(super) type Asked = Result<(String, Source), Problem>;
+
+/// What is ready for the tower, in the order it was asked for.
+pub(super) struct Work<'a> {
+    pictures: Vec<Result<Ready<'a>, Problem>>,
+    /// Room for those that were decoded.
+    places: Option<Places>,
+}
+
 /// A source that is ready for the tower, or needs none.
-pub(super) enum Ready<'a> {
+enum Ready<'a> {
     /// To be embedded and, where others may ask for it too, kept.
     Pixels(Pixels, Option<Claim<'a>>),
     /// Stored by the client, or known from before.
     Embedding(Embedding),
+}
+
+/// What the answer for a picture waits for.
+enum Waiting<'a> {
+    /// The tower; its embedding goes to others too who asked for it.
+    Tower(Option<Claim<'a>>),
+    Nothing(Embedding),
 }
 
 /// Where a request's time went, so far as it has.
@@ -49,6 +72,14 @@ pub(super) struct Spent {
     pub(super) tower: Duration,
 }
 
+impl<'a> Work<'a> {
+    /// The first problem, where there is any: what is of no use in part need not be run.
+    pub(super) fn whole(self) -> Result<Self, Problem> {
+        let pictures = self.pictures.into_iter().collect::<Result<Vec<Ready<'a>>, _>>()?;
+        Ok(Self { pictures: pictures.into_iter().map(Ok).collect(), ..self })
+    }
+}
+
 impl Service {
     /// Puts the parts together.
     pub fn new(
@@ -59,65 +90,84 @@ impl Service {
         metrics: Arc<Metrics>,
     ) -> Self {
         let in_flight = Semaphore::new(settings.server.max_in_flight.get());
-        let decodes = Arc::new(Semaphore::new(settings.picture.decodes()));
+        let bodies = Room::new(settings.server.max_bodies_bytes);
+        let decoder = Decoder::new(settings.picture.clone(), tower.clone(), metrics.clone());
         let cache = Some(settings.cache.max_bytes).filter(|it| 0 < *it).map(Cache::new);
-        Self { settings, tower, batcher, readiness, metrics, in_flight, decodes, cache }
+        Self { settings, tower, batcher, readiness, metrics, in_flight, bodies, decoder, cache }
+    }
+
+    /// When a request that came just now must have its answer.
+    pub(super) fn deadline(&self, headers: &HeaderMap) -> Result<Instant, Fault> {
+        Ok(Instant::now() + query::deadline(headers, self.settings.server.deadline())?)
     }
 
     /// Does work until the request's deadline.
     pub(super) async fn within<T>(
         &self,
-        deadline: Duration,
+        deadline: Instant,
         work: impl Future<Output = Result<T, Problem>>,
     ) -> Result<T, Problem> {
         // What is dropped here is dropped everywhere: before its decode, and before its run.
-        tokio::time::timeout(deadline, work)
+        tokio::time::timeout_at(deadline, work)
             .await
             .unwrap_or_else(|_| Err(Fault::DeadlineExceeded.into()))
     }
 
-    /// Decodes pictures side by side and checks stored embeddings; one outcome each, in order.
+    /// Decodes pictures side by side and checks stored embeddings.
     ///
-    /// A picture that is known from before is not decoded.
+    /// A picture that is known from before is not decoded, and none is where there is no room for all.
     pub(super) async fn prepare(
         &self,
-        sources: Vec<(String, Source)>,
+        asked: Vec<Asked>,
         spent: &mut Spent,
-    ) -> Vec<Result<Ready<'_>, Problem>> {
+    ) -> Result<Work<'_>, Problem> {
         let begun = Instant::now();
-        let found = self.look_up(&sources).await;
-        let prepare = async |((field, source), found)| {
-            let outcome = match (source, found) {
-                (Source::Embedding(embedding, digest), _) => {
-                    self.check(embedding, digest).map(Ready::Embedding)
-                }
-                (Source::Upload(_), Some(Found::Known(embedding))) => {
-                    Ok(Ready::Embedding(embedding))
-                }
-                (Source::Upload(upload), Some(Found::Claimed(claim))) => {
-                    self.decode(upload).await.map(|it| Ready::Pixels(it, Some(claim)))
-                }
-                (Source::Upload(upload), None) => {
-                    self.decode(upload).await.map(|it| Ready::Pixels(it, None))
-                }
-            };
-            outcome.map_err(|fault: Fault| fault.of(field))
+        let found = self.look_up(&asked).await;
+        let unknown = |(asked, found): &(&Asked, &Option<Found>)| {
+            matches!(asked, Ok((_, Source::Upload(_)))) && !matches!(found, Some(Found::Known(_)))
         };
-        let outcomes = join_all(sources.into_iter().zip(found).map(prepare)).await;
+        let places = match asked.iter().zip(&found).filter(unknown).count() {
+            0 => None,
+            pictures => Some(self.batcher.reserve(pictures).map_err(|it| self.refusal(it))?),
+        };
+        let pictures =
+            join_all(asked.into_iter().zip(found).map(|(asked, found)| self.ready(asked, found)))
+                .await;
         spent.decode = begun.elapsed();
         self.metrics.stage(Stage::Decode, spent.decode);
-        outcomes
+        Ok(Work { pictures, places })
+    }
+
+    async fn ready<'a>(
+        &self,
+        asked: Asked,
+        found: Option<Found<'a>>,
+    ) -> Result<Ready<'a>, Problem> {
+        let (field, source) = asked?;
+        let outcome = match (source, found) {
+            (Source::Embedding(embedding, digest), _) => {
+                self.check(embedding, digest).map(Ready::Embedding)
+            }
+            (Source::Upload(_), Some(Found::Known(embedding))) => Ok(Ready::Embedding(embedding)),
+            (Source::Upload(upload), Some(Found::Claimed(claim))) => {
+                self.decoder.pixels(upload).await.map(|it| Ready::Pixels(it, Some(claim)))
+            }
+            (Source::Upload(upload), None) => {
+                self.decoder.pixels(upload).await.map(|it| Ready::Pixels(it, None))
+            }
+        };
+        outcome.map_err(|fault| fault.of(field))
     }
 
     /// Asks the cache for each upload, in ascending order of keys, as claims want it.
     ///
     /// Of equal uploads only the first is asked for: the second would wait for the first's claim.
-    async fn look_up(&self, sources: &[(String, Source)]) -> Vec<Option<Found<'_>>> {
-        let mut found: Vec<Option<Found>> = sources.iter().map(|_| None).collect();
+    async fn look_up(&self, asked: &[Asked]) -> Vec<Option<Found<'_>>> {
+        let mut found: Vec<Option<Found>> = asked.iter().map(|_| None).collect();
         let Some(cache) = &self.cache else { return found };
-        let mut keys = Vec::with_capacity(sources.len());
-        for (at, (_, source)) in sources.iter().enumerate() {
-            if let Source::Upload(upload) = source {
+        let mut keys = Vec::with_capacity(asked.len());
+        for (at, asked) in asked.iter().enumerate() {
+            if let Ok((_, Source::Upload(upload))) = asked {
                 keys.push((key(upload).await, at));
             }
         }
@@ -134,31 +184,32 @@ impl Service {
     /// Takes what is ready through the tower, all of it in one run; one outcome each, in order.
     pub(super) async fn embed(
         &self,
-        ready: Vec<Ready<'_>>,
+        work: Work<'_>,
         spent: &mut Spent,
     ) -> Result<Vec<Result<Embedding, Problem>>, Problem> {
-        let mut pixels = Vec::with_capacity(ready.len());
-        let waiting: Vec<Result<Embedding, Option<Claim>>> = ready
+        let mut pixels = Vec::with_capacity(work.pictures.len());
+        let waiting: Vec<Result<Waiting, Problem>> = work
+            .pictures
             .into_iter()
-            .map(|it| match it {
+            .map(|it| match it? {
                 Ready::Pixels(picture, claim) => {
                     pixels.push(picture);
-                    Err(claim)
+                    Ok(Waiting::Tower(claim))
                 }
-                Ready::Embedding(embedding) => Ok(embedding),
+                Ready::Embedding(embedding) => Ok(Waiting::Nothing(embedding)),
             })
             .collect();
         let mut fresh = Vec::new().into_iter();
-        if !pixels.is_empty() {
-            let answer = self.batcher.embed(pixels).await.map_err(|err| self.refusal(err))?;
+        if let Some(places) = work.places.filter(|_| !pixels.is_empty()) {
+            let answer = places.embed(pixels).await.map_err(|err| self.refusal(err))?;
             (spent.queue, spent.tower) = (answer.queue, answer.tower);
             self.metrics.stage(Stage::Queue, answer.queue);
             self.metrics.stage(Stage::Tower, answer.tower);
             fresh = answer.embedded.into_iter();
         }
-        let outcomes = waiting.into_iter().map(|waiting| match waiting {
-            Ok(embedding) => Ok(embedding),
-            Err(claim) => {
+        let outcomes = waiting.into_iter().map(|waiting| match waiting? {
+            Waiting::Nothing(embedding) => Ok(embedding),
+            Waiting::Tower(claim) => {
                 let embedding = fresh
                     .next()
                     .expect("the tower answers for each picture")
@@ -182,21 +233,6 @@ impl Service {
         Fault::Overloaded {
             status: self.settings.server.overload_status.into(),
             retry_after: self.batcher.drain_time(),
-        }
-    }
-
-    async fn decode(&self, upload: Bytes) -> Result<Pixels, Fault> {
-        let permit = self.decodes.clone().acquire_owned().await.expect("never closed");
-        let (tower, limits) = (self.tower.clone(), self.settings.picture.limits());
-        let decoding = tokio::task::spawn_blocking(move || {
-            // A caller who leaves does not end a decode, so the permit goes with it.
-            let _permit = permit;
-            let picture = picture::decode(&upload, &limits)?;
-            tower.card.preparation.prepare(&picture)
-        });
-        match decoding.await {
-            Ok(pixels) => Ok(pixels?),
-            Err(err) => Err(Fault::Internal(Cause::Panicked(err.to_string()))),
         }
     }
 

@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use siamese::batch::Batcher;
 use siamese::http::{Metrics, Service, router};
-use siamese::model::{Description, Device, OnnxTower, Options};
+use siamese::model::{Description, Device, OnnxTower, Options, Tower};
 use siamese::readiness::Readiness;
 use siamese::settings::{Overrides, Settings};
 use tower::ServiceExt;
@@ -63,7 +63,7 @@ pub(crate) fn load(path: &Path) -> OnnxTower {
 }
 
 /// The shipped tower, loaded once for all tests.
-fn shared() -> &'static (Batcher, Arc<Description>) {
+pub(crate) fn shared() -> &'static (Batcher, Arc<Description>) {
     static SHARED: OnceLock<(Batcher, Arc<Description>)> = OnceLock::new();
     SHARED.get_or_init(|| {
         let tower = load(&shipped());
@@ -81,24 +81,33 @@ impl App {
     /// The shipped tower under changed settings.
     pub(crate) fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let (batcher, description) = shared();
-        Self::build(batcher.clone(), description.clone(), change)
+        let metrics = Arc::new(Metrics::new(description));
+        Self::build(batcher.clone(), description.clone(), metrics, change)
     }
 
     /// Another tower.
     pub(crate) fn of(tower: OnnxTower) -> Self {
         let description = tower.description().clone();
-        Self::build(Batcher::start(vec![tower], 256, 32, |_| ()), description, |_| ())
+        Self::run_by(tower, description, 256)
+    }
+
+    /// A tower that runs in place of the one described, with so many places for pictures.
+    pub(crate) fn run_by(tower: impl Tower, description: Arc<Description>, places: usize) -> Self {
+        let metrics = Arc::new(Metrics::new(&description));
+        let observed = metrics.clone();
+        let batcher = Batcher::start(vec![tower], places, 32, move |it| observed.taken(it));
+        Self::build(batcher, description, metrics, |_| ())
     }
 
     fn build(
         batcher: Batcher,
         tower: Arc<Description>,
+        metrics: Arc<Metrics>,
         change: impl FnOnce(&mut Settings),
     ) -> Self {
         let mut settings = Settings::load(None, &Overrides::default()).expect("default settings");
         change(&mut settings);
         let readiness = Arc::new(Readiness::new(settings.health.max_age()));
-        let metrics = Arc::new(Metrics::new(&tower));
         let service = Service::new(settings, tower.clone(), batcher, readiness.clone(), metrics);
         Self { router: router(Arc::new(service)), readiness, tower }
     }

@@ -6,6 +6,7 @@ mod command_line;
 mod compare;
 mod embed;
 mod hostile_pictures;
+mod overload;
 mod pictures;
 mod process;
 mod refusals;

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -17,11 +18,17 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// Under changed settings.
+    fn with(variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_siamese"))
             .args(["serve", "--listen", "127.0.0.1:0", "--device", "cpu"])
             .current_dir(root())
             .env("SIAMESE_LOG__FORMAT", "json")
             .env_remove("RUST_LOG")
+            .envs(variables.iter().copied())
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program");
@@ -107,6 +114,49 @@ fn a_stop_ends_what_is_in_flight_and_exits_0() {
         "{answer}"
     );
     assert_eq!(server.child.wait().expect("an end").code(), Some(0));
+}
+
+#[test]
+fn a_refusal_reaches_a_client_that_is_still_sending() {
+    let server = Server::start();
+    let body = vec![0; 5_000_000];
+    let head = format!(
+        "POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut stream = server.connect();
+    stream.write_all(head.as_bytes()).expect("sent");
+    stream.write_all(&body).expect("all of it is taken");
+    assert!(answer(stream).starts_with("HTTP/1.1 415"));
+}
+
+#[test]
+fn beyond_the_most_connections_one_waits_for_another_to_end() {
+    let server = Server::with(&[("SIAMESE_SERVER__MAX_CONNECTIONS", "1")]);
+    let get = b"GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let first = server.connect();
+    let mut second = server.connect();
+    second.write_all(get).expect("sent");
+    second.set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout");
+    let mut byte = [0];
+    assert!(second.read(&mut byte).is_err(), "it was answered beside the first");
+
+    drop(first);
+
+    second.set_read_timeout(None).expect("no timeout");
+    assert!(answer(second).starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn an_idle_connection_is_ended() {
+    let server = Server::with(&[("SIAMESE_SERVER__IDLE_TIMEOUT_MS", "50")]);
+    let mut idle = server.connect();
+    assert_eq!(idle.read(&mut [0]).expect("an end"), 0);
+    let mut slow = server.connect();
+    slow.write_all(b"GET /livez HTTP/1.1\r\nhost:").expect("sent");
+    let mut said = String::new();
+    slow.read_to_string(&mut said).expect("an end");
+    assert!(!said.contains(" 200 "), "{said}");
 }
 
 #[test]

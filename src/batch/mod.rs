@@ -1,0 +1,388 @@
+//! The tower's owners behind a cheap handle: pictures come by message, batches form by themselves.
+//!
+//! Knows neither pictures' formats nor HTTP. There is no timer: a batch is whatever arrived while the
+//! last one ran, so that a quiet server answers at once and a busy one fills its batches.
+//!
+//! A picture needs a *place* before it is worked on at all. What finds none is refused before it is
+//! decoded, so that a server with more work than it can do spends nothing on what it refuses.
+
+mod queue;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use crate::model::{Embedded, Tower, TowerError};
+use crate::picture::Pixels;
+use queue::{Done, Item, Queue};
+
+/// A handle to the towers' threads, which end when the last handle is gone.
+#[derive(Clone)]
+pub struct Batcher(Arc<Handle>);
+
+/// Room for pictures that are worked on: to be prepared, waiting, or in the tower. Dropped, it is free again.
+pub struct Places {
+    handle: Arc<Handle>,
+    since: Instant,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// What a job's pictures became, and how long that took.
+#[derive(Debug)]
+pub struct Answer {
+    /// One for each picture, in order.
+    pub embedded: Vec<Embedded>,
+    /// How long the job waited for a tower.
+    pub queue: Duration,
+    /// How long the run took that it was part of; the longer, if it was part of two.
+    pub tower: Duration,
+}
+
+/// Why a job has no answer.
+#[derive(Clone, Debug, Error)]
+pub enum EmbedError {
+    /// There are no places.
+    #[error("the tower's queue is full")]
+    Overloaded,
+    /// The tower failed on the batch.
+    #[error("the tower failed")]
+    Tower(#[source] Arc<TowerError>),
+    /// The tower panicked on the batch; it goes on serving.
+    #[error("the tower panicked")]
+    Panicked,
+    /// The tower's thread has ended.
+    #[error("the tower has stopped")]
+    Stopped,
+}
+
+/// What a tower took from the queue at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Pictures that it ran.
+    pub run: usize,
+    /// Pictures that it dropped, as nobody waits for them any more.
+    pub dropped: usize,
+}
+
+/// What the batchers of one crew share.
+struct Handle {
+    queue: Arc<Queue>,
+    places: Arc<Semaphore>,
+    most: u32,
+    /// How long work has lately stayed, in nanoseconds.
+    stay: AtomicU64,
+}
+
+impl Batcher {
+    /// Gives each of the towers a thread of its own, and all of them one queue.
+    ///
+    /// At most `places` pictures are worked on at once. A tower takes at most `largest` of them, and leaves the
+    /// rest to the others. `observe` is told of what each one took.
+    ///
+    /// # Panics
+    ///
+    /// If `places` is 0, or the system gives no thread.
+    pub fn start<T: Tower>(
+        towers: Vec<T>,
+        places: usize,
+        largest: usize,
+        observe: impl Fn(Taken) + Send + Sync + 'static,
+    ) -> Self {
+        let most = u32::try_from(places).unwrap_or(u32::MAX);
+        assert!(0 < most, "a queue has places");
+        let queue = Arc::new(Queue::new());
+        let observe = Arc::new(observe);
+        for tower in towers {
+            let (queue, observe) = (queue.clone(), observe.clone());
+            thread::Builder::new()
+                .name("tower".to_owned())
+                .spawn(move || work(tower, &queue, largest, &*observe))
+                .expect("the system gives a thread at the start");
+        }
+        let places = Arc::new(Semaphore::new(most as usize));
+        Self(Arc::new(Handle { queue, places, most, stay: AtomicU64::new(0) }))
+    }
+
+    /// Reserves places for so many pictures, or refuses at once.
+    ///
+    /// A job of more pictures than there are places is let in alone.
+    pub fn reserve(&self, pictures: usize) -> Result<Places, EmbedError> {
+        let permit = self.0.places.clone().try_acquire_many_owned(self.clamped(pictures));
+        permit.map(|it| self.places(it)).map_err(|_| EmbedError::Overloaded)
+    }
+
+    /// Waits for places, in the order of asking: for the work that the server must do.
+    #[expect(clippy::missing_panics_doc, reason = "the places are never closed")]
+    pub async fn wait(&self, pictures: usize) -> Places {
+        let permit = self.0.places.clone().acquire_many_owned(self.clamped(pictures)).await;
+        self.places(permit.expect("never closed"))
+    }
+
+    /// Pictures waiting for the tower.
+    pub fn depth(&self) -> usize {
+        self.0.queue.len()
+    }
+
+    /// How long the work now in hand will take: as long as work has lately stayed, since what leaves a full
+    /// house is what came a stay ago (Little's law).
+    pub fn drain_time(&self) -> Duration {
+        Duration::from_nanos(self.0.stay.load(Ordering::Relaxed))
+    }
+
+    fn places(&self, permit: OwnedSemaphorePermit) -> Places {
+        Places { handle: self.0.clone(), since: Instant::now(), _permit: permit }
+    }
+
+    fn clamped(&self, pictures: usize) -> u32 {
+        u32::try_from(pictures).unwrap_or(u32::MAX).min(self.0.most)
+    }
+}
+
+impl Places {
+    /// Embeds a job's pictures, together with whatever else is waiting.
+    ///
+    /// # Cancel safety
+    ///
+    /// Pictures whose caller has gone, or let them go at their deadline, are dropped before they cost a run.
+    pub async fn embed(self, pixels: Vec<Pixels>) -> Result<Answer, EmbedError> {
+        let queued = Instant::now();
+        let (items, replies): (Vec<_>, Vec<_>) = pixels
+            .into_iter()
+            .map(|pixels| {
+                let (reply, done) = oneshot::channel();
+                (Item { pixels, queued, reply }, done)
+            })
+            .unzip();
+        self.handle.queue.put(items);
+        let mut answer = Answer {
+            embedded: Vec::with_capacity(replies.len()),
+            queue: Duration::ZERO,
+            tower: Duration::ZERO,
+        };
+        for reply in replies {
+            let Done { embedded, queue, tower } =
+                reply.await.unwrap_or(Err(EmbedError::Stopped))?;
+            answer.embedded.push(embedded);
+            answer.queue = answer.queue.max(queue);
+            answer.tower = answer.tower.max(tower);
+        }
+        let stay = smoothed(self.handle.stay.load(Ordering::Relaxed), self.since.elapsed());
+        self.handle.stay.store(stay, Ordering::Relaxed);
+        Ok(answer)
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+/// The body of a tower's thread.
+fn work(mut tower: impl Tower, queue: &Queue, largest: usize, observe: &impl Fn(Taken)) {
+    let mut items = Vec::with_capacity(largest);
+    while queue.take(largest, &mut items) {
+        let taken = items.len();
+        items.retain(|it| !it.reply.is_closed());
+        observe(Taken { run: items.len(), dropped: taken - items.len() });
+        if !items.is_empty() {
+            run(&mut tower, &mut items);
+        }
+    }
+}
+
+/// Runs the tower once, and tells all who wait.
+fn run(tower: &mut impl Tower, items: &mut Vec<Item>) {
+    let begun = Instant::now();
+    let (pixels, callers): (Vec<_>, Vec<_>) =
+        items.drain(..).map(|it| (it.pixels, (begun - it.queued, it.reply))).unzip();
+    let result = catch_unwind(AssertUnwindSafe(|| tower.embed(&pixels)));
+    let took = begun.elapsed();
+    let embedded = match result {
+        Ok(Ok(embedded)) => embedded.into_iter(),
+        Ok(Err(err)) => return refuse(callers, &EmbedError::Tower(Arc::new(err))),
+        Err(_) => return refuse(callers, &EmbedError::Panicked),
+    };
+    debug_assert_eq!(embedded.len(), pixels.len(), "a tower skipped a picture");
+    for (embedded, (queue, reply)) in embedded.zip(callers) {
+        // The caller may have left in the meantime, which is no error.
+        let _ = reply.send(Ok(Done { embedded, queue, tower: took }));
+    }
+}
+
+type Caller = (Duration, oneshot::Sender<Result<Done, EmbedError>>);
+
+fn refuse(callers: Vec<Caller>, err: &EmbedError) {
+    for (_, reply) in callers {
+        let _ = reply.send(Err(err.clone()));
+    }
+}
+
+/// A mean in nanoseconds in which what is new weighs an eighth.
+fn smoothed(before: u64, new: Duration) -> u64 {
+    let new = u64::try_from(new.as_nanos()).unwrap_or(u64::MAX);
+    if before == 0 { new } else { before - before / 8 + new / 8 }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc as gate;
+
+    use tokio::sync::mpsc;
+    use tokio::task::JoinHandle;
+
+    use super::*;
+    use crate::score::Embedding;
+
+    /// Waits for the gate before each run; a picture embeds as its first value, and -1 panics.
+    struct Gated {
+        started: mpsc::UnboundedSender<usize>,
+        gate: gate::Receiver<()>,
+    }
+
+    impl Tower for Gated {
+        fn embed(&mut self, pictures: &[Pixels]) -> Result<Vec<Embedded>, TowerError> {
+            let _ = self.started.send(pictures.len());
+            let _ = self.gate.recv();
+            let first = |it: &Pixels| it.values()[0];
+            assert!(pictures.iter().all(|it| 0.0 <= first(it)), "asked to panic");
+            Ok(pictures.iter().map(|it| Embedding::new([first(it)])).collect())
+        }
+    }
+
+    struct Stage {
+        batcher: Batcher,
+        started: mpsc::UnboundedReceiver<usize>,
+        gates: Vec<gate::Sender<()>>,
+    }
+
+    fn stage(queue: usize) -> Stage {
+        stage_of(1, queue)
+    }
+
+    fn stage_of(towers: usize, queue: usize) -> Stage {
+        let (told, started) = mpsc::unbounded_channel();
+        let (gates, towers) = (0..towers)
+            .map(|_| gate::channel())
+            .map(|(gate, opened)| (gate, Gated { started: told.clone(), gate: opened }))
+            .unzip();
+        Stage { batcher: Batcher::start(towers, queue, 8, |_| ()), started, gates }
+    }
+
+    fn pixels(values: &[f32]) -> Vec<Pixels> {
+        values.iter().map(|it| Pixels::new(vec![*it])).collect()
+    }
+
+    impl Stage {
+        fn send(&self, values: &[f32]) -> JoinHandle<Result<Answer, EmbedError>> {
+            let places = self.batcher.reserve(values.len()).expect("places");
+            tokio::spawn(places.embed(pixels(values)))
+        }
+
+        async fn until_waiting(&self, pictures: usize) {
+            while self.batcher.depth() < pictures {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    fn values(answer: &Answer) -> Vec<f32> {
+        answer.embedded.iter().map(|it| it.as_ref().expect("finite").coordinates()[0]).collect()
+    }
+
+    #[tokio::test]
+    async fn what_waits_while_the_tower_runs_becomes_one_batch() {
+        let mut stage = stage(8);
+        let first = stage.send(&[1.0]);
+        assert_eq!(stage.started.recv().await, Some(1));
+        let pair = stage.send(&[2.0, 3.0]);
+        stage.until_waiting(2).await;
+        let single = stage.send(&[4.0]);
+        stage.until_waiting(3).await;
+
+        stage.gates[0].send(()).expect("a tower");
+        stage.gates[0].send(()).expect("a tower");
+
+        assert_eq!(values(&first.await.expect("no panic").expect("an answer")), [1.0]);
+        assert_eq!(values(&pair.await.expect("no panic").expect("an answer")), [2.0, 3.0]);
+        assert_eq!(values(&single.await.expect("no panic").expect("an answer")), [4.0]);
+        assert_eq!(stage.started.recv().await, Some(3));
+    }
+
+    #[tokio::test]
+    async fn towers_share_one_queue() {
+        let mut stage = stage_of(2, 8);
+        let first = stage.send(&[1.0]);
+        assert_eq!(stage.started.recv().await, Some(1));
+        let second = stage.send(&[2.0]);
+        assert_eq!(
+            stage.started.recv().await,
+            Some(1),
+            "the second tower did not wait for the first"
+        );
+
+        for gate in &stage.gates {
+            gate.send(()).expect("a tower");
+        }
+
+        assert_eq!(values(&first.await.expect("no panic").expect("an answer")), [1.0]);
+        assert_eq!(values(&second.await.expect("no panic").expect("an answer")), [2.0]);
+    }
+
+    #[tokio::test]
+    async fn what_finds_no_place_is_refused_at_once_until_one_is_free() {
+        let mut stage = stage(2);
+        let pair = stage.send(&[1.0, 2.0]);
+        assert_eq!(stage.started.recv().await, Some(2));
+
+        assert!(matches!(stage.batcher.reserve(1), Err(EmbedError::Overloaded)));
+
+        stage.gates[0].send(()).expect("a tower");
+        assert!(pair.await.expect("no panic").is_ok());
+        assert!(stage.batcher.reserve(2).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_job_larger_than_the_house_is_let_in_alone() {
+        let stage = stage(2);
+        let large = stage.batcher.reserve(3).expect("places");
+        assert!(stage.batcher.reserve(1).is_err());
+        drop(large);
+        let _small = stage.batcher.reserve(1).expect("places");
+        assert!(stage.batcher.reserve(3).is_err());
+    }
+
+    #[tokio::test]
+    async fn gone_callers_cost_no_run() {
+        let mut stage = stage(8);
+        let first = stage.send(&[1.0]);
+        assert_eq!(stage.started.recv().await, Some(1));
+        let gone = stage.send(&[2.0]);
+        stage.until_waiting(1).await;
+        gone.abort();
+        assert!(gone.await.is_err());
+
+        stage.gates[0].send(()).expect("a tower");
+
+        assert!(first.await.expect("no panic").is_ok());
+        drop(stage.batcher);
+        assert_eq!(stage.started.recv().await, None, "a run for nobody");
+    }
+
+    #[tokio::test]
+    async fn a_panic_costs_its_batch_and_no_more() {
+        let stage = stage(8);
+        let bad = stage.send(&[-1.0]);
+        stage.gates[0].send(()).expect("a tower");
+        assert!(matches!(bad.await.expect("no panic"), Err(EmbedError::Panicked)));
+
+        let good = stage.send(&[5.0]);
+        stage.gates[0].send(()).expect("a tower");
+        assert_eq!(values(&good.await.expect("no panic").expect("an answer")), [5.0]);
+    }
+}

@@ -1,0 +1,143 @@
+//! Pictures that wait for a tower, and the towers that wait for pictures.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::EmbedError;
+use crate::model::Embedded;
+use crate::picture::Pixels;
+
+/// One picture, and who waits for its embedding.
+pub(super) struct Item {
+    pub(super) pixels: Pixels,
+    pub(super) queued: Instant,
+    pub(super) reply: oneshot::Sender<Result<Done, EmbedError>>,
+}
+
+/// What became of one picture, and how long that took.
+pub(super) struct Done {
+    pub(super) embedded: Embedded,
+    pub(super) queue: Duration,
+    pub(super) tower: Duration,
+}
+
+/// Pictures in the order they came. It knows no end: [places](super::Places) bound it.
+pub(super) struct Queue {
+    state: Mutex<State>,
+    came: Condvar,
+}
+
+struct State {
+    waiting: VecDeque<Item>,
+    /// Towers that have nothing to do.
+    idle: usize,
+    closed: bool,
+}
+
+impl Queue {
+    pub(super) fn new() -> Self {
+        let state = State { waiting: VecDeque::new(), idle: 0, closed: false };
+        Self { state: Mutex::new(state), came: Condvar::new() }
+    }
+
+    /// Adds pictures, all at once: a tower that waits for them sees all or none.
+    pub(super) fn put(&self, items: Vec<Item>) {
+        let came = items.len();
+        let idle = {
+            let mut state = self.lock();
+            state.waiting.extend(items);
+            state.idle
+        };
+        for _ in 0..came.min(idle) {
+            self.came.notify_one();
+        }
+    }
+
+    /// Waits for pictures and takes up to `largest`; false once there will be no more.
+    ///
+    /// Towers that are idle share what waits: two pictures are done at once by two towers.
+    pub(super) fn take(&self, largest: usize, taken: &mut Vec<Item>) -> bool {
+        let mut state = self.lock();
+        state.idle += 1;
+        while state.waiting.is_empty() && !state.closed {
+            state = self.came.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        let share = state.waiting.len().div_ceil(state.idle).min(largest);
+        taken.extend(state.waiting.drain(..share));
+        state.idle -= 1;
+        !taken.is_empty()
+    }
+
+    /// No more will come: who waits in vain stops waiting.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.came.notify_all();
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing under the lock can leave the state half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, mpsc};
+    use std::thread;
+
+    use super::*;
+
+    fn items(count: usize) -> Vec<Item> {
+        let item = || Item {
+            pixels: Pixels::new(vec![0.0]),
+            queued: Instant::now(),
+            reply: oneshot::channel().0,
+        };
+        std::iter::repeat_with(item).take(count).collect()
+    }
+
+    #[test]
+    fn idle_towers_share_what_comes() {
+        let queue = Arc::new(Queue::new());
+        let (told, shares) = mpsc::channel();
+        for _ in 0..2 {
+            let (queue, told) = (queue.clone(), told.clone());
+            thread::spawn(move || {
+                let mut taken = Vec::new();
+                queue.take(8, &mut taken);
+                told.send(taken.len()).expect("a listener");
+            });
+        }
+        while queue.lock().idle < 2 {
+            thread::yield_now();
+        }
+
+        queue.put(items(3));
+
+        let second = Duration::from_secs(1);
+        let mut shares = [(); 2].map(|()| shares.recv_timeout(second).expect("a share for each"));
+        shares.sort_unstable();
+        assert_eq!(shares, [1, 2]);
+    }
+
+    #[test]
+    fn a_tower_takes_no_more_than_it_can_and_ends_after_the_last() {
+        let queue = Queue::new();
+        queue.put(items(3));
+        queue.close();
+        let mut taken = Vec::new();
+        assert!(queue.take(2, &mut taken));
+        assert_eq!((taken.len(), queue.len()), (2, 1));
+        taken.clear();
+        assert!(queue.take(2, &mut taken));
+        taken.clear();
+        assert!(!queue.take(2, &mut taken));
+    }
+}

@@ -1,0 +1,102 @@
+//! More work than the server can do, and work that nobody waits for any more.
+
+use std::pin::pin;
+use std::sync::mpsc;
+
+use futures_util::FutureExt;
+use siamese::model::{Embedded, Tower, TowerError};
+use siamese::picture::Pixels;
+use siamese::score::Embedding;
+
+use crate::app::{Answer, App, SAME, face, shared};
+
+/// A tower that waits for the test before each run.
+struct Gated(mpsc::Receiver<()>);
+
+impl Tower for Gated {
+    fn embed(&mut self, pictures: &[Pixels]) -> Result<Vec<Embedded>, TowerError> {
+        let _ = self.0.recv();
+        Ok(pictures.iter().map(|_| Embedding::new([0.0])).collect())
+    }
+}
+
+fn gated(places: usize) -> (mpsc::Sender<()>, App) {
+    let (gate, opened) = mpsc::channel();
+    (gate, App::run_by(Gated(opened), shared().1.clone(), places))
+}
+
+async fn compare(app: &App) -> Answer {
+    app.form("/compare", &[("a", &face(SAME[0])), ("b", &face(SAME[1]))]).await
+}
+
+async fn metrics(app: &App) -> String {
+    String::from_utf8(app.get("/metrics").await.ok().body).expect("text")
+}
+
+async fn until(app: &App, line: &str) {
+    while !metrics(app).await.lines().any(|it| it == line) {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn what_finds_no_room_is_refused_before_it_is_decoded() {
+    let (gate, app) = gated(2);
+    let mut first = pin!(compare(&app));
+    assert!(first.as_mut().now_or_never().is_none());
+
+    let refused = app.form("/compare", &[("a", b"no picture"), ("b", b"no picture")]).await;
+    refused.refused(503, "overloaded");
+    assert_eq!(refused.header("retry-after"), "1");
+
+    gate.send(()).expect("a tower");
+    first.await.ok();
+    let found = app.form("/compare", &[("a", b"no picture"), ("b", b"no picture")]).await;
+    found.refused(415, "picture_format_unsupported");
+}
+
+#[tokio::test]
+async fn work_whose_client_has_gone_is_dropped_and_counted() {
+    let (gate, app) = gated(8);
+    let mut first = pin!(app.post("/embed", "image/jpeg", face("s1_1.jpg")));
+    tokio::select! {
+        _ = &mut first => panic!("the gate is closed"),
+        () = until(&app, "siamese_batch_pictures_count 1") => (),
+    }
+    tokio::select! {
+        _ = compare(&app) => panic!("the gate is closed"),
+        () = until(&app, "siamese_queue_depth 2") => (),
+    }
+    until(&app, r#"siamese_departures_total{route="/compare"} 1"#).await;
+
+    gate.send(()).expect("a tower");
+    first.await.ok();
+    until(&app, r#"siamese_dropped_pictures_total{before="Tower"} 2"#).await;
+    until(&app, "siamese_batch_pictures_count 1").await;
+}
+
+#[tokio::test]
+async fn work_past_its_deadline_is_dropped_before_the_tower() {
+    let (gate, app) = gated(8);
+    let mut first = pin!(app.post("/embed", "image/jpeg", face("s1_1.jpg")));
+    tokio::select! {
+        _ = &mut first => panic!("the gate is closed"),
+        () = until(&app, "siamese_batch_pictures_count 1") => (),
+    }
+
+    let late = crate::app::post("/embed", "image/jpeg").header("x-request-timeout-ms", "50");
+    let late = late.body(face(SAME[0]).into()).expect("a request");
+    app.send(late).await.refused(504, "deadline_exceeded");
+
+    gate.send(()).expect("a tower");
+    first.await.ok();
+    until(&app, r#"siamese_dropped_pictures_total{before="Tower"} 1"#).await;
+}
+
+#[tokio::test]
+async fn bodies_have_a_limit_together() {
+    let app = App::with(|settings| settings.server.max_bodies_bytes = 4096);
+    app.post("/embed", "image/png", vec![0; 4096]).await.refused(415, "picture_format_unsupported");
+    app.post("/embed", "image/png", vec![0; 4097]).await.refused(503, "overloaded");
+    app.post("/embed", "image/png", vec![0; 4096]).await.refused(415, "picture_format_unsupported");
+}
