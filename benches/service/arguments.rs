@@ -1,0 +1,87 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+use siamese::model::Device;
+
+use crate::pictures::Kind;
+
+/// Measures the whole service over real sockets; settings come from SIAMESE_ variables, as the server's.
+#[derive(Debug, Parser)]
+pub(crate) struct Arguments {
+    /// The tower to serve.
+    #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/models/faces.onnx"))]
+    pub(crate) tower: PathBuf,
+    /// The program that serves it, by default the one that was built with this.
+    #[arg(long, value_name = "FILE", default_value = env!("CARGO_BIN_EXE_siamese"))]
+    pub(crate) server: PathBuf,
+    /// Where it runs.
+    #[arg(long, value_name = "cpu|prefer-gpu|require-gpu", default_value = "cpu")]
+    pub(crate) device: Device,
+    /// How long one round of a cell is looked at.
+    #[arg(long, default_value_t = 1.0, value_parser = positive)]
+    seconds: f64,
+    /// Rounds of a cell, of which the median is told.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// How long twice the server's capacity is offered.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = positive)]
+    overload_seconds: f64,
+    /// Only what has this in its name, such as closed/face/compare/32.
+    #[arg(long, value_name = "NAME", default_value = "")]
+    only: String,
+    /// A smoke run of a few seconds; fails unless every answer is 200.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// What cargo says to every bench.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+impl Arguments {
+    pub(crate) fn seconds(&self) -> Duration {
+        if self.quick { Duration::from_millis(200) } else { Duration::from_secs_f64(self.seconds) }
+    }
+
+    pub(crate) fn rounds(&self) -> u32 {
+        if self.quick { 1 } else { self.rounds }
+    }
+
+    pub(crate) fn kinds(&self) -> &'static [Kind] {
+        if self.quick { &Kind::ALL[..1] } else { &Kind::ALL }
+    }
+
+    /// Callers at once.
+    pub(crate) fn connections(&self) -> &'static [usize] {
+        if self.quick { &[1, 8] } else { &[1, 8, 32, 128] }
+    }
+
+    /// How long the server is asked for more than it can do.
+    pub(crate) fn overload(&self) -> Duration {
+        Duration::from_secs_f64(self.overload_seconds)
+    }
+
+    /// Shares of the capacity that are offered.
+    pub(crate) fn shares<'a>(&self, all: &'a [f64]) -> &'a [f64] {
+        if self.quick { &all[..1] } else { all }
+    }
+
+    /// What stood on the command line.
+    pub(crate) fn given() -> String {
+        let given: Vec<String> = std::env::args().skip(1).filter(|it| it != "--bench").collect();
+        if given.is_empty() { "none".to_owned() } else { format!("`{}`", given.join(" ")) }
+    }
+
+    pub(crate) fn wants(&self, name: &str) -> bool {
+        name.contains(&self.only)
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds.is_finite() && 0.0 < seconds => Ok(seconds),
+        _ => Err("it is a number of seconds above 0".to_owned()),
+    }
+}

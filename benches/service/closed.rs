@@ -1,0 +1,183 @@
+//! Closed loops: how much the server answers to so many callers at once, beside the bare loop.
+
+use std::time::Duration;
+
+use crate::floor::{Pace, Way};
+use crate::load::{Outcome, Target};
+use crate::pictures::Kind;
+use crate::process::Memory;
+use crate::request::Route;
+use crate::server::{Cache, Server};
+use crate::statistics::{count, median, percentile};
+use crate::table::{Table, number, percent};
+use crate::{Bench, Failure};
+
+/// Some callers of one kind.
+#[derive(Clone, Copy)]
+struct Cell {
+    kind: Kind,
+    route: Route,
+    connections: usize,
+}
+
+/// One round of a cell: the bare loop, and the server right after it.
+struct Round {
+    floor: Pace,
+    server: Outcome,
+}
+
+pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
+    let cells = cells(bench);
+    if cells.is_empty() {
+        return Ok(());
+    }
+    let mut floors = Table::begin(
+        "Bare loop",
+        "Decode, prepare and run by the library's functions, without a server; the fastest way of each kind is \
+         the floor of the next table.",
+        &["pictures", "callers", "way", "images/s", "images/core-s"],
+    );
+    let mut ways = Vec::new();
+    for cell in &cells {
+        let known = cells.iter().zip(&ways).find(|(other, _)| other.same_floor(cell));
+        let way = match known {
+            Some((_, way)) => *way,
+            None => cell.floor(bench, &mut floors)?,
+        };
+        ways.push(way);
+    }
+    let mut table = Table::begin(
+        "Closed loop",
+        "Each connection sends its next request once the last is answered; the cache is off. Ratios are to the \
+         bare loop on the same cores, run in turn with the server; the load generator shares the cores. 100 % CPU is \
+         one core.",
+        &[
+            "pictures",
+            "route",
+            "connections",
+            "requests/s",
+            "images/s",
+            "÷ bare",
+            "images/core-s",
+            "÷ bare",
+            "p50 ms",
+            "p99 ms",
+            "not 200",
+            "server CPU",
+            "client CPU",
+            "RSS MiB",
+            "peak MiB",
+        ],
+    );
+    let mut running: Option<(Kind, Server)> = None;
+    for (cell, way) in cells.iter().zip(ways) {
+        if running.as_ref().is_none_or(|(kind, _)| *kind != cell.kind) {
+            running = Some((cell.kind, bench.serve(Cache::Off)?));
+        }
+        let Some((_, server)) = &running else { continue };
+        let uploads = cell.kind.uploads()?;
+        let target = server.target(cell.route.requests(&uploads));
+        let rounds = (0..bench.arguments.rounds())
+            .map(|_| cell.round(bench, way, &uploads, &target))
+            .collect::<Result<Vec<_>, _>>()?;
+        table.row(&cell.report(&rounds, server.process().memory()));
+        bench.expect_answers(rounds.iter().flat_map(|it| &it.server.samples));
+    }
+    bench.expect_rows(&table);
+    Ok(())
+}
+
+fn cells(bench: &Bench) -> Vec<Cell> {
+    let mut cells = Vec::new();
+    for &kind in bench.arguments.kinds() {
+        for route in Route::ALL {
+            let most = if kind == Kind::TwelveMegapixels { 8 } else { usize::MAX };
+            for connections in bench.arguments.connections().iter().filter(|it| **it <= most) {
+                let cell = Cell { kind, route, connections: *connections };
+                if bench.arguments.wants(&cell.name()) {
+                    cells.push(cell);
+                }
+            }
+        }
+    }
+    cells
+}
+
+impl Cell {
+    fn name(&self) -> String {
+        format!("closed/{}/{}/{}", self.kind.name(), self.route.name(), self.connections)
+    }
+
+    /// Many callers' pictures are all alike; one caller waits for the pictures of one request.
+    fn same_floor(&self, other: &Self) -> bool {
+        let alone = |it: &Self| (it.connections == 1).then_some(it.route);
+        self.kind == other.kind && alone(self) == alone(other)
+    }
+
+    fn floor(&self, bench: &mut Bench, table: &mut Table) -> Result<Way, Failure> {
+        let (callers, ways) = match self.connections {
+            1 => (format!("one, {}", self.route.name()), Way::for_one(self.route)),
+            _ => ("many".to_owned(), Way::for_many(self.kind)),
+        };
+        let uploads = self.kind.uploads()?;
+        let (best, paces) = bench.floor.fastest(&ways, &uploads, bench.arguments.seconds() / 4)?;
+        for (way, pace) in paces {
+            table.row(&[
+                self.kind.name().to_owned(),
+                callers.clone(),
+                way.name(),
+                number(pace.images_per_second),
+                number(pace.images_per_core_second),
+            ]);
+        }
+        Ok(best)
+    }
+
+    fn round(
+        &self,
+        bench: &mut Bench,
+        way: Way,
+        uploads: &[Vec<u8>],
+        target: &Target,
+    ) -> Result<Round, Failure> {
+        let floor = bench.floor.run(way, uploads, self.time(bench) / 2)?;
+        let server = bench.runtime.block_on(target.closed(self.connections, self.time(bench)))?;
+        Ok(Round { floor, server })
+    }
+
+    /// Large pictures take so long that few would fall into a short look.
+    fn time(&self, bench: &Bench) -> Duration {
+        let factor = if self.kind == Kind::TwelveMegapixels { 3 } else { 1 };
+        bench.arguments.seconds() * factor
+    }
+
+    fn report(&self, rounds: &[Round], memory: Memory) -> Vec<String> {
+        let of = |value: &dyn Fn(&Round) -> f64| median(rounds.iter().map(value).collect());
+        let pictures = f64::from(self.route.pictures());
+        let rate = |it: &Round| pictures * it.server.accepted_per_second();
+        let per_core = |it: &Round| {
+            pictures * count(it.server.accepted()) / it.server.server_cpu.as_secs_f64()
+        };
+        let share = |cpu: Duration, it: &Round| cpu.as_secs_f64() / it.server.took.as_secs_f64();
+        let latencies = Outcome::pooled_latencies(rounds.iter().map(|it| &it.server));
+        let failed =
+            rounds.iter().map(|it| it.server.samples.len() - it.server.accepted()).sum::<usize>();
+        vec![
+            self.kind.name().to_owned(),
+            self.route.name().to_owned(),
+            self.connections.to_string(),
+            number(of(&|it| rate(it) / pictures)),
+            number(of(&rate)),
+            number(of(&|it| rate(it) / it.floor.images_per_second)),
+            number(of(&per_core)),
+            number(of(&|it| per_core(it) / it.floor.images_per_core_second)),
+            number(percentile(&latencies, 50)),
+            number(percentile(&latencies, 99)),
+            failed.to_string(),
+            percent(of(&|it| share(it.server.server_cpu, it))),
+            percent(of(&|it| share(it.server.client_cpu, it))),
+            memory.now.to_string(),
+            memory.peak.to_string(),
+        ]
+    }
+}

@@ -1,0 +1,193 @@
+//! The bare loop: the library's own functions on the same cores, with no server around them.
+//!
+//! What a server can reach at most: decode, prepare and run, by whichever way is fastest here.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use siamese::model::{Description, Device, OnnxTower, Options, Tower};
+use siamese::picture::{Limits, Pixels, Preparation, decode};
+
+use crate::Failure;
+use crate::pictures::Kind;
+use crate::process::Process;
+use crate::request::Route;
+use crate::statistics::median;
+
+/// Sessions of the tower, kept from one measurement to the next.
+pub(crate) struct Floor {
+    tower: PathBuf,
+    device: Device,
+    /// By the threads of a session.
+    sessions: BTreeMap<usize, Vec<OnnxTower>>,
+}
+
+/// A way to use the cores.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way {
+    /// Loops side by side, each with a session of its own.
+    sessions: usize,
+    /// Threads of a session's run.
+    threads: usize,
+    /// Pictures of a run.
+    batch: usize,
+    /// Threads that decode the pictures of a run.
+    decoders: usize,
+}
+
+/// What a loop gave.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    pub(crate) images_per_second: f64,
+    /// By the time the cores were at work, idle ones not counted.
+    pub(crate) images_per_core_second: f64,
+}
+
+/// The most pictures in one run of a bare loop.
+const LARGEST: usize = 32;
+
+pub(crate) fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+impl Way {
+    /// The ways in which many callers' pictures can be embedded.
+    pub(crate) fn for_many(kind: Kind) -> Vec<Self> {
+        let cores = cores();
+        // Decoding large pictures takes so long that what a run costs does not matter.
+        let batch = if kind == Kind::TwelveMegapixels { 4 } else { LARGEST };
+        vec![
+            Self { sessions: cores, threads: 1, batch: 1, decoders: 1 },
+            Self { sessions: cores, threads: 1, batch, decoders: 1 },
+            Self { sessions: 1, threads: cores, batch, decoders: cores },
+        ]
+    }
+
+    /// The ways in which one caller's request can be answered.
+    pub(crate) fn for_one(route: Route) -> Vec<Self> {
+        let (cores, batch) = (cores(), route.pictures() as usize);
+        let alone = Self { sessions: 1, threads: 1, batch, decoders: 1 };
+        let mut ways = vec![alone, Self { threads: cores, ..alone }];
+        if 1 < batch {
+            ways.extend([1, cores].map(|threads| Self { threads, decoders: batch, ..alone }));
+        }
+        ways
+    }
+
+    pub(crate) fn name(self) -> String {
+        let Self { sessions, threads, batch, decoders } = self;
+        format!("{sessions} × {threads} threads, {batch} a run, decoded by {decoders}")
+    }
+}
+
+impl Floor {
+    pub(crate) fn new(tower: PathBuf, device: Device) -> Result<Self, Failure> {
+        let mut floor = Self { tower, device, sessions: BTreeMap::new() };
+        floor.sessions(1, 1)?;
+        Ok(floor)
+    }
+
+    /// What is known of the tower.
+    pub(crate) fn description(&self) -> &Description {
+        self.sessions.values().flatten().next().expect("one is loaded at the start").description()
+    }
+
+    /// The fastest of some ways, each tried three times for `time`; all of them with their pace.
+    pub(crate) fn fastest(
+        &mut self,
+        ways: &[Way],
+        uploads: &[Vec<u8>],
+        time: Duration,
+    ) -> Result<(Way, Vec<(Way, Pace)>), Failure> {
+        let mut trials = vec![Vec::new(); ways.len()];
+        for _ in 0..3 {
+            for (way, trials) in ways.iter().zip(&mut trials) {
+                trials.push(self.run(*way, uploads, time)?);
+            }
+        }
+        let paces: Vec<_> =
+            ways.iter().copied().zip(trials.iter().map(|it| Pace::median(it))).collect();
+        let rate = |it: &&(Way, Pace)| it.1.images_per_second;
+        let best = paces.iter().max_by(|a, b| rate(a).total_cmp(&rate(b)));
+        Ok((best.expect("there is a way").0, paces))
+    }
+
+    /// Loops for `time`, and on to the end of the last run.
+    pub(crate) fn run(
+        &mut self,
+        way: Way,
+        uploads: &[Vec<u8>],
+        time: Duration,
+    ) -> Result<Pace, Failure> {
+        let sessions = self.sessions(way.threads, way.sessions)?;
+        let (begun, cpu) = (Instant::now(), Process::this().cpu());
+        let images: u32 = thread::scope(|scope| {
+            let loops: Vec<_> = sessions
+                .iter_mut()
+                .map(|tower| scope.spawn(move || embed_for(time, tower, way, uploads)))
+                .collect();
+            loops.into_iter().map(|it| it.join().expect("a loop does not panic")).sum()
+        });
+        let (took, cpu) = (begun.elapsed(), Process::this().cpu_since(cpu));
+        Ok(Pace {
+            images_per_second: f64::from(images) / took.as_secs_f64(),
+            images_per_core_second: f64::from(images) / cpu.as_secs_f64(),
+        })
+    }
+
+    /// So many sessions of so many threads, loaded now where they were not before.
+    fn sessions(&mut self, threads: usize, sessions: usize) -> Result<&mut [OnnxTower], Failure> {
+        let loaded = self.sessions.entry(threads).or_default();
+        let largest_batch = NonZeroUsize::new(LARGEST).expect("32 is not 0");
+        let threads = NonZeroUsize::new(threads);
+        let options = Options { device: self.device, threads, largest_batch };
+        while loaded.len() < sessions {
+            loaded.push(OnnxTower::load(&self.tower, &options)?);
+        }
+        Ok(&mut loaded[..sessions])
+    }
+}
+
+impl Pace {
+    pub(crate) fn median(paces: &[Self]) -> Self {
+        let of = |value: fn(&Self) -> f64| median(paces.iter().map(value).collect());
+        Self {
+            images_per_second: of(|it| it.images_per_second),
+            images_per_core_second: of(|it| it.images_per_core_second),
+        }
+    }
+}
+
+/// Embeds one run after another; tells how many pictures.
+fn embed_for(time: Duration, tower: &mut OnnxTower, way: Way, uploads: &[Vec<u8>]) -> u32 {
+    let preparation = tower.card().preparation.clone();
+    let (begun, mut images, mut uploads) = (Instant::now(), 0, uploads.iter().cycle());
+    while images == 0 || begun.elapsed() < time {
+        let batch: Vec<&[u8]> = uploads.by_ref().take(way.batch).map(Vec::as_slice).collect();
+        let pixels = prepare_all(&preparation, &batch, way.decoders);
+        let embedded = tower.embed(&pixels).expect("the tower runs");
+        images += u32::try_from(embedded.len()).unwrap_or(0);
+    }
+    images
+}
+
+fn prepare_all(preparation: &Preparation, uploads: &[&[u8]], decoders: usize) -> Vec<Pixels> {
+    if decoders == 1 {
+        return uploads.iter().map(|it| prepare(preparation, it)).collect();
+    }
+    thread::scope(|scope| {
+        let parts: Vec<_> = uploads
+            .chunks(uploads.len().div_ceil(decoders))
+            .map(|part| scope.spawn(|| prepare_all(preparation, part, 1)))
+            .collect();
+        parts.into_iter().flat_map(|it| it.join().expect("a fixture decodes")).collect()
+    })
+}
+
+fn prepare(preparation: &Preparation, upload: &[u8]) -> Pixels {
+    let picture = decode(upload, &Limits::default()).expect("a fixture decodes");
+    preparation.prepare(&picture).expect("a fixture is prepared")
+}

@@ -1,0 +1,117 @@
+//! The real program on a free port of the loopback; killed when it is dropped.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use siamese::model::Device;
+use tempfile::NamedTempFile;
+
+use crate::Failure;
+use crate::load::Target;
+use crate::process::Process;
+use crate::request::Request;
+
+pub(crate) struct Server {
+    child: Child,
+    address: SocketAddr,
+    /// A file, as a pipe that nobody reads would hold the server up.
+    log: NamedTempFile,
+    /// From the start of the process to the first 200 of `/readyz`.
+    pub(crate) ready_after: Duration,
+}
+
+/// Embeddings of pictures seen before: kept as by default, or not at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cache {
+    On,
+    Off,
+}
+
+/// How long a start may take.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+impl Server {
+    /// Starts the program, with the environment's settings, and waits until it is ready.
+    pub(crate) fn start(
+        program: &Path,
+        tower: &Path,
+        device: Device,
+        cache: Cache,
+    ) -> Result<Self, Failure> {
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let log = NamedTempFile::new()?;
+        let mut command = Command::new(program);
+        let device = serde_json::to_value(device)?;
+        command
+            .args(["serve", "--listen", &address.to_string()])
+            .args(["--device", device.as_str().unwrap_or_default()])
+            .arg("--tower")
+            .arg(tower)
+            .env("SIAMESE_LOG__FORMAT", "json")
+            .stdin(Stdio::null())
+            .stderr(log.reopen()?);
+        if cache == Cache::Off {
+            command.env("SIAMESE_CACHE__MAX_BYTES", "0");
+        }
+        let begun = Instant::now();
+        let child = command.spawn()?;
+        let mut server = Self { child, address, log, ready_after: Duration::ZERO };
+        while !server.is_ready() {
+            if server.child.try_wait()?.is_some() || PATIENCE < begun.elapsed() {
+                let log = std::fs::read_to_string(server.log.path())?;
+                return Err(format!("the server does not start:\n{log}").into());
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        server.ready_after = begun.elapsed();
+        Ok(server)
+    }
+
+    pub(crate) fn process(&self) -> Process {
+        Process::new(self.child.id())
+    }
+
+    pub(crate) fn target(&self, requests: Vec<Request>) -> Target {
+        Target { address: self.address, process: self.process(), requests: Arc::from(requests) }
+    }
+
+    /// How it runs its tower, as its log has it.
+    pub(crate) fn plan(&self) -> Result<String, Failure> {
+        let log = std::fs::read_to_string(self.log.path())?;
+        let chosen = log
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .find(|event| event["message"] == "chose how to run the tower");
+        Ok(chosen.map_or_else(
+            || "unknown, as RUST_LOG hides it".to_owned(),
+            |it| {
+                let (sessions, threads) = (&it["sessions"], &it["threads"]);
+                format!("{sessions} × {threads} threads, at most {} a run", it["largest_batch"])
+            },
+        ))
+    }
+
+    fn is_ready(&self) -> bool {
+        let ask = || -> std::io::Result<bool> {
+            let mut stream = TcpStream::connect(self.address)?;
+            stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            Ok(answer.starts_with("HTTP/1.1 200"))
+        };
+        ask().unwrap_or(false)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,24 @@
+//! Medians and percentiles.
+
+use std::time::Duration;
+
+/// The middle one, or the mean of the two middle ones; 0 of none.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    match values.len() {
+        0 => 0.0,
+        odd if odd % 2 == 1 => values[odd / 2],
+        even => f64::midpoint(values[even / 2 - 1], values[even / 2]),
+    }
+}
+
+/// The smallest duration that so many percent do not exceed, in milliseconds; 0 of none.
+pub(crate) fn percentile(sorted: &[Duration], percent: usize) -> f64 {
+    let rank = (sorted.len() * percent).div_ceil(100).max(1);
+    sorted.get(rank - 1).map_or(0.0, |it| it.as_secs_f64() * 1e3)
+}
+
+/// How many, as a number to divide.
+pub(crate) fn count(items: usize) -> f64 {
+    f64::from(u32::try_from(items).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,41 @@
+//! Markdown, printed as it is measured.
+
+/// A table of which the head has been printed.
+pub(crate) struct Table {
+    columns: usize,
+    rows: usize,
+}
+
+impl Table {
+    /// Prints a heading, what the table tells, and its head.
+    pub(crate) fn begin(heading: &str, about: &str, columns: &[&str]) -> Self {
+        println!("\n### {heading}\n\n{about}\n");
+        println!("| {} |", columns.join(" | "));
+        println!("|{}", "---|".repeat(columns.len()));
+        Self { columns: columns.len(), rows: 0 }
+    }
+
+    pub(crate) fn row(&mut self, cells: &[String]) {
+        assert_eq!(cells.len(), self.columns, "a cell a column");
+        println!("| {} |", cells.join(" | "));
+        self.rows += 1;
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+}
+
+/// A number of three digits, or of more where it is that large.
+pub(crate) fn number(value: f64) -> String {
+    match value.abs() {
+        100.0.. => format!("{value:.0}"),
+        10.0.. => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}
+
+/// A share of one, in percent.
+pub(crate) fn percent(share: f64) -> String {
+    format!("{} %", number(100.0 * share))
+}
