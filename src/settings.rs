@@ -102,8 +102,10 @@ pub struct PictureSettings {
     pub max_pixels: u64,
     /// The most memory of a decode.
     pub max_memory_bytes: u64,
-    /// Pictures decoded at once; 0 means one a core.
+    /// Pictures of about one size that are decoded at once; 0 means one a core.
     pub decodes: usize,
+    /// The most pixels of pictures of about one size that are decoded at once.
+    pub max_pixels_in_flight: u64,
 }
 
 /// `[cache]`
@@ -264,12 +266,14 @@ impl PictureSettings {
         Limits { max_pixels: self.max_pixels, max_memory: self.max_memory_bytes }
     }
 
-    /// Pictures decoded at once.
-    pub fn decodes(&self) -> usize {
-        match self.decodes {
+    /// How many pictures of up to so many pixels are decoded at once: at least one.
+    pub fn decodes(&self, pixels: u64) -> usize {
+        let most = match self.decodes {
             0 => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
             decodes => decodes,
-        }
+        };
+        let room = self.max_pixels_in_flight / pixels.max(1);
+        usize::try_from(room).unwrap_or(most).clamp(1, most)
     }
 }
 
@@ -343,6 +347,15 @@ mod tests {
     fn a_picture_may_cost_the_same_everywhere() {
         let settings = settings("", &[], &Overrides::default()).expect("settings");
         assert_eq!(settings.picture.limits(), Limits::default());
+    }
+
+    #[test]
+    fn the_larger_pictures_are_the_fewer_are_decoded_at_once() {
+        let file = "[picture]\ndecodes = 4\nmax_pixels_in_flight = 100";
+        let settings = settings(file, &[], &Overrides::default()).expect("settings");
+        for (pixels, decodes) in [(0, 4), (10, 4), (40, 2), (100, 1), (1000, 1)] {
+            assert_eq!(settings.picture.decodes(pixels), decodes, "{pixels}");
+        }
     }
 
     #[track_caller]

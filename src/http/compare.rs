@@ -44,7 +44,7 @@ pub(super) async fn compare(
     let (body, _room) = body::read(body, &headers, &service, deadline).await?;
     let pair = match media {
         Media::Multipart => from_parts(multipart::parts(&body, &headers, &PARTS)?)?,
-        Media::Json => from_json(Raw::parse(&body)?)?,
+        Media::Json => Raw::read(body, from_json).await?,
         Media::Picture => {
             let why = "two pictures come as multipart/form-data or application/json";
             return Err(Fault::MediaTypeUnsupported(why).into());

@@ -1,22 +1,38 @@
-//! Pictures become pixels off the async threads, as many at once as the machine has cores for.
+//! Pictures become pixels: small ones on the spot, others off the async threads in lanes by their size.
+//!
+//! Each lane has as many places as there are cores, so that a small picture never waits behind a large one:
+//! at most it shares a core with it, and the system sees to that.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
-use super::error::{Cause, Fault};
+use super::aside::{SMALL as SMALL_UPLOAD, aside};
+use super::error::Fault;
 use super::metrics::Metrics;
 use crate::model::Description;
-use crate::picture::{self, Pixels};
+use crate::picture::{self, Limits, PictureError, Pixels};
 use crate::settings::PictureSettings;
+
+/// The most pixels of a picture that is decoded on the spot: some 0.2 ms, what it costs to hand it over ten times.
+const SMALL: u64 = 32 << 10;
+
+/// The most pixels of a picture in each lane but the last, which takes what the limits allow.
+const LANES: [u64; 2] = [2_000_000, 16_000_000];
 
 /// What decodes uploads for one tower.
 pub(super) struct Decoder {
-    settings: PictureSettings,
     tower: Arc<Description>,
+    limits: Limits,
+    lanes: Vec<Lane>,
     metrics: Arc<Metrics>,
-    lane: Arc<Semaphore>,
+}
+
+/// Pictures up to a size, of which so many are decoded at once.
+struct Lane {
+    max_pixels: u64,
+    places: Arc<Semaphore>,
 }
 
 /// A picture that waits for its turn; dropped before that, it is counted.
@@ -24,31 +40,60 @@ struct Turn<'a>(Option<&'a Metrics>);
 
 impl Decoder {
     pub(super) fn new(
-        settings: PictureSettings,
+        settings: &PictureSettings,
         tower: Arc<Description>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let lane = Arc::new(Semaphore::new(settings.decodes()));
-        Self { settings, tower, metrics, lane }
+        let limits = settings.limits();
+        let sizes = LANES.into_iter().filter(|it| *it < limits.max_pixels);
+        let lanes = sizes.chain([limits.max_pixels]).map(|max_pixels| Lane {
+            max_pixels,
+            places: Arc::new(Semaphore::new(settings.decodes(max_pixels))),
+        });
+        Self { tower, limits, lanes: lanes.collect(), metrics }
     }
 
     /// The pixels that the tower reads of an upload.
+    ///
+    /// A picture's size is told by its decoder alone, which refuses what is too large by its header: so a lane is
+    /// found by trying, and no two readers of one header can disagree.
     pub(super) async fn pixels(&self, upload: Bytes) -> Result<Pixels, Fault> {
-        let turn = Turn(Some(&self.metrics));
-        let permit = self.lane.clone().acquire_owned().await.expect("never closed");
-        turn.came();
-        let (tower, limits) = (self.tower.clone(), self.settings.limits());
-        let decoding = tokio::task::spawn_blocking(move || {
-            // A caller who leaves does not end a decode, so the permit goes with it.
-            let _permit = permit;
-            let picture = picture::decode(&upload, &limits)?;
-            tower.card.preparation.prepare(&picture)
-        });
-        match decoding.await {
-            Ok(pixels) => Ok(pixels?),
-            Err(err) => Err(Fault::Internal(Cause::Panicked(err.to_string()))),
+        if upload.len() <= SMALL_UPLOAD {
+            match prepare(&self.tower, &upload, &self.up_to(SMALL)) {
+                Err(PictureError::TooLarge) => {}
+                done => return Ok(done?),
+            }
         }
+        let (last, others) = self.lanes.split_last().expect("there is a lane without a size");
+        for lane in others {
+            match self.in_lane(lane, upload.clone()).await {
+                Err(PictureError::TooLarge) => {}
+                done => return Ok(done?),
+            }
+        }
+        Ok(self.in_lane(last, upload).await?)
     }
+
+    async fn in_lane(&self, lane: &Lane, upload: Bytes) -> Result<Pixels, PictureError> {
+        let turn = Turn(Some(&self.metrics));
+        let place = lane.places.clone().acquire_owned().await.expect("never closed");
+        turn.came();
+        let (tower, limits) = (self.tower.clone(), self.up_to(lane.max_pixels));
+        aside(move || {
+            // A caller who leaves does not end a decode, so the place goes with it.
+            let _place = place;
+            prepare(&tower, &upload, &limits)
+        })
+        .await
+    }
+
+    fn up_to(&self, max_pixels: u64) -> Limits {
+        Limits { max_pixels: max_pixels.min(self.limits.max_pixels), ..self.limits }
+    }
+}
+
+fn prepare(tower: &Description, upload: &[u8], limits: &Limits) -> Result<Pixels, PictureError> {
+    tower.card.preparation.prepare(&picture::decode(upload, limits)?)
 }
 
 impl Turn<'_> {

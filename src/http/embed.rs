@@ -63,7 +63,7 @@ pub(super) async fn embed(
     let asked = match media {
         Media::Picture => Asked::One(Source::Upload(body)),
         Media::Multipart => from_parts(multipart::parts(&body, &headers, &["image"])?)?,
-        Media::Json => from_json(Raw::parse(&body)?)?,
+        Media::Json => Raw::read(body, from_json).await?,
     };
     match asked {
         Asked::One(source) => service.within(deadline, one(&service, source, form)).await,

@@ -4,6 +4,7 @@
 
 mod accept;
 mod answer;
+mod aside;
 mod body;
 mod compare;
 mod decode;

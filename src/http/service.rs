@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use super::aside::{SMALL, aside};
 use super::body::Room;
 use super::decode::Decoder;
 use super::error::{Cause, Fault, Problem};
@@ -91,7 +92,7 @@ impl Service {
     ) -> Self {
         let in_flight = Semaphore::new(settings.server.max_in_flight.get());
         let bodies = Room::new(settings.server.max_bodies_bytes);
-        let decoder = Decoder::new(settings.picture.clone(), tower.clone(), metrics.clone());
+        let decoder = Decoder::new(&settings.picture, tower.clone(), metrics.clone());
         let cache = Some(settings.cache.max_bytes).filter(|it| 0 < *it).map(Cache::new);
         Self { settings, tower, batcher, readiness, metrics, in_flight, bodies, decoder, cache }
     }
@@ -260,13 +261,11 @@ impl Service {
     }
 }
 
-/// The key of an upload; a large one is digested off the async threads.
+/// The key of an upload.
 async fn key(upload: &Bytes) -> Key {
-    /// Some 50 µs of digesting.
-    const SMALL: usize = 1 << 16;
     if upload.len() <= SMALL {
         return Key::of(upload);
     }
     let upload = upload.clone();
-    tokio::task::spawn_blocking(move || Key::of(&upload)).await.expect("a digest does not panic")
+    aside(move || Key::of(&upload)).await
 }

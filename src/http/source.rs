@@ -11,6 +11,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use super::aside::{SMALL, aside};
 use super::error::{Fault, Problem};
 use crate::score::Embedding;
 
@@ -41,12 +42,21 @@ pub(super) enum Raw {
 }
 
 impl Raw {
-    /// Reads a whole body.
-    pub(super) fn parse(body: &[u8]) -> Result<Self, Fault> {
+    fn parse(body: &[u8]) -> Result<Self, Fault> {
         serde_json::from_slice(body).map_err(|err| {
             let (line, column) = (err.line(), err.column());
             Fault::BodyMalformed(format!("the JSON breaks at line {line}, column {column}"))
         })
+    }
+
+    /// Reads a whole body, and what it says; a large one off the async threads.
+    pub(super) async fn read<T: Send + 'static>(
+        body: Bytes,
+        read: fn(Self) -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
+        let large = SMALL < body.len();
+        let read = move || read(Self::parse(&body)?);
+        if large { aside(read).await } else { read() }
     }
 
     /// Its members, if it is an object with none twice.

@@ -75,7 +75,7 @@ impl Tower for OnnxTower {
 struct Network {
     session: Session,
     card: Arc<Card>,
-    /// The input of a run, kept so that a run allocates nothing for it.
+    /// The input of a run of several, kept so that a run allocates nothing for it.
     input: Vec<f32>,
     width: usize,
     largest_batch: usize,
@@ -115,13 +115,18 @@ impl Network {
         pictures: &[Pixels],
         read: impl FnOnce(&[i64], &[f32]) -> Result<T, TowerError>,
     ) -> Result<T, TowerError> {
-        self.input.clear();
-        for pixels in pictures {
-            self.input.extend_from_slice(pixels.values());
-        }
+        let input = if let [alone] = pictures {
+            alone.values()
+        } else {
+            self.input.clear();
+            for pixels in pictures {
+                self.input.extend_from_slice(pixels.values());
+            }
+            &self.input
+        };
         let [channels, height, width] = self.card.preparation.shape();
         let shape = [pictures.len(), channels, height, width];
-        let tensor = TensorRef::from_array_view((shape, self.input.as_slice()));
+        let tensor = TensorRef::from_array_view((shape, input));
         let outputs = self
             .session
             .run(ort::inputs![tensor.map_err(TowerError::Run)?])
