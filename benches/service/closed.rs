@@ -83,7 +83,7 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
         table.row(&cell.report(&rounds, server.process().memory()));
         bench.expect_answers(rounds.iter().flat_map(|it| &it.server.samples));
     }
-    bench.expect_rows(&table);
+    bench.told(&table);
     Ok(())
 }
 
@@ -126,8 +126,8 @@ impl Cell {
                 self.kind.name().to_owned(),
                 callers.clone(),
                 way.name(),
-                number(pace.images_per_second),
-                number(pace.images_per_core_second),
+                number(pace.images_per_second()),
+                number(pace.images_per_core_second()),
             ]);
         }
         Ok(best)
@@ -155,9 +155,11 @@ impl Cell {
         let of = |value: &dyn Fn(&Round) -> f64| median(rounds.iter().map(value).collect());
         let pictures = f64::from(self.route.pictures());
         let rate = |it: &Round| pictures * it.server.accepted_per_second();
-        let per_core = |it: &Round| {
-            pictures * count(it.server.accepted()) / it.server.server_cpu.as_secs_f64()
-        };
+        // The processor's time is counted in coarse ticks, so that it is told of all rounds together.
+        let images: f64 = rounds.iter().map(|it| pictures * count(it.server.accepted())).sum();
+        let cpu: Duration = rounds.iter().map(|it| it.server.server_cpu).sum();
+        let per_core = images / cpu.as_secs_f64();
+        let floor = Pace::total(rounds.iter().map(|it| &it.floor));
         let share = |cpu: Duration, it: &Round| cpu.as_secs_f64() / it.server.took.as_secs_f64();
         let latencies = Outcome::pooled_latencies(rounds.iter().map(|it| &it.server));
         let failed =
@@ -168,9 +170,9 @@ impl Cell {
             self.connections.to_string(),
             number(of(&|it| rate(it) / pictures)),
             number(of(&rate)),
-            number(of(&|it| rate(it) / it.floor.images_per_second)),
-            number(of(&per_core)),
-            number(of(&|it| per_core(it) / it.floor.images_per_core_second)),
+            number(of(&|it| rate(it) / it.floor.images_per_second())),
+            number(per_core),
+            number(per_core / floor.images_per_core_second()),
             number(percentile(&latencies, 50)),
             number(percentile(&latencies, 99)),
             failed.to_string(),

@@ -15,7 +15,6 @@ use crate::Failure;
 use crate::pictures::Kind;
 use crate::process::Process;
 use crate::request::Route;
-use crate::statistics::median;
 
 /// Sessions of the tower, kept from one measurement to the next.
 pub(crate) struct Floor {
@@ -41,9 +40,9 @@ pub(crate) struct Way {
 /// What a loop gave.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
-    pub(crate) images_per_second: f64,
-    /// By the time the cores were at work, idle ones not counted.
-    pub(crate) images_per_core_second: f64,
+    images: f64,
+    took: Duration,
+    cpu: Duration,
 }
 
 /// The most pictures in one run of a bare loop.
@@ -108,9 +107,8 @@ impl Floor {
                 trials.push(self.run(*way, uploads, time)?);
             }
         }
-        let paces: Vec<_> =
-            ways.iter().copied().zip(trials.iter().map(|it| Pace::median(it))).collect();
-        let rate = |it: &&(Way, Pace)| it.1.images_per_second;
+        let paces: Vec<_> = ways.iter().copied().zip(trials.iter().map(Pace::total)).collect();
+        let rate = |it: &&(Way, Pace)| it.1.images_per_second();
         let best = paces.iter().max_by(|a, b| rate(a).total_cmp(&rate(b)));
         Ok((best.expect("there is a way").0, paces))
     }
@@ -132,10 +130,7 @@ impl Floor {
             loops.into_iter().map(|it| it.join().expect("a loop does not panic")).sum()
         });
         let (took, cpu) = (begun.elapsed(), Process::this().cpu_since(cpu));
-        Ok(Pace {
-            images_per_second: f64::from(images) / took.as_secs_f64(),
-            images_per_core_second: f64::from(images) / cpu.as_secs_f64(),
-        })
+        Ok(Pace { images: f64::from(images), took, cpu })
     }
 
     /// So many sessions of so many threads, loaded now where they were not before.
@@ -152,12 +147,23 @@ impl Floor {
 }
 
 impl Pace {
-    pub(crate) fn median(paces: &[Self]) -> Self {
-        let of = |value: fn(&Self) -> f64| median(paces.iter().map(value).collect());
-        Self {
-            images_per_second: of(|it| it.images_per_second),
-            images_per_core_second: of(|it| it.images_per_core_second),
-        }
+    /// That of several loops together.
+    pub(crate) fn total<'a>(paces: impl IntoIterator<Item = &'a Self>) -> Self {
+        let none = Self { images: 0.0, took: Duration::ZERO, cpu: Duration::ZERO };
+        paces.into_iter().fold(none, |sum, it| Self {
+            images: sum.images + it.images,
+            took: sum.took + it.took,
+            cpu: sum.cpu + it.cpu,
+        })
+    }
+
+    pub(crate) fn images_per_second(&self) -> f64 {
+        self.images / self.took.as_secs_f64()
+    }
+
+    /// By the time that cores were at work for it, idle ones not counted.
+    pub(crate) fn images_per_core_second(&self) -> f64 {
+        self.images / self.cpu.as_secs_f64()
     }
 }
 

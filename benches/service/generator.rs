@@ -50,7 +50,7 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
             bench.expect_answers(outcome.samples.iter());
         }
     }
-    bench.expect_rows(&table);
+    bench.told(&table);
     Ok(())
 }
 

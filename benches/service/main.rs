@@ -24,6 +24,7 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use clap::Parser;
+use siamese::telemetry::causes;
 use tokio::runtime::Runtime;
 
 use arguments::Arguments;
@@ -50,15 +51,17 @@ pub(crate) struct Bench {
     pub(crate) library: String,
     /// Requests that should have been answered by 200.
     answers: usize,
-    /// Those that were not, and tables without a row.
+    /// Those that were not.
     failures: usize,
+    /// Rows of all tables.
+    rows: usize,
 }
 
 fn main() -> ExitCode {
     match run(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(err) => {
-            eprintln!("{err}");
+            eprintln!("{}", causes(err.as_ref()));
             ExitCode::FAILURE
         }
     }
@@ -75,6 +78,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         library: Process::this().onnx_runtime(),
         answers: 0,
         failures: 0,
+        rows: 0,
     };
     let machine = Machine::look();
     closed::measure(&mut bench)?;
@@ -82,10 +86,14 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     stream::measure(&mut bench)?;
     start::measure(&mut bench)?;
     generator::measure(&mut bench)?;
+    let Bench { answers, failures, rows, .. } = bench;
+    if rows == 0 {
+        return Err("--only names nothing; there is closed/KIND/ROUTE/CONNECTIONS, open/KIND, stream/KIND, start and generator, \
+             where KIND is face, vga or 12mp and ROUTE is compare or embed".into());
+    }
     machine.describe(&bench);
-    let Bench { answers, failures, .. } = bench;
     if bench.arguments.quick && (answers == 0 || 0 < failures) {
-        return Err(format!("of {answers} requests and all tables, {failures} went wrong").into());
+        return Err(format!("{failures} of {answers} requests were not answered by 200").into());
     }
     Ok(())
 }
@@ -116,8 +124,8 @@ impl Bench {
         }
     }
 
-    /// Takes note of a table that should not be empty.
-    pub(crate) fn expect_rows(&mut self, table: &Table) {
-        self.failures += usize::from(table.rows() == 0);
+    /// Takes note of a finished table.
+    pub(crate) fn told(&mut self, table: &Table) {
+        self.rows += table.rows();
     }
 }

@@ -73,7 +73,7 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
             }
         }
     }
-    bench.expect_rows(&table);
+    bench.told(&table);
     Ok(())
 }
 

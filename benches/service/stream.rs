@@ -60,7 +60,7 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
             bench.expect_answers(outcomes.iter().flatten().flat_map(|it| &it.samples));
         }
     }
-    bench.expect_rows(&table);
+    bench.told(&table);
     Ok(())
 }
 
