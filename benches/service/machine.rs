@@ -16,6 +16,8 @@ pub(crate) struct Machine {
     /// CPU seconds of all processes, and of ours.
     busy: f64,
     ours: f64,
+    /// What the tree was at, which may move while this runs.
+    commit: String,
 }
 
 /// A share of the cores beyond which others disturb what is measured by the clock.
@@ -23,14 +25,15 @@ const QUIET: f64 = 0.03;
 
 impl Machine {
     pub(crate) fn look() -> Self {
-        Self { begun: Instant::now(), busy: busy().as_secs_f64(), ours: ours() }
+        let git = ["-C", env!("CARGO_MANIFEST_DIR"), "describe", "--always", "--dirty"];
+        let commit = said_by(Command::new("git").args(git));
+        Self { begun: Instant::now(), busy: busy().as_secs_f64(), ours: ours(), commit }
     }
 
     /// Prints what somebody must know to compare figures with these. All servers have been ended by now.
     pub(crate) fn describe(&self, bench: &Bench) {
         let tower = bench.floor.description();
         let others = self.others();
-        let git = ["-C", env!("CARGO_MANIFEST_DIR"), "describe", "--always", "--dirty"];
         let facts = [
             ("date", said_by(Command::new("date").args(["-u", "+%F %H:%M UTC"]))),
             ("arguments", Arguments::given()),
@@ -38,14 +41,7 @@ impl Machine {
             ("taken by others meanwhile", format!("{} of all cores", percent(others))),
             ("kernel", read("/proc/sys/kernel/osrelease")),
             ("rustc", said_by(Command::new("rustc").arg("--version"))),
-            (
-                "siamese",
-                format!(
-                    "{} ({})",
-                    env!("CARGO_PKG_VERSION"),
-                    said_by(Command::new("git").args(git))
-                ),
-            ),
+            ("siamese", format!("{} ({})", env!("CARGO_PKG_VERSION"), self.commit)),
             ("ONNX Runtime", bench.library.clone()),
             ("tower", format!("{}, {}", tower.card.name, tower.digest)),
             ("the server ran it as", plans(bench)),
