@@ -12,7 +12,7 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 use siamese::batch::Batcher;
 use siamese::cache::Key;
 use siamese::model::{Device, Embedded, OnnxTower, Options, Tower, TowerError};
-use siamese::picture::{Limits, Picture, Pixels, decode};
+use siamese::picture::{Limits, Pixels};
 use siamese::score::Embedding;
 use tokio::sync::{mpsc, oneshot};
 
@@ -41,29 +41,18 @@ fn upload(kind: Kind) -> Vec<u8> {
     kind.uploads().expect("the pictures are made").swap_remove(0)
 }
 
-fn decoded(upload: &[u8]) -> Picture {
-    decode(upload, &Limits::default()).expect("it decodes")
-}
-
-/// From an upload to a picture, and on to what the shipped tower reads.
+/// From an upload to what the shipped tower reads.
 fn preparing(criterion: &mut Criterion, tower: &OnnxTower) {
     let preparation = &tower.card().preparation;
+    let limits = Limits::default();
     let mut group = criterion.benchmark_group("picture");
     for kind in Kind::ALL {
         let upload = upload(kind);
         group.bench_with_input(
-            BenchmarkId::new("decode", kind.name()),
+            BenchmarkId::from_parameter(kind.name()),
             &upload,
             |bencher, upload| {
-                bencher.iter(|| decoded(upload));
-            },
-        );
-        let picture = decoded(&upload);
-        group.bench_with_input(
-            BenchmarkId::new("prepare", kind.name()),
-            &picture,
-            |bencher, picture| {
-                bencher.iter(|| preparation.prepare(picture));
+                bencher.iter(|| preparation.prepare(upload, &limits));
             },
         );
     }
@@ -71,8 +60,8 @@ fn preparing(criterion: &mut Criterion, tower: &OnnxTower) {
 
 /// A run of the shipped tower.
 fn running(criterion: &mut Criterion, tower: &mut OnnxTower) {
-    let picture = decoded(&upload(Kind::Face));
-    let pixels = tower.card().preparation.prepare(&picture).expect("it is prepared");
+    let (preparation, upload) = (&tower.card().preparation, upload(Kind::Face));
+    let pixels = preparation.prepare(&upload, &Limits::default()).expect("it is prepared");
     let mut group = criterion.benchmark_group("tower");
     for batch in [1, 32] {
         let pixels = vec![pixels.clone(); batch];

@@ -13,7 +13,8 @@ writes into `tests/fixtures`:
 - `faces/`: with `--faces`, two photographs of each of four people of the ORL faces
   (`DIR/sN/M.pgm`), as JPEG and PNG; without it, those already there are used;
 - `pictures/expected.bin` and `pictures/manifest.json`: Pillow's result of each preparation, one
-  byte a channel, the channels of a pixel side by side, and where in the file it stands.
+  byte a channel, the channels of a pixel side by side, and where in the file it stands; with
+  the tolerance where a JPEG so large is not decoded in full.
 
 A result is `exif_transpose`, `convert`, then `resize`, `ImageOps.pad` or `ImageOps.fit` with
 `BILINEAR`. Three cases are ours rather than Pillow's; the manifest marks the first two:
@@ -52,9 +53,22 @@ MANY = SMALL + [
     ("grey", "crop", 48, 31),
     ("rgb", "stretch", 3, 50),
 ]
+# For large JPEGs: at a quarter and an eighth of their size, three times, then at all of it.
+LARGE = [
+    ("grey", "stretch", 13, 12),
+    ("grey", "stretch", 6, 5),
+    ("grey", "pad", 14, 17),
+    ("grey", "pad", 8, 5),
+    ("grey", "crop", 12, 9),
+    ("grey", "crop", 5, 6),
+    ("rgb", "stretch", 10, 10),
+    ("grey", "stretch", 20, 18),
+]
+# How many of a JPEG's pixels become one, along each side, where it is decoded at a quarter.
+REDUCED_FROM = 30
 
 
-def art(width, height):
+def art(width, height, grain=0.06):
     """A scene of smooth light, saturated colours, hard edges and fine grain, as uint8 RGB."""
     rows, columns = np.mgrid[0:height, 0:width]
     x, y = columns / width, rows / height
@@ -74,8 +88,8 @@ def art(width, height):
     ]:
         scene[(x - across) ** 2 + (y - down) ** 2 < 0.02] = colour
     scene[(abs(x - 0.5) < 0.05) & (rows // 2 % 2 == 0)] = (1, 1, 0)
-    grain = (columns * 73856093 ^ rows * 19349663) * 2654435761 % 2**32 / 2**32 - 0.5
-    scene += 0.06 * grain[..., None]
+    noise = (columns * 73856093 ^ rows * 19349663) * 2654435761 % 2**32 / 2**32 - 0.5
+    scene += grain * noise[..., None]
     return np.clip(np.rint(scene * 255), 0, 255).astype(np.uint8)
 
 
@@ -197,6 +211,14 @@ def made_pictures():
     yield "row.jpg", saved(Image.fromarray(art(240, 1)), "JPEG", quality=90), None
     yield "pixel.jpg", saved(Image.fromarray(art(1, 1)), "JPEG", quality=90), None
     yield "large.jpg", saved(Image.fromarray(art(1000, 750)), "JPEG", quality=15), None
+    # As little saturated as a photograph: what a decoder clips can't be had from a fraction.
+    wide, high = [Image.fromarray(art(*size, 0) // 2 + 64) for size in ((521, 397), (403, 525))]
+    yield "reduced.jpg", saved(wide, "JPEG", quality=60, subsampling="4:2:0"), None
+    yield "reduced-444.jpg", saved(wide, "JPEG", quality=40, subsampling="4:4:4"), None
+    yield "reduced-progressive.jpg", saved(high, "JPEG", quality=60, subsampling="4:2:0", progressive=True), None
+    yield "reduced-grey.jpg", saved(high.convert("L"), "JPEG", quality=60), None
+    for orientation in (3, 6):
+        yield f"reduced-orientation-{orientation}.jpg", saved(wide, "JPEG", quality=40, exif=exif(orientation)), None
     yield "middling.jpg", saved(Image.fromarray(art(250, 187)), "JPEG", quality=80), None
 
     yield "rgb.png", saved(rgb, "PNG"), None
@@ -281,6 +303,17 @@ def prepared(image, colour, fit, width, height):
     return np.asarray(image).tobytes()
 
 
+def tolerance(name, image, colour, fit, width, height):
+    """How far a byte may be off: 0, or 1 where a JPEG is decoded at a fraction of its size, or 3
+    where it is saturated besides."""
+    if not name.endswith(".jpg") or (colour == "rgb" and image.mode != "L"):
+        return 0
+    along, down = image.width / width, image.height / height
+    if (max(along, down) if fit == "pad" else min(along, down)) < REDUCED_FROM:
+        return 0
+    return 1 if "reduced" in name else 3
+
+
 def padded(image, size):
     """`ImageOps.pad`, but of a picture too thin for it the one pixel that it leaves out."""
     inner = ImageOps.contain(image, size, Image.Resampling.BILINEAR)
@@ -318,7 +351,9 @@ def main():
         results = []
         for colour, fit, width, height in preparations:
             result = prepared(image, colour, fit, width, height)
-            results.append({"colour": colour, "fit": fit, "width": width, "height": height, "at": len(expected)})
+            result_of = {"colour": colour, "fit": fit, "width": width, "height": height, "at": len(expected)}
+            off = tolerance(path, image, colour, fit, width, height)
+            results.append(result_of | ({"tolerance": off} if off else {}))
             expected.extend(result)
         entry = {"path": path, "width": image.width, "height": image.height, "results": results}
         pictures.append(entry | ({"note": note} if note else {}))
@@ -328,6 +363,8 @@ def main():
         image = instead or ImageOps.exif_transpose(Image.open(io.BytesIO(upload)))
         as_it_is = ("rgb", "stretch", image.width, image.height)
         preparations = MANY if max(image.size) > 100 else [as_it_is, *SMALL]
+        if name.startswith("reduced"):
+            preparations = LARGE
         add(f"pictures/{name}", image, preparations, "expected by our rule" if instead else None)
     for person, photograph in FACES:
         path = f"faces/s{person}_{photograph}.jpg"

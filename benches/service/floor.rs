@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use siamese::model::{Description, Device, OnnxTower, Options, Tower};
-use siamese::picture::{Limits, Pixels, Preparation, decode};
+use siamese::picture::{Limits, Pixels, Preparation};
 
 use crate::Failure;
 use crate::pictures::Kind;
@@ -194,6 +194,5 @@ fn prepare_all(preparation: &Preparation, uploads: &[&[u8]], decoders: usize) ->
 }
 
 fn prepare(preparation: &Preparation, upload: &[u8]) -> Pixels {
-    let picture = decode(upload, &Limits::default()).expect("a fixture decodes");
-    preparation.prepare(&picture).expect("a fixture is prepared")
+    preparation.prepare(upload, &Limits::default()).expect("a fixture is prepared")
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Failure, Outcome, TowerArgs, load};
 use crate::judgement::{Criterion, Judge, Judgement};
 use crate::model::{OnnxTower, Signature, Tower};
-use crate::picture::{self, Limits, Pixels};
+use crate::picture::{Limits, Pixels};
 use crate::score::{Threshold, Verdict};
 use crate::telemetry;
 
@@ -96,7 +96,5 @@ impl Compare {
 pub(super) fn prepare(path: &Path, tower: &OnnxTower, limits: &Limits) -> Result<Pixels, Failure> {
     let named = |why: &dyn std::fmt::Display| Failure::Caller(format!("{}: {why}", path.display()));
     let upload = std::fs::read(path).map_err(|err| named(&err))?;
-    picture::decode(&upload, limits)
-        .and_then(|picture| tower.card().preparation.prepare(&picture))
-        .map_err(|err| named(&err))
+    tower.card().preparation.prepare(&upload, limits).map_err(|err| named(&err))
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{Embedded, Tower, TowerError};
-use crate::picture::{self, Limits, PictureError, Pixels, Preparation};
+use crate::picture::{Limits, PictureError, Pixels, Preparation};
 use crate::score::InvalidEmbedding;
 
 /// Tiny pictures, and the distances of some pairs of them.
@@ -90,8 +90,8 @@ impl GoldenCheck {
             let bytes = BASE64
                 .decode(text)
                 .map_err(|_| GoldenError::Malformed("a picture is not base64"))?;
-            picture::decode(&bytes, &Limits::default())
-                .and_then(|picture| preparation.prepare(&picture))
+            preparation
+                .prepare(&bytes, &Limits::default())
                 .map_err(|err| GoldenError::Picture(index, err))
         };
         let pixels = pictures.iter().enumerate().map(prepare).collect::<Result<_, _>>()?;

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use image::ImageError;
 use thiserror::Error;
 
-/// Why bytes are not a [`Picture`](super::Picture).
+/// Why an upload can't be made into [`Pixels`](super::Pixels).
 #[derive(Debug, Error)]
 pub enum PictureError {
     /// There are no bytes at all.

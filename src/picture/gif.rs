@@ -8,8 +8,8 @@ use image::error::{DecodingError, ImageFormatHint};
 use image::{ImageError, ImageFormat, RgbImage};
 
 use super::decode::no_pixels;
-use super::samples::Samples;
-use super::{Limits, Picture, PictureError};
+use super::samples::{Picture, Samples};
+use super::{Limits, PictureError};
 
 /// Decodes the first frame, on its screen.
 pub(super) fn decode(upload: &[u8], limits: &Limits) -> Result<Picture, PictureError> {
@@ -45,7 +45,8 @@ pub(super) fn decode(upload: &[u8], limits: &Limits) -> Result<Picture, PictureE
         (Ok(width), Ok(height)) => RgbImage::from_raw(width, height, canvas.into_flattened()),
         _ => None,
     };
-    Ok(Picture(Samples::Rgb(image.expect("two sums of 16 bits fit 32, and the canvas has them"))))
+    let image = image.expect("two sums of 16 bits fit 32, and the canvas has them");
+    Ok(Picture::new(Samples::Rgb(image)))
 }
 
 /// A palette of 256 colours: those missing are greys, as in Pillow.

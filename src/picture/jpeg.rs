@@ -2,21 +2,34 @@
 //!
 //! Towers are trained on what libjpeg-turbo makes of a JPEG, in Pillow and torchvision
 //! alike. The decoder of `image` brings chroma to full size differently: by up to 21 of 255.
+//! A large one is decoded at a fraction of its size where the result shows nothing of it.
 
 use image::error::{DecodingError, ImageFormatHint, UnsupportedError, UnsupportedErrorKind};
 use image::metadata::Orientation;
 use image::{GrayImage, ImageError, ImageFormat, RgbImage};
-use libjpeg_turbo_rs::{DecodeLimits, Decoder, JpegError, PixelFormat};
+use libjpeg_turbo_rs::{DecodeLimits, Decoder, FrameHeader, JpegError, PixelFormat, ScalingFactor};
 
 use super::decode::no_pixels;
-use super::samples::Samples;
-use super::{Limits, Picture, PictureError};
+use super::fit::{Size, Target};
+use super::samples::{Picture, Samples};
+use super::{Colour, Limits, PictureError};
 
 /// The most scans of a progressive JPEG: encoders write about ten, and each costs a whole pass.
 const MAX_SCANS: usize = 100;
 
-/// Decodes a JPEG of one, three or four components.
-pub(super) fn decode(upload: &[u8], limits: &Limits) -> Result<Picture, PictureError> {
+/// How many decoded samples, along each side, one of the target's pixels must be made of at least.
+///
+/// From there on no pixel was more than 1/255 off on photographs, of 390,000 at a quarter and
+/// 94,000 at an eighth; with four samples one in 150 was, by up to 4/255.
+const ENOUGH: f32 = 7.5;
+
+/// Decodes a JPEG of one, three or four components, at a fraction of its size where that is
+/// enough for the target.
+pub(super) fn decode(
+    upload: &[u8],
+    limits: &Limits,
+    target: &Target,
+) -> Result<Picture, PictureError> {
     let decoder_limits = DecodeLimits {
         max_pixels: limits.max_pixels,
         max_scans: MAX_SCANS,
@@ -24,7 +37,8 @@ pub(super) fn decode(upload: &[u8], limits: &Limits) -> Result<Picture, PictureE
         ..DecodeLimits::default()
     };
     let mut decoder = Decoder::new_with_limits(upload, decoder_limits).map_err(refusal)?;
-    if decoder.header().width == 0 || decoder.header().height == 0 {
+    let (width, height) = (u32::from(decoder.header().width), u32::from(decoder.header().height));
+    if width == 0 || height == 0 {
         return Err(no_pixels(ImageFormat::Jpeg));
     }
     let format = match decoder.header().components.len() {
@@ -34,20 +48,46 @@ pub(super) fn decode(upload: &[u8], limits: &Limits) -> Result<Picture, PictureE
         _ => return Err(unsupported("components")),
     };
     decoder.set_output_format(format);
-    let image = decoder.decode_image().map_err(refusal)?;
-
     let orientation = decoder
         .exif_data()
         .and_then(Orientation::from_exif_chunk)
         .unwrap_or(Orientation::NoTransforms);
-    let (width, height) = (u32::from(decoder.header().width), u32::from(decoder.header().height));
+    let size = Size { width, height };
+    let halvings = halvings(decoder.header(), size.upright(orientation), target);
+    decoder.set_scale(ScalingFactor::try_new(1, 1 << halvings).map_err(refusal)?);
+    let image = decoder.decode_image().map_err(refusal)?;
+
+    let [columns, rows] =
+        [image.width, image.height].map(|it| u32::try_from(it).expect("at most 65535"));
     let samples = match format {
-        PixelFormat::Grayscale => GrayImage::from_raw(width, height, image.data).map(Samples::Grey),
-        PixelFormat::Rgb => RgbImage::from_raw(width, height, image.data).map(Samples::Rgb),
-        _ => RgbImage::from_raw(width, height, rgb(&image.data)).map(Samples::Rgb),
+        PixelFormat::Grayscale => GrayImage::from_raw(columns, rows, image.data).map(Samples::Grey),
+        PixelFormat::Rgb => RgbImage::from_raw(columns, rows, image.data).map(Samples::Rgb),
+        _ => RgbImage::from_raw(columns, rows, rgb(&image.data)).map(Samples::Rgb),
     };
     let samples = samples.ok_or_else(|| unsupported("the size of the output"))?;
-    Ok(Picture(samples).upright(orientation))
+    Ok(Picture::halved(samples, size, halvings).upright(orientation))
+}
+
+/// How often the sides can be halved in decoding: never, twice or thrice.
+///
+/// Never for a tower of colours, except that the picture is grey: the full decoder clips each
+/// pixel, so that a saturated area comes out paler than its mean, by up to 5/255 however many
+/// pixels one is made of. In grey that is within the bound. Once would be as slow as a full
+/// decode.
+fn halvings(header: &FrameHeader, upright: Size, target: &Target) -> u32 {
+    let is_grey = match header.components.len() {
+        1 => true,
+        3 => target.colour == Colour::Grey,
+        _ => false,
+    };
+    if !is_grey || header.precision != 8 || header.is_lossless {
+        return 0;
+    }
+    match target.shrinks(upright) {
+        shrinks if 8.0 * ENOUGH <= shrinks => 3,
+        shrinks if 4.0 * ENOUGH <= shrinks => 2,
+        _ => 0,
+    }
 }
 
 /// Turns CMYK, stored inverted as Adobe does, into RGB as Pillow does.
@@ -92,7 +132,31 @@ fn unsupported(feature: &str) -> PictureError {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Fit;
+    use super::super::side::Side;
     use super::*;
+
+    #[track_caller]
+    fn check(colour: Colour, [width, height]: [u32; 2], expected: [u32; 2]) {
+        let path = "tests/fixtures/pictures/reduced-orientation-6.jpg";
+        let upload = std::fs::read(path).expect("a picture");
+        let target = Target { size: Size { width, height }, colour, fit: Fit::Stretch };
+        let picture = decode(&upload, &Limits::default(), &target).expect("a picture");
+        assert_eq!(picture.size(), Size { width: 397, height: 521 });
+        assert_eq!([picture.columns(), picture.rows()].map(Side::samples), expected);
+    }
+
+    #[test]
+    fn what_is_large_is_decoded_at_a_fraction() {
+        check(Colour::Grey, [14, 17], [397, 521]);
+        check(Colour::Grey, [13, 17], [100, 131]);
+        check(Colour::Grey, [6, 8], [50, 66]);
+    }
+
+    #[test]
+    fn colours_are_decoded_in_full() {
+        check(Colour::Rgb, [6, 8], [397, 521]);
+    }
 
     #[test]
     fn ink_takes_light_away() {

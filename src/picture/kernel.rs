@@ -4,64 +4,70 @@
 //! of 16 bits where Pillow has 22, and makes its two passes in the other order. Its results are
 //! within 1/255, which moves a tower's embeddings by more than 1e-4.
 
+use super::side::Side;
+
 /// Binary digits of a coefficient after the point.
 const PRECISION: u32 = 22;
 
 /// How many of them are in [`Kernel::low`].
 const LOW: u32 = 11;
 
-/// For each place of a target's side, which places of a source's side it takes, and how much of
+/// For each place of a target's side, which samples of a source's side it takes, and how much of
 /// each.
 pub(super) struct Kernel {
-    /// First source place, and how many, for each target place.
+    /// First sample, and how many, for each target place.
     windows: Vec<(usize, usize)>,
-    /// The coefficients' upper digits, `longest` for each target place.
+    /// The coefficients' upper digits, of one window after another.
     ///
     /// A coefficient is `high * 2^LOW + low`. Apart they fit 16 bits, where processors multiply
     /// eight and more at once.
     high: Vec<i16>,
     low: Vec<i16>,
-    /// The longest window.
-    longest: usize,
 }
 
 impl Kernel {
-    /// Maps `from..to` of a side of `source` places onto `target` places.
+    /// Maps `from..to` of a side, in pixels, onto `target` places.
     ///
-    /// A target place is as wide as `(to - from) / target` source places; its triangle reaches
-    /// that far, but at least one place, to either side of its centre.
-    pub(super) fn new(source: usize, [from, to]: [f32; 2], target: usize) -> Self {
+    /// A target place is as wide as `(to - from) / target` pixels; its triangle reaches that far,
+    /// but at least one pixel, to either side of its centre. A sample that stands for several
+    /// pixels has the weights of them all.
+    pub(super) fn new(side: Side, [from, to]: [f32; 2], target: usize) -> Self {
+        let pixels = side.pixels() as usize;
         let scale = f64::from(to - from) / float(target);
         let reach = scale.max(1.0);
-        let longest = index(reach.ceil()) * 2 + 1;
+        let longest = (index(reach.ceil()) * 2 + 1).min(side.samples() as usize);
         let mut kernel = Self {
             windows: Vec::with_capacity(target),
-            high: vec![0; longest * target],
-            low: vec![0; longest * target],
-            longest,
+            high: Vec::with_capacity(longest * target),
+            low: Vec::with_capacity(longest * target),
         };
         let mut weights = Vec::with_capacity(longest);
         for place in 0..target {
             let centre = f64::from(from) + (float(place) + 0.5) * scale;
             let first = index(centre - reach + 0.5);
-            let end = index(centre + reach + 0.5).min(source);
+            let end = index(centre + reach + 0.5).min(pixels);
+            let first_sample = side.sample_of(first);
             weights.clear();
-            weights.extend((first..end).map(|it| {
-                let distance = (float(it) - centre + 0.5) * (1.0 / reach);
-                (1.0 - distance.abs()).max(0.0)
-            }));
-            let sum: f64 = weights.iter().sum();
-            let from = place * longest;
-            let halves = kernel.high[from..].iter_mut().zip(&mut kernel.low[from..]);
-            for ((high, low), weight) in halves.zip(&weights) {
-                [*high, *low] = fixed(if sum == 0.0 { *weight } else { weight / sum });
+            for pixel in first..end {
+                let distance = (float(pixel) - centre + 0.5) * (1.0 / reach);
+                let at = side.sample_of(pixel) - first_sample;
+                if at == weights.len() {
+                    weights.push(0.0);
+                }
+                weights[at] += (1.0 - distance.abs()).max(0.0);
             }
-            kernel.windows.push((first, weights.len()));
+            let sum: f64 = weights.iter().sum();
+            for weight in &weights {
+                let [high, low] = fixed(if sum == 0.0 { *weight } else { weight / sum });
+                kernel.high.push(high);
+                kernel.low.push(low);
+            }
+            kernel.windows.push((first_sample, weights.len()));
         }
         kernel
     }
 
-    /// The source places from the first to the last that any target place takes.
+    /// The samples from the first to the last that any target place takes.
     pub(super) fn span(&self) -> std::ops::Range<usize> {
         let first = self.windows.first().map_or(0, |(first, _)| *first);
         let end = self.windows.last().map_or(0, |(first, length)| first + length);
@@ -72,15 +78,11 @@ impl Kernel {
     ///
     /// # Shapes
     ///
-    /// - `source`: all places of the source's side
+    /// - `source`: all samples of the source's side
     /// - `target`: all places of the target's side
     pub(super) fn along(&self, source: &[u8], target: &mut [u8]) {
-        let coefficients =
-            self.high.chunks_exact(self.longest).zip(self.low.chunks_exact(self.longest));
-        for ((byte, (first, length)), (high, low)) in
-            target.iter_mut().zip(&self.windows).zip(coefficients)
-        {
-            *byte = weighted(&source[*first..first + length], &high[..*length], &low[..*length]);
+        for (byte, (first, high, low)) in target.iter_mut().zip(self.taps()) {
+            *byte = weighted(&source[first..first + high.len()], high, low);
         }
     }
 
@@ -93,13 +95,11 @@ impl Kernel {
     pub(super) fn across(&self, lines: &[u8], width: usize, target: &mut [u8]) {
         let skipped = self.span().start;
         let mut sums = vec![0; width];
-        for (place, line) in target.chunks_exact_mut(width).enumerate() {
-            let (first, length) = self.windows[place];
-            let lines = lines[(first - skipped) * width..].chunks_exact(width);
-            let from = place * self.longest;
+        for (line, (first, high, low)) in target.chunks_exact_mut(width).zip(self.taps()) {
+            let sources = lines[(first - skipped) * width..].chunks_exact(width);
             sums.fill(1 << (PRECISION - 1));
-            for (tap, source) in (from..from + length).zip(lines) {
-                let coefficient = (i32::from(self.high[tap]) << LOW) + i32::from(self.low[tap]);
+            for ((high, low), source) in high.iter().zip(low).zip(sources) {
+                let coefficient = (i32::from(*high) << LOW) + i32::from(*low);
                 for (sum, byte) in sums.iter_mut().zip(source) {
                     *sum += coefficient * i32::from(*byte);
                 }
@@ -108,6 +108,16 @@ impl Kernel {
                 *byte = whole(*sum);
             }
         }
+    }
+
+    /// The first sample and the coefficients' upper and lower digits, for each target place.
+    fn taps(&self) -> impl Iterator<Item = (usize, &[i16], &[i16])> {
+        let (mut high, mut low) = (&*self.high, &*self.low);
+        self.windows.iter().map(move |(first, length)| {
+            let taps = (*first, &high[..*length], &low[..*length]);
+            (high, low) = (&high[*length..], &low[*length..]);
+            taps
+        })
     }
 }
 
@@ -157,8 +167,9 @@ mod tests {
 
     #[track_caller]
     fn check(source: &[u8], expected: &[u8]) {
-        let side = f32::from(u16::try_from(source.len()).expect("a short line"));
-        let kernel = Kernel::new(source.len(), [0.0, side], expected.len());
+        let side = u16::try_from(source.len()).expect("a short line");
+        let whole = [0.0, f32::from(side)];
+        let kernel = Kernel::new(Side::whole(side.into()), whole, expected.len());
         let mut along = vec![0; expected.len()];
         kernel.along(source, &mut along);
         assert_eq!(along, expected);

@@ -1,13 +1,14 @@
 //! From a stranger's bytes to the pixels a tower reads.
 //!
-//! An *upload* (bytes as received) is decoded to an upright [`Picture`], which a tower's
-//! [`Preparation`] turns into [`Pixels`]: colour first, then size, then scale. The results are
-//! those of Pillow's `convert` and `resize(..., BILINEAR)`, because that is what towers are
-//! trained on. Knows no tower, no queue and no HTTP.
+//! An *upload* (bytes as received) is decoded to an upright *picture*, which is turned into the
+//! [`Pixels`] that a tower's [`Preparation`] asks for: colour first, then size, then scale. The
+//! results are those of Pillow's `convert` and `resize(..., BILINEAR)`, because that is what
+//! towers are trained on. Knows no tower, no queue and no HTTP.
 
 mod colour;
 mod decode;
 mod error;
+mod fit;
 mod gif;
 mod jpeg;
 mod kernel;
@@ -15,11 +16,11 @@ mod pixels;
 mod preparation;
 mod resize;
 mod samples;
+mod side;
 
 pub use colour::Colour;
-pub use decode::{Limits, decode};
+pub use decode::Limits;
 pub use error::PictureError;
+pub use fit::Fit;
 pub use pixels::Pixels;
 pub use preparation::{InvalidPreparation, Preparation};
-pub use resize::Fit;
-pub use samples::Picture;

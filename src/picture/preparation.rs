@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::decode::decode;
 use super::error::guard;
-use super::resize::{Size, fit};
-use super::{Colour, Fit, Picture, PictureError, Pixels};
+use super::fit::{Size, Target};
+use super::resize::fit;
+use super::{Colour, Fit, Limits, PictureError, Pixels};
 
 /// The longest side of a tower's input.
 const MAX_SIDE: u32 = 4_096;
@@ -74,15 +76,23 @@ impl Preparation {
         Ok(())
     }
 
-    /// Turns a picture into what the tower reads. A panic in resizing is an error.
+    /// Turns an upload into what the tower reads.
+    ///
+    /// Never panics on an upload: a panic in decoding or resizing is [`PictureError::Panicked`].
     ///
     /// # Panics
     ///
     /// If it is not [valid](Self::validate).
-    pub fn prepare(&self, picture: &Picture) -> Result<Pixels, PictureError> {
-        let [channels, height, width] = self.shape();
+    pub fn prepare(&self, upload: &[u8], limits: &Limits) -> Result<Pixels, PictureError> {
         let size = Size { width: self.width, height: self.height };
-        let planes = guard(|| Ok(fit(picture, self.colour, size, self.fit)))?;
+        let target = Target { size, colour: self.colour, fit: self.fit };
+        let planes = guard(|| Ok(fit(&decode(upload, limits, &target)?, &target)))?;
+        Ok(self.scaled(&planes))
+    }
+
+    /// Bytes, plane after plane, as the tower's numbers.
+    fn scaled(&self, planes: &[u8]) -> Pixels {
+        let [channels, height, width] = self.shape();
         let mut values = Vec::with_capacity(channels * height * width);
         // The one plane of a grey picture serves all channels.
         let planes = planes.chunks_exact(height * width).cycle();
@@ -90,7 +100,7 @@ impl Preparation {
             let table = self.table(channel);
             values.extend(plane.iter().map(|it| table[usize::from(*it)]));
         }
-        Ok(Pixels::new(values))
+        Pixels::new(values)
     }
 
     /// What each of the 256 bytes becomes in a channel.
@@ -108,9 +118,6 @@ impl Preparation {
 
 #[cfg(test)]
 mod tests {
-    use image::RgbImage;
-
-    use super::super::samples::Samples;
     use super::*;
 
     fn preparation(colour: Colour) -> Preparation {
@@ -125,14 +132,14 @@ mod tests {
         }
     }
 
-    fn two_pixels() -> Picture {
-        let image = RgbImage::from_raw(2, 1, vec![255, 0, 0, 10, 20, 30]);
-        Picture(Samples::Rgb(image.expect("two pixels")))
+    fn two_pixels(preparation: &Preparation) -> Pixels {
+        let upload = b"P6 2 1 255\n\xff\0\0\x0a\x14\x1e";
+        preparation.prepare(upload, &Limits::default()).expect("pixels")
     }
 
     #[test]
     fn channels_come_first() {
-        let pixels = preparation(Colour::Rgb).prepare(&two_pixels()).expect("pixels");
+        let pixels = two_pixels(&preparation(Colour::Rgb));
         assert_eq!(pixels.values(), [255.0, 10.0, 0.0, 20.0, 0.0, 30.0]);
     }
 
@@ -144,14 +151,28 @@ mod tests {
             std: vec![1.0, 2.0, 4.0],
             ..preparation(Colour::Rgb)
         };
-        let pixels = rgb.prepare(&two_pixels()).expect("pixels");
+        let pixels = two_pixels(&rgb);
         assert_eq!(pixels.values(), [126.5, 4.0, -1.0, 4.0, -0.75, 3.0]);
     }
 
     #[test]
     fn grey_is_luma() {
-        let pixels = preparation(Colour::Grey).prepare(&two_pixels()).expect("pixels");
+        let pixels = two_pixels(&preparation(Colour::Grey));
         assert_eq!(pixels.values(), [76.0, 18.0]);
+    }
+
+    #[test]
+    fn no_bytes_are_no_picture() {
+        let answer = preparation(Colour::Grey).prepare(b"", &Limits::default());
+        assert!(matches!(answer, Err(PictureError::Empty)));
+    }
+
+    #[test]
+    fn text_is_no_picture() {
+        for upload in [&b"hello"[..], b"\0", b"<svg/>", b"%PDF-1.7", b"\x89P", b"\xff"] {
+            let answer = preparation(Colour::Grey).prepare(upload, &Limits::default());
+            assert!(matches!(answer, Err(PictureError::UnknownFormat)), "{upload:?}");
+        }
     }
 
     #[test]

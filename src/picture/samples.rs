@@ -5,42 +5,64 @@ use image::{GrayImage, RgbImage, imageops};
 
 use super::Colour;
 use super::colour::luma;
+use super::fit::Size;
+use super::side::Side;
 
-/// A decoded picture, upright, of 8 bits a channel.
+/// A decoded picture of 8 bits a channel.
 ///
 /// A grey upload stays grey: its one channel is not tripled until a tower wants three.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Picture(pub(super) Samples);
+pub(super) struct Picture {
+    samples: Samples,
+    columns: Side,
+    rows: Side,
+}
 
 /// The channels that a picture has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Samples {
-    /// One byte a pixel.
+    /// One byte a sample.
     Grey(GrayImage),
     /// Red, green, blue.
     Rgb(RgbImage),
 }
 
 impl Picture {
-    /// Columns, at least 1.
-    pub fn width(&self) -> u32 {
-        match &self.0 {
-            Samples::Grey(image) => image.width(),
-            Samples::Rgb(image) => image.width(),
-        }
+    /// Takes samples that are a pixel each.
+    pub(super) fn new(samples: Samples) -> Self {
+        let [columns, rows] = samples.size().map(Side::whole);
+        Self { samples, columns, rows }
     }
 
-    /// Rows, at least 1.
-    pub fn height(&self) -> u32 {
-        match &self.0 {
-            Samples::Grey(image) => image.height(),
-            Samples::Rgb(image) => image.height(),
-        }
+    /// Takes a picture of `width` by `height` pixels that its decoder has halved so many times.
+    ///
+    /// # Panics
+    ///
+    /// If it has not as many samples as that makes.
+    pub(super) fn halved(samples: Samples, size: Size, halvings: u32) -> Self {
+        let [columns, rows] = [size.width, size.height].map(|it| Side::halved(it, halvings));
+        assert_eq!(samples.size(), [columns, rows].map(Side::samples), "not halved as said");
+        Self { samples, columns, rows }
+    }
+
+    /// From left to right.
+    pub(super) fn columns(&self) -> Side {
+        self.columns
+    }
+
+    /// From top to bottom.
+    pub(super) fn rows(&self) -> Side {
+        self.rows
+    }
+
+    /// Columns and rows of pixels.
+    pub(super) fn size(&self) -> Size {
+        Size { width: self.columns.pixels(), height: self.rows.pixels() }
     }
 
     /// How many planes it has in `colour`: a grey picture has but one, also where three are wanted.
     pub(super) fn planes(&self, colour: Colour) -> usize {
-        match self.0 {
+        match self.samples {
             Samples::Grey(_) => 1,
             Samples::Rgb(_) => colour.channels(),
         }
@@ -48,8 +70,8 @@ impl Picture {
 
     /// Reads a row into as many planes as it [has](Self::planes), each as long as it is wide.
     pub(super) fn read_row(&self, row: usize, planes: &mut [Vec<u8>]) {
-        let width = self.width() as usize;
-        match (&self.0, planes) {
+        let width = self.columns.samples() as usize;
+        match (&self.samples, planes) {
             (Samples::Grey(image), [grey]) => {
                 grey.copy_from_slice(&image.as_raw()[row * width..][..width]);
             }
@@ -72,10 +94,33 @@ impl Picture {
 
     /// Turns it upright, as its camera says it was held.
     pub(super) fn upright(self, orientation: Orientation) -> Self {
-        match self.0 {
-            Samples::Grey(image) => Self(Samples::Grey(turn(image, orientation))),
-            Samples::Rgb(image) => Self(Samples::Rgb(turn(image, orientation))),
-        }
+        let Self { samples, columns, rows } = self;
+        let samples = match samples {
+            Samples::Grey(image) => Samples::Grey(turn(image, orientation)),
+            Samples::Rgb(image) => Samples::Rgb(turn(image, orientation)),
+        };
+        let [columns, rows] = match orientation {
+            Orientation::NoTransforms => [columns, rows],
+            Orientation::FlipHorizontal => [columns.mirrored(), rows],
+            Orientation::FlipVertical => [columns, rows.mirrored()],
+            Orientation::Rotate180 => [columns.mirrored(), rows.mirrored()],
+            Orientation::Rotate90 => [rows.mirrored(), columns],
+            Orientation::Rotate270 => [rows, columns.mirrored()],
+            Orientation::Rotate90FlipH => [rows, columns],
+            Orientation::Rotate270FlipH => [rows.mirrored(), columns.mirrored()],
+        };
+        Self { samples, columns, rows }
+    }
+}
+
+impl Samples {
+    /// Columns and rows.
+    fn size(&self) -> [u32; 2] {
+        let (width, height) = match self {
+            Self::Grey(image) => image.dimensions(),
+            Self::Rgb(image) => image.dimensions(),
+        };
+        [width, height]
     }
 }
 

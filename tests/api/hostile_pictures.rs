@@ -1,6 +1,22 @@
 //! Uploads made to harm: what they claim, and what they leave out.
 
-use siamese::picture::{Limits, PictureError, decode};
+use std::time::{Duration, Instant};
+
+use siamese::picture::{Colour, Fit, Limits, PictureError, Pixels, Preparation};
+
+/// Prepares an upload for a tower so small that a large JPEG is decoded at an eighth of its size.
+fn prepare(upload: &[u8], limits: &Limits) -> Result<Pixels, PictureError> {
+    let preparation = Preparation {
+        height: 5,
+        width: 6,
+        colour: Colour::Grey,
+        fit: Fit::Stretch,
+        scale: 1.0,
+        mean: vec![0.0],
+        std: vec![1.0],
+    };
+    preparation.prepare(upload, limits)
+}
 
 /// Headers that claim far more than follows: decoding any of them would end in another error.
 fn claims() -> Vec<(&'static str, Vec<u8>)> {
@@ -89,7 +105,7 @@ fn crc32(name: &[u8], body: &[u8]) -> u32 {
 fn a_claim_of_too_many_pixels_is_refused_by_the_header_alone() {
     for (format, upload) in claims() {
         assert!(upload.len() < 200, "{format}");
-        let answer = decode(&upload, &Limits::default());
+        let answer = prepare(&upload, &Limits::default());
         assert!(matches!(answer, Err(PictureError::TooLarge)), "{format}: {answer:?}");
     }
 }
@@ -98,7 +114,7 @@ fn a_claim_of_too_many_pixels_is_refused_by_the_header_alone() {
 fn a_claim_within_the_limits_that_is_not_kept_is_refused() {
     for upload in [jpeg_of(640, 480), b"P6 640 480 255\n123".to_vec(), b"P3 9 9 255\n1 2".to_vec()]
     {
-        let answer = decode(&upload, &Limits::default());
+        let answer = prepare(&upload, &Limits::default());
         assert!(
             matches!(answer, Err(PictureError::CutShort | PictureError::Corrupt(_))),
             "{answer:?}"
@@ -116,7 +132,7 @@ fn a_picture_without_pixels_is_corrupt() {
         &jpeg_of(0, 8),
         &jpeg_of(8, 0),
     ] {
-        let answer = decode(upload, &Limits::default());
+        let answer = prepare(upload, &Limits::default());
         assert!(matches!(answer, Err(PictureError::Corrupt(_))), "{upload:?}: {answer:?}");
     }
 }
@@ -125,9 +141,56 @@ fn a_picture_without_pixels_is_corrupt() {
 fn a_picture_that_is_only_a_beginning_is_refused() {
     for (format, upload) in claims() {
         for length in 0..upload.len().min(30) {
-            let answer = decode(&upload[..length], &Limits::default());
+            let answer = prepare(&upload[..length], &Limits::default());
             assert!(answer.is_err(), "{format} at {length}");
             assert!(!matches!(answer, Err(PictureError::Panicked)), "{format} at {length}");
+        }
+    }
+}
+
+/// The coded bytes of a baseline, a progressive and a grey JPEG, each large for its tower.
+fn large_jpegs() -> [(&'static str, Vec<u8>); 3] {
+    ["reduced", "reduced-progressive", "reduced-grey"].map(|name| {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/pictures");
+        let upload = std::fs::read(format!("{folder}/{name}.jpg")).expect("a picture");
+        (name, upload)
+    })
+}
+
+#[test]
+fn a_large_jpeg_with_any_byte_amiss_neither_panics_nor_takes_long() {
+    for (name, upload) in large_jpegs() {
+        let begun = Instant::now();
+        for at in (0..upload.len()).step_by(97).chain(0..600) {
+            for byte in [0, 0x7f, 0xff] {
+                let mut upload = upload.clone();
+                upload[at] = byte;
+                let answer = prepare(&upload, &Limits::default());
+                assert!(!matches!(answer, Err(PictureError::Panicked)), "{name}: {byte} at {at}");
+            }
+        }
+        assert!(begun.elapsed() < Duration::from_mins(2), "{name}");
+    }
+}
+
+#[test]
+fn a_large_jpeg_that_claims_other_sides_is_refused_or_decoded_within_the_limits() {
+    for (name, upload) in large_jpegs() {
+        let frame = upload
+            .windows(2)
+            .position(|it| it[0] == 0xff && matches!(it[1], 0xc0 | 0xc2))
+            .expect("a frame's header");
+        let sides = [0, 1, 7, 8, 9, 300, 4_000, 65_535];
+        for (height, width) in sides.into_iter().flat_map(|it| sides.map(|other| (it, other))) {
+            let mut upload = upload.clone();
+            upload[frame + 5..frame + 7].copy_from_slice(&u16::to_be_bytes(height));
+            upload[frame + 7..frame + 9].copy_from_slice(&u16::to_be_bytes(width));
+            let answer = prepare(&upload, &Limits::default());
+            assert!(!matches!(answer, Err(PictureError::Panicked)), "{name}: {width}x{height}");
+            let pixels = u64::from(width) * u64::from(height);
+            if Limits::default().max_pixels < pixels {
+                assert!(matches!(answer, Err(PictureError::TooLarge)), "{name}: {answer:?}");
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use siamese::model::{Device, OnnxTower, Options, Tower};
-use siamese::picture::{Limits, Pixels, decode};
+use siamese::picture::{Limits, Pixels};
 use tempfile::TempDir;
 
 use crate::app::{App, face, fixture, load, shipped};
@@ -169,8 +169,7 @@ fn a_distance_does_not_depend_on_its_batch() {
     let [mut pictures, others] =
         [&["s1_1.jpg", "s5_1.jpg"][..], &["s1_2.jpg", "s9_1.jpg"]].map(|names| {
             let prepare = |name: &&str| {
-                let picture = decode(&face(name), &Limits::default()).expect("a picture");
-                tower.card().preparation.prepare(&picture).expect("pixels")
+                tower.card().preparation.prepare(&face(name), &Limits::default()).expect("pixels")
             };
             names.iter().map(prepare).collect::<Vec<Pixels>>()
         });

@@ -3,7 +3,7 @@
 use std::fs;
 
 use sha2::{Digest, Sha256};
-use siamese::picture::{Limits, Pixels, Preparation, decode};
+use siamese::picture::{Limits, Pixels, Preparation};
 
 use super::error::Unreadable;
 use super::{DataError, Folder, digest};
@@ -58,7 +58,7 @@ impl Gallery {
                         hasher.update(name.as_bytes());
                         hasher.update([0]);
                         hasher.update(Sha256::digest(&upload));
-                        Ok(preparation.prepare(&decode(&upload, &limits)?)?)
+                        Ok(preparation.prepare(&upload, &limits)?)
                     });
                 match prepared {
                     Ok(pixels) => samples.push(Sample { identity, name, pixels }),

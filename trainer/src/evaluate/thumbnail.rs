@@ -46,7 +46,7 @@ pub fn thumbnail(pixels: &Pixels, preparation: &Preparation) -> String {
 
 #[cfg(test)]
 mod tests {
-    use siamese::picture::{Colour, Fit, Limits, decode};
+    use siamese::picture::{Colour, Fit, Limits};
 
     use super::*;
 
@@ -69,9 +69,7 @@ mod tests {
             mean: vec![0.5, 0.4, 0.3],
             std: vec![0.2],
         };
-        let pixels = decode(&upload, &Limits::default())
-            .and_then(|it| preparation.prepare(&it))
-            .expect("pixels");
+        let pixels = preparation.prepare(&upload, &Limits::default()).expect("pixels");
 
         let uri = thumbnail(&pixels, &preparation);
 

@@ -17,7 +17,7 @@ use prost::Message;
 use siamese::model::{
     self, Card, Golden, GoldenPair, Length, LoadError, OnnxTower, Options, Tower, TowerError,
 };
-use siamese::picture::{Limits, PictureError, Pixels, decode};
+use siamese::picture::{Limits, PictureError, Pixels};
 use siamese::score::{Embedding, InvalidEmbedding};
 use tempfile::NamedTempFile;
 use thiserror::Error;
@@ -152,7 +152,7 @@ fn golden_pairs(tower: &mut OnnxTower, card: &Card) -> Result<Golden, ExportErro
     let files = golden::pictures(&card.preparation);
     let pixels = files
         .iter()
-        .map(|file| card.preparation.prepare(&decode(file, &Limits::default())?))
+        .map(|file| card.preparation.prepare(file, &Limits::default()))
         .collect::<Result<Vec<_>, _>>()
         .map_err(ExportError::Golden)?;
     let embeddings = run(tower, &pixels)?;
