@@ -55,6 +55,7 @@ impl FromStr for Colour {
 /// The luma of Rec. 601 in Pillow's fixed point, exact to the bit.
 ///
 /// 19595, 38470 and 7471 are 0.299, 0.587 and 0.114 times 2^16, and their sum is 2^16.
+#[inline(always)]
 pub(super) fn luma([red, green, blue]: [u8; 3]) -> u8 {
     let sum = u32::from(red) * 19595 + u32::from(green) * 38470 + u32::from(blue) * 7471 + 0x8000;
     #[expect(clippy::cast_possible_truncation, reason = "the weights sum to 2^16: at most 255")]

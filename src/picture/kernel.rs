@@ -9,20 +9,22 @@ use super::side::Side;
 /// Binary digits of a coefficient after the point.
 const PRECISION: u32 = 22;
 
-/// How many of them are in [`Kernel::low`].
-const LOW: u32 = 11;
+/// A half in so many digits: what rounds.
+const HALF: i32 = 1 << (PRECISION - 1);
+
+/// How many samples are weighted at once.
+///
+/// Windows are filled up with coefficients of 0, so that the short ones of small pictures need no
+/// loop for what is left over.
+pub(super) const LANES: usize = 8;
 
 /// For each place of a target's side, which samples of a source's side it takes, and how much of
 /// each.
 pub(super) struct Kernel {
     /// First sample, and how many, for each target place.
     windows: Vec<(usize, usize)>,
-    /// The coefficients' upper digits, of one window after another.
-    ///
-    /// A coefficient is `high * 2^LOW + low`. Apart they fit 16 bits, where processors multiply
-    /// eight and more at once.
-    high: Vec<i16>,
-    low: Vec<i16>,
+    /// The coefficients of one window after another.
+    coefficients: Vec<[i32; LANES]>,
 }
 
 impl Kernel {
@@ -38,8 +40,7 @@ impl Kernel {
         let longest = (index(reach.ceil()) * 2 + 1).min(side.samples() as usize);
         let mut kernel = Self {
             windows: Vec::with_capacity(target),
-            high: Vec::with_capacity(longest * target),
-            low: Vec::with_capacity(longest * target),
+            coefficients: Vec::with_capacity(longest.div_ceil(LANES) * target),
         };
         let mut weights = Vec::with_capacity(longest);
         for place in 0..target {
@@ -57,10 +58,13 @@ impl Kernel {
                 weights[at] += (1.0 - distance.abs()).max(0.0);
             }
             let sum: f64 = weights.iter().sum();
-            for weight in &weights {
-                let [high, low] = fixed(if sum == 0.0 { *weight } else { weight / sum });
-                kernel.high.push(high);
-                kernel.low.push(low);
+            let sum = if sum == 0.0 { 1.0 } else { sum };
+            for weights in weights.chunks(LANES) {
+                let mut coefficients = [0; LANES];
+                for (coefficient, weight) in coefficients.iter_mut().zip(weights) {
+                    *coefficient = fixed(weight / sum);
+                }
+                kernel.coefficients.push(coefficients);
             }
             kernel.windows.push((first_sample, weights.len()));
         }
@@ -78,11 +82,13 @@ impl Kernel {
     ///
     /// # Shapes
     ///
-    /// - `source`: all samples of the source's side
+    /// - `source`: all samples of the source's side, and then at least [`LANES`] more, which do not
+    ///   count
     /// - `target`: all places of the target's side
+    #[inline(always)]
     pub(super) fn along(&self, source: &[u8], target: &mut [u8]) {
-        for (byte, (first, high, low)) in target.iter_mut().zip(self.taps()) {
-            *byte = weighted(&source[first..first + high.len()], high, low);
+        for (byte, (first, _, coefficients)) in target.iter_mut().zip(self.taps()) {
+            *byte = weighted(&source[first..first + coefficients.len() * LANES], coefficients);
         }
     }
 
@@ -92,14 +98,15 @@ impl Kernel {
     ///
     /// - `lines`: `[span, width]`
     /// - `target`: `[target's side, width]`
+    #[inline(always)]
     pub(super) fn across(&self, lines: &[u8], width: usize, target: &mut [u8]) {
         let skipped = self.span().start;
         let mut sums = vec![0; width];
-        for (line, (first, high, low)) in target.chunks_exact_mut(width).zip(self.taps()) {
+        for (line, (first, length, coefficients)) in target.chunks_exact_mut(width).zip(self.taps())
+        {
             let sources = lines[(first - skipped) * width..].chunks_exact(width);
-            sums.fill(1 << (PRECISION - 1));
-            for ((high, low), source) in high.iter().zip(low).zip(sources) {
-                let coefficient = (i32::from(*high) << LOW) + i32::from(*low);
+            sums.fill(HALF);
+            for (coefficient, source) in coefficients.as_flattened()[..length].iter().zip(sources) {
                 for (sum, byte) in sums.iter_mut().zip(source) {
                     *sum += coefficient * i32::from(*byte);
                 }
@@ -110,41 +117,42 @@ impl Kernel {
         }
     }
 
-    /// The first sample and the coefficients' upper and lower digits, for each target place.
-    fn taps(&self) -> impl Iterator<Item = (usize, &[i16], &[i16])> {
-        let (mut high, mut low) = (&*self.high, &*self.low);
+    /// The first sample, how many, and the coefficients, for each target place.
+    #[inline(always)]
+    fn taps(&self) -> impl Iterator<Item = (usize, usize, &[[i32; LANES]])> {
+        let mut rest = &*self.coefficients;
         self.windows.iter().map(move |(first, length)| {
-            let taps = (*first, &high[..*length], &low[..*length]);
-            (high, low) = (&high[*length..], &low[*length..]);
-            taps
+            let (coefficients, after) = rest.split_at(length.div_ceil(LANES));
+            rest = after;
+            (*first, *length, coefficients)
         })
     }
 }
 
 /// The weighted sum of bytes, rounded.
-fn weighted(bytes: &[u8], high: &[i16], low: &[i16]) -> u8 {
-    let (mut high_sum, mut low_sum) = (0_i32, 0_i32);
-    for ((byte, high), low) in bytes.iter().zip(high).zip(low) {
-        let byte = i32::from(i16::from(*byte));
-        high_sum = high_sum.wrapping_add(byte * i32::from(*high));
-        low_sum = low_sum.wrapping_add(byte * i32::from(*low));
+#[inline(always)]
+fn weighted(bytes: &[u8], coefficients: &[[i32; LANES]]) -> u8 {
+    let mut sums = [0; LANES];
+    let (bytes, _) = bytes.as_chunks::<LANES>();
+    for (bytes, coefficients) in bytes.iter().zip(coefficients) {
+        for ((sum, byte), coefficient) in sums.iter_mut().zip(bytes).zip(coefficients) {
+            *sum += coefficient * i32::from(*byte);
+        }
     }
-    // Over very long windows the lower sum wraps; the total fits, and so comes out right.
-    let half = 1 << (PRECISION - 1);
-    whole((high_sum << LOW).wrapping_add(low_sum).wrapping_add(half))
+    whole(sums.iter().sum::<i32>() + HALF)
 }
 
 /// Drops the digits after the point.
+#[inline(always)]
 fn whole(sum: i32) -> u8 {
     u8::try_from(sum >> PRECISION).unwrap_or(u8::MAX)
 }
 
-/// A weight from 0 to 1, rounded to [`PRECISION`] digits, in two parts.
-fn fixed(weight: f64) -> [i16; 2] {
+/// A weight from 0 to 1, rounded to [`PRECISION`] digits.
+fn fixed(weight: f64) -> i32 {
     #[expect(clippy::cast_possible_truncation, reason = "a weight is at most 1")]
     let coefficient = (weight * f64::from(1 << PRECISION) + 0.5) as i32;
-    [coefficient >> LOW, coefficient & ((1 << LOW) - 1)]
-        .map(|it| i16::try_from(it).expect("at most 2^11"))
+    coefficient
 }
 
 /// A place on a side as a number: sides are far below 2^52.
@@ -171,7 +179,7 @@ mod tests {
         let whole = [0.0, f32::from(side)];
         let kernel = Kernel::new(Side::whole(side.into()), whole, expected.len());
         let mut along = vec![0; expected.len()];
-        kernel.along(source, &mut along);
+        kernel.along(&[source, &[255; LANES]].concat(), &mut along);
         assert_eq!(along, expected);
         let mut across = vec![0; expected.len()];
         kernel.across(&source[kernel.span()], 1, &mut across);

@@ -5,6 +5,8 @@
 //! results are those of Pillow's `convert` and `resize(..., BILINEAR)`, because that is what
 //! towers are trained on. Knows no tower, no queue and no HTTP.
 
+#![expect(clippy::inline_always, reason = "what is not inlined is compiled for any processor")]
+
 mod colour;
 mod decode;
 mod error;

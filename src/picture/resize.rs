@@ -1,8 +1,10 @@
 //! A picture brought to a tower's size.
 
+use pulp::{Arch, Simd, WithSimd};
+
 use super::Colour;
 use super::fit::{Part, Size, Target, all};
-use super::kernel::Kernel;
+use super::kernel::{Kernel, LANES};
 use super::samples::Picture;
 use super::side::Side;
 
@@ -13,34 +15,53 @@ use super::side::Side;
 ///
 /// [`Picture::planes`] planes, one after another, each `[height, width]` of `target`.
 pub(super) fn fit(picture: &Picture, target: &Target) -> Vec<u8> {
-    let (part, inner) = target.resizing(picture.size());
-    let resized = resize(picture, target.colour, inner, &part);
-    if inner == target.size { resized } else { centre(&resized, inner, target.size) }
+    let (part, size) = target.resizing(picture.size());
+    let resized = Arch::new().dispatch(Resizing { picture, colour: target.colour, size, part });
+    if size == target.size { resized } else { centre(&resized, size, target.size) }
+}
+
+/// What is to be done to a picture: its loops are compiled once for any processor and once for
+/// those of wide vectors, which take a third of the time.
+struct Resizing<'a> {
+    picture: &'a Picture,
+    colour: Colour,
+    size: Size,
+    part: Part,
+}
+
+impl WithSimd for Resizing<'_> {
+    type Output = Vec<u8>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Vec<u8> {
+        resize(&self)
+    }
 }
 
 /// Resizes a part of a picture by the antialiased triangle filter, in two passes.
-fn resize(picture: &Picture, colour: Colour, target: Size, part: &Part) -> Vec<u8> {
-    let across = kernel(picture.rows(), part.rows, target.height);
-    let along = kernel(picture.columns(), part.columns, target.width);
+#[inline(always)]
+fn resize(&Resizing { picture, colour, size, ref part }: &Resizing<'_>) -> Vec<u8> {
+    let across = kernel(picture.rows(), part.rows, size.height);
+    let along = kernel(picture.columns(), part.columns, size.width);
     let [width, height] = [picture.columns(), picture.rows()].map(|it| it.samples() as usize);
-    let [target_width, target_height] = [target.width, target.height].map(|it| it as usize);
+    let [target_width, target_height] = [size.width, size.height].map(|it| it as usize);
     let rows = across.as_ref().map_or(0..height, Kernel::span);
 
     // Each pass rounds, so that their order shows in the last bit.
-    let columns_first = is_columns_first(picture.size(), target);
+    let columns_first = is_columns_first(picture.size(), size);
     let (along_first, along_last) = if columns_first { (None, along) } else { (along, None) };
     let line_width = if along_first.is_some() { target_width } else { width };
     let planes = picture.planes(colour);
     let plane_size = rows.len() * line_width;
     let mut resized = vec![0; planes * plane_size];
-    let mut row_planes = vec![vec![0; width]; planes];
+    let mut row_planes = vec![vec![0; width + LANES]; planes];
     for (at, row) in rows.enumerate() {
         picture.read_row(row, &mut row_planes);
         for (source, plane) in row_planes.iter().zip(resized.chunks_exact_mut(plane_size)) {
             let line = &mut plane[at * line_width..][..line_width];
             match &along_first {
                 Some(kernel) => kernel.along(source, line),
-                None => line.copy_from_slice(source),
+                None => line.copy_from_slice(&source[..width]),
             }
         }
     }
@@ -54,9 +75,9 @@ fn resize(picture: &Picture, colour: Colour, target: Size, part: &Part) -> Vec<u
     }
     if let Some(kernel) = along_last {
         let mut target = vec![0; planes * target_height * target_width];
-        let targets = target.chunks_exact_mut(target_width);
-        for (line, target) in resized.chunks_exact(line_width).zip(targets) {
-            kernel.along(line, target);
+        resized.extend([0; LANES]);
+        for (at, line) in target.chunks_exact_mut(target_width).enumerate() {
+            kernel.along(&resized[at * line_width..], line);
         }
         resized = target;
     }

@@ -68,12 +68,14 @@ impl Picture {
         }
     }
 
-    /// Reads a row into as many planes as it [has](Self::planes), each as long as it is wide.
+    /// Reads a row into as many planes as it [has](Self::planes), each at least as long as it is
+    /// wide.
+    #[inline(always)]
     pub(super) fn read_row(&self, row: usize, planes: &mut [Vec<u8>]) {
         let width = self.columns.samples() as usize;
         match (&self.samples, planes) {
             (Samples::Grey(image), [grey]) => {
-                grey.copy_from_slice(&image.as_raw()[row * width..][..width]);
+                grey[..width].copy_from_slice(&image.as_raw()[row * width..][..width]);
             }
             (Samples::Rgb(image), [grey]) => {
                 let (pixels, _) = image.as_raw()[row * width * 3..][..width * 3].as_chunks();
