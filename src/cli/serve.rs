@@ -1,7 +1,9 @@
 //! `siamese serve`
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::thread;
 use std::time::Instant;
 
 use clap::Args;
@@ -36,11 +38,18 @@ impl Serve {
             settings.tower.wishes(),
         )?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(async_threads())
             .enable_all()
             .build()
             .map_err(|err| Failure::machine(&err))?;
         runtime.block_on(serve(settings, crew, begun))
     }
+}
+
+/// Half the cores: reading and answering is little work, and a flood of what must be refused leaves the other half,
+/// at least, to what was let in.
+fn async_threads() -> usize {
+    thread::available_parallelism().map_or(1, NonZeroUsize::get).div_ceil(2)
 }
 
 async fn serve(settings: Settings, crew: Crew, begun: Instant) -> Result<Outcome, Failure> {
