@@ -16,7 +16,10 @@ const HALF: i32 = 1 << (PRECISION - 1);
 ///
 /// Windows are filled up with coefficients of 0, so that the short ones of small pictures need no
 /// loop for what is left over.
-pub(super) const LANES: usize = 8;
+///
+/// Two wide vectors: with one, each sum waits for the last, which takes a large picture, of long
+/// windows, four times as long.
+pub(super) const LANES: usize = 16;
 
 /// For each place of a target's side, which samples of a source's side it takes, and how much of
 /// each.
