@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{Failure, Outcome};
 use crate::judgement::{Criterion, Judge};
-use crate::model::{Description, Device, OnnxTower, Options};
+use crate::model::{Description, Device, OnnxTower, Options, WeightKind, Weights};
 use crate::settings::LogFormat;
 use crate::telemetry;
 
@@ -97,6 +97,10 @@ fn text(tower: &Description) -> String {
                 );
             lines.push(("FMR", format!("at most {} %: {point}", 100.0 * fmr)));
         }
+    }
+    if let Some(Weights { kind: WeightKind::Int8, made_from, drift }) = &card.weights {
+        lines.push(("weights", format!("int8, made from {made_from}")));
+        lines.push(("drift", drift.to_string()));
     }
     if let Some(provenance) = &card.provenance {
         lines.push(("provenance", provenance.to_string()));

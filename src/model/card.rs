@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use super::golden::Golden;
+use super::weights::Weights;
 use crate::picture::{Colour, Fit, InvalidPreparation, Preparation};
 use crate::score::{Calibration, Embedding, InvalidEmbedding, Threshold};
 
@@ -16,7 +17,7 @@ use crate::score::{Calibration, Embedding, InvalidEmbedding, Threshold};
 pub const PREFIX: &str = "siamese.";
 
 /// The keys, without [`PREFIX`]. A sidecar with any other is refused.
-pub const KEYS: [&str; 14] = [
+pub const KEYS: [&str; 15] = [
     "name",
     "input",
     "colour",
@@ -30,6 +31,7 @@ pub const KEYS: [&str; 14] = [
     "threshold",
     "calibration",
     "provenance",
+    "weights",
     "golden",
 ];
 
@@ -50,6 +52,8 @@ pub struct Card {
     pub calibration: Option<Calibration>,
     /// Where it comes from: trainer, commit, seed, loss, data. Free JSON.
     pub provenance: Option<serde_json::Value>,
+    /// What its weights became after the training, and what that cost; `None` if they are as trained.
+    pub weights: Option<Weights>,
     /// Pairs whose distances it must reproduce wherever it runs.
     pub golden: Option<Golden>,
 }
@@ -140,6 +144,7 @@ impl Card {
             threshold,
             calibration: values.json("calibration")?,
             provenance: values.json("provenance")?,
+            weights: values.json("weights")?,
             golden: values.json("golden")?,
         })
     }
@@ -161,6 +166,7 @@ impl Card {
             ("threshold", self.threshold.map(|it| it.get().to_string())),
             ("calibration", self.calibration.as_ref().map(json)),
             ("provenance", self.provenance.as_ref().map(json)),
+            ("weights", self.weights.as_ref().map(json)),
             ("golden", self.golden.as_ref().map(json)),
         ];
         stated
@@ -282,6 +288,10 @@ impl FromStr for Numbers {
 mod tests {
     use super::*;
 
+    const WEIGHTS: &str = r#"{"kind":"int8","made_from":"sha256:00","drift":{"data":"faces",
+        "data_digest":"sha256:01","split":"identities unseen in training","pairs":4950,"threshold":0.75,
+        "median":0.003,"largest":0.03,"median_of_threshold":0.004,"largest_of_threshold":0.04,"flipped":0.001}}"#;
+
     fn card(entries: &[(&str, &str)]) -> Result<Card, CardError> {
         let values = entries.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
         Card::parse(&values, "stem")
@@ -318,6 +328,7 @@ mod tests {
             ("margin", "2"),
             ("threshold", "0.75"),
             ("provenance", r#"{"seed":1}"#),
+            ("weights", WEIGHTS),
         ])
         .expect("a card");
         let values = written
@@ -329,6 +340,8 @@ mod tests {
         assert_eq!(read.to_metadata(), written.to_metadata());
         assert_eq!(read.preparation, written.preparation);
         assert_eq!(read.threshold.map(Threshold::get), Some(0.75));
+        assert_eq!(read.weights, written.weights);
+        assert_eq!(read.weights.map(|it| it.drift.pairs), Some(4950));
     }
 
     #[test]
@@ -344,6 +357,7 @@ mod tests {
         refused("threshold", "2.5", "margin");
         refused("threshold", "NaN", "finite");
         refused("calibration", "{", "calibration");
+        refused("weights", &WEIGHTS.replace("int8", "int3"), "int3");
         refused("tresh", "1", "no key");
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use super::{Card, GoldenCheck, Length, Provider};
+use super::{Card, GoldenCheck, Length, Provider, Weights};
 use crate::picture::Preparation;
 use crate::score::OperatingPoint;
 
@@ -50,6 +50,7 @@ struct Published<'a> {
     calibration: Option<Measured<'a>>,
     operating_points: Vec<OperatingPoint>,
     provenance: Option<&'a serde_json::Value>,
+    weights: Option<&'a Weights>,
     golden_pairs: usize,
     one_at_a_time: bool,
     device: &'static str,
@@ -108,6 +109,7 @@ impl Serialize for Description {
                 .map(|it| it.operating_points().collect())
                 .unwrap_or_default(),
             provenance: card.provenance.as_ref(),
+            weights: card.weights.as_ref(),
             golden_pairs: card.golden.as_ref().map_or(0, |it| it.pairs.len()),
             one_at_a_time: self.one_at_a_time,
             device: self.provider.device(),

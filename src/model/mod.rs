@@ -9,8 +9,10 @@ mod library;
 mod load_error;
 mod metadata;
 mod onnx;
+pub mod protobuf;
 mod session;
 mod sidecar;
+mod weights;
 
 use thiserror::Error;
 
@@ -19,9 +21,11 @@ pub use description::{Description, Signature};
 pub use golden::{Golden, GoldenCheck, GoldenError, GoldenPair};
 pub use library::LibraryError;
 pub use load_error::LoadError;
-pub use metadata::{NotOnnx, rewrite};
+pub use metadata::rewrite;
 pub use onnx::OnnxTower;
+pub use protobuf::NotOnnx;
 pub use session::{Device, Options, Provider, UnknownDevice};
+pub use weights::{Drift, WeightKind, Weights};
 
 use crate::picture::Pixels;
 use crate::score::{Embedding, InvalidEmbedding};

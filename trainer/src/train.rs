@@ -197,6 +197,7 @@ impl Train {
             threshold: None,
             calibration: None,
             provenance: Some(record.provenance(steps)),
+            weights: None,
             golden: None,
         }
     }
