@@ -1,15 +1,14 @@
 //! `siamese-trainer calibrate`: from measured pairs to what the tower's file says of itself.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::{fs, io};
 
 use clap::Args;
-use siamese::model::{LoadError, NotOnnx, OnnxTower, Options, rewrite};
+use siamese::model::{NotOnnx, Options, rewrite};
 use siamese::score::{Calibration, CalibrationError, OperatingPoint, Threshold, UnsupportedFmr};
-use tempfile::NamedTempFile;
 use thiserror::Error;
 
+use crate::draft::{Draft, DraftError};
 use crate::evaluate::{Chosen, Embedded, EmbeddedError, Subject};
 use crate::statistics::NotComparable;
 
@@ -64,38 +63,29 @@ pub enum CalibrateError {
         /// What the tower states.
         margin: f64,
     },
-    /// Two files would say different things of the tower.
-    #[error(
-        "{} describes the tower that would be written: choose another --out, or remove it",
-        .0.display()
-    )]
-    Sidecar(PathBuf),
     /// The tower's file is not what was loaded.
     #[error(transparent)]
     NotOnnx(#[from] NotOnnx),
-    /// What was written does not load.
-    #[error("the calibrated tower does not hold, and is not written")]
-    Broken(#[source] LoadError),
-    /// A file can't be read or written.
-    #[error("{} can't be read or written", .path.display())]
-    File {
+    /// It can't be read.
+    #[error("{} can't be read", .path.display())]
+    Read {
         /// The file.
         path: PathBuf,
         /// What the system says.
         #[source]
         cause: io::Error,
     },
+    /// The calibrated tower can't be written, or does not load.
+    #[error(transparent)]
+    Draft(#[from] DraftError),
 }
 
 impl Calibrate {
     /// Measures all pairs, chooses the threshold and writes the tower with what it now knows; gives
     /// what there is to say.
     pub fn run(&self) -> Result<String, CalibrateError> {
-        let sidecar = self.out.with_extension("toml");
-        if sidecar.exists() {
-            return Err(CalibrateError::Sidecar(sidecar));
-        }
-        let embedded = Embedded::load(&self.chosen)?;
+        let options = Options::default();
+        let embedded = Embedded::load(&self.chosen, &options)?;
         let calibration = self.measure(&embedded)?;
         let mut card = embedded.tower().card().clone();
         let point = choose(&calibration, self.fmr, card.margin)?;
@@ -104,8 +94,10 @@ impl Calibrate {
 
         let tower = &self.chosen.tower;
         let onnx =
-            fs::read(tower).map_err(|cause| CalibrateError::File { path: tower.clone(), cause })?;
-        replace(&self.out, &rewrite(&onnx, &card.to_metadata())?)?;
+            fs::read(tower).map_err(|cause| CalibrateError::Read { path: tower.clone(), cause })?;
+        let draft = Draft::new(&self.out)?;
+        draft.write(&rewrite(&onnx, &card.to_metadata())?, &options)?;
+        draft.keep()?;
         Ok(format!(
             "{}: threshold {} with FMR {:.2} %, FNMR {:.2} %; EER {:.2} %; {} same and {} \
              different pairs of {} identities ({}, {})\n",
@@ -154,28 +146,6 @@ fn choose(
         Some(margin) => Err(CalibrateError::ThresholdBeyondMargin { threshold, margin }),
         None => Ok(point),
     }
-}
-
-/// Puts a tower in the place of whatever is there, once it has loaded and held its golden pairs.
-fn replace(out: &Path, onnx: &[u8]) -> Result<(), CalibrateError> {
-    let failed = |cause| CalibrateError::File { path: out.to_owned(), cause };
-    let folder = out.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = new_file(folder).map_err(failed)?;
-    file.write_all(onnx).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
-    OnnxTower::load(file.path(), &Options::default()).map_err(CalibrateError::Broken)?;
-    file.persist(out).map_err(|err| failed(err.error))?;
-    Ok(())
-}
-
-/// A file that will be readable to whoever a plainly written one would be.
-fn new_file(folder: &Path) -> io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    builder.suffix(".onnx").tempfile_in(folder)
 }
 
 #[cfg(test)]

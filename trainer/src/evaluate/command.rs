@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
+use siamese::model::Options;
 
 use super::{Chosen, Embedded, Evaluation, Table};
 use crate::report;
@@ -30,7 +31,7 @@ pub struct Evaluate {
 impl Evaluate {
     /// Measures, and writes the report where one is asked for; gives what there is to say.
     pub fn run(&self) -> anyhow::Result<String> {
-        let embedded = Embedded::load(&self.chosen)?;
+        let embedded = Embedded::load(&self.chosen, &Options::default())?;
         let card = embedded.tower().card();
         let evaluation = Evaluation::new(
             embedded.subject(),

@@ -47,11 +47,20 @@ pub enum EmbeddedError {
 impl Embedded {
     /// Loads the tower, prepares the pictures as it wants them, and embeds them. Shows its progress
     /// where somebody watches.
-    pub fn load(chosen: &Chosen) -> Result<Self, EmbeddedError> {
+    pub fn load(chosen: &Chosen, options: &Options) -> Result<Self, EmbeddedError> {
         let folder = chosen.folder()?;
-        let tower = OnnxTower::load(&chosen.tower, &Options::default())?;
+        let tower = OnnxTower::load(&chosen.tower, options)?;
         let gallery = Gallery::load(&folder, &tower.card().preparation, chosen.skip_unreadable)?;
-        let mut embedded = Self { tower, gallery, data: folder.name(), embeddings: Vec::new() };
+        Self::new(tower, gallery, folder.name())
+    }
+
+    /// The same pictures by another tower, which must prepare them alike.
+    pub fn again(&self, tower: OnnxTower) -> Result<Self, EmbeddedError> {
+        Self::new(tower, self.gallery.clone(), self.data.clone())
+    }
+
+    fn new(tower: OnnxTower, gallery: Gallery, data: String) -> Result<Self, EmbeddedError> {
+        let mut embedded = Self { tower, gallery, data, embeddings: Vec::new() };
         embedded.embed()?;
         Ok(embedded)
     }
