@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use siamese::model::LoadError;
 use siamese_trainer::calibrate::Calibrate;
 use siamese_trainer::evaluate::Evaluate;
+use siamese_trainer::export::int8::Export;
 use siamese_trainer::train::Train;
 
 /// Trains, evaluates and calibrates the towers that siamese serves
@@ -22,6 +23,7 @@ enum Command {
     Train(Box<Train>),
     Evaluate(Evaluate),
     Calibrate(Calibrate),
+    Export(Export),
 }
 
 fn main() -> ExitCode {
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         Command::Train(train) => train.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
         Command::Calibrate(calibrate) => calibrate.run().map_err(Into::into),
+        Command::Export(export) => export.run().map_err(Into::into),
     };
     match done {
         Ok(said) => {

@@ -123,6 +123,7 @@ impl Builder {
             name,
             op_type: operator.to_owned(),
             attribute: settings,
+            domain: String::new(),
         });
         output
     }
@@ -208,6 +209,7 @@ impl Builder {
         self.weights.push(TensorProto {
             dims: shape.iter().map(|it| signed(*it)).collect(),
             data_type: element.into(),
+            float_data: vec![],
             name: name.clone(),
             raw_data: bytes,
         });
@@ -240,7 +242,7 @@ fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
 }
 
 /// `[n, rest...]` of single precision.
-fn value(name: &str, rest: &[usize]) -> ValueInfoProto {
+pub(super) fn value(name: &str, rest: &[usize]) -> ValueInfoProto {
     let lengths = rest.iter().map(|it| Extent::Value(signed(*it)));
     let axes = std::iter::once(Extent::Name("n".to_owned())).chain(lengths);
     let dim = axes.map(|it| Dimension { extent: Some(it) }).collect();
@@ -259,11 +261,11 @@ fn attribute(name: &str, of: AttributeType) -> AttributeProto {
     AttributeProto { name: name.to_owned(), r#type: of.into(), ..AttributeProto::default() }
 }
 
-fn float(name: &str, value: f64) -> AttributeProto {
+pub(super) fn float(name: &str, value: f64) -> AttributeProto {
     AttributeProto { f: Some(single(value)), ..attribute(name, AttributeType::Float) }
 }
 
-fn integer(name: &str, value: i64) -> AttributeProto {
+pub(super) fn integer(name: &str, value: i64) -> AttributeProto {
     AttributeProto { i: Some(value), ..attribute(name, AttributeType::Int) }
 }
 

@@ -6,6 +6,7 @@
 
 mod golden;
 mod graph;
+pub mod int8;
 mod proto;
 
 use std::io;

@@ -88,6 +88,9 @@ pub(super) struct NodeProto {
     /// The operator's settings.
     #[prost(message, repeated, tag = "5")]
     pub(super) attribute: Vec<AttributeProto>,
+    /// Whose operator it is; empty for ONNX's own.
+    #[prost(string, tag = "7")]
+    pub(super) domain: String,
 }
 
 /// A setting of an operator; `r#type` says which field holds it.
@@ -138,6 +141,9 @@ pub(super) struct TensorProto {
     /// What its numbers are.
     #[prost(enumeration = "ElementType", tag = "2")]
     pub(super) data_type: i32,
+    /// Its numbers row by row, if they are in single precision and don't stand in `raw_data`.
+    #[prost(float, repeated, tag = "4")]
+    pub(super) float_data: Vec<f32>,
     /// Its name.
     #[prost(string, tag = "8")]
     pub(super) name: String,
@@ -154,6 +160,8 @@ pub(super) enum ElementType {
     Undefined = 0,
     /// Single precision.
     Float = 1,
+    /// Bytes.
+    Uint8 = 2,
     /// 64-bit whole numbers.
     Int64 = 7,
 }

@@ -3,6 +3,7 @@
 mod bad_data;
 mod calibrate;
 mod evaluate;
+mod export;
 mod ground;
 mod made;
 mod shipped;

@@ -1,0 +1,112 @@
+//! A layer's weights in 8 bits.
+
+use rayon::prelude::*;
+
+/// How many weights share a scale. With 64, ONNX Runtime's kernels sum in one order whatever the
+/// batch; with 128 and 256 they don't.
+pub(super) const BLOCK: usize = 64;
+
+/// What a byte means: as many steps of its block's scale as it is above this.
+const ZERO: f32 = 128.0;
+/// The largest number of steps, either way.
+const STEPS: f32 = 127.0;
+
+/// The weights of a linear layer, each output's in blocks of [`BLOCK`] inputs; the last block is
+/// filled up with zeros.
+///
+/// # Shapes
+///
+/// - `bytes`: `[outputs, blocks, BLOCK]`
+/// - `scales`: `[outputs, blocks]`
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Blocks {
+    pub(super) bytes: Vec<u8>,
+    pub(super) scales: Vec<f32>,
+}
+
+impl Blocks {
+    /// Rounds the weights of `outputs` outputs with `inputs` inputs each, which `weight` gives by
+    /// output and input. Every weight then is off by half its block's scale at most, which is the
+    /// block's largest weight over 127.
+    ///
+    /// `None` if a weight is not finite.
+    pub(super) fn of(
+        [outputs, inputs]: [usize; 2],
+        weight: impl Fn(usize, usize) -> f32 + Sync,
+    ) -> Option<Self> {
+        let rows: Option<Vec<_>> = (0..outputs)
+            .into_par_iter()
+            .map(|output| {
+                let row: Vec<f32> = (0..inputs).map(|input| weight(output, input)).collect();
+                row.iter().all(|it| it.is_finite()).then(|| round(&row))
+            })
+            .collect();
+        let (bytes, scales): (Vec<_>, Vec<_>) = rows?.into_iter().unzip();
+        Some(Self { bytes: bytes.concat(), scales: scales.concat() })
+    }
+}
+
+/// One output's weights.
+fn round(row: &[f32]) -> (Vec<u8>, Vec<f32>) {
+    let scale_of =
+        |block: &[f32]| block.iter().fold(0.0_f32, |most, it| most.max(it.abs())) / STEPS;
+    let scales: Vec<f32> = row.chunks(BLOCK).map(scale_of).collect();
+    let mut bytes = Vec::with_capacity(scales.len() * BLOCK);
+    for (block, scale) in row.chunks(BLOCK).zip(&scales) {
+        bytes.extend(block.iter().map(|it| byte(*it, *scale)));
+        bytes.resize(bytes.len().next_multiple_of(BLOCK), byte(0.0, 1.0));
+    }
+    (bytes, scales)
+}
+
+fn byte(weight: f32, scale: f32) -> u8 {
+    // A block of zeros has no scale, and so small a one that it is 0 has no steps.
+    let steps = if 0.0 < scale { (weight / scale).round_ties_even() } else { 0.0 };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 1 to 255")]
+    let byte = (steps.clamp(-STEPS, STEPS) + ZERO) as u8;
+    byte
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Weights of very different sizes, in `[outputs, inputs]`.
+    fn weight(output: usize, input: usize) -> f32 {
+        let size = 10_f32.powi(i32::try_from(input / 50 + output).expect("few") % 7 - 3);
+        let number = (output * 7919 + input * 104_729) % 1999;
+        (f32::from(u16::try_from(number).expect("below 1999")) / 999.5 - 1.0) * size
+    }
+
+    #[test]
+    fn a_weight_comes_back_within_half_a_step_of_its_block() {
+        let (outputs, inputs) = (5, 3 * BLOCK + 9);
+        let blocks = Blocks::of([outputs, inputs], weight).expect("finite");
+        assert_eq!((blocks.bytes.len(), blocks.scales.len()), (5 * 4 * BLOCK, 5 * 4));
+        let mut off = 0.0_f32;
+        for output in 0..outputs {
+            for input in 0..inputs {
+                let scale = blocks.scales[output * 4 + input / BLOCK];
+                let steps = f32::from(blocks.bytes[output * 4 * BLOCK + input]) - ZERO;
+                off = off.max((steps * scale - weight(output, input)).abs() / scale);
+            }
+        }
+        assert!((0.4..=0.5001).contains(&off), "{off}");
+    }
+
+    #[test]
+    fn zeros_stay_zeros_and_fill_the_last_block() {
+        let blocks = Blocks::of([1, BLOCK + 1], |_, input| f32::from(u8::from(input == BLOCK)));
+        let Blocks { bytes, scales } = blocks.expect("finite");
+        assert!(bytes[..BLOCK].iter().chain(&bytes[BLOCK + 1..]).all(|it| *it == 128));
+        assert_eq!(bytes[BLOCK], 255);
+        assert_eq!(scales, [0.0, 1.0 / 127.0]);
+    }
+
+    #[test]
+    fn what_is_not_finite_is_refused() {
+        for odd in [f32::NAN, f32::INFINITY] {
+            assert_eq!(Blocks::of([2, 2], |output, _| if output == 1 { odd } else { 0.0 }), None);
+        }
+    }
+}

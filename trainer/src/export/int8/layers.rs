@@ -1,0 +1,371 @@
+//! Large linear layers of an ONNX file, replaced by their 8-bit form.
+//!
+//! Of the many ways to say it in ONNX, this is the one whose answer for one picture does not depend
+//! on the others in the batch: `MatMulNBits` (com.microsoft, version 1) quantises what comes in row by
+//! row and block by block, where `DynamicQuantizeLinear` takes one scale for the whole batch. Nor does
+//! it saturate on processors without instructions for 8-bit products, as `MatMulInteger` does there.
+
+use std::collections::{HashMap, HashSet};
+
+use prost::Message;
+use siamese::model::NotOnnx;
+use siamese::model::protobuf::{Field, fields, put};
+use thiserror::Error;
+
+use super::blocks::{BLOCK, Blocks};
+use crate::export::graph::integer;
+use crate::export::proto::{ElementType, NodeProto, OperatorSetIdProto, TensorProto};
+
+/// Fields of a `ModelProto`.
+const GRAPH: u64 = 7;
+const OPSET_IMPORT: u64 = 8;
+/// Fields of a `GraphProto`.
+const NODE: u64 = 1;
+const INITIALIZER: u64 = 5;
+
+/// Layers with fewer weights, 4 MiB in single precision, stay as they are: a processor keeps them in
+/// its cache.
+pub(super) const LEAST_WEIGHTS: usize = 1 << 20;
+/// Activations are rounded to 8 bits too, so that products are of whole numbers.
+const ACCURACY_LEVEL: i64 = 4;
+const DOMAIN: &str = "com.microsoft";
+
+/// Why a file has no 8-bit form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum LayersError {
+    /// It can't be read.
+    #[error(transparent)]
+    NotOnnx(#[from] NotOnnx),
+    /// Nothing in it would gain.
+    #[error(
+        "no linear layer of the tower has {LEAST_WEIGHTS} weights or more, so int8 would gain \
+         nothing: serve it as it is"
+    )]
+    NoneLarge,
+    /// Its weights are broken.
+    #[error("the tower has a weight that is not finite")]
+    NotFinite,
+}
+
+/// The file with its large linear layers in 8 bits; everything else in it stays as it is.
+pub(super) fn quantize(onnx: &[u8]) -> Result<Vec<u8>, LayersError> {
+    let mut written = Vec::with_capacity(onnx.len() / 3);
+    let mut imported = false;
+    for Field { number, body, whole } in fields(onnx)? {
+        match (number, body) {
+            (GRAPH, Some(graph)) => put(&mut written, GRAPH, &quantize_graph(graph)?),
+            (OPSET_IMPORT, Some(import)) => {
+                imported |= decode::<OperatorSetIdProto>(import)?.domain == DOMAIN;
+                written.extend_from_slice(whole);
+            }
+            _ => written.extend_from_slice(whole),
+        }
+    }
+    if !imported {
+        let import = OperatorSetIdProto { domain: DOMAIN.to_owned(), version: 1 };
+        put(&mut written, OPSET_IMPORT, &import.encode_to_vec());
+    }
+    Ok(written)
+}
+
+fn quantize_graph(graph: &[u8]) -> Result<Vec<u8>, LayersError> {
+    let fields = fields(graph)?;
+    let mut tensors = Vec::new();
+    let mut nodes = Vec::new();
+    let mut written = Vec::new();
+    for field in &fields {
+        match (field.number, field.body) {
+            (INITIALIZER, Some(body)) => tensors.push((decode::<TensorProto>(body)?, field.whole)),
+            (NODE, Some(body)) => nodes.push((decode::<NodeProto>(body)?, field.whole)),
+            _ => written.extend_from_slice(field.whole),
+        }
+    }
+    let by_name: HashMap<&str, &TensorProto> =
+        tensors.iter().map(|(it, _)| (it.name.as_str(), it)).collect();
+    let mut uses: HashMap<&str, usize> = HashMap::new();
+    for input in nodes.iter().flat_map(|(it, _)| &it.input) {
+        *uses.entry(input).or_default() += 1;
+    }
+
+    let mut replaced = HashSet::new();
+    for (node, whole) in &nodes {
+        let layer = Layer::of(node, &by_name).filter(|it| uses[it.weights.name.as_str()] == 1);
+        let Some(layer) = layer else {
+            written.extend_from_slice(whole);
+            continue;
+        };
+        let (node, tensors) = layer.quantize().ok_or(LayersError::NotFinite)?;
+        put(&mut written, NODE, &node.encode_to_vec());
+        for tensor in tensors {
+            put(&mut written, INITIALIZER, &tensor.encode_to_vec());
+        }
+        replaced.insert(layer.weights.name.as_str());
+    }
+    if replaced.is_empty() {
+        return Err(LayersError::NoneLarge);
+    }
+    for (tensor, whole) in &tensors {
+        if !replaced.contains(tensor.name.as_str()) {
+            written.extend_from_slice(whole);
+        }
+    }
+    Ok(written)
+}
+
+/// A large linear layer.
+struct Layer<'a> {
+    node: &'a NodeProto,
+    weights: &'a TensorProto,
+    /// Whether weights stand as `[outputs, inputs]`, rather than the other way round.
+    by_output: bool,
+    inputs: usize,
+    outputs: usize,
+}
+
+impl<'a> Layer<'a> {
+    /// The node as a linear layer, if it is one, is large, and has constant weights in single
+    /// precision.
+    fn of(node: &'a NodeProto, tensors: &HashMap<&str, &'a TensorProto>) -> Option<Self> {
+        if !node.domain.is_empty() {
+            return None;
+        }
+        let weights = *tensors.get(node.input.get(1)?.as_str())?;
+        let [rows, columns] = <[i64; 2]>::try_from(weights.dims.clone()).ok()?;
+        let [rows, columns] = [usize::try_from(rows).ok()?, usize::try_from(columns).ok()?];
+        let count = rows.checked_mul(columns)?;
+        let stated = weights.float_data.len().max(weights.raw_data.len() / size_of::<f32>());
+        let is_single = weights.data_type == i32::from(ElementType::Float);
+        if !is_single || count < LEAST_WEIGHTS || stated != count {
+            return None;
+        }
+        let by_output = match node.op_type.as_str() {
+            "MatMul" => false,
+            "Gemm" => transposes_weights_alone(node)?,
+            _ => return None,
+        };
+        let [outputs, inputs] = if by_output { [rows, columns] } else { [columns, rows] };
+        if let Some(bias) = bias(node) {
+            // ONNX lets a bias be of any shape that can be stretched; MatMulNBits does not.
+            let dims = &tensors.get(bias.as_str())?.dims;
+            if *dims != [i64::try_from(outputs).ok()?] {
+                return None;
+            }
+        }
+        Some(Self { node, weights, by_output, inputs, outputs })
+    }
+
+    /// The node in its 8-bit form, and its weights; `None` if a weight is not finite.
+    fn quantize(&self) -> Option<(NodeProto, [TensorProto; 2])> {
+        let Self { node, weights, by_output, inputs, outputs } = *self;
+        let at = |output, input| {
+            if by_output { output * inputs + input } else { input * outputs + output }
+        };
+        let Blocks { bytes, scales } =
+            Blocks::of([outputs, inputs], |output, input| number(weights, at(output, input)))?;
+        let count = inputs.div_ceil(BLOCK);
+        let scales = scales.into_iter().flat_map(f32::to_le_bytes).collect();
+        let tensor = |suffix, element: ElementType, shape: &[usize], bytes| TensorProto {
+            dims: shape.iter().map(|it| signed(*it)).collect(),
+            data_type: element.into(),
+            float_data: vec![],
+            name: format!("{}_{suffix}", weights.name),
+            raw_data: bytes,
+        };
+        let tensors = [
+            tensor("int8", ElementType::Uint8, &[outputs, count, BLOCK], bytes),
+            tensor("scales", ElementType::Float, &[outputs, count], scales),
+        ];
+        let mut input = vec![node.input[0].clone()];
+        input.extend(tensors.iter().map(|it| it.name.clone()));
+        if let Some(bias) = bias(node) {
+            // Zero points and an order of the inputs could stand between.
+            input.extend([String::new(), String::new(), bias.clone()]);
+        }
+        let node = NodeProto {
+            input,
+            output: node.output.clone(),
+            name: node.name.clone(),
+            op_type: "MatMulNBits".to_owned(),
+            attribute: vec![
+                integer("K", signed(inputs)),
+                integer("N", signed(outputs)),
+                integer("bits", 8),
+                integer("block_size", signed(BLOCK)),
+                integer("accuracy_level", ACCURACY_LEVEL),
+            ],
+            domain: DOMAIN.to_owned(),
+        };
+        Some((node, tensors))
+    }
+}
+
+/// Whether a `Gemm` transposes its weights, if that is all it does beside multiplying and adding.
+fn transposes_weights_alone(node: &NodeProto) -> Option<bool> {
+    let attribute = |name| node.attribute.iter().find(move |it| it.name == name);
+    let scales = ["alpha", "beta"].into_iter().filter_map(attribute).filter_map(|it| it.f);
+    let flag = |name| attribute(name).and_then(|it| it.i).unwrap_or(0) != 0;
+    let plain = scales.into_iter().all(|it| it.to_bits() == 1.0_f32.to_bits()) && !flag("transA");
+    plain.then(|| flag("transB"))
+}
+
+fn bias(node: &NodeProto) -> Option<&String> {
+    node.input.get(2).filter(|it| !it.is_empty())
+}
+
+fn number(tensor: &TensorProto, at: usize) -> f32 {
+    match tensor.raw_data.get(4 * at..4 * at + 4) {
+        Some(bytes) => f32::from_le_bytes(bytes.try_into().expect("four bytes")),
+        None => tensor.float_data[at],
+    }
+}
+
+fn decode<M: Message + Default>(bytes: &[u8]) -> Result<M, NotOnnx> {
+    M::decode(bytes).map_err(|_| NotOnnx)
+}
+
+fn signed(count: usize) -> i64 {
+    i64::try_from(count).expect("no axis is 2^63 long")
+}
+
+#[cfg(test)]
+mod tests {
+    use siamese::model::{OnnxTower, Options, Tower};
+    use siamese::picture::Pixels;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::export::graph::{float, value};
+    use crate::export::proto::{AttributeProto, GraphProto, ModelProto, StringStringEntryProto};
+
+    const SIDE: usize = 32;
+    const INPUTS: usize = SIDE * SIDE;
+    const OUTPUTS: usize = LEAST_WEIGHTS / INPUTS;
+
+    fn tensor(name: &str, dims: &[usize], factor: usize) -> TensorProto {
+        let numbers = (0..dims.iter().product::<usize>()).map(|at| {
+            f32::from(u16::try_from(at * factor % 1999).expect("below 1999")) / 999.5 - 1.0
+        });
+        TensorProto {
+            dims: dims.iter().map(|it| signed(*it)).collect(),
+            data_type: ElementType::Float.into(),
+            name: name.to_owned(),
+            raw_data: numbers.flat_map(f32::to_le_bytes).collect(),
+            ..TensorProto::default()
+        }
+    }
+
+    fn node(operator: &str, inputs: &[&str], output: &str) -> NodeProto {
+        NodeProto {
+            input: inputs.iter().map(|it| (*it).to_owned()).collect(),
+            output: vec![output.to_owned()],
+            op_type: operator.to_owned(),
+            ..NodeProto::default()
+        }
+    }
+
+    /// A tower of one linear layer, with some settings, that the graph says to be `operator`.
+    fn tower(operator: &str, settings: Vec<AttributeProto>, bias: bool) -> ModelProto {
+        let inputs = if bias { &["row", "w", "b"][..] } else { &["row", "w"] };
+        let linear = NodeProto { attribute: settings, ..node(operator, inputs, "embedding") };
+        let card = [("siamese.input", SIDE.to_string()), ("siamese.colour", "grey".to_owned())];
+        let entry =
+            |(key, value): (&str, String)| StringStringEntryProto { key: key.into(), value };
+        ModelProto {
+            ir_version: 8,
+            graph: Some(GraphProto {
+                node: vec![node("Flatten", &["pixels"], "row"), linear],
+                name: "linear".to_owned(),
+                initializer: vec![
+                    tensor("w", &[INPUTS, OUTPUTS], 104_729),
+                    tensor("b", &[OUTPUTS], 7919),
+                ],
+                input: vec![value("pixels", &[1, SIDE, SIDE])],
+                output: vec![value("embedding", &[OUTPUTS])],
+            }),
+            opset_import: vec![OperatorSetIdProto { domain: String::new(), version: 17 }],
+            metadata_props: card.map(entry).to_vec(),
+            ..ModelProto::default()
+        }
+    }
+
+    fn embedding(onnx: &[u8]) -> Vec<f32> {
+        let folder = TempDir::new().expect("a folder");
+        let path = folder.path().join("tower.onnx");
+        std::fs::write(&path, onnx).expect("a file");
+        let mut tower = OnnxTower::load(&path, &Options::default()).expect("a tower");
+        let pixels = (0..INPUTS).map(|it| f32::from(u8::try_from(it * 37 % 256).expect("a byte")));
+        let embedded = tower.embed(&[Pixels::new(pixels.collect())]).expect("a run").remove(0);
+        embedded.expect("finite").coordinates().to_vec()
+    }
+
+    #[track_caller]
+    fn agrees(tower: &ModelProto) {
+        let onnx = tower.encode_to_vec();
+        let smaller = quantize(&onnx).expect("a large layer");
+        assert!(3 * smaller.len() < onnx.len(), "{} of {} bytes", smaller.len(), onnx.len());
+        let [before, after] = [onnx, smaller].map(|it| embedding(&it));
+        let norm = |it: &mut dyn Iterator<Item = f32>| it.map(|it| it * it).sum::<f32>().sqrt();
+        let off = norm(&mut before.iter().zip(&after).map(|(a, b)| a - b));
+        let off = off / norm(&mut before.iter().copied());
+        // What comes in has nothing to do with the weights, so sums are small beside their parts.
+        assert!(0.0 < off && off < 0.05, "{off}");
+    }
+
+    #[track_caller]
+    fn is_left(tower: &ModelProto) {
+        assert_eq!(quantize(&tower.encode_to_vec()), Err(LayersError::NoneLarge));
+    }
+
+    #[test]
+    fn a_linear_layer_goes_on_giving_what_it_gave() {
+        agrees(&tower("MatMul", vec![], false));
+        agrees(&tower("Gemm", vec![], true));
+        agrees(&tower("Gemm", vec![float("alpha", 1.0), integer("transB", 1)], true));
+        let mut by_number = tower("Gemm", vec![], false);
+        let graph = by_number.graph.as_mut().expect("a graph");
+        let weights = &mut graph.initializer[0];
+        weights.float_data = (0..LEAST_WEIGHTS).map(|at| number(weights, at)).collect();
+        weights.raw_data.clear();
+        agrees(&by_number);
+    }
+
+    #[test]
+    fn other_layers_are_left_as_they_are() {
+        is_left(&tower("Gemm", vec![float("alpha", 0.5)], true));
+        is_left(&tower("Gemm", vec![integer("transA", 1)], true));
+        is_left(&tower("Mul", vec![], false));
+        let with = |change: fn(&mut GraphProto)| {
+            let mut tower = tower("Gemm", vec![], true);
+            change(tower.graph.as_mut().expect("a graph"));
+            tower
+        };
+        is_left(&with(|graph| graph.initializer[0] = tensor("w", &[INPUTS, OUTPUTS - 1], 7)));
+        is_left(&with(|graph| graph.initializer[0].data_type = ElementType::Int64.into()));
+        is_left(&with(|graph| graph.initializer[0].raw_data.clear()));
+        is_left(&with(|graph| graph.initializer[1] = tensor("b", &[1, OUTPUTS], 7)));
+        is_left(&with(|graph| graph.node.push(node("Identity", &["w"], "w2"))));
+    }
+
+    #[test]
+    fn what_the_messages_here_do_not_know_is_kept() {
+        let mut graph = tower("MatMul", vec![], false).graph.expect("a graph").encode_to_vec();
+        let (doc, model_doc) = (b"a graph's doc_string", b"a model's doc_string");
+        put(&mut graph, 10, doc);
+        let mut model = Vec::new();
+        put(&mut model, 6, model_doc);
+        put(&mut model, GRAPH, &graph);
+        let smaller = quantize(&model).expect("a large layer");
+        for kept in [&doc[..], model_doc] {
+            assert!(smaller.windows(kept.len()).any(|it| it == kept));
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_or_no_onnx_is_refused() {
+        let mut broken = tower("MatMul", vec![], false);
+        let graph = broken.graph.as_mut().expect("a graph");
+        graph.initializer[0].raw_data[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+        assert_eq!(quantize(&broken.encode_to_vec()), Err(LayersError::NotFinite));
+        assert_eq!(quantize(&[0xff; 9]), Err(LayersError::NotOnnx(NotOnnx)));
+    }
+}

@@ -1,0 +1,183 @@
+//! A tower in 8 bits: what it costs, and what is refused.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use siamese::model::{Card, Device, OnnxTower, Options, Tower, WeightKind, rewrite};
+use siamese::picture::Pixels;
+use siamese::score::{Embedding, Threshold};
+use siamese_trainer::config::Config;
+use siamese_trainer::data::{Folder, Gallery};
+use siamese_trainer::export::export;
+use siamese_trainer::learn::Learning;
+
+use crate::ground::{BRIGHTNESS, Ground};
+use crate::made;
+
+const SMALL: &str = "small.onnx";
+const INT8: [&str; 4] = ["--weights", "int8", "--out", SMALL];
+
+/// Made pictures, and a network of the seed's kind that has seen a few steps of them; its first
+/// linear layer has 1.6 million weights.
+fn ground() -> Ground {
+    let ground = Ground::new();
+    made::write(&ground.at("data"), 4, 5);
+    let mut config = Config::seed();
+    (config.input.height, config.input.width) = (20, 20);
+    let folder = Folder::scan(&ground.at("data")).expect("pictures");
+    let gallery = Gallery::load(&folder, &config.preparation(), false).expect("pictures");
+    let mut learning = Learning::new(&config, &gallery);
+    learning.advance();
+    let mut card = load(BRIGHTNESS.as_ref()).card().clone();
+    card.preparation = config.preparation();
+    let pixels: Vec<_> = gallery.samples().iter().map(|it| &it.pixels).collect();
+    export(&learning.network(), card, &pixels, &ground.at("raw.onnx")).expect("a tower");
+    ground
+}
+
+/// The ground's tower with a threshold, and what else is changed.
+fn tower(ground: &Ground, threshold: f64, change: impl FnOnce(&mut Card)) -> PathBuf {
+    let raw = ground.at("raw.onnx");
+    let mut card = load(&raw).card().clone();
+    card.threshold = Some(Threshold::try_from(threshold).expect("a threshold"));
+    change(&mut card);
+    let onnx = fs::read(raw).expect("a file");
+    let path = ground.at("tower.onnx");
+    fs::write(&path, rewrite(&onnx, &card.to_metadata()).expect("ONNX")).expect("a file");
+    path
+}
+
+fn load(tower: &Path) -> OnnxTower {
+    let options = Options { device: Device::Cpu, ..Options::default() };
+    OnnxTower::load(tower, &options).expect("a tower")
+}
+
+fn pixels(ground: &Ground, tower: &OnnxTower) -> Vec<Pixels> {
+    let folder = Folder::scan(&ground.at("data")).expect("pictures");
+    let gallery = Gallery::load(&folder, &tower.card().preparation, false).expect("pictures");
+    gallery.samples().iter().map(|it| it.pixels.clone()).collect()
+}
+
+fn embed(tower: &mut OnnxTower, pixels: &[Pixels]) -> Vec<Embedding> {
+    let embedded = tower.embed(pixels).expect("a run");
+    embedded.into_iter().map(|it| it.expect("finite")).collect()
+}
+
+/// The distances of all pairs.
+fn distances(embeddings: &[Embedding]) -> Vec<f64> {
+    let pairs = embeddings.iter().enumerate();
+    pairs
+        .flat_map(|(at, it)| embeddings[at + 1..].iter().map(|other| it.distance(other).get()))
+        .collect()
+}
+
+#[test]
+fn a_tower_in_8_bits_says_what_it_costs_and_keeps_what_it_knew() {
+    let ground = ground();
+    let path = tower(&ground, 1.0, |_| ());
+    let said = ground.run_on(&path, "export", &INT8).well();
+    assert!(said.contains("verdicts flipped (data, all identities)"), "{said}");
+
+    let (mut before, mut after) = (load(&path), load(&ground.at(SMALL)));
+    let [large, small] =
+        [&path, &ground.at(SMALL)].map(|it| fs::metadata(it).expect("a file").len());
+    assert!(2 * small < large, "{small} of {large} bytes");
+    let published = serde_json::to_value(after.description().as_ref()).expect("JSON");
+    assert_eq!(published["weights"]["drift"]["pairs"], 190);
+    let card = after.card().clone();
+    let weights = card.weights.expect("an entry");
+    assert_eq!(weights.kind, WeightKind::Int8);
+    assert_eq!(weights.made_from, before.description().digest);
+    assert_eq!((card.threshold.map(f64::from), card.margin), (Some(1.0), Some(20.0)));
+    assert_eq!(card.name, before.card().name);
+    assert_ne!(card.golden, before.card().golden);
+
+    let pixels = pixels(&ground, &before);
+    let [before, after] = [&mut before, &mut after].map(|it| distances(&embed(it, &pixels)));
+    let mut changes: Vec<f64> = before.iter().zip(&after).map(|(a, b)| (a - b).abs()).collect();
+    changes.sort_unstable_by(f64::total_cmp);
+    let drift = weights.drift;
+    assert_eq!(drift.pairs, 190);
+    assert!(0.0 < drift.largest);
+    for (stated, found) in [
+        (drift.largest, changes[189]),
+        (drift.median, f64::midpoint(changes[94], changes[95])),
+        (drift.largest_of_threshold, changes[189]),
+        (drift.flipped, 0.0),
+    ] {
+        assert!((stated - found).abs() < 1e-9, "{stated} is not {found}");
+    }
+}
+
+#[test]
+fn an_answer_does_not_depend_on_who_waits_beside_it() {
+    let ground = ground();
+    ground.run_on(&tower(&ground, 1.0, |_| ()), "export", &INT8).well();
+    let mut tower = load(&ground.at(SMALL));
+    // Evenly black and white, one far beyond what any picture holds, and the made ones.
+    let mut pixels = pixels(&ground, &tower);
+    pixels.extend([0.0, 1.0, 100.0].map(|it| Pixels::new(vec![it; 400])));
+    pixels.reverse();
+    let alone: Vec<_> =
+        pixels.iter().flat_map(|it| embed(&mut tower, std::slice::from_ref(it))).collect();
+    for batch in [2, 8, 32] {
+        let together: Vec<_> = pixels.chunks(batch).flat_map(|it| embed(&mut tower, it)).collect();
+        for (alone, together) in distances(&alone).iter().zip(distances(&together)) {
+            assert!((alone - together).abs() <= 1e-5 * alone, "{alone} and {together}");
+        }
+    }
+}
+
+#[test]
+fn a_tower_that_flips_too_many_verdicts_is_not_written() {
+    let ground = ground();
+    let path = tower(&ground, 1.0, |_| ());
+    ground.run_on(&path, "export", &INT8).well();
+    let (mut before, mut after) = (load(&path), load(&ground.at(SMALL)));
+    fs::remove_file(ground.at(SMALL)).expect("a file");
+    let pixels = pixels(&ground, &before);
+    let [before, after] = [&mut before, &mut after].map(|it| distances(&embed(it, &pixels)));
+    // Between what one pair's distance was and what it became.
+    let moved = before.iter().zip(&after).max_by(|a, b| {
+        let [a, b] = [a, b].map(|(before, after)| (*before - *after).abs());
+        a.total_cmp(&b)
+    });
+    let (before, after) = moved.expect("pairs");
+    let path = tower(&ground, f64::midpoint(*before, *after), |_| ());
+
+    let refusal = ground.run_on(&path, "export", &[&INT8[..], &["--max-flipped", "0"]].concat());
+    let refusal = refusal.refusal();
+    assert!(refusal.contains("of 190 verdicts flip, above the 0.000 %"), "{refusal}");
+    assert!(!ground.at(SMALL).exists());
+    ground.run_on(&path, "export", &[&INT8[..], &["--max-flipped", "1"]].concat()).well();
+    let drift = load(&ground.at(SMALL)).card().weights.clone().expect("an entry").drift;
+    assert!(0.0 < drift.flipped, "{drift}");
+}
+
+#[test]
+fn what_can_not_be_measured_or_gains_nothing_is_one_line() {
+    let ground = ground();
+    let refused = |tower: &Path, more: &[&str], with: &str| {
+        let refusal = ground.run_on(tower, "export", &[&INT8[..], more].concat()).refusal();
+        assert!(refusal.contains(with), "{refusal}");
+        assert!(!ground.at(SMALL).exists());
+    };
+    refused(&ground.at("raw.onnx"), &[], "calibrate it first");
+    refused(&tower(&ground, 1.0, |_| ()), &["--identities", "nobody"], "no identity named nobody");
+    let trained = tower(&ground, 1.0, |card| {
+        let provenance = r#"{"data": {"name": "data"}, "held_out": ["pattern0", "pattern1"]}"#;
+        card.provenance = serde_json::from_str(provenance).expect("JSON");
+    });
+    refused(&trained, &[], "trained on 2 of these identities (pattern2, pattern3)");
+    ground
+        .run_on(&trained, "export", &[&INT8[..], &["--identities", "pattern0,pattern1"]].concat())
+        .well();
+    let split = load(&ground.at(SMALL)).card().weights.clone().expect("an entry").drift.split;
+    assert_eq!(split, "identities unseen in training");
+    fs::remove_file(ground.at(SMALL)).expect("a file");
+
+    let compact = ground.at("compact.onnx");
+    fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/faces.onnx"), &compact)
+        .expect("a copy");
+    refused(&compact, &[], "int8 would gain nothing");
+}
