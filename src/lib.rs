@@ -8,6 +8,7 @@ pub mod cache;
 pub mod cli;
 pub mod http;
 pub mod judgement;
+pub mod memory;
 pub mod model;
 pub mod picture;
 pub mod readiness;

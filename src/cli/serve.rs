@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{Failure, Outcome, TowerArgs};
 use crate::batch::Batcher;
 use crate::http::{self, Metrics, Service, router};
+use crate::memory;
 use crate::readiness::Readiness;
 use crate::settings::Settings;
 use crate::telemetry;
@@ -30,6 +31,7 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
         let begun = Instant::now();
+        memory::give_back_large_blocks();
         let settings = self.tower.settings(self.listen)?;
         telemetry::start(settings.log.format, "info");
         let crew = Crew::gather(

@@ -62,6 +62,9 @@ async fn collect(
     announced: Option<usize>,
     service: &Service,
 ) -> Result<(Bytes, Share<'_>), Fault> {
+    /// What any announcement may reserve.
+    const TRUSTED: usize = 256 << 10;
+
     let limit = service.settings.server.max_body_bytes;
     let mut share = service.bodies.nothing();
     let mut first = Bytes::new();
@@ -81,8 +84,9 @@ async fn collect(
             first = data;
             continue;
         }
-        // Memory that is announced is reserved, but it takes none until it is written.
-        rest.reserve(announced.unwrap_or(0).max(length) - rest.len());
+        // An announcement is trusted for twice what came, so that liars reserve no more than they send.
+        let trusted = announced.unwrap_or(0).min((2 * length).max(TRUSTED));
+        rest.reserve(trusted.max(length) - rest.len());
         rest.extend_from_slice(&std::mem::take(&mut first));
         rest.extend_from_slice(&data);
     }
