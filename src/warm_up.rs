@@ -48,8 +48,12 @@ const LARGEST_COPY: u64 = 32 << 20;
 /// Batches that are tried.
 const BATCHES: [usize; 3] = [1, 8, 32];
 
-/// How long each way is tried.
+/// How long each way is tried, and how often at least.
 const TRIAL: Duration = Duration::from_millis(15);
+const FEWEST: usize = 2;
+
+/// The longest run, in seconds, that is worth a later start.
+const PATIENCE: f64 = 0.15;
 
 /// What a simpler way may be slower by and still be chosen.
 const SLACK: f64 = 0.05;
@@ -112,16 +116,27 @@ fn attempt(
 ) -> Result<(Plan, Vec<OnnxTower>), LoadError> {
     let batches = wishes.largest_batch.map_or(BATCHES.to_vec(), |it| vec![it.get()]);
     let most = batches[batches.len() - 1];
-    let mut plan = Plan { sessions, threads, largest_batch: 1, largest_tried: most, rate: 0.0 };
+    let mut plan = Plan { sessions, threads, largest_batch: 1, largest_tried: 1, rate: 0.0 };
     let mut towers = load(path, &plan.options(options, most), sessions)?;
     let batches = if towers[0].description().one_at_a_time { vec![1] } else { batches };
-    let rates: Vec<f64> = batches.iter().map(|it| rate(&mut towers, *it)).collect();
-    tracing::debug!(sessions, threads, ?batches, ?rates, "tried a way to run the tower");
-    plan.rate = rates.iter().copied().fold(0.0, f64::max);
-    let enough = |it: &f64| plan.rate <= it * (1.0 + SLACK);
-    plan.largest_batch = batches[rates.iter().position(enough).unwrap_or(0)];
-    plan.largest_tried = batches[batches.len() - 1];
+    for batch in batches {
+        if 0.0 < plan.rate && PATIENCE < float(batch) / plan.rate {
+            break;
+        }
+        let rate = rate(&mut towers, batch);
+        tracing::debug!(sessions, threads, batch, rate, "tried a way to run the tower");
+        plan.largest_tried = batch;
+        if rate <= plan.rate * (1.0 + SLACK) {
+            // What does not gain from a batch does not gain from a larger one.
+            break;
+        }
+        (plan.largest_batch, plan.rate) = (batch, rate);
+    }
     Ok((plan, towers))
+}
+
+fn float(batch: usize) -> f64 {
+    f64::from(u32::try_from(batch).unwrap_or(u32::MAX))
 }
 
 /// Loads sessions of one file side by side.
@@ -149,14 +164,14 @@ fn rate(towers: &mut [OnnxTower], batch: usize) -> f64 {
 fn rate_of_one(tower: &mut OnnxTower, batch: usize) -> f64 {
     let golden = tower.description().golden.pixels();
     let pixels: Vec<Pixels> = golden.iter().cycle().take(batch).cloned().collect();
-    // The first run of a shape plans its memory.
+    // The first run of a shape plans its memory. Of the others the fastest counts, which others' work held up least.
     let mut works = tower.embed(&pixels).is_ok();
-    let begun = Instant::now();
-    let mut runs = 0_u32;
-    while works && (runs == 0 || begun.elapsed() < TRIAL) {
+    let (begun, mut runs, mut fastest) = (Instant::now(), 0, Duration::MAX);
+    while works && (runs < FEWEST || begun.elapsed() < TRIAL) {
+        let run = Instant::now();
         works = tower.embed(&pixels).is_ok();
+        fastest = fastest.min(run.elapsed());
         runs += 1;
     }
-    let batch = u32::try_from(batch).unwrap_or(u32::MAX);
-    if works { f64::from(runs) * f64::from(batch) / begun.elapsed().as_secs_f64() } else { 0.0 }
+    if works { float(batch) / fastest.as_secs_f64() } else { 0.0 }
 }
