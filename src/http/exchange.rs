@@ -58,7 +58,7 @@ pub(super) async fn observe(
         let value = server_timing(*spent, took);
         response.headers_mut().insert(SERVER_TIMING, value);
     }
-    let problem = response.extensions().get::<Arc<Problem>>();
+    let problem = response.extensions().get::<Arc<Problem>>().map(AsRef::as_ref);
     let code = problem.map_or("", |it| it.fault.code());
     service.metrics.request(route, response.status(), code, took);
     let (status, took) = (response.status().as_u16(), took.as_secs_f64());
@@ -72,6 +72,10 @@ pub(super) async fn observe(
                 cause = causes(&problem.fault),
                 "request failed"
             );
+        }
+        // A flood of lines would cost more than the refusals; they are counted.
+        Some(Problem { fault: Fault::Overloaded { .. }, .. }) => {
+            tracing::debug!(route, status, code, took, "request refused");
         }
         Some(problem) => {
             tracing::info!(
