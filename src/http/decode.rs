@@ -1,4 +1,4 @@
-//! Pictures become pixels: small ones on the spot, others off the async threads in lanes by their size.
+//! Pictures become pixels: one or two small ones on the spot, others off the async threads in lanes by their size.
 //!
 //! Each lane has as many places as there are cores, so that a small picture never waits behind a large one:
 //! at most it shares a core with it, and the system sees to that.
@@ -57,8 +57,10 @@ impl Decoder {
     ///
     /// A picture's size is told by its decoder alone, which refuses what is too large by its header: so a lane is
     /// found by trying, and no two readers of one header can disagree.
-    pub(super) async fn pixels(&self, upload: Bytes) -> Result<Pixels, Fault> {
-        if upload.len() <= SMALL_UPLOAD {
+    ///
+    /// `of` is how many its request has: beyond a pair, even small ones take their time together.
+    pub(super) async fn pixels(&self, upload: Bytes, of: usize) -> Result<Pixels, Fault> {
+        if of <= 2 && upload.len() <= SMALL_UPLOAD {
             match prepare(&self.tower, &upload, &self.up_to(SMALL)) {
                 Err(PictureError::TooLarge) => {}
                 done => return Ok(done?),

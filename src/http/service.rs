@@ -131,13 +131,13 @@ impl Service {
         let unknown = |(asked, found): &(&Asked, &Option<Found>)| {
             matches!(asked, Ok((_, Source::Upload(_)))) && !matches!(found, Some(Found::Known(_)))
         };
-        let places = match asked.iter().zip(&found).filter(unknown).count() {
+        let unknown = asked.iter().zip(&found).filter(unknown).count();
+        let places = match unknown {
             0 => None,
-            pictures => Some(self.batcher.reserve(pictures).map_err(|it| self.refusal(it))?),
+            _ => Some(self.batcher.reserve(unknown).map_err(|it| self.refusal(it))?),
         };
-        let pictures =
-            join_all(asked.into_iter().zip(found).map(|(asked, found)| self.ready(asked, found)))
-                .await;
+        let ready = asked.into_iter().zip(found).map(|(asked, it)| self.ready(asked, it, unknown));
+        let pictures = join_all(ready).await;
         spent.decode = begun.elapsed();
         self.metrics.stage(Stage::Decode, spent.decode);
         Ok(Work { pictures, places })
@@ -147,6 +147,7 @@ impl Service {
         &self,
         asked: Asked,
         found: Option<Found<'a>>,
+        unknown: usize,
     ) -> Result<Ready<'a>, Problem> {
         let (field, source) = asked?;
         let outcome = match (source, found) {
@@ -155,10 +156,10 @@ impl Service {
             }
             (Source::Upload(_), Some(Found::Known(embedding))) => Ok(Ready::Embedding(embedding)),
             (Source::Upload(upload), Some(Found::Claimed(claim))) => {
-                self.decoder.pixels(upload).await.map(|it| Ready::Pixels(it, Some(claim)))
+                self.decoder.pixels(upload, unknown).await.map(|it| Ready::Pixels(it, Some(claim)))
             }
             (Source::Upload(upload), None) => {
-                self.decoder.pixels(upload).await.map(|it| Ready::Pixels(it, None))
+                self.decoder.pixels(upload, unknown).await.map(|it| Ready::Pixels(it, None))
             }
         };
         outcome.map_err(|fault| fault.of(field))
