@@ -1,7 +1,7 @@
 //! Pictures become pixels: one or two small ones on the spot, others off the async threads in lanes by their size.
 //!
-//! Each lane has as many places as there are cores, so that a small picture never waits behind a large one:
-//! at most it shares a core with it, and the system sees to that.
+//! Each lane has places of its own, as many as there are cores where there is room for the pixels, so that a small
+//! picture never waits behind a large one: at most it shares a core with it, and the system sees to that.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::model::Description;
 use crate::picture::{Limits, PictureError, Pixels};
 use crate::settings::PictureSettings;
 
-/// The most pixels of a picture that is decoded on the spot: some 0.2 ms, what it costs to hand it over ten times.
+/// The most pixels of a picture that is decoded on the spot: some 0.2 ms, a few times what a hand-over costs.
 const SMALL: u64 = 32 << 10;
 
 /// The most pixels of a picture in each lane but the last, which takes what the limits allow.

@@ -1,6 +1,6 @@
 //! More work than the server can do, and work that nobody waits for any more.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::mpsc;
 
 use futures_util::FutureExt;
@@ -39,6 +39,14 @@ async fn until(app: &App, line: &str) {
     }
 }
 
+/// Sees a request to the tower, whose gate is closed.
+async fn until_running(app: &App, request: Pin<&mut impl Future<Output = Answer>>) {
+    tokio::select! {
+        _ = request => panic!("the gate is closed"),
+        () = until(app, "siamese_batch_pictures_count 1") => (),
+    }
+}
+
 #[tokio::test]
 async fn what_finds_no_room_is_refused_before_it_is_decoded() {
     let (gate, app) = gated(2);
@@ -59,10 +67,7 @@ async fn what_finds_no_room_is_refused_before_it_is_decoded() {
 async fn work_whose_client_has_gone_is_dropped_and_counted() {
     let (gate, app) = gated(8);
     let mut first = pin!(app.post("/embed", "image/jpeg", face("s1_1.jpg")));
-    tokio::select! {
-        _ = &mut first => panic!("the gate is closed"),
-        () = until(&app, "siamese_batch_pictures_count 1") => (),
-    }
+    until_running(&app, first.as_mut()).await;
     tokio::select! {
         _ = compare(&app) => panic!("the gate is closed"),
         () = until(&app, "siamese_queue_depth 2") => (),
@@ -79,10 +84,7 @@ async fn work_whose_client_has_gone_is_dropped_and_counted() {
 async fn work_past_its_deadline_is_dropped_before_the_tower() {
     let (gate, app) = gated(8);
     let mut first = pin!(app.post("/embed", "image/jpeg", face("s1_1.jpg")));
-    tokio::select! {
-        _ = &mut first => panic!("the gate is closed"),
-        () = until(&app, "siamese_batch_pictures_count 1") => (),
-    }
+    until_running(&app, first.as_mut()).await;
 
     let late = crate::app::post("/embed", "image/jpeg").header("x-request-timeout-ms", "50");
     let late = late.body(face(SAME[0]).into()).expect("a request");
