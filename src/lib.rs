@@ -14,5 +14,6 @@ pub mod picture;
 pub mod readiness;
 pub mod score;
 pub mod settings;
+pub mod stop;
 pub mod telemetry;
 pub mod warm_up;

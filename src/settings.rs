@@ -15,6 +15,7 @@ use thiserror::Error;
 use crate::model::{Device, Options};
 use crate::picture::Limits;
 use crate::score::Threshold;
+use crate::stop::Times;
 use crate::warm_up::Wishes;
 
 /// The file that documents every setting; compiled in.
@@ -65,7 +66,9 @@ pub struct Server {
     pub overload_status: OverloadStatus,
     /// The most pictures of one request to `/embed`.
     pub max_pictures: NonZeroUsize,
-    /// How long in-flight requests may go on after a stop was asked for, in milliseconds.
+    /// How long all is still served after SIGTERM while `/readyz` says no, in milliseconds; 0 for not at all.
+    pub lame_duck_ms: u64,
+    /// How long what is in flight may go on after that, in milliseconds.
     pub drain_ms: u64,
 }
 
@@ -218,9 +221,12 @@ impl Server {
         Duration::from_millis(self.deadline_ms)
     }
 
-    /// How long in-flight requests may go on after a stop was asked for.
-    pub fn drain(&self) -> Duration {
-        Duration::from_millis(self.drain_ms)
+    /// How long a stop may take.
+    pub fn stop(&self) -> Times {
+        Times {
+            lame_duck: Duration::from_millis(self.lame_duck_ms),
+            drain: Duration::from_millis(self.drain_ms),
+        }
     }
 }
 

@@ -8,14 +8,15 @@ use std::time::Instant;
 
 use clap::Args;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use super::{Failure, Outcome, TowerArgs};
 use crate::batch::Batcher;
-use crate::http::{self, Metrics, Service, router};
+use crate::http::{self, CutOff, Metrics, Service, router};
 use crate::memory;
 use crate::readiness::Readiness;
 use crate::settings::Settings;
+use crate::stop::{self, Phase};
 use crate::telemetry;
 use crate::warm_up::Crew;
 
@@ -44,7 +45,10 @@ impl Serve {
             .enable_all()
             .build()
             .map_err(|err| Failure::machine(&err))?;
-        runtime.block_on(serve(settings, crew, begun))
+        let outcome = runtime.block_on(serve(settings, crew, begun));
+        // What is still decoded is for nobody.
+        runtime.shutdown_background();
+        outcome
     }
 }
 
@@ -55,7 +59,7 @@ fn async_threads() -> usize {
 }
 
 async fn serve(settings: Settings, crew: Crew, begun: Instant) -> Result<Outcome, Failure> {
-    let stop = Stop::listen().map_err(|err| Failure::machine(&err))?;
+    let asked = stop::listen().map_err(|err| Failure::machine(&err))?;
     let listen = settings.server.listen;
     let listener = TcpListener::bind(listen)
         .await
@@ -99,42 +103,19 @@ async fn serve(settings: Settings, crew: Crew, begun: Instant) -> Result<Outcome
         ready_after_ms = begun.elapsed().as_millis(),
         "ready"
     );
+    let (sender, phase) = watch::channel(Phase::Serving);
     let stopping = {
-        let readiness = readiness.clone();
-        async move {
-            stop.asked().await;
-            readiness.stop();
-            tracing::info!("stopping: what is in flight is finished");
-        }
+        let times = server.stop();
+        tokio::spawn(async move { stop::conduct(asked, times, &readiness, &sender).await })
     };
-    let drained = http::serve(listener, app, &server, stopping).await;
+    let cut_off = http::serve(listener, app, &server, phase).await;
+    stopping.abort();
     self_test.abort();
-    if !drained {
-        tracing::warn!("the drain's deadline passed: requests in flight are cut off");
+    if cut_off == CutOff::default() {
+        tracing::info!("stopped");
+    } else {
+        let CutOff { requests, connections } = cut_off;
+        tracing::warn!(requests, connections, "stopped: what was in flight is cut off");
     }
-    tracing::info!("stopped");
     Ok(Outcome::Done)
-}
-
-/// The signals that ask for a stop.
-struct Stop {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl Stop {
-    /// Listens from now on, so that no signal is lost before it is waited for.
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn asked(mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => (),
-            _ = self.interrupt.recv() => (),
-        }
-    }
 }

@@ -7,43 +7,66 @@ use std::time::Duration;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use super::connection::{self, Traffic};
 use crate::settings::Server;
+use crate::stop::Phase;
 
 /// What a connection may buffer of what it reads, in bytes; a longer head is refused.
 const BUFFER: usize = 64 << 10;
 
-/// Serves until `stopping`, then lets what is in flight end; false where the drain's deadline cut it off.
+/// What a stop left undone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CutOff {
+    /// Requests that had no answer yet.
+    pub requests: usize,
+    /// Connections that were still open.
+    pub connections: usize,
+}
+
+/// Serves until the stop is over, or as soon as nothing is left to drain.
 pub async fn serve(
     listener: TcpListener,
     routes: Router,
     settings: &Server,
-    stopping: impl Future<Output = ()>,
-) -> bool {
+    mut phase: watch::Receiver<Phase>,
+) -> CutOff {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(settings.idle_timeout()).max_buf_size(BUFFER);
-    let room = Arc::new(Semaphore::new(settings.max_connections.get()));
-    let open = GracefulShutdown::new();
-    let mut stopping = std::pin::pin!(stopping);
+    let most = u32::try_from(settings.max_connections.get()).unwrap_or(u32::MAX);
+    let room = Arc::new(Semaphore::new(most as usize));
+    let traffic = Arc::new(Traffic::default());
     loop {
         let (stream, place) = tokio::select! {
             accepted = accept(&listener, &room) => accepted,
-            () = &mut stopping => break,
+            _ = phase.changed() => match *phase.borrow_and_update() {
+                Phase::Draining | Phase::Over => break,
+                Phase::LameDuck => {
+                    traffic.close();
+                    continue;
+                }
+                Phase::Serving => continue,
+            }
         };
-        let service = TowerToHyperService::new(routes.clone());
-        let connection = open.watch(http.serve_connection(TokioIo::new(stream), service));
+        let answers = connection::answers(routes.clone(), traffic.clone());
+        let connection = http.serve_connection(TokioIo::new(stream), answers);
+        let phase = phase.clone();
         tokio::spawn(async move {
-            let _place = place;
-            // A client that breaks off is no error of ours.
-            let _ = connection.await;
+            connection::drive(connection, phase).await;
+            drop(place);
         });
     }
     drop(listener);
-    tokio::time::timeout(settings.drain(), open.shutdown()).await.is_ok()
+    tokio::select! {
+        // All places are free again once all connections have ended.
+        _ = room.acquire_many(most) => CutOff::default(),
+        _ = phase.wait_for(|it| *it == Phase::Over) => CutOff {
+            requests: traffic.in_flight(),
+            connections: most as usize - room.available_permits(),
+        },
+    }
 }
 
 /// The next connection, once there is room for it.

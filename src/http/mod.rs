@@ -7,6 +7,7 @@ mod answer;
 mod aside;
 mod body;
 mod compare;
+mod connection;
 mod decode;
 mod embed;
 mod error;
@@ -29,7 +30,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
-pub use listen::serve;
+pub use listen::{CutOff, serve};
 pub use metrics::Metrics;
 pub use service::Service;
 

@@ -64,8 +64,12 @@ impl Server {
     }
 
     fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    fn signal(&self, name: &str) {
         // The shell's own, as not every machine has the program.
-        let kill = format!("kill -TERM {}", self.child.id());
+        let kill = format!("kill -{name} {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().expect("a shell").success());
     }
 }
@@ -95,25 +99,95 @@ fn answer(mut stream: TcpStream) -> String {
     text
 }
 
-#[test]
-fn a_stop_ends_what_is_in_flight_and_exits_0() {
-    let mut server = Server::start();
+/// A server without a lame duck, whose stop begins with the drain.
+const AT_ONCE: [(&str, &str); 1] = [("SIAMESE_SERVER__LAME_DUCK_MS", "0")];
+
+/// A request in flight: its head has been read, and its body has not come.
+fn in_flight(server: &Server) -> (TcpStream, Vec<u8>) {
     let (head, body) = request();
     let mut stream = server.connect();
     stream.write_all(&head).expect("sent");
     while !server.get("/metrics").contains("siamese_in_flight_requests 1\n") {}
+    (stream, body)
+}
+
+#[test]
+fn a_stop_ends_what_is_in_flight_and_exits_0() {
+    for (signal, variables) in [("TERM", &AT_ONCE[..]), ("INT", &[])] {
+        let mut server = Server::with(variables);
+        let (mut stream, body) = in_flight(&server);
+
+        server.signal(signal);
+        let line = server.line();
+        assert!(line.contains("what is in flight is finished"), "{line}");
+        // The port closes a moment later, in which whoever comes is still let in.
+        while TcpStream::connect(server.listen).is_ok() {}
+        stream.write_all(&body).expect("sent");
+
+        let answer = answer(stream);
+        assert!(
+            answer.starts_with("HTTP/1.1 200") && answer.contains(r#""verdict":"same""#),
+            "{answer}"
+        );
+        assert_eq!(server.child.wait().expect("an end").code(), Some(0));
+    }
+}
+
+/// Asks on a connection that the client means to keep, and reads what comes at once.
+fn ask(stream: &mut TcpStream, request: &[u8]) -> String {
+    stream.write_all(request).expect("sent");
+    let mut read = [0; 4096];
+    let length = stream.read(&mut read).expect("an answer");
+    String::from_utf8_lossy(&read[..length]).into_owned()
+}
+
+#[test]
+fn a_lame_duck_serves_all_and_ends_each_connection_with_its_answer() {
+    const CLOSE: &str = "connection: close\r\n";
+    let mut server = Server::with(&[("SIAMESE_SERVER__LAME_DUCK_MS", "60000")]);
+    let get = b"GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n";
+    let mut old = server.connect();
+    let before = ask(&mut old, get);
+    assert!(before.starts_with("HTTP/1.1 200") && !before.contains(CLOSE), "{before}");
 
     server.terminate();
     let line = server.line();
-    assert!(line.contains("stopping"), "{line}");
-    stream.write_all(&body).expect("sent");
+    assert!(line.contains("all is still served"), "{line}");
 
-    let answer = answer(stream);
-    assert!(
-        answer.starts_with("HTTP/1.1 200") && answer.contains(r#""verdict":"same""#),
-        "{answer}"
-    );
+    // The connections learn of it a moment later.
+    while !ask(&mut server.connect(), get).contains(CLOSE) {}
+    let after = ask(&mut old, get);
+    assert!(after.starts_with("HTTP/1.1 503") && after.contains(CLOSE), "{after}");
+    assert_eq!(old.read(&mut [0]).expect("an end"), 0);
+    let (head, body) = request();
+    let head = String::from_utf8(head).expect("text").replace(CLOSE, "");
+    let new = ask(&mut server.connect(), &[head.into_bytes(), body].concat());
+    assert!(new.starts_with("HTTP/1.1 200") && new.contains(CLOSE), "{new}");
+}
+
+#[test]
+fn a_second_signal_ends_it_now_and_says_what_was_cut_off() {
+    let mut server = Server::with(&AT_ONCE);
+    let (stream, _) = in_flight(&server);
+    server.terminate();
+    assert!(server.line().contains("what is in flight is finished"));
+    server.signal("INT");
+    assert!(server.line().contains("stopping now"));
+    let last: Value = serde_json::from_str(&server.line()).expect("JSON");
+    assert_eq!((&last["requests"], &last["connections"]), (&1.into(), &1.into()), "{last}");
     assert_eq!(server.child.wait().expect("an end").code(), Some(0));
+    drop(stream);
+}
+
+#[test]
+fn the_drain_has_an_end() {
+    let mut server = Server::with(&[AT_ONCE[0], ("SIAMESE_SERVER__DRAIN_MS", "100")]);
+    let (stream, _) = in_flight(&server);
+    server.terminate();
+    assert!(server.line().contains("what is in flight is finished"));
+    assert!(server.line().contains("what was in flight is cut off"));
+    assert_eq!(server.child.wait().expect("an end").code(), Some(0));
+    drop(stream);
 }
 
 #[test]
