@@ -128,6 +128,11 @@ impl Batcher {
         self.0.queue.len()
     }
 
+    /// Pictures being prepared, waiting for the tower or in it; at most as many as there are places.
+    pub fn places_taken(&self) -> usize {
+        (self.0.most as usize).saturating_sub(self.0.places.available_permits())
+    }
+
     /// How long the work now in hand will take: as long as work has lately stayed, since what leaves a full
     /// house is what came a stay ago (Little's law).
     pub fn drain_time(&self) -> Duration {

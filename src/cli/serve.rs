@@ -74,7 +74,7 @@ async fn serve(settings: Settings, crew: Crew, begun: Instant) -> Result<Outcome
              batch axis"
         );
     }
-    let metrics = Arc::new(Metrics::new(&description));
+    let metrics = Arc::new(Metrics::new());
     let observed = metrics.clone();
     let queue = settings.tower.queue.get();
     let batcher =

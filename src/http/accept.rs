@@ -6,6 +6,8 @@ use super::error::Fault;
 
 const JSON: &str = "application/json";
 const BYTES: &str = "application/octet-stream";
+const OPEN_METRICS: &str = "application/openmetrics-text";
+const PLAIN: &str = "text/plain";
 
 /// The forms an embedding can take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +33,11 @@ pub(super) fn json_or_bytes(headers: &HeaderMap) -> Result<Form, Fault> {
         (json, bytes) if json < bytes => Ok(Form::Bytes),
         _ => Ok(Form::Json),
     }
+}
+
+/// Whether the client prefers metrics as `OpenMetrics`, as Prometheus does.
+pub(super) fn open_metrics(headers: &HeaderMap) -> bool {
+    quality(headers, PLAIN) < quality(headers, OPEN_METRICS)
 }
 
 /// How much the client wants a type, from 0 to 1: by its most specific range that holds the type.

@@ -8,10 +8,14 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use super::error::Fault;
+use super::metrics::Full;
 use super::service::Service;
 
 /// The memory that all bodies together may take.
-pub(super) struct Room(Semaphore);
+pub(super) struct Room {
+    units: Semaphore,
+    most: usize,
+}
 
 /// A body's share of that memory, which is free again once this is dropped.
 pub(super) struct Share<'a>(SemaphorePermit<'a>);
@@ -21,17 +25,23 @@ impl Room {
     const UNIT: usize = 1 << 10;
 
     pub(super) fn new(bytes: usize) -> Self {
-        Self(Semaphore::new((bytes / Self::UNIT).min(Semaphore::MAX_PERMITS)))
+        let most = (bytes / Self::UNIT).min(Semaphore::MAX_PERMITS);
+        Self { units: Semaphore::new(most), most }
+    }
+
+    /// How many bytes are taken, in whole units.
+    pub(super) fn taken(&self) -> usize {
+        (self.most - self.units.available_permits()) * Self::UNIT
     }
 
     fn nothing(&self) -> Share<'_> {
-        Share(self.0.try_acquire_many(0).expect("nothing can be had"))
+        Share(self.units.try_acquire_many(0).expect("nothing can be had"))
     }
 
     /// Lets a share grow to so many bytes; false where the room is full.
     fn grow<'a>(&'a self, share: &mut Share<'a>, bytes: usize) -> bool {
         let more = bytes.div_ceil(Self::UNIT).saturating_sub(share.0.num_permits());
-        let more = u32::try_from(more).ok().and_then(|it| self.0.try_acquire_many(it).ok());
+        let more = u32::try_from(more).ok().and_then(|it| self.units.try_acquire_many(it).ok());
         more.map(|it| share.0.merge(it)).is_some()
     }
 }
@@ -77,7 +87,7 @@ async fn collect(
             return Err(Fault::BodyTooLarge(limit));
         }
         if !service.bodies.grow(&mut share, length) {
-            return Err(service.overloaded());
+            return Err(service.overloaded(Full::Bodies));
         }
         // A body of one frame, as small pictures are, is not copied.
         if first.is_empty() && rest.is_empty() {

@@ -60,7 +60,7 @@ pub(super) async fn compare(
             Ok((judge.judge(pair[0].distance(&pair[1])), spent))
         })
         .await?;
-    service.metrics.verdict(judgement.verdict);
+    service.judged.count(&judgement);
     Ok(Answer::json(&Comparison { judgement, model: service.tower.signature() }, spent))
 }
 

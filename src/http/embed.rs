@@ -107,7 +107,10 @@ async fn several(service: &Service, sources: Vec<service::Asked>) -> Result<Resp
         .iter()
         .map(|outcome| match outcome {
             Ok(embedding) => Item::Embedding(embedding.coordinates()),
-            Err(problem) => Item::Error(problem.details()),
+            Err(problem) => {
+                service.metrics.item_problem(problem.fault.code());
+                Item::Error(problem.details())
+            }
         })
         .collect();
     Ok(Answer::json(&Several { results, model: service.tower.signature() }, spent))

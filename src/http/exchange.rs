@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::answer::{SERVER_TIMING, server_timing};
 use super::error::{Cause, Fault, Problem};
-use super::metrics::Metrics;
+use super::metrics::{Full, Metrics, Route};
 use super::service::{Service, Spent};
 use crate::telemetry::causes;
 
@@ -47,9 +47,8 @@ pub(super) async fn observe(
     next: Next,
 ) -> Response {
     let begun = Instant::now();
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let route = route.as_ref().map_or("other", MatchedPath::as_str);
-    let mut awaited = Awaited { metrics: &service.metrics, route, answered: false };
+    let route = Route::of(&request);
+    let mut awaited = Awaited { metrics: &service.metrics, route: &route, answered: false };
     let mut response = next.run(request).await;
     awaited.answered = true;
 
@@ -60,7 +59,8 @@ pub(super) async fn observe(
     }
     let problem = response.extensions().get::<Arc<Problem>>().map(AsRef::as_ref);
     let code = problem.map_or("", |it| it.fault.code());
-    service.metrics.request(route, response.status(), code, took);
+    service.metrics.request(&route, response.status(), code, took);
+    let route = route.as_str();
     let (status, took) = (response.status().as_u16(), took.as_secs_f64());
     match problem {
         Some(problem) if response.status() == StatusCode::INTERNAL_SERVER_ERROR => {
@@ -95,7 +95,7 @@ pub(super) async fn observe(
 /// A request in hand; dropped before it is answered, it is counted as a client's departure.
 struct Awaited<'a> {
     metrics: &'a Metrics,
-    route: &'a str,
+    route: &'a Route,
     answered: bool,
 }
 
@@ -118,7 +118,7 @@ pub(super) async fn admit(
     }
     match service.in_flight.try_acquire() {
         Ok(_permit) => next.run(request).await,
-        Err(_) => Problem::from(service.overloaded()).into_response(),
+        Err(_) => Problem::from(service.overloaded(Full::Requests)).into_response(),
     }
 }
 

@@ -13,7 +13,7 @@ use super::aside::{SMALL, aside};
 use super::body::Room;
 use super::decode::Decoder;
 use super::error::{Cause, Fault, Problem};
-use super::metrics::{Metrics, Stage};
+use super::metrics::{Full, Judged, Metrics, Stage};
 use super::query;
 use super::source::Source;
 use crate::batch::{Batcher, EmbedError, Places};
@@ -31,6 +31,7 @@ pub struct Service {
     pub(super) batcher: Batcher,
     pub(super) readiness: Arc<Readiness>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) judged: Judged,
     pub(super) in_flight: Semaphore,
     pub(super) bodies: Room,
     decoder: Decoder,
@@ -94,7 +95,19 @@ impl Service {
         let bodies = Room::new(settings.server.max_bodies_bytes);
         let decoder = Decoder::new(&settings.picture, tower.clone(), metrics.clone());
         let cache = Some(settings.cache.max_bytes).filter(|it| 0 < *it).map(Cache::new);
-        Self { settings, tower, batcher, readiness, metrics, in_flight, bodies, decoder, cache }
+        let judged = metrics.judged(&tower.digest);
+        Self {
+            settings,
+            tower,
+            batcher,
+            readiness,
+            metrics,
+            judged,
+            in_flight,
+            bodies,
+            decoder,
+            cache,
+        }
     }
 
     /// When a request that came just now must have its answer.
@@ -234,8 +247,9 @@ impl Service {
         self.cache.as_ref().map_or(0, Cache::bytes)
     }
 
-    /// The refusal of a request beyond what the server can do.
-    pub(super) fn overloaded(&self) -> Fault {
+    /// The refusal of a request beyond what the server can do, counted by what is full.
+    pub(super) fn overloaded(&self, full: Full) -> Fault {
+        self.metrics.overloaded(full);
         Fault::Overloaded {
             status: self.settings.server.overload_status.into(),
             retry_after: self.batcher.drain_time(),
@@ -257,7 +271,7 @@ impl Service {
 
     fn refusal(&self, err: EmbedError) -> Problem {
         match err {
-            EmbedError::Overloaded => self.overloaded(),
+            EmbedError::Overloaded => self.overloaded(Full::Places),
             EmbedError::Tower(err) => Fault::Internal(Cause::Tower(err)),
             EmbedError::Panicked => Fault::Internal(Cause::TowerPanicked),
             EmbedError::Stopped => Fault::Internal(Cause::TowerStopped),

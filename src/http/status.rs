@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use super::accept;
 use super::answer;
 use super::error::{Fault, Problem};
-use super::metrics::Now;
+use super::metrics::{Now, plain};
 use super::service::Service;
 
 pub(super) async fn livez() -> Response {
@@ -22,15 +23,23 @@ pub(super) async fn readyz(State(service): State<Arc<Service>>) -> Result<Respon
     Ok(answer::json(&json!({"status": "ready", "self_test_age_ms": age.as_millis()})))
 }
 
-pub(super) async fn metrics(State(service): State<Arc<Service>>) -> Response {
+pub(super) async fn metrics(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response {
     const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
+
     let most = service.settings.server.max_in_flight.get();
     let text = service.metrics.text(&Now {
+        settings: &service.settings,
+        tower: &service.tower,
         cached_bytes: service.cached_bytes(),
+        body_bytes: service.bodies.taken(),
         in_flight: most - service.in_flight.available_permits(),
         queue_depth: service.batcher.depth(),
+        places_taken: service.batcher.places_taken(),
         ready: service.readiness.check().is_ok(),
         self_test_age: service.readiness.age(),
     });
-    ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response()
+    let (kind, text) =
+        if accept::open_metrics(&headers) { (OPEN_METRICS, text) } else { (PLAIN, plain(&text)) };
+    ([(header::CONTENT_TYPE, kind)], text).into_response()
 }

@@ -81,6 +81,14 @@ impl Provider {
             Self::Cuda => "gpu",
         }
     }
+
+    /// ONNX Runtime's name of it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "CPUExecutionProvider",
+            Self::Cuda => "CUDAExecutionProvider",
+        }
+    }
 }
 
 /// Opens a tower on the device asked for; tells what runs it.

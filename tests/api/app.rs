@@ -81,7 +81,7 @@ impl App {
     /// The shipped tower under changed settings.
     pub(crate) fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let (batcher, description) = shared();
-        let metrics = Arc::new(Metrics::new(description));
+        let metrics = Arc::new(Metrics::new());
         Self::build(batcher.clone(), description.clone(), metrics, change)
     }
 
@@ -93,7 +93,7 @@ impl App {
 
     /// A tower that runs in place of the one described, with so many places for pictures.
     pub(crate) fn run_by(tower: impl Tower, description: Arc<Description>, places: usize) -> Self {
-        let metrics = Arc::new(Metrics::new(&description));
+        let metrics = Arc::new(Metrics::new());
         let observed = metrics.clone();
         let batcher = Batcher::start(vec![tower], places, 32, move |it| observed.taken(it));
         Self::build(batcher, description, metrics, |_| ())

@@ -56,6 +56,10 @@ async fn what_finds_no_room_is_refused_before_it_is_decoded() {
     let refused = app.form("/compare", &[("a", b"no picture"), ("b", b"no picture")]).await;
     refused.refused(503, "overloaded");
     assert_eq!(refused.header("retry-after"), "1");
+    let told = metrics(&app).await;
+    for line in [r#"siamese_overloads_total{full="places"} 1"#, "siamese_places_taken 2"] {
+        assert!(told.lines().any(|it| it == line), "{line} is not in\n{told}");
+    }
 
     gate.send(()).expect("a tower");
     first.await.ok();
@@ -76,7 +80,7 @@ async fn work_whose_client_has_gone_is_dropped_and_counted() {
 
     gate.send(()).expect("a tower");
     first.await.ok();
-    until(&app, r#"siamese_dropped_pictures_total{before="Tower"} 2"#).await;
+    until(&app, r#"siamese_dropped_pictures_total{before="tower"} 2"#).await;
     until(&app, "siamese_batch_pictures_count 1").await;
 }
 
@@ -92,7 +96,7 @@ async fn work_past_its_deadline_is_dropped_before_the_tower() {
 
     gate.send(()).expect("a tower");
     first.await.ok();
-    until(&app, r#"siamese_dropped_pictures_total{before="Tower"} 1"#).await;
+    until(&app, r#"siamese_dropped_pictures_total{before="tower"} 1"#).await;
 }
 
 #[tokio::test]
@@ -100,5 +104,6 @@ async fn bodies_have_a_limit_together() {
     let app = App::with(|settings| settings.server.max_bodies_bytes = 4096);
     app.post("/embed", "image/png", vec![0; 4096]).await.refused(415, "picture_format_unsupported");
     app.post("/embed", "image/png", vec![0; 4097]).await.refused(503, "overloaded");
+    until(&app, r#"siamese_overloads_total{full="bodies"} 1"#).await;
     app.post("/embed", "image/png", vec![0; 4096]).await.refused(415, "picture_format_unsupported");
 }

@@ -36,17 +36,109 @@ async fn requests_and_verdicts_are_counted() {
     let app = App::start();
     app.form("/compare", &[("a", &face(SAME[0])), ("b", &face(SAME[1]))]).await.ok();
     app.form("/compare", &[("a", b"")]).await;
-    let text = String::from_utf8(app.get("/metrics").await.ok().body).expect("text");
-    for line in [
+    let digest = &app.tower.digest;
+    let told = [
         r#"siamese_requests_total{route="/compare",status="200",code=""} 1"#,
         r#"siamese_requests_total{route="/compare",status="400",code="part_missing"} 1"#,
-        r#"siamese_verdicts_total{verdict="same"} 1"#,
-        r#"siamese_request_duration_seconds_count{route="/compare"} 2"#,
-        r#"siamese_stage_seconds_count{stage="Tower"} 1"#,
+        r#"siamese_request_duration_seconds_count{route="/compare",outcome="answered"} 1"#,
+        r#"siamese_request_duration_seconds_count{route="/compare",outcome="refused"} 1"#,
+        r#"siamese_stage_seconds_count{stage="decode"} 1"#,
+        r#"siamese_stage_seconds_count{stage="queue"} 1"#,
+        r#"siamese_stage_seconds_count{stage="tower"} 1"#,
+        r#"siamese_overloads_total{full="places"} 0"#,
+        &format!(r#"siamese_verdicts_total{{verdict="same",digest="{digest}"}} 1"#),
+        &format!(r#"siamese_verdicts_total{{verdict="different",digest="{digest}"}} 0"#),
         "siamese_ready 1",
         "siamese_in_flight_requests 0",
-    ] {
-        assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");
+        "siamese_in_flight_requests_max 512",
+        "siamese_places_max 320",
+        "siamese_self_test_max_age_seconds 45.0",
+    ];
+    check_told(&app, &told).await;
+}
+
+#[tokio::test]
+async fn distances_are_counted_by_tower_and_by_their_side_of_the_threshold() {
+    let app = App::start();
+    let pair = [("a", &*face(SAME[0])), ("b", &*face(SAME[1]))];
+    let distance = app.form("/compare", &pair).await.ok().json()["distance"].as_f64();
+    let distance = distance.expect("a number");
+    let [inside, outside] = [distance + 0.04, distance - 0.04];
+    app.form(&format!("/compare?threshold={inside}"), &pair).await.ok();
+    app.form(&format!("/compare?threshold={outside}"), &pair).await.ok();
+    app.form(&format!("/compare?threshold={distance}"), &pair).await.ok();
+
+    let digest = &app.tower.digest;
+    let gap = |verdict, le| {
+        format!(
+            r#"siamese_threshold_gap_bucket{{le="{le}",verdict="{verdict}",digest="{digest}"}}"#
+        )
+    };
+    let told = [
+        // A pair just at the threshold is the same.
+        &format!("{} 1", gap("same", "0.01")),
+        &format!("{} 1", gap("same", "0.02")),
+        &format!("{} 2", gap("same", "0.05")),
+        &format!("{} 0", gap("different", "0.02")),
+        &format!("{} 1", gap("different", "0.05")),
+        &format!(r#"siamese_distance_count{{digest="{digest}"}} 4"#),
+        &format!(r#"siamese_distance_bucket{{le="20.0",digest="{digest}"}} 4"#),
+        &format!(r#"siamese_distance_bucket{{le="0.1",digest="{digest}"}} 0"#),
+    ];
+    check_told(&app, &told.map(String::as_str)).await;
+}
+
+#[tokio::test]
+async fn a_picture_that_fails_alone_is_counted() {
+    let app = App::start();
+    let pictures: [(&str, &[u8]); 2] = [("image", &face(SAME[0])), ("image", b"no picture")];
+    app.form("/embed", &pictures).await.ok();
+    let told = r#"siamese_item_problems_total{code="picture_format_unsupported"} 1"#;
+    check_told(&app, &[told]).await;
+}
+
+#[tokio::test]
+async fn clients_make_no_labels() {
+    let app = App::start();
+    for (method, path) in [("GET", "/evil"), ("EVIL", "/compare"), ("EVIL", "/nowhere")] {
+        let request = Request::builder().method(method).uri(path).body(Body::empty());
+        app.send(request.expect("a request")).await;
+    }
+    let text = metrics(&app).await;
+    assert!(!text.to_lowercase().contains("evil") && !text.contains("nowhere"), "{text}");
+    let told = [
+        r#"siamese_requests_total{route="other",status="404",code="not_found"} 2"#,
+        r#"siamese_requests_total{route="/compare",status="405",code="method_not_allowed"} 1"#,
+    ];
+    check_told(&app, &told).await;
+}
+
+#[tokio::test]
+async fn metrics_come_as_their_reader_wants_them() {
+    // What Prometheus sends.
+    const SCRAPE: &str =
+        "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
+    let app = App::start();
+    let scrape = Request::get("/metrics").header("accept", SCRAPE).body(Body::empty());
+    let open = app.send(scrape.expect("a request")).await.ok();
+    assert!(open.header("content-type").starts_with("application/openmetrics-text; version=1.0.0"));
+    assert!(open.body.ends_with(b"# EOF\n"));
+
+    let plain = app.get("/metrics").await.ok();
+    assert!(plain.header("content-type").starts_with("text/plain; version=0.0.4"));
+    let text = String::from_utf8(plain.body).expect("text");
+    assert!(text.contains("# TYPE siamese_requests_total counter\n"), "{text}");
+    assert!(text.contains("# TYPE siamese_tower_info gauge\n"), "{text}");
+}
+
+async fn metrics(app: &App) -> String {
+    String::from_utf8(app.get("/metrics").await.ok().body).expect("text")
+}
+
+async fn check_told(app: &App, lines: &[&str]) {
+    let text = metrics(app).await;
+    for line in lines {
+        assert!(text.lines().any(|it| it == *line), "{line} is not in\n{text}");
     }
 }
 

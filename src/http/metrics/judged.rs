@@ -1,0 +1,101 @@
+//! What one tower's verdicts were, and how far apart its pairs: where these drift, so does what is asked of it.
+
+use std::sync::Arc;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::judgement::Judgement;
+use crate::score::Verdict;
+
+/// Unit embeddings are up to 2 apart; others about as far as the margin they were trained with.
+const DISTANCES: [f64; 24] = [
+    0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8, 2.0, 2.5,
+    3.0, 4.0, 6.0, 10.0, 20.0,
+];
+
+const GAPS: [f64; 10] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0];
+
+/// The counters of all towers.
+#[derive(Clone)]
+pub(super) struct AllJudged {
+    verdicts: Family<VerdictLabels, Counter>,
+    distances: Family<DigestLabel, Histogram>,
+    gaps: Family<VerdictLabels, Histogram>,
+}
+
+/// The counters of one tower, at hand.
+pub(in crate::http) struct Judged {
+    distances: Histogram,
+    same: Ruled,
+    different: Ruled,
+}
+
+struct Ruled {
+    verdicts: Counter,
+    gaps: Histogram,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VerdictLabels {
+    verdict: &'static str,
+    digest: Arc<str>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DigestLabel {
+    digest: Arc<str>,
+}
+
+impl AllJudged {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let all = Self {
+            verdicts: Family::default(),
+            distances: Family::new_with_constructor(|| Histogram::new(DISTANCES)),
+            gaps: Family::new_with_constructor(|| Histogram::new(GAPS)),
+        };
+        registry.register("verdicts", "Verdicts given, by tower", all.verdicts.clone());
+        registry.register("distance", "Distances of pairs, by tower", all.distances.clone());
+        // One histogram of both sides would have negative sums, which OpenMetrics forbids.
+        registry.register(
+            "threshold_gap",
+            "How far from the threshold the distances fell, on the verdict's side of it, by tower",
+            all.gaps.clone(),
+        );
+        all
+    }
+
+    /// One tower's, at zero where it is new.
+    pub(super) fn of(&self, digest: &str) -> Judged {
+        let digest: Arc<str> = digest.into();
+        let ruled = |verdict| {
+            let labels = VerdictLabels { verdict, digest: digest.clone() };
+            Ruled {
+                verdicts: self.verdicts.get_or_create_owned(&labels),
+                gaps: self.gaps.get_or_create_owned(&labels),
+            }
+        };
+        Judged {
+            same: ruled("same"),
+            different: ruled("different"),
+            distances: self.distances.get_or_create_owned(&DigestLabel { digest }),
+        }
+    }
+}
+
+impl Judged {
+    /// Counts a pair.
+    pub(in crate::http) fn count(&self, judgement: &Judgement) {
+        let distance = judgement.distance.get();
+        let ruled = match judgement.verdict {
+            Verdict::Same => &self.same,
+            Verdict::Different => &self.different,
+        };
+        ruled.verdicts.inc();
+        ruled.gaps.observe((distance - judgement.threshold.get()).abs());
+        self.distances.observe(distance);
+    }
+}

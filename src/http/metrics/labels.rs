@@ -1,0 +1,136 @@
+//! What counters are told apart by. No label's value is made of a client's bytes, so there are only so many.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use axum::extract::{MatchedPath, Request};
+use axum::http::StatusCode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+
+/// A route as the router knows it, whatever the path was; `other` where none matched. Cloning copies nothing.
+#[derive(Clone, Debug)]
+pub(in crate::http) struct Route(Option<MatchedPath>);
+
+impl Route {
+    /// Where a request was sent.
+    pub(in crate::http) fn of(request: &Request) -> Self {
+        Self(request.extensions().get().cloned())
+    }
+
+    pub(in crate::http) fn as_str(&self) -> &str {
+        self.0.as_ref().map_or("other", MatchedPath::as_str)
+    }
+}
+
+impl PartialEq for Route {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Route {}
+
+impl Hash for Route {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl EncodeLabelValue for Route {
+    fn encode(&self, encoder: &mut LabelValueEncoder) -> fmt::Result {
+        EncodeLabelValue::encode(&self.as_str(), encoder)
+    }
+}
+
+/// A part of a request's work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::http) enum Stage {
+    Decode,
+    Queue,
+    Tower,
+}
+
+impl Stage {
+    pub(in crate::http) fn as_str(self) -> &'static str {
+        match self {
+            Self::Decode => "decode",
+            Self::Queue => "queue",
+            Self::Tower => "tower",
+        }
+    }
+}
+
+/// What was full when a request was refused as overloaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::http) enum Full {
+    /// The most requests at once.
+    Requests,
+    /// The tower's places for pictures.
+    Places,
+    /// The memory of all bodies together.
+    Bodies,
+}
+
+impl Full {
+    pub(in crate::http) fn as_str(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Places => "places",
+            Self::Bodies => "bodies",
+        }
+    }
+}
+
+/// What became of a request, roughly: how long a refusal took says nothing of how long work takes.
+pub(super) fn outcome(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::INTERNAL_SERVER_ERROR | StatusCode::GATEWAY_TIMEOUT => "failed",
+        status if status.is_client_error() || status.is_server_error() => "refused",
+        _ => "answered",
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct RequestLabels {
+    pub(super) route: Route,
+    pub(super) status: u16,
+    /// A problem's code; empty where there was none.
+    pub(super) code: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct DurationLabels {
+    pub(super) route: Route,
+    pub(super) outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct RouteLabel {
+    pub(super) route: Route,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct StageLabel {
+    pub(super) stage: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct DroppedLabel {
+    /// The stage that was spared.
+    pub(super) before: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct LookupLabel {
+    pub(super) outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct FullLabel {
+    pub(super) full: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct CodeLabel {
+    pub(super) code: &'static str,
+}

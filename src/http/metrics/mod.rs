@@ -1,0 +1,214 @@
+//! What is counted.
+
+mod judged;
+mod labels;
+mod now;
+mod plain;
+mod process;
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::batch::Taken;
+use judged::AllJudged;
+use labels::{
+    CodeLabel, DroppedLabel, DurationLabels, FullLabel, LookupLabel, RequestLabels, RouteLabel,
+    StageLabel, outcome,
+};
+
+pub(super) use judged::Judged;
+pub(super) use labels::{Full, Route, Stage};
+pub(super) use now::Now;
+pub(super) use plain::plain;
+
+/// Seconds, from 50 µs: a compact tower answers below the buckets that are usual.
+const SECONDS: [f64; 18] = [
+    50e-6, 100e-6, 200e-6, 400e-6, 800e-6, 1.5e-3, 2.5e-3, 5e-3, 10e-3, 20e-3, 40e-3, 80e-3, 0.15,
+    0.3, 0.6, 1.2, 2.5, 10.0,
+];
+
+const PICTURES: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
+
+/// The counters of one server.
+///
+/// Those whose labels are known beforehand are at hand, and told at zero from the start: a counter that first
+/// appears at 1 never rose, to Prometheus.
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    durations: Family<DurationLabels, Histogram>,
+    departures: Family<RouteLabel, Counter>,
+    item_problems: Family<CodeLabel, Counter>,
+    judged: AllJudged,
+    batches: Histogram,
+    decode: Histogram,
+    queue: Histogram,
+    tower: Histogram,
+    hits: Counter,
+    misses: Counter,
+    not_decoded: Counter,
+    not_run: Counter,
+    full_requests: Counter,
+    full_places: Counter,
+    full_bodies: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Counters at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("siamese");
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The program", build);
+
+        let requests = Family::default();
+        let help = "Requests answered, by route, status and problem code";
+        registry.register("requests", help, requests.clone());
+        let durations = Family::new_with_constructor(seconds as fn() -> Histogram);
+        let help = "From a request's headers to its answer";
+        registry.register_with_unit("request_duration", help, Unit::Seconds, durations.clone());
+        let departures = Family::default();
+        let help = "Clients that left before their answer, by route";
+        registry.register("departures", help, departures.clone());
+        let item_problems = Family::default();
+        let help = "Pictures that failed alone, in requests that were answered, by problem code";
+        registry.register("item_problems", help, item_problems.clone());
+
+        let overloads = Family::<FullLabel, Counter>::default();
+        let help = "Requests refused as overloaded, by what was full";
+        registry.register("overloads", help, overloads.clone());
+        let full = |it: Full| overloads.get_or_create_owned(&FullLabel { full: it.as_str() });
+
+        let stages = Family::<StageLabel, Histogram>::new_with_constructor(seconds);
+        let help = "Parts of a request's work";
+        registry.register_with_unit("stage", help, Unit::Seconds, stages.clone());
+        let stage = |it: Stage| stages.get_or_create_owned(&StageLabel { stage: it.as_str() });
+
+        let batches = Histogram::new(PICTURES);
+        let help = "Pictures that went through the tower in one run";
+        registry.register("batch_pictures", help, batches.clone());
+        let dropped = Family::<DroppedLabel, Counter>::default();
+        let help = "Pictures that nobody waited for any more, by the stage that they were spared";
+        registry.register("dropped_pictures", help, dropped.clone());
+        let spared = |it: Stage| dropped.get_or_create_owned(&DroppedLabel { before: it.as_str() });
+
+        let lookups = Family::<LookupLabel, Counter>::default();
+        registry.register("cache_lookups", "Pictures looked up in the cache", lookups.clone());
+        let lookup = |outcome| lookups.get_or_create_owned(&LookupLabel { outcome });
+
+        let judged = AllJudged::register(&mut registry);
+        Self {
+            registry,
+            requests,
+            durations,
+            departures,
+            item_problems,
+            judged,
+            batches,
+            decode: stage(Stage::Decode),
+            queue: stage(Stage::Queue),
+            tower: stage(Stage::Tower),
+            hits: lookup("hit"),
+            misses: lookup("miss"),
+            not_decoded: spared(Stage::Decode),
+            not_run: spared(Stage::Tower),
+            full_requests: full(Full::Requests),
+            full_places: full(Full::Places),
+            full_bodies: full(Full::Bodies),
+        }
+    }
+
+    /// The counters of a tower's verdicts.
+    pub(super) fn judged(&self, digest: &str) -> Judged {
+        self.judged.of(digest)
+    }
+
+    /// Counts what a tower took from its queue.
+    pub fn taken(&self, taken: Taken) {
+        if 0 < taken.run {
+            self.batches.observe(f64::from(u32::try_from(taken.run).unwrap_or(u32::MAX)));
+        }
+        self.not_run.inc_by(taken.dropped as u64);
+    }
+
+    /// Counts a picture that was not decoded, as nobody waits for it any more.
+    pub(super) fn not_decoded(&self) {
+        self.not_decoded.inc();
+    }
+
+    /// Counts a client that left before its answer.
+    pub(super) fn departed(&self, route: &Route) {
+        self.departures.get_or_create(&RouteLabel { route: route.clone() }).inc();
+    }
+
+    /// Counts a picture of several that has a problem where the others have answers.
+    pub(super) fn item_problem(&self, code: &'static str) {
+        self.item_problems.get_or_create(&CodeLabel { code }).inc();
+    }
+
+    /// Counts a refusal by what was full.
+    pub(super) fn overloaded(&self, full: Full) {
+        match full {
+            Full::Requests => &self.full_requests,
+            Full::Places => &self.full_places,
+            Full::Bodies => &self.full_bodies,
+        }
+        .inc();
+    }
+
+    /// All counters as `OpenMetrics` text, with the gauges as they are now.
+    pub(super) fn text(&self, now: &Now) -> String {
+        let mut gauges = Registry::default();
+        now.register(gauges.sub_registry_with_prefix("siamese"));
+        process::register(&mut gauges);
+        let mut text = String::new();
+        encode_registry(&mut text, &self.registry)
+            .and_then(|()| encode_registry(&mut text, &gauges))
+            .and_then(|()| encode_eof(&mut text))
+            .expect("a string takes all");
+        text
+    }
+
+    pub(super) fn request(
+        &self,
+        route: &Route,
+        status: StatusCode,
+        code: &'static str,
+        took: Duration,
+    ) {
+        let label = DurationLabels { route: route.clone(), outcome: outcome(status) };
+        self.durations.get_or_create(&label).observe(took.as_secs_f64());
+        let label = RequestLabels { route: label.route, status: status.as_u16(), code };
+        self.requests.get_or_create(&label).inc();
+    }
+
+    pub(super) fn stage(&self, stage: Stage, took: Duration) {
+        match stage {
+            Stage::Decode => &self.decode,
+            Stage::Queue => &self.queue,
+            Stage::Tower => &self.tower,
+        }
+        .observe(took.as_secs_f64());
+    }
+
+    /// Counts a look into the cache.
+    pub(super) fn lookup(&self, known: bool) {
+        if known { &self.hits } else { &self.misses }.inc();
+    }
+}
+
+fn seconds() -> Histogram {
+    Histogram::new(SECONDS)
+}
