@@ -11,7 +11,7 @@ use std::thread;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use siamese::batch::Batcher;
 use siamese::cache::Key;
-use siamese::model::{Device, Embedded, OnnxTower, Options, Tower, TowerError};
+use siamese::model::{Device, Embedded, LoadError, OnnxTower, Options, Tower, TowerError};
 use siamese::picture::{Limits, Pixels};
 use siamese::score::Embedding;
 use tokio::sync::{mpsc, oneshot};
@@ -102,6 +102,10 @@ struct Idle;
 impl Tower for Idle {
     fn embed(&mut self, pictures: &[Pixels]) -> Result<Vec<Embedded>, TowerError> {
         Ok(pictures.iter().map(|_| Embedding::new([0.0])).collect())
+    }
+
+    fn renew(&mut self) -> Result<(), LoadError> {
+        Ok(())
     }
 }
 

@@ -1,27 +1,17 @@
-//! Whether work should be sent here: told from a self-test off the probe's path.
+//! Whether work should be sent here.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::batch::Batcher;
-use crate::model::GoldenCheck;
+use crate::deployment::Deployment;
 
-/// What is known of the service's health. Asking costs a lock held for a copy.
+/// Tells a balancer whether to send work, and requests whether the tower can be trusted.
 #[derive(Debug)]
 pub struct Readiness {
     stopping: AtomicBool,
-    self_test: Mutex<SelfTest>,
     max_age: Duration,
-}
-
-#[derive(Clone, Debug)]
-struct SelfTest {
-    succeeded: Instant,
-    /// Why the last one was not right; `None` if it was.
-    failure: Option<String>,
 }
 
 /// Why no work should be sent here.
@@ -31,43 +21,43 @@ pub enum NotReady {
     #[error("the server is stopping")]
     Stopping,
     /// The tower did not give what it must.
-    #[error("the last self-test failed: {0}")]
-    SelfTestFailed(String),
+    #[error("the tower's last self-test failed")]
+    SelfTestFailed,
     /// The tower has not been proved right for too long.
-    #[error("the last right self-test is {} s old", .0.as_secs())]
+    #[error("the tower's last right self-test is {} s old", .0.as_secs())]
     SelfTestStale(Duration),
+    /// A run of the tower does not end.
+    #[error("the tower has been at one run for {} s", .0.as_secs())]
+    Hangs(Duration),
 }
 
 impl Readiness {
-    /// Starts from a tower that was proved right just now, as loading does.
+    /// For towers whose last right self-test may be so old, and whose runs may take so long.
     pub fn new(max_age: Duration) -> Self {
-        let self_test = SelfTest { succeeded: Instant::now(), failure: None };
-        Self { stopping: AtomicBool::new(false), self_test: Mutex::new(self_test), max_age }
+        Self { stopping: AtomicBool::new(false), max_age }
     }
 
     /// Whether a balancer may send work.
-    pub fn check(&self) -> Result<(), NotReady> {
-        if self.stopping.load(Ordering::Relaxed) {
+    pub fn check(&self, deployment: &Deployment) -> Result<(), NotReady> {
+        if self.is_stopping() {
             return Err(NotReady::Stopping);
         }
-        self.trust()?;
-        match self.age() {
-            age if self.max_age < age => Err(NotReady::SelfTestStale(age)),
+        self.trust(deployment)?;
+        match (deployment.self_test.age(), deployment.batcher.longest_run()) {
+            (_, run) if self.max_age < run => Err(NotReady::Hangs(run)),
+            (age, _) if self.max_age < age => Err(NotReady::SelfTestStale(age)),
             _ => Ok(()),
         }
     }
 
     /// Whether the tower's answers may be given out: its last self-test did not fail.
-    pub fn trust(&self) -> Result<(), NotReady> {
-        match self.lock().failure.clone() {
-            Some(failure) => Err(NotReady::SelfTestFailed(failure)),
+    ///
+    /// What was not refuted may still be served: age alone refuses no request that comes all the same.
+    pub fn trust(&self, deployment: &Deployment) -> Result<(), NotReady> {
+        match deployment.self_test.failure() {
+            Some(_) => Err(NotReady::SelfTestFailed),
             None => Ok(()),
         }
-    }
-
-    /// How long ago the tower was last proved right.
-    pub fn age(&self) -> Duration {
-        self.lock().succeeded.elapsed()
     }
 
     /// Turns work away from now on; what comes all the same is still done.
@@ -75,62 +65,8 @@ impl Readiness {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Holds the tower to its golden pairs, again and again, through the queue that all work takes.
-    ///
-    /// Under overload it waits for its turn, as a full queue proves nothing about the tower.
-    pub async fn watch(&self, batcher: &Batcher, golden: &GoldenCheck, interval: Duration) {
-        loop {
-            tokio::time::sleep(interval).await;
-            let pictures = golden.pixels().to_vec();
-            let failure = match batcher.wait(pictures.len()).await.embed(pictures).await {
-                Ok(answer) => golden.hold(&answer.embedded).err().map(|err| err.to_string()),
-                Err(err) => Some(err.to_string()),
-            };
-            self.note(failure);
-        }
-    }
-
-    fn note(&self, failure: Option<String>) {
-        if let Some(failure) = &failure {
-            tracing::error!(failure, "the self-test failed");
-        }
-        let mut last = self.lock();
-        if failure.is_none() {
-            last.succeeded = Instant::now();
-        }
-        last.failure = failure;
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, SelfTest> {
-        self.self_test.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_failed_self_test_is_told_until_one_is_right_again() {
-        let readiness = Readiness::new(Duration::from_mins(1));
-        assert_eq!(readiness.check(), Ok(()));
-        readiness.note(Some("drift".to_owned()));
-        assert_eq!(readiness.check(), Err(NotReady::SelfTestFailed("drift".to_owned())));
-        readiness.note(None);
-        assert_eq!(readiness.check(), Ok(()));
-    }
-
-    #[test]
-    fn an_old_success_is_no_success() {
-        let readiness = Readiness::new(Duration::ZERO);
-        assert!(matches!(readiness.check(), Err(NotReady::SelfTestStale(_))));
-        assert_eq!(readiness.trust(), Ok(()), "what was not refuted may still be served");
-    }
-
-    #[test]
-    fn a_stop_turns_work_away() {
-        let readiness = Readiness::new(Duration::from_mins(1));
-        readiness.stop();
-        assert_eq!(readiness.check(), Err(NotReady::Stopping));
+    /// Whether a stop was asked for.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 }

@@ -95,6 +95,8 @@ pub struct TowerSettings {
     pub queue: NonZeroUsize,
     /// The threshold in place of the tower's own.
     pub threshold: Option<Threshold>,
+    /// How often to look whether the tower's file is another, in milliseconds; 0 is never.
+    pub watch_ms: u64,
 }
 
 /// `[picture]`
@@ -244,6 +246,11 @@ impl TowerSettings {
             .map(|folder| folder.join(SHIPPED))
             .find(|path| path.is_file())
             .ok_or(SettingsError::NoTower)
+    }
+
+    /// How often to look whether the file is another, if at all.
+    pub fn watch(&self) -> Option<Duration> {
+        Some(self.watch_ms).filter(|it| 0 < *it).map(Duration::from_millis)
     }
 
     /// Where it is to be run, and how where nothing is tried.

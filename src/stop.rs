@@ -140,7 +140,7 @@ mod tests {
         let mut stopping = Stopping::begin(TIMES);
         stopping.ask(Asked::Terminate).await;
         assert_eq!(stopping.next().await, (Phase::LameDuck, 0));
-        assert!(stopping.readiness.check().is_err());
+        assert!(stopping.readiness.is_stopping());
         assert_eq!(stopping.next().await, (Phase::Draining, 5));
         assert_eq!(stopping.next().await, (Phase::Over, 35));
     }
@@ -150,7 +150,7 @@ mod tests {
         let mut stopping = Stopping::begin(TIMES);
         stopping.ask(Asked::Interrupt).await;
         assert_eq!(stopping.next().await, (Phase::Draining, 0));
-        assert!(stopping.readiness.check().is_err());
+        assert!(stopping.readiness.is_stopping());
         assert_eq!(stopping.next().await, (Phase::Over, 30));
     }
 

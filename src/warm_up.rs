@@ -27,16 +27,17 @@ pub struct Wishes {
 pub struct Crew {
     /// At least one, all of the same file.
     pub towers: Vec<OnnxTower>,
-    /// The most pictures in one run.
-    pub largest_batch: usize,
+    /// How they run.
+    pub plan: Plan,
 }
 
 /// A way to run a tower, and what it gives here.
 #[derive(Clone, Copy, Debug)]
-struct Plan {
+pub struct Plan {
     sessions: usize,
     threads: usize,
-    largest_batch: usize,
+    /// The most pictures in one run.
+    pub largest_batch: usize,
     largest_tried: usize,
     /// Pictures a second of all sessions together, while nothing else runs.
     rate: f64,
@@ -93,7 +94,7 @@ impl Crew {
             took_ms = begun.elapsed().as_millis(),
             "chose how to run the tower"
         );
-        Ok(Self { towers, largest_batch: plan.largest_batch })
+        Ok(Self { towers, plan })
     }
 }
 
@@ -104,6 +105,16 @@ impl Plan {
             largest_batch: NonZeroUsize::new(largest_batch).unwrap_or(NonZeroUsize::MIN),
             ..*options
         }
+    }
+}
+
+/// What was found once need not be found again.
+impl From<Plan> for Wishes {
+    fn from(plan: Plan) -> Self {
+        let Plan { sessions, threads, largest_batch, .. } = plan;
+        let [sessions, threads, largest_batch] =
+            [sessions, threads, largest_batch].map(NonZeroUsize::new);
+        Self { sessions, threads, largest_batch }
     }
 }
 

@@ -7,6 +7,7 @@
 //! decoded, so that a server with more work than it can do spends nothing on what it refuses.
 
 mod queue;
+mod roster;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -19,7 +20,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::model::{Embedded, Tower, TowerError};
 use crate::picture::Pixels;
-use queue::{Done, Item, Queue};
+use crate::telemetry::causes;
+use queue::{Done, Item};
+use roster::{Duty, Roster};
 
 /// A handle to the towers' threads, which end when the last handle is gone.
 #[derive(Clone)]
@@ -52,26 +55,37 @@ pub enum EmbedError {
     /// The tower failed on the batch.
     #[error("the tower failed")]
     Tower(#[source] Arc<TowerError>),
-    /// The tower panicked on the batch; it goes on serving.
+    /// The tower panicked on the batch.
     #[error("the tower panicked")]
     Panicked,
-    /// The tower's thread has ended.
+    /// The last of the towers' threads has ended.
     #[error("the tower has stopped")]
     Stopped,
 }
 
-/// What a tower took from the queue at once.
+/// What becomes of a tower's work, for whoever counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Taken {
-    /// Pictures that it ran.
-    pub run: usize,
-    /// Pictures that it dropped, as nobody waits for them any more.
-    pub dropped: usize,
+pub enum Event {
+    /// A tower took pictures from the queue: it will run so many, and dropped others that nobody waits for any more.
+    Taken {
+        /// Pictures in the run.
+        run: usize,
+        /// Pictures dropped.
+        dropped: usize,
+    },
+    /// A run ended in an error.
+    Failed,
+    /// A run ended in a panic.
+    Panicked,
+    /// A fresh session took the place of one that panicked.
+    Renewed,
+    /// There was none to be had, so that there is one session less.
+    Lost,
 }
 
 /// What the batchers of one crew share.
 struct Handle {
-    queue: Arc<Queue>,
+    roster: Arc<Roster>,
     places: Arc<Semaphore>,
     most: u32,
     /// How long work has lately stayed, in nanoseconds.
@@ -82,7 +96,7 @@ impl Batcher {
     /// Gives each of the towers a thread of its own, and all of them one queue.
     ///
     /// At most `places` pictures are worked on at once. A tower takes at most `largest` of them, and leaves the
-    /// rest to the others. `observe` is told of what each one took.
+    /// rest to the others. `observe` is told what becomes of each run.
     ///
     /// # Panics
     ///
@@ -91,21 +105,21 @@ impl Batcher {
         towers: Vec<T>,
         places: usize,
         largest: usize,
-        observe: impl Fn(Taken) + Send + Sync + 'static,
+        observe: impl Fn(Event) + Send + Sync + 'static,
     ) -> Self {
         let most = u32::try_from(places).unwrap_or(u32::MAX);
         assert!(0 < most, "a queue has places");
-        let queue = Arc::new(Queue::new());
+        let roster = Arc::new(Roster::new(towers.len()));
         let observe = Arc::new(observe);
-        for tower in towers {
-            let (queue, observe) = (queue.clone(), observe.clone());
+        for (at, tower) in towers.into_iter().enumerate() {
+            let (duty, observe) = (Duty::new(roster.clone(), at), observe.clone());
             thread::Builder::new()
                 .name("tower".to_owned())
-                .spawn(move || work(tower, &queue, largest, &*observe))
+                .spawn(move || work(tower, &duty, largest, &*observe))
                 .expect("the system gives a thread at the start");
         }
         let places = Arc::new(Semaphore::new(most as usize));
-        Self(Arc::new(Handle { queue, places, most, stay: AtomicU64::new(0) }))
+        Self(Arc::new(Handle { roster, places, most, stay: AtomicU64::new(0) }))
     }
 
     /// Reserves places for so many pictures, or refuses at once.
@@ -125,7 +139,17 @@ impl Batcher {
 
     /// Pictures waiting for the tower.
     pub fn depth(&self) -> usize {
-        self.0.queue.len()
+        self.0.roster.queue.len()
+    }
+
+    /// How long the run has taken that has been going on for longest; zero while none is.
+    pub fn longest_run(&self) -> Duration {
+        self.0.roster.longest_run()
+    }
+
+    /// Waits for the next run that fails. One that failed since the last call is not missed.
+    pub async fn failure(&self) {
+        self.0.roster.failed.notified().await;
     }
 
     /// Pictures being prepared, waiting for the tower or in it; at most as many as there are places.
@@ -163,7 +187,7 @@ impl Places {
                 (Item { pixels, queued, reply }, done)
             })
             .unzip();
-        self.handle.queue.put(items);
+        self.handle.roster.queue.put(items);
         let mut answer = Answer {
             embedded: Vec::with_capacity(replies.len()),
             queue: Duration::ZERO,
@@ -184,25 +208,36 @@ impl Places {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.queue.close();
+        self.roster.queue.close();
     }
 }
 
 /// The body of a tower's thread.
-fn work(mut tower: impl Tower, queue: &Queue, largest: usize, observe: &impl Fn(Taken)) {
+fn work(mut tower: impl Tower, duty: &Duty, largest: usize, observe: &impl Fn(Event)) {
+    let queue = &duty.roster.queue;
     let mut items = Vec::with_capacity(largest);
     while queue.take(largest, &mut items) {
         let taken = items.len();
         items.retain(|it| !it.reply.is_closed());
-        observe(Taken { run: items.len(), dropped: taken - items.len() });
-        if !items.is_empty() {
-            run(&mut tower, &mut items);
+        observe(Event::Taken { run: items.len(), dropped: taken - items.len() });
+        if items.is_empty() {
+            continue;
         }
+        duty.begin();
+        let ended = run(&mut tower, &mut items);
+        if let Err(failure) = ended {
+            duty.roster.failed.notify_one();
+            observe(failure);
+            if failure == Event::Panicked && !renew(&mut tower, observe) {
+                return;
+            }
+        }
+        duty.end();
     }
 }
 
 /// Runs the tower once, and tells all who wait.
-fn run(tower: &mut impl Tower, items: &mut Vec<Item>) {
+fn run(tower: &mut impl Tower, items: &mut Vec<Item>) -> Result<(), Event> {
     let begun = Instant::now();
     let (pixels, callers): (Vec<_>, Vec<_>) =
         items.drain(..).map(|it| (it.pixels, (begun - it.queued, it.reply))).unzip();
@@ -210,14 +245,37 @@ fn run(tower: &mut impl Tower, items: &mut Vec<Item>) {
     let took = begun.elapsed();
     let embedded = match result {
         Ok(Ok(embedded)) => embedded.into_iter(),
-        Ok(Err(err)) => return refuse(callers, &EmbedError::Tower(Arc::new(err))),
-        Err(_) => return refuse(callers, &EmbedError::Panicked),
+        Ok(Err(err)) => {
+            refuse(callers, &EmbedError::Tower(Arc::new(err)));
+            return Err(Event::Failed);
+        }
+        Err(_) => {
+            refuse(callers, &EmbedError::Panicked);
+            return Err(Event::Panicked);
+        }
     };
     debug_assert_eq!(embedded.len(), pixels.len(), "a tower skipped a picture");
     for (embedded, (queue, reply)) in embedded.zip(callers) {
         // The caller may have left in the meantime, which is no error.
         let _ = reply.send(Ok(Done { embedded, queue, tower: took }));
     }
+    Ok(())
+}
+
+/// Puts a fresh session in the place of one whose state a panic has made doubtful; false where there is none.
+fn renew(tower: &mut impl Tower, observe: &impl Fn(Event)) -> bool {
+    let why = match catch_unwind(AssertUnwindSafe(|| tower.renew())) {
+        Ok(Ok(())) => {
+            tracing::warn!("the tower panicked; a fresh session goes on in its place");
+            observe(Event::Renewed);
+            return true;
+        }
+        Ok(Err(err)) => causes(&err),
+        Err(_) => "it panicked again".to_owned(),
+    };
+    tracing::error!(why, "the tower panicked, and there is no fresh session to go on in its place");
+    observe(Event::Lost);
+    false
 }
 
 type Caller = (Duration, oneshot::Sender<Result<Done, EmbedError>>);
@@ -242,12 +300,15 @@ mod tests {
     use tokio::task::JoinHandle;
 
     use super::*;
+    use crate::model::LoadError;
     use crate::score::Embedding;
 
     /// Waits for the gate before each run; a picture embeds as its first value, and -1 panics.
     struct Gated {
         started: mpsc::UnboundedSender<usize>,
         gate: gate::Receiver<()>,
+        /// How often it can be renewed.
+        spare: usize,
     }
 
     impl Tower for Gated {
@@ -258,11 +319,18 @@ mod tests {
             assert!(pictures.iter().all(|it| 0.0 <= first(it)), "asked to panic");
             Ok(pictures.iter().map(|it| Embedding::new([first(it)])).collect())
         }
+
+        fn renew(&mut self) -> Result<(), LoadError> {
+            let none = || LoadError::Changed { path: "tower.onnx".into() };
+            self.spare = self.spare.checked_sub(1).ok_or_else(none)?;
+            Ok(())
+        }
     }
 
     struct Stage {
         batcher: Batcher,
         started: mpsc::UnboundedReceiver<usize>,
+        events: mpsc::UnboundedReceiver<Event>,
         gates: Vec<gate::Sender<()>>,
     }
 
@@ -274,9 +342,15 @@ mod tests {
         let (told, started) = mpsc::unbounded_channel();
         let (gates, towers) = (0..towers)
             .map(|_| gate::channel())
-            .map(|(gate, opened)| (gate, Gated { started: told.clone(), gate: opened }))
+            .map(|(gate, gate_opened)| {
+                (gate, Gated { started: told.clone(), gate: gate_opened, spare: 1 })
+            })
             .unzip();
-        Stage { batcher: Batcher::start(towers, queue, 8, |_| ()), started, gates }
+        let (seen, events) = mpsc::unbounded_channel();
+        let observe = move |event| {
+            let _ = seen.send(event);
+        };
+        Stage { batcher: Batcher::start(towers, queue, 8, observe), started, events, gates }
     }
 
     fn pixels(values: &[f32]) -> Vec<Pixels> {
@@ -380,14 +454,54 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_costs_its_batch_and_no_more() {
-        let stage = stage(8);
+    async fn a_panic_costs_its_batch_and_a_session_but_no_more() {
+        let mut stage = stage(8);
         let bad = stage.send(&[-1.0]);
         stage.gates[0].send(()).expect("a tower");
         assert!(matches!(bad.await.expect("no panic"), Err(EmbedError::Panicked)));
+        stage.batcher.failure().await;
 
         let good = stage.send(&[5.0]);
         stage.gates[0].send(()).expect("a tower");
         assert_eq!(values(&good.await.expect("no panic").expect("an answer")), [5.0]);
+        let taken = Event::Taken { run: 1, dropped: 0 };
+        for event in [taken, Event::Panicked, Event::Renewed, taken] {
+            assert_eq!(stage.events.recv().await, Some(event));
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_fresh_session_nobody_waits_in_vain() {
+        let mut stage = stage(8);
+        let first = stage.send(&[-1.0]);
+        stage.gates[0].send(()).expect("a tower");
+        assert!(first.await.expect("no panic").is_err());
+        assert_eq!(stage.started.recv().await, Some(1));
+        let bad = stage.send(&[-1.0]);
+        assert_eq!(stage.started.recv().await, Some(1));
+        let waiting = stage.send(&[5.0]);
+        stage.until_waiting(1).await;
+
+        stage.gates[0].send(()).expect("a tower");
+
+        assert!(matches!(bad.await.expect("no panic"), Err(EmbedError::Panicked)));
+        while stage.events.recv().await != Some(Event::Lost) {}
+        assert!(matches!(waiting.await.expect("no panic"), Err(EmbedError::Stopped)));
+        let late = stage.send(&[6.0]);
+        assert!(matches!(late.await.expect("no panic"), Err(EmbedError::Stopped)));
+    }
+
+    #[tokio::test]
+    async fn a_run_that_does_not_end_is_seen() {
+        let mut stage = stage(8);
+        assert_eq!(stage.batcher.longest_run(), Duration::ZERO);
+        let first = stage.send(&[1.0]);
+        assert_eq!(stage.started.recv().await, Some(1));
+        while stage.batcher.longest_run() < Duration::from_millis(1) {}
+
+        stage.gates[0].send(()).expect("a tower");
+
+        assert!(first.await.expect("no panic").is_ok());
+        while Duration::ZERO < stage.batcher.longest_run() {}
     }
 }

@@ -43,11 +43,14 @@ impl Queue {
         Self { state: Mutex::new(state), came: Condvar::new() }
     }
 
-    /// Adds pictures, all at once: a tower that waits for them sees all or none.
+    /// Adds pictures, all at once: a tower that waits for them sees all or none. A closed queue drops them.
     pub(super) fn put(&self, items: Vec<Item>) {
         let came = items.len();
         let idle = {
             let mut state = self.lock();
+            if state.closed {
+                return;
+            }
             state.waiting.extend(items);
             state.idle
         };
@@ -75,6 +78,13 @@ impl Queue {
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.came.notify_all();
+    }
+
+    /// No more will come, and what waits is dropped, as nobody is left to take it.
+    pub(super) fn abandon(&self) {
+        self.close();
+        let waiting = std::mem::take(&mut self.lock().waiting);
+        drop(waiting);
     }
 
     pub(super) fn len(&self) -> usize {

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::deployment::DeployError;
 use crate::model::LoadError;
 use crate::settings::SettingsError;
 use crate::telemetry::causes;
@@ -60,6 +61,16 @@ impl From<LoadError> for Failure {
         match err {
             LoadError::Library(_) | LoadError::NoGpu { .. } => Self::machine(&err),
             _ => Self::caller(&err),
+        }
+    }
+}
+
+impl From<DeployError> for Failure {
+    fn from(err: DeployError) -> Self {
+        match err {
+            DeployError::Settings(err) => err.into(),
+            DeployError::Load(err) => err.into(),
+            DeployError::Panicked => Self::machine(&err),
         }
     }
 }

@@ -8,17 +8,15 @@ use std::time::Instant;
 
 use clap::Args;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
 
 use super::{Failure, Outcome, TowerArgs};
-use crate::batch::Batcher;
-use crate::http::{self, CutOff, Metrics, Service, router};
+use crate::http::{self, CutOff, Service, router};
 use crate::memory;
-use crate::readiness::Readiness;
-use crate::settings::Settings;
-use crate::stop::{self, Phase};
-use crate::telemetry;
-use crate::warm_up::Crew;
+use crate::stop::{self, Asked, Phase};
+use crate::telemetry::{self, causes};
+use crate::watch::Watch;
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -35,17 +33,16 @@ impl Serve {
         memory::give_back_large_blocks();
         let settings = self.tower.settings(self.listen)?;
         telemetry::start(settings.log.format, "info");
-        let crew = Crew::gather(
-            &settings.tower.file()?,
-            &settings.tower.options(),
-            settings.tower.wishes(),
-        )?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(async_threads())
             .enable_all()
             .build()
             .map_err(|err| Failure::machine(&err))?;
-        let outcome = runtime.block_on(serve(settings, crew, begun));
+        let context = runtime.enter();
+        let signals = Signals::listen().map_err(|err| Failure::machine(&err))?;
+        let service = Arc::new(Service::start(settings)?);
+        let outcome = runtime.block_on(serve(service, signals, begun));
+        drop(context);
         // What is still decoded is for nobody.
         runtime.shutdown_background();
         outcome
@@ -58,59 +55,37 @@ fn async_threads() -> usize {
     thread::available_parallelism().map_or(1, NonZeroUsize::get).div_ceil(2)
 }
 
-async fn serve(settings: Settings, crew: Crew, begun: Instant) -> Result<Outcome, Failure> {
-    let asked = stop::listen().map_err(|err| Failure::machine(&err))?;
+async fn serve(
+    service: Arc<Service>,
+    signals: Signals,
+    begun: Instant,
+) -> Result<Outcome, Failure> {
+    let settings = service.settings();
     let listen = settings.server.listen;
     let listener = TcpListener::bind(listen)
         .await
         .map_err(|err| Failure::Machine(format!("can't listen on {listen}: {err}")))?;
     let listen = listener.local_addr().map_err(|err| Failure::machine(&err))?;
-
-    let description = crew.towers[0].description().clone();
-    if description.one_at_a_time {
-        tracing::warn!(
-            tower = description.card.name,
-            "the tower takes a batch of 1 only: pictures run one by one, and slower; export it with a dynamic \
-             batch axis"
-        );
-    }
-    let metrics = Arc::new(Metrics::new());
-    let observed = metrics.clone();
-    let queue = settings.tower.queue.get();
-    let batcher =
-        Batcher::start(crew.towers, queue, crew.largest_batch, move |it| observed.taken(it));
-    let readiness = Arc::new(Readiness::new(settings.health.max_age()));
-    let self_test = {
-        let (readiness, batcher, description) =
-            (readiness.clone(), batcher.clone(), description.clone());
-        let interval = settings.health.interval();
-        tokio::spawn(async move { readiness.watch(&batcher, &description.golden, interval).await })
-    };
-
-    let server = settings.server.clone();
-    let app = router(Arc::new(Service::new(
-        settings,
-        description.clone(),
-        batcher,
-        readiness.clone(),
-        metrics,
-    )));
+    let tower = service.tower();
     tracing::info!(
         %listen,
-        tower = description.card.name,
-        digest = description.digest,
-        device = description.provider.device(),
+        tower = tower.card.name,
+        digest = tower.digest,
+        device = tower.provider.device(),
         ready_after_ms = begun.elapsed().as_millis(),
         "ready"
     );
     let (sender, phase) = watch::channel(Phase::Serving);
     let stopping = {
-        let times = server.stop();
-        tokio::spawn(async move { stop::conduct(asked, times, &readiness, &sender).await })
+        let (service, times) = (service.clone(), settings.server.stop());
+        tokio::spawn(async move {
+            stop::conduct(signals.stop, times, service.readiness(), &sender).await;
+        })
     };
-    let cut_off = http::serve(listener, app, &server, phase).await;
+    let reload = tokio::spawn(reload(service.clone(), signals.hangup));
+    let cut_off = http::serve(listener, router(service.clone()), &settings.server, phase).await;
     stopping.abort();
-    self_test.abort();
+    reload.abort();
     if cut_off == CutOff::default() {
         tracing::info!("stopped");
     } else {
@@ -118,4 +93,48 @@ async fn serve(settings: Settings, crew: Crew, begun: Instant) -> Result<Outcome
         tracing::warn!(requests, connections, "stopped: what was in flight is cut off");
     }
     Ok(Outcome::Done)
+}
+
+/// Puts the tower's file in the place of the tower in service whenever that is asked for, or the file is another and
+/// is watched.
+async fn reload(service: Arc<Service>, mut hangup: Signal) -> Result<(), Failure> {
+    let settings = &service.settings().tower;
+    let mut watch = Watch::new(&settings.file()?);
+    loop {
+        match settings.watch() {
+            Some(interval) => tokio::select! {
+                _ = hangup.recv() => (),
+                () = watch.changed(interval) => (),
+            },
+            None => drop(hangup.recv().await),
+        }
+        tracing::info!("loading the tower's file beside the tower in service");
+        match service.swap().await {
+            Ok(()) => {
+                let tower = service.tower();
+                tracing::info!(
+                    tower = tower.card.name,
+                    digest = tower.digest,
+                    device = tower.provider.device(),
+                    "another tower is in service"
+                );
+            }
+            Err(err) => {
+                let cause = causes(&err);
+                tracing::error!(cause, "the tower can't be loaded; the one in service goes on");
+            }
+        }
+    }
+}
+
+/// What the process is told from outside. Listened for from the start, so that no signal is lost, or ends it.
+struct Signals {
+    stop: mpsc::Receiver<Asked>,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { stop: stop::listen()?, hangup: signal(SignalKind::hangup())? })
+    }
 }

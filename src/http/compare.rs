@@ -37,7 +37,8 @@ pub(super) async fn compare(
 ) -> Result<Response, Problem> {
     accept::json(&headers)?;
     let criterion = query::criterion(query.as_deref())?;
-    let judge = Judge::new(criterion, service.settings.tower.threshold, &service.tower.card)
+    let on = service.in_service();
+    let judge = Judge::new(criterion, service.settings.tower.threshold, &on.tower.card)
         .map_err(|err| Fault::OperatingPointUnsupported(err.to_string()))?;
     let deadline = service.deadline(&headers)?;
     let media = media(&headers)?;
@@ -54,14 +55,14 @@ pub(super) async fn compare(
     let (judgement, spent) = service
         .within(deadline, async {
             let mut spent = Spent::default();
-            let work = service.prepare(pair.map(Ok).into(), &mut spent).await?;
+            let work = service.prepare(&on, pair.map(Ok).into(), &mut spent).await?;
             let embedded = service.embed(work.whole()?, &mut spent).await?;
             let pair = embedded.into_iter().collect::<Result<Vec<_>, _>>()?;
             Ok((judge.judge(pair[0].distance(&pair[1])), spent))
         })
         .await?;
-    service.judged.count(&judgement);
-    Ok(Answer::json(&Comparison { judgement, model: service.tower.signature() }, spent))
+    on.judged.count(&judgement);
+    Ok(Answer::json(&Comparison { judgement, model: on.tower.signature() }, spent))
 }
 
 type Pair = [(String, Source); 2];

@@ -21,9 +21,8 @@ const SMALL: u64 = 32 << 10;
 /// The most pixels of a picture in each lane but the last, which takes what the limits allow.
 const LANES: [u64; 2] = [2_000_000, 16_000_000];
 
-/// What decodes uploads for one tower.
+/// What decodes uploads.
 pub(super) struct Decoder {
-    tower: Arc<Description>,
     limits: Limits,
     lanes: Vec<Lane>,
     metrics: Arc<Metrics>,
@@ -39,48 +38,54 @@ struct Lane {
 struct Turn<'a>(Option<&'a Metrics>);
 
 impl Decoder {
-    pub(super) fn new(
-        settings: &PictureSettings,
-        tower: Arc<Description>,
-        metrics: Arc<Metrics>,
-    ) -> Self {
+    pub(super) fn new(settings: &PictureSettings, metrics: Arc<Metrics>) -> Self {
         let limits = settings.limits();
         let sizes = LANES.into_iter().filter(|it| *it < limits.max_pixels);
         let lanes = sizes.chain([limits.max_pixels]).map(|max_pixels| Lane {
             max_pixels,
             places: Arc::new(Semaphore::new(settings.decodes(max_pixels))),
         });
-        Self { tower, limits, lanes: lanes.collect(), metrics }
+        Self { limits, lanes: lanes.collect(), metrics }
     }
 
-    /// The pixels that the tower reads of an upload.
+    /// The pixels that a tower reads of an upload.
     ///
     /// A picture's size is told by its decoder alone, which refuses what is too large by its header: so a lane is
     /// found by trying, and no two readers of one header can disagree.
     ///
     /// `of` is how many its request has: beyond a pair, even small ones take their time together.
-    pub(super) async fn pixels(&self, upload: Bytes, of: usize) -> Result<Pixels, Fault> {
+    pub(super) async fn pixels(
+        &self,
+        tower: &Arc<Description>,
+        upload: Bytes,
+        of: usize,
+    ) -> Result<Pixels, Fault> {
         if of <= 2 && upload.len() <= SMALL_UPLOAD {
-            match prepare(&self.tower, &upload, &self.up_to(SMALL)) {
+            match prepare(tower, &upload, &self.up_to(SMALL)) {
                 Err(PictureError::TooLarge) => {}
                 done => return Ok(done?),
             }
         }
         let (last, others) = self.lanes.split_last().expect("there is a lane without a size");
         for lane in others {
-            match self.in_lane(lane, upload.clone()).await {
+            match self.in_lane(lane, tower, upload.clone()).await {
                 Err(PictureError::TooLarge) => {}
                 done => return Ok(done?),
             }
         }
-        Ok(self.in_lane(last, upload).await?)
+        Ok(self.in_lane(last, tower, upload).await?)
     }
 
-    async fn in_lane(&self, lane: &Lane, upload: Bytes) -> Result<Pixels, PictureError> {
+    async fn in_lane(
+        &self,
+        lane: &Lane,
+        tower: &Arc<Description>,
+        upload: Bytes,
+    ) -> Result<Pixels, PictureError> {
         let turn = Turn(Some(&self.metrics));
         let place = lane.places.clone().acquire_owned().await.expect("never closed");
         turn.came();
-        let (tower, limits) = (self.tower.clone(), self.up_to(lane.max_pixels));
+        let (tower, limits) = (tower.clone(), self.up_to(lane.max_pixels));
         aside(move || {
             // A caller who leaves does not end a decode, so the place goes with it.
             let _place = place;

@@ -82,17 +82,17 @@ pub(super) async fn embed(
 }
 
 async fn one(service: &Service, source: Source, form: Form) -> Result<Response, Problem> {
-    let mut spent = Spent::default();
-    let work = service.prepare(vec![Ok(("image".to_owned(), source))], &mut spent).await?;
+    let (on, mut spent) = (service.in_service(), Spent::default());
+    let work = service.prepare(&on, vec![Ok(("image".to_owned(), source))], &mut spent).await?;
     let embedded = service.embed(work.whole()?, &mut spent).await?.remove(0)?;
     let embedding = embedded.coordinates();
     Ok(match form {
-        Form::Json => Answer::json(&One { embedding, model: service.tower.signature() }, spent),
+        Form::Json => Answer::json(&One { embedding, model: on.tower.signature() }, spent),
         Form::Bytes => {
             let bytes: Vec<u8> = embedding.iter().flat_map(|it| it.to_le_bytes()).collect();
             let headers = [
                 (header::CONTENT_TYPE, "application/octet-stream"),
-                (MODEL_DIGEST, service.tower.digest.as_str()),
+                (MODEL_DIGEST, on.tower.digest.as_str()),
             ];
             Answer::with((headers, bytes).into_response(), spent)
         }
@@ -100,8 +100,8 @@ async fn one(service: &Service, source: Source, form: Form) -> Result<Response, 
 }
 
 async fn several(service: &Service, sources: Vec<service::Asked>) -> Result<Response, Problem> {
-    let mut spent = Spent::default();
-    let work = service.prepare(sources, &mut spent).await?;
+    let (on, mut spent) = (service.in_service(), Spent::default());
+    let work = service.prepare(&on, sources, &mut spent).await?;
     let outcomes = service.embed(work, &mut spent).await?;
     let results = outcomes
         .iter()
@@ -113,7 +113,7 @@ async fn several(service: &Service, sources: Vec<service::Asked>) -> Result<Resp
             }
         })
         .collect();
-    Ok(Answer::json(&Several { results, model: service.tower.signature() }, spent))
+    Ok(Answer::json(&Several { results, model: on.tower.signature() }, spent))
 }
 
 fn from_parts(parts: Vec<(&'static str, Bytes)>) -> Result<Asked, Problem> {

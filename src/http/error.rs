@@ -81,8 +81,6 @@ pub(super) enum Cause {
     Tower(#[source] Arc<TowerError>),
     #[error("the tower panicked")]
     TowerPanicked,
-    #[error("the tower has stopped")]
-    TowerStopped,
     #[error("the tower's output is no embedding")]
     Output(#[source] InvalidEmbedding),
     #[error("a handler panicked: {0}")]

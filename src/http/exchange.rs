@@ -113,7 +113,7 @@ pub(super) async fn admit(
     request: Request,
     next: Next,
 ) -> Response {
-    if let Err(why) = service.readiness.trust() {
+    if let Err(why) = service.readiness.trust(&service.in_service()) {
         return Problem::from(Fault::NotReady(why.to_string())).into_response();
     }
     match service.in_flight.try_acquire() {

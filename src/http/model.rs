@@ -27,7 +27,8 @@ struct InForce {
 }
 
 pub(super) async fn model(State(service): State<Arc<Service>>) -> Response {
-    let tower = service.tower.as_ref();
+    let on = service.in_service();
+    let tower = on.tower.as_ref();
     let judge = Judge::new(Criterion::InForce, service.settings.tower.threshold, &tower.card);
     let in_force = judge
         .ok()

@@ -1,6 +1,7 @@
 //! What every handler shares: the way from sources to embeddings, within limits and time.
 
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::http::HeaderMap;
@@ -16,26 +17,30 @@ use super::error::{Cause, Fault, Problem};
 use super::metrics::{Full, Judged, Metrics, Stage};
 use super::query;
 use super::source::Source;
-use crate::batch::{Batcher, EmbedError, Places};
-use crate::cache::{Cache, Claim, Found, Key};
+use crate::batch::{EmbedError, Places};
+use crate::cache::{Claim, Found, Key};
+use crate::deployment::{DeployError, Deployment};
 use crate::model::Description;
 use crate::picture::Pixels;
-use crate::readiness::Readiness;
+use crate::readiness::{NotReady, Readiness};
 use crate::score::Embedding;
 use crate::settings::Settings;
 
 /// The state of all handlers.
 pub struct Service {
     pub(super) settings: Settings,
-    pub(super) tower: Arc<Description>,
-    pub(super) batcher: Batcher,
-    pub(super) readiness: Arc<Readiness>,
+    pub(super) readiness: Readiness,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) judged: Judged,
     pub(super) in_flight: Semaphore,
     pub(super) bodies: Room,
     decoder: Decoder,
-    cache: Option<Cache>,
+    current: RwLock<Arc<InService>>,
+}
+
+/// The tower in service, and the counters of its verdicts.
+pub(super) struct InService {
+    deployment: Deployment,
+    pub(super) judged: Judged,
 }
 
 /// Something to be embedded: what to call it in a complaint, and what it is; or why it is nothing.
@@ -83,31 +88,67 @@ impl<'a> Work<'a> {
 }
 
 impl Service {
+    /// Loads the tower that the settings name, and puts it into service.
+    ///
+    /// Takes a second or more: for a thread that may wait.
+    ///
+    /// # Panics
+    ///
+    /// If there is no tokio runtime, which the self-test needs.
+    pub fn start(settings: Settings) -> Result<Self, DeployError> {
+        let metrics = Arc::new(Metrics::new());
+        let deployment = Deployment::load(&settings, None, metrics.observer())?;
+        Ok(Self::new(settings, deployment, metrics))
+    }
+
     /// Puts the parts together.
-    pub fn new(
-        settings: Settings,
-        tower: Arc<Description>,
-        batcher: Batcher,
-        readiness: Arc<Readiness>,
-        metrics: Arc<Metrics>,
-    ) -> Self {
+    pub fn new(settings: Settings, deployment: Deployment, metrics: Arc<Metrics>) -> Self {
         let in_flight = Semaphore::new(settings.server.max_in_flight.get());
         let bodies = Room::new(settings.server.max_bodies_bytes);
-        let decoder = Decoder::new(&settings.picture, tower.clone(), metrics.clone());
-        let cache = Some(settings.cache.max_bytes).filter(|it| 0 < *it).map(Cache::new);
-        let judged = metrics.judged(&tower.digest);
-        Self {
-            settings,
-            tower,
-            batcher,
-            readiness,
-            metrics,
-            judged,
-            in_flight,
-            bodies,
-            decoder,
-            cache,
-        }
+        let decoder = Decoder::new(&settings.picture, metrics.clone());
+        let readiness = Readiness::new(settings.health.max_age());
+        let current = RwLock::new(Arc::new(InService::new(deployment, &metrics)));
+        Self { settings, readiness, metrics, in_flight, bodies, decoder, current }
+    }
+
+    /// What it was started with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What tells whether work should be sent here, and is told of a stop.
+    pub fn readiness(&self) -> &Readiness {
+        &self.readiness
+    }
+
+    /// What is known of the tower in service.
+    pub fn tower(&self) -> Arc<Description> {
+        self.in_service().tower.clone()
+    }
+
+    /// Loads the tower's file as it is now, beside the tower in service, and puts it in its place: what is in flight
+    /// ends with the old one, and what comes finds the new one. A tower that fails changes nothing.
+    pub async fn swap(self: &Arc<Self>) -> Result<(), DeployError> {
+        let service = self.clone();
+        let load = move || {
+            let before = service.in_service();
+            Deployment::load(&service.settings, Some(&before), service.metrics.observer())
+        };
+        let next = tokio::task::spawn_blocking(load).await.unwrap_or(Err(DeployError::Panicked));
+        self.metrics.swapped(next.is_ok());
+        let next = Arc::new(InService::new(next?, &self.metrics));
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = next;
+        Ok(())
+    }
+
+    /// The tower in service. Who works for a request asks once: a swap may come at any time.
+    pub(super) fn in_service(&self) -> Arc<InService> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether a balancer may send work.
+    pub(super) fn ready(&self) -> Result<(), NotReady> {
+        self.readiness.check(&self.in_service())
     }
 
     /// When a request that came just now must have its answer.
@@ -134,30 +175,33 @@ impl Service {
     /// Decodes pictures side by side and checks stored embeddings.
     ///
     /// A picture that is known from before is not decoded, and none is where there is no room for all.
-    pub(super) async fn prepare(
+    pub(super) async fn prepare<'a>(
         &self,
+        on: &'a Deployment,
         asked: Vec<Asked>,
         spent: &mut Spent,
-    ) -> Result<Work<'_>, Problem> {
+    ) -> Result<Work<'a>, Problem> {
         let begun = Instant::now();
-        let found = self.look_up(&asked).await;
+        let found = self.look_up(on, &asked).await;
         let unknown = |(asked, found): &(&Asked, &Option<Found>)| {
             matches!(asked, Ok((_, Source::Upload(_)))) && !matches!(found, Some(Found::Known(_)))
         };
         let unknown = asked.iter().zip(&found).filter(unknown).count();
         let places = match unknown {
             0 => None,
-            _ => Some(self.batcher.reserve(unknown).map_err(|it| self.refusal(it))?),
+            _ => Some(on.batcher.reserve(unknown).map_err(|it| self.refusal(it))?),
         };
-        let ready = asked.into_iter().zip(found).map(|(asked, it)| self.ready(asked, it, unknown));
+        let ready = asked.into_iter().zip(found);
+        let ready = ready.map(|(asked, it)| self.make_ready(&on.tower, asked, it, unknown));
         let pictures = join_all(ready).await;
         spent.decode = begun.elapsed();
         self.metrics.stage(Stage::Decode, spent.decode);
         Ok(Work { pictures, places })
     }
 
-    async fn ready<'a>(
+    async fn make_ready<'a>(
         &self,
+        tower: &Arc<Description>,
         asked: Asked,
         found: Option<Found<'a>>,
         unknown: usize,
@@ -165,14 +209,16 @@ impl Service {
         let (field, source) = asked?;
         let outcome = match (source, found) {
             (Source::Embedding(embedding, digest), _) => {
-                self.check(embedding, digest).map(Ready::Embedding)
+                check(tower, embedding, digest).map(Ready::Embedding)
             }
             (Source::Upload(_), Some(Found::Known(embedding))) => Ok(Ready::Embedding(embedding)),
-            (Source::Upload(upload), Some(Found::Claimed(claim))) => {
-                self.decoder.pixels(upload, unknown).await.map(|it| Ready::Pixels(it, Some(claim)))
-            }
-            (Source::Upload(upload), None) => {
-                self.decoder.pixels(upload, unknown).await.map(|it| Ready::Pixels(it, None))
+            (Source::Upload(upload), found) => {
+                let claim = match found {
+                    Some(Found::Claimed(claim)) => Some(claim),
+                    _ => None,
+                };
+                let pixels = self.decoder.pixels(tower, upload, unknown).await;
+                pixels.map(|it| Ready::Pixels(it, claim))
             }
         };
         outcome.map_err(|fault| fault.of(field))
@@ -181,9 +227,9 @@ impl Service {
     /// Asks the cache for each upload, in ascending order of keys, as claims want it.
     ///
     /// Of equal uploads only the first is asked for: the second would wait for the first's claim.
-    async fn look_up(&self, asked: &[Asked]) -> Vec<Option<Found<'_>>> {
+    async fn look_up<'a>(&self, on: &'a Deployment, asked: &[Asked]) -> Vec<Option<Found<'a>>> {
         let mut found: Vec<Option<Found>> = asked.iter().map(|_| None).collect();
-        let Some(cache) = &self.cache else { return found };
+        let Some(cache) = &on.cache else { return found };
         let mut keys = Vec::with_capacity(asked.len());
         for (at, asked) in asked.iter().enumerate() {
             if let Ok((_, Source::Upload(upload))) = asked {
@@ -242,31 +288,13 @@ impl Service {
         Ok(outcomes.collect())
     }
 
-    /// How many bytes of embeddings are kept.
-    pub(super) fn cached_bytes(&self) -> u64 {
-        self.cache.as_ref().map_or(0, Cache::bytes)
-    }
-
     /// The refusal of a request beyond what the server can do, counted by what is full.
     pub(super) fn overloaded(&self, full: Full) -> Fault {
         self.metrics.overloaded(full);
         Fault::Overloaded {
             status: self.settings.server.overload_status.into(),
-            retry_after: self.batcher.drain_time(),
+            retry_after: self.in_service().batcher.drain_time(),
         }
-    }
-
-    fn check(&self, embedding: Embedding, digest: Option<String>) -> Result<Embedding, Fault> {
-        let Description { digest: ours, width, .. } = self.tower.as_ref();
-        if digest.is_some_and(|it| it != *ours) {
-            return Err(Fault::ModelMismatch(ours.clone()));
-        }
-        if embedding.width() != *width {
-            let found = embedding.width();
-            let why = format!("the embedding has {found} numbers, this tower's have {width}");
-            return Err(Fault::EmbeddingInvalid(why));
-        }
-        Ok(embedding)
     }
 
     fn refusal(&self, err: EmbedError) -> Problem {
@@ -274,10 +302,43 @@ impl Service {
             EmbedError::Overloaded => self.overloaded(Full::Places),
             EmbedError::Tower(err) => Fault::Internal(Cause::Tower(err)),
             EmbedError::Panicked => Fault::Internal(Cause::TowerPanicked),
-            EmbedError::Stopped => Fault::Internal(Cause::TowerStopped),
+            EmbedError::Stopped => Fault::NotReady("the tower has stopped".to_owned()),
         }
         .into()
     }
+}
+
+impl InService {
+    fn new(deployment: Deployment, metrics: &Metrics) -> Self {
+        let judged = metrics.judged(&deployment.tower.digest);
+        Self { deployment, judged }
+    }
+}
+
+impl Deref for InService {
+    type Target = Deployment;
+
+    fn deref(&self) -> &Deployment {
+        &self.deployment
+    }
+}
+
+/// Checks that a stored embedding can be one of this tower's.
+fn check(
+    tower: &Description,
+    embedding: Embedding,
+    digest: Option<String>,
+) -> Result<Embedding, Fault> {
+    let Description { digest: ours, width, .. } = tower;
+    if digest.is_some_and(|it| it != *ours) {
+        return Err(Fault::ModelMismatch(ours.clone()));
+    }
+    if embedding.width() != *width {
+        let found = embedding.width();
+        let why = format!("the embedding has {found} numbers, this tower's have {width}");
+        return Err(Fault::EmbeddingInvalid(why));
+    }
+    Ok(embedding)
 }
 
 /// The key of an upload.

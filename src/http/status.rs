@@ -12,14 +12,15 @@ use super::answer;
 use super::error::{Fault, Problem};
 use super::metrics::{Now, plain};
 use super::service::Service;
+use crate::cache::Cache;
 
 pub(super) async fn livez() -> Response {
     answer::json(&json!({"status": "alive"}))
 }
 
 pub(super) async fn readyz(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
-    service.readiness.check().map_err(|why| Fault::NotReady(why.to_string()))?;
-    let age = service.readiness.age();
+    service.ready().map_err(|why| Fault::NotReady(why.to_string()))?;
+    let age = service.in_service().self_test.age();
     Ok(answer::json(&json!({"status": "ready", "self_test_age_ms": age.as_millis()})))
 }
 
@@ -27,17 +28,19 @@ pub(super) async fn metrics(State(service): State<Arc<Service>>, headers: Header
     const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+    let on = service.in_service();
     let most = service.settings.server.max_in_flight.get();
     let text = service.metrics.text(&Now {
         settings: &service.settings,
-        tower: &service.tower,
-        cached_bytes: service.cached_bytes(),
+        tower: &on.tower,
+        cached_bytes: on.cache.as_ref().map_or(0, Cache::bytes),
         body_bytes: service.bodies.taken(),
         in_flight: most - service.in_flight.available_permits(),
-        queue_depth: service.batcher.depth(),
-        places_taken: service.batcher.places_taken(),
-        ready: service.readiness.check().is_ok(),
-        self_test_age: service.readiness.age(),
+        queue_depth: on.batcher.depth(),
+        places_taken: on.batcher.places_taken(),
+        ready: service.ready().is_ok(),
+        self_test_age: on.self_test.age(),
+        longest_run: on.batcher.longest_run(),
     });
     let (kind, text) =
         if accept::open_metrics(&headers) { (OPEN_METRICS, text) } else { (PLAIN, plain(&text)) };

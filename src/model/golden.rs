@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Embedded, Tower, TowerError};
+use super::{Embedded, TowerError};
 use crate::picture::{Limits, PictureError, Pixels, Preparation};
 use crate::score::InvalidEmbedding;
 
@@ -70,6 +70,11 @@ pub struct GoldenCheck {
     tolerance: f64,
 }
 
+/// One run of a tower.
+pub(super) trait Embed: FnOnce(&[Pixels]) -> Result<Vec<Embedded>, TowerError> {}
+
+impl<F: FnOnce(&[Pixels]) -> Result<Vec<Embedded>, TowerError>> Embed for F {}
+
 impl GoldenCheck {
     /// Decodes and prepares the pictures, and checks that the pairs are of them.
     pub fn new(golden: &Golden, preparation: &Preparation) -> Result<Self, GoldenError> {
@@ -99,10 +104,10 @@ impl GoldenCheck {
     }
 
     /// Takes what a tower says of two pictures now as what it must go on saying.
-    pub(super) fn record(pixels: Vec<Pixels>, tower: &mut impl Tower) -> Result<Self, GoldenError> {
+    pub(super) fn record(pixels: Vec<Pixels>, embed: impl Embed) -> Result<Self, GoldenError> {
         /// Far above the noise of another batch or thread count, far below any other weights.
         const TOLERANCE: f64 = 1e-3;
-        let embeddings = tower.embed(&pixels).map_err(GoldenError::Tower)?;
+        let embeddings = embed(&pixels).map_err(GoldenError::Tower)?;
         let [Ok(a), Ok(b)] = embeddings.as_slice() else {
             return Err(GoldenError::Malformed("the tower gives no embedding of a made picture"));
         };
@@ -137,7 +142,7 @@ impl GoldenCheck {
     }
 
     /// Runs the pairs through a tower; tells the largest deviation.
-    pub fn run(&self, tower: &mut impl Tower) -> Result<f64, GoldenError> {
-        self.hold(&tower.embed(&self.pixels).map_err(GoldenError::Tower)?)
+    pub(super) fn run(&self, embed: impl Embed) -> Result<f64, GoldenError> {
+        self.hold(&embed(&self.pixels).map_err(GoldenError::Tower)?)
     }
 }

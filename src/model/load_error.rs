@@ -101,6 +101,12 @@ pub enum LoadError {
         #[source]
         source: PictureError,
     },
+    /// It is not the file any more that it was.
+    #[error("{} has changed since it was loaded", .path.display())]
+    Changed {
+        /// The tower's file.
+        path: PathBuf,
+    },
     /// It does not run.
     #[error("{} does not run", .path.display())]
     Run {

@@ -42,6 +42,9 @@ pub trait Tower: Send + 'static {
     ///
     /// A picture whose output is not finite spoils its own answer alone.
     fn embed(&mut self, pictures: &[Pixels]) -> Result<Vec<Embedded>, TowerError>;
+
+    /// Begins anew, with nothing kept of what may have been left half done.
+    fn renew(&mut self) -> Result<(), LoadError>;
 }
 
 /// Why a tower gave no answer at all.

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ort::session::Session;
@@ -20,6 +20,8 @@ use crate::picture::{Limits, PictureError, Pixels, Preparation};
 pub struct OnnxTower {
     network: Network,
     description: Arc<Description>,
+    path: PathBuf,
+    options: Options,
 }
 
 impl OnnxTower {
@@ -51,7 +53,8 @@ impl OnnxTower {
 
         let (card, width) = (network.card.clone(), network.width);
         let description = Description { card, digest, width, provider, one_at_a_time, golden };
-        Ok(Self { network, description: Arc::new(description) })
+        let description = Arc::new(description);
+        Ok(Self { network, description, path: path.to_owned(), options: *options })
     }
 
     /// What is known of it; shared, as it never changes.
@@ -69,6 +72,15 @@ impl Tower for OnnxTower {
     fn embed(&mut self, pictures: &[Pixels]) -> Result<Vec<Embedded>, TowerError> {
         self.network.embed(pictures)
     }
+
+    fn renew(&mut self) -> Result<(), LoadError> {
+        let fresh = Self::load(&self.path, &self.options)?;
+        if fresh.description.digest != self.description.digest {
+            return Err(LoadError::Changed { path: fresh.path });
+        }
+        *self = fresh;
+        Ok(())
+    }
 }
 
 /// The session, and what one run of it needs.
@@ -81,7 +93,7 @@ struct Network {
     largest_batch: usize,
 }
 
-impl Tower for Network {
+impl Network {
     fn embed(&mut self, pictures: &[Pixels]) -> Result<Vec<Embedded>, TowerError> {
         let (card, width) = (self.card.clone(), self.width);
         let mut embedded = Vec::with_capacity(pictures.len());
@@ -96,9 +108,7 @@ impl Tower for Network {
         }
         Ok(embedded)
     }
-}
 
-impl Network {
     fn probe_width(&mut self, pictures: &[Pixels]) -> Result<usize, TowerError> {
         self.run(pictures, |shape, values| {
             let width = values.len() / pictures.len();
@@ -141,10 +151,10 @@ fn prove(network: &mut Network, made: Vec<Pixels>) -> Result<GoldenCheck, Golden
     match network.card.golden.clone() {
         Some(golden) => {
             let check = GoldenCheck::new(&golden, &network.card.preparation)?;
-            check.run(network)?;
+            check.run(|pictures| network.embed(pictures))?;
             Ok(check)
         }
-        None => GoldenCheck::record(made, network),
+        None => GoldenCheck::record(made, |pictures| network.embed(pictures)),
     }
 }
 

@@ -11,9 +11,9 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use http_body_util::BodyExt;
 use serde_json::Value;
 use siamese::batch::Batcher;
+use siamese::deployment::Deployment;
 use siamese::http::{Metrics, Service, router};
 use siamese::model::{Description, Device, OnnxTower, Options, Tower};
-use siamese::readiness::Readiness;
 use siamese::settings::{Overrides, Settings};
 use tower::ServiceExt;
 
@@ -24,7 +24,7 @@ pub(crate) const OTHER: &str = "s1_1.jpg";
 /// The service of one tower.
 pub(crate) struct App {
     router: Router,
-    pub(crate) readiness: Arc<Readiness>,
+    pub(crate) service: Arc<Service>,
     pub(crate) tower: Arc<Description>,
 }
 
@@ -72,6 +72,14 @@ pub(crate) fn shared() -> &'static (Batcher, Arc<Description>) {
     })
 }
 
+/// The default settings, changed; the self-test runs only where a test asks for it.
+fn settings(change: impl FnOnce(&mut Settings)) -> Settings {
+    let mut settings = Settings::load(None, &Overrides::default()).expect("default settings");
+    settings.health.self_test_interval_ms = 3_600_000;
+    change(&mut settings);
+    settings
+}
+
 impl App {
     /// The shipped tower under the default settings.
     pub(crate) fn start() -> Self {
@@ -82,7 +90,7 @@ impl App {
     pub(crate) fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let (batcher, description) = shared();
         let metrics = Arc::new(Metrics::new());
-        Self::build(batcher.clone(), description.clone(), metrics, change)
+        Self::build(batcher.clone(), description.clone(), metrics, settings(change))
     }
 
     /// Another tower.
@@ -93,23 +101,30 @@ impl App {
 
     /// A tower that runs in place of the one described, with so many places for pictures.
     pub(crate) fn run_by(tower: impl Tower, description: Arc<Description>, places: usize) -> Self {
+        Self::run_with(tower, description, places, |_| ())
+    }
+
+    /// The same, under changed settings.
+    pub(crate) fn run_with(
+        tower: impl Tower,
+        description: Arc<Description>,
+        places: usize,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let metrics = Arc::new(Metrics::new());
-        let observed = metrics.clone();
-        let batcher = Batcher::start(vec![tower], places, 32, move |it| observed.taken(it));
-        Self::build(batcher, description, metrics, |_| ())
+        let batcher = Batcher::start(vec![tower], places, 32, metrics.observer());
+        Self::build(batcher, description, metrics, settings(change))
     }
 
     fn build(
         batcher: Batcher,
         tower: Arc<Description>,
         metrics: Arc<Metrics>,
-        change: impl FnOnce(&mut Settings),
+        settings: Settings,
     ) -> Self {
-        let mut settings = Settings::load(None, &Overrides::default()).expect("default settings");
-        change(&mut settings);
-        let readiness = Arc::new(Readiness::new(settings.health.max_age()));
-        let service = Service::new(settings, tower.clone(), batcher, readiness.clone(), metrics);
-        Self { router: router(Arc::new(service)), readiness, tower }
+        let deployment = Deployment::new(tower.clone(), batcher, &settings);
+        let service = Arc::new(Service::new(settings, deployment, metrics));
+        Self { router: router(service.clone()), service, tower }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {

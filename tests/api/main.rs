@@ -5,6 +5,7 @@ mod app;
 mod command_line;
 mod compare;
 mod embed;
+mod health;
 mod hostile_pictures;
 mod overload;
 mod pictures;

@@ -5,7 +5,9 @@ mod labels;
 mod now;
 mod plain;
 mod process;
+mod troubles;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -16,12 +18,13 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::batch::Taken;
+use crate::batch::Event;
 use judged::AllJudged;
 use labels::{
     CodeLabel, DroppedLabel, DurationLabels, FullLabel, LookupLabel, RequestLabels, RouteLabel,
     StageLabel, outcome,
 };
+use troubles::Troubles;
 
 pub(super) use judged::Judged;
 pub(super) use labels::{Full, Route, Stage};
@@ -47,6 +50,7 @@ pub struct Metrics {
     departures: Family<RouteLabel, Counter>,
     item_problems: Family<CodeLabel, Counter>,
     judged: AllJudged,
+    troubles: Troubles,
     batches: Histogram,
     decode: Histogram,
     queue: Histogram,
@@ -109,6 +113,7 @@ impl Metrics {
         let lookup = |outcome| lookups.get_or_create_owned(&LookupLabel { outcome });
 
         let judged = AllJudged::register(&mut registry);
+        let troubles = Troubles::register(&mut registry);
         Self {
             registry,
             requests,
@@ -116,6 +121,7 @@ impl Metrics {
             departures,
             item_problems,
             judged,
+            troubles,
             batches,
             decode: stage(Stage::Decode),
             queue: stage(Stage::Queue),
@@ -135,12 +141,34 @@ impl Metrics {
         self.judged.of(digest)
     }
 
-    /// Counts what a tower took from its queue.
-    pub fn taken(&self, taken: Taken) {
-        if 0 < taken.run {
-            self.batches.observe(f64::from(u32::try_from(taken.run).unwrap_or(u32::MAX)));
+    /// Counts what becomes of a tower's work.
+    pub fn observer(self: &Arc<Self>) -> impl Fn(Event) + Send + Sync + 'static {
+        let metrics = self.clone();
+        move |event| metrics.event(event)
+    }
+
+    fn event(&self, event: Event) {
+        match event {
+            Event::Taken { run, dropped } => {
+                if 0 < run {
+                    self.batches.observe(f64::from(u32::try_from(run).unwrap_or(u32::MAX)));
+                }
+                self.not_run.inc_by(dropped as u64);
+            }
+            Event::Failed => {
+                self.troubles.errors.inc();
+            }
+            Event::Panicked => {
+                self.troubles.panics.inc();
+            }
+            Event::Renewed => self.troubles.renewals.count(true),
+            Event::Lost => self.troubles.renewals.count(false),
         }
-        self.not_run.inc_by(taken.dropped as u64);
+    }
+
+    /// Counts a tower that was to take the place of the one in service.
+    pub(super) fn swapped(&self, ok: bool) {
+        self.troubles.swaps.count(ok);
     }
 
     /// Counts a picture that was not decoded, as nobody waits for it any more.

@@ -22,6 +22,7 @@ pub(in crate::http) struct Now<'a> {
     pub(in crate::http) places_taken: usize,
     pub(in crate::http) ready: bool,
     pub(in crate::http) self_test_age: Duration,
+    pub(in crate::http) longest_run: Duration,
 }
 
 impl Now<'_> {
@@ -35,6 +36,10 @@ impl Now<'_> {
         seconds(registry, "self_test_age", "Since the tower was last proved right", age);
         let most = self.settings.health.max_age().as_secs_f64();
         seconds(registry, "self_test_max_age", "The age beyond which it is not ready", most);
+
+        let help =
+            "How long the run has taken that has been going on for longest; 0 while there is none";
+        seconds(registry, "longest_run", help, self.longest_run.as_secs_f64());
 
         let help = "Requests being worked on";
         gauge(registry, "in_flight_requests", help, self.in_flight);

@@ -1,0 +1,57 @@
+//! What is counted of the towers' failures, and of their swaps.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+/// What should never happen, or rarely: at hand, and told at zero from the start.
+pub(super) struct Troubles {
+    pub(super) errors: Counter,
+    pub(super) panics: Counter,
+    pub(super) renewals: Outcomes,
+    pub(super) swaps: Outcomes,
+}
+
+/// How often something was done, and how often not.
+pub(super) struct Outcomes {
+    ok: Counter,
+    failed: Counter,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabel {
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: &'static str,
+}
+
+impl Troubles {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let failures = Family::<KindLabel, Counter>::default();
+        let help = "Runs of the tower that ended in an error or a panic";
+        registry.register("tower_failures", help, failures.clone());
+        let failure = |kind| failures.get_or_create_owned(&KindLabel { kind });
+        let help = "Sessions begun anew after a panic; where that failed there is one less";
+        let renewals = Outcomes::register(registry, "tower_renewals", help);
+        let help = "Towers that were to take the place of the one in service";
+        let swaps = Outcomes::register(registry, "swaps", help);
+        Self { errors: failure("error"), panics: failure("panic"), renewals, swaps }
+    }
+}
+
+impl Outcomes {
+    fn register(registry: &mut Registry, name: &'static str, help: &'static str) -> Self {
+        let family = Family::<OutcomeLabel, Counter>::default();
+        registry.register(name, help, family.clone());
+        let of = |outcome| family.get_or_create_owned(&OutcomeLabel { outcome });
+        Self { ok: of("ok"), failed: of("failed") }
+    }
+
+    pub(super) fn count(&self, ok: bool) {
+        if ok { &self.ok } else { &self.failed }.inc();
+    }
+}

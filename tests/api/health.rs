@@ -1,0 +1,153 @@
+//! Health that is true: what the probes say of a tower that hangs, errs, drifts or panics.
+
+use std::sync::{Arc, Condvar, Mutex};
+
+use siamese::model::{Embedded, LoadError, OnnxTower, Tower, TowerError};
+use siamese::picture::Pixels;
+use siamese::score::Embedding;
+
+use crate::app::{Answer, App, SAME, face, load, shipped};
+
+/// What a tower does in its next run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mood {
+    Right,
+    Errs,
+    Drifts,
+    Hangs,
+    Panics,
+}
+
+/// The shipped tower, in a mood that the test sets.
+struct Moody {
+    tower: OnnxTower,
+    mood: Arc<(Mutex<Mood>, Condvar)>,
+    /// How often it can begin anew.
+    spare: usize,
+}
+
+impl Tower for Moody {
+    fn embed(&mut self, pictures: &[Pixels]) -> Result<Vec<Embedded>, TowerError> {
+        let (mood, changed) = &*self.mood;
+        let mood = changed.wait_while(mood.lock().expect("a mood"), |it| *it == Mood::Hangs);
+        let mood = *mood.expect("a mood");
+        match mood {
+            Mood::Right | Mood::Hangs => self.tower.embed(pictures),
+            Mood::Errs => {
+                Err(TowerError::Shape { pictures: pictures.len(), width: 64, found: vec![] })
+            }
+            Mood::Drifts => Ok(vec![Embedding::new([0.0; 64]); pictures.len()]),
+            Mood::Panics => panic!("asked to panic"),
+        }
+    }
+
+    fn renew(&mut self) -> Result<(), LoadError> {
+        let none = || LoadError::Changed { path: "tower.onnx".into() };
+        self.spare = self.spare.checked_sub(1).ok_or_else(none)?;
+        Ok(())
+    }
+}
+
+/// A service whose self-test runs all the time, and what sets its tower's mood.
+fn moody(spare: usize) -> (App, impl Fn(Mood)) {
+    let mood = Arc::new((Mutex::new(Mood::Right), Condvar::new()));
+    let tower = Moody { tower: load(&shipped()), mood: mood.clone(), spare };
+    let description = tower.tower.description().clone();
+    let app = App::run_with(tower, description, 64, |settings| {
+        settings.health.self_test_interval_ms = 5;
+        settings.health.self_test_max_age_ms = 300;
+        settings.server.deadline_ms = 500;
+        settings.cache.max_bytes = 0;
+    });
+    let set = move |new| {
+        *mood.0.lock().expect("a mood") = new;
+        mood.1.notify_all();
+    };
+    (app, set)
+}
+
+/// What `/readyz` says once it is of this status.
+async fn readyz(app: &App, status: u16) -> Answer {
+    loop {
+        let answer = app.get("/readyz").await;
+        if answer.status == status {
+            return answer;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn until(app: &App, line: &str) {
+    loop {
+        let text = String::from_utf8(app.get("/metrics").await.ok().body).expect("text");
+        if text.lines().any(|it| it == line) {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn compare(app: &App) -> Answer {
+    app.form("/compare", &[("a", &face(SAME[0])), ("b", &face(SAME[1]))]).await
+}
+
+#[tokio::test]
+async fn a_tower_that_errs_or_drifts_is_not_ready_until_it_is_right_again() {
+    let (app, set) = moody(0);
+    readyz(&app, 200).await;
+    for mood in [Mood::Errs, Mood::Drifts] {
+        set(mood);
+        let answer = readyz(&app, 503).await;
+        answer.refused(503, "not_ready");
+        assert!(answer.json()["detail"].as_str().expect("why").contains("self-test failed"));
+        compare(&app).await.refused(503, "not_ready");
+        app.get("/livez").await.ok();
+
+        set(Mood::Right);
+        readyz(&app, 200).await;
+        compare(&app).await.ok();
+    }
+}
+
+#[tokio::test]
+async fn a_tower_that_hangs_is_not_ready_and_hangs_no_request() {
+    let (app, set) = moody(0);
+    set(Mood::Hangs);
+    let answer = readyz(&app, 503).await;
+    answer.refused(503, "not_ready");
+    compare(&app).await.refused(504, "deadline_exceeded");
+    app.get("/livez").await.ok();
+
+    set(Mood::Right);
+    readyz(&app, 200).await;
+    compare(&app).await.ok();
+}
+
+#[tokio::test]
+async fn a_panic_is_counted_and_healed() {
+    let (app, set) = moody(usize::MAX);
+    set(Mood::Panics);
+    readyz(&app, 503).await;
+    set(Mood::Right);
+    readyz(&app, 200).await;
+    compare(&app).await.ok();
+    let text = String::from_utf8(app.get("/metrics").await.ok().body).expect("text");
+    let count = |line: &str| -> u32 {
+        let found = text.lines().find_map(|it| it.strip_prefix(line));
+        found.and_then(|it| it.trim().parse().ok()).unwrap_or_else(|| panic!("{line}\n{text}"))
+    };
+    let panics = count(r#"siamese_tower_failures_total{kind="panic"}"#);
+    assert!(0 < panics);
+    assert_eq!(count(r#"siamese_tower_renewals_total{outcome="ok"}"#), panics);
+}
+
+#[tokio::test]
+async fn without_a_fresh_session_a_panic_ends_in_not_ready() {
+    let (app, set) = moody(0);
+    set(Mood::Panics);
+    readyz(&app, 503).await;
+    until(&app, r#"siamese_tower_renewals_total{outcome="failed"} 1"#).await;
+    set(Mood::Right);
+    compare(&app).await.refused(503, "not_ready");
+    readyz(&app, 503).await;
+}
