@@ -1,7 +1,10 @@
-//! The log. Nobody's picture or embedding ever stands in it.
+//! The log. Nobody's picture or embedding ever stands in it, and nobody's text can break a line of it.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::error::Error;
 use std::io::IsTerminal;
+use std::panic;
+use std::thread;
 
 use tracing_subscriber::EnvFilter;
 
@@ -17,8 +20,27 @@ pub fn start(format: LogFormat, level: &str) {
         .with_target(false);
     match format {
         LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
+        // The one span is the request's: a list of spans would tell it twice.
+        LogFormat::Json => log.json().flatten_event(true).with_span_list(false).init(),
     }
+    log_panics();
+}
+
+/// Makes a panic one line of the log, with the request's id where it is in a request: the standard words on it are
+/// several lines, and no JSON.
+fn log_panics() {
+    let standard = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        if !tracing::enabled!(tracing::Level::ERROR) {
+            return standard(panic);
+        }
+        let said = panic.payload_as_str().unwrap_or("no word of why");
+        let at = panic.location().map(ToString::to_string);
+        let backtrace = Backtrace::capture();
+        let backtrace =
+            (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+        tracing::error!(said, at, backtrace, thread = thread::current().name(), "a panic");
+    }));
 }
 
 /// An error and all its causes, as one text.

@@ -17,7 +17,7 @@ use crate::score::InvalidEmbedding;
 pub(super) struct Problem {
     pub(super) fault: Fault,
     /// `a`, `images[2]`: the culprit, where there is one.
-    field: Option<String>,
+    pub(super) field: Option<String>,
 }
 
 /// Everything an answer can complain of. The text is the problem's `detail`: for people, and

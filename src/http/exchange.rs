@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
@@ -16,6 +16,9 @@ use super::error::{Cause, Fault, Problem};
 use super::metrics::{Full, Metrics, Route};
 use super::service::{Service, Spent};
 use crate::telemetry::causes;
+
+/// Where balancers ask, each at its own pace.
+pub(super) const READYZ: &str = "/readyz";
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -60,36 +63,36 @@ pub(super) async fn observe(
     let problem = response.extensions().get::<Arc<Problem>>().map(AsRef::as_ref);
     let code = problem.map_or("", |it| it.fault.code());
     service.metrics.request(&route, response.status(), code, took);
-    let route = route.as_str();
-    let (status, took) = (response.status().as_u16(), took.as_secs_f64());
-    match problem {
-        Some(problem) if response.status() == StatusCode::INTERNAL_SERVER_ERROR => {
-            tracing::error!(
-                route,
-                status,
-                code,
-                took,
-                cause = causes(&problem.fault),
-                "request failed"
-            );
-        }
-        // A flood of lines would cost more than the refusals; they are counted.
-        Some(Problem { fault: Fault::Overloaded { .. }, .. }) => {
-            tracing::debug!(route, status, code, took, "request refused");
-        }
-        Some(problem) => {
-            tracing::info!(
-                route,
-                status,
-                code,
-                took,
-                cause = causes(&problem.fault),
-                "request refused"
-            );
-        }
-        None => tracing::debug!(route, status, took, "request answered"),
-    }
+    note(route.as_str(), response.status(), problem, took);
     response
+}
+
+/// The one line that a request leaves in the log: for each failure by default, for others where it is asked for.
+fn note(route: &str, status: StatusCode, problem: Option<&Problem>, took: Duration) {
+    let (code, took_ms) = (status.as_u16(), took.as_secs_f64() * 1e3);
+    let Some(Problem { fault, field }) = problem else {
+        return tracing::debug!(route, status = code, took_ms, "request answered");
+    };
+    macro_rules! line {
+        ($level:ident, $said:literal) => {
+            tracing::$level!(
+                route,
+                status = code,
+                code = fault.code(),
+                field,
+                took_ms,
+                cause = causes(fault),
+                $said
+            )
+        };
+    }
+    match fault {
+        Fault::Internal(_) => line!(error, "request failed"),
+        // A flood of lines would cost more than the refusals; they are counted, and their reason has its own line.
+        Fault::Overloaded { .. } => line!(debug, "request refused"),
+        Fault::NotReady(_) if route != READYZ => line!(debug, "request refused"),
+        _ => line!(info, "request refused"),
+    }
 }
 
 /// A request in hand; dropped before it is answered, it is counted as a client's departure.

@@ -43,7 +43,7 @@ pub fn router(service: Arc<Service>) -> Router {
     let answers = Router::new()
         .route("/model", get(model::model))
         .route("/livez", get(status::livez))
-        .route("/readyz", get(status::readyz))
+        .route(exchange::READYZ, get(status::readyz))
         .route("/metrics", get(status::metrics));
     work.merge(answers)
         .method_not_allowed_fallback(exchange::method_not_allowed)

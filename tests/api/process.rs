@@ -1,103 +1,14 @@
 //! The program as a process: it comes up, is told to stop, and phones nobody.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::app::{SAME, face, form, root};
-
-/// A server of its own port; killed when it is dropped.
-struct Server {
-    child: Child,
-    listen: SocketAddr,
-    log: BufReader<std::process::ChildStderr>,
-}
-
-impl Server {
-    fn start() -> Self {
-        Self::with(&[])
-    }
-
-    /// Under changed settings.
-    fn with(variables: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_siamese"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--device", "cpu"])
-            .current_dir(root())
-            .env("SIAMESE_LOG__FORMAT", "json")
-            .env_remove("RUST_LOG")
-            .envs(variables.iter().copied())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program");
-        let log = BufReader::new(child.stderr.take().expect("a pipe"));
-        // Owned before anything can fail, so that it is never left behind.
-        let mut server = Self { child, listen: SocketAddr::from(([0; 4], 0)), log };
-        while server.listen.port() == 0 {
-            let event: Value = serde_json::from_str(&server.line()).expect("JSON");
-            if event["message"] == "ready" {
-                let listen = event["listen"].as_str().and_then(|it| it.parse().ok());
-                server.listen = listen.expect("an address");
-            }
-        }
-        server
-    }
-
-    /// The next line of its log.
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        assert_ne!(self.log.read_line(&mut line).expect("a log"), 0, "it has ended");
-        line
-    }
-
-    fn connect(&self) -> TcpStream {
-        TcpStream::connect(self.listen).expect("a connection")
-    }
-
-    fn get(&self, path: &str) -> String {
-        let mut stream = self.connect();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).expect("sent");
-        answer(stream)
-    }
-
-    fn terminate(&self) {
-        self.signal("TERM");
-    }
-
-    fn signal(&self, name: &str) {
-        // The shell's own, as not every machine has the program.
-        let kill = format!("kill -{name} {}", self.child.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().expect("a shell").success());
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// A whole `/compare` request, as bytes; its head, then its body.
-fn request() -> (Vec<u8>, Vec<u8>) {
-    let [a, b] = SAME.map(face);
-    let (media, body) = form(&[("a", &a), ("b", &b)]);
-    let head = format!(
-        "POST /compare HTTP/1.1\r\nhost: x\r\ncontent-type: {media}\r\ncontent-length: {}\r\n\
-         connection: close\r\n\r\n",
-        body.len()
-    );
-    (head.into_bytes(), body)
-}
-
-fn answer(mut stream: TcpStream) -> String {
-    let mut text = String::new();
-    stream.read_to_string(&mut text).expect("an answer");
-    text
-}
+use crate::app::root;
+use crate::server::{Server, answer, request};
 
 /// A server without a lame duck, whose stop begins with the drain.
 const AT_ONCE: [(&str, &str); 1] = [("SIAMESE_SERVER__LAME_DUCK_MS", "0")];

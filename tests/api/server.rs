@@ -1,0 +1,126 @@
+//! The program as a process of its own, with its port and its log.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::app::{SAME, face, form, root};
+
+/// A server of its own port; killed when it is dropped.
+pub(crate) struct Server {
+    pub(crate) child: Child,
+    pub(crate) listen: SocketAddr,
+    log: BufReader<std::process::ChildStderr>,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// Under changed settings.
+    pub(crate) fn with(variables: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_siamese"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--device", "cpu"])
+            .current_dir(root())
+            .env("SIAMESE_LOG__FORMAT", "json")
+            .env_remove("RUST_LOG")
+            .envs(variables.iter().copied())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program");
+        let log = BufReader::new(child.stderr.take().expect("a pipe"));
+        // Owned before anything can fail, so that it is never left behind.
+        let mut server = Self { child, listen: SocketAddr::from(([0; 4], 0)), log };
+        while server.listen.port() == 0 {
+            if let Some(listen) = listening(&server.line()) {
+                server.listen = listen;
+            }
+        }
+        server
+    }
+
+    /// The next line of its log.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        assert_ne!(self.log.read_line(&mut line).expect("a log"), 0, "it has ended");
+        line
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.listen).expect("a connection")
+    }
+
+    pub(crate) fn get(&self, path: &str) -> String {
+        let mut stream = self.connect();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("sent");
+        answer(stream)
+    }
+
+    /// Posts a body, and gives the whole answer.
+    pub(crate) fn post(&self, path: &str, media: &str, body: &[u8], headers: &str) -> String {
+        let mut stream = self.connect();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: {media}\r\ncontent-length: {}\r\n\
+             connection: close\r\n{headers}\r\n",
+            body.len()
+        );
+        stream.write_all(&[head.as_bytes(), body].concat()).expect("sent");
+        answer(stream)
+    }
+
+    /// Ends it, and gives the rest of its log.
+    pub(crate) fn end(mut self) -> String {
+        self.signal("INT");
+        let mut rest = String::new();
+        self.log.read_to_string(&mut rest).expect("a log");
+        rest
+    }
+
+    pub(crate) fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        // The shell's own, as not every machine has the program.
+        let kill = format!("kill -{name} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().expect("a shell").success());
+    }
+}
+
+/// The address in the line that says it is ready, in either format.
+fn listening(line: &str) -> Option<SocketAddr> {
+    if let Ok(event) = serde_json::from_str::<Value>(line) {
+        return event["listen"].as_str().filter(|_| event["message"] == "ready")?.parse().ok();
+    }
+    let (_, values) = line.split_once(" ready ")?;
+    values.split(' ').find_map(|it| it.strip_prefix("listen="))?.parse().ok()
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A whole `/compare` request, as bytes; its head, then its body.
+pub(crate) fn request() -> (Vec<u8>, Vec<u8>) {
+    let [a, b] = SAME.map(face);
+    let (media, body) = form(&[("a", &a), ("b", &b)]);
+    let head = format!(
+        "POST /compare HTTP/1.1\r\nhost: x\r\ncontent-type: {media}\r\ncontent-length: {}\r\n\
+         connection: close\r\n\r\n",
+        body.len()
+    );
+    (head.into_bytes(), body)
+}
+
+pub(crate) fn answer(mut stream: TcpStream) -> String {
+    let mut text = String::new();
+    stream.read_to_string(&mut text).expect("an answer");
+    text
+}
