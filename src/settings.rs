@@ -4,7 +4,7 @@
 //! tower (its input, normalisation, threshold) travels in the tower's file, not here.
 
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -52,6 +52,12 @@ pub struct Server {
     pub max_connections: NonZeroUsize,
     /// How long a connection may idle, or take over a request's head, in milliseconds.
     pub idle_timeout_ms: u64,
+    /// Requests of one HTTP/2 connection at once.
+    pub http2_max_streams: NonZeroU32,
+    /// How often an HTTP/2 client is asked whether it is still there, in milliseconds; 0 for never.
+    pub http2_ping_interval_ms: u64,
+    /// How long it may take to say so, in milliseconds.
+    pub http2_ping_timeout_ms: u64,
     /// The most bytes of a body.
     pub max_body_bytes: usize,
     /// The most bytes of all bodies together.
@@ -216,6 +222,16 @@ impl Server {
     /// How long a connection may idle.
     pub fn idle_timeout(&self) -> Duration {
         Duration::from_millis(self.idle_timeout_ms)
+    }
+
+    /// How often an HTTP/2 client is asked whether it is still there; `None` for never.
+    pub fn http2_ping_interval(&self) -> Option<Duration> {
+        Some(Duration::from_millis(self.http2_ping_interval_ms)).filter(|it| !it.is_zero())
+    }
+
+    /// How long it may take to say so.
+    pub fn http2_ping_timeout(&self) -> Duration {
+        Duration::from_millis(self.http2_ping_timeout_ms)
     }
 
     /// How long a request may take.

@@ -3,19 +3,24 @@
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::{HeaderValue, Version, header};
 use axum::response::Response;
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper::service::{HttpService, Service, service_fn};
+use hyper::service::{Service, service_fn};
 use hyper_util::server::graceful::GracefulConnection;
 use hyper_util::service::TowerToHyperService;
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
 use crate::stop::Phase;
+
+/// How long a connection that was asked to end may take to, while it has no request.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What all connections of a listener share.
 #[derive(Debug, Default)]
@@ -25,8 +30,17 @@ pub(super) struct Traffic {
     in_flight: AtomicUsize,
 }
 
+/// What is known of one connection.
+pub(super) struct Life {
+    traffic: Arc<Traffic>,
+    begun: Instant,
+    in_flight: AtomicUsize,
+    /// When it last had an answer, in milliseconds from its begin.
+    answered: AtomicU64,
+}
+
 /// A request in flight, until it has its answer or is dropped.
-struct InFlight(Arc<Traffic>);
+struct InFlight(Arc<Life>);
 
 impl Traffic {
     /// From now on each answer ends its connection.
@@ -40,33 +54,57 @@ impl Traffic {
     }
 }
 
+impl Life {
+    pub(super) fn new(traffic: Arc<Traffic>) -> Arc<Self> {
+        Arc::new(Self {
+            traffic,
+            begun: Instant::now(),
+            in_flight: AtomicUsize::new(0),
+            answered: AtomicU64::new(0),
+        })
+    }
+
+    /// Since when it has had no request; `None` while it has one.
+    fn idle_since(&self) -> Option<Instant> {
+        let idle = self.in_flight.load(Ordering::Acquire) == 0;
+        let answered = Duration::from_millis(self.answered.load(Ordering::Relaxed));
+        idle.then(|| self.begun + answered)
+    }
+}
+
 impl InFlight {
-    fn begin(traffic: Arc<Traffic>) -> Self {
-        traffic.in_flight.fetch_add(1, Ordering::Relaxed);
-        Self(traffic)
+    fn begin(life: Arc<Life>) -> Self {
+        life.in_flight.fetch_add(1, Ordering::Relaxed);
+        life.traffic.in_flight.fetch_add(1, Ordering::Relaxed);
+        Self(life)
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        let Life { traffic, begun, in_flight, answered } = self.0.as_ref();
+        let now = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        answered.store(now, Ordering::Relaxed);
+        in_flight.fetch_sub(1, Ordering::Release);
+        traffic.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// The routes as one connection's requests meet them.
 pub(super) fn answers(
     routes: Router,
-    traffic: Arc<Traffic>,
-) -> impl HttpService<Incoming, ResBody = axum::body::Body, Error = Infallible, Future: Send> {
+    life: Arc<Life>,
+) -> impl Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send + 'static>
+{
     let routes = TowerToHyperService::new(routes);
     service_fn(move |request: Request<Incoming>| {
-        let in_flight = InFlight::begin(traffic.clone());
+        let in_flight = InFlight::begin(life.clone());
         // HTTP/2 has no such header: its connections are told otherwise, when the drain begins.
         let can_be_told = request.version() < Version::HTTP_2;
         let answer = routes.call(request);
         async move {
             let mut response: Response = answer.await?;
-            if can_be_told && in_flight.0.closing.load(Ordering::Relaxed) {
+            if can_be_told && in_flight.0.traffic.closing.load(Ordering::Relaxed) {
                 response
                     .headers_mut()
                     .insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -76,15 +114,36 @@ pub(super) fn answers(
     })
 }
 
-/// Serves a connection until it ends, which a drain asks it to do after what is in flight.
-pub(super) async fn drive(connection: impl GracefulConnection, mut phase: watch::Receiver<Phase>) {
+/// Serves a connection until it ends. A drain asks it to end after what is in flight, and so does having no request
+/// for too long: before the first, between two, or while its client does not take the answer.
+pub(super) async fn drive(
+    connection: impl GracefulConnection,
+    life: Arc<Life>,
+    idle: Duration,
+    mut phase: watch::Receiver<Phase>,
+) {
     let mut connection = pin!(connection);
-    tokio::select! {
-        biased;
-        // A client that breaks off is no error of ours.
-        _ = &mut connection => return,
-        _ = phase.wait_for(|it| Phase::Draining <= *it) => {}
+    let mut asked_to_end = false;
+    let mut due = life.begun + idle;
+    loop {
+        tokio::select! {
+            biased;
+            // A client that breaks off is no error of ours.
+            _ = &mut connection => return,
+            _ = phase.wait_for(|it| Phase::Draining <= *it), if !asked_to_end => {}
+            () = sleep_until(due) => {
+                let patience = if asked_to_end { PATIENCE.min(idle) } else { idle };
+                due = life.idle_since().unwrap_or_else(Instant::now) + patience;
+                if Instant::now() < due {
+                    continue;
+                }
+                if asked_to_end {
+                    return;
+                }
+                due = Instant::now() + PATIENCE.min(idle);
+            }
+        }
+        connection.as_mut().graceful_shutdown();
+        asked_to_end = true;
     }
-    connection.as_mut().graceful_shutdown();
-    let _ = connection.await;
 }

@@ -5,17 +5,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::connection::{self, Traffic};
+use super::connection::{self, Life, Traffic};
 use crate::settings::Server;
 use crate::stop::Phase;
 
 /// What a connection may buffer of what it reads, in bytes; a longer head is refused.
 const BUFFER: usize = 64 << 10;
+
+/// The most bytes of an HTTP/2 request's headers.
+const HEADERS: u32 = 16 << 10;
+
+/// What may come of one HTTP/2 request's body, and of all of a connection, before anybody reads it, in bytes.
+const STREAM_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 512 << 10;
+
+/// Requests that an HTTP/2 client may have taken back before anybody looked at them, and streams in which it broke the
+/// rules; beyond those its connection ends, as they cost it less than us.
+const RESETS: usize = 20;
 
 /// What a stop left undone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,8 +44,8 @@ pub async fn serve(
     settings: &Server,
     mut phase: watch::Receiver<Phase>,
 ) -> CutOff {
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(settings.idle_timeout()).max_buf_size(BUFFER);
+    let http = Arc::new(http(settings));
+    let idle = settings.idle_timeout();
     let most = u32::try_from(settings.max_connections.get()).unwrap_or(u32::MAX);
     let room = Arc::new(Semaphore::new(most as usize));
     let traffic = Arc::new(Traffic::default());
@@ -50,11 +61,12 @@ pub async fn serve(
                 Phase::Serving => continue,
             }
         };
-        let answers = connection::answers(routes.clone(), traffic.clone());
-        let connection = http.serve_connection(TokioIo::new(stream), answers);
-        let phase = phase.clone();
+        let (http, phase) = (http.clone(), phase.clone());
+        let life = Life::new(traffic.clone());
+        let answers = connection::answers(routes.clone(), life.clone());
         tokio::spawn(async move {
-            connection::drive(connection, phase).await;
+            let connection = http.serve_connection(TokioIo::new(stream), answers);
+            connection::drive(connection, life, idle, phase).await;
             drop(place);
         });
     }
@@ -67,6 +79,26 @@ pub async fn serve(
             connections: most as usize - room.available_permits(),
         },
     }
+}
+
+/// HTTP/1.1, and HTTP/2 for those who begin with its preface, within limits.
+fn http(settings: &Server) -> auto::Builder<TokioExecutor> {
+    let mut http = auto::Builder::new(TokioExecutor::new());
+    http.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(settings.idle_timeout())
+        .max_buf_size(BUFFER);
+    http.http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(settings.http2_max_streams.get())
+        .max_header_list_size(HEADERS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_pending_accept_reset_streams(RESETS)
+        .max_local_error_reset_streams(RESETS)
+        .keep_alive_interval(settings.http2_ping_interval())
+        .keep_alive_timeout(settings.http2_ping_timeout());
+    http
 }
 
 /// The next connection, once there is room for it.

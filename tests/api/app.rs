@@ -23,7 +23,7 @@ pub(crate) const OTHER: &str = "s1_1.jpg";
 
 /// The service of one tower.
 pub(crate) struct App {
-    router: Router,
+    pub(crate) router: Router,
     pub(crate) service: Arc<Service>,
     pub(crate) tower: Arc<Description>,
 }

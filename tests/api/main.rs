@@ -4,6 +4,7 @@
 mod app;
 mod command_line;
 mod compare;
+mod connections;
 mod embed;
 mod health;
 mod hostile_pictures;

@@ -1,0 +1,187 @@
+//! Connections of both versions of HTTP: what they carry, and how they end.
+
+use std::net::SocketAddr;
+
+use axum::body::Bytes;
+use axum::http::{Request, StatusCode, Version};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use siamese::http::{self, CutOff};
+use siamese::settings::{Overrides, Server, Settings};
+use siamese::stop::Phase;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::app::{App, SAME, face, form, post};
+
+/// The service of the shipped tower on a port of its own.
+struct Listening {
+    address: SocketAddr,
+    phase: watch::Sender<Phase>,
+    ended: JoinHandle<CutOff>,
+}
+
+/// An HTTP/2 client, and the end of its connection.
+struct Client {
+    requests: SendRequest<Full<Bytes>>,
+    ended: JoinHandle<hyper::Result<()>>,
+}
+
+impl Listening {
+    async fn start(change: impl FnOnce(&mut Server)) -> Self {
+        let mut settings = Settings::load(None, &Overrides::default()).expect("settings").server;
+        change(&mut settings);
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (sender, phase) = watch::channel(Phase::Serving);
+        let routes = App::start().router;
+        let ended =
+            tokio::spawn(async move { http::serve(listener, routes, &settings, phase).await });
+        Self { address, phase: sender, ended }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.expect("a connection")
+    }
+
+    /// An HTTP/2 client that lets so many bytes of an answer come unasked for.
+    async fn client(&self, window: u32) -> Client {
+        let (requests, connection) = http2::Builder::new(TokioExecutor::new())
+            .initial_stream_window_size(window)
+            .handshake(TokioIo::new(self.connect().await))
+            .await
+            .expect("HTTP/2");
+        Client { requests, ended: tokio::spawn(connection) }
+    }
+}
+
+impl Client {
+    async fn get(&mut self, path: &str) -> hyper::Result<hyper::Response<Incoming>> {
+        let request = Request::get(format!("http://x{path}")).body(Full::default());
+        self.requests.ready().await?;
+        self.requests.send_request(request.expect("a request")).await
+    }
+}
+
+const WINDOW: u32 = 1 << 20;
+
+fn soon(settings: &mut Server) {
+    settings.idle_timeout_ms = 50;
+}
+
+#[tokio::test]
+async fn http_2_is_served_beside_http_1() {
+    let listening = Listening::start(|_| ()).await;
+    let mut client = listening.client(WINDOW).await;
+    let (media, body) = form(&[("a", &face(SAME[0])), ("b", &face(SAME[1]))]);
+    let request = post("http://x/compare", &media).body(Full::from(body)).expect("a request");
+
+    let answer = client.requests.send_request(request).await.expect("an answer");
+
+    assert_eq!((answer.status(), answer.version()), (StatusCode::OK, Version::HTTP_2));
+    assert!(answer.headers().contains_key("server-timing"));
+    let body = answer.into_body().collect().await.expect("a body").to_bytes();
+    assert!(String::from_utf8_lossy(&body).contains(r#""verdict":"same""#));
+
+    let mut old = listening.connect().await;
+    old.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        .await
+        .expect("sent");
+    let mut said = String::new();
+    old.read_to_string(&mut said).await.expect("an answer");
+    assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+}
+
+#[tokio::test]
+async fn an_idle_http_2_connection_is_ended() {
+    let listening = Listening::start(soon).await;
+    let mut client = listening.client(WINDOW).await;
+    assert_eq!(client.get("/livez").await.expect("an answer").status(), StatusCode::OK);
+    client.ended.await.expect("no panic").expect("a clean end");
+}
+
+#[tokio::test]
+async fn a_client_that_says_too_little_is_let_go() {
+    let listening = Listening::start(soon).await;
+    for part in [&b""[..], b"PRI * HTTP/2.0\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET / H"] {
+        let mut stream = listening.connect().await;
+        stream.write_all(part).await.expect("sent");
+        let mut said = Vec::new();
+        // It may be reset, as the half preface is left unread.
+        let _ = stream.read_to_end(&mut said).await;
+        assert!(!said.starts_with(b"HTTP/1.1 200"));
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_takes_no_answer_is_let_go() {
+    let listening = Listening::start(soon).await;
+    let mut client = listening.client(0).await;
+    let answer = client.get("/livez").await.expect("its head");
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert!(answer.into_body().collect().await.is_err(), "a body that had no room");
+    let _ = client.ended.await.expect("no panic");
+}
+
+#[tokio::test]
+async fn a_client_that_takes_requests_back_at_once_is_sent_away() {
+    const ENHANCE_YOUR_CALM: [u8; 4] = [0, 0, 0, 11];
+    const HEADERS: [u8; 12] = [0, 0, 3, 1, 5, 0, 0, 0, 0, 0x82, 0x84, 0x86];
+    const RESET: [u8; 13] = [0, 0, 4, 3, 0, 0, 0, 0, 0, 0, 0, 0, 8];
+    const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let listening = Listening::start(|_| ()).await;
+    let mut flood = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &SETTINGS].concat();
+    for stream in (1..200_u8).step_by(2) {
+        let (mut headers, mut reset) = (HEADERS, RESET);
+        (headers[8], reset[8]) = (stream, stream);
+        flood.extend_from_slice(&headers);
+        flood.extend_from_slice(&reset);
+    }
+    let mut stream = listening.connect().await;
+    stream.write_all(&flood).await.expect("sent");
+
+    let mut said = Vec::new();
+    let _ = stream.read_to_end(&mut said).await;
+
+    // The end's frame: its length and kind, no flags, no stream, the last stream, and why.
+    let ends = |frame: &[u8]| frame[3..9] == [7, 0, 0, 0, 0, 0] && frame[13..] == ENHANCE_YOUR_CALM;
+    assert!(said.windows(17).any(ends), "it was not sent away: {said:?}");
+}
+
+#[tokio::test]
+async fn a_drain_ends_connections_of_both_versions() {
+    let listening = Listening::start(|_| ()).await;
+    let mut client = listening.client(WINDOW).await;
+    client.get("/livez").await.expect("an answer");
+    let mut idle = listening.connect().await;
+    idle.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
+    assert_ne!(idle.read(&mut [0; 4096]).await.expect("an answer"), 0);
+
+    listening.phase.send_replace(Phase::Draining);
+
+    client.ended.await.expect("no panic").expect("a clean end");
+    assert_eq!(idle.read(&mut [0]).await.expect("an end"), 0);
+    assert_eq!(listening.ended.await.expect("no panic"), CutOff::default());
+}
+
+#[tokio::test]
+async fn what_a_drain_left_undone_is_told() {
+    let listening = Listening::start(|_| ()).await;
+    let mut slow = listening.connect().await;
+    let head =
+        b"POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: 9\r\n\
+                 expect: 100-continue\r\n\r\n";
+    slow.write_all(head).await.expect("sent");
+    // Once it is asked to go on, it is in flight.
+    assert_ne!(slow.read(&mut [0; 4096]).await.expect("a word"), 0);
+
+    listening.phase.send_replace(Phase::Draining);
+    listening.phase.send_replace(Phase::Over);
+
+    let cut_off = listening.ended.await.expect("no panic");
+    assert_eq!(cut_off, CutOff { requests: 1, connections: 1 });
+}
