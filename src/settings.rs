@@ -30,6 +30,8 @@ const SHIPPED: &str = "models/faces.onnx";
 pub struct Settings {
     /// Listening, limits and time.
     pub server: Server,
+    /// Encrypted connections.
+    pub tls: TlsSettings,
     /// Which tower runs, and how.
     pub tower: TowerSettings,
     /// Limits of a picture.
@@ -76,6 +78,20 @@ pub struct Server {
     pub lame_duck_ms: u64,
     /// How long what is in flight may go on after that, in milliseconds.
     pub drain_ms: u64,
+}
+
+/// `[tls]`
+///
+/// Invariant, held by [`Settings::load`]: there is a key where there is a certificate, and none where there is none.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSettings {
+    /// The certificate with the chain it was signed by, as PEM.
+    pub certificate: Option<PathBuf>,
+    /// Its private key, as PEM.
+    pub key: Option<PathBuf>,
+    /// How long a client may take to shake hands, in milliseconds.
+    pub handshake_timeout_ms: u64,
 }
 
 /// 503, or 429.
@@ -172,6 +188,9 @@ pub enum SettingsError {
     /// A key or value that can't be.
     #[error("the settings are wrong")]
     Invalid(#[from] ConfigError),
+    /// One of the two without the other.
+    #[error("tls.certificate and tls.key are set together, or neither is")]
+    HalfTls,
     /// No tower was named, and the shipped one is nowhere.
     #[error(
         "no tower is named, and {SHIPPED} is neither below the working directory nor beside the program; name one by --tower"
@@ -203,6 +222,9 @@ impl Settings {
         }
         if let Some(device) = overrides.device {
             settings.tower.device = device;
+        }
+        if settings.tls.certificate.is_some() != settings.tls.key.is_some() {
+            return Err(SettingsError::HalfTls);
         }
         Ok(settings)
     }
@@ -245,6 +267,18 @@ impl Server {
             lame_duck: Duration::from_millis(self.lame_duck_ms),
             drain: Duration::from_millis(self.drain_ms),
         }
+    }
+}
+
+impl TlsSettings {
+    /// The certificate's file and its key's; `None` where there is no TLS.
+    pub fn files(&self) -> Option<(&Path, &Path)> {
+        Some((self.certificate.as_deref()?, self.key.as_deref()?))
+    }
+
+    /// How long a client may take to shake hands.
+    pub fn handshake_timeout(&self) -> Duration {
+        Duration::from_millis(self.handshake_timeout_ms)
     }
 }
 
@@ -400,6 +434,7 @@ mod tests {
         refused("[sever]", &[], "sever");
         refused("[server]\nlisten = \"nowhere\"", &[], "listen");
         refused("[server]\noverload_status = 200", &[], "overload_status");
+        refused("[tls]\nkey = \"key.pem\"", &[], "tls.certificate");
         refused("[tower]\nqueue = 0", &[], "queue");
         refused("[tower]\nthreshold = -1.0", &[], "threshold");
         refused("[tower]\ndevice = \"tpu\"", &[], "device");

@@ -3,6 +3,7 @@
 mod compare;
 mod embed;
 mod failure;
+mod files;
 mod inspect;
 mod serve;
 

@@ -11,8 +11,9 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
+use super::files::Files;
 use super::{Failure, Outcome, TowerArgs};
-use crate::http::{self, CutOff, Service, router};
+use crate::http::{self, CutOff, Port, Service, Tls, router};
 use crate::memory;
 use crate::stop::{self, Asked, Phase};
 use crate::telemetry::{self, causes};
@@ -33,6 +34,7 @@ impl Serve {
         memory::give_back_large_blocks();
         let settings = self.tower.settings(self.listen)?;
         telemetry::start(settings.log.format, "info");
+        let tls = Tls::load(&settings.tls).map_err(|err| Failure::caller(&err))?.map(Arc::new);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(async_threads())
             .enable_all()
@@ -41,7 +43,7 @@ impl Serve {
         let context = runtime.enter();
         let signals = Signals::listen().map_err(|err| Failure::machine(&err))?;
         let service = Arc::new(Service::start(settings)?);
-        let outcome = runtime.block_on(serve(service, signals, begun));
+        let outcome = runtime.block_on(serve(service, tls, signals, begun));
         drop(context);
         // What is still decoded is for nobody.
         runtime.shutdown_background();
@@ -57,6 +59,7 @@ fn async_threads() -> usize {
 
 async fn serve(
     service: Arc<Service>,
+    tls: Option<Arc<Tls>>,
     signals: Signals,
     begun: Instant,
 ) -> Result<Outcome, Failure> {
@@ -69,6 +72,7 @@ async fn serve(
     let tower = service.tower();
     tracing::info!(
         %listen,
+        tls = tls.is_some(),
         tower = tower.card.name,
         digest = tower.digest,
         device = tower.provider.device(),
@@ -83,9 +87,16 @@ async fn serve(
         })
     };
     let reload = tokio::spawn(reload(service.clone(), signals.hangup));
-    let cut_off = http::serve(listener, router(service.clone()), &settings.server, phase).await;
+    let mut files = Files::default();
+    if let Some(tls) = tls.clone() {
+        files.add("certificate", move || tls.reload());
+    }
+    let files = tokio::spawn(files.follow(signals.files));
+    let port = Port { listener, most: settings.server.max_connections, tls };
+    let cut_off = http::serve(port, router(service.clone()), &settings.server, phase).await;
     stopping.abort();
     reload.abort();
+    files.abort();
     if cut_off == CutOff::default() {
         tracing::info!("stopped");
     } else {
@@ -131,10 +142,13 @@ async fn reload(service: Arc<Service>, mut hangup: Signal) -> Result<(), Failure
 struct Signals {
     stop: mpsc::Receiver<Asked>,
     hangup: Signal,
+    /// The same signal, for what takes no time.
+    files: Signal,
 }
 
 impl Signals {
     fn listen() -> std::io::Result<Self> {
-        Ok(Self { stop: stop::listen()?, hangup: signal(SignalKind::hangup())? })
+        let hangup = || signal(SignalKind::hangup());
+        Ok(Self { stop: stop::listen()?, hangup: hangup()?, files: hangup()? })
     }
 }

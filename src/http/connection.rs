@@ -12,11 +12,16 @@ use axum::response::Response;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulConnection;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use super::tls::Tls;
 use crate::stop::Phase;
 
 /// How long a connection that was asked to end may take to, while it has no request.
@@ -30,8 +35,18 @@ pub(super) struct Traffic {
     in_flight: AtomicUsize,
 }
 
+/// What it takes to serve one connection.
+pub(super) struct Connection {
+    pub(super) http: Arc<Builder<TokioExecutor>>,
+    pub(super) routes: Router,
+    pub(super) traffic: Arc<Traffic>,
+    /// How long it may have no request.
+    pub(super) idle: Duration,
+    pub(super) phase: watch::Receiver<Phase>,
+}
+
 /// What is known of one connection.
-pub(super) struct Life {
+struct Life {
     traffic: Arc<Traffic>,
     begun: Instant,
     in_flight: AtomicUsize,
@@ -54,8 +69,28 @@ impl Traffic {
     }
 }
 
+impl Connection {
+    /// Serves a client who speaks TLS, unless a drain begins before hands are shaken.
+    pub(super) async fn serve_tls(mut self, stream: TcpStream, tls: &Tls) {
+        let stream = tokio::select! {
+            stream = tls.accept(stream) => stream,
+            _ = self.phase.wait_for(|it| Phase::Draining <= *it) => None,
+        };
+        if let Some(stream) = stream {
+            self.serve(stream).await;
+        }
+    }
+
+    pub(super) async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static) {
+        let Self { http, routes, traffic, idle, phase } = self;
+        let life = Life::new(traffic);
+        let answers = answers(routes, life.clone());
+        drive(http.serve_connection(TokioIo::new(stream), answers), life, idle, phase).await;
+    }
+}
+
 impl Life {
-    pub(super) fn new(traffic: Arc<Traffic>) -> Arc<Self> {
+    fn new(traffic: Arc<Traffic>) -> Arc<Self> {
         Arc::new(Self {
             traffic,
             begun: Instant::now(),
@@ -91,7 +126,7 @@ impl Drop for InFlight {
 }
 
 /// The routes as one connection's requests meet them.
-pub(super) fn answers(
+fn answers(
     routes: Router,
     life: Arc<Life>,
 ) -> impl Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send + 'static>
@@ -116,7 +151,7 @@ pub(super) fn answers(
 
 /// Serves a connection until it ends. A drain asks it to end after what is in flight, and so does having no request
 /// for too long: before the first, between two, or while its client does not take the answer.
-pub(super) async fn drive(
+async fn drive(
     connection: impl GracefulConnection,
     life: Arc<Life>,
     idle: Duration,

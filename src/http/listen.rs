@@ -1,16 +1,18 @@
 //! Connections: how many there may be, how long they may idle, how they end.
 
 use std::io;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::connection::{self, Life, Traffic};
+use super::connection::{Connection, Traffic};
+use super::tls::Tls;
 use crate::settings::Server;
 use crate::stop::Phase;
 
@@ -37,21 +39,31 @@ pub struct CutOff {
     pub connections: usize,
 }
 
+/// Where connections come in.
+pub struct Port {
+    /// What has been bound.
+    pub listener: TcpListener,
+    /// Connections at once; more wait to be accepted.
+    pub most: NonZeroUsize,
+    /// The certificate, where TLS is spoken.
+    pub tls: Option<Arc<Tls>>,
+}
+
 /// Serves until the stop is over, or as soon as nothing is left to drain.
 pub async fn serve(
-    listener: TcpListener,
+    port: Port,
     routes: Router,
     settings: &Server,
     mut phase: watch::Receiver<Phase>,
 ) -> CutOff {
     let http = Arc::new(http(settings));
     let idle = settings.idle_timeout();
-    let most = u32::try_from(settings.max_connections.get()).unwrap_or(u32::MAX);
+    let most = u32::try_from(port.most.get()).unwrap_or(u32::MAX);
     let room = Arc::new(Semaphore::new(most as usize));
     let traffic = Arc::new(Traffic::default());
     loop {
         let (stream, place) = tokio::select! {
-            accepted = accept(&listener, &room) => accepted,
+            accepted = accept(&port.listener, &room) => accepted,
             _ = phase.changed() => match *phase.borrow_and_update() {
                 Phase::Draining | Phase::Over => break,
                 Phase::LameDuck => {
@@ -61,16 +73,23 @@ pub async fn serve(
                 Phase::Serving => continue,
             }
         };
-        let (http, phase) = (http.clone(), phase.clone());
-        let life = Life::new(traffic.clone());
-        let answers = connection::answers(routes.clone(), life.clone());
+        let connection = Connection {
+            http: http.clone(),
+            routes: routes.clone(),
+            traffic: traffic.clone(),
+            idle,
+            phase: phase.clone(),
+        };
+        let tls = port.tls.clone();
         tokio::spawn(async move {
-            let connection = http.serve_connection(TokioIo::new(stream), answers);
-            connection::drive(connection, life, idle, phase).await;
+            match tls {
+                None => connection.serve(stream).await,
+                Some(tls) => connection.serve_tls(stream, &tls).await,
+            }
             drop(place);
         });
     }
-    drop(listener);
+    drop(port);
     tokio::select! {
         // All places are free again once all connections have ended.
         _ = room.acquire_many(most) => CutOff::default(),

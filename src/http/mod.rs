@@ -22,6 +22,7 @@ mod query;
 mod service;
 mod source;
 mod status;
+mod tls;
 
 use std::sync::Arc;
 
@@ -30,9 +31,10 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
-pub use listen::{CutOff, serve};
+pub use listen::{CutOff, Port, serve};
 pub use metrics::Metrics;
 pub use service::Service;
+pub use tls::{Tls, TlsError};
 
 /// All routes of the service.
 pub fn router(service: Arc<Service>) -> Router {

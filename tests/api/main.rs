@@ -15,4 +15,5 @@ mod process;
 mod refusals;
 mod server;
 mod status;
+mod tls;
 mod towers;

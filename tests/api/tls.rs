@@ -1,0 +1,189 @@
+//! TLS: what is shown to clients, and what happens when its files change or are wrong.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::http::{Request, StatusCode};
+use http_body_util::Full;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::version::{TLS12, TLS13};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+
+use crate::app::root;
+use crate::server::{Server, answer};
+
+/// A folder with a certificate and its key.
+struct Files(TempDir);
+
+impl Files {
+    fn make() -> (Self, CertificateDer<'static>) {
+        let files = Self(TempDir::new().expect("a folder"));
+        let certificate = files.replace();
+        (files, certificate)
+    }
+
+    fn certificate(&self) -> PathBuf {
+        self.0.path().join("certificate.pem")
+    }
+
+    fn key(&self) -> PathBuf {
+        self.0.path().join("key.pem")
+    }
+
+    /// Puts another certificate and key in place of these.
+    fn replace(&self) -> CertificateDer<'static> {
+        let made = generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+        let CertifiedKey { cert, signing_key } = made;
+        std::fs::write(self.certificate(), cert.pem()).expect("written");
+        std::fs::write(self.key(), signing_key.serialize_pem()).expect("written");
+        cert.der().clone()
+    }
+
+    fn serve(&self, variables: &[(&str, &str)]) -> Server {
+        let (certificate, key) = (self.certificate(), self.key());
+        let tls =
+            [("SIAMESE_TLS__CERTIFICATE", text(&certificate)), ("SIAMESE_TLS__KEY", text(&key))];
+        Server::with(&[&tls, variables].concat())
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a plain path")
+}
+
+/// Connects as somebody who trusts only this certificate.
+async fn connect(
+    server: &Server,
+    trusted: &CertificateDer<'static>,
+    version: &'static SupportedProtocolVersion,
+    protocol: &str,
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.clone()).expect("a certificate");
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[version])
+        .expect("a version")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+    let stream = TcpStream::connect(server.listen).await.expect("a connection");
+    let name = ServerName::try_from("localhost").expect("a name");
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await
+}
+
+/// Whether the server shows this certificate.
+async fn shows(server: &Server, certificate: &CertificateDer<'static>) -> bool {
+    connect(server, certificate, &TLS13, "http/1.1").await.is_ok()
+}
+
+/// What the log says of the certificate next.
+fn read_again(server: &mut Server) -> Value {
+    loop {
+        let event: Value = serde_json::from_str(&server.line()).expect("JSON");
+        if event["what"] == "certificate" {
+            return event;
+        }
+    }
+}
+
+#[tokio::test]
+async fn both_versions_of_http_are_spoken_over_both_of_tls() {
+    let (files, certificate) = Files::make();
+    let server = files.serve(&[]);
+    for version in [&TLS12, &TLS13] {
+        let mut stream =
+            connect(&server, &certificate, version, "http/1.1").await.expect("a handshake");
+        let get = b"GET /livez HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+        stream.write_all(get).await.expect("sent");
+        let mut said = String::new();
+        stream.read_to_string(&mut said).await.expect("an answer, and a clean end");
+        assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+
+        let stream = connect(&server, &certificate, version, "h2").await.expect("a handshake");
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+        let (mut requests, connection) =
+            http2::handshake::<_, _, Full<Bytes>>(TokioExecutor::new(), TokioIo::new(stream))
+                .await
+                .expect("HTTP/2");
+        tokio::spawn(connection);
+        let get = Request::get("https://localhost/livez").body(Full::default());
+        let answer = requests.send_request(get.expect("a request")).await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn a_new_certificate_is_shown_from_the_next_sighup_on() {
+    let (files, first) = Files::make();
+    let mut server = files.serve(&[]);
+    assert!(shows(&server, &first).await);
+
+    let second = files.replace();
+    assert!(!shows(&server, &second).await, "it is read before it is told to");
+    server.signal("HUP");
+    assert_eq!(read_again(&mut server)["message"], "read again");
+
+    assert!(shows(&server, &second).await);
+    assert!(!shows(&server, &first).await);
+}
+
+#[tokio::test]
+async fn a_bad_certificate_takes_no_good_ones_place() {
+    let (files, certificate) = Files::make();
+    let mut server = files.serve(&[]);
+    std::fs::write(files.certificate(), "no certificate").expect("written");
+
+    server.signal("HUP");
+    let event = read_again(&mut server);
+
+    assert_eq!(event["level"], "ERROR", "{event}");
+    assert!(event["cause"].as_str().is_some_and(|it| it.contains("certificate.pem")), "{event}");
+    assert!(shows(&server, &certificate).await);
+}
+
+#[tokio::test]
+async fn those_who_do_not_shake_hands_are_let_go_and_hold_nobody_up() {
+    let (files, certificate) = Files::make();
+    let server = files.serve(&[("SIAMESE_TLS__HANDSHAKE_TIMEOUT_MS", "300")]);
+    let silent = server.connect();
+    assert!(!server.get("/livez").contains("200 OK"), "that was not TLS");
+    assert!(shows(&server, &certificate).await);
+    assert_eq!(answer(silent), "");
+}
+
+#[track_caller]
+fn fails(certificate: &Path, key: &Path, word: &str) {
+    let output = Command::new(env!("CARGO_BIN_EXE_siamese"))
+        .args(["serve", "--device", "cpu", "--listen", "127.0.0.1:0"])
+        .current_dir(root())
+        .env("RUST_LOG", "off")
+        .envs([("SIAMESE_TLS__CERTIFICATE", certificate), ("SIAMESE_TLS__KEY", key)])
+        .output()
+        .expect("the program");
+    let said = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains(word) && said.lines().count() == 1, "{said}");
+}
+
+#[test]
+fn a_bad_certificate_or_key_is_one_line_and_code_2() {
+    let (files, _) = Files::make();
+    let (others, _) = Files::make();
+    fails(Path::new("nowhere.pem"), &files.key(), "nowhere.pem");
+    fails(&files.certificate(), Path::new("nowhere.pem"), "nowhere.pem");
+    fails(&files.key(), &files.key(), "holds no certificate");
+    fails(&files.certificate(), &files.certificate(), "can't be read as PEM");
+    fails(&files.certificate(), &others.key(), "can't be shown with the key");
+}
