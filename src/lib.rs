@@ -18,5 +18,6 @@ pub mod self_test;
 pub mod settings;
 pub mod stop;
 pub mod telemetry;
+pub mod traces;
 pub mod warm_up;
 pub mod watch;

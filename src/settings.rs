@@ -16,10 +16,14 @@ use crate::model::{Device, Options};
 use crate::picture::Limits;
 use crate::score::Threshold;
 use crate::stop::Times;
+use crate::traces::{Endpoint, InvalidEndpoint, Ratio};
 use crate::warm_up::Wishes;
 
 /// The file that documents every setting; compiled in.
 const DEFAULTS: &str = include_str!("../config/default.toml");
+
+/// The variable by which platforms tell all their programs of a collector.
+const COLLECTOR: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
 /// The tower that is served where none is named.
 const SHIPPED: &str = "models/faces.onnx";
@@ -42,6 +46,8 @@ pub struct Settings {
     pub health: Health,
     /// The log.
     pub log: Log,
+    /// Requests as spans.
+    pub traces: TraceSettings,
 }
 
 /// `[server]`
@@ -161,6 +167,16 @@ pub struct Log {
     pub format: LogFormat,
 }
 
+/// `[traces]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TraceSettings {
+    /// The collector; nothing is sent where there is none.
+    pub endpoint: Option<Endpoint>,
+    /// The share of requests without a parent that are traced.
+    pub ratio: Ratio,
+}
+
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -191,6 +207,9 @@ pub enum SettingsError {
     /// One of the two without the other.
     #[error("tls.certificate and tls.key are set together, or neither is")]
     HalfTls,
+    /// The standard variable names no collector.
+    #[error("{COLLECTOR} is wrong")]
+    Collector(#[source] InvalidEndpoint),
     /// No tower was named, and the shipped one is nowhere.
     #[error(
         "no tower is named, and {SHIPPED} is neither below the working directory nor beside the program; name one by --tower"
@@ -201,7 +220,9 @@ pub enum SettingsError {
 impl Settings {
     /// Reads the settings from all their places, the process's environment among them.
     pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Self, SettingsError> {
-        Self::assemble(file, environment(), overrides)
+        let mut settings = Self::assemble(file, environment(), overrides)?;
+        settings.traces.default_to(std::env::var(COLLECTOR).ok())?;
+        Ok(settings)
     }
 
     fn assemble(
@@ -279,6 +300,16 @@ impl TlsSettings {
     /// How long a client may take to shake hands.
     pub fn handshake_timeout(&self) -> Duration {
         Duration::from_millis(self.handshake_timeout_ms)
+    }
+}
+
+impl TraceSettings {
+    /// Takes the standard variable's collector, where the settings name none.
+    fn default_to(&mut self, collector: Option<String>) -> Result<(), SettingsError> {
+        if let (None, Some(collector)) = (&self.endpoint, collector.filter(|it| !it.is_empty())) {
+            self.endpoint = Some(collector.try_into().map_err(SettingsError::Collector)?);
+        }
+        Ok(())
     }
 }
 
@@ -440,5 +471,24 @@ mod tests {
         refused("[tower]\ndevice = \"tpu\"", &[], "device");
         refused("", &[("SIAMESE_SERVER__DEADLINE_MS", "soon")], "deadline_ms");
         refused("", &[("SIAMESE_DEADLINE", "1")], "deadline");
+        refused("[traces]\nendpoint = \"https://collector\"", &[], "endpoint");
+        refused("[traces]\nratio = 1.1", &[], "ratio");
+    }
+
+    #[test]
+    fn a_collector_is_the_settings_or_else_the_platforms() {
+        let collector = |file, variable: Option<&str>| {
+            let mut traces = settings(file, &[], &Overrides::default()).expect("settings").traces;
+            let outcome = traces.default_to(variable.map(str::to_owned));
+            outcome.map(|()| traces.endpoint.map(|it| it.to_string()))
+        };
+        let (ours, theirs) = ("[traces]\nendpoint = \"http://ours:1\"", Some("http://theirs:2"));
+        let found = |it| collector(it, theirs).expect("settings");
+        assert_eq!(found(ours).as_deref(), Some("http://ours:1/v1/traces"));
+        assert_eq!(found("").as_deref(), Some("http://theirs:2/v1/traces"));
+        assert_eq!(collector("", Some("")).expect("settings"), None);
+        assert_eq!(collector("", None).expect("settings"), None);
+        let said = collector("", Some("https://theirs")).expect_err("no settings").to_string();
+        assert!(said.contains("OTEL_EXPORTER_OTLP_ENDPOINT"), "{said}");
     }
 }

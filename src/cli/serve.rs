@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use axum::Router;
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -15,9 +16,14 @@ use super::files::Files;
 use super::{Failure, Outcome, TowerArgs};
 use crate::http::{self, CutOff, Port, Service, Tls, router};
 use crate::memory;
+use crate::settings::TraceSettings;
 use crate::stop::{self, Asked, Phase};
 use crate::telemetry::{self, causes};
+use crate::traces::{Exporting, Traces};
 use crate::watch::Watch;
+
+/// How long a stop waits for a collector to take the last traces.
+const LAST_TRACES: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -93,10 +99,14 @@ async fn serve(
     }
     let files = tokio::spawn(files.follow(signals.files));
     let port = Port { listener, most: settings.server.max_connections, tls };
-    let cut_off = http::serve(port, router(service.clone()), &settings.server, phase).await;
+    let (routes, exporting) = traced(router(service.clone()), &service);
+    let cut_off = http::serve(port, routes, &settings.server, phase).await;
     stopping.abort();
     reload.abort();
     files.abort();
+    if let Some(exporting) = exporting {
+        let _ = tokio::task::spawn_blocking(|| exporting.stop(LAST_TRACES)).await;
+    }
     if cut_off == CutOff::default() {
         tracing::info!("stopped");
     } else {
@@ -104,6 +114,18 @@ async fn serve(
         tracing::warn!(requests, connections, "stopped: what was in flight is cut off");
     }
     Ok(Outcome::Done)
+}
+
+/// Has requests traced, where there is a collector.
+fn traced(routes: Router, service: &Service) -> (Router, Option<Exporting>) {
+    let TraceSettings { endpoint: Some(endpoint), ratio } = &service.settings().traces else {
+        return (routes, None);
+    };
+    let metrics = service.metrics().clone();
+    let (traces, exporting) =
+        Traces::start(endpoint, *ratio, move |fate, requests| metrics.traced(fate, requests));
+    tracing::info!(%endpoint, "requests are traced");
+    (http::traced(routes, traces), Some(exporting))
 }
 
 /// Puts the tower's file in the place of the tower in service whenever that is asked for, or the file is another and

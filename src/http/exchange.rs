@@ -9,6 +9,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
+use tracing::field::Empty;
 use uuid::Uuid;
 
 use super::answer::{SERVER_TIMING, server_timing};
@@ -16,11 +17,12 @@ use super::error::{Cause, Fault, Problem};
 use super::metrics::{Full, Metrics, Route};
 use super::service::{Service, Spent};
 use crate::telemetry::causes;
+use crate::traces::TraceId;
 
 /// Where balancers ask, each at its own pace.
 pub(super) const READYZ: &str = "/readyz";
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Gives every request an id: the client's, where it sent a sane one.
 pub(super) async fn identify(request: Request, next: Next) -> Response {
@@ -31,7 +33,10 @@ pub(super) async fn identify(request: Request, next: Next) -> Response {
             HeaderValue::from_str(&id).expect("hex digits are a value")
         }
     };
-    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default());
+    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), trace = Empty);
+    if let Some(trace) = request.extensions().get::<TraceId>() {
+        span.record("trace", tracing::field::display(trace));
+    }
     let mut response = next.run(request).instrument(span).await;
     response.headers_mut().insert(REQUEST_ID, id);
     response

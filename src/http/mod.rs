@@ -23,6 +23,7 @@ mod service;
 mod source;
 mod status;
 mod tls;
+mod trace;
 
 use std::sync::Arc;
 
@@ -35,6 +36,7 @@ pub use listen::{CutOff, Port, serve};
 pub use metrics::Metrics;
 pub use service::Service;
 pub use tls::{Tls, TlsError};
+pub use trace::traced;
 
 /// All routes of the service.
 pub fn router(service: Arc<Service>) -> Router {

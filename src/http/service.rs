@@ -121,6 +121,11 @@ impl Service {
         &self.readiness
     }
 
+    /// What is counted.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
     /// What is known of the tower in service.
     pub fn tower(&self) -> Arc<Description> {
         self.in_service().tower.clone()

@@ -17,3 +17,4 @@ mod server;
 mod status;
 mod tls;
 mod towers;
+mod traces;

@@ -27,6 +27,7 @@ impl Server {
             .current_dir(root())
             .env("SIAMESE_LOG__FORMAT", "json")
             .env_remove("RUST_LOG")
+            .env_remove("OTEL_EXPORTER_OTLP_ENDPOINT")
             .envs(variables.iter().copied())
             .stderr(Stdio::piped())
             .spawn()

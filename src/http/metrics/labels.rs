@@ -121,7 +121,7 @@ pub(super) struct DroppedLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct LookupLabel {
+pub(super) struct OutcomeLabel {
     pub(super) outcome: &'static str,
 }
 

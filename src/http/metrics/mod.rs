@@ -19,9 +19,10 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::batch::Event;
+use crate::traces::Fate;
 use judged::AllJudged;
 use labels::{
-    CodeLabel, DroppedLabel, DurationLabels, FullLabel, LookupLabel, RequestLabels, RouteLabel,
+    CodeLabel, DroppedLabel, DurationLabels, FullLabel, OutcomeLabel, RequestLabels, RouteLabel,
     StageLabel, outcome,
 };
 use troubles::Troubles;
@@ -62,6 +63,9 @@ pub struct Metrics {
     full_requests: Counter,
     full_places: Counter,
     full_bodies: Counter,
+    traces_sent: Counter,
+    traces_failed: Counter,
+    traces_dropped: Counter,
 }
 
 impl Default for Metrics {
@@ -108,9 +112,14 @@ impl Metrics {
         registry.register("dropped_pictures", help, dropped.clone());
         let spared = |it: Stage| dropped.get_or_create_owned(&DroppedLabel { before: it.as_str() });
 
-        let lookups = Family::<LookupLabel, Counter>::default();
+        let lookups = Family::<OutcomeLabel, Counter>::default();
         registry.register("cache_lookups", "Pictures looked up in the cache", lookups.clone());
-        let lookup = |outcome| lookups.get_or_create_owned(&LookupLabel { outcome });
+        let lookup = |outcome| lookups.get_or_create_owned(&OutcomeLabel { outcome });
+
+        let traces = Family::<OutcomeLabel, Counter>::default();
+        let help = "Traced requests, by what became of their spans";
+        registry.register("traced_requests", help, traces.clone());
+        let trace = |outcome| traces.get_or_create_owned(&OutcomeLabel { outcome });
 
         let judged = AllJudged::register(&mut registry);
         let troubles = Troubles::register(&mut registry);
@@ -133,7 +142,20 @@ impl Metrics {
             full_requests: full(Full::Requests),
             full_places: full(Full::Places),
             full_bodies: full(Full::Bodies),
+            traces_sent: trace("sent"),
+            traces_failed: trace("failed"),
+            traces_dropped: trace("dropped"),
         }
+    }
+
+    /// Counts what became of traced requests.
+    pub fn traced(&self, fate: Fate, requests: u64) {
+        match fate {
+            Fate::Sent => &self.traces_sent,
+            Fate::Failed => &self.traces_failed,
+            Fate::Dropped => &self.traces_dropped,
+        }
+        .inc_by(requests);
     }
 
     /// The counters of a tower's verdicts.

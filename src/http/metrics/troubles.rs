@@ -5,6 +5,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
+use super::labels::OutcomeLabel;
+
 /// What should never happen, or rarely: at hand, and told at zero from the start.
 pub(super) struct Troubles {
     pub(super) errors: Counter,
@@ -22,11 +24,6 @@ pub(super) struct Outcomes {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KindLabel {
     kind: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OutcomeLabel {
-    outcome: &'static str,
 }
 
 impl Troubles {

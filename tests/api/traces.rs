@@ -1,0 +1,188 @@
+//! Requests as spans at a collector.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::app::{SAME, face, form};
+use crate::server::Server;
+
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+const PARENT: &str = "00f067aa0ba902b7";
+const SECONDS: Duration = Duration::from_secs(20);
+
+/// Takes posts as a collector does, and hands their spans on.
+struct Collector {
+    address: SocketAddr,
+    spans: mpsc::Receiver<Value>,
+}
+
+impl Collector {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (told, spans) = mpsc::channel();
+        thread::spawn(move || {
+            for mut stream in listener.incoming().map_while(Result::ok) {
+                let (head, body) = read(&mut stream);
+                assert!(head.starts_with("POST /v1/traces HTTP/1.1\r\n"), "{head}");
+                assert!(head.contains("content-type: application/json\r\n"), "{head}");
+                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+                stream.write_all(answer).expect("sent");
+                let resource = &body["resourceSpans"][0];
+                let name = &resource["resource"]["attributes"][0];
+                assert_eq!(
+                    *name,
+                    json!({"key": "service.name", "value": {"stringValue": "siamese"}})
+                );
+                for span in resource["scopeSpans"][0]["spans"].as_array().expect("spans") {
+                    let _ = told.send(span.clone());
+                }
+            }
+        });
+        Self { address, spans }
+    }
+
+    fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The next so many spans.
+    fn take(&self, spans: usize) -> Vec<Value> {
+        (0..spans).map(|_| self.spans.recv_timeout(SECONDS).expect("a span")).collect()
+    }
+}
+
+/// A request's head, and its body as JSON.
+fn read(stream: &mut impl Read) -> (String, Value) {
+    let mut bytes = Vec::new();
+    loop {
+        let mut more = [0; 4096];
+        let length = stream.read(&mut more).expect("a request");
+        assert_ne!(length, 0, "it broke off");
+        bytes.extend_from_slice(&more[..length]);
+        let Some(end) = bytes.windows(4).position(|it| it == b"\r\n\r\n") else { continue };
+        let head = String::from_utf8_lossy(&bytes[..end + 2]).to_lowercase();
+        let (_, length) = head.split_once("content-length: ").expect("a length");
+        let length: usize = length.split("\r\n").next().and_then(|it| it.parse().ok()).expect("it");
+        if end + 4 + length <= bytes.len() {
+            let head = String::from_utf8_lossy(&bytes[..end + 2]).into_owned();
+            return (head, serde_json::from_slice(&bytes[end + 4..]).expect("JSON"));
+        }
+    }
+}
+
+fn compare(server: &Server, headers: &str) {
+    let [a, b] = SAME.map(face);
+    let (media, body) = form(&[("a", &a), ("b", &b)]);
+    let answer = server.post("/compare", &media, &body, headers);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+fn traceparent(flags: &str) -> String {
+    format!("traceparent: 00-{TRACE}-{PARENT}-{flags}\r\nx-request-id: mine\r\n")
+}
+
+fn attribute<'a>(span: &'a Value, key: &str) -> &'a Value {
+    let attributes = span["attributes"].as_array().expect("attributes");
+    let found = attributes.iter().find(|it| it["key"] == key);
+    &found.unwrap_or_else(|| panic!("{key} of {span}"))["value"]
+}
+
+fn time(span: &Value, key: &str) -> u64 {
+    span[key].as_str().and_then(|it| it.parse().ok()).expect("nanoseconds")
+}
+
+#[test]
+fn a_request_and_its_parts_are_spans_of_the_clients_trace() {
+    let collector = Collector::start();
+    let server = Server::with(&[("SIAMESE_TRACES__ENDPOINT", &collector.endpoint())]);
+    compare(&server, &traceparent("01"));
+
+    let spans = collector.take(4);
+    assert!(spans.iter().all(|it| it["traceId"] == TRACE), "{spans:?}");
+    let names: Vec<&str> = spans.iter().filter_map(|it| it["name"].as_str()).collect();
+    assert_eq!(names, ["tower", "queue", "decode", "POST /compare"]);
+    let request = &spans[3];
+    assert_eq!((&request["parentSpanId"], &request["kind"]), (&json!(PARENT), &json!(2)));
+    assert_eq!(attribute(request, "http.route")["stringValue"], "/compare");
+    assert_eq!(attribute(request, "http.response.status_code")["intValue"], "200");
+    assert_eq!(attribute(request, "siamese.request_id")["stringValue"], "mine");
+    let [mut end, begun] = ["endTimeUnixNano", "startTimeUnixNano"].map(|it| time(request, it));
+    for part in &spans[..3] {
+        assert_eq!(part["parentSpanId"], request["spanId"]);
+        assert_eq!(time(part, "endTimeUnixNano"), end, "parts follow each other");
+        end = time(part, "startTimeUnixNano");
+        assert!(begun <= end, "{part}");
+    }
+    assert!(begun < end, "the body was read before");
+}
+
+#[test]
+fn what_a_client_does_not_sample_is_not_sent_and_what_it_does_ignores_the_ratio() {
+    let collector = Collector::start();
+    let endpoint = collector.endpoint();
+    let none = ("SIAMESE_TRACES__RATIO", "0.0");
+    // As a platform tells it.
+    let server = Server::with(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint), none]);
+    compare(&server, &traceparent("00"));
+    compare(&server, "traceparent: nonsense\r\n");
+    let twice = traceparent("01").repeat(2);
+    compare(&server, &twice.replacen("x-request-id: mine\r\n", "", 1));
+    compare(&server, &traceparent("01"));
+
+    server.end();
+    assert_eq!(collector.spans.try_iter().filter(|it| it["name"] == "POST /compare").count(), 1);
+}
+
+#[test]
+fn a_stop_sends_what_is_left_and_the_log_names_the_trace() {
+    let collector = Collector::start();
+    let variables = [("SIAMESE_TRACES__ENDPOINT", &*collector.endpoint()), ("RUST_LOG", "debug")];
+    let server = Server::with(&variables);
+    server.get("/livez");
+    server.get("/nowhere");
+
+    let log = server.end();
+    let spans: Vec<Value> = collector.spans.try_iter().collect();
+    let [span] = &spans[..] else { panic!("one, as nobody traces probes: {spans:?}") };
+    assert_eq!((&span["name"], &span["status"]), (&json!("GET other"), &Value::Null));
+    assert_eq!(attribute(span, "error.type")["stringValue"], "not_found");
+    assert!(span["parentSpanId"].is_null());
+    let trace = span["traceId"].as_str().expect("an id");
+    let lines: Vec<&str> = log.lines().filter(|it| it.contains(trace)).collect();
+    assert!(lines.len() == 1 && lines[0].contains("request refused"), "{log}");
+}
+
+#[test]
+fn a_dead_collector_costs_a_line() {
+    // A port that was free just now.
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port");
+    let server = Server::with(&[("SIAMESE_TRACES__ENDPOINT", &format!("http://{free}"))]);
+    for failed in 1..=2 {
+        compare(&server, "");
+        let line = format!("siamese_traced_requests_total{{outcome=\"failed\"}} {failed}\n");
+        while !server.get("/metrics").contains(&line) {}
+    }
+
+    let log = server.end();
+    assert_eq!(log.matches("the collector takes no traces").count(), 1, "{log}");
+    assert!(log.contains("Connection refused"), "{log}");
+}
+
+#[test]
+fn a_collector_that_never_answers_delays_neither_requests_nor_the_stop_for_long() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let endpoint = format!("http://{}", silent.local_addr().expect("an address"));
+    let server = Server::with(&[("SIAMESE_TRACES__ENDPOINT", &endpoint)]);
+    compare(&server, "");
+    let (_held, _) = silent.accept().expect("a post");
+    compare(&server, "");
+
+    let log = server.end();
+    assert!(log.lines().last().is_some_and(|it| it.contains("stopped")), "{log}");
+}
