@@ -9,6 +9,7 @@ pub mod cli;
 pub mod deployment;
 pub mod http;
 pub mod judgement;
+pub mod keys;
 pub mod memory;
 pub mod model;
 pub mod picture;

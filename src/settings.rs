@@ -12,6 +12,7 @@ use config::{Config, ConfigError, Environment, File, FileFormat};
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::keys::{Fixed, Keys, KeysError};
 use crate::model::{Device, Options};
 use crate::picture::Limits;
 use crate::score::Threshold;
@@ -36,6 +37,8 @@ pub struct Settings {
     pub server: Server,
     /// Encrypted connections.
     pub tls: TlsSettings,
+    /// Who may ask.
+    pub auth: Auth,
     /// Which tower runs, and how.
     pub tower: TowerSettings,
     /// Limits of a picture.
@@ -84,6 +87,16 @@ pub struct Server {
     pub lame_duck_ms: u64,
     /// How long what is in flight may go on after that, in milliseconds.
     pub drain_ms: u64,
+}
+
+/// `[auth]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Auth {
+    /// Keys, of which each request must bear one.
+    pub keys: Option<Fixed>,
+    /// A file of more keys.
+    pub keys_file: Option<PathBuf>,
 }
 
 /// `[tls]`
@@ -291,6 +304,13 @@ impl Server {
     }
 }
 
+impl Auth {
+    /// The keys, those of the file too.
+    pub fn load(&self) -> Result<Keys, KeysError> {
+        Keys::load(self.keys.as_ref(), self.keys_file.as_deref())
+    }
+}
+
 impl TlsSettings {
     /// The certificate's file and its key's; `None` where there is no TLS.
     pub fn files(&self) -> Option<(&Path, &Path)> {
@@ -465,6 +485,10 @@ mod tests {
         refused("[sever]", &[], "sever");
         refused("[server]\nlisten = \"nowhere\"", &[], "listen");
         refused("[server]\noverload_status = 200", &[], "overload_status");
+        refused("[auth]\nkeys = []", &[], "auth.keys");
+        refused("[auth]\nkeys = [\"short\"]", &[], "key 1: a key has at least 16 characters");
+        refused("", &[("SIAMESE_AUTH__KEYS", "")], "auth.keys");
+        refused("", &[("SIAMESE_AUTH__KEYS", "0123456789012345")], "a key is no number");
         refused("[tls]\nkey = \"key.pem\"", &[], "tls.certificate");
         refused("[tower]\nqueue = 0", &[], "queue");
         refused("[tower]\nthreshold = -1.0", &[], "threshold");

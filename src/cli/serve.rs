@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use super::files::Files;
 use super::{Failure, Outcome, TowerArgs};
 use crate::http::{self, CutOff, Port, Service, Tls, router};
+use crate::keys::Keys;
 use crate::memory;
 use crate::settings::TraceSettings;
 use crate::stop::{self, Asked, Phase};
@@ -40,6 +41,7 @@ impl Serve {
         memory::give_back_large_blocks();
         let settings = self.tower.settings(self.listen)?;
         telemetry::start(settings.log.format, "info");
+        let keys = Arc::new(settings.auth.load().map_err(|err| Failure::caller(&err))?);
         let tls = Tls::load(&settings.tls).map_err(|err| Failure::caller(&err))?.map(Arc::new);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(async_threads())
@@ -49,7 +51,7 @@ impl Serve {
         let context = runtime.enter();
         let signals = Signals::listen().map_err(|err| Failure::machine(&err))?;
         let service = Arc::new(Service::start(settings)?);
-        let outcome = runtime.block_on(serve(service, tls, signals, begun));
+        let outcome = runtime.block_on(serve(service, keys, tls, signals, begun));
         drop(context);
         // What is still decoded is for nobody.
         runtime.shutdown_background();
@@ -65,6 +67,7 @@ fn async_threads() -> usize {
 
 async fn serve(
     service: Arc<Service>,
+    keys: Arc<Keys>,
     tls: Option<Arc<Tls>>,
     signals: Signals,
     begun: Instant,
@@ -94,12 +97,18 @@ async fn serve(
     };
     let reload = tokio::spawn(reload(service.clone(), signals.hangup));
     let mut files = Files::default();
+    if keys.are_needed() {
+        let keys = keys.clone();
+        files.add("keys", move || keys.reload());
+    } else if !listen.ip().is_loopback() {
+        tracing::warn!("whoever reaches the port may ask, as no keys are set");
+    }
     if let Some(tls) = tls.clone() {
         files.add("certificate", move || tls.reload());
     }
     let files = tokio::spawn(files.follow(signals.files));
     let port = Port { listener, most: settings.server.max_connections, tls };
-    let (routes, exporting) = traced(router(service.clone()), &service);
+    let (routes, exporting) = traced(router(service.clone(), keys), &service);
     let cut_off = http::serve(port, routes, &settings.server, phase).await;
     stopping.abort();
     reload.abort();

@@ -34,6 +34,8 @@ pub(super) enum Fault {
     PartRepeated,
     #[error("{0}")]
     QueryInvalid(String),
+    #[error("a valid key is needed, as Authorization: Bearer KEY")]
+    Unauthorized,
     #[error("there is nothing at this path")]
     NotFound,
     #[error("this path does not take this method")]
@@ -112,6 +114,7 @@ impl Fault {
             | Self::PartUnexpected
             | Self::PartRepeated
             | Self::QueryInvalid(_) => StatusCode::BAD_REQUEST,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
@@ -144,6 +147,7 @@ impl Fault {
             Self::PartUnexpected => "part_unexpected",
             Self::PartRepeated => "part_repeated",
             Self::QueryInvalid(_) => "query_invalid",
+            Self::Unauthorized => "unauthorized",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::NotAcceptable(_) => "not_acceptable",
@@ -214,6 +218,10 @@ impl IntoResponse for Problem {
             let seconds = retry_after.as_secs_f64().ceil().max(1.0);
             let value = HeaderValue::from_str(&seconds.to_string()).expect("a number is a value");
             response.headers_mut().insert(header::RETRY_AFTER, value);
+        }
+        if matches!(self.fault, Fault::Unauthorized) {
+            let scheme = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
         }
         response.extensions_mut().insert(Arc::new(self));
         response

@@ -5,6 +5,7 @@
 mod accept;
 mod answer;
 mod aside;
+mod authorise;
 mod body;
 mod compare;
 mod connection;
@@ -38,20 +39,28 @@ pub use service::Service;
 pub use tls::{Tls, TlsError};
 pub use trace::traced;
 
-/// All routes of the service.
-pub fn router(service: Arc<Service>) -> Router {
+use crate::keys::Keys;
+
+/// All routes of the service. Those about its health need no key.
+pub fn router(service: Arc<Service>, keys: Arc<Keys>) -> Router {
     let work = Router::new()
         .route("/compare", post(compare::compare))
         .route("/embed", post(embed::embed))
         .route_layer(from_fn_with_state(service.clone(), exchange::admit));
-    let answers = Router::new()
+    let mut guarded = Router::new()
         .route("/model", get(model::model))
+        .merge(work)
+        .method_not_allowed_fallback(exchange::method_not_allowed)
+        .fallback(exchange::not_found);
+    if keys.are_needed() {
+        guarded = guarded.layer(from_fn_with_state(keys, authorise::authorise));
+    }
+    let open = Router::new()
         .route("/livez", get(status::livez))
         .route(exchange::READYZ, get(status::readyz))
         .route("/metrics", get(status::metrics));
-    work.merge(answers)
-        .method_not_allowed_fallback(exchange::method_not_allowed)
-        .fallback(exchange::not_found)
+    open.method_not_allowed_fallback(exchange::method_not_allowed)
+        .merge(guarded)
         .layer(from_fn_with_state(service.clone(), linger::linger))
         .layer(CatchPanicLayer::custom(exchange::panicked))
         .layer(from_fn_with_state(service.clone(), exchange::observe))

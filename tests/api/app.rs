@@ -123,8 +123,9 @@ impl App {
         settings: Settings,
     ) -> Self {
         let deployment = Deployment::new(tower.clone(), batcher, &settings);
+        let keys = Arc::new(settings.auth.load().expect("keys"));
         let service = Arc::new(Service::new(settings, deployment, metrics));
-        Self { router: router(service.clone()), service, tower }
+        Self { router: router(service.clone(), keys), service, tower }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {

@@ -8,6 +8,7 @@ mod connections;
 mod embed;
 mod health;
 mod hostile_pictures;
+mod keys;
 mod logs;
 mod overload;
 mod pictures;

@@ -125,3 +125,18 @@ pub(crate) fn answer(mut stream: TcpStream) -> String {
     stream.read_to_string(&mut text).expect("an answer");
     text
 }
+
+/// Starts a server under settings that can't be: that is one line with this word, and code 2.
+#[track_caller]
+pub(crate) fn refuses_to_start(variables: &[(&str, &str)], word: &str) {
+    let output = Command::new(env!("CARGO_BIN_EXE_siamese"))
+        .args(["serve", "--device", "cpu", "--listen", "127.0.0.1:0"])
+        .current_dir(root())
+        .env("RUST_LOG", "off")
+        .envs(variables.iter().copied())
+        .output()
+        .expect("the program");
+    let said = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains(word) && said.lines().count() == 1, "{said}");
+}

@@ -1,7 +1,6 @@
 //! TLS: what is shown to clients, and what happens when its files change or are wrong.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -21,8 +20,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 
-use crate::app::root;
-use crate::server::{Server, answer};
+use crate::server::{Server, answer, refuses_to_start};
 
 /// A folder with a certificate and its key.
 struct Files(TempDir);
@@ -165,16 +163,9 @@ async fn those_who_do_not_shake_hands_are_let_go_and_hold_nobody_up() {
 
 #[track_caller]
 fn fails(certificate: &Path, key: &Path, word: &str) {
-    let output = Command::new(env!("CARGO_BIN_EXE_siamese"))
-        .args(["serve", "--device", "cpu", "--listen", "127.0.0.1:0"])
-        .current_dir(root())
-        .env("RUST_LOG", "off")
-        .envs([("SIAMESE_TLS__CERTIFICATE", certificate), ("SIAMESE_TLS__KEY", key)])
-        .output()
-        .expect("the program");
-    let said = String::from_utf8(output.stderr).expect("text");
-    assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains(word) && said.lines().count() == 1, "{said}");
+    let variables =
+        [("SIAMESE_TLS__CERTIFICATE", text(certificate)), ("SIAMESE_TLS__KEY", text(key))];
+    refuses_to_start(&variables, word);
 }
 
 #[test]

@@ -1,0 +1,259 @@
+//! API keys: who may ask. They are held as digests only, so that no log, dump or message can tell one.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, SeqAccess, Visitor};
+use sha2::{Digest, Sha256};
+use subtle::{Choice, ConstantTimeEq};
+use thiserror::Error;
+
+/// The fewest characters of a key: fewer can be guessed.
+const SHORTEST: usize = 16;
+
+/// The SHA-256 of a key.
+#[derive(Clone)]
+pub struct Key([u8; 32]);
+
+/// Why a text is no key. It says nothing of the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum InvalidKey {
+    /// It can be guessed.
+    #[error("a key has at least {SHORTEST} characters")]
+    TooShort,
+    /// It can't stand in a header (RFC 6750, 2.1).
+    #[error("a key consists of letters, digits and -._~+/=")]
+    OddCharacter,
+}
+
+/// Keys that stand in the settings: a list, or a text of keys between commas, as in an environment variable.
+///
+/// Invariant: there is at least one.
+#[derive(Clone, Debug)]
+pub struct Fixed(Vec<Key>);
+
+/// The keys in force.
+pub struct Keys {
+    fixed: Vec<Key>,
+    file: Option<PathBuf>,
+    /// Locked for a copy of the handle.
+    current: RwLock<Arc<[Key]>>,
+}
+
+/// Why a file of keys can't be used.
+#[derive(Debug, Error)]
+pub enum KeysError {
+    /// Nothing that can be read as text.
+    #[error("{} can't be read", .0.display())]
+    Unreadable(PathBuf, #[source] io::Error),
+    /// Would it lock everybody out, or let everybody in? It is not guessed.
+    #[error("{} holds no key", .0.display())]
+    Empty(PathBuf),
+    /// A line that is no key.
+    #[error("line {line} of {}", .path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line's number, from 1.
+        line: usize,
+        /// What is wrong with it.
+        #[source]
+        why: InvalidKey,
+    },
+}
+
+impl Keys {
+    /// The keys of the settings, and those of a file.
+    pub fn load(fixed: Option<&Fixed>, file: Option<&Path>) -> Result<Self, KeysError> {
+        let fixed = fixed.map_or(Vec::new(), |it| it.0.clone());
+        let keys = Self { fixed, file: file.map(Path::to_owned), current: RwLock::default() };
+        keys.reload()?;
+        Ok(keys)
+    }
+
+    /// Reads the file again; where that fails, the keys stay as they were.
+    pub fn reload(&self) -> Result<(), KeysError> {
+        let mut keys = self.fixed.clone();
+        if let Some(file) = &self.file {
+            keys.extend(read(file)?);
+        }
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = keys.into();
+        Ok(())
+    }
+
+    /// Whether a key is needed at all: they are set, or there is a file of them. This never changes.
+    pub fn are_needed(&self) -> bool {
+        !self.fixed.is_empty() || self.file.is_some()
+    }
+
+    /// Whether a text is one of the keys, in a time that tells nothing of them but their number.
+    pub fn hold(&self, text: &[u8]) -> bool {
+        let digest = Sha256::digest(text);
+        let keys = self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let found = keys.iter().fold(Choice::from(0), |found, key| found | key.0.ct_eq(&digest));
+        found.into()
+    }
+}
+
+/// One key a line; blank lines and those that begin with `#` count for nothing.
+fn read(path: &Path) -> Result<Vec<Key>, KeysError> {
+    let text =
+        fs::read_to_string(path).map_err(|err| KeysError::Unreadable(path.to_owned(), err))?;
+    let lines = text.lines().map(str::trim).zip(1..);
+    let keys = lines
+        .filter(|(text, _)| !text.is_empty() && !text.starts_with('#'))
+        .map(|(text, line)| {
+            Key::new(text).map_err(|why| KeysError::Line { path: path.to_owned(), line, why })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    if keys.is_empty() {
+        return Err(KeysError::Empty(path.to_owned()));
+    }
+    Ok(keys)
+}
+
+impl Key {
+    /// The digest of a text that can be a key.
+    pub fn new(text: &str) -> Result<Self, InvalidKey> {
+        if text.len() < SHORTEST {
+            return Err(InvalidKey::TooShort);
+        }
+        if !text.bytes().all(|it| it.is_ascii_alphanumeric() || b"-._~+/=".contains(&it)) {
+            return Err(InvalidKey::OddCharacter);
+        }
+        Ok(Self(Sha256::digest(text).into()))
+    }
+}
+
+/// Tells nothing, as settings may be printed.
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(..)")
+    }
+}
+
+/// By hand, as a message that is derived quotes what it does not expect.
+impl<'de> Deserialize<'de> for Fixed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Texts)
+    }
+}
+
+struct Texts;
+
+impl<'de> Visitor<'de> for Texts {
+    type Value = Fixed;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("keys between commas, or a list of them")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Fixed, E> {
+        fixed(text.split(',').map(|it| Ok(it.trim().to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut texts: A) -> Result<Fixed, A::Error> {
+        fixed(std::iter::from_fn(|| texts.next_element::<String>().transpose()))
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<Fixed, E> {
+        Err(E::custom(InvalidKey::TooShort))
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Fixed, E> {
+        Err(E::custom("a key is no number"))
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Fixed, E> {
+        Err(E::custom("a key is no number"))
+    }
+}
+
+fn fixed<E: de::Error>(texts: impl Iterator<Item = Result<String, E>>) -> Result<Fixed, E> {
+    let numbered = texts.zip(1..);
+    let keys = numbered
+        .map(|(text, number)| {
+            Key::new(&text?).map_err(|why| E::custom(format_args!("key {number}: {why}")))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    if keys.is_empty() {
+        return Err(E::custom("the list is empty; leave it out where no keys are needed"));
+    }
+    Ok(Fixed(keys))
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::NamedTempFile;
+
+    use super::*;
+    use crate::telemetry::causes;
+
+    const FIRST: &str = "first-key-0123456789";
+    const SECOND: &str = "second-key-0123456789";
+
+    fn file(text: &str) -> NamedTempFile {
+        let file = NamedTempFile::new().expect("a file");
+        fs::write(file.path(), text).expect("written");
+        file
+    }
+
+    fn load(file: &NamedTempFile) -> Result<Keys, KeysError> {
+        Keys::load(None, Some(file.path()))
+    }
+
+    #[test]
+    fn each_line_is_a_key() {
+        let keys = load(&file(&format!("# Ours\n{FIRST}\n\n  {SECOND}  \r\n"))).expect("keys");
+        assert!(keys.are_needed());
+        assert!(keys.hold(FIRST.as_bytes()) && keys.hold(SECOND.as_bytes()));
+        for wrong in ["", "# Ours", "first-key-012345678", "first-key-0123456789 "] {
+            assert!(!keys.hold(wrong.as_bytes()), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn without_keys_none_is_needed() {
+        let keys = Keys::load(None, None).expect("no keys");
+        assert!(!keys.are_needed());
+    }
+
+    #[track_caller]
+    fn refused(text: &str, with: &str) {
+        let said = causes(&load(&file(text)).err().expect("no keys"));
+        assert!(said.contains(with), "{said}");
+        assert!(!said.contains("secret"), "{said}");
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused_by_its_line_and_not_told() {
+        refused("", "holds no key");
+        refused("# Nobody\n\n", "holds no key");
+        refused(&format!("# Ours\n{FIRST}\nsecret-15-chars\n"), "line 3 of ");
+        refused("secret key with blanks in it", "letters, digits");
+        refused("secret-key-with-ümlauts", "letters, digits");
+    }
+
+    #[test]
+    fn a_file_that_went_bad_changes_nothing() {
+        let file = file(FIRST);
+        let keys = load(&file).expect("keys");
+        fs::write(file.path(), "").expect("written");
+        assert!(keys.reload().is_err());
+        assert!(keys.hold(FIRST.as_bytes()));
+        fs::write(file.path(), SECOND).expect("written");
+        keys.reload().expect("keys");
+        assert!(keys.hold(SECOND.as_bytes()) && !keys.hold(FIRST.as_bytes()));
+    }
+
+    #[test]
+    fn a_key_is_never_printed() {
+        let fixed = Fixed(vec![Key::new(FIRST).expect("a key")]);
+        let said = format!("{fixed:?}");
+        assert!(said.contains("Key(..)") && !said.contains(FIRST), "{said}");
+    }
+}

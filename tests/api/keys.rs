@@ -1,0 +1,125 @@
+//! Who may ask.
+
+use std::convert::Infallible;
+
+use axum::body::{Body, Bytes};
+use axum::http::{Request, header};
+use serde_json::Value;
+
+use crate::app::{Answer, App, SAME, face, form, post};
+use crate::server::{Server, refuses_to_start};
+
+const FIRST: &str = "first-key-0123456789";
+const SECOND: &str = "second-key-0123456789";
+
+/// A service of two keys.
+fn locked() -> App {
+    App::with(|settings| {
+        let keys = format!(r#"["{FIRST}", "{SECOND}"]"#);
+        settings.auth.keys = Some(serde_json::from_str(&keys).expect("keys"));
+    })
+}
+
+async fn ask(app: &App, path: &str, authorization: &str) -> Answer {
+    let request = Request::get(path).header(header::AUTHORIZATION, authorization);
+    app.send(request.body(Body::empty()).expect("a request")).await
+}
+
+#[tokio::test]
+async fn each_key_opens_and_no_other() {
+    let app = locked();
+    for key in [FIRST, SECOND] {
+        ask(&app, "/model", &format!("Bearer {key}")).await.ok();
+        ask(&app, "/model", &format!("bearer  {key}")).await.ok();
+        ask(&app, "/nowhere", &format!("Bearer {key}")).await.refused(404, "not_found");
+    }
+    let (media, body) = form(&[("a", &face(SAME[0])), ("b", &face(SAME[1]))]);
+    let request = post("/compare", &media).header("authorization", format!("Bearer {FIRST}"));
+    app.send(request.body(Body::from(body)).expect("a request")).await.ok();
+
+    for wrong in
+        ["", "Bearer", "Bearer ", "Bearer first-key-012345678", FIRST, "Basic Zmlyc3Q6a2V5"]
+    {
+        let answer = ask(&app, "/model", wrong).await;
+        answer.refused(401, "unauthorized");
+        assert_eq!(answer.header("www-authenticate"), "Bearer");
+        assert_eq!(answer.header("x-request-id").len(), 32);
+    }
+    for path in ["/model", "/compare", "/nowhere"] {
+        app.get(path).await.refused(401, "unauthorized");
+    }
+}
+
+#[tokio::test]
+async fn probes_and_counters_need_no_key() {
+    let app = locked();
+    for path in ["/livez", "/readyz", "/metrics"] {
+        app.get(path).await.ok();
+    }
+}
+
+#[tokio::test]
+async fn no_body_is_read_for_a_stranger() {
+    let app = locked();
+    let endless = futures_util::stream::pending::<Result<Bytes, Infallible>>();
+    let request = post("/embed", "image/png").header("expect", "100-continue");
+    let request = request.body(Body::from_stream(endless)).expect("a request");
+    app.send(request).await.refused(401, "unauthorized");
+}
+
+/// What the log says of the keys next.
+fn read_again(server: &mut Server) -> Value {
+    loop {
+        let event: Value = serde_json::from_str(&server.line()).expect("JSON");
+        if event["what"] == "keys" {
+            return event;
+        }
+    }
+}
+
+#[test]
+fn keys_are_read_again_at_sighup() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), FIRST).expect("written");
+    let path = file.path().to_str().expect("a plain path");
+    let mut server = Server::with(&[("SIAMESE_AUTH__KEYS_FILE", path)]);
+    let opens = |server: &Server, key: &str| {
+        let answer =
+            server.post("/embed", "text/plain", b"", &format!("authorization: Bearer {key}\r\n"));
+        !answer.starts_with("HTTP/1.1 401")
+    };
+    assert!(opens(&server, FIRST) && !opens(&server, SECOND));
+
+    std::fs::write(file.path(), SECOND).expect("written");
+    server.signal("HUP");
+    assert_eq!(read_again(&mut server)["level"], "INFO");
+    assert!(opens(&server, SECOND) && !opens(&server, FIRST));
+
+    std::fs::write(file.path(), "# Nobody\n").expect("written");
+    server.signal("HUP");
+    let event = read_again(&mut server);
+    assert_eq!(event["level"], "ERROR", "{event}");
+    assert!(opens(&server, SECOND), "the keys are as they were");
+}
+
+#[test]
+fn keys_come_from_the_environment_too() {
+    let keys = format!("{FIRST}, {SECOND}");
+    let server = Server::with(&[("SIAMESE_AUTH__KEYS", &keys)]);
+    assert!(server.get("/model").starts_with("HTTP/1.1 401"));
+    for key in [FIRST, SECOND] {
+        let headers = format!("authorization: Bearer {key}\r\n");
+        assert!(server.post("/embed", "text/plain", b"", &headers).starts_with("HTTP/1.1 415"));
+    }
+}
+
+#[test]
+fn keys_that_would_lock_all_out_or_let_all_in_stop_the_start() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let path = file.path().to_str().expect("a plain path");
+    refuses_to_start(&[("SIAMESE_AUTH__KEYS_FILE", path)], "holds no key");
+    refuses_to_start(&[("SIAMESE_AUTH__KEYS_FILE", "nowhere")], "nowhere can't be read");
+    refuses_to_start(&[("SIAMESE_AUTH__KEYS", "")], "auth.keys");
+    std::fs::write(file.path(), format!("{FIRST}\nshort\n")).expect("written");
+    refuses_to_start(&[("SIAMESE_AUTH__KEYS_FILE", path)], "line 2 of");
+}
