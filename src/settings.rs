@@ -59,6 +59,8 @@ pub struct Settings {
 pub struct Server {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Where else `/livez`, `/readyz` and `/metrics` are served; `/metrics` is then served there only.
+    pub admin_listen: Option<SocketAddr>,
     /// Connections at once; more wait to be accepted.
     pub max_connections: NonZeroUsize,
     /// How long a connection may idle, or take over a request's head, in milliseconds.

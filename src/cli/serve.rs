@@ -26,6 +26,9 @@ use crate::watch::Watch;
 /// How long a stop waits for a collector to take the last traces.
 const LAST_TRACES: Duration = Duration::from_secs(3);
 
+/// Connections at once to the port for health and metrics: a few probes and collectors.
+const ADMIN_CONNECTIONS: NonZeroUsize = NonZeroUsize::new(64).expect("not 0");
+
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     #[command(flatten)]
@@ -73,15 +76,16 @@ async fn serve(
     begun: Instant,
 ) -> Result<Outcome, Failure> {
     let settings = service.settings();
-    let listen = settings.server.listen;
-    let listener = TcpListener::bind(listen)
-        .await
-        .map_err(|err| Failure::Machine(format!("can't listen on {listen}: {err}")))?;
-    let listen = listener.local_addr().map_err(|err| Failure::machine(&err))?;
+    let (listener, listen) = bind(settings.server.listen).await?;
+    let admin = match settings.server.admin_listen {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
     let tower = service.tower();
     tracing::info!(
         %listen,
         tls = tls.is_some(),
+        admin_listen = admin.as_ref().map(|(_, address)| display(address)),
         tower = tower.card.name,
         digest = tower.digest,
         device = tower.provider.device(),
@@ -108,6 +112,10 @@ async fn serve(
     }
     let files = tokio::spawn(files.follow(signals.files));
     let port = Port { listener, most: settings.server.max_connections, tls };
+    if let Some((listener, _)) = admin {
+        let port = Port { listener, most: ADMIN_CONNECTIONS, tls: None };
+        tokio::spawn(serve_admin(port, service.clone()));
+    }
     let (routes, exporting) = traced(router(service.clone(), keys), &service);
     let cut_off = http::serve(port, routes, &settings.server, phase).await;
     stopping.abort();
@@ -123,6 +131,21 @@ async fn serve(
         tracing::warn!(requests, connections, "stopped: what was in flight is cut off");
     }
     Ok(Outcome::Done)
+}
+
+/// Serves what tells of the service to the very end, so that its stop can be watched.
+async fn serve_admin(port: Port, service: Arc<Service>) {
+    let (_never, phase) = watch::channel(Phase::Serving);
+    http::serve(port, http::admin(service.clone()), &service.settings().server, phase).await;
+}
+
+/// Listens on an address; also tells its port, where any was asked for.
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|err| Failure::Machine(format!("can't listen on {address}: {err}")))?;
+    let address = listener.local_addr().map_err(|err| Failure::machine(&err))?;
+    Ok((listener, address))
 }
 
 /// Has requests traced, where there is a collector.

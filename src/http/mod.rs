@@ -41,7 +41,9 @@ pub use trace::traced;
 
 use crate::keys::Keys;
 
-/// All routes of the service. Those about its health need no key.
+/// The routes of the service. Those about its health need no key.
+///
+/// Counters are among them unless they have a port of their own: see [`admin`].
 pub fn router(service: Arc<Service>, keys: Arc<Keys>) -> Router {
     let work = Router::new()
         .route("/compare", post(compare::compare))
@@ -55,12 +57,34 @@ pub fn router(service: Arc<Service>, keys: Arc<Keys>) -> Router {
     if keys.are_needed() {
         guarded = guarded.layer(from_fn_with_state(keys, authorise::authorise));
     }
-    let open = Router::new()
-        .route("/livez", get(status::livez))
-        .route(exchange::READYZ, get(status::readyz))
-        .route("/metrics", get(status::metrics));
-    open.method_not_allowed_fallback(exchange::method_not_allowed)
-        .merge(guarded)
+    let open = match service.settings.server.admin_listen {
+        Some(_) => health(),
+        None => health().merge(metrics()),
+    };
+    let open = open.method_not_allowed_fallback(exchange::method_not_allowed);
+    around(open.merge(guarded), service)
+}
+
+/// What is served on a port of its own, to those who look after the service.
+pub fn admin(service: Arc<Service>) -> Router {
+    let routes = health()
+        .merge(metrics())
+        .method_not_allowed_fallback(exchange::method_not_allowed)
+        .fallback(exchange::not_found);
+    around(routes, service)
+}
+
+fn health() -> Router<Arc<Service>> {
+    Router::new().route("/livez", get(status::livez)).route(exchange::READYZ, get(status::readyz))
+}
+
+fn metrics() -> Router<Arc<Service>> {
+    Router::new().route("/metrics", get(status::metrics))
+}
+
+/// What every request goes through.
+fn around(routes: Router<Arc<Service>>, service: Arc<Service>) -> Router {
+    routes
         .layer(from_fn_with_state(service.clone(), linger::linger))
         .layer(CatchPanicLayer::custom(exchange::panicked))
         .layer(from_fn_with_state(service.clone(), exchange::observe))

@@ -192,3 +192,23 @@ fn nothing_phones_home() {
         "{remotes:?}"
     );
 }
+
+#[test]
+fn health_and_metrics_have_a_port_of_their_own_where_one_is_set() {
+    let mut server = Server::with(&[
+        ("SIAMESE_SERVER__ADMIN_LISTEN", "127.0.0.1:0"),
+        ("SIAMESE_SERVER__MAX_CONNECTIONS", "1"),
+        ("SIAMESE_AUTH__KEYS", "a-key-0123456789"),
+    ]);
+    for path in ["/livez", "/readyz"] {
+        assert!(server.get(path).starts_with("HTTP/1.1 200"), "{path}");
+    }
+    assert!(server.get("/metrics").starts_with("HTTP/1.1 401"));
+
+    let _full = server.connect();
+    server.listen = server.admin.expect("a port");
+    for path in ["/livez", "/readyz", "/metrics"] {
+        assert!(server.get(path).starts_with("HTTP/1.1 200"), "{path}");
+    }
+    assert!(server.get("/model").starts_with("HTTP/1.1 404"));
+}

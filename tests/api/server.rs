@@ -12,6 +12,8 @@ use crate::app::{SAME, face, form, root};
 pub(crate) struct Server {
     pub(crate) child: Child,
     pub(crate) listen: SocketAddr,
+    /// The port for health and metrics, where it has one.
+    pub(crate) admin: Option<SocketAddr>,
     log: BufReader<std::process::ChildStderr>,
 }
 
@@ -34,10 +36,12 @@ impl Server {
             .expect("the program");
         let log = BufReader::new(child.stderr.take().expect("a pipe"));
         // Owned before anything can fail, so that it is never left behind.
-        let mut server = Self { child, listen: SocketAddr::from(([0; 4], 0)), log };
+        let mut server = Self { child, listen: SocketAddr::from(([0; 4], 0)), admin: None, log };
         while server.listen.port() == 0 {
-            if let Some(listen) = listening(&server.line()) {
+            let line = server.line();
+            if let Some(listen) = listening(&line, "listen") {
                 server.listen = listen;
+                server.admin = listening(&line, "admin_listen");
             }
         }
         server
@@ -92,13 +96,13 @@ impl Server {
     }
 }
 
-/// The address in the line that says it is ready, in either format.
-fn listening(line: &str) -> Option<SocketAddr> {
+/// An address in the line that says it is ready, in either format.
+fn listening(line: &str, name: &str) -> Option<SocketAddr> {
     if let Ok(event) = serde_json::from_str::<Value>(line) {
-        return event["listen"].as_str().filter(|_| event["message"] == "ready")?.parse().ok();
+        return event[name].as_str().filter(|_| event["message"] == "ready")?.parse().ok();
     }
     let (_, values) = line.split_once(" ready ")?;
-    values.split(' ').find_map(|it| it.strip_prefix("listen="))?.parse().ok()
+    values.split(' ').find_map(|it| it.strip_prefix(name)?.strip_prefix('='))?.parse().ok()
 }
 
 impl Drop for Server {
