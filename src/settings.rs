@@ -8,6 +8,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use axum::http::HeaderValue;
 use config::{Config, ConfigError, Environment, File, FileFormat};
 use serde::Deserialize;
 use thiserror::Error;
@@ -39,6 +40,8 @@ pub struct Settings {
     pub tls: TlsSettings,
     /// Who may ask.
     pub auth: Auth,
+    /// Which other sites' pages may ask.
+    pub cors: Cors,
     /// Which tower runs, and how.
     pub tower: TowerSettings,
     /// Limits of a picture.
@@ -100,6 +103,19 @@ pub struct Auth {
     /// A file of more keys.
     pub keys_file: Option<PathBuf>,
 }
+
+/// `[cors]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cors {
+    /// The sites; none by default.
+    pub origins: Vec<Origin>,
+}
+
+/// A site as a browser names it, or `*` for all.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Origin(HeaderValue);
 
 /// `[tls]`
 ///
@@ -268,7 +284,12 @@ impl Settings {
 
 /// `SIAMESE_SECTION__KEY`
 fn environment() -> Environment {
-    Environment::with_prefix("SIAMESE").prefix_separator("_").separator("__").try_parsing(true)
+    Environment::with_prefix("SIAMESE")
+        .prefix_separator("_")
+        .separator("__")
+        .try_parsing(true)
+        .list_separator(",")
+        .with_list_parse_key("cors.origins")
 }
 
 impl Server {
@@ -405,6 +426,30 @@ impl Health {
     }
 }
 
+impl Origin {
+    /// What stands in the header `Origin`, or `*`.
+    pub fn value(&self) -> &HeaderValue {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Origin {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        const WRONG: &str = "an origin is https://host, https://host:port, or * for all";
+        let site = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        // Browsers send it in lower case; another would never be met.
+        let host =
+            |it: u8| it.is_ascii_lowercase() || it.is_ascii_digit() || b"-._:[]".contains(&it);
+        let sane = site.is_some_and(|it| !it.is_empty() && it.bytes().all(host));
+        if !sane && text != "*" {
+            return Err(WRONG);
+        }
+        text.try_into().map(Self).map_err(|_| WRONG)
+    }
+}
+
 impl TryFrom<u16> for OverloadStatus {
     type Error = &'static str;
 
@@ -460,6 +505,21 @@ mod tests {
     }
 
     #[test]
+    fn origins_in_the_environment_have_commas_between_them() {
+        let variables = [("SIAMESE_CORS__ORIGINS", "https://one.example,http://localhost:3000")];
+        let settings = settings("", &variables, &Overrides::default()).expect("settings");
+        let origins = settings.cors.origins.iter().map(|it| it.value().clone());
+        let origins: Vec<HeaderValue> = origins.collect();
+        assert_eq!(origins, ["https://one.example", "http://localhost:3000"]);
+    }
+
+    #[test]
+    fn an_idle_connection_outlives_a_proxys_patience() {
+        let settings = settings("", &[], &Overrides::default()).expect("settings");
+        assert!(Duration::from_mins(1) < settings.server.idle_timeout());
+    }
+
+    #[test]
     fn a_picture_may_cost_the_same_everywhere() {
         let settings = settings("", &[], &Overrides::default()).expect("settings");
         assert_eq!(settings.picture.limits(), Limits::default());
@@ -491,6 +551,8 @@ mod tests {
         refused("[auth]\nkeys = [\"short\"]", &[], "key 1: a key has at least 16 characters");
         refused("", &[("SIAMESE_AUTH__KEYS", "")], "auth.keys");
         refused("", &[("SIAMESE_AUTH__KEYS", "0123456789012345")], "a key is no number");
+        refused("[cors]\norigins = [\"ours.example\"]", &[], "an origin is https://host");
+        refused("", &[("SIAMESE_CORS__ORIGINS", "https://x/y")], "an origin is https://host");
         refused("[tls]\nkey = \"key.pem\"", &[], "tls.certificate");
         refused("[tower]\nqueue = 0", &[], "queue");
         refused("[tower]\nthreshold = -1.0", &[], "threshold");

@@ -9,6 +9,7 @@ mod authorise;
 mod body;
 mod compare;
 mod connection;
+mod cors;
 mod decode;
 mod embed;
 mod error;
@@ -20,6 +21,7 @@ mod metrics;
 mod model;
 mod multipart;
 mod query;
+mod secure;
 mod service;
 mod source;
 mod status;
@@ -29,9 +31,10 @@ mod trace;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::CorsLayer;
 
 pub use listen::{CutOff, Port, serve};
 pub use metrics::Metrics;
@@ -62,7 +65,9 @@ pub fn router(service: Arc<Service>, keys: Arc<Keys>) -> Router {
         None => health().merge(metrics()),
     };
     let open = open.method_not_allowed_fallback(exchange::method_not_allowed);
-    around(open.merge(guarded), service)
+    let routes = open.merge(guarded);
+    let cors = cors::cors(&service.settings.cors);
+    around(routes, cors, service)
 }
 
 /// What is served on a port of its own, to those who look after the service.
@@ -71,7 +76,7 @@ pub fn admin(service: Arc<Service>) -> Router {
         .merge(metrics())
         .method_not_allowed_fallback(exchange::method_not_allowed)
         .fallback(exchange::not_found);
-    around(routes, service)
+    around(routes, None, service)
 }
 
 fn health() -> Router<Arc<Service>> {
@@ -83,10 +88,15 @@ fn metrics() -> Router<Arc<Service>> {
 }
 
 /// What every request goes through.
-fn around(routes: Router<Arc<Service>>, service: Arc<Service>) -> Router {
-    routes
+fn around(routes: Router<Arc<Service>>, cors: Option<CorsLayer>, service: Arc<Service>) -> Router {
+    let mut routes = routes
         .layer(from_fn_with_state(service.clone(), linger::linger))
-        .layer(CatchPanicLayer::custom(exchange::panicked))
+        .layer(CatchPanicLayer::custom(exchange::panicked));
+    if let Some(cors) = cors {
+        routes = routes.layer(cors);
+    }
+    routes
+        .layer(map_response(secure::secure))
         .layer(from_fn_with_state(service.clone(), exchange::observe))
         .layer(from_fn(exchange::identify))
         .with_state(service)

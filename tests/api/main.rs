@@ -2,6 +2,7 @@
 //! must foresee numbers or failures, on tiny made ones.
 
 mod app;
+mod browsers;
 mod command_line;
 mod compare;
 mod connections;

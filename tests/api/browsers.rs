@@ -1,0 +1,77 @@
+//! What browsers are told: which pages may ask, and what must not be done with an answer.
+
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode};
+
+use crate::app::{Answer, App, SAME, face, form, post};
+
+const OURS: &str = "https://ours.example";
+
+/// A service of a key, for the pages of one site.
+fn open_to_ours() -> App {
+    App::with(|settings| {
+        settings.cors.origins = serde_json::from_value([OURS].into()).expect("an origin");
+        let keys = serde_json::from_value(["a-key-0123456789"].into());
+        settings.auth.keys = Some(keys.expect("a key"));
+    })
+}
+
+async fn preflight(app: &App, origin: &str) -> Answer {
+    let request = Request::builder()
+        .method(Method::OPTIONS)
+        .uri("/compare")
+        .header("origin", origin)
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "authorization,content-type");
+    app.send(request.body(Body::empty()).expect("a request")).await
+}
+
+#[tokio::test]
+async fn no_other_sites_page_may_ask_unless_it_is_named() {
+    let app = App::start();
+    let answer = preflight(&app, OURS).await;
+    assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(answer.header("access-control-allow-origin"), "");
+}
+
+#[tokio::test]
+async fn a_preflight_needs_no_key() {
+    let app = open_to_ours();
+    let answer = preflight(&app, OURS).await.ok();
+    assert_eq!(answer.header("access-control-allow-origin"), OURS);
+    assert!(answer.header("access-control-allow-methods").contains("POST"));
+    let headers = answer.header("access-control-allow-headers");
+    assert!(headers.contains("authorization") && headers.contains("content-type"), "{headers}");
+    let others = preflight(&app, "https://others.example").await;
+    assert_eq!(others.header("access-control-allow-origin"), "");
+}
+
+#[tokio::test]
+async fn a_named_sites_page_may_read_answers_and_refusals() {
+    let app = open_to_ours();
+    let (media, body) = form(&[("a", &face(SAME[0])), ("b", &face(SAME[1]))]);
+    let request = || post("/compare", &media).header("origin", OURS);
+    let with_key = request().header("authorization", "Bearer a-key-0123456789");
+    let answer = app.send(with_key.body(Body::from(body)).expect("a request")).await.ok();
+    let exposed = answer.header("access-control-expose-headers");
+    for name in ["x-request-id", "server-timing", "siamese-model-digest", "retry-after"] {
+        assert!(exposed.contains(name), "{exposed}");
+    }
+    let refused = app.send(request().body(Body::empty()).expect("a request")).await;
+    refused.refused(401, "unauthorized");
+    for answer in [&answer, &refused] {
+        assert_eq!(answer.header("access-control-allow-origin"), OURS);
+        assert_eq!(answer.header("access-control-allow-credentials"), "");
+    }
+}
+
+#[tokio::test]
+async fn every_answer_is_what_its_type_says_and_nobody_keeps_it() {
+    let app = App::start();
+    let compared = app.form("/compare", &[("a", &face(SAME[0])), ("b", &face(SAME[1]))]).await;
+    for answer in [compared.ok(), app.get("/livez").await, app.get("/nowhere").await] {
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert_eq!(answer.header("cache-control"), "no-store");
+        assert_eq!(answer.header("content-security-policy"), "");
+    }
+}
