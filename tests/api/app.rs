@@ -147,6 +147,11 @@ impl App {
         self.post(path, "application/json", body.to_string()).await
     }
 
+    /// Compares two pictures of one person.
+    pub(crate) async fn compare(&self) -> Answer {
+        self.form("/compare", &[("a", &face(SAME[0])), ("b", &face(SAME[1]))]).await
+    }
+
     pub(crate) async fn form(&self, path: &str, parts: &[(&str, &[u8])]) -> Answer {
         let (media, body) = form(parts);
         self.post(path, &media, body).await

@@ -6,7 +6,7 @@ use siamese::model::{Embedded, LoadError, OnnxTower, Tower, TowerError};
 use siamese::picture::Pixels;
 use siamese::score::Embedding;
 
-use crate::app::{Answer, App, SAME, face, load, shipped};
+use crate::app::{Answer, App, load, shipped};
 
 /// What a tower does in its next run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,10 +87,6 @@ async fn until(app: &App, line: &str) {
     }
 }
 
-async fn compare(app: &App) -> Answer {
-    app.form("/compare", &[("a", &face(SAME[0])), ("b", &face(SAME[1]))]).await
-}
-
 #[tokio::test]
 async fn a_tower_that_errs_or_drifts_is_not_ready_until_it_is_right_again() {
     let (app, set) = moody(0);
@@ -100,12 +96,12 @@ async fn a_tower_that_errs_or_drifts_is_not_ready_until_it_is_right_again() {
         let answer = readyz(&app, 503).await;
         answer.refused(503, "not_ready");
         assert!(answer.json()["detail"].as_str().expect("why").contains("self-test failed"));
-        compare(&app).await.refused(503, "not_ready");
+        app.compare().await.refused(503, "not_ready");
         app.get("/livez").await.ok();
 
         set(Mood::Right);
         readyz(&app, 200).await;
-        compare(&app).await.ok();
+        app.compare().await.ok();
     }
 }
 
@@ -115,12 +111,12 @@ async fn a_tower_that_hangs_is_not_ready_and_hangs_no_request() {
     set(Mood::Hangs);
     let answer = readyz(&app, 503).await;
     answer.refused(503, "not_ready");
-    compare(&app).await.refused(504, "deadline_exceeded");
+    app.compare().await.refused(504, "deadline_exceeded");
     app.get("/livez").await.ok();
 
     set(Mood::Right);
     readyz(&app, 200).await;
-    compare(&app).await.ok();
+    app.compare().await.ok();
 }
 
 #[tokio::test]
@@ -130,7 +126,7 @@ async fn a_panic_is_counted_and_healed() {
     readyz(&app, 503).await;
     set(Mood::Right);
     readyz(&app, 200).await;
-    compare(&app).await.ok();
+    app.compare().await.ok();
     let text = String::from_utf8(app.get("/metrics").await.ok().body).expect("text");
     let count = |line: &str| -> u32 {
         let found = text.lines().find_map(|it| it.strip_prefix(line));
@@ -148,6 +144,6 @@ async fn without_a_fresh_session_a_panic_ends_in_not_ready() {
     readyz(&app, 503).await;
     until(&app, r#"siamese_tower_renewals_total{outcome="failed"} 1"#).await;
     set(Mood::Right);
-    compare(&app).await.refused(503, "not_ready");
+    app.compare().await.refused(503, "not_ready");
     readyz(&app, 503).await;
 }

@@ -17,6 +17,7 @@ mod process;
 mod refusals;
 mod server;
 mod status;
+mod swap;
 mod tls;
 mod towers;
 mod traces;

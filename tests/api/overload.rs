@@ -29,10 +29,6 @@ fn gated(places: usize) -> (mpsc::Sender<()>, App) {
     (gate, App::run_by(Gated(opened), shared().1.clone(), places))
 }
 
-async fn compare(app: &App) -> Answer {
-    app.form("/compare", &[("a", &face(SAME[0])), ("b", &face(SAME[1]))]).await
-}
-
 async fn metrics(app: &App) -> String {
     String::from_utf8(app.get("/metrics").await.ok().body).expect("text")
 }
@@ -54,7 +50,7 @@ async fn until_running(app: &App, request: Pin<&mut impl Future<Output = Answer>
 #[tokio::test]
 async fn what_finds_no_room_is_refused_before_it_is_decoded() {
     let (gate, app) = gated(2);
-    let mut first = pin!(compare(&app));
+    let mut first = pin!(app.compare());
     assert!(first.as_mut().now_or_never().is_none());
 
     let refused = app.form("/compare", &[("a", b"no picture"), ("b", b"no picture")]).await;
@@ -77,7 +73,7 @@ async fn work_whose_client_has_gone_is_dropped_and_counted() {
     let mut first = pin!(app.post("/embed", "image/jpeg", face("s1_1.jpg")));
     until_running(&app, first.as_mut()).await;
     tokio::select! {
-        _ = compare(&app) => panic!("the gate is closed"),
+        _ = app.compare() => panic!("the gate is closed"),
         () = until(&app, "siamese_queue_depth 2") => (),
     }
     until(&app, r#"siamese_departures_total{route="/compare"} 1"#).await;

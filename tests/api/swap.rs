@@ -1,0 +1,192 @@
+//! Another tower takes the place of the one in service, and nobody notices.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use serde_json::Value;
+use siamese::model::{Description, Embedded, LoadError, Tower, TowerError, rewrite};
+use siamese::picture::Pixels;
+use siamese::score::Embedding;
+use tempfile::TempDir;
+
+use crate::app::{App, SAME, face, fixture, form, shared, shipped};
+use crate::server::Server;
+
+/// The tower before the swap: waits for the test in each run.
+struct Old(mpsc::Receiver<()>);
+
+impl Tower for Old {
+    fn embed(&mut self, pictures: &[Pixels]) -> Result<Vec<Embedded>, TowerError> {
+        let _ = self.0.recv();
+        Ok(vec![Embedding::new([0.0]); pictures.len()])
+    }
+
+    fn renew(&mut self) -> Result<(), LoadError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_is_in_flight_ends_with_the_tower_it_began_with() {
+    let (gate, opened) = mpsc::channel();
+    let old = Description { digest: "sha256:old".to_owned(), ..(*shared().1).clone() };
+    let app = App::run_with(Old(opened), Arc::new(old), 8, |settings| {
+        settings.tower.path = Some(shipped());
+        settings.tower.sessions = 1;
+    });
+    let digest = |answer: Value| answer["model"]["digest"].as_str().expect("a digest").to_owned();
+    let mut first = pin!(app.compare());
+    tokio::select! {
+        _ = first.as_mut() => panic!("the gate is closed"),
+        swapped = app.service.swap() => swapped.expect("another tower"),
+    }
+
+    let second = app.compare().await.ok().json();
+    assert_eq!(second["verdict"], "same");
+    assert_eq!(digest(second), shared().1.digest);
+    assert_eq!(app.get("/model").await.ok().json()["digest"], shared().1.digest);
+
+    gate.send(()).expect("the old tower");
+    assert_eq!(digest(first.await.ok().json()), "sha256:old");
+    // Its thread ends when nobody holds on to it any more.
+    while gate.send(()).is_ok() {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Two towers that see the same pictures otherwise, as files to be put in a place.
+fn towers() -> [Vec<u8>; 2] {
+    let entries = [("name", "halves"), ("input", "4"), ("colour", "grey"), ("threshold", "0.1")];
+    let entries = entries.map(|(key, value)| (format!("siamese.{key}"), value.to_owned()));
+    let made = fs::read(fixture("towers/plain.onnx")).expect("a tower");
+    [fs::read(shipped()).expect("a tower"), rewrite(&made, &entries).expect("a tower")]
+}
+
+/// Puts a file in a place at once, as whoever deploys one should.
+fn put(path: &Path, bytes: &[u8]) {
+    let fresh = path.with_extension("fresh");
+    fs::write(&fresh, bytes).expect("written");
+    fs::rename(&fresh, path).expect("renamed");
+}
+
+fn wait_for(server: &mut Server, message: &str) {
+    while !server.line().contains(message) {}
+}
+
+/// Compares one pair again and again on one connection; gives how far apart each tower found it.
+fn compare_until(done: &AtomicBool, listen: SocketAddr) -> BTreeMap<String, Vec<f64>> {
+    let mut stream = TcpStream::connect(listen).expect("a connection");
+    let mut distances = BTreeMap::<String, Vec<f64>>::new();
+    let mut at = 0_u32;
+    while !done.load(Ordering::Relaxed) {
+        // Every second pair has bytes that no cache knows: decoders leave alone what follows a picture.
+        let beside = if at.is_multiple_of(2) { vec![] } else { at.to_le_bytes().to_vec() };
+        let [a, b] = SAME.map(|name| [face(name), beside.clone()].concat());
+        at += 1;
+        let (media, body) = form(&[("a", &a), ("b", &b)]);
+        let length = body.len();
+        let head = format!(
+            "POST /compare HTTP/1.1\r\nhost: x\r\ncontent-type: {media}\r\ncontent-length: {length}\r\n\r\n"
+        );
+        stream.write_all(&[head.as_bytes(), &body].concat()).expect("sent");
+        let answer = read(&mut stream);
+        let digest = answer["model"]["digest"].as_str().unwrap_or_else(|| panic!("{answer}"));
+        let distance = answer["distance"].as_f64().expect("a distance");
+        distances.entry(digest.to_owned()).or_default().push(distance);
+    }
+    distances
+}
+
+/// An answer with a length, on a connection that goes on.
+fn read(stream: &mut TcpStream) -> Value {
+    let mut read = Vec::new();
+    let mut block = [0; 4096];
+    loop {
+        let came = stream.read(&mut block).expect("an answer");
+        assert_ne!(came, 0, "it broke off: {}", String::from_utf8_lossy(&read));
+        read.extend_from_slice(&block[..came]);
+        let text = String::from_utf8_lossy(&read);
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length = head.lines().find_map(|it| it.strip_prefix("content-length: "));
+        if length.and_then(|it| it.parse().ok()) == Some(body.len()) {
+            assert!(head.starts_with("HTTP/1.1 200"), "{text}");
+            return serde_json::from_str(body).expect("JSON");
+        }
+    }
+}
+
+#[test]
+fn under_load_no_request_fails_and_no_pair_is_split() {
+    let folder = TempDir::new().expect("a folder");
+    let tower = folder.path().join("tower.onnx");
+    let towers = towers();
+    put(&tower, &towers[0]);
+    let path = tower.to_str().expect("text");
+    let mut server = Server::with(&[("SIAMESE_TOWER__PATH", path)]);
+    let (done, listen) = (Arc::new(AtomicBool::new(false)), server.listen);
+    let clients: Vec<_> = (0..3)
+        .map(|_| {
+            let done = done.clone();
+            thread::spawn(move || compare_until(&done, listen))
+        })
+        .collect();
+    for next in [1, 0, 1, 0, 1] {
+        put(&tower, &towers[next]);
+        server.signal("HUP");
+        wait_for(&mut server, "another tower is in service");
+    }
+    done.store(true, Ordering::Relaxed);
+
+    let mut all = BTreeMap::<String, Vec<f64>>::new();
+    for client in clients {
+        for (digest, distances) in client.join().expect("no request failed") {
+            all.entry(digest).or_default().extend(distances);
+        }
+    }
+    assert_eq!(all.len(), 2, "both towers answered");
+    let mut means = Vec::new();
+    for (digest, distances) in &all {
+        let mean = distances.iter().sum::<f64>() / distances.iter().map(|_| 1.0).sum::<f64>();
+        let apart = distances.iter().map(|it| (it - mean).abs()).fold(0.0, f64::max);
+        assert!(apart < 1e-5, "{digest} gave distances that are {apart} apart");
+        means.push(mean);
+    }
+    assert!(1e-3 < (means[0] - means[1]).abs(), "the towers can't be told apart: {means:?}");
+    assert!(server.get("/metrics").contains(r#"siamese_swaps_total{outcome="ok"} 5"#));
+}
+
+#[test]
+fn a_tower_that_fails_leaves_the_old_one_serving() {
+    let folder = TempDir::new().expect("a folder");
+    let tower = folder.path().join("tower.onnx");
+    put(&tower, &towers()[0]);
+    let path = tower.to_str().expect("text");
+    let mut server = Server::with(&[("SIAMESE_TOWER__PATH", path)]);
+    put(&tower, b"no tower");
+    server.signal("HUP");
+    wait_for(&mut server, "the one in service goes on");
+    assert!(server.get("/model").contains(&shared().1.digest));
+    assert!(server.get("/readyz").starts_with("HTTP/1.1 200"));
+    assert!(server.get("/metrics").contains(r#"siamese_swaps_total{outcome="failed"} 1"#));
+}
+
+#[test]
+fn a_file_that_is_watched_is_swapped_in_when_it_is_another() {
+    let folder = TempDir::new().expect("a folder");
+    let tower = folder.path().join("tower.onnx");
+    let towers = towers();
+    put(&tower, &towers[1]);
+    let path = tower.to_str().expect("text");
+    let watched = [("SIAMESE_TOWER__PATH", path), ("SIAMESE_TOWER__WATCH_MS", "20")];
+    let mut server = Server::with(&watched);
+    put(&tower, &towers[0]);
+    wait_for(&mut server, "another tower is in service");
+    assert!(server.get("/model").contains(&shared().1.digest));
+}
