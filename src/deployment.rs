@@ -64,7 +64,7 @@ impl Deployment {
         let size = fs::metadata(&path).map_or(0, |it| it.len());
         let known = before.and_then(|it| it.origin).filter(|(_, it)| is_alike(*it, size));
         let wishes = known.map_or(settings.tower.wishes(), |(plan, _)| plan.into());
-        let Crew { towers, plan } = Crew::gather(&path, &settings.tower.options(), wishes)?;
+        let Crew { towers, plan } = Crew::gather(&path, &settings.options(), wishes)?;
         let tower = towers[0].description().clone();
         if tower.one_at_a_time {
             tracing::warn!(

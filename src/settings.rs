@@ -14,7 +14,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::keys::{Fixed, Keys, KeysError};
-use crate::model::{Device, Options};
+use crate::model::{Cuda, Device, Options};
 use crate::picture::Limits;
 use crate::score::Threshold;
 use crate::stop::Times;
@@ -44,6 +44,8 @@ pub struct Settings {
     pub cors: Cors,
     /// Which tower runs, and how.
     pub tower: TowerSettings,
+    /// What matters only where a GPU runs the tower.
+    pub cuda: Cuda,
     /// Limits of a picture.
     pub picture: PictureSettings,
     /// Embeddings of pictures seen before.
@@ -280,6 +282,17 @@ impl Settings {
         }
         Ok(settings)
     }
+
+    /// Where the tower is to be run, and how where nothing is tried.
+    pub fn options(&self) -> Options {
+        let Options { largest_batch, .. } = Options::default();
+        Options {
+            device: self.tower.device,
+            threads: NonZeroUsize::new(self.tower.threads),
+            largest_batch: NonZeroUsize::new(self.tower.largest_batch).unwrap_or(largest_batch),
+            cuda: self.cuda,
+        }
+    }
 }
 
 /// `SIAMESE_SECTION__KEY`
@@ -375,16 +388,6 @@ impl TowerSettings {
     /// How often to look whether the file is another, if at all.
     pub fn watch(&self) -> Option<Duration> {
         Some(self.watch_ms).filter(|it| 0 < *it).map(Duration::from_millis)
-    }
-
-    /// Where it is to be run, and how where nothing is tried.
-    pub fn options(&self) -> Options {
-        let Options { largest_batch, .. } = Options::default();
-        Options {
-            device: self.device,
-            threads: NonZeroUsize::new(self.threads),
-            largest_batch: NonZeroUsize::new(self.largest_batch).unwrap_or(largest_batch),
-        }
     }
 
     /// What a server does not have to find out.

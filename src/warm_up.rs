@@ -46,8 +46,9 @@ pub struct Plan {
 /// Beyond this, a second session costs more memory than it is worth.
 const LARGEST_COPY: u64 = 32 << 20;
 
-/// Batches that are tried.
+/// Batches that are tried, and one more on a GPU.
 const BATCHES: [usize; 3] = [1, 8, 32];
+const LARGEST_TRIED: usize = 128;
 
 /// How long each way is tried, and how often at least.
 const TRIAL: Duration = Duration::from_millis(15);
@@ -125,11 +126,16 @@ fn attempt(
     [sessions, threads]: [usize; 2],
     wishes: Wishes,
 ) -> Result<(Plan, Vec<OnnxTower>), LoadError> {
-    let batches = wishes.largest_batch.map_or(BATCHES.to_vec(), |it| vec![it.get()]);
-    let most = batches[batches.len() - 1];
+    let most = wishes.largest_batch.map_or(LARGEST_TRIED, NonZeroUsize::get);
     let mut plan = Plan { sessions, threads, largest_batch: 1, largest_tried: 1, rate: 0.0 };
     let mut towers = load(path, &plan.options(options, most), sessions)?;
-    let batches = if towers[0].description().one_at_a_time { vec![1] } else { batches };
+    let tower = towers[0].description();
+    let batches = match (tower.one_at_a_time, wishes.largest_batch, tower.provider) {
+        (true, _, _) => vec![1],
+        (false, Some(wish), _) => vec![wish.get()],
+        (false, None, Provider::Cpu) => BATCHES.to_vec(),
+        (false, None, Provider::Cuda) => [&BATCHES[..], &[LARGEST_TRIED]].concat(),
+    };
     for batch in batches {
         if 0.0 < plan.rate && PATIENCE < float(batch) / plan.rate {
             break;

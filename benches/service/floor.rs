@@ -138,7 +138,7 @@ impl Floor {
         let loaded = self.sessions.entry(threads).or_default();
         let largest_batch = NonZeroUsize::new(LARGEST).expect("32 is not 0");
         let threads = NonZeroUsize::new(threads);
-        let options = Options { device: self.device, threads, largest_batch };
+        let options = Options { device: self.device, threads, largest_batch, ..Options::default() };
         while loaded.len() < sessions {
             loaded.push(OnnxTower::load(&self.tower, &options)?);
         }

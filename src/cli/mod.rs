@@ -79,5 +79,5 @@ impl TowerArgs {
 
 /// Loads the tower that the settings name.
 fn load(settings: &Settings) -> Result<OnnxTower, Failure> {
-    Ok(OnnxTower::load(&settings.tower.file()?, &settings.tower.options())?)
+    Ok(OnnxTower::load(&settings.tower.file()?, &settings.options())?)
 }

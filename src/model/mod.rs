@@ -3,6 +3,7 @@
 //! The one module that names ONNX Runtime. Nothing here knows HTTP or batching.
 
 pub mod card;
+mod cuda;
 mod description;
 mod golden;
 mod library;
@@ -12,11 +13,13 @@ mod onnx;
 pub mod protobuf;
 mod session;
 mod sidecar;
+mod sizes;
 mod weights;
 
 use thiserror::Error;
 
 pub use card::{Card, CardError, Length};
+pub use cuda::{ConvolutionSearch, Cuda};
 pub use description::{Description, Signature};
 pub use golden::{Golden, GoldenCheck, GoldenError, GoldenPair};
 pub use library::LibraryError;

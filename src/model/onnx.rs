@@ -11,8 +11,10 @@ use sha2::{Digest, Sha256};
 
 use super::session::open;
 use super::sidecar::read_card;
+use super::sizes::Sizes;
 use super::{
-    Card, Description, Embedded, GoldenCheck, GoldenError, LoadError, Options, Tower, TowerError,
+    Card, Description, Embedded, GoldenCheck, GoldenError, LoadError, Options, Provider, Tower,
+    TowerError,
 };
 use crate::picture::{Limits, PictureError, Pixels, Preparation};
 
@@ -39,14 +41,20 @@ impl OnnxTower {
             .map(|seed| made_pixels(&card, seed))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|source| LoadError::Input { path: path.to_owned(), source })?;
-        let mut network = Network { session, card, input: Vec::new(), width: 0, largest_batch: 1 };
+        let sizes = Sizes::any(1);
+        let mut network = Network { session, card, input: Vec::new(), width: 0, sizes };
         let failed = |source| LoadError::Run { path: path.to_owned(), source };
         network.width = network.probe_width(&made[..1]).map_err(failed)?;
         // An export may promise any batch and yet have baked one in: two pictures tell.
         let one_at_a_time =
             !(dynamic && network.probe_width(&made).is_ok_and(|width| width == network.width));
         if !one_at_a_time {
-            network.largest_batch = options.largest_batch.get();
+            let largest = options.largest_batch.get();
+            network.sizes = match provider {
+                Provider::Cpu => Sizes::any(largest),
+                Provider::Cuda => Sizes::few(largest),
+            };
+            network.warm(&made[0]).map_err(failed)?;
         }
         let golden = prove(&mut network, made)
             .map_err(|source| LoadError::Golden { path: path.to_owned(), source })?;
@@ -90,19 +98,21 @@ struct Network {
     /// The input of a run of several, kept so that a run allocates nothing for it.
     input: Vec<f32>,
     width: usize,
-    largest_batch: usize,
+    sizes: Sizes,
 }
 
 impl Network {
     fn embed(&mut self, pictures: &[Pixels]) -> Result<Vec<Embedded>, TowerError> {
         let (card, width) = (self.card.clone(), self.width);
         let mut embedded = Vec::with_capacity(pictures.len());
-        for batch in pictures.chunks(self.largest_batch) {
-            self.run(batch, |shape, values| {
-                if *shape != [as_dimension(batch.len()), as_dimension(width)] {
-                    return Err(shape_error(batch.len(), width, shape));
+        for batch in pictures.chunks(self.sizes.largest()) {
+            let size = self.sizes.of(batch.len());
+            self.run(batch, size, |shape, values| {
+                if *shape != [size, width].map(as_dimension) {
+                    return Err(shape_error(size, width, shape));
                 }
-                embedded.extend(values.chunks_exact(width).map(|it| card.embedding(it)));
+                let rows = values.chunks_exact(width).take(batch.len());
+                embedded.extend(rows.map(|it| card.embedding(it)));
                 Ok(())
             })?;
         }
@@ -110,7 +120,7 @@ impl Network {
     }
 
     fn probe_width(&mut self, pictures: &[Pixels]) -> Result<usize, TowerError> {
-        self.run(pictures, |shape, values| {
+        self.run(pictures, pictures.len(), |shape, values| {
             let width = values.len() / pictures.len();
             if 0 < width && *shape == [pictures.len(), width].map(as_dimension) {
                 Ok(width)
@@ -120,22 +130,34 @@ impl Network {
         })
     }
 
+    /// Runs each size once, so that no request waits for its plans.
+    fn warm(&mut self, picture: &Pixels) -> Result<(), TowerError> {
+        for size in self.sizes.to_warm() {
+            self.embed(&vec![picture.clone(); size])?;
+        }
+        Ok(())
+    }
+
+    /// Runs pictures and, up to `size`, nothing beside them.
     fn run<T>(
         &mut self,
         pictures: &[Pixels],
+        size: usize,
         read: impl FnOnce(&[i64], &[f32]) -> Result<T, TowerError>,
     ) -> Result<T, TowerError> {
-        let input = if let [alone] = pictures {
-            alone.values()
-        } else {
-            self.input.clear();
-            for pixels in pictures {
-                self.input.extend_from_slice(pixels.values());
-            }
-            &self.input
-        };
         let [channels, height, width] = self.card.preparation.shape();
-        let shape = [pictures.len(), channels, height, width];
+        let shape = [size, channels, height, width];
+        let input = match pictures {
+            [alone] if size == 1 => alone.values(),
+            _ => {
+                self.input.clear();
+                for pixels in pictures {
+                    self.input.extend_from_slice(pixels.values());
+                }
+                self.input.resize(shape.iter().product(), 0.0);
+                &self.input
+            }
+        };
         let tensor = TensorRef::from_array_view((shape, input));
         let outputs = self
             .session
@@ -224,4 +246,30 @@ fn made_pixels(card: &Card, seed: u32) -> Result<Pixels, PictureError> {
         |row: u32, column: u32| (row * (7 + 4 * seed) + column * (5 + 6 * seed)).to_le_bytes()[0];
     upload.extend((0..height).flat_map(|row| (0..width).map(move |column| byte(row, column))));
     card.preparation.prepare(&upload, &Limits::default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_is_filled_up_gives_what_one_of_its_own_size_gives() {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/faces.onnx");
+        let options = Options { device: super::super::Device::Cpu, ..Options::default() };
+        let mut network = OnnxTower::load(&shipped, &options).expect("a tower").network;
+        let card = network.card.clone();
+        let pictures: Vec<Pixels> =
+            (0..11).map(|seed| made_pixels(&card, seed).expect("pixels")).collect();
+        for pictures in [&pictures[..], &pictures[..1], &pictures[..5]] {
+            network.sizes = Sizes::any(8);
+            let own = network.embed(pictures).expect("a run");
+            network.sizes = Sizes::few(8);
+            let filled = network.embed(pictures).expect("a run");
+            assert_eq!(own.len(), filled.len());
+            for (own, filled) in own.iter().zip(&filled) {
+                let [own, filled] = [own, filled].map(|it| it.as_ref().expect("finite"));
+                assert!(own.distance(filled).get() < 1e-5);
+            }
+        }
+    }
 }

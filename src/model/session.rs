@@ -5,13 +5,12 @@ use std::path::Path;
 use std::str::FromStr;
 
 use ort::environment::Environment;
-use ort::ep;
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{LoadError, library};
+use super::{Cuda, LoadError, library};
 
 /// How a tower is to be run.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +21,8 @@ pub struct Options {
     pub threads: Option<NonZeroUsize>,
     /// The most pictures in one run.
     pub largest_batch: NonZeroUsize,
+    /// What matters only on a GPU.
+    pub cuda: Cuda,
 }
 
 /// What the operator asks for.
@@ -56,7 +57,7 @@ pub struct UnknownDevice;
 impl Default for Options {
     fn default() -> Self {
         let largest_batch = NonZeroUsize::new(32).expect("32 is not 0");
-        Self { device: Device::default(), threads: None, largest_batch }
+        Self { device: Device::default(), threads: None, largest_batch, cuda: Cuda::default() }
     }
 }
 
@@ -131,12 +132,7 @@ fn session(
         // A waiting tower leaves its cores to the decoders.
         .with_intra_op_spinning(false)?;
     if provider == Provider::Cuda {
-        // Without these, a failure is silent, and every new shape stalls on an exhaustive search.
-        let cuda = ep::CUDA::default()
-            .with_conv_algorithm_search(ep::cuda::ConvAlgorithmSearch::Heuristic)
-            .build()
-            .error_on_failure();
-        builder = builder.with_execution_providers([cuda])?;
+        builder = builder.with_execution_providers([options.cuda.provider()])?;
     }
     builder.commit_from_file(path)
 }

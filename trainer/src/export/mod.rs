@@ -10,7 +10,6 @@ pub mod int8;
 mod proto;
 
 use std::io;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
@@ -131,11 +130,7 @@ fn encode(network: &Network, card: &Card) -> Vec<u8> {
 }
 
 fn load(file: &NamedTempFile) -> Result<OnnxTower, ExportError> {
-    let options = Options {
-        device: model::Device::Cpu,
-        threads: None,
-        largest_batch: const { NonZeroUsize::new(32).expect("not zero") },
-    };
+    let options = Options { device: model::Device::Cpu, ..Options::default() };
     OnnxTower::load(file.path(), &options).map_err(ExportError::Load)
 }
 

@@ -1,0 +1,189 @@
+"""Holds a machine with an NVIDIA GPU to what is promised of it, in one call: `python3 scripts/check_gpu.py [TOWER...]`.
+
+For each tower, by default the shipped one: that its golden pairs hold on the GPU; that GPU and CPU agree on the
+distances of real pictures; that what serves says it is the GPU; that no batch size stalls; that memory stays flat under
+mixed work; and what rate it reaches, whole service over HTTP from JPEG, by the benchmark. Exits 1 where anything does
+not hold. `--device cpu` makes the same run without a GPU, to try this script.
+
+Needs Rust, a driver, and Python's pip, which brings ONNX Runtime's library for GPUs with its CUDA and cuDNN libraries
+into target/gpu; nothing is brought where ORT_DYLIB_PATH names a library.
+"""
+
+import argparse
+import json
+import math
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PROGRAM = ROOT / "target/release/siamese"
+FACES = sorted((ROOT / "tests/fixtures/faces").glob("*.jpg"))
+PACKAGE = "onnxruntime-gpu[cuda,cudnn]==1.31.1"
+SIZES = [*range(1, 34), 48, 63, 64]
+AGREEMENT = 1e-3  # as the golden pairs' own tolerance
+STALL = 20.0  # a run of a size that was never warmed takes hundreds of times the median
+GROWTH = 0.02  # of the memory after the first half of the mixed work
+
+failures: list[str] = []
+
+
+def check(holds: bool, what: str) -> None:
+    print(f"{'ok  ' if holds else 'FAIL'} {what}", flush=True)
+    if not holds:
+        failures.append(what)
+
+
+def library() -> None:
+    """Names ONNX Runtime's library for GPUs to all that is started from here."""
+    if os.environ.get("ORT_DYLIB_PATH"):
+        return
+    place = ROOT / "target/gpu"
+    if not place.is_dir():
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--only-binary=:all:", "--target"]
+        subprocess.run([*pip, str(place), PACKAGE], check=True)
+    found = next(place.glob("onnxruntime/capi/libonnxruntime.so*"))
+    beside = {str(path.parent) for path in place.glob("nvidia/**/*.so*")}
+    paths = [str(found.parent), *sorted(beside), os.environ.get("LD_LIBRARY_PATH", "")]
+    os.environ["ORT_DYLIB_PATH"] = str(found)
+    os.environ["LD_LIBRARY_PATH"] = ":".join(filter(None, paths))
+
+
+def embeddings(tower: Path, device: str) -> list[list[float]]:
+    command = [PROGRAM, "embed", *FACES, "--tower", tower, "--device", device]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    return [json.loads(line)["embedding"] for line in lines]
+
+
+def parity(tower: Path, device: str) -> None:
+    inspected = subprocess.run(
+        [PROGRAM, "inspect", tower, "--device", device], capture_output=True, text=True
+    )
+    check(inspected.returncode == 0, f"golden pairs on {device} {inspected.stderr.strip()}")
+    here, there = embeddings(tower, device), embeddings(tower, "cpu")
+    pairs = [(a, b) for a in range(len(here)) for b in range(a)]
+    off = max(
+        abs(math.dist(here[a], here[b]) - math.dist(there[a], there[b])) for a, b in pairs
+    )
+    check(off < AGREEMENT, f"{len(pairs)} distances on {device} and cpu differ by {off:.1e} at most")
+
+
+class Server:
+    def __init__(self, tower: Path, device: str) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.at = f"127.0.0.1:{free.getsockname()[1]}"
+        self.process = subprocess.Popen(
+            [PROGRAM, "serve", "--listen", self.at, "--tower", tower, "--device", device],
+            env={**os.environ, "SIAMESE_CACHE__MAX_BYTES": "0", "SIAMESE_LOG__FORMAT": "json"},
+        )
+        for _ in range(600):
+            time.sleep(0.1)
+            try:
+                self.card = json.load(urllib.request.urlopen(f"http://{self.at}/model"))
+                return
+            except OSError:
+                if self.process.poll() is not None:
+                    break
+        raise SystemExit(f"the server of {tower} does not start")
+
+    def tower_ms(self, size: int) -> float:
+        """How long the tower took for the pictures of one request, as its Server-Timing says."""
+        parts = [
+            b'--b\r\ncontent-disposition: form-data; name="image"; filename="x"\r\n\r\n'
+            + FACES[at % len(FACES)].read_bytes()
+            + b"\r\n"
+            for at in range(size)
+        ]
+        request = urllib.request.Request(
+            f"http://{self.at}/embed",
+            b"".join(parts) + b"--b--\r\n",
+            {"content-type": "multipart/form-data; boundary=b"},
+        )
+        with urllib.request.urlopen(request) as answer:
+            stages = dict(it.split(";dur=") for it in answer.headers["server-timing"].split(", "))
+        return float(stages["tower"])
+
+    def memory(self) -> dict[str, float]:
+        """MiB held by the process, and on the GPU."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        held = {"process": int(status.split("VmRSS:")[1].split()[0]) / 1024}
+        query = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
+        try:
+            used = subprocess.run(query, capture_output=True, text=True, check=True).stdout
+            held["gpu"] = float(used.split()[0])
+        except (OSError, subprocess.CalledProcessError):
+            pass
+        return held
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def serve(tower: Path, device: str, seconds: float) -> None:
+    server = Server(tower, device)
+    try:
+        card = server.card
+        expected = ("cpu", "CPUExecutionProvider") if device == "cpu" else ("gpu", "CUDAExecutionProvider")
+        runs = (card["device"], card["execution_provider"])
+        check(runs == expected, f"/model says that {' '.join(runs)} runs it")
+
+        first, usual = {}, {}
+        for size in SIZES:
+            first[size] = server.tower_ms(size)
+            usual[size] = statistics.median(server.tower_ms(size) for _ in range(9))
+        print("pictures: first run, median of nine, in ms")
+        for size in SIZES:
+            print(f"{size:>8}: {first[size]:9.3f} {usual[size]:9.3f}")
+        worst = max(SIZES, key=lambda size: first[size] / usual[size])
+        ratio = first[worst] / usual[worst]
+        check(ratio < STALL, f"no size stalls: the first run of {worst} took {ratio:.1f} medians")
+
+        halves = []
+        for _ in range(2):
+            until = time.monotonic() + seconds / 2
+            while time.monotonic() < until:
+                for size in SIZES[:: 1 + len(halves)]:
+                    server.tower_ms(size)
+            halves.append(server.memory())
+        for place, before in halves[0].items():
+            after = halves[1][place]
+            flat = after <= before * (1 + GROWTH) + 1
+            check(flat, f"memory of the {place}: {before:.0f} MiB, then {after:.0f} MiB")
+    finally:
+        server.stop()
+
+
+def rate(tower: Path, device: str) -> None:
+    command = ["cargo", "bench", "--bench", "service", "--", "--tower", tower, "--device", device]
+    for route in ("embed", "compare"):
+        subprocess.run([*command, "--only", f"closed/face/{route}"], cwd=ROOT, check=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("towers", nargs="*", type=Path, default=[ROOT / "models/faces.onnx"])
+    parser.add_argument("--device", default="require-gpu", choices=["require-gpu", "cpu"])
+    parser.add_argument("--seconds", type=float, default=60, help="of mixed work, while memory is watched")
+    parser.add_argument("--no-rate", action="store_true", help="leave out the benchmark")
+    arguments = parser.parse_args()
+    if arguments.device != "cpu":
+        library()
+    subprocess.run(["cargo", "build", "--release", "--bin", "siamese"], cwd=ROOT, check=True)
+    for tower in arguments.towers:
+        print(f"== {tower}", flush=True)
+        parity(tower, arguments.device)
+        serve(tower, arguments.device, arguments.seconds)
+        if not arguments.no_rate:
+            rate(tower, arguments.device)
+    print(f"{len(failures)} failed" if failures else "all of it holds")
+    raise SystemExit(bool(failures))
+
+
+main()
