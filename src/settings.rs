@@ -560,6 +560,8 @@ mod tests {
         refused("[tower]\nqueue = 0", &[], "queue");
         refused("[tower]\nthreshold = -1.0", &[], "threshold");
         refused("[tower]\ndevice = \"tpu\"", &[], "device");
+        refused("[cuda]\nconvolution_search = \"thorough\"", &[], "convolution_search");
+        refused("[cuda]\ndevice_id = -1", &[], "device_id");
         refused("", &[("SIAMESE_SERVER__DEADLINE_MS", "soon")], "deadline_ms");
         refused("", &[("SIAMESE_DEADLINE", "1")], "deadline");
         refused("[traces]\nendpoint = \"https://collector\"", &[], "endpoint");
