@@ -65,13 +65,13 @@ pub(super) async fn compare(
     Ok(Answer::json(&Comparison { judgement, model: on.tower.signature() }, spent))
 }
 
-type Pair = [(String, Source); 2];
+pub(super) type Pair = [(String, Source); 2];
 
 fn from_parts(parts: Vec<(&'static str, bytes::Bytes)>) -> Result<Pair, Problem> {
     pair(parts.into_iter().map(|(name, bytes)| (name, Source::Upload(bytes))))
 }
 
-fn from_json(json: Raw) -> Result<Pair, Problem> {
+pub(super) fn from_json(json: Raw) -> Result<Pair, Problem> {
     let sources = json
         .members()?
         .into_iter()

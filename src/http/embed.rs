@@ -24,7 +24,7 @@ use crate::model::Signature;
 const MODEL_DIGEST: HeaderName = HeaderName::from_static("siamese-model-digest");
 
 /// What is to be embedded.
-enum Asked {
+pub(super) enum Asked {
     One(Source),
     /// Each with its own outcome.
     Several(Vec<service::Asked>),
@@ -128,7 +128,7 @@ fn from_parts(parts: Vec<(&'static str, Bytes)>) -> Result<Asked, Problem> {
     }
 }
 
-fn from_json(json: Raw) -> Result<Asked, Problem> {
+pub(super) fn from_json(json: Raw) -> Result<Asked, Problem> {
     let mut asked = None;
     for (name, value) in json.members()? {
         let this = match (name.as_str(), value) {

@@ -14,6 +14,8 @@ mod decode;
 mod embed;
 mod error;
 mod exchange;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod linger;
 mod listen;
 mod media;

@@ -42,7 +42,7 @@ pub(super) enum Raw {
 }
 
 impl Raw {
-    fn parse(body: &[u8]) -> Result<Self, Fault> {
+    pub(super) fn parse(body: &[u8]) -> Result<Self, Fault> {
         serde_json::from_slice(body).map_err(|err| {
             let (line, column) = (err.line(), err.column());
             Fault::BodyMalformed(format!("the JSON breaks at line {line}, column {column}"))

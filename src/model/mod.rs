@@ -28,6 +28,7 @@ pub use metadata::rewrite;
 pub use onnx::OnnxTower;
 pub use protobuf::NotOnnx;
 pub use session::{Device, Options, Provider, UnknownDevice};
+pub use sidecar::values as sidecar_values;
 pub use weights::{Drift, WeightKind, Weights};
 
 use crate::picture::Pixels;

@@ -29,12 +29,17 @@ pub(super) fn read_card(session: &Session, path: &Path) -> Result<Card, LoadErro
         (true, true) => {
             let text = std::fs::read_to_string(&sidecar)
                 .map_err(|source| LoadError::Unreadable { path: sidecar.clone(), source })?;
-            let table: toml::Table = toml::from_str(&text)
+            let values = values(&text)
                 .map_err(|source| LoadError::Sidecar { sidecar: sidecar.clone(), source })?;
-            let values = table.into_iter().map(|(key, value)| (key, as_text(value))).collect();
             Card::parse(&values, &stem).map_err(|source| LoadError::Card { path: sidecar, source })
         }
     }
+}
+
+/// A sidecar's keys and values, as metadata would hold them.
+pub fn values(text: &str) -> Result<BTreeMap<String, String>, toml::de::Error> {
+    let table: toml::Table = toml::from_str(text)?;
+    Ok(table.into_iter().map(|(key, value)| (key, as_text(value))).collect())
 }
 
 /// A sidecar's value as the text that metadata would hold.

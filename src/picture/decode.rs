@@ -8,12 +8,15 @@ use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 
 use super::fit::Target;
 use super::samples::{Picture, Samples};
-use super::{PictureError, gif, jpeg};
+use super::{PictureError, gif, jpeg, webp};
 
 /// The longest side of a picture, whatever its area: what JPEG can express.
 ///
 /// Resizing keeps an intermediate picture as long as the upload, so area alone bounds nothing.
 const MAX_SIDE: u32 = 65_535;
+
+/// What the decoder of PNG may inflate beside the pixels, which it does not count, in bytes: a colour profile, above all.
+const PNG_BESIDE: u64 = 4 << 20;
 
 /// What decoding one upload may cost at most. Both are told from the header, before decoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +67,15 @@ fn decode_as(format: ImageFormat, upload: &[u8], limits: &Limits) -> Result<Pict
     decoder_limits.max_image_height = Some(MAX_SIDE);
     decoder_limits.max_alloc = Some(limits.max_memory);
 
+    let mut _alone = None;
+    match format {
+        ImageFormat::Png => {
+            let most = PNG_BESIDE.saturating_add(upload.len() as u64).min(limits.max_memory);
+            decoder_limits.max_alloc = Some(most);
+        }
+        ImageFormat::WebP => _alone = webp::check(upload, limits)?,
+        _ => {}
+    }
     let mut reader = ImageReader::with_format(Cursor::new(upload), format);
     reader.limits(decoder_limits);
     let mut decoder = reader.into_decoder()?;
@@ -82,10 +94,17 @@ fn check(
 ) -> Result<(), PictureError> {
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width) * u64::from(height);
-    // Lossy WebP keeps its planes beside its output, and an animated one a canvas of four
-    // channels.
-    let beside = if format == ImageFormat::WebP { pixels.saturating_mul(6) } else { 0 };
-    let memory = decoder.total_bytes().saturating_add(beside);
+    let output = decoder.total_bytes();
+    let colour = decoder.color_type();
+    let beside = match format {
+        // Lossy WebP keeps its planes beside its output, and an animated one a canvas of four
+        // channels.
+        ImageFormat::WebP => pixels.saturating_mul(6),
+        // Samples of 16 bits are brought to 8 in a second place.
+        _ if 1 < colour.bytes_per_pixel() / colour.channel_count() => output / 2,
+        _ => 0,
+    };
+    let memory = output.saturating_add(beside);
     if pixels == 0 {
         return Err(no_pixels(format));
     }

@@ -19,6 +19,7 @@ mod preparation;
 mod resize;
 mod samples;
 mod side;
+mod webp;
 
 pub use colour::Colour;
 pub use decode::Limits;

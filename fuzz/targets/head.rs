@@ -1,0 +1,22 @@
+//! Any bytes as what stands in a request's head: its query, its media type, what it accepts, its deadline.
+
+#![no_main]
+
+use std::time::Duration;
+
+use libfuzzer_sys::fuzz_target;
+use siamese::http::fuzzing::head;
+
+fuzz_target!(|data: &[u8]| {
+    let most = Duration::from_secs(10);
+    for answer in head(data, most) {
+        match answer {
+            Ok(deadline) => assert!(deadline <= most),
+            Err(code) => assert!(
+                ["body_malformed", "media_type_unsupported", "not_acceptable", "query_invalid"]
+                    .contains(&code),
+                "{code}"
+            ),
+        }
+    }
+});

@@ -1,0 +1,79 @@
+//! What a WebP claims, as far as its decoder believes a claim.
+//!
+//! The decoder makes room for a frame, and for EXIF, as large as each says it is, before it holds the one
+//! against the picture's size and the other against the bytes that are there. Lossless data may bring tables of
+//! codes without a limit: 4 MB of them become 1.3 GiB, whatever the picture's size.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::{Limits, PictureError};
+
+/// What stands before the first chunk: `RIFF`, a length, `WEBP`.
+const FILE_HEADER: usize = 12;
+
+/// What stands in an animation's frame before its own chunks.
+const FRAME_HEADER: usize = 16;
+
+/// How long lossless data may be to be decoded beside other such data, in bytes.
+const SHORT: usize = 64 << 10;
+
+/// Held while long lossless data are decoded.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// A part of the file.
+struct Chunk<'a> {
+    name: &'a [u8],
+    /// How long its content is said to be.
+    length: usize,
+    /// As much of it as is there.
+    content: &'a [u8],
+}
+
+/// Refuses frames beyond the limits, and EXIF that ends behind the upload.
+///
+/// Gives what is to be held while it is decoded: of those with long lossless data one is decoded at a time.
+pub(super) fn check(
+    upload: &[u8],
+    limits: &Limits,
+) -> Result<Option<MutexGuard<'static, ()>>, PictureError> {
+    let mut lossless = 0;
+    for chunk in chunks(upload.get(FILE_HEADER..).unwrap_or_default()) {
+        lossless += chunk.check(limits)?;
+        if chunk.name == b"ANMF" {
+            for chunk in chunks(chunk.content.get(FRAME_HEADER..).unwrap_or_default()) {
+                lossless += chunk.check(limits)?;
+            }
+        }
+    }
+    Ok((SHORT < lossless).then(|| ALONE.lock().unwrap_or_else(PoisonError::into_inner)))
+}
+
+fn chunks(mut rest: &[u8]) -> impl Iterator<Item = Chunk<'_>> {
+    std::iter::from_fn(move || {
+        let (header, behind) = rest.split_at_checked(8)?;
+        let (name, length) = header.split_at(4);
+        let length = length.iter().rev().fold(0, |it, byte| it << 8 | usize::from(*byte));
+        // A content of odd length has a byte of nothing behind it.
+        rest = behind.get(length.next_multiple_of(2)..).unwrap_or_default();
+        Some(Chunk { name, length, content: &behind[..length.min(behind.len())] })
+    })
+}
+
+impl Chunk<'_> {
+    /// Tells how many bytes of it are lossless data.
+    fn check(&self, limits: &Limits) -> Result<usize, PictureError> {
+        match self.name {
+            b"VP8 " if limits.max_pixels < self.frame_pixels() => Err(PictureError::TooLarge),
+            b"EXIF" if self.content.len() < self.length => Err(PictureError::CutShort),
+            b"VP8L" | b"ALPH" => Ok(self.content.len()),
+            _ => Ok(0),
+        }
+    }
+
+    /// Of a lossy frame: three bytes of flags, three that never vary, then its sides in 14 bits each.
+    fn frame_pixels(&self) -> u64 {
+        let sides = self.content.get(6..10).unwrap_or_default();
+        let (sides, _) = sides.as_chunks::<2>();
+        sides.iter().map(|it| u64::from(u16::from_le_bytes(*it) & 0x3fff)).product()
+    }
+}
