@@ -19,13 +19,16 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::tls::Tls;
 use crate::stop::Phase;
 
 /// How long a connection that was asked to end may take to, while it has no request.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a client that has only just come has for its first request once a drain has begun: it may be on its way.
+const FIRST: Duration = Duration::from_millis(100);
 
 /// What all connections of a listener share.
 #[derive(Debug, Default)]
@@ -74,7 +77,7 @@ impl Connection {
     pub(super) async fn serve_tls(mut self, stream: TcpStream, tls: &Tls) {
         let stream = tokio::select! {
             stream = tls.accept(stream) => stream,
-            _ = self.phase.wait_for(|it| Phase::Draining <= *it) => None,
+            () = told_to_end(&mut self.phase, None) => None,
         };
         if let Some(stream) = stream {
             self.serve(stream).await;
@@ -97,6 +100,11 @@ impl Life {
             in_flight: AtomicUsize::new(0),
             answered: AtomicU64::new(0),
         })
+    }
+
+    /// Whether it has had no request so far.
+    fn is_new(&self) -> bool {
+        self.idle_since() == Some(self.begun)
     }
 
     /// Since when it has had no request; `None` while it has one.
@@ -165,7 +173,7 @@ async fn drive(
             biased;
             // A client that breaks off is no error of ours.
             _ = &mut connection => return,
-            _ = phase.wait_for(|it| Phase::Draining <= *it), if !asked_to_end => {}
+            () = told_to_end(&mut phase, Some(&life)), if !asked_to_end => {}
             () = sleep_until(due) => {
                 let patience = if asked_to_end { PATIENCE.min(idle) } else { idle };
                 due = life.idle_since().unwrap_or_else(Instant::now) + patience;
@@ -180,5 +188,13 @@ async fn drive(
         }
         connection.as_mut().graceful_shutdown();
         asked_to_end = true;
+    }
+}
+
+/// Waits for a drain, and, where there was no request yet, a little longer: to end such a connection is to refuse it.
+async fn told_to_end(phase: &mut watch::Receiver<Phase>, life: Option<&Life>) {
+    let _ = phase.wait_for(|it| Phase::Draining <= *it).await;
+    if life.is_none_or(Life::is_new) {
+        sleep(FIRST).await;
     }
 }

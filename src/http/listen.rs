@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use futures_util::FutureExt;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
@@ -54,25 +55,14 @@ pub async fn serve(
     port: Port,
     routes: Router,
     settings: &Server,
-    mut phase: watch::Receiver<Phase>,
+    phase: watch::Receiver<Phase>,
 ) -> CutOff {
     let http = Arc::new(http(settings));
     let idle = settings.idle_timeout();
     let most = u32::try_from(port.most.get()).unwrap_or(u32::MAX);
     let room = Arc::new(Semaphore::new(most as usize));
     let traffic = Arc::new(Traffic::default());
-    loop {
-        let (stream, place) = tokio::select! {
-            accepted = accept(&port.listener, &room) => accepted,
-            _ = phase.changed() => match *phase.borrow_and_update() {
-                Phase::Draining | Phase::Over => break,
-                Phase::LameDuck => {
-                    traffic.close();
-                    continue;
-                }
-                Phase::Serving => continue,
-            }
-        };
+    let begin = |stream, place| {
         let connection = Connection {
             http: http.clone(),
             routes: routes.clone(),
@@ -88,12 +78,30 @@ pub async fn serve(
             }
             drop(place);
         });
+    };
+    let mut changes = phase.clone();
+    loop {
+        tokio::select! {
+            (stream, place) = accept(&port.listener, &room) => begin(stream, place),
+            _ = changes.changed() => match *changes.borrow_and_update() {
+                Phase::Serving => {}
+                Phase::LameDuck => traffic.close(),
+                Phase::Draining | Phase::Over => {
+                    traffic.close();
+                    break;
+                }
+            }
+        }
+    }
+    // Who connected before the port closes is served too.
+    while let Some((stream, place)) = accept(&port.listener, &room).now_or_never() {
+        begin(stream, place);
     }
     drop(port);
     tokio::select! {
         // All places are free again once all connections have ended.
         _ = room.acquire_many(most) => CutOff::default(),
-        _ = phase.wait_for(|it| *it == Phase::Over) => CutOff {
+        _ = changes.wait_for(|it| *it == Phase::Over) => CutOff {
             requests: traffic.in_flight(),
             connections: most as usize - room.available_permits(),
         },

@@ -185,3 +185,18 @@ async fn what_a_drain_left_undone_is_told() {
     let cut_off = listening.ended.await.expect("no panic");
     assert_eq!(cut_off, CutOff { requests: 1, connections: 1 });
 }
+
+#[tokio::test]
+async fn who_came_before_the_port_closed_is_served() {
+    // Where the drain meets the connection is a matter of chance: waiting, let in, or read in part.
+    for _ in 0..20 {
+        let listening = Listening::start(|_| ()).await;
+        let mut stream = listening.connect().await;
+        listening.phase.send_replace(Phase::Draining);
+        stream.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
+        let mut said = String::new();
+        stream.read_to_string(&mut said).await.expect("an answer");
+        assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+        assert_eq!(listening.ended.await.expect("no panic"), CutOff::default());
+    }
+}
