@@ -11,6 +11,7 @@ mod health;
 mod hostile_pictures;
 mod keys;
 mod logs;
+mod observability;
 mod overload;
 mod pictures;
 mod process;

@@ -1,0 +1,231 @@
+//! What operators are given to watch the service by: its alerts and its dashboard speak of what it really tells.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::FutureExt;
+use serde_json::Value;
+
+use crate::app::{App, SAME, face, root};
+
+/// Labels that Prometheus adds to whatever it scrapes.
+const ADDED: [&str; 2] = ["job", "instance"];
+
+/// Series that Prometheus makes itself.
+const MADE: [&str; 1] = ["up"];
+
+/// Words of the query language that stand where a name may.
+const WORDS: [&str; 5] = ["and", "or", "unless", "offset", "bool"];
+
+/// Words that a list of labels follows.
+const GROUPING: [&str; 6] = ["by", "without", "on", "ignoring", "group_left", "group_right"];
+
+/// The names that can be asked for, each with its labels.
+struct Known(BTreeMap<String, BTreeSet<String>>);
+
+/// What an expression names.
+#[derive(Debug, Default)]
+struct Named {
+    metrics: Vec<String>,
+    /// Labels, with the metric that they select from, if any.
+    labels: Vec<(Option<String>, String)>,
+}
+
+impl Known {
+    /// Reads what a server tells once all of it has happened.
+    async fn scraped() -> Self {
+        let app = App::start();
+        let [a, b] = SAME.map(face);
+        // A client that leaves before its answer.
+        assert!(app.form("/compare", &[("a", &a), ("b", &b)]).now_or_never().is_none());
+        app.form("/compare", &[("a", &a), ("b", &b)]).await.ok();
+        app.form("/embed", &[("image", &a), ("image", b"no picture")]).await.ok();
+        Self::read(&String::from_utf8(app.get("/metrics").await.ok().body).expect("text"))
+    }
+
+    fn read(text: &str) -> Self {
+        let mut known = BTreeMap::<String, BTreeSet<String>>::new();
+        for sample in text.lines().filter(|it| !it.is_empty() && !it.starts_with('#')) {
+            let end = sample.find(['{', ' ']).expect("a value");
+            let named = Named::of(sample.rsplit_once(' ').expect("a value").0);
+            let labels = named.labels.into_iter().map(|(_, label)| label);
+            known.entry(sample[..end].to_owned()).or_default().extend(labels);
+        }
+        known.extend(MADE.map(|it| (it.to_owned(), BTreeSet::new())));
+        Self(known)
+    }
+
+    fn has_label(&self, metric: Option<&str>, label: &str) -> bool {
+        let of = |it: &str| self.0.get(it).is_some_and(|it| it.contains(label));
+        ADDED.contains(&label) || metric.map_or_else(|| self.0.keys().any(|it| of(it)), of)
+    }
+
+    /// What an expression names that is not there.
+    fn missing(&self, expression: &str) -> Vec<String> {
+        let Named { metrics, labels } = Named::of(expression);
+        assert!(!metrics.is_empty(), "nothing is read from {expression}");
+        let metrics = metrics.into_iter().filter(|it| !self.0.contains_key(it));
+        let labels = labels.into_iter().filter(|(of, it)| !self.has_label(of.as_deref(), it));
+        metrics.chain(labels.map(|(of, it)| format!("{it} of {of:?}"))).collect()
+    }
+
+    #[track_caller]
+    fn check(&self, expression: &str) {
+        let missing = self.missing(expression);
+        assert!(missing.is_empty(), "{missing:?} in {expression}");
+    }
+
+    /// Checks the labels that a text for people fills in, as `{{digest}}` or `{{ $labels.digest }}`.
+    #[track_caller]
+    fn check_text(&self, text: &str) {
+        for hole in text.split("{{").skip(1) {
+            let (hole, _) = hole.split_once("}}").expect("an end");
+            let hole = hole.trim();
+            let label = hole.strip_prefix("$labels.").unwrap_or(hole);
+            let value = hole.split(' ').next() == Some("$value");
+            assert!(value || self.has_label(None, label), "{label} in {text}");
+        }
+    }
+}
+
+impl Named {
+    fn of(expression: &str) -> Self {
+        let mut named = Self::default();
+        let mut rest = expression;
+        while let Some(first) = rest.chars().next() {
+            let word = |it: char| it.is_alphanumeric() || "_:".contains(it);
+            let length = rest.find(|it| !word(it)).unwrap_or(rest.len());
+            if length == 0 {
+                rest = match first {
+                    '[' => after(rest, ']'),
+                    '"' => after(&rest[1..], '"'),
+                    '$' => rest[1..].trim_start_matches(word),
+                    _ => &rest[first.len_utf8()..],
+                };
+                continue;
+            }
+            let name = &rest[..length];
+            rest = rest[length..].trim_start();
+            if first.is_ascii_digit() || WORDS.contains(&name) {
+                continue;
+            }
+            if GROUPING.contains(&name) {
+                let labels = rest.strip_prefix('(').expect("labels");
+                let (labels, after) = labels.split_once(')').expect("an end of labels");
+                let labels = labels.split(',').map(str::trim).filter(|it| !it.is_empty());
+                named.labels.extend(labels.map(|it| (None, it.to_owned())));
+                rest = after;
+            } else if !["(", "by ", "without "].iter().any(|it| rest.starts_with(it)) {
+                named.metrics.push(name.to_owned());
+                if rest.starts_with('{') {
+                    rest = named.select(name, &rest[1..]);
+                }
+            }
+        }
+        named
+    }
+
+    /// Reads labels and their values up to the closing brace; gives what follows.
+    fn select<'a>(&mut self, metric: &str, mut rest: &'a str) -> &'a str {
+        loop {
+            rest = rest.trim_start_matches([' ', ',', '\n']);
+            if let Some(rest) = rest.strip_prefix('}') {
+                return rest;
+            }
+            let end = rest.find(['=', '!']).expect("a comparison");
+            self.labels.push((Some(metric.to_owned()), rest[..end].trim().to_owned()));
+            rest = after(after(rest, '"'), '"');
+        }
+    }
+}
+
+/// What follows a character.
+fn after(text: &str, end: char) -> &str {
+    text.split_once(end).unwrap_or_else(|| panic!("{end} in {text}")).1
+}
+
+/// All values of a key, however deep.
+fn all<'a>(value: &'a Value, key: &str, found: &mut Vec<&'a str>) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                match value {
+                    Value::String(text) if name == key => found.push(text),
+                    value => all(value, key, found),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|it| all(it, key, found)),
+        _ => {}
+    }
+}
+
+fn texts<'a>(value: &'a Value, key: &str) -> Vec<&'a str> {
+    let mut found = Vec::new();
+    all(value, key, &mut found);
+    found
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|err| panic!("{path}: {err}"))
+}
+
+#[tokio::test]
+async fn alerts_and_dashboard_speak_of_what_is_told() {
+    let mut known = Known::scraped().await;
+    let alerts: Value =
+        serde_norway::from_str(&read("deploy/prometheus/alerts.yml")).expect("YAML");
+    known.0.extend(texts(&alerts, "record").into_iter().map(|it| {
+        let labels = ["code", "digest"].map(str::to_owned);
+        (it.to_owned(), labels.into())
+    }));
+    let rules = texts(&alerts, "expr");
+    assert!(20 < rules.len());
+    for it in rules {
+        known.check(it);
+    }
+    let advice = [texts(&alerts, "summary"), texts(&alerts, "action")].concat();
+    assert_eq!(advice.len(), 2 * texts(&alerts, "alert").len(), "each alert says what to do");
+    for it in advice {
+        known.check_text(it);
+    }
+
+    let dashboard: Value =
+        serde_json::from_str(&read("deploy/grafana/siamese.json")).expect("JSON");
+    let panels = texts(&dashboard, "expr");
+    assert!(40 < panels.len());
+    for it in panels {
+        known.check(it);
+    }
+    for it in texts(&dashboard, "legendFormat") {
+        known.check_text(it);
+    }
+    for variable in texts(&dashboard, "definition") {
+        let inner = variable.strip_prefix("label_values(").and_then(|it| it.strip_suffix(')'));
+        let (metric, label) = inner.and_then(|it| it.rsplit_once(", ")).expect("label_values");
+        known.check(metric);
+        assert!(known.has_label(None, label), "{variable}");
+    }
+}
+
+#[test]
+fn what_is_not_told_is_found() {
+    let known = Known::read("# HELP a_total A.\na_total{kind=\"x}\",other=\"{\"} 1\nb 2\n");
+    for good in [
+        "sum by (kind, instance) (rate(a_total{kind=~\"x|y\", job=\"z\"}[$__rate_interval])) > 0.5",
+        "b / on (job) group_left () a_total and b offset 5m > bool 1e3",
+        "absent(up{job=\"{\"})",
+    ] {
+        known.check(good);
+    }
+    for (bad, what) in [
+        ("rate(c_total[5m])", "c_total"),
+        ("a_total{nothing=\"x\"}", "nothing"),
+        ("b{kind=\"x\"}", "kind"),
+        ("sum by (nothing) (a_total)", "nothing"),
+        ("a_total / on (nothing) b", "nothing"),
+        ("b + a", "a"),
+    ] {
+        let missing = known.missing(bad);
+        assert!(matches!(&missing[..], [one] if one.starts_with(what)), "{missing:?} in {bad}");
+    }
+}
