@@ -29,6 +29,12 @@ pub(crate) struct Arguments {
     /// How long twice the server's capacity is offered.
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = positive)]
     overload_seconds: f64,
+    /// Also soaks the server in mixed work, and watches its memory: for so long.
+    #[arg(long, value_name = "SECONDS", value_parser = positive)]
+    soak_seconds: Option<f64>,
+    /// Where to draw its memory, as SVG.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) soak_picture: Option<PathBuf>,
     /// Only what has this in its name, such as closed/face/compare/32.
     #[arg(long, value_name = "NAME", default_value = "")]
     only: String,
@@ -61,6 +67,11 @@ impl Arguments {
     /// How long the server is asked for more than it can do.
     pub(crate) fn overload(&self) -> Duration {
         Duration::from_secs_f64(self.overload_seconds)
+    }
+
+    /// How long the server is soaked, if at all.
+    pub(crate) fn soak(&self) -> Option<Duration> {
+        self.soak_seconds.filter(|_| self.wants("soak")).map(Duration::from_secs_f64)
     }
 
     /// Shares of the capacity that are offered.

@@ -4,6 +4,7 @@
 //! program that cargo builds beside this, with the release profile; `--server` names another.
 
 mod arguments;
+mod chart;
 mod closed;
 mod connection;
 mod floor;
@@ -15,6 +16,7 @@ mod pictures;
 mod process;
 mod request;
 mod server;
+mod soak;
 mod start;
 mod statistics;
 mod stream;
@@ -86,9 +88,10 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     stream::measure(&mut bench)?;
     start::measure(&mut bench)?;
     generator::measure(&mut bench)?;
+    soak::measure(&mut bench)?;
     let Bench { answers, failures, rows, .. } = bench;
     if rows == 0 {
-        return Err("--only names nothing; there is closed/KIND/ROUTE/CONNECTIONS, open/KIND, stream/KIND, start and generator, \
+        return Err("--only names nothing; there is closed/KIND/ROUTE/CONNECTIONS, open/KIND, stream/KIND, start, generator and, with --soak-seconds, soak, \
              where KIND is face, vga or 12mp and ROUTE is compare or embed".into());
     }
     machine.describe(&bench);

@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::tls::Tls;
 use crate::stop::Phase;
 
-/// How long a connection that idled and was asked to end may take to, while it has no request.
+/// How long a connection that was asked to end may take to, while it has no request.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a client that has only just come has for its first request once a drain has begun: it may be on its way.
@@ -167,8 +167,7 @@ async fn drive(
 ) {
     let mut connection = pin!(connection);
     let mut asked_to_end = false;
-    let mut patience = idle;
-    let mut due = life.begun + patience;
+    let mut due = life.begun + idle;
     loop {
         tokio::select! {
             biased;
@@ -176,6 +175,7 @@ async fn drive(
             _ = &mut connection => return,
             () = told_to_end(&mut phase, Some(&life)), if !asked_to_end => {}
             () = sleep_until(due) => {
+                let patience = if asked_to_end { PATIENCE.min(idle) } else { idle };
                 due = life.idle_since().unwrap_or_else(Instant::now) + patience;
                 if Instant::now() < due {
                     continue;
@@ -183,8 +183,7 @@ async fn drive(
                 if asked_to_end {
                     return;
                 }
-                patience = PATIENCE.min(idle);
-                due = Instant::now() + patience;
+                due = Instant::now() + PATIENCE.min(idle);
             }
         }
         connection.as_mut().graceful_shutdown();
