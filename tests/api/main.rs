@@ -6,6 +6,7 @@ mod browsers;
 mod command_line;
 mod compare;
 mod connections;
+mod documents;
 mod embed;
 mod health;
 mod hostile_pictures;
