@@ -17,7 +17,9 @@ pub fn start(format: LogFormat, level: &str) {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false);
+        .with_target(false)
+        // It would be told on standard error, which is what has failed: and panic there.
+        .log_internal_errors(false);
     match format {
         LogFormat::Text => log.init(),
         // The one span is the request's: a list of spans would tell it twice.

@@ -7,6 +7,7 @@ mod files;
 mod inspect;
 mod serve;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -63,7 +64,8 @@ impl Cli {
         match outcome {
             Ok(outcome) => outcome.into(),
             Err(failure) => {
-                eprintln!("siamese: {failure}");
+                // Where nobody reads it, the exit code still tells.
+                let _ = writeln!(std::io::stderr(), "siamese: {failure}");
                 failure.into()
             }
         }

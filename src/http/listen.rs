@@ -83,11 +83,12 @@ pub async fn serve(
     loop {
         tokio::select! {
             (stream, place) = accept(&port.listener, &room) => begin(stream, place),
-            _ = changes.changed() => match *changes.borrow_and_update() {
-                Phase::Serving => {}
-                Phase::LameDuck => traffic.close(),
-                Phase::Draining | Phase::Over => {
+            told = changes.changed() => {
+                let phase = told.map_or(Phase::Over, |()| *changes.borrow_and_update());
+                if phase != Phase::Serving {
                     traffic.close();
+                }
+                if Phase::Draining <= phase {
                     break;
                 }
             }

@@ -102,6 +102,17 @@ fn the_drain_has_an_end() {
 }
 
 #[test]
+fn a_log_that_nobody_takes_stops_neither_work_nor_a_stop() {
+    let mut server = Server::with(&AT_ONCE);
+    server.turn_away();
+    assert!(server.post("/embed", "text/plain", b"", "").starts_with("HTTP/1.1 415"));
+    server.signal("HUP");
+    while !server.get("/metrics").contains(r#"siamese_swaps_total{outcome="ok"} 1"#) {}
+    server.terminate();
+    assert_eq!(server.child.wait().expect("an end").code(), Some(0));
+}
+
+#[test]
 fn a_refusal_reaches_a_client_that_is_still_sending() {
     let server = Server::start();
     let body = vec![0; 5_000_000];

@@ -14,7 +14,7 @@ pub(crate) struct Server {
     pub(crate) listen: SocketAddr,
     /// The port for health and metrics, where it has one.
     pub(crate) admin: Option<SocketAddr>,
-    log: BufReader<std::process::ChildStderr>,
+    log: Option<BufReader<std::process::ChildStderr>>,
 }
 
 impl Server {
@@ -34,7 +34,7 @@ impl Server {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program");
-        let log = BufReader::new(child.stderr.take().expect("a pipe"));
+        let log = child.stderr.take().map(BufReader::new);
         // Owned before anything can fail, so that it is never left behind.
         let mut server = Self { child, listen: SocketAddr::from(([0; 4], 0)), admin: None, log };
         while server.listen.port() == 0 {
@@ -50,7 +50,8 @@ impl Server {
     /// The next line of its log.
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
-        assert_ne!(self.log.read_line(&mut line).expect("a log"), 0, "it has ended");
+        let log = self.log.as_mut().expect("it is read");
+        assert_ne!(log.read_line(&mut line).expect("a log"), 0, "it has ended");
         line
     }
 
@@ -81,8 +82,13 @@ impl Server {
     pub(crate) fn end(mut self) -> String {
         self.signal("INT");
         let mut rest = String::new();
-        self.log.read_to_string(&mut rest).expect("a log");
+        self.log.as_mut().expect("it is read").read_to_string(&mut rest).expect("a log");
         rest
+    }
+
+    /// Reads its log no more: who writes to it fails.
+    pub(crate) fn turn_away(&mut self) {
+        self.log = None;
     }
 
     pub(crate) fn terminate(&self) {
