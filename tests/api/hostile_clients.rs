@@ -1,0 +1,214 @@
+//! Clients that no server should have: what they send on a bare socket, and how slowly.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+
+use crate::server::{Server, answer};
+
+/// Longer than anything here takes; whoever waits so long waits for ever.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Soon enough for a test, and late enough for a busy machine.
+const SOON: [(&str, &str); 2] =
+    [("SIAMESE_SERVER__BODY_TIMEOUT_MS", "300"), ("SIAMESE_SERVER__IDLE_TIMEOUT_MS", "300")];
+
+/// All that comes until the connection ends, which it must.
+fn until_the_end(stream: &mut TcpStream) -> String {
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let mut said = Vec::new();
+    match stream.read_to_end(&mut said) {
+        Err(err) if matches!(err.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+            panic!("the connection is held: {:?}", String::from_utf8_lossy(&said))
+        }
+        // It may be reset, as what it sent is left unread.
+        _ => String::from_utf8_lossy(&said).into_owned(),
+    }
+}
+
+/// Sends bytes and no more, and gives what comes until the end.
+fn send(server: &Server, bytes: &[u8]) -> String {
+    let mut stream = server.connect();
+    let _ = stream.write_all(bytes);
+    let _ = stream.shutdown(Shutdown::Write);
+    until_the_end(&mut stream)
+}
+
+fn is_refused(said: &str) -> bool {
+    said.is_empty() || said.starts_with("HTTP/1.1 4")
+}
+
+/// Requests that two servers might read as two different ones, or that have no end.
+fn smuggled() -> Vec<Vec<u8>> {
+    let long = "x".repeat(100 << 10);
+    let many = "x: y\r\n".repeat(5000);
+    [
+        "POST /embed HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab",
+        "POST /embed HTTP/1.1\r\nhost: x\r\ncontent-length: 1, 2\r\n\r\nab",
+        "POST /embed HTTP/1.1\r\nhost: x\r\ncontent-length: +1\r\n\r\na",
+        "POST /embed HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\na",
+        "POST /embed HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999999999999999\r\n\r\na",
+        "POST /embed HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        "POST /embed HTTP/1.1\r\nhost: x\r\ntransfer-encoding: xchunked\r\n\r\n0\r\n\r\n",
+        "POST /embed HTTP/1.0\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        "POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ntransfer-encoding: chunked\r\n\r\n\
+         ffffffffffffffffff\r\n",
+        "GET /livez HTTP/1.1\r\nhost : x\r\n\r\n",
+        "GET /livez HTTP/1.1\r\n host: x\r\n\r\n",
+        "GET /livez HTTP/1.1\r\nhost: x\r\nx: a\r\n b\r\n\r\n",
+        "GET /livez HTTP/1.1\r\nhost: x\r\nx: \0\r\n\r\n",
+        "GET /livez HTTP/9.9\r\nhost: x\r\n\r\n",
+        "GET  /livez HTTP/1.1\r\nhost: x\r\n\r\n",
+        "GET /li vez HTTP/1.1\r\nhost: x\r\n\r\n",
+        "\0\0\0\0",
+        "\x16\x03\x01\x02\0\x01\0\x01",
+    ]
+    .into_iter()
+    .map(str::to_owned)
+    .chain([
+        format!("GET /{long} HTTP/1.1\r\nhost: x\r\n\r\n"),
+        format!("GET /livez HTTP/1.1\r\nhost: x\r\nx: {long}\r\n\r\n"),
+        format!("GET /livez HTTP/1.1\r\nhost: x\r\n{many}\r\n"),
+        // A chunk's extension, and a trailer, without end.
+        format!(
+            "POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ntransfer-encoding: chunked\r\n\r\n1;{long}\r\na\r\n0\r\n\r\n"
+        ),
+        format!(
+            "POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\nx: {long}\r\n\r\n"
+        ),
+    ])
+    .map(String::into_bytes)
+    .collect()
+}
+
+#[test]
+fn heads_that_can_be_read_two_ways_are_refused() {
+    let server = Server::with(&SOON);
+    for request in smuggled() {
+        let said = send(&server, &request);
+        let shown = String::from_utf8_lossy(&request[..request.len().min(200)]).into_owned();
+        assert!(is_refused(&said), "{shown:?}: {said}");
+    }
+    assert!(server.get("/livez").starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn of_a_body_with_two_lengths_nothing_is_read_as_another_request() {
+    let server = Server::with(&SOON);
+    let hidden = "GET /model HTTP/1.1\r\nhost: x\r\n\r\n";
+    let said = send(
+        &server,
+        format!(
+            "POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: {}\r\n\
+             transfer-encoding: chunked\r\n\r\n{:x}\r\n{hidden}\r\n0\r\n\r\n",
+            4,
+            hidden.len()
+        )
+        .as_bytes(),
+    );
+    assert!(is_refused(&said) && said.matches("HTTP/1.1 ").count() <= 1, "{said}");
+}
+
+#[test]
+fn bytes_that_are_nearly_a_request_end_their_connection_alone() {
+    const WORDS: [&str; 8] = [
+        "content-length: 7\r\n",
+        "transfer-encoding: chunked\r\n",
+        "expect: 100-continue\r\n",
+        "upgrade: h2c\r\nconnection: upgrade\r\n",
+        "connection: keep-alive, close\r\n",
+        "\r\n\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "GET / HTTP/1.1\r\n",
+    ];
+    let server = Server::with(&SOON);
+    for seed in 0..300 {
+        let mut rng = Rng::with_seed(seed);
+        let mut request = b"POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\n\
+             content-length: 5\r\n\r\n12345GET /livez HTTP/1.1\r\nhost: x\r\n\r\n"
+            .to_vec();
+        for _ in 0..=rng.usize(..4) {
+            let at = rng.usize(..request.len());
+            match rng.u8(..3) {
+                0 => request[at] = rng.u8(..),
+                1 => request.truncate(at + 1),
+                _ => drop(request.splice(at..at, WORDS[rng.usize(..8)].bytes())),
+            }
+        }
+        let said = send(&server, &request);
+        let begins = said.is_empty() || said.starts_with("HTTP/1.") || said.starts_with('\0');
+        assert!(begins && !said.contains(" 500 "), "{seed}: {said}");
+    }
+    assert!(server.get("/livez").starts_with("HTTP/1.1 200"));
+}
+
+/// Sends a byte now and then, as long as it is let.
+fn drip(stream: &mut TcpStream) -> String {
+    stream.set_read_timeout(Some(Duration::from_millis(20))).expect("a timeout");
+    let begun = Instant::now();
+    let mut first = [0];
+    while begun.elapsed() < PATIENCE {
+        let _ = stream.write_all(b"x");
+        match stream.read(&mut first) {
+            Err(err) if matches!(err.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Ok(1) => return format!("{}{}", char::from(first[0]), until_the_end(stream)),
+            _ => return String::new(),
+        }
+    }
+    panic!("it is let for ever")
+}
+
+#[test]
+fn a_body_that_drips_is_408() {
+    let server = Server::with(&SOON);
+    let mut stream = server.connect();
+    let head = "POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: 99999\r\n\r\n";
+    stream.write_all(head.as_bytes()).expect("sent");
+    let said = drip(&mut stream);
+    assert!(said.starts_with("HTTP/1.1 408") && said.contains("body_timeout"), "{said}");
+}
+
+#[test]
+fn a_head_that_drips_is_let_go() {
+    let server = Server::with(&SOON);
+    let mut stream = server.connect();
+    stream.write_all(b"GET /livez HTTP/1.1\r\nhost: ").expect("sent");
+    let said = drip(&mut stream);
+    assert!(!said.starts_with("HTTP/1.1 2"), "{said}");
+}
+
+#[test]
+fn a_client_that_dies_in_its_body_leaves_nothing_behind() {
+    let server = Server::start();
+    let mut stream = server.connect();
+    let head = "POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: 99999\r\n\r\nxxx";
+    stream.write_all(head.as_bytes()).expect("sent");
+    while !server.get("/metrics").contains("siamese_in_flight_requests 1\n") {}
+
+    drop(stream);
+
+    while !server.get("/metrics").contains("siamese_in_flight_requests 0\n") {}
+}
+
+#[test]
+fn a_client_that_reads_no_answer_holds_no_connection_for_ever() {
+    let server = Server::with(&[SOON[0], SOON[1], ("SIAMESE_SERVER__MAX_CONNECTIONS", "1")]);
+    let mut greedy = server.connect();
+    greedy.set_write_timeout(Some(Duration::from_millis(100))).expect("a timeout");
+    // Until the answers fill all buffers, and then the requests.
+    let requests = b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1000);
+    while greedy.write(&requests).is_ok() {}
+
+    assert_eq!(answer_of_another(&server), "HTTP/1.1 200");
+}
+
+/// What another client is told, who waits for the only place.
+fn answer_of_another(server: &Server) -> String {
+    let mut other = server.connect();
+    other.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    other.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").expect("sent");
+    answer(other).chars().take(12).collect()
+}
