@@ -58,6 +58,16 @@ fn existing(path: PathBuf) -> Result<PathBuf, LibraryError> {
     if path.is_file() { Ok(path) } else { Err(LibraryError::Missing(path)) }
 }
 
+/// Keeps ONNX Runtime from gathering telemetry at all, in this process: for the start, before there are threads.
+///
+/// Official builds begin with it as they are loaded, before [`environment`] can tell them not to: nothing is sent, but a
+/// number for the machine and a database are written into the user's cache.
+#[expect(unsafe_code, reason = "the library listens to nothing else before it begins")]
+pub fn forbid_telemetry() {
+    // SAFETY: no other thread reads the environment, as there is none yet.
+    unsafe { std::env::set_var("ORT_DISABLE_TELEMETRY", "1") };
+}
+
 /// The process's one environment: made at the first call, the same ever after.
 ///
 /// Official builds send telemetry unless told not to; this one is told.
@@ -79,7 +89,6 @@ fn start(path: &Path) -> Result<Environment, LibraryError> {
         .map_err(|source| LibraryError::Unusable { path: path.to_owned(), source })?
         .with_name("siamese")
         .with_telemetry(false)
-        // What fails comes back as an error too, and is told by whoever gets it.
         // What fails comes back as an error too, and is told by whoever gets it.
         .with_logger(Arc::new(|_level, _category, _id, _place, message| {
             tracing::debug!("ONNX Runtime: {}", message.trim_end());

@@ -22,7 +22,7 @@ pub use card::{Card, CardError, Length};
 pub use cuda::{ConvolutionSearch, Cuda};
 pub use description::{Description, Signature};
 pub use golden::{Golden, GoldenCheck, GoldenError, GoldenPair};
-pub use library::LibraryError;
+pub use library::{LibraryError, forbid_telemetry};
 pub use load_error::LoadError;
 pub use metadata::rewrite;
 pub use onnx::OnnxTower;

@@ -173,7 +173,10 @@ fn a_taken_port_is_one_line_and_code_3() {
 #[cfg(target_os = "linux")]
 #[test]
 fn nothing_phones_home() {
-    let server = Server::start();
+    let home = tempfile::TempDir::new().expect("a folder");
+    let path = home.path().to_str().expect("text");
+    // An empty variable is as none, to those who look where a cache should be.
+    let server = Server::with(&[("HOME", path), ("XDG_CACHE_HOME", "")]);
     for _ in 0..20 {
         let (head, body) = request();
         let mut stream = server.connect();
@@ -196,6 +199,8 @@ fn nothing_phones_home() {
             }
         }
     }
+    let written = std::fs::read_dir(home.path()).expect("a folder").count();
+    assert_eq!(written, 0, "it keeps what it could tell in {path}");
     // Its own listener has no remote, and its clients are on the loopback.
     assert!(!remotes.is_empty());
     assert!(

@@ -27,6 +27,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    siamese::model::forbid_telemetry();
     let done = match Arguments::parse().command {
         Command::Train(train) => train.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
