@@ -28,7 +28,7 @@ use crate::stop::Phase;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a client that has only just come has for its first request once a drain has begun: it may be on its way.
-const FIRST: Duration = Duration::from_millis(100);
+const FIRST: Duration = Duration::from_millis(500);
 
 /// What all connections of a listener share.
 #[derive(Debug, Default)]

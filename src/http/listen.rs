@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use futures_util::FutureExt;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
@@ -59,7 +58,8 @@ pub async fn serve(
 ) -> CutOff {
     let http = Arc::new(http(settings));
     let idle = settings.idle_timeout();
-    let most = u32::try_from(port.most.get()).unwrap_or(u32::MAX);
+    let Port { listener, most, tls } = port;
+    let most = u32::try_from(most.get()).unwrap_or(u32::MAX);
     let room = Arc::new(Semaphore::new(most as usize));
     let traffic = Arc::new(Traffic::default());
     let begin = |stream, place| {
@@ -70,7 +70,7 @@ pub async fn serve(
             idle,
             phase: phase.clone(),
         };
-        let tls = port.tls.clone();
+        let tls = tls.clone();
         tokio::spawn(async move {
             match tls {
                 None => connection.serve(stream).await,
@@ -82,7 +82,7 @@ pub async fn serve(
     let mut changes = phase.clone();
     loop {
         tokio::select! {
-            (stream, place) = accept(&port.listener, &room) => begin(stream, place),
+            (stream, place) = accept(&listener, &room) => begin(stream, place),
             told = changes.changed() => {
                 let phase = told.map_or(Phase::Over, |()| *changes.borrow_and_update());
                 if phase != Phase::Serving {
@@ -94,11 +94,9 @@ pub async fn serve(
             }
         }
     }
-    // Who connected before the port closes is served too.
-    while let Some((stream, place)) = accept(&port.listener, &room).now_or_never() {
+    for (stream, place) in latecomers(listener, &room) {
         begin(stream, place);
     }
-    drop(port);
     tokio::select! {
         // All places are free again once all connections have ended.
         _ = room.acquire_many(most) => CutOff::default(),
@@ -152,6 +150,27 @@ async fn accept(
             }
         }
     }
+}
+
+/// Closes the port, and gives those who had connected by then, so far as there is room for them.
+///
+/// The system is asked itself: tokio knows of connections only since it last looked.
+fn latecomers(
+    listener: TcpListener,
+    room: &Arc<Semaphore>,
+) -> Vec<(TcpStream, OwnedSemaphorePermit)> {
+    let mut latecomers = Vec::new();
+    let Ok(listener) = listener.into_std() else { return latecomers };
+    while let Ok(place) = room.clone().try_acquire_owned() {
+        let Ok((stream, _)) = listener.accept() else { break };
+        let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream))
+        else {
+            continue;
+        };
+        let _ = stream.set_nodelay(true);
+        latecomers.push((stream, place));
+    }
+    latecomers
 }
 
 /// Whether a client just left before it was accepted.
