@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::files::Files;
 use super::{Failure, Outcome, TowerArgs};
-use crate::http::{self, CutOff, Port, Service, Tls, router};
+use crate::http::{self, Connections, CutOff, Port, Service, Tls, router};
 use crate::keys::Keys;
 use crate::memory;
 use crate::settings::TraceSettings;
@@ -111,9 +111,15 @@ async fn serve(
         files.add("certificate", move || tls.reload());
     }
     let files = tokio::spawn(files.follow(signals.files));
-    let port = Port { listener, most: settings.server.max_connections, tls };
+    let connections = service.metrics().connections();
+    let port = Port { listener, most: settings.server.max_connections, tls, connections };
     if let Some((listener, _)) = admin {
-        let port = Port { listener, most: ADMIN_CONNECTIONS, tls: None };
+        let port = Port {
+            listener,
+            most: ADMIN_CONNECTIONS,
+            tls: None,
+            connections: Connections::default(),
+        };
         tokio::spawn(serve_admin(port, service.clone()));
     }
     let (routes, exporting) = traced(router(service.clone(), keys), &service);

@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::connection::{Connection, Traffic};
+use super::metrics::Connections;
 use super::tls::Tls;
 use crate::settings::Server;
 use crate::stop::Phase;
@@ -47,6 +48,8 @@ pub struct Port {
     pub most: NonZeroUsize,
     /// The certificate, where TLS is spoken.
     pub tls: Option<Arc<Tls>>,
+    /// What counts them.
+    pub connections: Connections,
 }
 
 /// Serves until the stop is over, or as soon as nothing is left to drain.
@@ -58,7 +61,7 @@ pub async fn serve(
 ) -> CutOff {
     let http = Arc::new(http(settings));
     let idle = settings.idle_timeout();
-    let Port { listener, most, tls } = port;
+    let Port { listener, most, tls, connections } = port;
     let most = u32::try_from(most.get()).unwrap_or(u32::MAX);
     let room = Arc::new(Semaphore::new(most as usize));
     let traffic = Arc::new(Traffic::default());
@@ -71,12 +74,13 @@ pub async fn serve(
             phase: phase.clone(),
         };
         let tls = tls.clone();
+        let open = connections.begin();
         tokio::spawn(async move {
             match tls {
                 None => connection.serve(stream).await,
                 Some(tls) => connection.serve_tls(stream, &tls).await,
             }
-            drop(place);
+            drop((open, place));
         });
     };
     let mut changes = phase.clone();

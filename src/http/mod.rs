@@ -39,7 +39,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 
 pub use listen::{CutOff, Port, serve};
-pub use metrics::Metrics;
+pub use metrics::{Connections, Metrics};
 pub use service::Service;
 pub use tls::{Tls, TlsError};
 pub use trace::traced;

@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use siamese::http::{self, CutOff, Port};
+use siamese::http::{self, Connections, CutOff, Port};
 use siamese::settings::{Overrides, Server, Settings};
 use siamese::stop::Phase;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -38,7 +38,12 @@ impl Listening {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (sender, phase) = watch::channel(Phase::Serving);
-        let port = Port { listener, most: settings.max_connections, tls: None };
+        let port = Port {
+            listener,
+            most: settings.max_connections,
+            tls: None,
+            connections: Connections::default(),
+        };
         let routes = App::start().router;
         let ended = tokio::spawn(async move { http::serve(port, routes, &settings, phase).await });
         Self { address, phase: sender, ended }

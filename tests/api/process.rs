@@ -144,6 +144,26 @@ fn beyond_the_most_connections_one_waits_for_another_to_end() {
 }
 
 #[test]
+fn connections_are_counted_until_they_end() {
+    let server = Server::start();
+    let until = |open| {
+        // Who asks has one too.
+        let line = format!("siamese_connections_open {}\n", open + 1);
+        loop {
+            let told = server.get("/metrics");
+            if told.contains(&line) {
+                return told;
+            }
+        }
+    };
+    let two = [server.connect(), server.connect()];
+    let told = until(2);
+    assert!(!told.contains("siamese_connections_accepted_total 0\n"), "{told}");
+    drop(two);
+    until(0);
+}
+
+#[test]
 fn an_idle_connection_is_ended() {
     let server = Server::with(&[("SIAMESE_SERVER__IDLE_TIMEOUT_MS", "50")]);
     let mut idle = server.connect();

@@ -1,5 +1,6 @@
 //! What is counted.
 
+mod connections;
 mod judged;
 mod labels;
 mod now;
@@ -27,6 +28,7 @@ use labels::{
 };
 use troubles::Troubles;
 
+pub use connections::Connections;
 pub(super) use judged::Judged;
 pub(super) use labels::{Full, Route, Stage};
 pub(super) use now::Now;
@@ -52,6 +54,7 @@ pub struct Metrics {
     item_problems: Family<CodeLabel, Counter>,
     judged: AllJudged,
     troubles: Troubles,
+    connections: Connections,
     batches: Histogram,
     decode: Histogram,
     queue: Histogram,
@@ -121,6 +124,7 @@ impl Metrics {
         registry.register("traced_requests", help, traces.clone());
         let trace = |outcome| traces.get_or_create_owned(&OutcomeLabel { outcome });
 
+        let connections = Connections::register(&mut registry);
         let judged = AllJudged::register(&mut registry);
         let troubles = Troubles::register(&mut registry);
         Self {
@@ -131,6 +135,7 @@ impl Metrics {
             item_problems,
             judged,
             troubles,
+            connections,
             batches,
             decode: stage(Stage::Decode),
             queue: stage(Stage::Queue),
@@ -156,6 +161,11 @@ impl Metrics {
             Fate::Dropped => &self.traces_dropped,
         }
         .inc_by(requests);
+    }
+
+    /// The counters of the connections of those who ask for work.
+    pub fn connections(&self) -> Connections {
+        self.connections.clone()
     }
 
     /// The counters of a tower's verdicts.

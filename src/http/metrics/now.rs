@@ -41,6 +41,8 @@ impl Now<'_> {
             "How long the run has taken that has been going on for longest; 0 while there is none";
         seconds(registry, "longest_run", help, self.longest_run.as_secs_f64());
 
+        let help = "Connections at most; more wait to be accepted";
+        gauge(registry, "connections_max", help, server.max_connections.get());
         let help = "Requests being worked on";
         gauge(registry, "in_flight_requests", help, self.in_flight);
         let help = "Requests worked on at most; more are refused";
