@@ -14,6 +14,7 @@ mod hostile_pictures;
 mod hostile_requests;
 mod keys;
 mod logs;
+mod memory;
 mod observability;
 mod overload;
 mod pictures;

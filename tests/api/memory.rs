@@ -1,0 +1,71 @@
+//! What memory the service takes at most, whatever it is sent.
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::thread;
+
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder};
+
+use crate::app::{SAME, face, form, root};
+use crate::server::Server;
+
+/// As the README has it, for two decodes at once, in MiB.
+const CEILING: u64 = 1024;
+
+/// A picture of just under the most pixels, in colour, of which none can be left out.
+fn largest() -> Vec<u8> {
+    let [width, height] = [8000_u32, 7990];
+    let rgb = vec![0; (width * height * 3) as usize];
+    let mut png = Vec::new();
+    PngEncoder::new_with_quality(&mut png, CompressionType::Fast, FilterType::NoFilter)
+        .write_image(&rgb, width, height, ExtendedColorType::Rgb8)
+        .expect("a PNG");
+    png
+}
+
+fn peak(server: &Server) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", server.child.id())).expect("status");
+    let line = status.lines().find_map(|it| it.strip_prefix("VmHWM:")).expect("a peak");
+    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1024
+}
+
+#[test]
+fn walls_of_the_largest_pictures_and_bodies_stay_below_the_ceiling() {
+    let readme = fs::read_to_string(root().join("README.md")).expect("the README");
+    assert!(readme.contains(&format!("below {} GiB", CEILING / 1024)));
+
+    let server = Server::with(&[
+        ("SIAMESE_PICTURE__DECODES", "2"),
+        ("SIAMESE_SERVER__DEADLINE_MS", "120000"),
+        ("SIAMESE_SERVER__BODY_TIMEOUT_MS", "120000"),
+    ]);
+    let largest = largest();
+    let body = vec![0; 19_000_000];
+    let [a, b] = SAME.map(face);
+    let (media, pair) = form(&[("a", &a), ("b", &b)]);
+    thread::scope(|scope| {
+        for at in 0..6 {
+            let (server, largest, body) = (&server, &largest, &body);
+            scope.spawn(move || {
+                // Bytes that no other has, as the same picture would be decoded once.
+                let upload = [&largest[..], &[at]].concat();
+                let answer = server.post("/embed", "image/png", &upload, "");
+                assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+            });
+            scope.spawn(move || {
+                for _ in 0..5 {
+                    let answer = server.post("/embed", "image/png", body, "");
+                    assert!(["415", "503"].contains(&&answer[9..12]), "{answer}");
+                }
+            });
+        }
+        for _ in 0..50 {
+            let answer = server.post("/compare", &media, &pair, "");
+            assert!(["200", "503"].contains(&&answer[9..12]), "{answer}");
+        }
+    });
+    let peak = peak(&server);
+    // Less would mean that none of it was done.
+    assert!((200..CEILING).contains(&peak), "{peak} MiB");
+}
