@@ -60,7 +60,7 @@ fn existing(path: PathBuf) -> Result<PathBuf, LibraryError> {
 
 /// Keeps ONNX Runtime from gathering telemetry at all, in this process: for the start, before there are threads.
 ///
-/// Official builds begin with it as they are loaded, before [`environment`] can tell them not to: nothing is sent, but a
+/// Official builds begin with it as they are loaded, before `environment` can tell them not to: nothing is sent, but a
 /// number for the machine and a database are written into the user's cache.
 #[expect(unsafe_code, reason = "the library listens to nothing else before it begins")]
 pub fn forbid_telemetry() {
