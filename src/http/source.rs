@@ -3,13 +3,14 @@
 //! JSON is read into [`Raw`], which is as small as what it was made of and tells of every member, the
 //! unknown and the repeated ones too, so that each can be named in the answer.
 
+use std::cell::Cell;
 use std::fmt;
 
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::aside::{SMALL, aside};
 use super::error::{Fault, Problem};
@@ -43,7 +44,10 @@ pub(super) enum Raw {
 
 impl Raw {
     pub(super) fn parse(body: &[u8]) -> Result<Self, Fault> {
-        serde_json::from_slice(body).map_err(|err| {
+        let budget = Cell::new(MOST_OF_ALL);
+        let mut json = serde_json::Deserializer::from_slice(body);
+        let raw = Reader(&budget).deserialize(&mut json);
+        raw.and_then(|raw| json.end().map(|()| raw)).map_err(|err| {
             let (line, column) = (err.line(), err.column());
             Fault::BodyMalformed(format!("the JSON breaks at line {line}, column {column}"))
         })
@@ -146,15 +150,27 @@ fn stored(values: Raw) -> Result<Embedding, Fault> {
     }
 }
 
-impl<'de> Deserialize<'de> for Raw {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(RawVisitor)
+/// Reads one value, and takes what it is made of out of what the whole body may be made of.
+struct Reader<'a>(&'a Cell<usize>);
+
+impl Reader<'_> {
+    /// Makes room for one more, where so many are there already.
+    fn take<E: de::Error>(&self, so_far: usize) -> Result<(), E> {
+        let left = self.0.get().checked_sub(1).filter(|_| so_far < MOST);
+        self.0.set(left.ok_or_else(|| E::custom("too much of it"))?);
+        Ok(())
     }
 }
 
-struct RawVisitor;
+impl<'de> DeserializeSeed<'de> for Reader<'_> {
+    type Value = Raw;
 
-impl<'de> Visitor<'de> for RawVisitor {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Raw, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Reader<'_> {
     type Value = Raw;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -197,11 +213,13 @@ impl<'de> Visitor<'de> for RawVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Raw, A::Error> {
         let (mut numbers, mut others) = (Vec::new(), Vec::new());
-        while let Some(item) = items.next_element()? {
+        while let Some(item) = items.next_element_seed(Reader(self.0))? {
             match item {
                 Raw::Number(number) => numbers.push(number),
-                other if others.len() < MOST => others.push(other),
-                _ => return Err(de::Error::custom("too many items")),
+                other => {
+                    self.take(others.len())?;
+                    others.push(other);
+                }
             }
         }
         match (numbers.is_empty(), others.is_empty()) {
@@ -213,11 +231,9 @@ impl<'de> Visitor<'de> for RawVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Raw, A::Error> {
         let mut members = Vec::new();
-        while let Some(member) = entries.next_entry()? {
-            if members.len() == MOST {
-                return Err(de::Error::custom("too many members"));
-            }
-            members.push(member);
+        while let Some(name) = entries.next_key()? {
+            self.take(members.len())?;
+            members.push((name, entries.next_value_seed(Reader(self.0))?));
         }
         Ok(Raw::Object(members))
     }
@@ -226,6 +242,9 @@ impl<'de> Visitor<'de> for RawVisitor {
 /// The most items of a list that are no numbers, and members of an object: beyond what any request
 /// has use for, and little memory.
 const MOST: usize = 4096;
+
+/// The most of both in a whole body: three bytes of JSON may become fifty in memory.
+const MOST_OF_ALL: usize = 16 * MOST;
 
 #[cfg(test)]
 mod tests {
@@ -292,8 +311,13 @@ mod tests {
     fn deep_and_wide_json_is_refused_cheaply() {
         let deep = "[".repeat(100_000);
         let wide = format!("[{}null]", "null,".repeat(MOST));
-        for json in [deep, wide] {
-            assert_eq!(source(&json).err(), Some("body_malformed"));
+        let inner = format!("[{}[]]", "[],".repeat(MOST - 1));
+        let both = format!("[{}]", vec![inner; 17].join(","));
+        for json in [deep, wide, both] {
+            assert_eq!(
+                Raw::parse(json.as_bytes()).err().map(|it| it.code()),
+                Some("body_malformed")
+            );
         }
     }
 }
