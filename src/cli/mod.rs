@@ -3,7 +3,6 @@
 mod compare;
 mod embed;
 mod failure;
-mod files;
 mod inspect;
 mod serve;
 

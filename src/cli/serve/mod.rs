@@ -1,5 +1,7 @@
 //! `siamese serve`
 
+mod reload;
+
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -10,18 +12,18 @@ use axum::Router;
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, watch as channel};
 
-use super::files::Files;
 use super::{Failure, Outcome, TowerArgs};
 use crate::http::{self, Connections, CutOff, Port, Service, Tls, router};
 use crate::keys::Keys;
 use crate::memory;
 use crate::settings::TraceSettings;
 use crate::stop::{self, Asked, Phase};
-use crate::telemetry::{self, causes};
+use crate::telemetry;
 use crate::traces::{Exporting, Traces};
 use crate::watch::Watch;
+use reload::Reload;
 
 /// How long a stop waits for a collector to take the last traces.
 const LAST_TRACES: Duration = Duration::from_secs(3);
@@ -53,8 +55,9 @@ impl Serve {
             .map_err(|err| Failure::machine(&err))?;
         let context = runtime.enter();
         let signals = Signals::listen().map_err(|err| Failure::machine(&err))?;
+        let watch = Watch::new(&settings.tower.file()?);
         let service = Arc::new(Service::start(settings)?);
-        let outcome = runtime.block_on(serve(service, keys, tls, signals, begun));
+        let outcome = runtime.block_on(serve(service, watch, keys, tls, signals, begun));
         drop(context);
         // What is still decoded is for nobody.
         runtime.shutdown_background();
@@ -70,6 +73,7 @@ fn async_threads() -> usize {
 
 async fn serve(
     service: Arc<Service>,
+    watch: Watch,
     keys: Arc<Keys>,
     tls: Option<Arc<Tls>>,
     signals: Signals,
@@ -92,25 +96,24 @@ async fn serve(
         ready_after_ms = begun.elapsed().as_millis(),
         "ready"
     );
-    let (sender, phase) = watch::channel(Phase::Serving);
+    let (sender, phase) = channel::channel(Phase::Serving);
     let stopping = {
         let (service, times) = (service.clone(), settings.server.stop());
         tokio::spawn(async move {
             stop::conduct(signals.stop, times, service.readiness(), &sender).await;
         })
     };
-    let reload = tokio::spawn(reload(service.clone(), signals.hangup));
-    let mut files = Files::default();
+    let mut reload = Reload::new(service.clone(), watch);
     if keys.are_needed() {
         let keys = keys.clone();
-        files.add("keys", move || keys.reload());
+        reload = reload.with("keys", move || keys.reload());
     } else if !listen.ip().is_loopback() {
         tracing::warn!("whoever reaches the port may ask, as no keys are set");
     }
     if let Some(tls) = tls.clone() {
-        files.add("certificate", move || tls.reload());
+        reload = reload.with("certificate", move || tls.reload());
     }
-    let files = tokio::spawn(files.follow(signals.files));
+    let reload = tokio::spawn(reload.follow(signals.hangup));
     let connections = service.metrics().connections();
     let port = Port { listener, most: settings.server.max_connections, tls, connections };
     if let Some((listener, _)) = admin {
@@ -126,7 +129,6 @@ async fn serve(
     let cut_off = http::serve(port, routes, &settings.server, phase).await;
     stopping.abort();
     reload.abort();
-    files.abort();
     if let Some(exporting) = exporting {
         let _ = tokio::task::spawn_blocking(|| exporting.stop(LAST_TRACES)).await;
     }
@@ -141,7 +143,7 @@ async fn serve(
 
 /// Serves what tells of the service to the very end, so that its stop can be watched.
 async fn serve_admin(port: Port, service: Arc<Service>) {
-    let (_never, phase) = watch::channel(Phase::Serving);
+    let (_never, phase) = channel::channel(Phase::Serving);
     http::serve(port, http::admin(service.clone()), &service.settings().server, phase).await;
 }
 
@@ -166,49 +168,14 @@ fn traced(routes: Router, service: &Service) -> (Router, Option<Exporting>) {
     (http::traced(routes, traces), Some(exporting))
 }
 
-/// Puts the tower's file in the place of the tower in service whenever that is asked for, or the file is another and
-/// is watched.
-async fn reload(service: Arc<Service>, mut hangup: Signal) -> Result<(), Failure> {
-    let settings = &service.settings().tower;
-    let mut watch = Watch::new(&settings.file()?);
-    loop {
-        match settings.watch() {
-            Some(interval) => tokio::select! {
-                _ = hangup.recv() => (),
-                () = watch.changed(interval) => (),
-            },
-            None => drop(hangup.recv().await),
-        }
-        tracing::info!("loading the tower's file beside the tower in service");
-        match service.swap().await {
-            Ok(()) => {
-                let tower = service.tower();
-                tracing::info!(
-                    tower = tower.card.name,
-                    digest = tower.digest,
-                    device = tower.provider.device(),
-                    "another tower is in service"
-                );
-            }
-            Err(err) => {
-                let cause = causes(&err);
-                tracing::error!(cause, "the tower can't be loaded; the one in service goes on");
-            }
-        }
-    }
-}
-
 /// What the process is told from outside. Listened for from the start, so that no signal is lost, or ends it.
 struct Signals {
     stop: mpsc::Receiver<Asked>,
     hangup: Signal,
-    /// The same signal, for what takes no time.
-    files: Signal,
 }
 
 impl Signals {
     fn listen() -> std::io::Result<Self> {
-        let hangup = || signal(SignalKind::hangup());
-        Ok(Self { stop: stop::listen()?, hangup: hangup()?, files: hangup()? })
+        Ok(Self { stop: stop::listen()?, hangup: signal(SignalKind::hangup())? })
     }
 }
