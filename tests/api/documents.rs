@@ -1,9 +1,10 @@
 //! The operator's page says what is true: every setting with its default, every problem's code, every metric.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use crate::app::root;
+use crate::observability::Known;
 
 fn page() -> String {
     fs::read_to_string(root().join("docs/operating.md")).expect("the operator's page")
@@ -75,4 +76,33 @@ fn every_problem_stands_there() {
     for code in codes {
         assert!(described.contains(&code), "{code} is not described");
     }
+}
+
+/// The metrics of a scrape, by the names that people know them by: a histogram's parts are one.
+async fn metrics() -> BTreeMap<String, BTreeSet<String>> {
+    let mut metrics = BTreeMap::<String, BTreeSet<String>>::new();
+    for (name, labels) in Known::scraped().await.0 {
+        let parts = ["_bucket", "_count", "_sum"];
+        let name = parts.iter().find_map(|it| name.strip_suffix(it)).unwrap_or(&name).to_owned();
+        metrics.entry(name).or_default().extend(labels.into_iter().filter(|it| it != "le"));
+    }
+    metrics.remove("up");
+    metrics
+}
+
+#[tokio::test]
+async fn every_metric_stands_there_with_its_labels() {
+    let page = page();
+    let (_, rest) = page.split_once("## Metrics").expect("metrics");
+    let (table, _) = rest.split_once("\n## ").expect("an end");
+    let codes = |cell: &str| -> Vec<String> {
+        cell.split(", ").filter_map(code).map(str::to_owned).collect()
+    };
+    let described: BTreeMap<String, BTreeSet<String>> = rows(table)
+        .flat_map(|row| {
+            let labels: BTreeSet<String> = codes(row[1]).into_iter().collect();
+            codes(row[0]).into_iter().map(move |it| (it, labels.clone())).collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(described, metrics().await);
 }

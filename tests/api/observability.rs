@@ -20,7 +20,7 @@ const WORDS: [&str; 5] = ["and", "or", "unless", "offset", "bool"];
 const GROUPING: [&str; 6] = ["by", "without", "on", "ignoring", "group_left", "group_right"];
 
 /// The names that can be asked for, each with its labels.
-struct Known(BTreeMap<String, BTreeSet<String>>);
+pub(crate) struct Known(pub(crate) BTreeMap<String, BTreeSet<String>>);
 
 /// What an expression names.
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ struct Named {
 
 impl Known {
     /// Reads what a server tells once all of it has happened.
-    async fn scraped() -> Self {
+    pub(crate) async fn scraped() -> Self {
         let app = App::start();
         let [a, b] = SAME.map(face);
         // A client that leaves before its answer, which takes a picture that nobody has sent before.
