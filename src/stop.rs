@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 
 use crate::readiness::Readiness;
+use crate::telemetry::milliseconds;
 
 /// How far a stop has come. It never goes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,7 +71,7 @@ pub async fn conduct(
     let Some(first) = asked.recv().await else { return };
     readiness.stop();
     if first == Asked::Terminate && Duration::ZERO < times.lame_duck {
-        let lame_duck_ms = times.lame_duck.as_millis();
+        let lame_duck_ms = milliseconds(times.lame_duck);
         tracing::info!(lame_duck_ms, "stopping: no longer ready, and all is still served");
         phase.send_replace(Phase::LameDuck);
         if hurried(&mut asked, times.lame_duck).await {
@@ -78,7 +79,7 @@ pub async fn conduct(
             return;
         }
     }
-    let drain_ms = times.drain.as_millis();
+    let drain_ms = milliseconds(times.drain);
     tracing::info!(drain_ms, "stopping: what is in flight is finished");
     phase.send_replace(Phase::Draining);
     hurried(&mut asked, times.drain).await;

@@ -5,6 +5,7 @@ use std::error::Error;
 use std::io::IsTerminal;
 use std::panic;
 use std::thread;
+use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
@@ -43,6 +44,11 @@ fn log_panics() {
             (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
         tracing::error!(said, at, backtrace, thread = thread::current().name(), "a panic");
     }));
+}
+
+/// A time as a line of the log has it: a number, where the standard library's own would be written as text.
+pub fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// An error and all its causes, as one text.

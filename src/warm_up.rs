@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::model::{Device, LoadError, OnnxTower, Options, Provider, Tower};
 use crate::picture::Pixels;
+use crate::telemetry::milliseconds;
 
 /// What is left open; what is set by hand is not tried otherwise.
 #[derive(Clone, Copy, Debug, Default)]
@@ -92,7 +93,7 @@ impl Crew {
             threads = plan.threads,
             largest_batch = plan.largest_batch,
             pictures_per_second = plan.rate.round(),
-            took_ms = begun.elapsed().as_millis(),
+            took_ms = milliseconds(begun.elapsed()),
             "chose how to run the tower"
         );
         Ok(Self { towers, plan })

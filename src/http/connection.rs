@@ -23,6 +23,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::tls::Tls;
 use crate::stop::Phase;
+use crate::telemetry::milliseconds;
 
 /// How long a connection that was asked to end may take to, while it has no request.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -126,7 +127,7 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         let Life { traffic, begun, in_flight, answered } = self.0.as_ref();
-        let now = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let now = milliseconds(begun.elapsed());
         answered.store(now, Ordering::Relaxed);
         in_flight.fetch_sub(1, Ordering::Release);
         traffic.in_flight.fetch_sub(1, Ordering::Relaxed);

@@ -93,7 +93,7 @@ async fn serve(
         tower = tower.card.name,
         digest = tower.digest,
         device = tower.provider.device(),
-        ready_after_ms = begun.elapsed().as_millis(),
+        ready_after_ms = telemetry::milliseconds(begun.elapsed()),
         "ready"
     );
     let (sender, phase) = channel::channel(Phase::Serving);
