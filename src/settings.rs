@@ -4,7 +4,7 @@
 //! tower (its input, normalisation, threshold) travels in the tower's file, not here.
 
 use std::net::SocketAddr;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -68,14 +68,16 @@ pub struct Server {
     pub admin_listen: Option<SocketAddr>,
     /// Connections at once; more wait to be accepted.
     pub max_connections: NonZeroUsize,
-    /// How long a connection may idle, or take over a request's head, in milliseconds.
-    pub idle_timeout_ms: u64,
+    /// How long a connection may idle, or leave an answer unread, in milliseconds.
+    pub idle_timeout_ms: NonZeroU64,
+    /// How long a request's head may take to arrive over HTTP/1.1, in milliseconds; looked at so often, so up to twice.
+    pub head_timeout_ms: NonZeroU64,
     /// Requests of one HTTP/2 connection at once.
     pub http2_max_streams: NonZeroU32,
     /// How often an HTTP/2 client is asked whether it is still there, in milliseconds; 0 for never.
     pub http2_ping_interval_ms: u64,
     /// How long it may take to say so, in milliseconds.
-    pub http2_ping_timeout_ms: u64,
+    pub http2_ping_timeout_ms: NonZeroU64,
     /// The most bytes of a body.
     pub max_body_bytes: usize,
     /// The most bytes of all bodies together.
@@ -130,7 +132,7 @@ pub struct TlsSettings {
     /// Its private key, as PEM.
     pub key: Option<PathBuf>,
     /// How long a client may take to shake hands, in milliseconds.
-    pub handshake_timeout_ms: u64,
+    pub handshake_timeout_ms: NonZeroU64,
 }
 
 /// 503, or 429.
@@ -313,7 +315,12 @@ impl Server {
 
     /// How long a connection may idle.
     pub fn idle_timeout(&self) -> Duration {
-        Duration::from_millis(self.idle_timeout_ms)
+        Duration::from_millis(self.idle_timeout_ms.get())
+    }
+
+    /// How long a request's head may take to arrive.
+    pub fn head_timeout(&self) -> Duration {
+        Duration::from_millis(self.head_timeout_ms.get())
     }
 
     /// How often an HTTP/2 client is asked whether it is still there; `None` for never.
@@ -323,7 +330,7 @@ impl Server {
 
     /// How long it may take to say so.
     pub fn http2_ping_timeout(&self) -> Duration {
-        Duration::from_millis(self.http2_ping_timeout_ms)
+        Duration::from_millis(self.http2_ping_timeout_ms.get())
     }
 
     /// How long a request may take.
@@ -355,7 +362,7 @@ impl TlsSettings {
 
     /// How long a client may take to shake hands.
     pub fn handshake_timeout(&self) -> Duration {
-        Duration::from_millis(self.handshake_timeout_ms)
+        Duration::from_millis(self.handshake_timeout_ms.get())
     }
 }
 
@@ -549,6 +556,7 @@ mod tests {
         refused("[server]\nlissten = 1", &[], "lissten");
         refused("[sever]", &[], "sever");
         refused("[server]\nlisten = \"nowhere\"", &[], "listen");
+        refused("[server]\nidle_timeout_ms = 0", &[], "idle_timeout_ms");
         refused("[server]\noverload_status = 200", &[], "overload_status");
         refused("[auth]\nkeys = []", &[], "auth.keys");
         refused("[auth]\nkeys = [\"short\"]", &[], "key 1: a key has at least 16 characters");

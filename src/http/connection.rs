@@ -21,11 +21,12 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::head::{Head, Noting};
 use super::tls::Tls;
 use crate::stop::Phase;
 use crate::telemetry::milliseconds;
 
-/// How long a connection that was asked to end may take to, while it has no request.
+/// How long a connection that idled and was asked to end may take to, while it has no request.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a client that has only just come has for its first request once a drain has begun: it may be on its way.
@@ -44,15 +45,26 @@ pub(super) struct Connection {
     pub(super) http: Arc<Builder<TokioExecutor>>,
     pub(super) routes: Router,
     pub(super) traffic: Arc<Traffic>,
+    pub(super) times: Times,
+    pub(super) phase: watch::Receiver<Phase>,
+}
+
+/// How patient a connection is.
+#[derive(Clone, Copy)]
+pub(super) struct Times {
     /// How long it may have no request.
     pub(super) idle: Duration,
-    pub(super) phase: watch::Receiver<Phase>,
+    /// How long a request's head may take to arrive. It is looked at so often, so that it may take twice as long.
+    pub(super) head: Duration,
 }
 
 /// What is known of one connection.
 struct Life {
     traffic: Arc<Traffic>,
     begun: Instant,
+    /// The head that is being read; of HTTP/1 alone, as what HTTP/2 sends while it idles is not told from one.
+    head: Arc<Head>,
+    is_http2: AtomicBool,
     in_flight: AtomicUsize,
     /// When it last had an answer, in milliseconds from its begin.
     answered: AtomicU64,
@@ -86,10 +98,11 @@ impl Connection {
     }
 
     pub(super) async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static) {
-        let Self { http, routes, traffic, idle, phase } = self;
+        let Self { http, routes, traffic, times, phase } = self;
         let life = Life::new(traffic);
         let answers = answers(routes, life.clone());
-        drive(http.serve_connection(TokioIo::new(stream), answers), life, idle, phase).await;
+        let stream = TokioIo::new(Noting::new(stream, life.head.clone()));
+        drive(http.serve_connection(stream, answers), life, times, phase).await;
     }
 }
 
@@ -98,6 +111,8 @@ impl Life {
         Arc::new(Self {
             traffic,
             begun: Instant::now(),
+            head: Arc::new(Head::new()),
+            is_http2: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
             answered: AtomicU64::new(0),
         })
@@ -114,19 +129,28 @@ impl Life {
         let answered = Duration::from_millis(self.answered.load(Ordering::Relaxed));
         idle.then(|| self.begun + answered)
     }
+
+    /// How long its client has been at the head of its next request; zero while it is at none.
+    fn head_takes(&self) -> Duration {
+        let waits = self.idle_since().is_some() && !self.is_http2.load(Ordering::Relaxed);
+        self.head.taking().filter(|_| waits).unwrap_or_default()
+    }
 }
 
 impl InFlight {
     fn begin(life: Arc<Life>) -> Self {
         life.in_flight.fetch_add(1, Ordering::Relaxed);
         life.traffic.in_flight.fetch_add(1, Ordering::Relaxed);
+        life.head.came();
         Self(life)
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let Life { traffic, begun, in_flight, answered } = self.0.as_ref();
+        let Life { traffic, begun, head, in_flight, answered, .. } = self.0.as_ref();
+        // What came meanwhile was the request's body.
+        head.came();
         let now = milliseconds(begun.elapsed());
         answered.store(now, Ordering::Relaxed);
         in_flight.fetch_sub(1, Ordering::Release);
@@ -145,6 +169,9 @@ fn answers(
         let in_flight = InFlight::begin(life.clone());
         // HTTP/2 has no such header: its connections are told otherwise, when the drain begins.
         let can_be_told = request.version() < Version::HTTP_2;
+        if !can_be_told {
+            life.is_http2.store(true, Ordering::Relaxed);
+        }
         let answer = routes.call(request);
         async move {
             let mut response: Response = answer.await?;
@@ -159,16 +186,18 @@ fn answers(
 }
 
 /// Serves a connection until it ends. A drain asks it to end after what is in flight, and so does having no request
-/// for too long: before the first, between two, or while its client does not take the answer.
+/// for too long: before the first, between two, or while its client does not take the answer. One whose client is too long
+/// at a head is dropped.
 async fn drive(
     connection: impl GracefulConnection,
     life: Arc<Life>,
-    idle: Duration,
+    Times { idle, head }: Times,
     mut phase: watch::Receiver<Phase>,
 ) {
     let mut connection = pin!(connection);
     let mut asked_to_end = false;
-    let mut due = life.begun + idle;
+    let mut patience = idle;
+    let mut due = life.begun + idle.min(head);
     loop {
         tokio::select! {
             biased;
@@ -176,15 +205,17 @@ async fn drive(
             _ = &mut connection => return,
             () = told_to_end(&mut phase, Some(&life)), if !asked_to_end => {}
             () = sleep_until(due) => {
-                let patience = if asked_to_end { PATIENCE.min(idle) } else { idle };
-                due = life.idle_since().unwrap_or_else(Instant::now) + patience;
-                if Instant::now() < due {
-                    continue;
-                }
-                if asked_to_end {
+                let now = Instant::now();
+                let end = life.idle_since().unwrap_or(now) + patience;
+                if head <= life.head_takes() || (end <= now && asked_to_end) {
                     return;
                 }
-                due = Instant::now() + PATIENCE.min(idle);
+                if now < end {
+                    due = end.min(now + head);
+                    continue;
+                }
+                patience = PATIENCE.min(idle);
+                due = now + patience.min(head);
             }
         }
         connection.as_mut().graceful_shutdown();

@@ -11,7 +11,7 @@ use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::connection::{Connection, Traffic};
+use super::connection::{Connection, Times, Traffic};
 use super::metrics::Connections;
 use super::tls::Tls;
 use crate::settings::Server;
@@ -60,7 +60,7 @@ pub async fn serve(
     phase: watch::Receiver<Phase>,
 ) -> CutOff {
     let http = Arc::new(http(settings));
-    let idle = settings.idle_timeout();
+    let times = Times { idle: settings.idle_timeout(), head: settings.head_timeout() };
     let Port { listener, most, tls, connections } = port;
     let most = u32::try_from(most.get()).unwrap_or(u32::MAX);
     let room = Arc::new(Semaphore::new(most as usize));
@@ -70,7 +70,7 @@ pub async fn serve(
             http: http.clone(),
             routes: routes.clone(),
             traffic: traffic.clone(),
-            idle,
+            times,
             phase: phase.clone(),
         };
         let tls = tls.clone();

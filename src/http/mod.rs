@@ -16,6 +16,7 @@ mod error;
 mod exchange;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod head;
 mod linger;
 mod listen;
 mod media;

@@ -1,6 +1,7 @@
 //! Connections of both versions of HTTP: what they carry, and how they end.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 
 use axum::body::Bytes;
 use axum::http::{Request, StatusCode, Version};
@@ -74,8 +75,13 @@ impl Client {
 
 const WINDOW: u32 = 1 << 20;
 
+/// An HTTP/2 client's settings: all as usual.
+const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+
+const FIFTY: NonZeroU64 = NonZeroU64::new(50).expect("not 0");
+
 fn soon(settings: &mut Server) {
-    settings.idle_timeout_ms = 50;
+    settings.idle_timeout_ms = FIFTY;
 }
 
 #[tokio::test]
@@ -133,11 +139,26 @@ async fn a_client_that_takes_no_answer_is_let_go() {
 }
 
 #[tokio::test]
+async fn a_client_that_answers_no_ping_is_let_go() {
+    let listening = Listening::start(|settings| {
+        settings.http2_ping_interval_ms = 50;
+        settings.http2_ping_timeout_ms = FIFTY;
+    })
+    .await;
+    let mut stream = listening.connect().await;
+    let hello = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &SETTINGS].concat();
+    stream.write_all(&hello).await.expect("sent");
+    let mut said = Vec::new();
+    stream.read_to_end(&mut said).await.expect("an end");
+    // Its length of 8, its kind, no flags, no stream.
+    assert!(said.windows(9).any(|it| it == [0, 0, 8, 6, 0, 0, 0, 0, 0]), "no ping: {said:?}");
+}
+
+#[tokio::test]
 async fn a_client_that_takes_requests_back_at_once_is_sent_away() {
     const ENHANCE_YOUR_CALM: [u8; 4] = [0, 0, 0, 11];
     const HEADERS: [u8; 12] = [0, 0, 3, 1, 5, 0, 0, 0, 0, 0x82, 0x84, 0x86];
     const RESET: [u8; 13] = [0, 0, 4, 3, 0, 0, 0, 0, 0, 0, 0, 0, 8];
-    const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
     let listening = Listening::start(|_| ()).await;
     let mut flood = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &SETTINGS].concat();
     for stream in (1..200_u8).step_by(2) {

@@ -172,12 +172,27 @@ fn a_body_that_drips_is_408() {
 }
 
 #[test]
-fn a_head_that_drips_is_let_go() {
-    let server = Server::with(&SOON);
+fn a_head_that_drips_is_let_go_long_before_a_connection_that_idles() {
+    let server = Server::with(&[("SIAMESE_SERVER__HEAD_TIMEOUT_MS", "300")]);
+    let mut idle = server.connect();
+    let get = b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n";
+    let mut answer = [0; 12];
+    idle.write_all(get).expect("sent");
+    idle.read_exact(&mut answer).expect("an answer");
+
     let mut stream = server.connect();
     stream.write_all(b"GET /livez HTTP/1.1\r\nhost: ").expect("sent");
     let said = drip(&mut stream);
     assert!(!said.starts_with("HTTP/1.1 2"), "{said}");
+
+    idle.write_all(get).expect("it is still there");
+    let mut said = Vec::new();
+    while !said.windows(12).any(|it| it == b"HTTP/1.1 200") {
+        let mut block = [0; 1024];
+        let came = idle.read(&mut block).expect("an answer");
+        assert_ne!(came, 0, "it was ended");
+        said.extend_from_slice(&block[..came]);
+    }
 }
 
 #[test]
