@@ -67,13 +67,13 @@ fn decode_as(format: ImageFormat, upload: &[u8], limits: &Limits) -> Result<Pict
     decoder_limits.max_image_height = Some(MAX_SIDE);
     decoder_limits.max_alloc = Some(limits.max_memory);
 
-    let mut _alone = None;
+    let mut has_long_codes = false;
     match format {
         ImageFormat::Png => {
             let most = PNG_BESIDE.saturating_add(upload.len() as u64).min(limits.max_memory);
             decoder_limits.max_alloc = Some(most);
         }
-        ImageFormat::WebP => _alone = webp::check(upload, limits)?,
+        ImageFormat::WebP => has_long_codes = webp::check(upload, limits)?,
         _ => {}
     }
     let mut reader = ImageReader::with_format(Cursor::new(upload), format);
@@ -82,6 +82,8 @@ fn decode_as(format: ImageFormat, upload: &[u8], limits: &Limits) -> Result<Pict
     check(&decoder, format, limits)?;
     // An orientation that can't be read is no reason to refuse a picture.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    // By now it is known to be of its lane, so that it holds up none that is smaller.
+    let _alone = has_long_codes.then(webp::alone);
     let image = DynamicImage::from_decoder(decoder)?;
     Ok(Picture::new(samples(image, format)?).upright(orientation))
 }

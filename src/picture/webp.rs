@@ -29,13 +29,9 @@ struct Chunk<'a> {
     content: &'a [u8],
 }
 
-/// Refuses frames beyond the limits, and EXIF that ends behind the upload.
-///
-/// Gives what is to be held while it is decoded: of those with long lossless data one is decoded at a time.
-pub(super) fn check(
-    upload: &[u8],
-    limits: &Limits,
-) -> Result<Option<MutexGuard<'static, ()>>, PictureError> {
+/// Refuses frames beyond the limits, and EXIF that ends behind the upload; tells whether it is to be decoded
+/// [alone], as its lossless data are long.
+pub(super) fn check(upload: &[u8], limits: &Limits) -> Result<bool, PictureError> {
     let mut lossless = 0;
     for chunk in chunks(upload.get(FILE_HEADER..).unwrap_or_default()) {
         lossless += chunk.check(limits)?;
@@ -45,7 +41,12 @@ pub(super) fn check(
             }
         }
     }
-    Ok((SHORT < lossless).then(|| ALONE.lock().unwrap_or_else(PoisonError::into_inner)))
+    Ok(SHORT < lossless)
+}
+
+/// What is to be held while long lossless data are decoded: one at a time.
+pub(super) fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn chunks(mut rest: &[u8]) -> impl Iterator<Item = Chunk<'_>> {
