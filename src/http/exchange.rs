@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::answer::{SERVER_TIMING, server_timing};
 use super::error::{Cause, Fault, Problem};
+use super::flood::{Flood, Line};
 use super::metrics::{Full, Metrics, Route};
 use super::service::{Service, Spent};
 use crate::telemetry::causes;
@@ -68,12 +69,12 @@ pub(super) async fn observe(
     let problem = response.extensions().get::<Arc<Problem>>().map(AsRef::as_ref);
     let code = problem.map_or("", |it| it.fault.code());
     service.metrics.request(&route, response.status(), code, took);
-    note(route.as_str(), response.status(), problem, took);
+    note(&service.flood, route.as_str(), response.status(), problem, took);
     response
 }
 
 /// The one line that a request leaves in the log: for each failure by default, for others where it is asked for.
-fn note(route: &str, status: StatusCode, problem: Option<&Problem>, took: Duration) {
+fn note(flood: &Flood, route: &str, status: StatusCode, problem: Option<&Problem>, took: Duration) {
     let (code, took_ms) = (status.as_u16(), took.as_secs_f64() * 1e3);
     let Some(Problem { fault, field }) = problem else {
         return tracing::debug!(route, status = code, took_ms, "request answered");
@@ -91,12 +92,17 @@ fn note(route: &str, status: StatusCode, problem: Option<&Problem>, took: Durati
             )
         };
     }
-    match fault {
-        Fault::Internal(_) => line!(error, "request failed"),
-        // A flood of lines would cost more than the refusals; they are counted, and their reason has its own line.
-        Fault::Overloaded { .. } => line!(debug, "request refused"),
-        Fault::NotReady(_) if route != READYZ => line!(debug, "request refused"),
-        _ => line!(info, "request refused"),
+    if let Fault::Internal(_) = fault {
+        return line!(error, "request failed");
+    }
+    match flood.line() {
+        Line::Write { left_out } => {
+            if 0 < left_out {
+                tracing::warn!(left_out, "refusals came faster than the log has lines for");
+            }
+            line!(info, "request refused");
+        }
+        Line::LeaveOut => line!(debug, "request refused"),
     }
 }
 

@@ -14,6 +14,7 @@ mod decode;
 mod embed;
 mod error;
 mod exchange;
+mod flood;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod head;

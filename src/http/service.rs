@@ -14,6 +14,7 @@ use super::aside::{SMALL, aside};
 use super::body::Room;
 use super::decode::Decoder;
 use super::error::{Cause, Fault, Problem};
+use super::flood::Flood;
 use super::metrics::{Full, Judged, Metrics, Stage};
 use super::query;
 use super::source::Source;
@@ -33,6 +34,7 @@ pub struct Service {
     pub(super) metrics: Arc<Metrics>,
     pub(super) in_flight: Semaphore,
     pub(super) bodies: Room,
+    pub(super) flood: Flood,
     decoder: Decoder,
     current: RwLock<Arc<InService>>,
 }
@@ -108,7 +110,8 @@ impl Service {
         let decoder = Decoder::new(&settings.picture, metrics.clone());
         let readiness = Readiness::new(settings.health.max_age());
         let current = RwLock::new(Arc::new(InService::new(deployment, &metrics)));
-        Self { settings, readiness, metrics, in_flight, bodies, decoder, current }
+        let flood = Flood::new();
+        Self { settings, readiness, metrics, in_flight, bodies, flood, decoder, current }
     }
 
     /// What it was started with.
