@@ -14,7 +14,6 @@ const BELOW: f64 = 52.0;
 pub(crate) struct Chart {
     pub(crate) title: &'static str,
     pub(crate) x: &'static str,
-    pub(crate) y: &'static str,
     pub(crate) points: Vec<(f64, f64)>,
 }
 
@@ -51,7 +50,6 @@ impl Chart {
             "<text x=\"{middle}\" y=\"{foot}\" text-anchor=\"middle\">{}</text>",
             self.x
         ));
-        write(format_args!("<text x=\"14\" y=\"{}\">{}</text>", ABOVE - 6.0, self.y));
         let line = self.points.iter().map(|it| format!("{:.1},{:.1}", x(it.0), y(it.1)));
         let line = line.collect::<Vec<_>>().join(" ");
         write(format_args!(
@@ -62,11 +60,11 @@ impl Chart {
     }
 }
 
-/// Steps of an axis, and its end: some five of 1, 2 or 5 times a power of ten.
+/// Steps of an axis, and its end: up to seven of 1, 2 or 5 times a power of ten.
 fn scale(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let most = values.fold(f64::MIN_POSITIVE, f64::max);
-    let power = 10_f64.powf((most / 5.0).log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0].map(|it| it * power).into_iter().find(|it| most <= 5.0 * it);
+    let power = 10_f64.powf((most / 7.0).log10().floor());
+    let step = [1.0, 2.0, 5.0, 10.0].map(|it| it * power).into_iter().find(|it| most <= 7.0 * it);
     let step = step.unwrap_or(10.0 * power);
     (step, (most / step).ceil() * step)
 }

@@ -49,8 +49,18 @@ pub(crate) struct Target {
 impl Target {
     /// A closed loop of so many connections, looked at for `time` after a fifth of it for warming.
     pub(crate) async fn closed(&self, connections: usize, time: Duration) -> io::Result<Outcome> {
+        self.closed_after(time / 5, connections, time).await
+    }
+
+    /// The same, after so much time for warming.
+    pub(crate) async fn closed_after(
+        &self,
+        warming: Duration,
+        connections: usize,
+        time: Duration,
+    ) -> io::Result<Outcome> {
         let mut tasks = JoinSet::new();
-        let begun = Instant::now() + time / 5;
+        let begun = Instant::now() + warming;
         let end = begun + time;
         for (at, mut connection) in self.connect(connections).await?.into_iter().enumerate() {
             let requests = self.requests.clone();

@@ -35,7 +35,8 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
     let process = server.process();
     let (looks, outcome) = thread::scope(|scope| {
         let looks = scope.spawn(|| watch(process, &done));
-        let outcome = bench.runtime.block_on(target.closed(CONNECTIONS, time));
+        let outcome =
+            bench.runtime.block_on(target.closed_after(Duration::ZERO, CONNECTIONS, time));
         done.store(true, Ordering::Relaxed);
         (looks.join().unwrap_or_default(), outcome)
     });
@@ -108,6 +109,6 @@ fn watch(process: Process, done: &AtomicBool) -> Vec<Look> {
 
 fn draw(looks: &[Look], file: &Path) -> std::io::Result<()> {
     let points = looks.iter().map(|it| (it.at.as_secs_f64() / 60.0, it.mebibytes)).collect();
-    let chart = Chart { title: "Resident memory under mixed work", x: "minutes", y: "MiB", points };
+    let chart = Chart { title: "Resident memory under mixed work, in MiB", x: "minutes", points };
     fs::write(file, chart.svg())
 }
