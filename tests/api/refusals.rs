@@ -94,6 +94,26 @@ async fn json_at_fault_is_named() {
     app.post("/compare", "application/json", twice).await.refused(400, "part_repeated");
 }
 
+/// Who could name a place would make the server ask there, with its own rights.
+#[tokio::test]
+async fn nothing_that_names_a_place_is_opened() {
+    let place = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    place.set_nonblocking(true).expect("an answer at once");
+    let url = format!("http://{}/a.jpg", place.local_addr().expect("an address"));
+    let picture = base64(&face(SAME[0]));
+    let file = crate::app::fixture("faces").join(SAME[0]);
+    let app = App::start();
+    for name in [url.clone(), format!("file://{}", file.display()), file.display().to_string()] {
+        for source in [json!(name), json!({ "image": name })] {
+            let answer = app.json("/compare", &json!({"a": source, "b": picture})).await;
+            assert_eq!(answer.refused(422, "base64_invalid").as_deref(), Some("a"));
+        }
+        app.post("/embed", "image/jpeg", name).await.refused(415, "picture_format_unsupported");
+    }
+    app.post("/embed", "text/uri-list", url).await.refused(415, "media_type_unsupported");
+    assert!(place.accept().is_err(), "somebody came");
+}
+
 #[tokio::test]
 async fn queries_media_and_answers_are_checked_before_the_body() {
     let app = App::start();
