@@ -1,0 +1,208 @@
+//! Batches with a tower whose runs begin when the test says so.
+
+use std::sync::mpsc as gate;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::model::LoadError;
+use crate::score::Embedding;
+
+/// Waits for the gate before each run; a picture embeds as its first value, and -1 panics.
+struct Gated {
+    started: mpsc::UnboundedSender<usize>,
+    gate: gate::Receiver<()>,
+    /// How often it can be renewed.
+    spare: usize,
+}
+
+impl Tower for Gated {
+    fn embed(&mut self, pictures: &[Pixels]) -> Result<Vec<Embedded>, TowerError> {
+        let _ = self.started.send(pictures.len());
+        let _ = self.gate.recv();
+        let first = |it: &Pixels| it.values()[0];
+        assert!(pictures.iter().all(|it| 0.0 <= first(it)), "asked to panic");
+        Ok(pictures.iter().map(|it| Embedding::new([first(it)])).collect())
+    }
+
+    fn renew(&mut self) -> Result<(), LoadError> {
+        let none = || LoadError::Changed { path: "tower.onnx".into() };
+        self.spare = self.spare.checked_sub(1).ok_or_else(none)?;
+        Ok(())
+    }
+}
+
+struct Stage {
+    batcher: Batcher,
+    started: mpsc::UnboundedReceiver<usize>,
+    events: mpsc::UnboundedReceiver<Event>,
+    gates: Vec<gate::Sender<()>>,
+}
+
+fn stage(queue: usize) -> Stage {
+    stage_of(1, queue)
+}
+
+fn stage_of(towers: usize, queue: usize) -> Stage {
+    let (told, started) = mpsc::unbounded_channel();
+    let (gates, towers) = (0..towers)
+        .map(|_| gate::channel())
+        .map(|(gate, gate_opened)| {
+            (gate, Gated { started: told.clone(), gate: gate_opened, spare: 1 })
+        })
+        .unzip();
+    let (seen, events) = mpsc::unbounded_channel();
+    let observe = move |event| {
+        let _ = seen.send(event);
+    };
+    Stage { batcher: Batcher::start(towers, queue, 8, observe), started, events, gates }
+}
+
+fn pixels(values: &[f32]) -> Vec<Pixels> {
+    values.iter().map(|it| Pixels::new(vec![*it])).collect()
+}
+
+impl Stage {
+    fn send(&self, values: &[f32]) -> JoinHandle<Result<Answer, EmbedError>> {
+        let places = self.batcher.reserve(values.len()).expect("places");
+        tokio::spawn(places.embed(pixels(values)))
+    }
+
+    async fn until_waiting(&self, pictures: usize) {
+        while self.batcher.depth() < pictures {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+fn values(answer: &Answer) -> Vec<f32> {
+    answer.embedded.iter().map(|it| it.as_ref().expect("finite").coordinates()[0]).collect()
+}
+
+#[tokio::test]
+async fn what_waits_while_the_tower_runs_becomes_one_batch() {
+    let mut stage = stage(8);
+    let first = stage.send(&[1.0]);
+    assert_eq!(stage.started.recv().await, Some(1));
+    let pair = stage.send(&[2.0, 3.0]);
+    stage.until_waiting(2).await;
+    let single = stage.send(&[4.0]);
+    stage.until_waiting(3).await;
+
+    stage.gates[0].send(()).expect("a tower");
+    stage.gates[0].send(()).expect("a tower");
+
+    assert_eq!(values(&first.await.expect("no panic").expect("an answer")), [1.0]);
+    assert_eq!(values(&pair.await.expect("no panic").expect("an answer")), [2.0, 3.0]);
+    assert_eq!(values(&single.await.expect("no panic").expect("an answer")), [4.0]);
+    assert_eq!(stage.started.recv().await, Some(3));
+}
+
+#[tokio::test]
+async fn towers_share_one_queue() {
+    let mut stage = stage_of(2, 8);
+    let first = stage.send(&[1.0]);
+    assert_eq!(stage.started.recv().await, Some(1));
+    let second = stage.send(&[2.0]);
+    assert_eq!(stage.started.recv().await, Some(1), "the second tower did not wait for the first");
+
+    for gate in &stage.gates {
+        gate.send(()).expect("a tower");
+    }
+
+    assert_eq!(values(&first.await.expect("no panic").expect("an answer")), [1.0]);
+    assert_eq!(values(&second.await.expect("no panic").expect("an answer")), [2.0]);
+}
+
+#[tokio::test]
+async fn what_finds_no_place_is_refused_at_once_until_one_is_free() {
+    let mut stage = stage(2);
+    let pair = stage.send(&[1.0, 2.0]);
+    assert_eq!(stage.started.recv().await, Some(2));
+
+    assert!(matches!(stage.batcher.reserve(1), Err(EmbedError::Overloaded)));
+
+    stage.gates[0].send(()).expect("a tower");
+    assert!(pair.await.expect("no panic").is_ok());
+    assert!(stage.batcher.reserve(2).is_ok());
+}
+
+#[tokio::test]
+async fn a_job_larger_than_the_house_is_let_in_alone() {
+    let stage = stage(2);
+    let large = stage.batcher.reserve(3).expect("places");
+    assert!(stage.batcher.reserve(1).is_err());
+    drop(large);
+    let _small = stage.batcher.reserve(1).expect("places");
+    assert!(stage.batcher.reserve(3).is_err());
+}
+
+#[tokio::test]
+async fn gone_callers_cost_no_run() {
+    let mut stage = stage(8);
+    let first = stage.send(&[1.0]);
+    assert_eq!(stage.started.recv().await, Some(1));
+    let gone = stage.send(&[2.0]);
+    stage.until_waiting(1).await;
+    gone.abort();
+    assert!(gone.await.is_err());
+
+    stage.gates[0].send(()).expect("a tower");
+
+    assert!(first.await.expect("no panic").is_ok());
+    drop(stage.batcher);
+    assert_eq!(stage.started.recv().await, None, "a run for nobody");
+}
+
+#[tokio::test]
+async fn a_panic_costs_its_batch_and_a_session_but_no_more() {
+    let mut stage = stage(8);
+    let bad = stage.send(&[-1.0]);
+    stage.gates[0].send(()).expect("a tower");
+    assert!(matches!(bad.await.expect("no panic"), Err(EmbedError::Panicked)));
+    stage.batcher.failure().await;
+
+    let good = stage.send(&[5.0]);
+    stage.gates[0].send(()).expect("a tower");
+    assert_eq!(values(&good.await.expect("no panic").expect("an answer")), [5.0]);
+    let taken = Event::Taken { run: 1, dropped: 0 };
+    for event in [taken, Event::Panicked, Event::Renewed, taken] {
+        assert_eq!(stage.events.recv().await, Some(event));
+    }
+}
+
+#[tokio::test]
+async fn without_a_fresh_session_nobody_waits_in_vain() {
+    let mut stage = stage(8);
+    let first = stage.send(&[-1.0]);
+    stage.gates[0].send(()).expect("a tower");
+    assert!(first.await.expect("no panic").is_err());
+    assert_eq!(stage.started.recv().await, Some(1));
+    let bad = stage.send(&[-1.0]);
+    assert_eq!(stage.started.recv().await, Some(1));
+    let waiting = stage.send(&[5.0]);
+    stage.until_waiting(1).await;
+
+    stage.gates[0].send(()).expect("a tower");
+
+    assert!(matches!(bad.await.expect("no panic"), Err(EmbedError::Panicked)));
+    while stage.events.recv().await != Some(Event::Lost) {}
+    assert!(matches!(waiting.await.expect("no panic"), Err(EmbedError::Stopped)));
+    let late = stage.send(&[6.0]);
+    assert!(matches!(late.await.expect("no panic"), Err(EmbedError::Stopped)));
+}
+
+#[tokio::test]
+async fn a_run_that_does_not_end_is_seen() {
+    let mut stage = stage(8);
+    assert_eq!(stage.batcher.longest_run(), Duration::ZERO);
+    let first = stage.send(&[1.0]);
+    assert_eq!(stage.started.recv().await, Some(1));
+    while stage.batcher.longest_run() < Duration::from_millis(1) {}
+
+    stage.gates[0].send(()).expect("a tower");
+
+    assert!(first.await.expect("no panic").is_ok());
+    while Duration::ZERO < stage.batcher.longest_run() {}
+}

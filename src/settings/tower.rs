@@ -1,0 +1,98 @@
+//! `[tower]`, `[cache]`, `[health]`: which tower runs and how, what is kept of it, and how it is held to be right.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::SettingsError;
+use crate::model::Device;
+use crate::score::Threshold;
+use crate::warm_up::Wishes;
+
+/// The tower that is served where none is named.
+pub(super) const SHIPPED: &str = "models/faces.onnx";
+
+/// `[tower]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TowerSettings {
+    /// The tower's file.
+    pub path: Option<PathBuf>,
+    /// Where it runs.
+    pub device: Device,
+    /// Sessions side by side; 0 means as many as are found to be fastest.
+    pub sessions: usize,
+    /// Threads of one run; 0 means as many as are found to be fastest.
+    pub threads: usize,
+    /// The most pictures in one run; 0 means as many as are found to pay.
+    pub largest_batch: usize,
+    /// Pictures that may be prepared for it, wait for it and run in it.
+    pub queue: NonZeroUsize,
+    /// The threshold in place of the tower's own.
+    pub threshold: Option<Threshold>,
+    /// How often to look whether the tower's file is another, in milliseconds; 0 is never.
+    pub watch_ms: u64,
+}
+
+/// `[cache]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CacheSettings {
+    /// Memory for it; 0 is off.
+    pub max_bytes: u64,
+}
+
+/// `[health]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Health {
+    /// How often the self-test runs, in milliseconds.
+    pub self_test_interval_ms: u64,
+    /// How old its last success may be, in milliseconds.
+    pub self_test_max_age_ms: u64,
+}
+
+impl TowerSettings {
+    /// The tower's file: the one named, else the one shipped.
+    pub fn file(&self) -> Result<PathBuf, SettingsError> {
+        if let Some(named) = &self.path {
+            return Ok(named.clone());
+        }
+        let exe = std::env::current_exe().ok();
+        // Beside an installed program, or at the root of the checkout that `target/PROFILE/` stands in.
+        let beside = exe.iter().flat_map(|exe| exe.ancestors().skip(1).take(3));
+        std::iter::once(Path::new(""))
+            .chain(beside)
+            .map(|folder| folder.join(SHIPPED))
+            .find(|path| path.is_file())
+            .ok_or(SettingsError::NoTower)
+    }
+
+    /// How often to look whether the file is another, if at all.
+    pub fn watch(&self) -> Option<Duration> {
+        Some(self.watch_ms).filter(|it| 0 < *it).map(Duration::from_millis)
+    }
+
+    /// What a server does not have to find out.
+    pub fn wishes(&self) -> Wishes {
+        Wishes {
+            sessions: NonZeroUsize::new(self.sessions),
+            threads: NonZeroUsize::new(self.threads),
+            largest_batch: NonZeroUsize::new(self.largest_batch),
+        }
+    }
+}
+
+impl Health {
+    /// How often the self-test runs.
+    pub fn interval(&self) -> Duration {
+        Duration::from_millis(self.self_test_interval_ms)
+    }
+
+    /// How old its last success may be.
+    pub fn max_age(&self) -> Duration {
+        Duration::from_millis(self.self_test_max_age_ms)
+    }
+}
