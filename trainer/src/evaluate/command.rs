@@ -9,7 +9,7 @@ use siamese::model::Options;
 
 use super::{Chosen, Embedded, Evaluation, Table};
 use crate::report;
-use crate::statistics::Bootstrap;
+use crate::statistics::{Bootstrap, OneShot};
 
 /// Measures a tower on pictures: EER, AUC, FNMR at FMR, with intervals; the curves
 #[derive(Clone, Debug, Args)]
@@ -20,10 +20,20 @@ pub struct Evaluate {
     /// Write the curves, histograms, worst pairs and figures into this folder
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
+    /// Measure also how often a picture is recognised among N identities of one folder, of each of
+    /// which one other picture is known; for folders nested as FOLDER/IDENTITY/PICTURE
+    #[arg(long, value_name = "N")]
+    pub one_shot: Option<usize>,
+    /// How many such questions to draw, N at a time
+    #[arg(long, value_name = "N", default_value_t = 400, requires = "one_shot")]
+    pub episodes: u32,
+    /// How many pictures are known of each
+    #[arg(long, value_name = "K", default_value_t = 1, requires = "one_shot")]
+    pub shots: usize,
     /// How often to resample the identities for the intervals; 0 for none
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub resamples: u32,
-    /// The seed of the resampling
+    /// The seed of the resampling and of the episodes
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
 }
@@ -33,13 +43,19 @@ impl Evaluate {
     pub fn run(&self) -> anyhow::Result<String> {
         let embedded = Embedded::load(&self.chosen, &Options::default())?;
         let card = embedded.tower().card();
-        let evaluation = Evaluation::new(
+        let one_shot = self.one_shot.map(|ways| {
+            let Self { shots, episodes, seed, .. } = *self;
+            embedded.one_shot(OneShot { ways, shots, episodes, seed })
+        });
+        let one_shot = one_shot.transpose()?;
+        let mut evaluation = Evaluation::new(
             embedded.subject(),
             embedded.comparisons()?,
             card.threshold,
             card.margin,
             Bootstrap { resamples: self.resamples, seed: self.seed },
         );
+        evaluation.one_shot = one_shot;
         for skipped in &evaluation.subject.skipped {
             eprintln!("skipped {skipped}");
         }

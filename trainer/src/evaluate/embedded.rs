@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::{Acquaintance, Chosen, Subject, thumbnail};
 use crate::data::{DataError, Gallery};
-use crate::statistics::{Comparisons, NotComparable};
+use crate::statistics::{Comparisons, NoEpisode, NotComparable, OneShot, OneShotRate};
 
 /// Pictures that a tower has embedded.
 pub struct Embedded {
@@ -78,6 +78,11 @@ impl Embedded {
     /// Every pair of the pictures.
     pub fn comparisons(&self) -> Result<Comparisons, NotComparable> {
         Comparisons::new(&self.embeddings)
+    }
+
+    /// How often somebody seen once is recognised among others.
+    pub fn one_shot(&self, one_shot: OneShot) -> Result<OneShotRate, NoEpisode> {
+        one_shot.measure(self.gallery.identities(), &self.embeddings)
     }
 
     /// Names of everything.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use siamese::score::{Rates, Scores, Threshold};
 
 use super::Acquaintance;
-use crate::statistics::{Band, Bootstrap, Comparisons, Grid, Measures};
+use crate::statistics::{Band, Bootstrap, Comparisons, Grid, Measures, OneShotRate};
 
 /// The FMRs of the table, from the most lenient.
 pub const TABLE_FMRS: [f64; 3] = [0.1, 0.01, 0.001];
@@ -65,6 +65,8 @@ pub struct Evaluation {
     pub bootstrap: Bootstrap,
     /// How much they would vary with other identities; `None` without resamples.
     pub band: Option<Band>,
+    /// How often somebody seen once is recognised among others, where that was asked for.
+    pub one_shot: Option<OneShotRate>,
 }
 
 /// The figures of one identity at the threshold.
@@ -126,6 +128,7 @@ impl Evaluation {
             measures,
             bootstrap,
             band,
+            one_shot: None,
         }
     }
 

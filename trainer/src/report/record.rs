@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::contact_sheet::worst;
 use crate::evaluate::{Acquaintance, Evaluation, OfIdentity, TABLE_FMRS, ThresholdSource};
-use crate::statistics::{Comparison, Interval};
+use crate::statistics::{Comparison, Interval, OneShotRate};
 
 /// `report.json`.
 #[derive(Debug, Serialize)]
@@ -21,6 +21,8 @@ pub(super) struct Record {
     fnmr_at_fmr: Vec<AtFmr>,
     threshold: AtThreshold,
     margin: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    one_shot: Option<OneShotRate>,
     bootstrap: Resampling,
     by_identity: Vec<OfIdentity>,
     closest_different_pairs: Vec<Pair>,
@@ -112,6 +114,7 @@ impl Record {
                 fnmr: evaluation.rates.fnmr,
             },
             margin: evaluation.margin,
+            one_shot: evaluation.one_shot.clone(),
             bootstrap: Resampling {
                 of: "identities",
                 resamples: bootstrap.resamples,

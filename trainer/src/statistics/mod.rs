@@ -5,7 +5,9 @@
 mod bootstrap;
 mod comparisons;
 mod measures;
+mod one_shot;
 
 pub use bootstrap::{Band, Bootstrap, Interval};
 pub use comparisons::{Comparison, Comparisons, NotComparable};
 pub use measures::{Grid, Measures};
+pub use one_shot::{GroupRate, NoEpisode, OneShot, OneShotRate};

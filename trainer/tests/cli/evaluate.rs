@@ -120,3 +120,26 @@ fn a_tower_measured_on_those_it_was_trained_on_is_found_out() {
     let said = ground.run_on(&tower, "calibrate", &["--identities", "a,b", "--out", "out.onnx"]);
     assert!(said.well().contains("(data, identities unseen in training)"));
 }
+
+#[test]
+fn one_picture_of_each_of_a_folder_is_enough_to_recognise_another() {
+    // The alphabets lie at the same greys, so that across them nothing could be told apart.
+    let greys: &[(&str, &[u8])] = &[
+        ("Greek/alpha", &[10, 12]),
+        ("Greek/beta", &[50, 52]),
+        ("Latin/a", &[10, 52]),
+        ("Latin/b", &[50, 12]),
+        ("Runes/f", &[1, 2]),
+    ];
+    let ground = Ground::of(greys);
+    let arguments = ["--resamples", "0", "--one-shot", "2", "--report", "report"];
+    let said = ground.run("evaluate", &arguments).well();
+    assert!(said.contains("2-way 1-shot error: 50.00 ± 0.00 % (400 episodes"), "{said}");
+    assert!(said.contains("  Greek: 0.00 % (2 identities)\n"), "{said}");
+    assert!(said.contains("  Latin: 100.00 % (2 identities)\n"), "{said}");
+    assert!(said.contains("left out, with fewer than 2 identities: Runes"), "{said}");
+    assert_eq!(report(&ground)["one_shot"]["error"], 0.5);
+
+    let refusal = ground.run("evaluate", &["--one-shot", "3"]).refusal();
+    assert!(refusal.contains("the largest has 2: ask for fewer"), "{refusal}");
+}
