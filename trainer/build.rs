@@ -1,4 +1,4 @@
-//! Notes which commit the trainer is built from, for its towers' provenance.
+//! Notes which commit the trainer is built from, and with what, for its towers' provenance.
 
 use std::process::Command;
 
@@ -13,6 +13,22 @@ fn main() {
     if let Some(commit) = git(&["rev-parse", "HEAD"]) {
         println!("cargo::rustc-env=SIAMESE_COMMIT={commit}");
     }
+    println!("cargo::rerun-if-changed=../Cargo.lock");
+    if let Some(version) = burn() {
+        println!("cargo::rustc-env=SIAMESE_BURN={version}");
+    }
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    if let Ok(output) = Command::new(rustc).arg("--version").output() {
+        let version = String::from_utf8_lossy(&output.stdout);
+        println!("cargo::rustc-env=SIAMESE_RUSTC={}", version.trim());
+    }
+}
+
+/// burn's version, by the lock file.
+fn burn() -> Option<String> {
+    let lock = std::fs::read_to_string("../Cargo.lock").ok()?;
+    let (_, after) = lock.split_once("name = \"burn\"\nversion = \"")?;
+    Some(after.split_once('"')?.0.to_owned())
 }
 
 /// What git says, or nothing where there is no git or no repository.

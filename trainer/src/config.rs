@@ -76,7 +76,7 @@ pub struct Optimizer {
 pub struct Watch {
     /// People held out are measured every so many steps.
     pub evaluate_every: u32,
-    /// The run is saved every so many steps.
+    /// The run is saved every so many steps, and at the end of every epoch.
     pub checkpoint_every: u32,
     /// The run ends after so many measurements without a lower EER, and keeps the best weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -174,11 +174,14 @@ impl Config {
     pub fn steps(&self, n_pictures: usize) -> u32 {
         match self.length {
             Length::Steps(steps) => steps,
-            Length::Epochs(epochs) => {
-                let an_epoch = n_pictures.div_ceil(self.sampling.draws());
-                u32::try_from(an_epoch).unwrap_or(u32::MAX).saturating_mul(epochs)
-            }
+            Length::Epochs(epochs) => self.epoch(n_pictures).saturating_mul(epochs),
         }
+    }
+
+    /// How many steps have as many draws as there are pictures; at least 1.
+    pub fn epoch(&self, n_pictures: usize) -> u32 {
+        let steps = n_pictures.div_ceil(self.sampling.draws());
+        u32::try_from(steps).unwrap_or(u32::MAX).max(1)
     }
 }
 

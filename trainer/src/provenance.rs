@@ -16,12 +16,42 @@ pub struct Record {
     /// The commit it was built from, or that `SOURCE_COMMIT` names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// The command line, without the program.
+    #[serde(default)]
+    pub command: Vec<String>,
+    /// What it was built with, and for which system.
+    #[serde(default)]
+    pub built: Built,
     /// The pictures it was trained on.
     pub data: Data,
     /// Identities kept out of training.
     pub held_out: Vec<String>,
     /// Every choice.
     pub config: Config,
+}
+
+/// What a trainer was built with: another may round otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Built {
+    /// burn's version.
+    pub burn: String,
+    /// The compiler's.
+    pub rustc: String,
+    /// Operating system and processor, such as `linux x86_64`.
+    pub system: String,
+}
+
+impl Built {
+    /// This very program.
+    fn here() -> Self {
+        let known = |it: Option<&str>| it.unwrap_or("unknown").to_owned();
+        Self {
+            burn: known(option_env!("SIAMESE_BURN")),
+            rustc: known(option_env!("SIAMESE_RUSTC")),
+            system: format!("{} {}", env::consts::OS, env::consts::ARCH),
+        }
+    }
 }
 
 /// Pictures, told apart from all others.
@@ -51,6 +81,8 @@ impl Record {
             commit: env::var("SOURCE_COMMIT")
                 .ok()
                 .or_else(|| option_env!("SIAMESE_COMMIT").map(str::to_owned)),
+            command: env::args().skip(1).collect(),
+            built: Built::here(),
             data: Data {
                 name: data_name,
                 digest: training.digest().to_owned(),

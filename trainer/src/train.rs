@@ -57,7 +57,7 @@ struct Choices {
     /// The network, with the recipe that suits it
     #[arg(long, value_enum, default_value = "compact")]
     network: Recipe,
-    /// Every choice from a file, as an earlier run's `run.toml` holds them under `config`
+    /// Every choice from a file; with an earlier run's `run.toml`, the identities it held out too
     #[arg(long, value_name = "FILE", conflicts_with = "network")]
     config: Option<PathBuf>,
     /// The loss
@@ -108,13 +108,21 @@ impl Train {
         } else {
             (None, None)
         };
-        let config = match &saved {
-            Some(saved) => saved.config.clone(),
-            None => self.config()?,
+        let earlier = match &self.choices.config {
+            Some(file) => Some(read_config(file)?),
+            None => None,
+        };
+        let config = match (&saved, &earlier) {
+            (Some(saved), _) => saved.config.clone(),
+            (None, earlier) => self.config(earlier.as_ref().map(Earlier::config)),
         };
         check(&config)?;
         let data = Folder::scan(&self.data)?;
-        let (training, held_out) = self.hold_out.split(&data)?;
+        let repeated = match &earlier {
+            Some(Earlier::Run(record)) => Some(record.as_ref()),
+            _ => saved.as_ref(),
+        };
+        let (training, held_out) = self.hold_out(repeated, &data).split(&data)?;
         let training = self.load(&training, &config)?;
         let held_out = held_out.map(|it| self.load(&it, &config)).transpose()?;
         if config.watch.patience.is_some() && held_out.is_none() {
@@ -131,12 +139,23 @@ impl Train {
                 path.display()
             );
         }
+        if let Some(Earlier::Run(earlier)) = &earlier
+            && (earlier.data != record.data || earlier.held_out != record.held_out)
+        {
+            eprintln!(
+                "warning: these are other pictures than those of the run whose choices are taken"
+            );
+        }
         let folder = match folder {
             Some(folder) => folder,
             None => RunFolder::create(&path)?,
         };
         let record = saved.unwrap_or(record);
         folder.write_record(&record)?;
+        folder.write_list("training.sha256", &training)?;
+        if let Some(held_out) = &held_out {
+            folder.write_list("held-out.sha256", held_out)?;
+        }
         let config = &record.config;
         let outcome = run(config, &training, held_out.as_ref(), &folder, self.resume)?;
 
@@ -157,11 +176,22 @@ impl Train {
         Ok(said)
     }
 
-    /// The recipe with the choices made on the command line.
-    fn config(&self) -> anyhow::Result<Config> {
+    /// Who is held out: those named, or else those of the run that is repeated, if they are here.
+    fn hold_out(&self, repeated: Option<&Record>, data: &Folder) -> HoldOut {
+        let is_here = |name: &String| data.identities().iter().any(|it| it.name == *name);
+        match repeated.map(|it| &it.held_out).filter(|it| it.iter().all(is_here)) {
+            Some(names) if self.hold_out.is_nobody() => {
+                HoldOut { names: names.clone(), fold: None }
+            }
+            _ => self.hold_out.clone(),
+        }
+    }
+
+    /// The recipe, or the choices of a file, with those made on the command line.
+    fn config(&self, earlier: Option<&Config>) -> Config {
         let choices = &self.choices;
-        let mut config = match (&choices.config, choices.network) {
-            (Some(file), _) => read_config(file)?,
+        let mut config = match (earlier, choices.network) {
+            (Some(config), _) => config.clone(),
             (None, Recipe::Seed) => Config::seed(),
             (None, Recipe::Compact) => Config::compact(),
         };
@@ -174,7 +204,7 @@ impl Train {
         let length = choices.steps.map(RunLength::Steps);
         config.length = length.or(choices.epochs.map(RunLength::Epochs)).unwrap_or(config.length);
         config.watch.patience = self.patience.or(config.watch.patience);
-        Ok(config)
+        config
     }
 
     fn load(&self, folder: &Folder, config: &Config) -> anyhow::Result<Gallery> {
@@ -203,13 +233,31 @@ impl Train {
     }
 }
 
-/// Reads a configuration, bare or as a run's record.
-fn read_config(file: &Path) -> anyhow::Result<Config> {
+/// What a file of choices holds.
+enum Earlier {
+    /// Choices alone.
+    Config(Box<Config>),
+    /// A whole run's record.
+    Run(Box<Record>),
+}
+
+impl Earlier {
+    fn config(&self) -> &Config {
+        match self {
+            Self::Config(config) => config,
+            Self::Run(record) => &record.config,
+        }
+    }
+}
+
+/// Reads choices, bare or as a run's record.
+fn read_config(file: &Path) -> anyhow::Result<Earlier> {
     let text =
         fs::read_to_string(file).with_context(|| format!("{} can't be read", file.display()))?;
     match toml::from_str::<Record>(&text) {
-        Ok(record) => Ok(record.config),
+        Ok(record) => Ok(Earlier::Run(Box::new(record))),
         Err(_) => toml::from_str(&text)
+            .map(|it| Earlier::Config(Box::new(it)))
             .with_context(|| format!("{} holds no choices of a run", file.display())),
     }
 }

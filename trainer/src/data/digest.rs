@@ -1,6 +1,9 @@
 //! Digests as text.
 
 use std::fmt::Write;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
 
 use sha2::Sha256;
 use sha2::digest::Digest;
@@ -12,4 +15,26 @@ pub(super) fn text(digest: Sha256) -> String {
         write!(text, "{byte:02x}").expect("a String takes all that is written");
     }
     text
+}
+
+/// `sha256:` and the hex digits of the digest of some bytes.
+pub(super) fn of(bytes: &[u8]) -> String {
+    text(Sha256::new_with_prefix(bytes))
+}
+
+/// `sha256:` and the hex digits of the digest of a file, which may be larger than memory.
+///
+/// # Errors
+///
+/// If the file can't be read.
+pub fn digest_of_file(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut block = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut block)? {
+            0 => return Ok(text(hasher)),
+            length => hasher.update(&block[..length]),
+        }
+    }
 }

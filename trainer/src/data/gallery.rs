@@ -27,6 +27,8 @@ pub struct Sample {
     pub identity: usize,
     /// Its file, as `IDENTITY/PICTURE`.
     pub name: String,
+    /// `sha256:` and the digest of the file.
+    pub digest: String,
     /// What the tower reads of it.
     pub pixels: Pixels,
 }
@@ -58,10 +60,12 @@ impl Gallery {
                         hasher.update(name.as_bytes());
                         hasher.update([0]);
                         hasher.update(Sha256::digest(&upload));
-                        Ok(preparation.prepare(&upload, &limits)?)
+                        Ok((digest::of(&upload), preparation.prepare(&upload, &limits)?))
                     });
                 match prepared {
-                    Ok(pixels) => samples.push(Sample { identity, name, pixels }),
+                    Ok((digest, pixels)) => {
+                        samples.push(Sample { identity, name, digest, pixels });
+                    }
                     Err(cause) => unreadable.push(format!("{name} ({cause})")),
                 }
             }

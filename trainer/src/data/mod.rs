@@ -9,6 +9,7 @@ mod gallery;
 mod hold_out;
 mod natural;
 
+pub use digest::digest_of_file;
 pub use error::DataError;
 pub use folder::{Folder, Identity};
 pub use gallery::{Gallery, Sample};

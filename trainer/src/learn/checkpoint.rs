@@ -1,10 +1,11 @@
 //! A run's folder: what was chosen, and where the run stands.
 //!
-//! A checkpoint counts once `state.json` names it, and that file is replaced in one move: a run
-//! that is cut off while saving goes on from the checkpoint before.
+//! A checkpoint is written beside its place, brought to the disk, and moved there whole; the one
+//! before it stays. A run that is cut off at any moment goes on from the last one whose digests hold.
 
-use std::fs;
-use std::io::Write;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -15,9 +16,14 @@ use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
 use super::Trainee;
+use crate::data::{Gallery, Sample, digest_of_file};
 
 const RECORD: &str = "run.toml";
 const STATE: &str = "state.json";
+const WEIGHTS: &str = "weights.bpk";
+const OPTIMIZER: &str = "optimizer.bpk";
+/// How many checkpoints are kept.
+const KEPT: usize = 2;
 
 /// A run's folder.
 #[derive(Clone, Debug)]
@@ -45,6 +51,15 @@ pub struct Best {
     pub stale: u32,
 }
 
+/// What a checkpoint says of itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Seal {
+    state: State,
+    weights: String,
+    optimizer: String,
+}
+
 impl RunFolder {
     /// A folder for a new run, made where it isn't there.
     ///
@@ -52,23 +67,24 @@ impl RunFolder {
     ///
     /// If it holds a run already.
     pub fn create(path: &Path) -> anyhow::Result<Self> {
-        if path.join(STATE).exists() {
+        let folder = Self(path.to_path_buf());
+        if !folder.checkpoints().is_empty() {
             bail!(
                 "{} holds a run already: pass --resume to go on with it, or --run DIR for another",
                 path.display()
             );
         }
         fs::create_dir_all(path).with_context(|| format!("{} can't be made", path.display()))?;
-        Ok(Self(path.to_path_buf()))
+        Ok(folder)
     }
 
     /// The folder of a run that was begun.
     ///
     /// # Errors
     ///
-    /// If no run was saved there.
+    /// If no run was begun there.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
-        if !path.join(STATE).exists() {
+        if !path.join(RECORD).exists() {
             bail!("{} holds no saved run to resume: leave out --resume", path.display());
         }
         Ok(Self(path.to_path_buf()))
@@ -77,6 +93,20 @@ impl RunFolder {
     /// Where it lies.
     pub fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// Writes a list of pictures, one a line, as `sha256sum --check` reads it.
+    ///
+    /// # Errors
+    ///
+    /// If the folder can't be written.
+    pub fn write_list(&self, name: &str, gallery: &Gallery) -> anyhow::Result<()> {
+        let mut text = String::new();
+        for Sample { name, digest, .. } in gallery.samples() {
+            let hex = digest.strip_prefix("sha256:").unwrap_or(digest);
+            writeln!(text, "{hex}  {name}")?;
+        }
+        self.replace(name, text.as_bytes())
     }
 
     /// Writes what the run was asked to do.
@@ -99,17 +129,37 @@ impl RunFolder {
         trainee: &Trainee,
         optimizer: &ModuleOptimizer,
     ) -> anyhow::Result<()> {
-        let folder = self.checkpoint(state.step);
-        fs::create_dir_all(&folder)?;
-        record(trainee).save(folder.join("weights.bpk"))?;
-        optimizer.save(folder.join("optimizer.bpk"))?;
-        self.replace(STATE, &serde_json::to_vec_pretty(&state)?)?;
-        self.forget_others(state)
+        let draft = tempfile::Builder::new().prefix(".draft-").tempdir_in(&self.0)?;
+        let file = |name: &str| draft.path().join(name);
+        record(trainee).save(file(WEIGHTS))?;
+        optimizer.save(file(OPTIMIZER))?;
+        let seal = Seal {
+            state,
+            weights: digest_of_file(&file(WEIGHTS))?,
+            optimizer: digest_of_file(&file(OPTIMIZER))?,
+        };
+        fs::write(file(STATE), serde_json::to_vec_pretty(&seal)?)?;
+        for name in [WEIGHTS, OPTIMIZER, STATE] {
+            File::open(file(name))?.sync_all()?;
+        }
+        let place = self.checkpoint(state.step);
+        if place.exists() {
+            // A run that was resumed from an older one comes by here again.
+            fs::remove_dir_all(&place)?;
+        }
+        fs::rename(draft.keep(), place)?;
+        self.sync()?;
+        self.forget_others()
     }
 
     /// Keeps the weights of the best measurement so far.
     pub fn save_best(&self, step: u32, trainee: &Trainee) -> anyhow::Result<()> {
-        Ok(record(trainee).save(self.best(step))?)
+        let draft = tempfile::Builder::new().prefix(".draft-").tempdir_in(&self.0)?;
+        let file = draft.path().join(WEIGHTS);
+        record(trainee).save(&file)?;
+        File::open(&file)?.sync_all()?;
+        fs::rename(file, self.best(step))?;
+        Ok(())
     }
 
     /// Reads the kept weights of the best measurement.
@@ -117,11 +167,27 @@ impl RunFolder {
         Ok(trainee.try_load_file(self.best(step))?)
     }
 
-    /// Reads where the run stands.
+    /// Where the run stands, by the last checkpoint that is whole; at the beginning, where it was
+    /// stopped before the first.
+    ///
+    /// # Errors
+    ///
+    /// If there are checkpoints and none is whole.
     pub fn state(&self) -> anyhow::Result<State> {
-        let path = self.0.join(STATE);
-        let text = fs::read(&path).with_context(|| format!("{} can't be read", path.display()))?;
-        serde_json::from_slice(&text).with_context(|| format!("{} is broken", path.display()))
+        let steps = self.checkpoints();
+        if steps.is_empty() {
+            return Ok(State::default());
+        }
+        for step in steps.into_iter().rev() {
+            match self.seal(step) {
+                Ok(seal) => return Ok(seal.state),
+                Err(error) => eprintln!(
+                    "warning: the checkpoint of step {step} is broken ({error:#}), so the run goes on \
+                     from the one before"
+                ),
+            }
+        }
+        bail!("{} holds no whole checkpoint: begin anew in another --run DIR", self.0.display())
     }
 
     /// Reads weights and the optimizer's state into those given.
@@ -132,8 +198,20 @@ impl RunFolder {
         optimizer: ModuleOptimizer,
     ) -> anyhow::Result<(Trainee, ModuleOptimizer)> {
         let folder = self.checkpoint(state.step);
-        let trainee = trainee.try_load_file(folder.join("weights.bpk"))?;
-        Ok((trainee, optimizer.load(folder.join("optimizer.bpk"))?))
+        let trainee = trainee.try_load_file(folder.join(WEIGHTS))?;
+        Ok((trainee, optimizer.load(folder.join(OPTIMIZER))?))
+    }
+
+    /// A checkpoint's seal, held against its files.
+    fn seal(&self, step: u32) -> anyhow::Result<Seal> {
+        let folder = self.checkpoint(step);
+        let seal: Seal = serde_json::from_slice(&fs::read(folder.join(STATE))?)?;
+        for (name, digest) in [(WEIGHTS, &seal.weights), (OPTIMIZER, &seal.optimizer)] {
+            if digest_of_file(&folder.join(name))? != *digest {
+                bail!("{name} is not as it was written");
+            }
+        }
+        Ok(seal)
     }
 
     fn checkpoint(&self, step: u32) -> PathBuf {
@@ -144,15 +222,35 @@ impl RunFolder {
         self.0.join(format!("best-{step}.bpk"))
     }
 
-    /// Removes the checkpoints that `state` no longer needs.
-    fn forget_others(&self, state: State) -> anyhow::Result<()> {
-        let best = state.best.map(|it| self.best(it.step));
+    /// The steps of the checkpoints there are, ascending.
+    fn checkpoints(&self) -> Vec<u32> {
+        let entries = fs::read_dir(&self.0).into_iter().flatten().flatten();
+        let mut steps: Vec<u32> = entries
+            .filter_map(|it| it.file_name().to_str()?.strip_prefix("step-")?.parse().ok())
+            .collect();
+        steps.sort_unstable();
+        steps
+    }
+
+    /// Removes what the last checkpoints don't need, and what a run that was killed left unfinished.
+    fn forget_others(&self) -> anyhow::Result<()> {
+        let steps = self.checkpoints();
+        let (old, kept) = steps.split_at(steps.len().saturating_sub(KEPT));
+        for step in old {
+            fs::remove_dir_all(self.checkpoint(*step))?;
+        }
+        let state = |step: &u32| -> Option<State> {
+            let text = fs::read(self.checkpoint(*step).join(STATE)).ok()?;
+            Some(serde_json::from_slice::<Seal>(&text).ok()?.state)
+        };
+        let best: Vec<PathBuf> =
+            kept.iter().filter_map(|it| Some(self.best(state(it)?.best?.step))).collect();
         for entry in fs::read_dir(&self.0)? {
             let path = entry?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if name.starts_with("step-") && path != self.checkpoint(state.step) {
+            if name.starts_with(".draft-") {
                 fs::remove_dir_all(path)?;
-            } else if name.starts_with("best-") && Some(&path) != best.as_ref() {
+            } else if name.starts_with("best-") && !best.contains(&path) {
                 fs::remove_file(path)?;
             }
         }
@@ -160,12 +258,17 @@ impl RunFolder {
     }
 
     /// Replaces a file in one move.
-    fn replace(&self, name: &str, contents: &[u8]) -> anyhow::Result<()> {
+    pub(super) fn replace(&self, name: &str, contents: &[u8]) -> anyhow::Result<()> {
         let mut file = NamedTempFile::new_in(&self.0)?;
         file.write_all(contents)?;
         file.as_file().sync_all()?;
         file.persist(self.0.join(name))?;
         Ok(())
+    }
+
+    /// Brings the folder's list of names to the disk, where the system can.
+    fn sync(&self) -> io::Result<()> {
+        if cfg!(unix) { File::open(&self.0)?.sync_all() } else { Ok(()) }
     }
 }
 

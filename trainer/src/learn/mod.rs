@@ -2,14 +2,17 @@
 
 mod batch;
 mod checkpoint;
+pub mod history;
 mod measure;
 mod progress;
 mod run;
 mod schedule;
+mod sparkline;
 mod trainee;
 
 pub use batch::{Batch, Sampling};
 pub use checkpoint::{Best, RunFolder, State};
+pub use history::History;
 pub use measure::{NotFinite, embed, measure};
 pub use run::{Outcome, run};
 pub use schedule::Schedule;

@@ -4,6 +4,7 @@ use anyhow::Context;
 
 use super::Learning;
 use super::checkpoint::{Best, RunFolder, State};
+use super::history::History;
 use super::progress::{Measured, Progress};
 use crate::config::Config;
 use crate::data::Gallery;
@@ -14,6 +15,8 @@ use crate::network::Network;
 const MEASURED: usize = 400;
 /// A run that ends above this share of the floor has learned nothing.
 const NEARLY: f64 = 0.95;
+/// How many entries a run's history has, beside those of measurements.
+const ENTRIES: u32 = 200;
 /// Why a network comes to give numbers that are not finite.
 const ASTRAY: &str = "the run has gone astray: try a smaller --rate";
 
@@ -53,6 +56,9 @@ impl Recent {
 
 /// Trains to the end, or until the people held out are told apart no better.
 ///
+/// The run is saved at least once an epoch, so that a run that is killed loses no more than that;
+/// saving changes nothing of what it comes to.
+///
 /// # Errors
 ///
 /// If the folder can't be written, or the network comes to give numbers that are not finite.
@@ -67,7 +73,9 @@ pub fn run(
     let mut state = State::default();
     if resume {
         state = folder.state()?;
-        learning.load(folder, state)?;
+        if 0 < state.step {
+            learning.load(folder, state)?;
+        }
     }
     let excerpt = training.excerpt(MEASURED);
     let (measured, gallery) = match held_out {
@@ -75,23 +83,31 @@ pub fn run(
         None => (Measured::Training, &excerpt),
     };
     let patience = config.watch.patience.filter(|_| held_out.is_some());
-    let mut progress = Progress::new(config, learning.step(), learning.steps());
+    let mut progress = Progress::new(config, measured, learning.step(), learning.steps());
+    let mut history = History::open(folder, learning.step())?;
+    progress.went(history.entries());
     let mut recent = Recent::default();
+    let mut since = Recent::default();
     let mut last = None;
     let mut eer = None;
     let stopped = |state: State| match (patience, state.best) {
         (Some(patience), Some(best)) => patience <= best.stale,
         _ => false,
     };
+    let epoch = config.epoch(training.samples().len());
+    let told_every = learning.steps().div_ceil(ENTRIES).max(1);
     while learning.step() < learning.steps() && !stopped(state) {
-        let loss = recent.add(learning.advance());
+        let of_step = learning.advance();
+        let loss = recent.add(of_step);
+        since.add(of_step);
         progress.step(loss);
         let step = learning.step();
         let is_last = step == learning.steps();
-        if is_last || step.is_multiple_of(config.watch.evaluate_every) {
+        let is_measured = is_last || step.is_multiple_of(config.watch.evaluate_every);
+        if is_measured {
             let now = learning.eer(gallery).context(ASTRAY)?;
             eer = Some(now);
-            progress.measured(step, loss, measured, now);
+            progress.measured(step, loss, now);
             last = Some(std::mem::take(&mut recent).mean());
             if patience.is_some() {
                 state.best = Some(match state.best {
@@ -103,7 +119,16 @@ pub fn run(
                 });
             }
         }
-        if is_last || step.is_multiple_of(config.watch.checkpoint_every) || stopped(state) {
+        if is_measured || step.is_multiple_of(told_every) {
+            let mean = std::mem::take(&mut since).mean();
+            history.add(step, mean, progress.floor(), eer.filter(|_| is_measured))?;
+            progress.went(history.entries());
+        }
+        if is_last
+            || step.is_multiple_of(config.watch.checkpoint_every)
+            || step.is_multiple_of(epoch)
+            || stopped(state)
+        {
             state.step = step;
             learning.save(folder, state)?;
         }
@@ -137,16 +162,13 @@ pub fn run(
 }
 
 fn summary(outcome: &Outcome, progress: &Progress, measured: Measured) -> String {
-    let whose = match measured {
-        Measured::HeldOut => "people held out",
-        Measured::Training => "the training data itself",
-    };
     let loss = outcome.loss.map_or_else(String::new, |it| format!(", {}", progress.loss(it)));
     format!(
-        "{} steps{loss}; kept: step {}, EER {:.2} % on {whose}",
+        "{} steps{loss}; kept: step {}, EER {:.2} % on {}",
         outcome.steps,
         outcome.kept,
-        100.0 * outcome.eer
+        100.0 * outcome.eer,
+        measured.text()
     )
 }
 

@@ -6,5 +6,6 @@ mod evaluate;
 mod export;
 mod ground;
 mod made;
+mod resume;
 mod shipped;
 mod train;
