@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 use super::{Card, GoldenCheck, Length, Provider, Weights};
 use crate::picture::Preparation;
-use crate::score::OperatingPoint;
+use crate::score::{OperatingPoint, Unseen};
 
 /// What is known of a loaded tower.
 #[derive(Clone, Debug)]
@@ -79,6 +79,8 @@ struct Measured<'a> {
     same_pairs: u64,
     different_pairs: u64,
     eer: f64,
+    #[serde(skip_serializing_if = "<[Unseen]>::is_empty")]
+    unseen: &'a [Unseen],
 }
 
 /// The card as `GET /model` gives it: without the golden pictures, with what really runs it.
@@ -104,6 +106,7 @@ impl Serialize for Description {
                 same_pairs: it.same_pairs(),
                 different_pairs: it.different_pairs(),
                 eer: it.eer(),
+                unseen: it.unseen(),
             }),
             operating_points: calibration
                 .map(|it| it.operating_points().collect())

@@ -4,6 +4,7 @@
 //! is believed before it has been checked.
 
 mod table;
+mod unseen;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -15,6 +16,7 @@ use super::{
 use table::Table;
 
 pub use table::InvalidTable;
+pub use unseen::{InvalidUnseen, Unseen};
 
 /// The error rates of a tower by threshold, and the probability of a distance.
 ///
@@ -22,7 +24,8 @@ pub use table::InvalidTable;
 /// `{"data": "orl-faces", "split": "people unseen in training", "identities": 10, "same_pairs":
 /// 450, "different_pairs": 4500, "eer": 0.04, "table": [[0.0, 0, 450], …], "probability":
 /// {"intercept": 9.1, "slope": -8.7}}`, where a row of the table is a threshold, the different
-/// pairs called same at it, and the same pairs called different. `probability` may be missing.
+/// pairs called same at it, and the same pairs called different. `probability` may be missing, and
+/// so may `unseen`, which holds [what thresholds did to others](Unseen).
 ///
 /// Invariant: there are at least two identities and a pair of each kind; rates lie in `[0, 1]`;
 /// the table's thresholds ascend while its false matches never fall and its false non-matches
@@ -39,6 +42,8 @@ pub struct Calibration {
     table: Table,
     #[serde(skip_serializing_if = "Option::is_none")]
     probability: Option<Probability>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unseen: Vec<Unseen>,
 }
 
 /// Why nothing could be calibrated.
@@ -67,6 +72,9 @@ pub enum InvalidCalibration {
     /// The table can't be one of errors by threshold.
     #[error(transparent)]
     Table(#[from] InvalidTable),
+    /// What is told of people unseen can't be.
+    #[error(transparent)]
+    Unseen(#[from] InvalidUnseen),
 }
 
 #[derive(Deserialize)]
@@ -79,6 +87,8 @@ struct Written {
     eer: f64,
     table: Table,
     probability: Option<Probability>,
+    #[serde(default)]
+    unseen: Vec<Unseen>,
 }
 
 impl TryFrom<Written> for Calibration {
@@ -94,6 +104,7 @@ impl TryFrom<Written> for Calibration {
             eer,
             table,
             probability,
+            unseen,
         } = written;
         if identities < 2 {
             return Err(InvalidCalibration::TooFewIdentities(identities));
@@ -105,7 +116,18 @@ impl TryFrom<Written> for Calibration {
             return Err(InvalidCalibration::Eer(eer));
         }
         table.check(same_pairs, different_pairs)?;
-        Ok(Self { data, split, identities, same_pairs, different_pairs, eer, table, probability })
+        unseen::check(&unseen)?;
+        Ok(Self {
+            data,
+            split,
+            identities,
+            same_pairs,
+            different_pairs,
+            eer,
+            table,
+            probability,
+            unseen,
+        })
     }
 }
 
@@ -134,7 +156,19 @@ impl Calibration {
             eer: rounded(scores.eer(), 9),
             table: Table::measure(&scores),
             probability: Some(Probability::fit(&scores)),
+            unseen: Vec::new(),
         })
+    }
+
+    /// Adds what thresholds, chosen as these are, did to identities that they were not chosen on.
+    pub fn with_unseen(self, unseen: Vec<Unseen>) -> Result<Self, InvalidUnseen> {
+        unseen::check(&unseen)?;
+        Ok(Self { unseen, ..self })
+    }
+
+    /// What thresholds did to identities that they were not chosen on; empty where nobody looked.
+    pub fn unseen(&self) -> &[Unseen] {
+        &self.unseen
     }
 
     /// The name of the pictures that were measured.

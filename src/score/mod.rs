@@ -9,7 +9,9 @@ mod probability;
 mod scores;
 mod threshold;
 
-pub use calibration::{Calibration, CalibrationError, InvalidCalibration, InvalidTable};
+pub use calibration::{
+    Calibration, CalibrationError, InvalidCalibration, InvalidTable, InvalidUnseen, Unseen,
+};
 pub use embedding::{Distance, Embedding, InvalidDistance, InvalidEmbedding};
 pub use operating_point::{OperatingPoint, UnsupportedFmr};
 pub use probability::{InvalidProbability, Probability};

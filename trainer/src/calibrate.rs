@@ -5,12 +5,15 @@ use std::{fs, io};
 
 use clap::Args;
 use siamese::model::{NotOnnx, Options, rewrite};
-use siamese::score::{Calibration, CalibrationError, OperatingPoint, Threshold, UnsupportedFmr};
+use siamese::score::{
+    Calibration, CalibrationError, InvalidUnseen, OperatingPoint, Threshold, Unseen as UnseenRow,
+    UnsupportedFmr,
+};
 use thiserror::Error;
 
 use crate::draft::{Draft, DraftError};
-use crate::evaluate::{Chosen, Embedded, EmbeddedError, Subject};
-use crate::statistics::NotComparable;
+use crate::evaluate::{Chosen, Embedded, EmbeddedError, Subject, TABLE_FMRS, UnseenLines};
+use crate::statistics::{Bootstrap, Comparisons, NotComparable, Promise, Unseen};
 
 /// Writes threshold, operating points and probability into a tower, from identities held out
 #[derive(Clone, Debug, Args)]
@@ -28,6 +31,12 @@ pub struct Calibrate {
     /// for a tower of this trainer
     #[arg(long, value_name = "TEXT")]
     pub split: Option<String>,
+    /// How often to resample the identities for the intervals; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub resamples: u32,
+    /// The seed of the resampling
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
 }
 
 /// Why a tower could not be calibrated; nothing was written then.
@@ -42,6 +51,9 @@ pub enum CalibrateError {
     /// The pairs calibrate nothing.
     #[error(transparent)]
     Calibration(#[from] CalibrationError),
+    /// What is told of people unseen won't do.
+    #[error(transparent)]
+    Unseen(#[from] InvalidUnseen),
     /// There is no operating point at the FMR asked for.
     #[error(transparent)]
     UnsupportedFmr(#[from] UnsupportedFmr),
@@ -86,7 +98,18 @@ impl Calibrate {
     pub fn run(&self) -> Result<String, CalibrateError> {
         let options = Options::default();
         let embedded = Embedded::load(&self.chosen, &options)?;
-        let calibration = self.measure(&embedded)?;
+        let comparisons = embedded.comparisons()?;
+        let bootstrap = Bootstrap { resamples: self.resamples, seed: self.seed };
+        let fmrs: Vec<f64> = TABLE_FMRS
+            .into_iter()
+            .chain(self.fmr.filter(|it| 0.0 < *it && *it < 1.0 && !TABLE_FMRS.contains(it)))
+            .collect();
+        let unseen = Unseen::of(&comparisons, &fmrs, bootstrap);
+        let calibration = self.measure(&embedded, &comparisons)?;
+        let calibration = match &unseen {
+            Some(unseen) => calibration.with_unseen(stated(unseen))?,
+            None => calibration,
+        };
         let mut card = embedded.tower().card().clone();
         let point = choose(&calibration, self.fmr, card.margin)?;
         card.threshold = Some(point.threshold);
@@ -98,7 +121,7 @@ impl Calibrate {
         let draft = Draft::new(&self.out)?;
         draft.write(&rewrite(&onnx, &card.to_metadata())?, &options)?;
         draft.keep()?;
-        Ok(format!(
+        let mut said = format!(
             "{}: threshold {} with FMR {:.2} %, FNMR {:.2} %; EER {:.2} %; {} same and {} \
              different pairs of {} identities ({}, {})\n",
             self.out.display(),
@@ -111,11 +134,22 @@ impl Calibrate {
             calibration.identities(),
             calibration.data(),
             calibration.split(),
-        ))
+        );
+        match &unseen {
+            Some(unseen) => said.push_str(&UnseenLines(unseen).to_string()),
+            None => said.push_str(
+                "How far that holds for others can't be told: it takes four identities or more, and \
+                 two pictures of several\n",
+            ),
+        }
+        Ok(said)
     }
 
-    fn measure(&self, embedded: &Embedded) -> Result<Calibration, CalibrateError> {
-        let comparisons = embedded.comparisons()?;
+    fn measure(
+        &self,
+        embedded: &Embedded,
+        comparisons: &Comparisons,
+    ) -> Result<Calibration, CalibrateError> {
         let [same, different] = comparisons.distances();
         let Subject { data, acquaintance, .. } = embedded.subject();
         if let Some(warning) = acquaintance.warning() {
@@ -126,6 +160,18 @@ impl Calibrate {
         let identities = comparisons.identities().try_into().unwrap_or(u64::MAX);
         Ok(Calibration::fit(&data, split, identities, &same, &different)?)
     }
+}
+
+/// The realised errors as a tower carries them, to six digits.
+fn stated(unseen: &Unseen) -> Vec<UnseenRow> {
+    let short = |rate: f64| (rate * 1e6).round() / 1e6;
+    let row = |it: &Promise| UnseenRow {
+        fmr_asked: it.fmr_asked,
+        fmr: short(it.realised.fmr),
+        fmr_95: it.fmr_interval.map(|it| [it.low, it.high].map(short)),
+        fnmr: short(it.realised.fnmr),
+    };
+    unseen.promises.iter().map(row).collect()
 }
 
 /// The operating point to work at: the one with equal errors, or with at most the FMR asked for.

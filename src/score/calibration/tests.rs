@@ -223,6 +223,19 @@ fn a_file_may_leave_out_the_probability() {
 }
 
 #[test]
+fn what_became_of_people_unseen_is_carried_and_checked() {
+    let row = |fmr| Unseen { fmr_asked: Some(0.01), fmr, fmr_95: Some([0.0, 0.04]), fnmr: 0.2 };
+    let calibration = small().with_unseen(vec![row(0.013)]).expect("rates");
+    let json = serde_json::to_string(&calibration).expect("JSON");
+    let back: Calibration = serde_json::from_str(&json).expect("its own JSON");
+    assert_eq!(back.unseen(), [row(0.013)]);
+
+    assert_eq!(small().with_unseen(vec![row(1.5)]), Err(InvalidUnseen::Rate(1.5)));
+    let lie = json.replace("0.013", "-0.5");
+    assert!(serde_json::from_str::<Calibration>(&lie).is_err());
+}
+
+#[test]
 fn a_table_that_starts_late_and_ends_early_claims_the_worst_outside() {
     let json = json!({
         "data": "foreign", "split": "", "identities": 2, "same_pairs": 10, "different_pairs": 10,

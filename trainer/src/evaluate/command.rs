@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use siamese::model::Options;
 
-use super::{Chosen, Embedded, Evaluation, Table};
+use super::{Chosen, Embedded, Evaluation, Stated, Table};
 use crate::report;
 use crate::statistics::{Bootstrap, OneShot};
 
@@ -42,7 +42,6 @@ impl Evaluate {
     /// Measures, and writes the report where one is asked for; gives what there is to say.
     pub fn run(&self) -> anyhow::Result<String> {
         let embedded = Embedded::load(&self.chosen, &Options::default())?;
-        let card = embedded.tower().card();
         let one_shot = self.one_shot.map(|ways| {
             let Self { shots, episodes, seed, .. } = *self;
             embedded.one_shot(OneShot { ways, shots, episodes, seed })
@@ -51,8 +50,7 @@ impl Evaluate {
         let mut evaluation = Evaluation::new(
             embedded.subject(),
             embedded.comparisons()?,
-            card.threshold,
-            card.margin,
+            &Stated::from(embedded.tower().card()),
             Bootstrap { resamples: self.resamples, seed: self.seed },
         );
         evaluation.one_shot = one_shot;

@@ -3,10 +3,15 @@
 use std::fmt::{Display, Formatter};
 
 use serde::Serialize;
-use siamese::score::{Rates, Scores, Threshold};
+use siamese::model::Card;
+use siamese::score::{Calibration, Distance, Probability, Rates, Scores, Threshold};
 
 use super::Acquaintance;
-use crate::statistics::{Band, Bootstrap, Comparisons, Grid, Measures, OneShotRate};
+use super::operating::{Aim, Operating, chosen};
+use crate::statistics::{
+    Band, Bootstrap, Cllr, Comparisons, Grid, Measures, OneShotRate, ReliabilityBin, Unseen,
+    reliability,
+};
 
 /// The FMRs of the table, from the most lenient.
 pub const TABLE_FMRS: [f64; 3] = [0.1, 0.01, 0.001];
@@ -67,6 +72,46 @@ pub struct Evaluation {
     pub band: Option<Band>,
     /// How often somebody seen once is recognised among others, where that was asked for.
     pub one_shot: Option<OneShotRate>,
+    /// The threshold that is looked at, and others that these pairs ask for.
+    pub operating: Vec<Operating>,
+    /// What the probabilities are worth.
+    pub probability: ProbabilityCheck,
+    /// What thresholds chosen on some of the identities do to the others; `None` where there are too
+    /// few to tell.
+    pub unseen: Option<Unseen>,
+}
+
+/// What a tower states of itself that its pairs are held against.
+#[derive(Clone, Debug, Default)]
+pub struct Stated {
+    /// The largest distance called same.
+    pub threshold: Option<Threshold>,
+    /// How far training pushed different pairs apart.
+    pub margin: Option<f64>,
+    /// What it was calibrated to.
+    pub calibration: Option<Calibration>,
+}
+
+impl From<&Card> for Stated {
+    fn from(card: &Card) -> Self {
+        Self {
+            threshold: card.threshold,
+            margin: card.margin,
+            calibration: card.calibration.clone(),
+        }
+    }
+}
+
+/// Probabilities, and what was seen beside them.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ProbabilityCheck {
+    /// Whether the tower states them; else they come from a curve fitted to these very pairs, which
+    /// flatters.
+    pub is_the_towers: bool,
+    /// What they cost in bits a pair.
+    pub cllr: Cllr,
+    /// What is seen where so much is stated.
+    pub bins: Vec<ReliabilityBin>,
 }
 
 /// The figures of one identity at the threshold.
@@ -99,24 +144,34 @@ impl Evaluation {
     pub fn new(
         subject: Subject,
         comparisons: Comparisons,
-        stated: Option<Threshold>,
-        margin: Option<f64>,
+        stated: &Stated,
         bootstrap: Bootstrap,
     ) -> Self {
+        let margin = stated.margin;
         // Log-spaced for the curves, finer than they are drawn.
         let even = (0..=160).map(|it| 10_f64.powf(-f64::from(it) / 32.0));
         let grid = Grid::new(even.chain(TABLE_FMRS));
-        let measures = Measures::of(&comparisons, &grid);
-        let band = bootstrap.intervals(&comparisons, &grid);
         let [same, different] = comparisons.distances();
         let scores = Scores::new(&same, &different).expect("comparisons have both kinds of pairs");
         let half_margin = || margin.and_then(|it| Threshold::try_from(it / 2.0).ok());
-        let (threshold, threshold_source) = match (stated, half_margin()) {
+        let (threshold, threshold_source) = match (stated.threshold, half_margin()) {
             (Some(threshold), _) => (threshold, ThresholdSource::Tower),
             (None, Some(half)) => (half, ThresholdSource::HalfMargin),
             (None, None) => (scores.eer_threshold(), ThresholdSource::SamePairs),
         };
         let rates = scores.at(threshold);
+        let aims = chosen(&grid, &Measures::of(&comparisons, &grid));
+        let aims: Vec<_> = [(Aim::InForce, threshold)].into_iter().chain(aims).collect();
+        let grid = grid.with_thresholds(aims.iter().map(|(_, it)| *it));
+        let measures = Measures::of(&comparisons, &grid);
+        let band = bootstrap.intervals(&comparisons, &grid);
+        let operating = aims
+            .into_iter()
+            .filter_map(|it| Operating::of(it, &grid, &measures, band.as_ref()))
+            .collect();
+        let probability =
+            ProbabilityCheck::of(&comparisons, &scores, stated.calibration.as_ref(), bootstrap);
+        let unseen = Unseen::of(&comparisons, &TABLE_FMRS, bootstrap);
         Self {
             subject,
             comparisons,
@@ -129,6 +184,9 @@ impl Evaluation {
             bootstrap,
             band,
             one_shot: None,
+            operating,
+            probability,
+            unseen,
         }
     }
 
@@ -153,6 +211,23 @@ impl Evaluation {
     #[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
     pub fn smallest_fmr(&self) -> f64 {
         3.0 / self.different_pairs() as f64
+    }
+
+    /// How many independent different pairs would tell an FMR as well as these do.
+    ///
+    /// Pairs that share a person vary together. Resampling identities says how much the FMR varies,
+    /// and `FMR (1 - FMR) / variance` independent pairs would vary as much; taken at the smallest
+    /// FMR of the table that the rule of 3 allows. `None` without resamples, or where nothing varies.
+    pub fn effective_different_pairs(&self) -> Option<f64> {
+        let told = self.operating.iter().filter(|it| match it.aim {
+            Aim::Fmr(fmr) => self.smallest_fmr() <= fmr && 0.0 < it.rates.fmr,
+            _ => false,
+        });
+        let point = told.min_by(|a, b| a.rates.fmr.total_cmp(&b.rates.fmr))?;
+        let deviation = point.rates_interval?.fmr_deviation;
+        let fmr = point.rates.fmr;
+        let pairs = 3.0 / self.smallest_fmr();
+        (0.0 < deviation).then(|| (fmr * (1.0 - fmr) / deviation.powi(2)).min(pairs))
     }
 
     /// How many pictures were compared.
@@ -215,5 +290,26 @@ impl Evaluation {
     /// The name of one picture.
     pub fn picture_name(&self, identity: u32, picture: u32) -> &str {
         &self.subject.pictures[identity as usize][picture as usize]
+    }
+}
+
+impl ProbabilityCheck {
+    fn of(
+        comparisons: &Comparisons,
+        scores: &Scores,
+        calibration: Option<&Calibration>,
+        bootstrap: Bootstrap,
+    ) -> Self {
+        let fitted = Probability::fit(scores);
+        let stated = |it: Distance| calibration?.probability(it);
+        let is_the_towers = Distance::try_from(0.0).ok().and_then(stated).is_some();
+        let probability = |it: f64| {
+            Distance::try_from(it).map_or(0.5, |it| stated(it).unwrap_or_else(|| fitted.at(it)))
+        };
+        Self {
+            is_the_towers,
+            cllr: Cllr::of(scores, probability),
+            bins: reliability(comparisons, probability, bootstrap),
+        }
     }
 }

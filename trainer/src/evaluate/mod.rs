@@ -5,6 +5,8 @@ mod chosen;
 mod command;
 mod embedded;
 mod evaluation;
+mod operating;
+mod sections;
 mod table;
 mod thumbnail;
 
@@ -12,6 +14,10 @@ pub use acquaintance::Acquaintance;
 pub use chosen::Chosen;
 pub use command::Evaluate;
 pub use embedded::{Embedded, EmbeddedError};
-pub use evaluation::{Evaluation, OfIdentity, Subject, TABLE_FMRS, ThresholdSource};
+pub use evaluation::{
+    Evaluation, OfIdentity, ProbabilityCheck, Stated, Subject, TABLE_FMRS, ThresholdSource,
+};
+pub use operating::{Aim, Operating};
+pub use sections::{UnseenLines, chosen_for, left_out};
 pub use table::Table;
 pub use thumbnail::thumbnail;

@@ -2,8 +2,9 @@
 
 use std::fmt::{Display, Formatter};
 
+use super::sections::{OneShotLines, OperatingLines, ProbabilityLines, UnseenLines};
 use super::{Evaluation, TABLE_FMRS};
-use crate::statistics::{GroupRate, Interval, OneShotRate};
+use crate::statistics::Interval;
 
 /// Shows an evaluation as a table of a few lines.
 #[derive(Clone, Copy, Debug)]
@@ -42,12 +43,26 @@ impl Display for Table<'_> {
         if let Some(one_shot) = &evaluation.one_shot {
             write!(f, "{}", OneShotLines(one_shot))?;
         }
+        writeln!(f, "\n{}", OperatingLines(&evaluation.operating))?;
+        if let Some(unseen) = &evaluation.unseen {
+            writeln!(f, "{}", UnseenLines(unseen))?;
+        }
+        write!(f, "{}", ProbabilityLines(evaluation))?;
         if TABLE_FMRS.iter().any(|it| *it < evaluation.smallest_fmr()) {
             writeln!(
                 f,
                 "* {} different pairs can't tell an FMR below {:.2} % (rule of 3)",
                 evaluation.different_pairs(),
                 100.0 * evaluation.smallest_fmr()
+            )?;
+        }
+        if let Some(pairs) = evaluation.effective_different_pairs() {
+            writeln!(
+                f,
+                "{} different pairs vary as about {pairs:.0} independent ones would: take FMRs below \
+                 {:.2} % with care",
+                evaluation.different_pairs(),
+                300.0 / pairs.max(3.0),
             )?;
         }
         if band.is_some() {
@@ -57,32 +72,6 @@ impl Display for Table<'_> {
                 "Intervals: {resamples} resamples of the identities, seed {}",
                 bootstrap.seed
             )?;
-        }
-        Ok(())
-    }
-}
-
-/// Shows episodes as a line, and one for each group where there are several.
-struct OneShotLines<'a>(&'a OneShotRate);
-
-impl Display for OneShotLines<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        let OneShotRate { ways, shots, episodes, error, standard_error, groups, left_out } = self.0;
-        writeln!(
-            f,
-            "{ways}-way {shots}-shot error: {:.2} ± {:.2} % ({episodes} episodes, each within one \
-             folder of identities; guessing errs in {:.1} %)",
-            100.0 * error,
-            100.0 * standard_error,
-            100.0 - 100.0 / f64::from(u32::try_from(*ways).unwrap_or(u32::MAX)),
-        )?;
-        if 1 < groups.len() {
-            for GroupRate { name, identities, error } in groups {
-                writeln!(f, "  {name}: {:.2} % ({identities} identities)", 100.0 * error)?;
-            }
-        }
-        if !left_out.is_empty() {
-            writeln!(f, "  left out, with fewer than {ways} identities: {}", left_out.join(", "))?;
         }
         Ok(())
     }

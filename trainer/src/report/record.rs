@@ -3,8 +3,11 @@
 use serde::Serialize;
 
 use super::contact_sheet::worst;
-use crate::evaluate::{Acquaintance, Evaluation, OfIdentity, TABLE_FMRS, ThresholdSource};
-use crate::statistics::{Comparison, Interval, OneShotRate};
+use crate::evaluate::{
+    Acquaintance, Aim, Evaluation, OfIdentity, Operating, ProbabilityCheck, TABLE_FMRS,
+    ThresholdSource,
+};
+use crate::statistics::{Comparison, Interval, OneShotRate, Unseen};
 
 /// `report.json`.
 #[derive(Debug, Serialize)]
@@ -20,6 +23,10 @@ pub(super) struct Record {
     auc: Figure,
     fnmr_at_fmr: Vec<AtFmr>,
     threshold: AtThreshold,
+    operating_points: Vec<Point>,
+    unseen: Option<Unseen>,
+    probability: ProbabilityCheck,
+    effective_different_pairs: Option<f64>,
     margin: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     one_shot: Option<OneShotRate>,
@@ -60,6 +67,14 @@ struct AtThreshold {
     source: ThresholdSource,
     fmr: f64,
     fnmr: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Point {
+    aim: Aim,
+    threshold: Figure,
+    fmr: Figure,
+    fnmr: Figure,
 }
 
 #[derive(Debug, Serialize)]
@@ -113,6 +128,10 @@ impl Record {
                 fmr: evaluation.rates.fmr,
                 fnmr: evaluation.rates.fnmr,
             },
+            operating_points: evaluation.operating.iter().map(Point::of).collect(),
+            unseen: evaluation.unseen.clone(),
+            probability: evaluation.probability.clone(),
+            effective_different_pairs: evaluation.effective_different_pairs(),
             margin: evaluation.margin,
             one_shot: evaluation.one_shot.clone(),
             bootstrap: Resampling {
@@ -126,6 +145,21 @@ impl Record {
             farthest_same_pairs: same,
             curve: (0..evaluation.grid.rates().len()).map(at_fmr).collect(),
             skipped: subject.skipped.clone(),
+        }
+    }
+}
+
+impl Point {
+    fn of(operating: &Operating) -> Self {
+        let rates = operating.rates_interval;
+        Self {
+            aim: operating.aim,
+            threshold: Figure {
+                value: operating.threshold.get(),
+                interval: operating.threshold_interval,
+            },
+            fmr: Figure { value: operating.rates.fmr, interval: rates.map(|it| it.fmr) },
+            fnmr: Figure { value: operating.rates.fnmr, interval: rates.map(|it| it.fnmr) },
         }
     }
 }

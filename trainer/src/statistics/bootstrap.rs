@@ -34,6 +34,23 @@ pub struct Band {
     pub auc: Interval,
     /// Of the FNMR at each FMR of the grid.
     pub fnmr_at: Vec<Interval>,
+    /// Of the threshold chosen at each FMR of the grid.
+    pub threshold_at: Vec<Interval>,
+    /// Of the threshold chosen where errors are equal.
+    pub eer_threshold: Interval,
+    /// Of FMR and FNMR at each threshold of the grid, which stays as it is.
+    pub rates_at: Vec<RatesInterval>,
+}
+
+/// The intervals of both errors at one threshold.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RatesInterval {
+    /// Of the FMR.
+    pub fmr: Interval,
+    /// Of the FNMR.
+    pub fnmr: Interval,
+    /// The standard deviation of the FMR.
+    pub fmr_deviation: f64,
 }
 
 impl Bootstrap {
@@ -47,27 +64,51 @@ impl Bootstrap {
     ///
     /// `None` if `resamples` is 0.
     pub fn intervals(&self, comparisons: &Comparisons, grid: &Grid) -> Option<Band> {
-        let drawn: Vec<Measures> = (0..self.resamples)
+        let drawn: Vec<Measures> =
+            self.draws(comparisons, |copies| Measures::weighted(comparisons, grid, copies));
+        let of = |figure: &dyn Fn(&Measures) -> f64| Interval::of(drawn.iter().map(figure));
+        let rates_at = |at: usize| {
+            Some(RatesInterval {
+                fmr: of(&|it| it.rates_at[at].fmr)?,
+                fnmr: of(&|it| it.rates_at[at].fnmr)?,
+                fmr_deviation: deviation(drawn.iter().map(|it| it.rates_at[at].fmr)),
+            })
+        };
+        let n_rates = grid.rates().len();
+        Some(Band {
+            eer: of(&|it| it.eer)?,
+            auc: of(&|it| it.auc)?,
+            fnmr_at: (0..n_rates).map(|at| of(&|it| it.fnmr_at[at])).collect::<Option<_>>()?,
+            threshold_at: (0..n_rates)
+                .map(|at| of(&|it| it.threshold_at[at]))
+                .collect::<Option<_>>()?,
+            eer_threshold: of(&|it| it.eer_threshold)?,
+            rates_at: (0..grid.thresholds().len()).map(rates_at).collect::<Option<_>>()?,
+        })
+    }
+
+    /// What `measure` makes of each resample, told how often each identity is in it. A draw of
+    /// which it makes nothing is drawn again; everybody once must not be such a draw.
+    pub(super) fn draws<T: Send>(
+        &self,
+        comparisons: &Comparisons,
+        measure: impl Fn(&[u64]) -> Option<T> + Sync,
+    ) -> Vec<T> {
+        (0..self.resamples)
             .into_par_iter()
             .map(|resample| {
                 // A stream for each resample: who computes it doesn't matter.
                 let mut random = ChaCha8Rng::seed_from_u64(self.seed);
                 random.set_stream(u64::from(resample));
-                redraw(comparisons, grid, &mut random)
+                redraw(comparisons, &measure, &mut random)
             })
-            .collect();
-        let fnmr_at = |at: usize| Interval::of(drawn.iter().map(|it| it.fnmr_at[at]));
-        Some(Band {
-            eer: Interval::of(drawn.iter().map(|it| it.eer))?,
-            auc: Interval::of(drawn.iter().map(|it| it.auc))?,
-            fnmr_at: (0..grid.rates().len()).map(fnmr_at).collect::<Option<_>>()?,
-        })
+            .collect()
     }
 }
 
 impl Interval {
     /// `None` if there are no values.
-    fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
+    pub(super) fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
         let mut sorted: Vec<f64> = values.collect();
         sorted.sort_by(f64::total_cmp);
         // In whole fortieths, each end steps inwards from its own side.
@@ -78,7 +119,11 @@ impl Interval {
     }
 }
 
-fn redraw(comparisons: &Comparisons, grid: &Grid, random: &mut ChaCha8Rng) -> Measures {
+fn redraw<T>(
+    comparisons: &Comparisons,
+    measure: impl Fn(&[u64]) -> Option<T>,
+    random: &mut ChaCha8Rng,
+) -> T {
     let with_pictures: Vec<usize> =
         (0..comparisons.pictures().len()).filter(|it| 0 < comparisons.pictures()[*it]).collect();
     // Ends, for drawing everybody once is among the draws and has both kinds of pairs.
@@ -87,10 +132,18 @@ fn redraw(comparisons: &Comparisons, grid: &Grid, random: &mut ChaCha8Rng) -> Me
         for _ in &with_pictures {
             copies[with_pictures[random.random_range(0..with_pictures.len())]] += 1;
         }
-        if let Some(measures) = Measures::weighted(comparisons, grid, &copies) {
-            return measures;
+        if let Some(measured) = measure(&copies) {
+            return measured;
         }
     }
+}
+
+/// The standard deviation of a population.
+fn deviation(values: impl ExactSizeIterator<Item = f64> + Clone) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "resamples are a u32")]
+    let count = values.len().max(1) as f64;
+    let mean = values.clone().sum::<f64>() / count;
+    (values.map(|it| (it - mean).powi(2)).sum::<f64>() / count).sqrt()
 }
 
 #[cfg(test)]

@@ -1,14 +1,17 @@
 //! EER, AUC and FNMR at FMR of weighted pairs.
 
-use siamese::score::{Rates, equal_error_rate};
+use siamese::score::{Rates, Threshold, equal_error_rate};
 
 use super::{Comparison, Comparisons};
 
-/// The FMRs at which FNMR is asked for.
+/// The FMRs at which FNMR is asked for, and the thresholds at which both are.
 ///
-/// Invariant: ascending, and each in `(0, 1)`.
+/// Invariant: both are ascending, and each FMR is in `(0, 1)`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Grid(Vec<f64>);
+pub struct Grid {
+    rates: Vec<f64>,
+    thresholds: Vec<Threshold>,
+}
 
 /// What is said of a tower.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +23,12 @@ pub struct Measures {
     pub auc: f64,
     /// For each FMR of the grid, the least FNMR of a threshold whose FMR is at most that.
     pub fnmr_at: Vec<f64>,
+    /// For each FMR of the grid, the threshold with that FNMR: half-way to the next distance, or 0.
+    pub threshold_at: Vec<f64>,
+    /// The threshold at which the greater of the two errors is least.
+    pub eer_threshold: f64,
+    /// The errors at each threshold of the grid.
+    pub rates_at: Vec<Rates>,
 }
 
 impl Grid {
@@ -28,12 +37,26 @@ impl Grid {
         let mut rates: Vec<f64> = rates.into_iter().filter(|it| 0.0 < *it && *it < 1.0).collect();
         rates.sort_by(f64::total_cmp);
         rates.dedup();
-        Self(rates)
+        Self { rates, thresholds: Vec::new() }
+    }
+
+    /// Asks for the errors at these thresholds too.
+    #[must_use]
+    pub fn with_thresholds(self, thresholds: impl IntoIterator<Item = Threshold>) -> Self {
+        let mut thresholds: Vec<Threshold> = thresholds.into_iter().collect();
+        thresholds.sort_by(|a, b| a.get().total_cmp(&b.get()));
+        thresholds.dedup();
+        Self { thresholds, ..self }
     }
 
     /// The FMRs, ascending.
     pub fn rates(&self) -> &[f64] {
-        &self.0
+        &self.rates
+    }
+
+    /// The thresholds, ascending.
+    pub fn thresholds(&self) -> &[Threshold] {
+        &self.thresholds
     }
 }
 
@@ -62,28 +85,71 @@ impl Measures {
         let mut before = wrong.rates();
         let mut eer = None;
         let mut ordered = 0.0;
-        let mut fnmr_at = Vec::with_capacity(grid.0.len());
+        let mut reached = None;
+        let mut balance = Balance::default();
+        let mut fnmr_at = Vec::with_capacity(grid.rates.len());
+        let mut threshold_at = Vec::with_capacity(grid.rates.len());
+        let mut rates_at = Vec::with_capacity(grid.thresholds.len());
         for ties in comparisons.pairs().chunk_by(|a, b| a.distance == b.distance) {
             let [same_here, different_here] = weights(ties, copies);
+            if same_here + different_here == 0 {
+                continue;
+            }
+            let distance = ties[0].distance.get();
+            let between = reached.map_or(0.0, |it: f64| it.midpoint(distance));
+            balance.weigh(before, between);
+            let is_below =
+                |at: usize| grid.thresholds.get(at).is_some_and(|it| it.get() < distance);
+            while is_below(rates_at.len()) {
+                rates_at.push(before);
+            }
             // Each different pair here is farther than the same pairs before, and level with
             // those here.
             ordered += real(different_here) * (real(wrong.seen_same) + real(same_here) / 2.0);
             wrong.seen_same += same_here;
             wrong.seen_different += different_here;
             let after = wrong.rates();
-            while grid.0.get(fnmr_at.len()).is_some_and(|fmr| *fmr < after.fmr) {
+            while grid.rates.get(fnmr_at.len()).is_some_and(|fmr| *fmr < after.fmr) {
                 fnmr_at.push(before.fnmr);
+                threshold_at.push(between);
             }
             if eer.is_none() && after.fnmr < after.fmr {
                 eer = Some(equal_error_rate([before, after]));
             }
             before = after;
+            reached = Some(distance);
         }
+        balance.weigh(before, reached.unwrap_or_default());
+        rates_at.resize(grid.thresholds.len(), before);
         Some(Self {
             eer: eer.expect("the last threshold calls every pair same"),
             auc: ordered / (real(same) * real(different)),
             fnmr_at,
+            threshold_at,
+            eer_threshold: balance.threshold,
+            rates_at,
         })
+    }
+}
+
+/// The threshold of the least greater error so far, and then of the least lesser one.
+struct Balance {
+    errors: [f64; 2],
+    threshold: f64,
+}
+
+impl Default for Balance {
+    fn default() -> Self {
+        Self { errors: [f64::INFINITY; 2], threshold: 0.0 }
+    }
+}
+
+impl Balance {
+    fn weigh(&mut self, Rates { fmr, fnmr }: Rates, threshold: f64) {
+        let errors = [fmr.max(fnmr), fmr.min(fnmr)];
+        if errors < self.errors {
+            *self = Self { errors, threshold };
+        }
     }
 }
 
@@ -163,6 +229,18 @@ mod tests {
         // From 1 on FNMR is 1/2, and FMR reaches 1/2 at 3.
         assert!((measures.eer - 0.5).abs() < 1e-12, "{measures:?}");
         assert_eq!(measures.fnmr_at, [0.5, 0.5, 0.5, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn thresholds_lie_half_way_to_the_next_distance() {
+        let thresholds = [2.5, 0.5, 7.0].map(|it| Threshold::try_from(it).expect("a threshold"));
+        let grid = Grid::new([0.1, 0.25, 0.5]).with_thresholds(thresholds);
+        let measures = Measures::of(&known(), &grid);
+        assert_eq!(measures.threshold_at, [1.5, 2.5, 5.0]);
+        // FMR 0, FNMR 1/2 from 1 on; FMR 1/2, FNMR 0 from 4 on is no better.
+        assert!((measures.eer_threshold - 1.5).abs() < 1e-12, "{measures:?}");
+        let rates = [(0.0, 1.0), (0.25, 0.5), (1.0, 0.0)].map(|(fmr, fnmr)| Rates { fmr, fnmr });
+        assert_eq!(measures.rates_at, rates);
     }
 
     #[test]

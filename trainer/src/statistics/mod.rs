@@ -4,10 +4,20 @@
 
 mod bootstrap;
 mod comparisons;
+mod likelihood;
 mod measures;
 mod one_shot;
+mod paired;
+mod plane;
+mod reliability;
+mod unseen;
 
-pub use bootstrap::{Band, Bootstrap, Interval};
+pub use bootstrap::{Band, Bootstrap, Interval, RatesInterval};
 pub use comparisons::{Comparison, Comparisons, NotComparable};
+pub use likelihood::{Cllr, Steps, cost, curve};
 pub use measures::{Grid, Measures};
 pub use one_shot::{GroupRate, NoEpisode, OneShot, OneShotRate};
+pub use paired::{Difference, Differences};
+pub use plane::Plane;
+pub use reliability::{ReliabilityBin, reliability};
+pub use unseen::{Fitted, Promise, Unseen};

@@ -109,3 +109,48 @@ fn a_folder_that_is_not_there_is_named() {
     let refusal = told_apart().run("calibrate", &["--out", "nowhere/out.onnx"]).refusal();
     assert!(refusal.contains("nowhere/out.onnx can't be written"), "{refusal}");
 }
+
+#[test]
+fn a_calibration_tells_what_became_of_people_it_did_not_know() {
+    let ground = told_apart();
+    let said = ground.run("calibrate", &["--out", "two.onnx"]).well();
+    assert!(said.contains("can't be told: it takes four identities or more"), "{said}");
+    assert_eq!(card(&ground.at("two.onnx")).calibration.expect("one").unseen(), []);
+
+    // Each is 10 from the next, but for the last two.
+    let ground = Ground::of(&[
+        ("a", &[100, 101]),
+        ("b", &[110, 111]),
+        ("c", &[120, 121]),
+        ("d", &[130, 131]),
+        ("e", &[133, 134]),
+    ]);
+    let said = ground.run("calibrate", &["--out", "out.onnx"]).well();
+    assert!(said.contains("every two of 5 identities left out in turn"), "{said}");
+    let calibration = card(&ground.at("out.onnx")).calibration.expect("a calibration");
+    let unseen = calibration.unseen();
+    assert_eq!(unseen.len(), 4);
+    assert_eq!(unseen[0].fmr_asked, None);
+    // Chosen without d and e the threshold lies half-way from 1 to 9, which calls the two the same.
+    assert!((unseen[0].fmr - 0.1).abs() < 1e-9, "{unseen:?}");
+    assert!(unseen[0].fmr_95.is_some_and(|[low, high]| low <= 0.1 && 0.1 <= high), "{unseen:?}");
+}
+
+#[test]
+fn a_foreign_tower_with_a_sidecar_is_calibrated_into_another_file() {
+    let ground = told_apart();
+    let onnx = fs::read(BRIGHTNESS).expect("a file");
+    let tower = ground.at("foreign.onnx");
+    fs::write(&tower, rewrite(&onnx, &[]).expect("ONNX")).expect("a file");
+    let sidecar = "name = \"foreign\"\ninput = \"4\"\ncolour = \"grey\"\nfit = \"stretch\"\n\
+                   embedding = \"as-is\"\nscale = 1.0\nmean = [0.0]\nstd = [1.0]\n";
+    fs::write(ground.at("foreign.toml"), sidecar).expect("a file");
+
+    let refusal = ground.run_on(&tower, "calibrate", &["--out", "foreign.onnx"]).refusal();
+    assert!(refusal.contains("foreign.toml"), "{refusal}");
+
+    ground.run_on(&tower, "calibrate", &["--out", "calibrated.onnx"]).well();
+    let card = card(&ground.at("calibrated.onnx"));
+    assert_eq!(card.name, "foreign");
+    assert!((card.threshold.expect("a threshold").get() - 5.0).abs() < 1e-12);
+}

@@ -1,0 +1,192 @@
+//! How good probabilities are, and how good they could be.
+
+use serde::Serialize;
+use siamese::score::{Distance, Probability, Scores};
+
+/// The least and greatest logit that a rule may claim: odds of a million to one.
+const CERTAIN: f64 = 13.815_510_557_964_274;
+
+/// The cost of log-likelihood ratios in bits, at equal priors: 0 is perfect, 1 says nothing.
+///
+/// N. Brümmer, J. du Preez, *Application-independent evaluation of speaker detection*, 2006:
+/// `(mean over same pairs of log2(1 + 1/r) + mean over different pairs of log2(1 + r)) / 2`, where `r`
+/// is the stated ratio of likelihoods, here the odds at equal priors.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Cllr {
+    /// Of the probabilities as they are stated.
+    pub stated: f64,
+    /// Of the best that any falling curve over the distance could state of these very pairs: what the
+    /// tower's order of the pairs costs. The rest is the calibration's.
+    pub minimum: f64,
+}
+
+/// A rule from distance to log odds that falls in steps: what the pool-adjacent-violators
+/// algorithm makes of measured pairs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Steps {
+    /// From this distance on, these natural log odds hold; ascending, and the odds fall.
+    steps: Vec<(f64, f64)>,
+}
+
+impl Cllr {
+    /// Measures stated probabilities of `scores`.
+    pub fn of(scores: &Scores, probability: impl Fn(f64) -> f64) -> Self {
+        Self {
+            stated: cost(scores, |it| logit(probability(it))),
+            minimum: Steps::best(scores).cost(scores),
+        }
+    }
+}
+
+/// The cost in bits of log odds over the distance.
+pub fn cost(scores: &Scores, log_odds: impl Fn(f64) -> f64) -> f64 {
+    let mean = |side: &[f64], sign: f64| {
+        side.iter().map(|it| bits(sign * log_odds(*it))).sum::<f64>() / real(side.len())
+    };
+    mean(scores.same(), -1.0).midpoint(mean(scores.different(), 1.0))
+}
+
+/// The stated probability of a distance as a function of numbers; 1/2 beyond all numbers.
+pub fn curve(probability: Probability) -> impl Fn(f64) -> f64 {
+    move |it| Distance::try_from(it).map_or(0.5, |it| probability.at(it))
+}
+
+impl Steps {
+    /// The steps that cost these very pairs least, with certainty at either end.
+    pub fn best(scores: &Scores) -> Self {
+        Self::pooled(scores, 0.0)
+    }
+
+    /// The steps with `smoothing` imagined pairs of either kind in each, so that no pair is certain.
+    pub fn smoothed(scores: &Scores, smoothing: f64) -> Self {
+        Self::pooled(scores, smoothing)
+    }
+
+    /// Pools neighbours until the share of same pairs falls with the distance (M. Ayer et al.,
+    /// *An empirical distribution function for sampling with incomplete information*, 1955).
+    fn pooled(scores: &Scores, smoothing: f64) -> Self {
+        let weights = [scores.same(), scores.different()].map(|it| 1.0 / real(it.len()));
+        let [mut same, mut different] =
+            [scores.same(), scores.different()].map(|it| it.iter().peekable());
+        let mut blocks: Vec<Block> = Vec::new();
+        loop {
+            let next = [same.peek(), different.peek()].into_iter().flatten().copied();
+            let Some(from) = next.copied().min_by(f64::total_cmp) else { break };
+            let mut block = Block { from, counts: [0.0; 2] };
+            while same.next_if(|it| **it <= from).is_some() {
+                block.counts[0] += 1.0;
+            }
+            while different.next_if(|it| **it <= from).is_some() {
+                block.counts[1] += 1.0;
+            }
+            while let Some(before) = blocks.pop_if(|it| it.share(weights) <= block.share(weights)) {
+                block.from = before.from;
+                block.counts[0] += before.counts[0];
+                block.counts[1] += before.counts[1];
+            }
+            blocks.push(block);
+        }
+        let log_odds = |it: &Block| {
+            let [same, different] = [0, 1].map(|at| (it.counts[at] + smoothing) * weights[at]);
+            (same / different).ln()
+        };
+        Self { steps: blocks.iter().map(|it| (it.from, log_odds(it))).collect() }
+    }
+
+    /// The natural log odds at a distance.
+    pub fn log_odds(&self, distance: f64) -> f64 {
+        let after = self.steps.partition_point(|(from, _)| *from <= distance);
+        self.steps[after.saturating_sub(1)].1
+    }
+
+    /// What they cost.
+    pub fn cost(&self, scores: &Scores) -> f64 {
+        cost(scores, |it| self.log_odds(it))
+    }
+}
+
+/// Pairs that share a step.
+struct Block {
+    from: f64,
+    /// Same and different pairs.
+    counts: [f64; 2],
+}
+
+impl Block {
+    fn share(&self, weights: [f64; 2]) -> f64 {
+        let [same, different] = [0, 1].map(|at| self.counts[at] * weights[at]);
+        same / (same + different)
+    }
+}
+
+/// The log odds of a probability, short of certainty.
+pub(super) fn logit(probability: f64) -> f64 {
+    (probability / (1.0 - probability)).ln().clamp(-CERTAIN, CERTAIN)
+}
+
+/// What natural log odds against the truth cost: `log2(1 + exp(x))`, without overflow.
+pub(super) fn bits(against: f64) -> f64 {
+    (against.max(0.0) + (-against.abs()).exp().ln_1p()) / std::f64::consts::LN_2
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
+fn real(count: usize) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scores(same: &[f64], different: &[f64]) -> Scores {
+        let [same, different] = [same, different].map(|values| {
+            let distances = values.iter().map(|it| Distance::try_from(*it));
+            distances.collect::<Result<Vec<_>, _>>().expect("distances")
+        });
+        Scores::new(&same, &different).expect("pairs")
+    }
+
+    #[track_caller]
+    fn near(value: f64, expected: f64) {
+        assert!((value - expected).abs() < 1e-9, "{value} instead of {expected}");
+    }
+
+    #[test]
+    fn a_probability_of_one_half_costs_a_bit() {
+        let overlapping = scores(&[1.0, 1.0, 1.0, 2.0], &[1.0, 2.0, 2.0, 2.0]);
+        let Cllr { stated, minimum } = Cllr::of(&overlapping, |_| 0.5);
+        near(stated, 1.0);
+        // Three of four at each distance: the entropy of 3/4.
+        near(minimum, -(0.75_f64 * 0.75_f64.log2() + 0.25 * 0.25_f64.log2()));
+    }
+
+    #[test]
+    fn the_right_probability_costs_no_more_than_the_least() {
+        let overlapping = scores(&[1.0, 1.0, 1.0, 2.0], &[1.0, 2.0, 2.0, 2.0]);
+        let Cllr { stated, minimum } =
+            Cllr::of(&overlapping, |it| if it < 1.5 { 0.75 } else { 0.25 });
+        near(stated, minimum);
+    }
+
+    #[test]
+    fn separated_pairs_could_cost_nothing() {
+        near(Cllr::of(&scores(&[0.1, 0.2], &[0.3, 0.4]), |_| 0.5).minimum, 0.0);
+        // The wrong way round nothing falls but a flat line.
+        near(Cllr::of(&scores(&[0.3, 0.4], &[0.1, 0.2]), |_| 0.5).minimum, 1.0);
+    }
+
+    #[test]
+    fn a_side_with_more_pairs_weighs_no_more() {
+        let few = scores(&[1.0, 2.0], &[2.0, 3.0]);
+        let many = scores(&[1.0, 2.0], &[2.0, 3.0].repeat(50));
+        near(Steps::best(&few).cost(&few), Steps::best(&many).cost(&many));
+        near(Steps::best(&few).cost(&few), 0.5);
+    }
+
+    #[test]
+    fn smoothed_steps_are_never_certain() {
+        let separated = scores(&[0.1, 0.2], &[0.3, 0.4]);
+        near(Steps::smoothed(&separated, 1.0).log_odds(0.0), 3.0_f64.ln());
+        near(Steps::smoothed(&separated, 1.0).log_odds(9.0), -3.0_f64.ln());
+    }
+}

@@ -1,0 +1,131 @@
+//! Whether one tower is better than another, or only luckier.
+
+use serde::Serialize;
+
+use super::{Bootstrap, Comparisons, Grid, Interval, Measures};
+
+/// A figure of the second tower less that of the first.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Difference {
+    /// What was measured.
+    pub value: f64,
+    /// What it would be with other identities.
+    #[serde(flatten)]
+    pub interval: Interval,
+    /// How often a difference of 0 would look at least as great: twice the share of resamples on
+    /// the rarer side of 0, and at least `1 / resamples`. Below 0.05 it is unlikely to be chance.
+    pub p_value: f64,
+}
+
+/// The differences of two towers on the same pictures.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Differences {
+    /// Of the equal error rates.
+    pub eer: Difference,
+    /// Of the areas under the ROC.
+    pub auc: Difference,
+    /// Of the FNMRs, for each FMR of the grid.
+    pub fnmr_at: Vec<Difference>,
+}
+
+impl Differences {
+    /// Resamples the identities for both towers alike, so that what makes people hard for both
+    /// cancels out (B. Efron, R. Tibshirani, *An introduction to the bootstrap*, 1993, §8.3 and §16).
+    ///
+    /// `None` without resamples.
+    ///
+    /// # Panics
+    ///
+    /// If the two have compared other pictures.
+    pub fn between(
+        first: &Comparisons,
+        second: &Comparisons,
+        grid: &Grid,
+        bootstrap: Bootstrap,
+    ) -> Option<Self> {
+        assert_eq!(first.pictures(), second.pictures(), "both compare the same pictures");
+        let measured = [first, second].map(|it| Measures::of(it, grid));
+        let drawn = bootstrap.draws(first, |copies| {
+            Some([
+                Measures::weighted(first, grid, copies)?,
+                Measures::weighted(second, grid, copies)?,
+            ])
+        });
+        let of = |figure: &dyn Fn(&Measures) -> f64| {
+            let less = |[first, second]: &[Measures; 2]| figure(second) - figure(first);
+            Difference::of(less(&measured), drawn.iter().map(less).collect())
+        };
+        Some(Self {
+            eer: of(&|it| it.eer)?,
+            auc: of(&|it| it.auc)?,
+            fnmr_at: (0..grid.rates().len())
+                .map(|at| of(&|it| it.fnmr_at[at]))
+                .collect::<Option<_>>()?,
+        })
+    }
+}
+
+impl Difference {
+    fn of(value: f64, drawn: Vec<f64>) -> Option<Self> {
+        let count = |is_there: &dyn Fn(f64) -> bool| {
+            u32::try_from(drawn.iter().filter(|it| is_there(**it)).count()).unwrap_or(u32::MAX)
+        };
+        let rarer = count(&|it| it <= 0.0).min(count(&|it| 0.0 <= it));
+        let resamples = f64::from(u32::try_from(drawn.len()).unwrap_or(u32::MAX));
+        let p_value = (2.0 * f64::from(rarer.max(1)) / resamples).min(1.0);
+        Some(Self { value, interval: Interval::of(drawn.into_iter())?, p_value })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use siamese::score::Embedding;
+
+    use super::*;
+
+    const BOOTSTRAP: Bootstrap = Bootstrap { resamples: 300, seed: 5 };
+
+    fn crowd(spread: f32, shift: u8) -> Comparisons {
+        let of_one = |who: u8| {
+            let picture = |at: u8| {
+                let place = who.wrapping_mul(37).wrapping_add(at.wrapping_mul(101)) ^ shift;
+                Embedding::new([f32::from(who) + spread * f32::from(place % 64) / 64.0])
+            };
+            (0..4).map(|at| picture(at).expect("a point")).collect()
+        };
+        Comparisons::new(&(0..20).map(of_one).collect::<Vec<_>>()).expect("pairs")
+    }
+
+    #[test]
+    fn a_tower_differs_from_itself_by_nothing() {
+        let crowd = crowd(1.5, 0);
+        let same = Differences::between(&crowd, &crowd, &Grid::new([0.1]), BOOTSTRAP);
+        let Differences { eer, fnmr_at, .. } = same.expect("resamples");
+        assert!(eer.value.abs() < 1e-12 && fnmr_at[0].interval.high.abs() < 1e-12);
+        assert!((eer.p_value - 1.0).abs() < 1e-12, "{eer:?}");
+    }
+
+    #[test]
+    fn a_much_better_tower_is_told_from_luck() {
+        let [worse, better] = [crowd(3.0, 0), crowd(0.8, 0)];
+        let found = Differences::between(&worse, &better, &Grid::new([0.1]), BOOTSTRAP);
+        let Differences { eer, auc, .. } = found.expect("resamples");
+        assert!(eer.interval.high < 0.0 && 0.0 < auc.interval.low, "{eer:?} {auc:?}");
+        assert!(eer.p_value < 0.05, "{eer:?}");
+    }
+
+    #[test]
+    fn other_noise_alone_is_taken_for_luck() {
+        let [one, other] = [crowd(1.5, 0), crowd(1.5, 21)];
+        let found = Differences::between(&one, &other, &Grid::new([]), BOOTSTRAP);
+        let eer = found.expect("resamples").eer;
+        assert!(0.05 < eer.p_value && eer.interval.low < 0.0 && 0.0 < eer.interval.high, "{eer:?}");
+    }
+
+    #[test]
+    fn nothing_is_said_without_resamples() {
+        let crowd = crowd(1.0, 0);
+        let none = Bootstrap { resamples: 0, seed: 0 };
+        assert_eq!(Differences::between(&crowd, &crowd, &Grid::new([]), none), None);
+    }
+}

@@ -1,0 +1,153 @@
+//! What probabilities state, beside what is seen.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{Bootstrap, Comparisons, Interval};
+
+/// Bins of a reliability diagram.
+const BINS: u8 = 10;
+
+/// Pairs with about the same stated probability, and how many of them are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ReliabilityBin {
+    /// The mean stated probability.
+    pub stated: f64,
+    /// How frequent same pairs are, with same and different pairs weighing one half each.
+    pub seen: f64,
+    /// How much that would vary with other identities; `None` without resamples.
+    pub interval: Option<Interval>,
+    /// Same pairs in the bin.
+    pub same: u64,
+    /// Different pairs in the bin.
+    pub different: u64,
+}
+
+/// Ten bins of equally wide stated probabilities, ascending; empty ones are left out.
+pub fn reliability(
+    comparisons: &Comparisons,
+    probability: impl Fn(f64) -> f64,
+    bootstrap: Bootstrap,
+) -> Vec<ReliabilityBin> {
+    // By bin and the two identities: how many pairs, and the sum of what is stated.
+    let mut cells = BTreeMap::<(u8, [u32; 2]), (u64, f64)>::new();
+    for pair in comparisons.pairs() {
+        let stated = probability(pair.distance.get());
+        let cell = cells.entry((bin(stated), pair.identities)).or_default();
+        cell.0 += 1;
+        cell.1 += stated;
+    }
+    let cells: Vec<_> = cells
+        .into_iter()
+        .map(|((bin, identities), (pairs, stated))| Cell { bin, identities, pairs, stated })
+        .collect();
+    let once = vec![1; comparisons.pictures().len()];
+    let Some(measured) = Tally::of(&cells, &once) else { return Vec::new() };
+    let drawn = bootstrap.draws(comparisons, |copies| Tally::of(&cells, copies));
+    let filled = (0..usize::from(BINS)).filter(|at| 0 < measured.pairs(*at));
+    filled
+        .map(|at| ReliabilityBin {
+            stated: measured.stated(at),
+            seen: measured.seen(at),
+            interval: Interval::of(
+                drawn.iter().filter(|it| 0 < it.pairs(at)).map(|it| it.seen(at)),
+            ),
+            same: measured.counts[at][0],
+            different: measured.counts[at][1],
+        })
+        .collect()
+}
+
+/// Pairs of two identities in one bin.
+struct Cell {
+    bin: u8,
+    identities: [u32; 2],
+    pairs: u64,
+    /// The sum of what is stated of them.
+    stated: f64,
+}
+
+/// Pairs by bin and kind, and the sums of what is stated of them.
+#[derive(Default)]
+struct Tally {
+    counts: [[u64; 2]; BINS as usize],
+    sums: [[f64; 2]; BINS as usize],
+    totals: [u64; 2],
+}
+
+impl Tally {
+    /// `None` if no same or no different pair is left.
+    fn of(cells: &[Cell], copies: &[u64]) -> Option<Self> {
+        let mut tally = Self::default();
+        for Cell { bin, identities, pairs, stated } in cells {
+            let [left, right] = identities.map(|it| copies[it as usize]);
+            let (kind, weight) =
+                if identities[0] == identities[1] { (0, left) } else { (1, left * right) };
+            tally.counts[usize::from(*bin)][kind] += weight * pairs;
+            tally.sums[usize::from(*bin)][kind] += real(weight) * stated;
+            tally.totals[kind] += weight * pairs;
+        }
+        (0 < tally.totals[0] && 0 < tally.totals[1]).then_some(tally)
+    }
+
+    fn pairs(&self, at: usize) -> u64 {
+        self.counts[at][0] + self.counts[at][1]
+    }
+
+    fn seen(&self, at: usize) -> f64 {
+        let [same, different] = [0, 1].map(|it| real(self.counts[at][it]) / real(self.totals[it]));
+        same / (same + different)
+    }
+
+    fn stated(&self, at: usize) -> f64 {
+        let share = |kind: usize| real(self.counts[at][kind]) / real(self.totals[kind]);
+        let sum = |kind: usize| self.sums[at][kind] / real(self.totals[kind]);
+        (sum(0) + sum(1)) / (share(0) + share(1))
+    }
+}
+
+fn bin(probability: f64) -> u8 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a probability is between 0 and 1"
+    )]
+    let bin = (probability * f64::from(BINS)) as u8;
+    bin.min(BINS - 1)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
+fn real(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use siamese::score::Embedding;
+
+    use super::*;
+
+    #[test]
+    fn bins_tell_what_was_stated_beside_what_was_seen() {
+        // Same pairs at 1 and 4; different ones at 2, 3, 6 and 7.
+        let point = |it: f32| Embedding::new([it]).expect("a point");
+        let points = [vec![point(0.0), point(1.0)], vec![point(3.0), point(7.0)]];
+        let comparisons = Comparisons::new(&points).expect("pairs");
+        let stated = |it| if it < 2.5 { 0.9 } else { 0.05 };
+        let bins = reliability(&comparisons, stated, Bootstrap { resamples: 20, seed: 1 });
+        let [low, high] = bins.as_slice() else { panic!("{bins:?}") };
+        assert_eq!((low.same, low.different, high.same, high.different), (1, 3, 1, 1));
+        // 1 of 2 beside 3 of 4, and 1 of 2 beside 1 of 4.
+        assert!((low.seen - 0.4).abs() < 1e-12 && (low.stated - 0.05).abs() < 1e-12, "{low:?}");
+        assert!((high.seen - 2.0 / 3.0).abs() < 1e-12, "{high:?}");
+        // Two identities are only ever resampled as themselves.
+        let interval = high.interval.expect("resamples");
+        assert!((interval.low - high.seen).abs() < 1e-12, "{high:?}");
+    }
+
+    #[test]
+    fn certainty_has_a_bin() {
+        assert_eq!((bin(0.0), bin(0.999), bin(1.0)), (0, 9, 9));
+    }
+}

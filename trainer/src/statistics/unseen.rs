@@ -1,0 +1,404 @@
+//! What a calibration promises, and what people see of it who had no part in it.
+
+use rayon::prelude::*;
+use serde::Serialize;
+use siamese::score::{Distance, Probability, Rates, Scores};
+
+use super::likelihood::{Steps, bits, curve, logit};
+use super::{Bootstrap, Comparisons, Interval};
+
+/// Up to so many identities are left out one by one, more in this many groups.
+const GROUPS: usize = 40;
+
+/// Groups where there are more identities than that.
+const FEWER_GROUPS: usize = 12;
+
+/// Distances of one kind that a curve is fitted to at most: evenly picked, in their order.
+const FITTED: usize = 2048;
+
+/// The rates of pairs of people whom the threshold was not chosen on.
+///
+/// For every two groups of identities, and for every group by itself, a threshold is chosen on the
+/// pairs of all others; it judges the different pairs between the two, and the same pairs within
+/// the one. So each pair is judged once, by a calibration that has seen neither of its people,
+/// on nearly as many people as the calibration that is written down. Leaving out one at a time
+/// and judging its pairs with all others would know half of each pair.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Unseen {
+    /// How many groups were left out in turn; as many as identities where each was one.
+    pub groups: usize,
+    /// Whether each group is one identity.
+    pub is_one_by_one: bool,
+    /// By what the threshold was chosen for.
+    pub promises: Vec<Promise>,
+    /// The cost of probabilities, each stated by a curve fitted without the pair's two people.
+    pub cllr: Fitted,
+}
+
+/// What a threshold promised and what came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Promise {
+    /// The greatest FMR asked for; `None` for equal errors.
+    pub fmr_asked: Option<f64>,
+    /// The rates among those it was chosen on, averaged over the choices.
+    #[serde(with = "RatesText")]
+    pub promised: Rates,
+    /// The rates among those it had not seen.
+    #[serde(with = "RatesText")]
+    pub realised: Rates,
+    /// How much the realised FMR would vary with other people; `None` without resamples.
+    pub fmr_interval: Option<Interval>,
+    /// How much the realised FNMR would.
+    pub fnmr_interval: Option<Interval>,
+    /// The realised FMR of the identity that is taken for others most often.
+    pub worst_fmr: f64,
+}
+
+/// The cost in bits of two ways to state probabilities.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Fitted {
+    /// By the logistic curve that a calibration holds.
+    pub logistic: f64,
+    /// By isotonic regression, with one imagined pair of either kind in each step.
+    pub isotonic: f64,
+}
+
+#[derive(Serialize)]
+#[serde(remote = "Rates")]
+struct RatesText {
+    fmr: f64,
+    fnmr: f64,
+}
+
+/// One choice of thresholds and curves, and the groups it had not seen.
+struct Choice {
+    groups: [usize; 2],
+    thresholds: Vec<f64>,
+    promised: Vec<Rates>,
+    logistic: Probability,
+    isotonic: Steps,
+}
+
+impl Unseen {
+    /// Leaves identities out in turn; `fmrs` are what thresholds are chosen for, beside equal errors.
+    ///
+    /// `None` where fewer than four identities, or none with two pictures, would be left to choose on.
+    pub fn of(comparisons: &Comparisons, fmrs: &[f64], bootstrap: Bootstrap) -> Option<Self> {
+        let identities = comparisons.pictures().len();
+        let n_groups = if identities <= GROUPS { identities } else { FEWER_GROUPS };
+        let pairs = (0..n_groups).flat_map(|left| (left..n_groups).map(move |right| [left, right]));
+        let choices: Vec<Choice> = pairs
+            .collect::<Vec<_>>()
+            .into_par_iter()
+            .map(|groups| Choice::without(comparisons, groups, n_groups, fmrs))
+            .collect::<Option<_>>()?;
+        let n_choices = real(choices.len());
+        let promises = (0..=fmrs.len())
+            .map(|at| {
+                let sum = |rate: &dyn Fn(&Rates) -> f64| {
+                    choices.iter().map(|it| rate(&it.promised[at])).sum::<f64>() / n_choices
+                };
+                let judged = Judged::by(comparisons, &choices, n_groups, at);
+                let intervals = judged.intervals(comparisons, bootstrap);
+                Some(Promise {
+                    fmr_asked: at.checked_sub(1).map(|it| fmrs[it]),
+                    promised: Rates { fmr: sum(&|it| it.fmr), fnmr: sum(&|it| it.fnmr) },
+                    realised: judged.rates(&vec![1; identities])?,
+                    fmr_interval: intervals[0],
+                    fnmr_interval: intervals[1],
+                    worst_fmr: judged.worst_fmr(),
+                })
+            })
+            .collect::<Option<_>>()?;
+        Some(Self {
+            groups: n_groups,
+            is_one_by_one: n_groups == identities,
+            promises,
+            cllr: costs(comparisons, &choices, n_groups)?,
+        })
+    }
+}
+
+impl Choice {
+    fn without(
+        comparisons: &Comparisons,
+        groups: [usize; 2],
+        n_groups: usize,
+        fmrs: &[f64],
+    ) -> Option<Self> {
+        let is_left_out = |identity: u32| groups.contains(&(identity as usize % n_groups));
+        let (mut same, mut different) = (Vec::new(), Vec::new());
+        for pair in comparisons.pairs() {
+            if !pair.identities.into_iter().any(is_left_out) {
+                if pair.is_same() { &mut same } else { &mut different }.push(pair.distance);
+            }
+        }
+        let split = Split { same, different };
+        if split.same.is_empty() || split.different.is_empty() {
+            return None;
+        }
+        let chosen = fmrs.iter().map(|it| split.within(*it));
+        let thresholds: Vec<f64> = [split.balanced()].into_iter().chain(chosen).collect();
+        let thinned = Scores::new(&thinned(&split.same), &thinned(&split.different)).ok()?;
+        Some(Self {
+            groups,
+            promised: thresholds.iter().map(|it| split.rates(*it)).collect(),
+            thresholds,
+            logistic: Probability::fit(&thinned),
+            isotonic: Steps::smoothed(&thinned, 1.0),
+        })
+    }
+}
+
+/// The distances that thresholds are chosen on, each kind ascending and not empty.
+struct Split {
+    same: Vec<Distance>,
+    different: Vec<Distance>,
+}
+
+impl Split {
+    fn rates(&self, threshold: f64) -> Rates {
+        let within = |side: &[Distance]| {
+            real(side.partition_point(|it| it.get() <= threshold)) / real(side.len())
+        };
+        Rates { fmr: within(&self.different), fnmr: 1.0 - within(&self.same) }
+    }
+
+    /// The threshold half-way between a distance and the one before; 0 before the first.
+    fn before(&self, distance: f64) -> f64 {
+        let last = |side: &[Distance]| {
+            side.partition_point(|it| it.get() < distance).checked_sub(1).map(|at| side[at].get())
+        };
+        let last = last(&self.same).into_iter().chain(last(&self.different)).reduce(f64::max);
+        last.map_or(0.0, |it| it.midpoint(distance))
+    }
+
+    /// The largest threshold whose FMR is at most `fmr`, which is below 1.
+    fn within(&self, fmr: f64) -> f64 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "at least 0, and cut off at the last one"
+        )]
+        let admitted = (fmr * real(self.different.len())) as usize;
+        self.before(self.different[admitted.min(self.different.len() - 1)].get())
+    }
+
+    /// The threshold at which the greater error is least.
+    fn balanced(&self) -> f64 {
+        let is_beyond = |it: f64| {
+            let Rates { fmr, fnmr } = self.rates(it);
+            fnmr < fmr
+        };
+        let first = |side: &[Distance]| {
+            let at = side.partition_point(|it| !is_beyond(it.get()));
+            side.get(at).map(|it| it.get())
+        };
+        let crossings = first(&self.same).into_iter().chain(first(&self.different));
+        // At the greatest distance FNMR is 0 and FMR is 1.
+        let crossing = crossings.fold(f64::INFINITY, f64::min);
+        let next = |side: &[Distance]| {
+            side.get(side.partition_point(|it| it.get() <= crossing)).map(|it| it.get())
+        };
+        let next = next(&self.same).into_iter().chain(next(&self.different)).reduce(f64::min);
+        let after = next.map_or(crossing, |it| crossing.midpoint(it));
+        let greater = |threshold: f64| {
+            let Rates { fmr, fnmr } = self.rates(threshold);
+            fmr.max(fnmr)
+        };
+        let before = self.before(crossing);
+        if greater(before) <= greater(after) { before } else { after }
+    }
+}
+
+/// Evenly picked distances, in their order.
+fn thinned(side: &[Distance]) -> Vec<Distance> {
+    let kept = side.len().min(FITTED);
+    (0..kept).map(|at| side[(2 * at + 1) * side.len() / (2 * kept)]).collect()
+}
+
+/// Pairs and false matches, false non-matches between each two identities.
+struct Judged {
+    identities: usize,
+    /// `[pairs, errors]` by the two identities, the lesser first.
+    tallies: Vec<[u64; 2]>,
+}
+
+impl Judged {
+    fn by(comparisons: &Comparisons, choices: &[Choice], n_groups: usize, at: usize) -> Self {
+        let identities = comparisons.pictures().len();
+        let by_groups = ByGroups::new(choices, n_groups);
+        let mut tallies = vec![[0, 0]; identities * identities];
+        for pair in comparisons.pairs() {
+            let [left, right] = pair.identities.map(|it| it as usize);
+            let threshold = by_groups.of([left, right]).thresholds[at];
+            let called_same = pair.distance.get() <= threshold;
+            let tally = &mut tallies[left.min(right) * identities + left.max(right)];
+            tally[0] += 1;
+            tally[1] += u64::from(called_same != pair.is_same());
+        }
+        Self { identities, tallies }
+    }
+
+    /// The rates if each identity stands there as often as `copies` says; `None` without pairs.
+    fn rates(&self, copies: &[u64]) -> Option<Rates> {
+        let [mut same, mut different] = [[0; 2]; 2];
+        for left in (0..self.identities).filter(|it| 0 < copies[*it]) {
+            for right in left..self.identities {
+                let tally = self.tallies[left * self.identities + right];
+                let (side, weight) = if left == right {
+                    (&mut same, copies[left])
+                } else {
+                    (&mut different, copies[left] * copies[right])
+                };
+                side[0] += weight * tally[0];
+                side[1] += weight * tally[1];
+            }
+        }
+        let share = |[pairs, errors]: [u64; 2]| (0 < pairs).then(|| real64(errors) / real64(pairs));
+        Some(Rates { fmr: share(different)?, fnmr: share(same)? })
+    }
+
+    fn intervals(&self, comparisons: &Comparisons, bootstrap: Bootstrap) -> [Option<Interval>; 2] {
+        let drawn = bootstrap.draws(comparisons, |copies| self.rates(copies));
+        [Interval::of(drawn.iter().map(|it| it.fmr)), Interval::of(drawn.iter().map(|it| it.fnmr))]
+    }
+
+    fn worst_fmr(&self) -> f64 {
+        let of_one = |who: usize| {
+            let others = (0..self.identities)
+                .filter(|it| *it != who)
+                .map(|other| self.tallies[who.min(other) * self.identities + who.max(other)]);
+            let [pairs, errors] =
+                others.fold([0, 0], |sum: [u64; 2], it| [sum[0] + it[0], sum[1] + it[1]]);
+            real64(errors) / real64(pairs.max(1))
+        };
+        (0..self.identities).map(of_one).fold(0.0, f64::max)
+    }
+}
+
+/// Finds the choice that saw neither of two identities.
+struct ByGroups<'a> {
+    n_groups: usize,
+    choices: Vec<Option<&'a Choice>>,
+}
+
+impl<'a> ByGroups<'a> {
+    fn new(choices: &'a [Choice], n_groups: usize) -> Self {
+        let mut found = vec![None; n_groups * n_groups];
+        for choice in choices {
+            let [left, right] = choice.groups;
+            found[left * n_groups + right] = Some(choice);
+        }
+        Self { n_groups, choices: found }
+    }
+
+    fn of(&self, identities: [usize; 2]) -> &'a Choice {
+        let [left, right] = identities.map(|it| it % self.n_groups);
+        self.choices[left.min(right) * self.n_groups + left.max(right)]
+            .expect("there is a choice without each two groups")
+    }
+}
+
+/// The cost of each pair's probability, by the choice that has not seen its people.
+fn costs(comparisons: &Comparisons, choices: &[Choice], n_groups: usize) -> Option<Fitted> {
+    let by_groups = ByGroups::new(choices, n_groups);
+    let (mut logistic, mut isotonic) = ([0.0; 2], [0.0; 2]);
+    let mut counts = [0_usize; 2];
+    for pair in comparisons.pairs() {
+        let choice = by_groups.of(pair.identities.map(|it| it as usize));
+        let side = usize::from(!pair.is_same());
+        let distance = pair.distance.get();
+        let sign = if pair.is_same() { -1.0 } else { 1.0 };
+        logistic[side] += bits(sign * logit(curve(choice.logistic)(distance)));
+        isotonic[side] += bits(sign * choice.isotonic.log_odds(distance));
+        counts[side] += 1;
+    }
+    let [same, different] = counts.map(real);
+    let mean = |it: [f64; 2]| f64::midpoint(it[0] / same, it[1] / different);
+    (0 < counts[0] && 0 < counts[1])
+        .then(|| Fitted { logistic: mean(logistic), isotonic: mean(isotonic) })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
+fn real(count: usize) -> f64 {
+    count as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
+fn real64(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use siamese::score::Embedding;
+
+    use super::*;
+
+    const BOOTSTRAP: Bootstrap = Bootstrap { resamples: 100, seed: 1 };
+
+    /// Identities along a line, each with pictures spread around its place.
+    fn crowd(identities: u8, place: impl Fn(u8) -> f32, spread: impl Fn(u8) -> f32) -> Comparisons {
+        let of_one = |who: u8| {
+            let shift =
+                |at: u8| f32::from(who.wrapping_mul(37).wrapping_add(at.wrapping_mul(101)) % 64);
+            let pictures = (0..5).map(|at| place(who) + spread(who) * shift(at) / 64.0);
+            pictures.map(|it| Embedding::new([it]).expect("a point")).collect()
+        };
+        Comparisons::new(&(0..identities).map(of_one).collect::<Vec<_>>()).expect("pairs")
+    }
+
+    #[test]
+    fn people_like_those_it_was_chosen_on_see_what_was_promised() {
+        let even = crowd(30, f32::from, |_| 1.5);
+        let unseen = Unseen::of(&even, &[0.1, 0.01], BOOTSTRAP).expect("enough");
+        assert_eq!(unseen.groups, 30);
+        for promise in &unseen.promises {
+            let Rates { fmr, .. } = promise.promised;
+            assert!((promise.realised.fmr - fmr).abs() < 0.01, "{promise:?}");
+            let interval = promise.fmr_interval.expect("resamples");
+            assert!(interval.low <= promise.realised.fmr && promise.realised.fmr <= interval.high);
+        }
+        let tenth = unseen.promises[1];
+        assert_eq!(tenth.fmr_asked, Some(0.1));
+        assert!((0.08..=0.1).contains(&tenth.promised.fmr), "{tenth:?}");
+    }
+
+    #[test]
+    fn two_who_look_alike_are_a_surprise_to_all_others() {
+        // Without either of the two, no different pair is nearer than 10.
+        let doubles = crowd(8, |who| if who == 7 { 60.5 } else { 10.0 * f32::from(who) }, |_| 1.0);
+        let unseen = Unseen::of(&doubles, &[0.01], BOOTSTRAP).expect("enough");
+        let one_in_a_hundred = unseen.promises[1];
+        assert!(one_in_a_hundred.promised.fmr < 0.01, "{one_in_a_hundred:?}");
+        // The 25 pairs of the two, of 700 and of 175.
+        let realised = one_in_a_hundred.realised.fmr;
+        assert!((25.0 / 700.0..0.04).contains(&realised), "{one_in_a_hundred:?}");
+        assert!(25.0 / 175.0 <= one_in_a_hundred.worst_fmr, "{one_in_a_hundred:?}");
+    }
+
+    #[test]
+    fn many_identities_are_left_out_in_groups() {
+        let many = crowd(50, f32::from, |_| 1.5);
+        assert_eq!(Unseen::of(&many, &[0.1], BOOTSTRAP).expect("enough").groups, FEWER_GROUPS);
+    }
+
+    #[test]
+    fn three_are_too_few_to_leave_two_out() {
+        assert_eq!(Unseen::of(&crowd(3, f32::from, |_| 0.1), &[0.1], BOOTSTRAP), None);
+    }
+
+    #[test]
+    fn thresholds_are_those_of_the_scores() {
+        let crowd = crowd(9, f32::from, |_| 2.5);
+        let [same, different] = crowd.distances();
+        let scores = Scores::new(&same, &different).expect("pairs");
+        let expected = scores.at(scores.eer_threshold());
+        let split = Split { same, different };
+        let rates = split.rates(split.balanced());
+        assert!((rates.fmr.max(rates.fnmr) - expected.fmr.max(expected.fnmr)).abs() < 1e-12);
+        let tenth = split.rates(split.within(0.1)).fmr;
+        assert!(tenth <= 0.1 && 0.08 < tenth, "{tenth}");
+    }
+}
