@@ -10,7 +10,7 @@ use siamese::model::{Card, Length};
 use siamese::picture::Pixels;
 
 use crate::config::{Config, Length as RunLength};
-use crate::data::{Folder, Gallery, HoldOut};
+use crate::data::{Folder, Gallery, HoldOut, inspect};
 use crate::export::export;
 use crate::learn::{RunFolder, run};
 use crate::loss::LossKind;
@@ -40,6 +40,9 @@ pub struct Train {
     /// Leave out files that can't be read as pictures, instead of refusing
     #[arg(long)]
     skip_unreadable: bool,
+    /// Train although some files are both trained on and held out
+    #[arg(long)]
+    allow_duplicates: bool,
     /// What the tower is called; the file's stem if not given
     #[arg(long)]
     name: Option<String>,
@@ -129,6 +132,11 @@ impl Train {
             bail!(
                 "--patience measures identities held out: name them with --hold-out or --hold-out-fold"
             );
+        }
+
+        let shape = config.preparation().shape();
+        for warning in inspect(&training, held_out.as_ref(), shape, self.allow_duplicates)? {
+            eprintln!("warning: {warning}");
         }
 
         let record = Record::new(config, data.name(), &training, held_out.as_ref());

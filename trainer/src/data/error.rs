@@ -32,6 +32,9 @@ pub enum DataError {
     /// Files that are no pictures.
     #[error("{} cannot be read as pictures: {}; mend or remove them, or pass --skip-unreadable", counted(.0.len(), "file"), listed(.0))]
     Unreadable(Vec<String>),
+    /// One file on both sides of the split.
+    #[error("{} trained on and held out: {}; take them out of one side, or pass --allow-duplicates", copies(.0.len()), listed(.0))]
+    Leaked(Vec<String>),
     /// A name that no folder has.
     #[error("there is no identity named {name} to hold out: the data has {}", listed(.known))]
     UnknownIdentity {
@@ -69,13 +72,17 @@ pub(super) enum Unreadable {
 }
 
 /// The first few of many, so that a line stays a line.
-fn listed(names: &[String]) -> String {
+pub(super) fn listed(names: &[String]) -> String {
     const SHOWN: usize = 8;
     let text = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
     match names.len().saturating_sub(SHOWN) {
         0 => text,
         more => format!("{text} and {more} more"),
     }
+}
+
+fn copies(count: usize) -> String {
+    if count == 1 { "1 file is both".to_owned() } else { format!("{count} files are both") }
 }
 
 fn counted(count: usize, noun: &str) -> String {

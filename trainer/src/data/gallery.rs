@@ -1,7 +1,9 @@
 //! Pictures in memory, prepared as the server prepares them.
 
 use std::fs;
+use std::io::Cursor;
 
+use image::ImageReader;
 use sha2::{Digest, Sha256};
 use siamese::picture::{Limits, Pixels, Preparation};
 
@@ -29,6 +31,8 @@ pub struct Sample {
     pub name: String,
     /// `sha256:` and the digest of the file.
     pub digest: String,
+    /// Columns and rows of pixels as its header says; `None` where it can't be told.
+    pub size: Option<[u32; 2]>,
     /// What the tower reads of it.
     pub pixels: Pixels,
 }
@@ -60,11 +64,12 @@ impl Gallery {
                         hasher.update(name.as_bytes());
                         hasher.update([0]);
                         hasher.update(Sha256::digest(&upload));
-                        Ok((digest::of(&upload), preparation.prepare(&upload, &limits)?))
+                        let pixels = preparation.prepare(&upload, &limits)?;
+                        Ok((digest::of(&upload), size(&upload), pixels))
                     });
                 match prepared {
-                    Ok((digest, pixels)) => {
-                        samples.push(Sample { identity, name, digest, pixels });
+                    Ok((digest, size, pixels)) => {
+                        samples.push(Sample { identity, name, digest, size, pixels });
                     }
                     Err(cause) => unreadable.push(format!("{name} ({cause})")),
                 }
@@ -112,6 +117,13 @@ impl Gallery {
     pub fn digest(&self) -> &str {
         &self.digest
     }
+}
+
+/// What a picture's header says.
+fn size(upload: &[u8]) -> Option<[u32; 2]> {
+    let reader = ImageReader::new(Cursor::new(upload)).with_guessed_format().ok()?;
+    let (columns, rows) = reader.into_dimensions().ok()?;
+    Some([columns, rows])
 }
 
 fn check(identities: &[String], samples: &[Sample]) -> Result<(), DataError> {

@@ -7,6 +7,8 @@ mod error;
 mod folder;
 mod gallery;
 mod hold_out;
+mod inspection;
+mod likeness;
 mod natural;
 
 pub use digest::digest_of_file;
@@ -14,3 +16,4 @@ pub use error::DataError;
 pub use folder::{Folder, Identity};
 pub use gallery::{Gallery, Sample};
 pub use hold_out::{Fold, HoldOut, InvalidFold};
+pub use inspection::inspect;
