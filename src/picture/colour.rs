@@ -14,11 +14,13 @@ pub enum Colour {
     Grey,
     /// Three channels: red, green, blue.
     Rgb,
+    /// Three channels: blue, green, red, as `OpenCV` reads pictures.
+    Bgr,
 }
 
 /// A word that names no [`Colour`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a colour is grey or rgb")]
+#[error("a colour is grey, rgb or bgr")]
 pub struct UnknownColour;
 
 impl Colour {
@@ -26,7 +28,7 @@ impl Colour {
     pub fn channels(self) -> usize {
         match self {
             Self::Grey => 1,
-            Self::Rgb => 3,
+            Self::Rgb | Self::Bgr => 3,
         }
     }
 }
@@ -36,6 +38,7 @@ impl fmt::Display for Colour {
         f.write_str(match self {
             Self::Grey => "grey",
             Self::Rgb => "rgb",
+            Self::Bgr => "bgr",
         })
     }
 }
@@ -47,6 +50,7 @@ impl FromStr for Colour {
         match word {
             "grey" => Ok(Self::Grey),
             "rgb" => Ok(Self::Rgb),
+            "bgr" => Ok(Self::Bgr),
             _ => Err(UnknownColour),
         }
     }
@@ -88,7 +92,7 @@ mod tests {
 
     #[test]
     fn words_and_colours_are_one_to_one() {
-        for colour in [Colour::Grey, Colour::Rgb] {
+        for colour in [Colour::Grey, Colour::Rgb, Colour::Bgr] {
             assert_eq!(colour.to_string().parse(), Ok(colour));
         }
         assert_eq!("gray".parse::<Colour>(), Err(UnknownColour));

@@ -95,8 +95,12 @@ impl Preparation {
         let [channels, height, width] = self.shape();
         let mut values = Vec::with_capacity(channels * height * width);
         // The one plane of a grey picture serves all channels.
-        let planes = planes.chunks_exact(height * width).cycle();
-        for (channel, plane) in (0..channels).zip(planes) {
+        let planes: Vec<_> = planes.chunks_exact(height * width).cycle().take(channels).collect();
+        for channel in 0..channels {
+            let plane = match self.colour {
+                Colour::Grey | Colour::Rgb => planes[channel],
+                Colour::Bgr => planes[channels - 1 - channel],
+            };
             let table = self.table(channel);
             values.extend(plane.iter().map(|it| table[usize::from(*it)]));
         }
@@ -141,6 +145,14 @@ mod tests {
     fn channels_come_first() {
         let pixels = two_pixels(&preparation(Colour::Rgb));
         assert_eq!(pixels.values(), [255.0, 10.0, 0.0, 20.0, 0.0, 30.0]);
+    }
+
+    #[test]
+    fn blue_may_come_first_and_means_are_in_the_towers_order() {
+        let bgr = preparation(Colour::Bgr);
+        assert_eq!(two_pixels(&bgr).values(), [0.0, 30.0, 0.0, 20.0, 255.0, 10.0]);
+        let shifted = Preparation { mean: vec![1.0, 2.0, 3.0], ..bgr };
+        assert_eq!(two_pixels(&shifted).values(), [-1.0, 29.0, -2.0, 18.0, 252.0, 7.0]);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Makes and measures the towers that siamese serves.
 //!
 //! `data → augment → network → loss → learn → export`, each knowing only what stands before it;
-//! `evaluate → statistics → report` and `calibrate` know a finished tower alone. Pictures are prepared by the
+//! `evaluate → statistics → report`, `calibrate` and `adopt` know a finished tower alone. Pictures are prepared by the
 //! server's own code, and an export counts only once the server's own tower has run it.
 
+pub mod adopt;
 pub mod augment;
 pub mod calibrate;
 pub mod config;

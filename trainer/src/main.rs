@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use siamese::model::LoadError;
+use siamese_trainer::adopt::Adopt;
 use siamese_trainer::calibrate::Calibrate;
 use siamese_trainer::evaluate::Evaluate;
 use siamese_trainer::export::int8::Export;
@@ -24,6 +25,7 @@ enum Command {
     Evaluate(Evaluate),
     Calibrate(Calibrate),
     Export(Export),
+    Adopt(Box<Adopt>),
 }
 
 fn main() -> ExitCode {
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         Command::Evaluate(evaluate) => evaluate.run(),
         Command::Calibrate(calibrate) => calibrate.run().map_err(Into::into),
         Command::Export(export) => export.run().map_err(Into::into),
+        Command::Adopt(adopt) => adopt.run(),
     };
     match done {
         Ok(said) => {

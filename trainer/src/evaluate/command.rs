@@ -39,6 +39,19 @@ pub struct Evaluate {
 }
 
 impl Evaluate {
+    /// A measurement with a report, and everything else as it is by default.
+    pub fn report(chosen: Chosen, folder: PathBuf) -> Self {
+        Self {
+            chosen,
+            report: Some(folder),
+            one_shot: None,
+            episodes: 400,
+            shots: 1,
+            resamples: 1000,
+            seed: 0,
+        }
+    }
+
     /// Measures, and writes the report where one is asked for; gives what there is to say.
     pub fn run(&self) -> anyhow::Result<String> {
         let embedded = Embedded::load(&self.chosen, &Options::default())?;

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
-use siamese::picture::{Pixels, Preparation};
+use siamese::picture::{Colour, Pixels, Preparation};
 
 /// A PNG of the pixels as a data URI; scale, mean and standard deviation are undone.
 ///
@@ -17,7 +17,11 @@ pub fn thumbnail(pixels: &Pixels, preparation: &Preparation) -> String {
     let area = height * width;
     assert_eq!(pixels.values().len(), channels * area, "pixels of this preparation");
     let of_channel = |numbers: &[f32], channel: usize| numbers[channel % numbers.len()];
-    let sample = |at: usize, channel: usize| {
+    let sample = |at: usize, colour: usize| {
+        let channel = match preparation.colour {
+            Colour::Grey | Colour::Rgb => colour,
+            Colour::Bgr => channels - 1 - colour,
+        };
         let mean = of_channel(&preparation.mean, channel);
         let deviation = of_channel(&preparation.std, channel);
         let byte = (pixels.values()[channel * area + at] * deviation + mean) / preparation.scale;
@@ -46,7 +50,7 @@ pub fn thumbnail(pixels: &Pixels, preparation: &Preparation) -> String {
 
 #[cfg(test)]
 mod tests {
-    use siamese::picture::{Colour, Fit, Limits};
+    use siamese::picture::{Fit, Limits};
 
     use super::*;
 
@@ -60,7 +64,7 @@ mod tests {
         let mut png = Cursor::new(Vec::new());
         picture.write_to(&mut png, ImageFormat::Png).expect("a PNG");
         let upload = png.into_inner();
-        let preparation = Preparation {
+        let rgb = Preparation {
             height: 2,
             width: 3,
             colour: Colour::Rgb,
@@ -69,13 +73,15 @@ mod tests {
             mean: vec![0.5, 0.4, 0.3],
             std: vec![0.2],
         };
-        let pixels = preparation.prepare(&upload, &Limits::default()).expect("pixels");
+        for preparation in [Preparation { colour: Colour::Bgr, ..rgb.clone() }, rgb] {
+            let pixels = preparation.prepare(&upload, &Limits::default()).expect("pixels");
 
-        let uri = thumbnail(&pixels, &preparation);
+            let uri = thumbnail(&pixels, &preparation);
 
-        let png = uri.strip_prefix("data:image/png;base64,").expect("a data URI");
-        let png = BASE64.decode(png).expect("base64");
-        let back = image::load_from_memory(&png).expect("a PNG").into_rgb8();
-        assert_eq!(back, picture);
+            let png = uri.strip_prefix("data:image/png;base64,").expect("a data URI");
+            let png = BASE64.decode(png).expect("base64");
+            let back = image::load_from_memory(&png).expect("a PNG").into_rgb8();
+            assert_eq!(back, picture);
+        }
     }
 }

@@ -134,7 +134,10 @@ fn load(file: &NamedTempFile) -> Result<OnnxTower, ExportError> {
     OnnxTower::load(file.path(), &options).map_err(ExportError::Load)
 }
 
-fn run(tower: &mut OnnxTower, pictures: &[Pixels]) -> Result<Vec<Embedding>, ExportError> {
+pub(crate) fn run(
+    tower: &mut OnnxTower,
+    pictures: &[Pixels],
+) -> Result<Vec<Embedding>, ExportError> {
     tower
         .embed(pictures)
         .map_err(ExportError::Run)?
@@ -144,7 +147,7 @@ fn run(tower: &mut OnnxTower, pictures: &[Pixels]) -> Result<Vec<Embedding>, Exp
 }
 
 /// Measures the made pictures' distances.
-fn golden_pairs(tower: &mut OnnxTower, card: &Card) -> Result<Golden, ExportError> {
+pub(crate) fn golden_pairs(tower: &mut OnnxTower, card: &Card) -> Result<Golden, ExportError> {
     let files = golden::pictures(&card.preparation);
     let pixels = files
         .iter()

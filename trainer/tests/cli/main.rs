@@ -1,7 +1,9 @@
 //! Runs the trainer's program as people do.
 
+mod adopt;
 mod bad_data;
 mod calibrate;
+mod duplicates;
 mod evaluate;
 mod export;
 mod ground;

@@ -1,0 +1,42 @@
+//! Whether a network answers a picture alike, whatever is in the batch.
+
+use siamese::model::OnnxTower;
+use siamese::picture::Pixels;
+use siamese::score::Embedding;
+
+use super::AdoptError;
+use crate::export::run;
+
+/// How far an embedding may move, as a share of its length: far above what another order of sums
+/// does, far below what batch norm in training or dropout do.
+const TOLERANCE: f64 = 1e-3;
+
+/// Runs pictures alone, twice, and then together, and compares.
+///
+/// # Errors
+///
+/// If an embedding moves by more than rounding does, or the network does not run.
+pub(super) fn check(tower: &mut OnnxTower, pictures: &[Pixels]) -> Result<(), AdoptError> {
+    let alone = |tower: &mut OnnxTower| -> Result<Vec<Embedding>, AdoptError> {
+        pictures.iter().map(|it| Ok(run(tower, std::slice::from_ref(it))?.remove(0))).collect()
+    };
+    let first = alone(tower)?;
+    let again = largest_move(&first, &alone(tower)?);
+    if TOLERANCE < again {
+        return Err(AdoptError::Random(again));
+    }
+    let together = largest_move(&first, &run(tower, pictures)?);
+    if TOLERANCE < together {
+        return Err(AdoptError::BatchDependent(together));
+    }
+    Ok(())
+}
+
+/// How far apart the embeddings of one picture lie at most, as a share of their length.
+fn largest_move(left: &[Embedding], right: &[Embedding]) -> f64 {
+    let moves = left.iter().zip(right).map(|(left, right)| {
+        let length = left.coordinates().iter().map(|it| f64::from(*it).powi(2)).sum::<f64>();
+        left.distance(right).get() / length.sqrt().max(f64::MIN_POSITIVE)
+    });
+    moves.fold(0.0, f64::max)
+}
