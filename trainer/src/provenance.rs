@@ -1,6 +1,7 @@
 //! Where a tower comes from: saved beside the weights, and carried by the tower.
 
 use std::env;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -114,6 +115,23 @@ impl Record {
         }
         provenance
     }
+}
+
+/// The trainer's version, and its commit where that is known.
+pub fn build() -> String {
+    let commit = env::var("SOURCE_COMMIT").ok();
+    let commit = commit.or_else(|| option_env!("SIAMESE_COMMIT").map(str::to_owned));
+    let commit = commit.map(|it| format!(", commit {it}")).unwrap_or_default();
+    format!("{}{commit}", env!("CARGO_PKG_VERSION"))
+}
+
+/// The time in UTC to the minute, or that of `SOURCE_DATE_EPOCH`.
+pub fn now() -> String {
+    let stated = env::var("SOURCE_DATE_EPOCH").ok().and_then(|it| it.parse().ok());
+    let clock = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
+    let seconds: u64 = stated.unwrap_or_else(clock);
+    let minutes = seconds / 60;
+    format!("{} {:02}:{:02} UTC", date_text(seconds), minutes / 60 % 24, minutes % 60)
 }
 
 /// Seconds since 1970 as `YYYY-MM-DD`, by Howard Hinnant's `civil_from_days`.

@@ -3,11 +3,13 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::Args;
 use siamese::model::Options;
 
 use super::{Chosen, Embedded, Evaluation, Stated, Table};
+use crate::learn::history;
+use crate::provenance;
 use crate::report;
 use crate::statistics::{Bootstrap, OneShot};
 
@@ -20,6 +22,9 @@ pub struct Evaluate {
     /// Write the curves, histograms, worst pairs and figures into this folder
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
+    /// Show in the report how the training went, from the run's folder
+    #[arg(long, value_name = "DIR", requires = "report")]
+    pub run: Option<PathBuf>,
     /// Measure also how often a picture is recognised among N identities of one folder, of each of
     /// which one other picture is known; for folders nested as FOLDER/IDENTITY/PICTURE
     #[arg(long, value_name = "N")]
@@ -44,6 +49,7 @@ impl Evaluate {
         Self {
             chosen,
             report: Some(folder),
+            run: None,
             one_shot: None,
             episodes: 400,
             shots: 1,
@@ -67,6 +73,18 @@ impl Evaluate {
             Bootstrap { resamples: self.resamples, seed: self.seed },
         );
         evaluation.one_shot = one_shot;
+        if let Some(run) = &self.run {
+            evaluation.history = history::read(run);
+            ensure!(
+                !evaluation.history.is_empty(),
+                "{} holds no history.jsonl of a run: name the folder that training made",
+                run.display()
+            );
+        }
+        if self.report.is_some() {
+            evaluation.map = Some(embedded.map());
+            evaluation.origin = self.origin(&embedded);
+        }
         for skipped in &evaluation.subject.skipped {
             eprintln!("skipped {skipped}");
         }
@@ -81,5 +99,22 @@ impl Evaluate {
             writeln!(said, "Report: {}", folder.join("index.html").display())?;
         }
         Ok(said)
+    }
+
+    fn origin(&self, embedded: &Embedded) -> Vec<(&'static str, String)> {
+        let card = embedded.tower().card();
+        let mut origin = vec![
+            ("Tower", embedded.tower().description().digest.clone()),
+            ("Pictures", embedded.gallery().digest().to_owned()),
+            ("Command", std::env::args().collect::<Vec<_>>().join(" ")),
+            ("Resampling", format!("{} resamples, seed {}", self.resamples, self.seed)),
+            ("Trainer", provenance::build()),
+            ("Written", provenance::now()),
+        ];
+        if let Some(provenance) = &card.provenance {
+            let text = serde_json::to_string_pretty(provenance).unwrap_or_default();
+            origin.push(("The tower's training", text));
+        }
+        origin
     }
 }

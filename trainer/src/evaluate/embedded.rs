@@ -5,9 +5,12 @@ use siamese::model::{LoadError, OnnxTower, Options, Tower, TowerError};
 use siamese::score::{Embedding, InvalidEmbedding};
 use thiserror::Error;
 
-use super::{Acquaintance, Chosen, Subject, thumbnail};
+use super::{Acquaintance, Chosen, Map, Subject, thumbnail};
 use crate::data::{DataError, Gallery};
-use crate::statistics::{Comparisons, NoEpisode, NotComparable, OneShot, OneShotRate};
+use crate::statistics::{Comparisons, NoEpisode, NotComparable, OneShot, OneShotRate, Plane};
+
+/// Pictures on a map at most: more can't be told apart.
+const MAPPED: usize = 400;
 
 /// Pictures that a tower has embedded.
 pub struct Embedded {
@@ -83,6 +86,17 @@ impl Embedded {
     /// How often somebody seen once is recognised among others.
     pub fn one_shot(&self, one_shot: OneShot) -> Result<OneShotRate, NoEpisode> {
         one_shot.measure(self.gallery.identities(), &self.embeddings)
+    }
+
+    /// The pictures on paper: all, or evenly picked ones of each identity where there are many.
+    pub fn map(&self) -> Map {
+        let total = self.gallery.samples().len();
+        let step = total.div_ceil(MAPPED);
+        let all = self.embeddings.iter().zip(0_u32..).flat_map(|(of_one, identity)| {
+            of_one.iter().zip(0_u32..).map(move |(it, picture)| ([identity, picture], it))
+        });
+        let (pictures, embeddings): (Vec<_>, Vec<_>) = all.step_by(step.max(1)).unzip();
+        Map { pictures, plane: Plane::of(&embeddings) }
     }
 
     /// Names of everything.

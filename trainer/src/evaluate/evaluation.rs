@@ -8,8 +8,9 @@ use siamese::score::{Calibration, Distance, Probability, Rates, Scores, Threshol
 
 use super::Acquaintance;
 use super::operating::{Aim, Operating, chosen};
+use crate::learn::history::Entry;
 use crate::statistics::{
-    Band, Bootstrap, Cllr, Comparisons, Grid, Measures, OneShotRate, ReliabilityBin, Unseen,
+    Band, Bootstrap, Cllr, Comparisons, Grid, Measures, OneShotRate, Plane, ReliabilityBin, Unseen,
     reliability,
 };
 
@@ -79,6 +80,21 @@ pub struct Evaluation {
     /// What thresholds chosen on some of the identities do to the others; `None` where there are too
     /// few to tell.
     pub unseen: Option<Unseen>,
+    /// Some of the pictures on paper.
+    pub map: Option<Map>,
+    /// How the training went, where its folder was named.
+    pub history: Vec<Entry>,
+    /// Where all this comes from: names and values.
+    pub origin: Vec<(&'static str, String)>,
+}
+
+/// Pictures on paper, as far from each other as the tower finds them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Map {
+    /// The places of their identities and of the pictures among those of each.
+    pub pictures: Vec<[u32; 2]>,
+    /// Where they lie.
+    pub plane: Plane,
 }
 
 /// What a tower states of itself that its pairs are held against.
@@ -187,6 +203,9 @@ impl Evaluation {
             operating,
             probability,
             unseen,
+            map: None,
+            history: Vec::new(),
+            origin: Vec::new(),
         }
     }
 

@@ -15,7 +15,7 @@ pub use chosen::Chosen;
 pub use command::Evaluate;
 pub use embedded::{Embedded, EmbeddedError};
 pub use evaluation::{
-    Evaluation, OfIdentity, ProbabilityCheck, Stated, Subject, TABLE_FMRS, ThresholdSource,
+    Evaluation, Map, OfIdentity, ProbabilityCheck, Stated, Subject, TABLE_FMRS, ThresholdSource,
 };
 pub use operating::{Aim, Operating};
 pub use sections::{UnseenLines, chosen_for, left_out};

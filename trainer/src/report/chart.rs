@@ -3,11 +3,12 @@
 use super::axis::Axis;
 use super::svg::{Place, Svg};
 
-const WIDTH: f64 = 760.0;
-const HEIGHT: f64 = 560.0;
-const LEFT: f64 = 78.0;
-const RIGHT: f64 = WIDTH - 24.0;
-const TOP: f64 = 74.0;
+// Small, so that text can be read where a phone shows a drawing at two thirds.
+const WIDTH: f64 = 540.0;
+const HEIGHT: f64 = 440.0;
+const LEFT: f64 = 74.0;
+const RIGHT: f64 = WIDTH - 16.0;
+const TOP: f64 = 44.0;
 const BOTTOM: f64 = HEIGHT - 62.0;
 
 /// How wide a letter is taken to be, for panels around text.
@@ -44,8 +45,7 @@ impl Chart {
     /// The empty frame.
     pub(super) fn new(title: &str, note: &str, x: Axis, y: Axis) -> Self {
         let mut svg = Svg::new(WIDTH, HEIGHT, &format!("{title}. {note}"));
-        svg.text("title", (LEFT, 30.0), title);
-        svg.text("note", (LEFT, 50.0), note);
+        svg.text("title", (LEFT, 28.0), title);
         let mut chart = Self { svg, x, y };
         let mut free_from = 0.0;
         for (value, label) in chart.x.ticks().to_vec() {
@@ -138,9 +138,9 @@ impl Chart {
         }
     }
 
-    /// The whole document.
-    pub(super) fn finish(self) -> String {
-        self.svg.finish()
+    /// The drawing.
+    pub(super) fn finish(self) -> Svg {
+        self.svg
     }
 
     fn place(&self, (x, y): Place) -> Place {

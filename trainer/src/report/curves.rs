@@ -4,13 +4,13 @@ use siamese::score::Rates;
 
 use super::axis::{Axis, Scale, percent};
 use super::chart::{Chart, Corner, Symbol};
-use super::svg::Place;
+use super::svg::{Place, Svg};
 use crate::evaluate::Evaluation;
 use crate::statistics::Comparisons;
 
 /// The share of same pairs called same over the FMR, which stands on a logarithmic axis because
 /// what matters happens at small ones.
-pub(super) fn roc(evaluation: &Evaluation) -> String {
+pub(super) fn roc(evaluation: &Evaluation) -> Svg {
     const TENTHS: [f64; 6] = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0];
     const POWERS: [f64; 7] = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0];
     let one_pair = evaluation.smallest_fmr() / 3.0;
@@ -26,7 +26,7 @@ pub(super) fn roc(evaluation: &Evaluation) -> String {
 /// FNMR over FMR on axes of the normal distribution (A. Martin et al., *The DET curve in assessment
 /// of detection task performance*, 1997): normal distances make a straight line, and both small
 /// errors have room.
-pub(super) fn det(evaluation: &Evaluation) -> String {
+pub(super) fn det(evaluation: &Evaluation) -> Svg {
     const TICKS: [f64; 13] =
         [1e-5, 1e-4, 1e-3, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8];
     const GREATEST: f64 = 0.9;
@@ -91,7 +91,7 @@ fn legend(evaluation: &Evaluation) -> Vec<(Symbol, String)> {
         Symbol::Mark("mark-threshold"),
         format!("threshold {threshold:.3}: FMR {}, FNMR {}", percent(fmr), percent(fnmr)),
     ));
-    lines.push((Symbol::Line("guide"), "3 / different pairs: no less can be told".to_owned()));
+    lines.push((Symbol::Line("guide"), "3 / different pairs".to_owned()));
     lines
 }
 

@@ -4,13 +4,13 @@ use siamese::score::{Distance, Rates};
 
 use super::axis::{Axis, percent};
 use super::chart::{Chart, Corner, Symbol};
-use super::svg::Place;
+use super::svg::{Place, Svg};
 use crate::evaluate::Evaluation;
 
 const BINS: usize = 60;
 
 /// Both histograms over one axis, each as shares of its own pairs, with the threshold.
-pub(super) fn histogram(evaluation: &Evaluation) -> String {
+pub(super) fn histogram(evaluation: &Evaluation) -> Svg {
     let [same, different] = evaluation.comparisons.distances();
     let greatest = same.iter().chain(&different).map(|it| it.get()).fold(0.0, f64::max);
     // A margin far beyond all distances would only squeeze them.

@@ -1,6 +1,6 @@
 //! An evaluation, written into a folder for people and for machines.
 //!
-//! Draws by hand: four drawings need less SVG than a plotting library needs settings, and no
+//! Draws by hand: seven drawings need less SVG than a plotting library needs settings, and no
 //! measure of fonts.
 
 mod axis;
@@ -8,6 +8,8 @@ mod chart;
 mod contact_sheet;
 mod curves;
 mod histogram;
+mod map;
+mod more_charts;
 mod page;
 mod record;
 mod svg;
@@ -30,9 +32,9 @@ pub fn write(
     fs::create_dir_all(folder)?;
     let record = serde_json::to_string_pretty(&record::Record::of(evaluation))?;
     fs::write(folder.join("report.json"), record + "\n")?;
-    fs::write(folder.join("distances.svg"), histogram::histogram(evaluation))?;
-    fs::write(folder.join("roc.svg"), curves::roc(evaluation))?;
-    fs::write(folder.join("det.svg"), curves::det(evaluation))?;
+    fs::write(folder.join("distances.svg"), histogram::histogram(evaluation).finish())?;
+    fs::write(folder.join("roc.svg"), curves::roc(evaluation).finish())?;
+    fs::write(folder.join("det.svg"), curves::det(evaluation).finish())?;
     fs::write(folder.join("errors.svg"), contact_sheet::contact_sheet(evaluation, thumbnail))?;
-    fs::write(folder.join("index.html"), page::page(evaluation))
+    fs::write(folder.join("index.html"), page::page(evaluation, thumbnail))
 }

@@ -1,64 +1,342 @@
-//! The report for people: one page around the drawings.
+//! The report for people: one page that needs nothing beside it.
 
 use std::fmt::Write as _;
 
-use super::svg::escape;
-use crate::evaluate::{Evaluation, Table};
+use siamese::score::Verdict;
 
-const HEAD: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
-<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<style>\
-body{font:15px/1.5 system-ui,'Segoe UI','DejaVu Sans',sans-serif;color:#1f2937;max-width:960px;\
-margin:2rem auto;padding:0 1rem}pre{background:#f3f4f6;padding:1rem;overflow-x:auto}\
-img{max-width:100%;height:auto}table{border-collapse:collapse}\
-td,th{padding:.15rem .8rem;text-align:right;border-bottom:1px solid #e5e7eb}\
-td:first-child,th:first-child{text-align:left}code{word-break:break-all}</style>\n";
+use super::contact_sheet::worst;
+use super::svg::{STYLE, Svg, escape, variables};
+use super::{curves, histogram, map, more_charts};
+use crate::evaluate::{Evaluation, OfIdentity, Operating, TABLE_FMRS, chosen_for, left_out};
+use crate::statistics::{Comparison, Interval, Promise, Unseen};
+
+const LAYOUT: &str = "\
+*{box-sizing:border-box}body{font:16px/1.55 system-ui,'Segoe UI','DejaVu Sans',sans-serif;\
+color:var(--ink);background:var(--ground);max-width:1180px;margin:0 auto;padding:1.2rem 1rem 4rem}\
+h1{font-size:1.7rem;line-height:1.2;margin:.6rem 0 .2rem}h2{font-size:1.2rem;margin:2.6rem 0 .4rem}\
+p{max-width:46rem;margin:.4rem 0}.quiet,figcaption,small{color:var(--quiet)}small{font-size:.8rem}\
+.warning{border-left:4px solid var(--alarm);padding-left:.8rem}\
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(126px,1fr));gap:.7rem;margin:1.2rem 0}\
+.tiles div{background:var(--raised);border-radius:10px;padding:.7rem .9rem}\
+.tiles b{display:block;font-size:1.3rem;font-variant-numeric:tabular-nums;line-height:1.3}\
+.tiles small{display:block}\
+.charts,.split{display:grid;gap:1rem 1.5rem;margin:1rem 0}\
+.charts{grid-template-columns:repeat(auto-fill,minmax(min(100%,350px),1fr))}\
+.split{grid-template-columns:repeat(auto-fit,minmax(min(100%,460px),1fr))}\
+.charts>*,.split>*{min-width:0}svg{display:block;width:100%;height:auto}\
+.scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;margin:.6rem 0}\
+td,th{padding:.3rem .75rem .3rem 0;text-align:right;border-bottom:1px solid var(--grid);white-space:nowrap}\
+th{font-weight:600;color:var(--quiet);font-size:.85rem}td:first-child,th:first-child{text-align:left}\
+td small{display:block;line-height:1.1}\
+.pairs{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:.9rem;margin:.8rem 0}\
+.pairs figure{margin:0;padding:.5rem;border-radius:10px;background:var(--raised);border:2px solid transparent}\
+.pairs figure.wrong{border-color:var(--alarm)}.pairs div{display:flex;gap:4px}\
+.pairs img{width:50%;aspect-ratio:1;object-fit:contain;image-rendering:auto}\
+figcaption{font-size:.78rem;line-height:1.35;margin-top:.3rem;overflow-wrap:anywhere}\
+figcaption b{color:var(--ink);font-size:.95rem}figcaption .error{color:var(--alarm);font-weight:600}\
+dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1rem;font-size:.85rem}\
+dt{color:var(--quiet)}dd{margin:0;overflow-wrap:anywhere;white-space:pre-wrap;font-family:ui-monospace,monospace}\
+@media(max-width:520px){dl{grid-template-columns:1fr}dd{margin-bottom:.5rem}}";
 
 /// Identities in the table of the hardest.
-const HARDEST: usize = 20;
+const HARDEST: usize = 12;
 
-/// `index.html`, which shows the drawings that lie beside it.
-pub(super) fn page(evaluation: &Evaluation) -> String {
+/// `index.html`; `thumbnail` gives the data URI of an identity's picture.
+pub(super) fn page(evaluation: &Evaluation, thumbnail: &dyn Fn([u32; 2]) -> String) -> String {
     let subject = &evaluation.subject;
     let title = escape(&format!("{} on {}", subject.tower, subject.data));
-    let mut page = format!("{HEAD}<title>{title}</title>\n<h1>{title}</h1>\n");
-    let table = escape_lines(&Table(evaluation).to_string());
-    push(
-        &mut page,
-        &format!("<pre>{table}</pre>\n<p>Tower <code>{}</code>", escape(&subject.digest)),
-    );
+    let mut page = Page(format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
+         content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
+         <style>{}{LAYOUT}{STYLE}</style>\n<h1>{title}</h1>\n",
+        variables()
+    ));
+    page.line(&format!("<p class=\"quiet\">{}", escape(&evaluation.headline())));
     if let Some(warning) = subject.acquaintance.warning() {
-        push(&mut page, &format!("<p><strong>Warning: {}.</strong>", escape(&warning)));
+        page.line(&format!("<p class=\"warning\"><strong>{}.</strong>", escape(&warning)));
     }
     if !subject.skipped.is_empty() {
-        push(&mut page, &format!("<p>{} unreadable files were skipped.", subject.skipped.len()));
+        let skipped = subject.skipped.len();
+        page.line(&format!("<p class=\"warning\">{skipped} unreadable files were left out."));
     }
-    for (file, words) in [
-        ("distances.svg", "The distances of same and of different pairs"),
-        ("roc.svg", "The ROC"),
-        ("det.svg", "The DET curve"),
-    ] {
-        push(&mut page, &format!("<p><img src=\"{file}\" alt=\"{words}\">"));
+    page.tiles(evaluation);
+    page.told_apart(evaluation);
+    page.operating(evaluation);
+    if let Some(unseen) = &evaluation.unseen {
+        page.unseen(unseen);
     }
-    let mut identities = evaluation.by_identity();
-    identities.sort_by(|a, b| {
-        b.fnmr.unwrap_or_default().max(b.fmr).total_cmp(&a.fnmr.unwrap_or_default().max(a.fmr))
-    });
-    page.push_str(
-        "<h2>The hardest identities at the threshold</h2>\n<table><tr><th>identity<th>pictures\
-         <th>FNMR<th>FMR against the others\n",
-    );
-    for it in identities.iter().take(HARDEST) {
-        let own = it.fnmr.map_or_else(|| "–".to_owned(), |it| format!("{:.1} %", 100.0 * it));
-        let name = escape(&it.name);
-        let others = 100.0 * it.fmr;
-        push(&mut page, &format!("<tr><td>{name}<td>{}<td>{own}<td>{others:.1} %", it.pictures));
+    page.probability(evaluation);
+    if let Some(training) = more_charts::training(&evaluation.history) {
+        page.line("<h2>Training</h2>\n<p>The loss that training made less, beside what a network pays that has learned nothing.");
+        page.charts([training]);
     }
-    page.push_str("</table>\n<p><img src=\"errors.svg\" alt=\"The worst pairs\">\n");
-    page
+    let hardest = hardest(evaluation);
+    if let Some(on_paper) = &evaluation.map {
+        let places: Vec<usize> = hardest
+            .iter()
+            .filter_map(|it| subject.identities.iter().position(|name| *name == it.name))
+            .collect();
+        page.line(&format!(
+            "<h2>Where the tower sees them</h2>\n<p>{} pictures, one colour an identity, as far apart as \
+             the tower finds them, as well as a plane can show it (stress {:.2}; above 0.3 little is to be \
+             read from it). Named are the hardest.",
+            on_paper.pictures.len(),
+            on_paper.plane.stress
+        ));
+        let drawing = map::map(evaluation, on_paper, &places, thumbnail);
+        page.0.push_str(&drawing.inline());
+    }
+    page.hardest(&hardest);
+    page.worst(evaluation, thumbnail);
+    page.line("<h2>Where this comes from</h2>\n<dl>");
+    for (name, value) in &evaluation.origin {
+        page.line(&format!("<dt>{name}<dd>{}", escape_lines(value)));
+    }
+    page.line("</dl>");
+    page.0
 }
 
-fn push(page: &mut String, line: &str) {
-    writeln!(page, "{line}").expect("a String takes all");
+struct Page(String);
+
+impl Page {
+    fn line(&mut self, line: &str) {
+        writeln!(self.0, "{line}").expect("a String takes all");
+    }
+
+    fn charts(&mut self, charts: impl IntoIterator<Item = Svg>) {
+        self.line("<div class=\"charts\">");
+        for chart in charts {
+            self.line(&format!("<div>{}</div>", chart.inline()));
+        }
+        self.line("</div>");
+    }
+
+    fn tile(&mut self, name: &str, value: &str, note: &str) {
+        self.line(&format!("<div>{name}<b>{value}</b><small>{note}</small></div>"));
+    }
+
+    fn tiles(&mut self, evaluation: &Evaluation) {
+        let Evaluation { measures, band, rates, .. } = evaluation;
+        let range = |it: Option<Interval>| it.map(|it| range(it, 100.0, " %")).unwrap_or_default();
+        self.line("<div class=\"tiles\">");
+        self.tile("EER", &percent(measures.eer), &range(band.as_ref().map(|it| it.eer)));
+        let auc = band.as_ref().map(|it| format!("{:.4} – {:.4}", it.auc.low, it.auc.high));
+        self.tile("AUC", &format!("{:.4}", measures.auc), &auc.unwrap_or_default());
+        for fmr in TABLE_FMRS {
+            let at = evaluation.grid_place(fmr);
+            let told = evaluation.smallest_fmr() <= fmr;
+            let interval = range(band.as_ref().map(|it| it.fnmr_at[at]));
+            let note = if told { interval } else { "more than these pairs can tell".to_owned() };
+            let name = format!("FNMR at FMR {} %", 100.0 * fmr);
+            self.tile(&name, &percent(measures.fnmr_at[at]), &note);
+        }
+        let errors = format!("{} / {}", percent(rates.fmr), percent(rates.fnmr));
+        let threshold = evaluation.threshold.get();
+        let note = format!("at the threshold {threshold:.4} {}", evaluation.threshold_source);
+        self.tile("FMR / FNMR", &errors, &note);
+        let cllr = evaluation.probability.cllr;
+        let note = format!("bits; {:.3} at best", cllr.minimum);
+        self.tile("Cllr", &format!("{:.3}", cllr.stated), &note);
+        if let Some(one_shot) = &evaluation.one_shot {
+            let name = format!("{}-way {}-shot error", one_shot.ways, one_shot.shots);
+            let note = format!(
+                "± {} over {} episodes",
+                percent(one_shot.standard_error),
+                one_shot.episodes
+            );
+            self.tile(&name, &percent(one_shot.error), &note);
+        }
+        self.line("</div>");
+        if band.is_some() {
+            self.line("<p class=\"quiet\"><small>Ranges hold 95 % of what resampling the identities gives.</small>");
+        }
+    }
+
+    fn told_apart(&mut self, evaluation: &Evaluation) {
+        self.line(
+            "<h2>How well they are told apart</h2>\n<p>A pair is called same if its distance is at most the \
+             threshold. FMR: strangers let in. FNMR: people sent away.",
+        );
+        self.charts([
+            histogram::histogram(evaluation),
+            curves::det(evaluation),
+            curves::roc(evaluation),
+        ]);
+    }
+
+    fn operating(&mut self, evaluation: &Evaluation) {
+        self.line(
+            "<h2>Operating points</h2>\n<div class=\"scroll\"><table><tr><th>threshold<th>distance<th>FMR<th>FNMR",
+        );
+        for Operating { aim, threshold, threshold_interval, rates, rates_interval } in
+            &evaluation.operating
+        {
+            let chosen = threshold_interval
+                .map(|it| range(it, 1.0, ""))
+                .map(|it| small(&it))
+                .unwrap_or_default();
+            self.line(&format!(
+                "<tr><td>{aim}<td>{:.4}{chosen}<td>{}<td>{}",
+                threshold.get(),
+                rate(rates.fmr, rates_interval.map(|it| it.fmr)),
+                rate(rates.fnmr, rates_interval.map(|it| it.fnmr)),
+            ));
+        }
+        self.line("</table></div>");
+        let pairs = evaluation.different_pairs();
+        let mut note = format!(
+            "{pairs} different pairs can't tell an FMR below {} (rule of 3)",
+            percent(evaluation.smallest_fmr())
+        );
+        if let Some(effective) = evaluation.effective_different_pairs() {
+            let _ = write!(
+                note,
+                ", and as pairs that share a person vary together they are worth about {effective:.0} \
+                 independent ones: take FMRs below {} with care",
+                percent(3.0 / effective.max(3.0))
+            );
+        }
+        self.line(&format!("<p class=\"quiet\">{note}."));
+    }
+
+    fn unseen(&mut self, unseen: &Unseen) {
+        self.line(&format!(
+            "<h2>How far that holds for others</h2>\n<p>Thresholds chosen on some people, and what they do to \
+             people they were not chosen on: {}. Each pair is judged once, by a choice that has seen neither \
+             of its people.\n<div class=\"split\"><div>{}</div><div class=\"scroll\"><table><tr><th>chosen \
+             for<th>promised<th>FMR<th>FNMR<th>worst FMR",
+            left_out(unseen),
+            more_charts::promises(unseen).inline()
+        ));
+        for promise in &unseen.promises {
+            let Promise { promised, realised, fmr_interval, fnmr_interval, worst_fmr, .. } =
+                promise;
+            self.line(&format!(
+                "<tr><td>{}<td>{}<td>{}<td>{}<td>{}",
+                chosen_for(promise),
+                percent(promised.fmr),
+                rate(realised.fmr, *fmr_interval),
+                rate(realised.fnmr, *fnmr_interval),
+                percent(*worst_fmr),
+            ));
+        }
+        self.line("</table></div></div>");
+    }
+
+    fn probability(&mut self, evaluation: &Evaluation) {
+        let check = &evaluation.probability;
+        let whose = if check.is_the_towers {
+            "The tower's probabilities"
+        } else {
+            "The tower states no probabilities: these are fitted to these very pairs, which flatters. They"
+        };
+        let mut words = format!(
+            "<h2>What its probabilities are worth</h2>\n<p>{whose} cost {:.3} bits a pair at equal priors (Cllr; 0 is \
+             perfect, 1 says nothing). The best falling curve would cost {:.3}; the rest, {:.3}, is the calibration's.",
+            check.cllr.stated,
+            check.cllr.minimum,
+            check.cllr.stated - check.cllr.minimum
+        );
+        if let Some(Unseen { cllr, .. }) = &evaluation.unseen {
+            let _ = write!(
+                words,
+                " On identities not fitted to, a logistic curve costs {:.3}, and isotonic steps cost {:.3}.",
+                cllr.logistic, cllr.isotonic
+            );
+        }
+        self.line(&words);
+        self.line(&format!(
+            "<div class=\"split\"><div>{}</div><div class=\"scroll\"><table><tr><th>stated<th>seen<th>same \
+             pairs<th>different pairs",
+            more_charts::reliability(check).inline()
+        ));
+        for bin in &check.bins {
+            let seen = rate(bin.seen, bin.interval);
+            let stated = percent(bin.stated);
+            self.line(&format!("<tr><td>{stated}<td>{seen}<td>{}<td>{}", bin.same, bin.different));
+        }
+        self.line("</table></div></div>");
+    }
+
+    fn hardest(&mut self, hardest: &[OfIdentity]) {
+        self.line(
+            "<h2>The hardest identities</h2>\n<p>At the threshold in force.\n<div class=\"scroll\"><table>\
+             <tr><th>identity<th>pictures<th>FNMR<th>FMR against the others",
+        );
+        for it in hardest.iter().take(HARDEST) {
+            let own = it.fnmr.map_or_else(|| "–".to_owned(), percent);
+            let name = escape(&it.name);
+            self.line(&format!(
+                "<tr><td>{name}<td>{}<td>{own}<td>{}",
+                it.pictures,
+                percent(it.fmr)
+            ));
+        }
+        self.line("</table></div>");
+    }
+
+    fn worst(&mut self, evaluation: &Evaluation, thumbnail: &dyn Fn([u32; 2]) -> String) {
+        let headings = ["Different, but closest", "Same, but farthest apart"];
+        for (heading, pairs) in headings.into_iter().zip(worst(evaluation)) {
+            self.line(&format!("<h2>{heading}</h2>\n<div class=\"pairs\">"));
+            for pair in &pairs {
+                self.pair(evaluation, pair, thumbnail);
+            }
+            self.line("</div>");
+        }
+    }
+
+    fn pair(
+        &mut self,
+        evaluation: &Evaluation,
+        pair: &Comparison,
+        thumbnail: &dyn Fn([u32; 2]) -> String,
+    ) {
+        let called_same = evaluation.threshold.judge(pair.distance) == Verdict::Same;
+        let is_wrong = called_same != pair.is_same();
+        let [left, right] = [0, 1].map(|at| [pair.identities[at], pair.pictures[at]]);
+        let name = |it: [u32; 2]| escape(evaluation.picture_name(it[0], it[1]));
+        let called = if called_same { "called same" } else { "called different" };
+        self.line(&format!(
+            "<figure{}><div><img src=\"{}\" alt=\"{}\"><img src=\"{}\" alt=\"{}\"></div><figcaption><b>{:.3}</b> \
+             <span{}>{called}</span><br>{}<br>{}</figcaption></figure>",
+            if is_wrong { " class=\"wrong\"" } else { "" },
+            thumbnail(left),
+            name(left),
+            thumbnail(right),
+            name(right),
+            pair.distance.get(),
+            if is_wrong { " class=\"error\"" } else { "" },
+            name(left),
+            name(right),
+        ));
+    }
+}
+
+/// Identities by their greater error, the hardest first.
+fn hardest(evaluation: &Evaluation) -> Vec<OfIdentity> {
+    let mut identities = evaluation.by_identity();
+    let error = |it: &OfIdentity| it.fnmr.unwrap_or_default().max(it.fmr);
+    identities.sort_by(|a, b| error(b).total_cmp(&error(a)));
+    identities
+}
+
+fn percent(rate: f64) -> String {
+    format!("{:.2} %", 100.0 * rate)
+}
+
+fn range(Interval { low, high }: Interval, factor: f64, unit: &str) -> String {
+    let digits = if unit.is_empty() { 4 } else { 2 };
+    format!("{:.digits$} – {:.digits$}{unit}", factor * low, factor * high)
+}
+
+fn rate(value: f64, interval: Option<Interval>) -> String {
+    let interval = interval.map(|it| small(&range(it, 100.0, " %"))).unwrap_or_default();
+    format!("{}{interval}", percent(value))
+}
+
+fn small(text: &str) -> String {
+    format!("<small>{text}</small>")
 }
 
 fn escape_lines(text: &str) -> String {

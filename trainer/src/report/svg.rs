@@ -2,27 +2,62 @@
 
 use std::fmt::{Display, Write as _};
 
-/// The look of every drawing: the field's usual sober black on white, with one hue a meaning.
-const STYLE: &str = "\
-text{font:13px system-ui,'Segoe UI','DejaVu Sans',Helvetica,sans-serif;fill:#1f2937}\
-.title{font-size:17px;font-weight:600}\
-.note{fill:#6b7280;font-size:12px}\
-.tick{fill:#4b5563;font-size:12px}\
-.middle{text-anchor:middle}.end{text-anchor:end}\
-.grid{stroke:#e5e7eb;stroke-width:1}\
-.axis{stroke:#9ca3af;stroke-width:1}\
-.curve{fill:none;stroke:#1d4ed8;stroke-width:2;stroke-linejoin:round}\
-.band{fill:#1d4ed8;fill-opacity:.13}\
-.guide{stroke:#6b7280;stroke-width:1;stroke-dasharray:4 4}\
-.same{fill:#0f766e;fill-opacity:.3;stroke:#0f766e;stroke-width:1.5;stroke-linejoin:round}\
-.different{fill:#d97706;fill-opacity:.3;stroke:#b45309;stroke-width:1.5;stroke-linejoin:round}\
-.threshold{stroke:#b91c1c;stroke-width:2}\
-.mark{fill:#fff;stroke:#1d4ed8;stroke-width:2}\
-.mark-threshold{fill:#b91c1c;stroke:#fff;stroke-width:1.5}\
-.panel{fill:#fff;fill-opacity:.9;stroke:#e5e7eb}\
-.wrong{fill:none;stroke:#b91c1c;stroke-width:2}\
-.right{fill:none;stroke:#d1d5db;stroke-width:1}\
-.error{fill:#b91c1c}";
+/// Colours by name: on light and on dark ground.
+const PALETTE: [(&str, &str, &str); 13] = [
+    ("ground", "#ffffff", "#15181e"),
+    ("raised", "#f5f6f8", "#1e232b"),
+    ("ink", "#1f2937", "#e5e7eb"),
+    ("quiet", "#6b7280", "#9aa3b2"),
+    ("grid", "#e5e7eb", "#2b313c"),
+    ("axis", "#9ca3af", "#5b6472"),
+    ("accent", "#1d4ed8", "#7aa2ff"),
+    ("same", "#0f766e", "#2dd4bf"),
+    ("different", "#d97706", "#fbbf24"),
+    ("different-line", "#b45309", "#f59e0b"),
+    ("alarm", "#b91c1c", "#f87171"),
+    ("frame", "#d1d5db", "#3b4350"),
+    ("seen", "#7c3aed", "#c4a5ff"),
+];
+
+/// The look of every drawing: sober, with one hue a meaning.
+pub(super) const STYLE: &str = "\
+svg text{font:13px system-ui,'Segoe UI','DejaVu Sans',Helvetica,sans-serif;fill:var(--ink)}\
+svg .title{font-size:16px;font-weight:600}\
+svg .note{fill:var(--quiet);font-size:12px}\
+svg .tick{fill:var(--quiet);font-size:12px}\
+svg .halo{font-weight:600;paint-order:stroke;stroke:var(--ground);stroke-width:4px;stroke-linejoin:round}\
+svg .middle{text-anchor:middle}svg .end{text-anchor:end}\
+svg .grid{stroke:var(--grid);stroke-width:1}\
+svg .axis{stroke:var(--axis);stroke-width:1}\
+svg .curve{fill:none;stroke:var(--accent);stroke-width:2;stroke-linejoin:round}\
+svg .second{fill:none;stroke:var(--seen);stroke-width:2;stroke-linejoin:round}\
+svg .whisker{fill:none;stroke:var(--accent);stroke-width:1.5}\
+svg .band{fill:var(--accent);fill-opacity:.15}\
+svg .guide{fill:none;stroke:var(--quiet);stroke-width:1;stroke-dasharray:4 4}\
+svg .same{fill:var(--same);fill-opacity:.3;stroke:var(--same);stroke-width:1.5;stroke-linejoin:round}\
+svg .different{fill:var(--different);fill-opacity:.3;stroke:var(--different-line);stroke-width:1.5;stroke-linejoin:round}\
+svg .threshold{stroke:var(--alarm);stroke-width:2}\
+svg .mark{fill:var(--ground);stroke:var(--accent);stroke-width:2}\
+svg .mark-threshold{fill:var(--alarm);stroke:var(--ground);stroke-width:1.5}\
+svg .panel{fill:var(--ground);fill-opacity:.88;stroke:var(--grid)}\
+svg .wrong{fill:none;stroke:var(--alarm);stroke-width:2}\
+svg .right{fill:none;stroke:var(--frame);stroke-width:1}\
+svg .error{fill:var(--alarm)}";
+
+/// The palette as variables of a page, for either theme.
+pub(super) fn variables() -> String {
+    let of = |dark: bool| {
+        let one = |(name, light, night): &(&str, &str, &str)| {
+            format!("--{name}:{};", if dark { night } else { light })
+        };
+        PALETTE.iter().map(one).collect::<String>()
+    };
+    format!(
+        ":root{{color-scheme:light dark;{}}}@media(prefers-color-scheme:dark){{:root{{{}}}}}",
+        of(false),
+        of(true)
+    )
+}
 
 /// A place on the drawing, in its own units: x to the right, y downwards.
 pub(super) type Place = (f64, f64);
@@ -30,20 +65,16 @@ pub(super) type Place = (f64, f64);
 /// A drawing in the making.
 #[derive(Debug)]
 pub(super) struct Svg {
+    width: f64,
+    height: f64,
+    title: String,
     text: String,
 }
 
 impl Svg {
-    /// An empty drawing on white. `title` is what a reader hears of it that doesn't see it.
+    /// An empty drawing. `title` is what a reader hears of it that doesn't see it.
     pub(super) fn new(width: f64, height: f64, title: &str) -> Self {
-        let mut svg = Self { text: String::new() };
-        svg.push(format_args!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" width=\"{width}\" \
-             height=\"{height}\" viewBox=\"0 0 {width} {height}\">\n<title>{}</title>\n\
-             <style>{STYLE}</style>\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>",
-            escape(title)
-        ));
-        svg
+        Self { width, height, title: escape(title), text: String::new() }
     }
 
     pub(super) fn line(&mut self, class: &str, (x1, y1): Place, (x2, y2): Place) {
@@ -100,15 +131,56 @@ impl Svg {
         ));
     }
 
-    /// The whole document.
-    pub(super) fn finish(mut self) -> String {
-        self.text.push_str("</svg>\n");
-        self.text
+    /// A dot in the colour of the `number`-th of many things; hues far from each other come first.
+    pub(super) fn dot(&mut self, number: usize, (x, y): Place, radius: f64) {
+        let hue = hue(number);
+        self.push(format_args!(
+            "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius:.1}\" fill=\"{hue}\" fill-opacity=\".8\"/>"
+        ));
+    }
+
+    /// A frame in that colour.
+    pub(super) fn frame(&mut self, number: usize, (x, y): Place, side: f64) {
+        let hue = hue(number);
+        self.push(format_args!(
+            "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{side:.1}\" height=\"{side:.1}\" rx=\"2\" \
+             fill=\"none\" stroke=\"{hue}\" stroke-width=\"2.5\"/>"
+        ));
+    }
+
+    /// A document of its own, in light colours, which are written out for readers without variables.
+    pub(super) fn finish(self) -> String {
+        let Self { width, height, title, text } = self;
+        let mut style = STYLE.to_owned();
+        for (name, light, _) in PALETTE {
+            style = style.replace(&format!("var(--{name})"), light);
+        }
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" width=\"{width}\" \
+             height=\"{height}\" viewBox=\"0 0 {width} {height}\">\n<title>{title}</title>\n\
+             <style>{style}</style>\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n{text}</svg>\n"
+        )
+    }
+
+    /// An element of a page that has the style and the variables.
+    pub(super) fn inline(self) -> String {
+        let Self { width, height, title, text } = self;
+        format!(
+            "<svg role=\"img\" aria-label=\"{title}\" viewBox=\"0 0 {width} {height}\">\n{text}</svg>\n"
+        )
     }
 
     fn push(&mut self, element: impl Display) {
         writeln!(self.text, "{element}").expect("a String takes all");
     }
+}
+
+fn hue(number: usize) -> String {
+    // The golden angle.
+    format!(
+        "hsl({:.0} 62% 52%)",
+        f64::from(u32::try_from(number % 1000).unwrap_or(0)) * 137.508 % 360.0
+    )
 }
 
 /// Text as it may stand in an element or between quotes, whatever somebody named a file.

@@ -50,8 +50,11 @@ fn a_report_holds_page_figures_and_drawings() {
         let text = fs::read_to_string(ground.at("report").join(drawing)).expect("a drawing");
         let drawn = roxmltree::Document::parse(&text).expect("well-formed XML");
         assert_eq!(drawn.root_element().tag_name().name(), "svg", "{drawing}");
-        assert!(page.contains(drawing), "{drawing} is not shown");
     }
+    assert!(5 <= page.matches("<svg").count(), "drawings are missing");
+    let outside = page.split("src=\"").skip(1).find(|it| !it.starts_with("data:"));
+    assert_eq!(outside, None, "the page needs something beside it");
+    assert!(!page.contains("http"), "the page looks elsewhere");
 }
 
 #[test]
@@ -142,4 +145,21 @@ fn one_picture_of_each_of_a_folder_is_enough_to_recognise_another() {
 
     let refusal = ground.run("evaluate", &["--one-shot", "3"]).refusal();
     assert!(refusal.contains("the largest has 2: ask for fewer"), "{refusal}");
+}
+
+#[test]
+fn a_report_shows_how_the_training_went() {
+    let ground = known();
+    let arguments = ["--resamples", "0", "--report", "report", "--run", "run"];
+    let refusal = ground.run("evaluate", &arguments).refusal();
+    assert!(refusal.contains("run holds no history.jsonl"), "{refusal}");
+
+    fs::create_dir(ground.at("run")).expect("a folder");
+    let line = |step: u32, loss: f64| {
+        format!("{{\"step\":{step},\"loss\":{loss},\"floor\":1.0,\"eer\":0.25,\"seconds\":1.5}}\n")
+    };
+    fs::write(ground.at("run/history.jsonl"), line(10, 0.9) + &line(20, 0.5)).expect("a file");
+    ground.run("evaluate", &arguments).well();
+    let page = fs::read_to_string(ground.at("report/index.html")).expect("a page");
+    assert!(page.contains("loss, 0.5 at the end") && page.contains("learned nothing: 1"), "{page}");
 }
