@@ -7,7 +7,7 @@ use super::svg::{Place, Svg};
 const WIDTH: f64 = 540.0;
 const HEIGHT: f64 = 440.0;
 const LEFT: f64 = 74.0;
-const RIGHT: f64 = WIDTH - 16.0;
+const RIGHT: f64 = WIDTH - 26.0;
 const TOP: f64 = 44.0;
 const BOTTOM: f64 = HEIGHT - 62.0;
 
