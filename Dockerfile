@@ -6,7 +6,9 @@ WORKDIR /src
 # All members' manifests are needed, because of the one lock file.
 COPY Cargo.toml Cargo.lock rust-toolchain.toml build.rs ./
 COPY trainer/Cargo.toml trainer/Cargo.toml
-RUN mkdir -p trainer/src && echo 'fn main() {}' | tee trainer/src/main.rs > trainer/src/lib.rs
+COPY trainer/kernels/Cargo.toml trainer/kernels/Cargo.toml
+RUN mkdir -p trainer/src trainer/kernels/src && touch trainer/kernels/src/lib.rs \
+    && echo 'fn main() {}' | tee trainer/src/main.rs > trainer/src/lib.rs
 COPY config config
 COPY src src
 RUN cargo build --release --locked --bin siamese \

@@ -3,15 +3,12 @@
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, Linear};
-use burn::tensor::activation::relu;
-use burn::tensor::module::max_pool2d;
-use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::Dropout;
 use super::layers::{Convolution, batch_norm, linear};
+use super::{Dropout, fused};
 
 /// The sizes of a [`Compact`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -112,10 +109,9 @@ impl Compact {
     }
 
     fn embed(&self, pictures: Tensor<4>, dropout: &mut Dropout) -> Tensor<2> {
-        let mut maps = self.stem.forward(standardise(pictures));
+        let mut maps = self.stem.forward(standardise(pictures), false);
         for [first, second] in &self.blocks {
-            maps = second.forward(first.forward(maps));
-            maps = max_pool2d(maps, MaxPoolOptions::new([2, 2]).with_stride([2, 2]));
+            maps = second.forward(first.forward(maps, false), true);
         }
         self.head.forward(dropout.channels(maps, self.dropout).flatten(1, 3))
     }
@@ -137,8 +133,9 @@ impl Unit {
         }
     }
 
-    fn forward(&self, maps: Tensor<4>) -> Tensor<4> {
-        relu(self.norm.forward(self.convolution.forward(maps)))
+    /// With `pooled` 2x2 max pooling follows.
+    fn forward(&self, maps: Tensor<4>, pooled: bool) -> Tensor<4> {
+        fused::unit(maps, &self.convolution, &self.norm, pooled)
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod compact;
 mod dropout;
+mod fused;
 mod layers;
 mod seed;
 

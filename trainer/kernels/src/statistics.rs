@@ -1,0 +1,109 @@
+//! What a batch norm needs of a whole batch.
+
+use crate::norm::{Affine, Passage};
+use crate::unit::Weights;
+
+/// Each channel's mean and variance, `[out]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statistics {
+    /// Over pictures and pixels.
+    pub mean: Vec<f32>,
+    /// The mean squared distance from the mean: not the estimate of a population's.
+    pub variance: Vec<f32>,
+}
+
+/// A batch norm with its statistics, channel by channel.
+#[derive(Clone, Debug)]
+pub(crate) struct Norm {
+    /// What values become.
+    pub(crate) affine: Vec<Affine>,
+    /// Their standard deviations, the epsilon in them.
+    deviations: Vec<f64>,
+}
+
+impl Statistics {
+    /// Puts each picture's moments, of planes of so many pixels, together (Chan, Golub, `LeVeque`
+    /// 1983).
+    pub(crate) fn of(moments: &[Vec<[f32; 2]>], plane: usize) -> Self {
+        let [count, plane] = [moments.len(), plane].map(double);
+        let n_channels = moments.first().map_or(0, Vec::len);
+        let (mean, variance) = (0..n_channels)
+            .map(|channel| {
+                let planes = || moments.iter().map(|it| it[channel].map(f64::from));
+                let mean = planes().map(|it| it[0]).sum::<f64>() / count;
+                let within = planes().map(|it| it[1]).sum::<f64>() / plane;
+                let between = planes().map(|it| (it[0] - mean).powi(2)).sum::<f64>();
+                (single(mean), single((within + between) / count))
+            })
+            .unzip();
+        Self { mean, variance }
+    }
+}
+
+impl Norm {
+    pub(crate) fn new(weights: Weights<'_>, statistics: &Statistics, epsilon: f64) -> Self {
+        let deviation = |it: &f32| (f64::from(*it) + epsilon).sqrt();
+        let deviations: Vec<f64> = statistics.variance.iter().map(deviation).collect();
+        let norms = weights.gamma.iter().zip(weights.beta).zip(&statistics.mean).zip(&deviations);
+        let affine = norms.map(|(((gamma, beta), mean), deviation)| {
+            let scale = f64::from(*gamma) / deviation;
+            let shift = f64::from(*beta) - f64::from(*mean) * scale;
+            Affine { scale: single(scale), shift: single(shift) }
+        });
+        Self { affine: affine.collect(), deviations }
+    }
+
+    /// How gradients pass, the statistics being those of the `count` values of a channel
+    /// themselves (Ioffe and Szegedy 2015).
+    ///
+    /// `sums` are those of [`crate::norm::gradient_sums`], over the batch.
+    pub(crate) fn passages(
+        &self,
+        sums: &[[f64; 2]],
+        statistics: &Statistics,
+        count: usize,
+    ) -> Vec<Passage> {
+        let channels = self.affine.iter().zip(sums).zip(&self.deviations).zip(&statistics.mean);
+        channels
+            .map(|(((affine, sums), deviation), mean)| {
+                let per_value = -f64::from(affine.scale) / double(count);
+                Passage {
+                    scale: affine.scale,
+                    slope: single(per_value * sums[1] / deviation.powi(2)),
+                    shift: single(per_value * sums[0]),
+                    mean: *mean,
+                }
+            })
+            .collect()
+    }
+
+    /// The gradients of gamma and beta.
+    pub(crate) fn gradients(&self, sums: &[[f64; 2]]) -> [Vec<f32>; 2] {
+        let gamma = sums.iter().zip(&self.deviations).map(|(it, deviation)| it[1] / deviation);
+        [gamma.map(single).collect(), sums.iter().map(|it| single(it[0])).collect()]
+    }
+}
+
+/// Adds pictures' sums up, one after another.
+pub(crate) fn in_order(sums: &[Vec<[f32; 2]>], n_channels: usize) -> Vec<[f64; 2]> {
+    let mut total = vec![[0.0; 2]; n_channels];
+    for sums in sums {
+        for (total, [first, second]) in total.iter_mut().zip(sums) {
+            total[0] += f64::from(*first);
+            total[1] += f64::from(*second);
+        }
+    }
+    total
+}
+
+fn double(count: usize) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "no batch has 2^53 pixels")]
+    let count = count as f64;
+    count
+}
+
+fn single(value: f64) -> f32 {
+    #[expect(clippy::cast_possible_truncation, reason = "more precision is kept for sums alone")]
+    let value = value as f32;
+    value
+}

@@ -1,0 +1,348 @@
+//! A whole unit, of a whole batch: convolution, batch norm, `ReLU` and perhaps pooling.
+//!
+//! Pictures are worked on side by side; what is summed over them is summed in parts that depend on
+//! their number alone, and the parts in order: the same bits on any number of threads.
+
+use pulp::Arch;
+use rayon::iter::{IndexedParallelIterator, ParallelIterator};
+use rayon::slice::{ParallelSlice, ParallelSliceMut};
+
+use crate::convolution::{Convolution, InputGradient, Scratch};
+use crate::geometry::Geometry;
+use crate::norm::{Affine, Passage};
+use crate::statistics::{Norm, Statistics, in_order};
+use crate::task::{
+    Convolving, Evaluating, Passing, Rectifying, RectifyingPicture, Unrectifying, lanes,
+};
+use crate::weight_gradient::WeightGradient;
+
+/// Into how many parts a batch is split at most where weights' gradients are summed.
+const PARTS: usize = 16;
+
+/// Convolution without a bias, batch norm, `ReLU`, and 2x2 max pooling where it is `pooled`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Unit {
+    /// The convolution's sizes.
+    pub geometry: Geometry,
+    /// Whether the largest of each 2x2 results is kept alone; an odd side's last are left out.
+    pub pooled: bool,
+    /// What the norm adds to a variance.
+    pub epsilon: f64,
+}
+
+/// What a unit learns.
+#[derive(Clone, Copy, Debug)]
+pub struct Weights<'a> {
+    /// `[out, in, kernel, kernel]`
+    pub convolution: &'a [f32],
+    /// The norm's factors, `[out]`.
+    pub gamma: &'a [f32],
+    /// What the norm adds, `[out]`.
+    pub beta: &'a [f32],
+}
+
+/// What a unit made of a batch.
+#[derive(Clone, Debug)]
+pub struct Trained {
+    /// `[n, out, height, width]`, or half the height and width where it is pooled.
+    pub results: Vec<f32>,
+    /// What came out of the convolution, `[n, out, height, width]`: the gradients need it.
+    pub convolved: Vec<f32>,
+    /// Of what came out of the convolution.
+    pub statistics: Statistics,
+}
+
+/// What a unit's gradients are made of, beside its weights.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// What came in, `[n, in, height, width]`.
+    pub pictures: &'a [f32],
+    /// As in [`Trained`].
+    pub convolved: &'a [f32],
+    /// As in [`Trained`].
+    pub statistics: &'a Statistics,
+}
+
+/// Gradients of all that a unit was made of.
+#[derive(Clone, Debug)]
+pub struct Gradients {
+    /// `[n, in, height, width]`, where it was asked for.
+    pub pictures: Option<Vec<f32>>,
+    /// `[out, in, kernel, kernel]`
+    pub convolution: Vec<f32>,
+    /// `[out]`
+    pub gamma: Vec<f32>,
+    /// `[out]`
+    pub beta: Vec<f32>,
+}
+
+impl Unit {
+    /// Height and width of what comes out.
+    pub fn side(&self) -> [usize; 2] {
+        let side = self.geometry.output();
+        if self.pooled { side.map(|it| it / 2) } else { side }
+    }
+
+    /// How many numbers one picture is, as it comes out.
+    pub(crate) fn results(&self) -> usize {
+        self.geometry.channels[1] * self.side().iter().product::<usize>()
+    }
+
+    pub(crate) fn plane(&self) -> usize {
+        self.geometry.output().iter().product()
+    }
+
+    /// Makes a batch into results by its own statistics, as in training.
+    ///
+    /// # Shapes
+    ///
+    /// - `pictures`: `[n, in, height, width]`
+    pub fn train(&self, pictures: &[f32], weights: Weights<'_>) -> Trained {
+        let arch = Arch::new();
+        let geometry = self.geometry;
+        let convolution = Convolution::new(geometry, weights.convolution, lanes(arch));
+        let n_pictures = pictures.len() / geometry.inputs();
+        let mut convolved = vec![0.0; n_pictures * geometry.outputs()];
+        let moments = convolved
+            .par_chunks_exact_mut(geometry.outputs())
+            .zip(pictures.par_chunks_exact(geometry.inputs()))
+            .map_init(Scratch::default, |scratch, (results, picture)| {
+                let plane = self.plane();
+                arch.dispatch(Convolving {
+                    convolution: &convolution,
+                    picture,
+                    scratch,
+                    results,
+                    plane,
+                })
+            })
+            .collect::<Vec<_>>();
+        let statistics = Statistics::of(&moments, self.plane());
+        let norm = Norm::new(weights, &statistics, self.epsilon);
+        let results = self.rectify(arch, &convolved, &norm.affine);
+        Trained { results, convolved, statistics }
+    }
+
+    /// Makes a batch into results by statistics gathered before, as in evaluation.
+    ///
+    /// # Shapes
+    ///
+    /// - `pictures`: `[n, in, height, width]`
+    /// - out: as [`Trained::results`]
+    pub fn evaluate(
+        &self,
+        pictures: &[f32],
+        weights: Weights<'_>,
+        statistics: &Statistics,
+    ) -> Vec<f32> {
+        let arch = Arch::new();
+        let geometry = self.geometry;
+        let convolution = Convolution::new(geometry, weights.convolution, lanes(arch));
+        let norm = Norm::new(weights, statistics, self.epsilon);
+        let mut results = vec![0.0; pictures.len() / geometry.inputs() * self.results()];
+        results
+            .par_chunks_exact_mut(self.results())
+            .zip(pictures.par_chunks_exact(geometry.inputs()))
+            .for_each_init(
+                || (Scratch::default(), vec![0.0; geometry.outputs()]),
+                |(scratch, convolved), (results, picture)| {
+                    arch.dispatch(Evaluating {
+                        convolution: &convolution,
+                        picture,
+                        scratch,
+                        convolved,
+                        rectifying: Rectifying { unit: self, affine: &norm.affine, results },
+                    });
+                },
+            );
+        results
+    }
+
+    /// The gradients in training, from that of the results.
+    ///
+    /// # Shapes
+    ///
+    /// - `gradient`: as [`Trained::results`]
+    pub fn gradients(
+        &self,
+        seen: Seen<'_>,
+        weights: Weights<'_>,
+        gradient: &[f32],
+        wants_pictures: bool,
+    ) -> Gradients {
+        let arch = Arch::new();
+        let geometry = self.geometry;
+        let norm = Norm::new(weights, seen.statistics, self.epsilon);
+        let mut gradients = vec![0.0; seen.convolved.len()];
+        let sums = gradients
+            .par_chunks_exact_mut(geometry.outputs())
+            .zip(seen.convolved.par_chunks_exact(geometry.outputs()))
+            .zip(gradient.par_chunks_exact(self.results()))
+            .map(|((results, convolved), gradient)| {
+                let mean = &seen.statistics.mean;
+                arch.dispatch(Unrectifying {
+                    unit: self,
+                    affine: &norm.affine,
+                    mean,
+                    convolved,
+                    gradient,
+                    results,
+                })
+            })
+            .collect::<Vec<_>>();
+        let sums = in_order(&sums, geometry.channels[1]);
+        let count = seen.convolved.len() / geometry.channels[1];
+        let passages = norm.passages(&sums, seen.statistics, count);
+        let [gamma, beta] = norm.gradients(&sums);
+        let (convolution, pictures) =
+            self.convolution_gradients(arch, seen, weights, &passages, gradients, wants_pictures);
+        Gradients { pictures, convolution, gamma, beta }
+    }
+
+    /// Gradients of the convolution's weights and of the pictures, from those behind the norm.
+    fn convolution_gradients(
+        &self,
+        arch: Arch,
+        seen: Seen<'_>,
+        weights: Weights<'_>,
+        passages: &[Passage],
+        mut gradients: Vec<f32>,
+        wants_pictures: bool,
+    ) -> (Vec<f32>, Option<Vec<f32>>) {
+        let geometry = self.geometry;
+        let of_weights = WeightGradient::new(geometry, lanes(arch));
+        let of_pictures =
+            wants_pictures.then(|| InputGradient::new(geometry, weights.convolution, lanes(arch)));
+        let n_pictures = seen.pictures.len() / geometry.inputs();
+        let part = n_pictures.div_ceil(PARTS).max(1).next_multiple_of(of_weights.at_once);
+        let mut pictures = vec![0.0; if wants_pictures { seen.pictures.len() } else { 0 }];
+        let mut parts: Vec<&mut [f32]> = if wants_pictures {
+            pictures.chunks_mut(part * geometry.inputs()).collect()
+        } else {
+            Vec::new()
+        };
+        parts.resize_with(n_pictures.div_ceil(part), Default::default);
+        let sums = gradients
+            .par_chunks_mut(part * geometry.outputs())
+            .zip(seen.convolved.par_chunks(part * geometry.outputs()))
+            .zip(seen.pictures.par_chunks(part * geometry.inputs()))
+            .zip(parts)
+            .map(|(((gradients, convolved), pictures), results)| {
+                let passing = Passing {
+                    geometry,
+                    of_weights: &of_weights,
+                    of_pictures: of_pictures.as_ref(),
+                    passages,
+                    gradients,
+                    convolved,
+                    pictures,
+                    results,
+                };
+                arch.dispatch(passing)
+            })
+            .collect::<Vec<Vec<f32>>>();
+        let mut sums = sums.into_iter();
+        let mut convolution = sums.next().unwrap_or_else(|| vec![0.0; weights.convolution.len()]);
+        for part in sums {
+            convolution.iter_mut().zip(part).for_each(|(sum, it)| *sum += it);
+        }
+        (convolution, wants_pictures.then_some(pictures))
+    }
+
+    fn rectify(&self, arch: Arch, convolved: &[f32], affine: &[Affine]) -> Vec<f32> {
+        let n_pictures = convolved.len() / self.geometry.outputs();
+        let mut results = vec![0.0; n_pictures * self.results()];
+        results
+            .par_chunks_exact_mut(self.results())
+            .zip(convolved.par_chunks_exact(self.geometry.outputs()))
+            .for_each(|(results, convolved)| {
+                arch.dispatch(RectifyingPicture {
+                    convolved,
+                    rectifying: Rectifying { unit: self, affine, results },
+                });
+            });
+        results
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rayon::ThreadPoolBuilder;
+
+    use super::*;
+
+    /// Numbers in [-0.5, 0.5) that look drawn.
+    fn numbers(count: usize, mut state: u32) -> Vec<f32> {
+        let draw = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            f32::from(u16::try_from(state >> 16).expect("sixteen bits")) / 65_536.0 - 0.5
+        };
+        std::iter::repeat_with(draw).take(count).collect()
+    }
+
+    fn unit(n_channels: [usize; 2], pooled: bool) -> Unit {
+        let geometry =
+            Geometry { channels: n_channels, kernel: 3, stride: 1, padding: 1, side: [6, 10] };
+        Unit { geometry, pooled, epsilon: 1e-5 }
+    }
+
+    fn on_threads(count: usize, work: impl FnOnce() + Send) {
+        ThreadPoolBuilder::new().num_threads(count).build().expect("threads").install(work);
+    }
+
+    #[test]
+    fn any_number_of_threads_gives_the_same_bits() {
+        let unit = unit([3, 8], true);
+        let [weights, gamma, beta] = [8 * 27, 8, 8].map(|it| numbers(it, 1));
+        let weights = Weights { convolution: &weights, gamma: &gamma, beta: &beta };
+        let pictures = numbers(37 * unit.geometry.inputs(), 2);
+        let gradient = numbers(37 * unit.results(), 3);
+        let mut made = Vec::new();
+        for n_threads in [1, 2, 3] {
+            on_threads(n_threads, || {
+                let Trained { results, convolved, statistics } = unit.train(&pictures, weights);
+                let seen =
+                    Seen { pictures: &pictures, convolved: &convolved, statistics: &statistics };
+                let gradients = unit.gradients(seen, weights, &gradient, true);
+                let all = [
+                    results,
+                    statistics.mean,
+                    statistics.variance,
+                    gradients.pictures.expect("asked for"),
+                    gradients.convolution,
+                    gradients.gamma,
+                    gradients.beta,
+                ];
+                made.push(all.map(|it| it.into_iter().map(f32::to_bits).collect::<Vec<_>>()));
+            });
+        }
+        assert!(made.windows(2).all(|it| it[0] == it[1]));
+    }
+
+    #[test]
+    fn a_channel_is_normalised_over_pictures_and_pixels() {
+        let unit = unit([2, 3], false);
+        let weights = numbers(3 * 18, 1);
+        let weights = Weights { convolution: &weights, gamma: &[1.0; 3], beta: &[10.0; 3] };
+        let results = unit.train(&numbers(4 * unit.geometry.inputs(), 2), weights).results;
+        for channel in 0..3 {
+            let planes = results.chunks_exact(unit.plane()).skip(channel).step_by(3);
+            let values: Vec<f32> = planes.flatten().copied().collect();
+            let [mean, squares] = crate::norm::moments(&values);
+            assert!((mean - 10.0).abs() < 1e-4, "{mean}");
+            assert!((squares / 240.0 - 1.0).abs() < 1e-3, "{squares}");
+        }
+    }
+
+    #[test]
+    fn no_pictures_give_no_results() {
+        let unit = unit([2, 3], false);
+        let weights = numbers(3 * 18, 1);
+        let weights = Weights { convolution: &weights, gamma: &[1.0; 3], beta: &[0.0; 3] };
+        let Trained { results, convolved, statistics } = unit.train(&[], weights);
+        assert!(results.is_empty());
+        let seen = Seen { pictures: &[], convolved: &convolved, statistics: &statistics };
+        let gradients = unit.gradients(seen, weights, &[], true);
+        assert!(gradients.convolution.iter().all(|it| it.abs() < 1e-9));
+    }
+}
