@@ -8,6 +8,7 @@ mod progress;
 mod run;
 mod schedule;
 mod sparkline;
+mod supply;
 mod trainee;
 
 pub use batch::{Batch, Sampling};

@@ -1,13 +1,17 @@
 //! What is trained, and one step of it.
 
+use std::panic::resume_unwind;
+use std::thread;
+use std::time::{Duration, Instant};
+
 use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::batch::Members;
 use super::checkpoint::{RunFolder, State};
+use super::supply::{Supplied, Supply};
 use super::{Batch, measure};
 use crate::config::Config;
 use crate::data::Gallery;
@@ -26,8 +30,10 @@ pub struct Trainee {
 /// A run at some step.
 pub struct Learning<'a> {
     config: &'a Config,
-    gallery: &'a Gallery,
-    members: Members,
+    supply: Supply<'a>,
+    /// What the next step sees, if it is ready.
+    ahead: Option<Supplied>,
+    waited: Duration,
     device: Device,
     trainee: Trainee,
     optimizer: ModuleOptimizer,
@@ -52,8 +58,9 @@ impl<'a> Learning<'a> {
             .init();
         Self {
             config,
-            gallery,
-            members: Members::new(gallery),
+            supply: Supply::new(config, gallery),
+            ahead: None,
+            waited: Duration::ZERO,
             device,
             trainee: Trainee { network, classifier },
             optimizer,
@@ -75,14 +82,38 @@ impl<'a> Learning<'a> {
     /// Does one step, and gives its main loss.
     ///
     /// All chance in it is drawn from the run's seed and the step's number, so that a resumed run
-    /// goes on as one that was never stopped.
+    /// goes on as one that was never stopped. The next step's batch is made ready meanwhile.
     pub fn advance(&mut self) -> f64 {
-        let mut random = ChaCha8Rng::seed_from_u64(self.config.seed);
-        // Stream 0 drew the first weights.
-        random.set_stream(u64::from(self.step) + 1);
-        let batch = self.config.sampling.draw(self.config.loss.kind, &self.members, &mut random);
-        let pictures = self.pictures(&batch, &mut random);
+        let supplied = match self.ahead.take() {
+            Some(supplied) if supplied.step == self.step => supplied,
+            _ => self.supply.make(self.step),
+        };
+        let next = self.step + 1;
+        let supply = self.supply.clone();
+        let (loss, ahead) = thread::scope(|scope| {
+            let ahead = (next < self.steps).then(|| scope.spawn(move || supply.make(next)));
+            let loss = self.learn(supplied);
+            let start = Instant::now();
+            let ahead = ahead.map(|it| it.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            self.waited += start.elapsed();
+            (loss, ahead)
+        });
+        self.ahead = ahead;
+        self.step = next;
+        loss
+    }
+
+    /// How long steps have waited for batches so far, the first one's aside.
+    pub fn waited(&self) -> Duration {
+        self.waited
+    }
+
+    fn learn(&mut self, supplied: Supplied) -> f64 {
+        let Supplied { batch, pixels, mut random, .. } = supplied;
+        let [channels, height, width] = self.config.preparation().shape();
+        let pixels = TensorData::new(pixels, [batch.pictures.len(), channels, height, width]);
         let mut dropout = Dropout::on(&mut random);
+        let pictures = Tensor::from_data(pixels, &self.device);
         let mut embeddings = self.trainee.network.forward(pictures, &mut dropout);
         if self.config.network.unit() {
             embeddings = unit_rows(embeddings);
@@ -92,7 +123,6 @@ impl<'a> Learning<'a> {
         let share = self.config.optimizer.schedule.share(self.step, self.steps);
         let rate = self.config.optimizer.rate * share;
         self.trainee = self.optimizer.step(rate, self.trainee.clone(), gradients);
-        self.step += 1;
         f64::from(main.into_scalar::<f32>())
     }
 
@@ -117,19 +147,6 @@ impl<'a> Learning<'a> {
             None => main.clone(),
         };
         (main, total)
-    }
-
-    /// A batch's pictures, varied.
-    fn pictures(&self, batch: &Batch, random: &mut ChaCha8Rng) -> Tensor<4> {
-        let shape = self.config.preparation().shape();
-        let mut values = Vec::with_capacity(batch.pictures.len() * shape.iter().product::<usize>());
-        for picture in &batch.pictures {
-            let pixels = self.gallery.samples()[*picture].pixels.values();
-            values.extend(self.config.augmentation.apply(pixels, shape, random));
-        }
-        let [channels, height, width] = shape;
-        let values = TensorData::new(values, [batch.pictures.len(), channels, height, width]);
-        Tensor::from_data(values, &self.device)
     }
 
     /// All weights as they are now.

@@ -1,0 +1,54 @@
+//! What steps see, made ready one step ahead.
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::Batch;
+use super::batch::Members;
+use crate::config::Config;
+use crate::data::Gallery;
+
+/// Makes what a step sees of the run's choices, the gallery and the step's number alone.
+#[derive(Clone, Debug)]
+pub(super) struct Supply<'a> {
+    config: &'a Config,
+    gallery: &'a Gallery,
+    members: Members,
+}
+
+/// What one step sees.
+#[derive(Debug)]
+pub(super) struct Supplied {
+    /// Whose step it is.
+    pub(super) step: u32,
+    /// Which pictures, and what is compared with what.
+    pub(super) batch: Batch,
+    /// The pictures' pixels, varied, one after another.
+    pub(super) pixels: Vec<f32>,
+    /// What the rest of the step's chance is drawn from.
+    pub(super) random: ChaCha8Rng,
+}
+
+impl<'a> Supply<'a> {
+    pub(super) fn new(config: &'a Config, gallery: &'a Gallery) -> Self {
+        Self { config, gallery, members: Members::new(gallery) }
+    }
+
+    /// Draws a step's batch and varies its pictures.
+    ///
+    /// All chance in it is drawn from the run's seed and the step's number: it does not matter
+    /// when it is made.
+    pub(super) fn make(&self, step: u32) -> Supplied {
+        let mut random = ChaCha8Rng::seed_from_u64(self.config.seed);
+        // Stream 0 drew the first weights.
+        random.set_stream(u64::from(step) + 1);
+        let batch = self.config.sampling.draw(self.config.loss.kind, &self.members, &mut random);
+        let shape = self.config.preparation().shape();
+        let mut pixels = Vec::with_capacity(batch.pictures.len() * shape.iter().product::<usize>());
+        for picture in &batch.pictures {
+            let picture = self.gallery.samples()[*picture].pixels.values();
+            pixels.extend(self.config.augmentation.apply(picture, shape, &mut random));
+        }
+        Supplied { step, batch, pixels, random }
+    }
+}
