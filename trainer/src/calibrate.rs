@@ -155,7 +155,8 @@ impl Calibrate {
         if let Some(warning) = acquaintance.warning() {
             eprintln!("warning: {warning}");
         }
-        let guess = if self.chosen.is_part() { "chosen identities" } else { "all identities" };
+        let guess =
+            if self.chosen.pictures.is_part() { "chosen identities" } else { "all identities" };
         let split = self.split.as_deref().or(acquaintance.split()).unwrap_or(guess);
         let identities = comparisons.identities().try_into().unwrap_or(u64::MAX);
         Ok(Calibration::fit(&data, split, identities, &same, &different)?)

@@ -17,5 +17,6 @@ pub mod loss;
 pub mod network;
 pub mod provenance;
 pub mod report;
+pub mod side_by_side;
 pub mod statistics;
 pub mod train;

@@ -9,6 +9,7 @@ use siamese_trainer::adopt::Adopt;
 use siamese_trainer::calibrate::Calibrate;
 use siamese_trainer::evaluate::Evaluate;
 use siamese_trainer::export::int8::Export;
+use siamese_trainer::side_by_side::Report;
 use siamese_trainer::train::Train;
 
 /// Trains, evaluates and calibrates the towers that siamese serves
@@ -23,6 +24,7 @@ struct Arguments {
 enum Command {
     Train(Box<Train>),
     Evaluate(Evaluate),
+    Report(Report),
     Calibrate(Calibrate),
     Export(Export),
     Adopt(Box<Adopt>),
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Train(train) => train.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
+        Command::Report(report) => report.run(),
         Command::Calibrate(calibrate) => calibrate.run().map_err(Into::into),
         Command::Export(export) => export.run().map_err(Into::into),
         Command::Adopt(adopt) => adopt.run(),

@@ -133,7 +133,7 @@ impl Adopt {
         };
         usage.preparation.validate()?;
 
-        let folder = self.chosen.folder()?;
+        let folder = self.chosen.pictures.folder()?;
         let place = tempfile::tempdir()
             .map_err(|cause| AdoptError::Read { path: std::env::temp_dir(), cause })?;
         let file = place.path().join(FILE);
@@ -146,7 +146,8 @@ impl Adopt {
         card.length = Length::AsIs;
         let mut tower = write(&card)?;
         let part = excerpt(&folder, STEADY);
-        let gallery = Gallery::load(&part, &usage.preparation, self.chosen.skip_unreadable)?;
+        let gallery =
+            Gallery::load(&part, &usage.preparation, self.chosen.pictures.skip_unreadable)?;
         let pixels: Vec<_> =
             gallery.samples().iter().take(STEADY).map(|it| it.pixels.clone()).collect();
         steady::check(&mut tower, &pixels)?;
@@ -157,7 +158,8 @@ impl Adopt {
         }
         if 0 < self.try_on {
             let part = excerpt(&folder, self.try_on);
-            let verdict = try_others(&mut tower, &part, self.chosen.skip_unreadable, &usage)?;
+            let verdict =
+                try_others(&mut tower, &part, self.chosen.pictures.skip_unreadable, &usage)?;
             self.tell(&mut text, &verdict);
             if let Some((trial, _)) = verdict.better.filter(|_| self.best) {
                 usage = trial.usage;

@@ -229,7 +229,8 @@ fn difference(first: &Comparisons, second: &Comparisons, n_trials: usize) -> Opt
     if first.pictures() != second.pictures() || eer(first) <= eer(second) {
         return None;
     }
-    let found = Differences::between(first, second, &Grid::new([]), BOOTSTRAP)?.eer;
+    let grid = Grid::new([]);
+    let found = Differences::between((first, &grid), (second, &grid), BOOTSTRAP)?.eer;
     let tries = f64::from(u32::try_from(n_trials).unwrap_or(u32::MAX));
     (found.value < 0.0 && found.p_value * tries < CHANCE).then_some(found)
 }

@@ -12,6 +12,14 @@ pub struct Chosen {
     /// The tower's ONNX file
     #[arg(long, value_name = "TOWER")]
     pub tower: PathBuf,
+    /// What it looks at.
+    #[command(flatten)]
+    pub pictures: Pictures,
+}
+
+/// Pictures of identities.
+#[derive(Clone, Debug, Args)]
+pub struct Pictures {
     /// The pictures, as DIR/IDENTITY/PICTURE
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
@@ -26,7 +34,7 @@ pub struct Chosen {
     pub skip_unreadable: bool,
 }
 
-impl Chosen {
+impl Pictures {
     /// The folder of the data, with the identities asked for; all of them where none are.
     pub fn folder(&self) -> Result<Folder, DataError> {
         let folder = Folder::scan(&self.data)?;

@@ -6,7 +6,7 @@ use siamese::score::{Embedding, InvalidEmbedding};
 use thiserror::Error;
 
 use super::{Acquaintance, Chosen, Map, Subject, thumbnail};
-use crate::data::{DataError, Gallery};
+use crate::data::{DataError, Folder, Gallery};
 use crate::statistics::{Comparisons, NoEpisode, NotComparable, OneShot, OneShotRate, Plane};
 
 /// Pictures on a map at most: more can't be told apart.
@@ -51,9 +51,18 @@ impl Embedded {
     /// Loads the tower, prepares the pictures as it wants them, and embeds them. Shows its progress
     /// where somebody watches.
     pub fn load(chosen: &Chosen, options: &Options) -> Result<Self, EmbeddedError> {
-        let folder = chosen.folder()?;
+        let folder = chosen.pictures.folder()?;
         let tower = OnnxTower::load(&chosen.tower, options)?;
-        let gallery = Gallery::load(&folder, &tower.card().preparation, chosen.skip_unreadable)?;
+        Self::by(tower, &folder, chosen.pictures.skip_unreadable)
+    }
+
+    /// Prepares a folder's pictures as the tower wants them, and embeds them.
+    pub fn by(
+        tower: OnnxTower,
+        folder: &Folder,
+        skip_unreadable: bool,
+    ) -> Result<Self, EmbeddedError> {
+        let gallery = Gallery::load(folder, &tower.card().preparation, skip_unreadable)?;
         Self::new(tower, gallery, folder.name())
     }
 
@@ -116,6 +125,7 @@ impl Embedded {
             identities: identities.to_vec(),
             pictures,
             skipped: self.gallery.skipped().to_vec(),
+            provenance: provenance.cloned(),
         }
     }
 

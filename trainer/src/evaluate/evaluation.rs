@@ -3,6 +3,7 @@
 use std::fmt::{Display, Formatter};
 
 use serde::Serialize;
+use serde_json::Value;
 use siamese::model::Card;
 use siamese::score::{Calibration, Distance, Probability, Rates, Scores, Threshold};
 
@@ -34,6 +35,8 @@ pub struct Subject {
     pub acquaintance: Acquaintance,
     /// Files that were left out, each with the reason.
     pub skipped: Vec<String>,
+    /// What the tower states of its training.
+    pub provenance: Option<Value>,
 }
 
 /// Where the threshold that is looked at comes from.

@@ -11,7 +11,7 @@ mod table;
 mod thumbnail;
 
 pub use acquaintance::Acquaintance;
-pub use chosen::Chosen;
+pub use chosen::{Chosen, Pictures};
 pub use command::Evaluate;
 pub use embedded::{Embedded, EmbeddedError};
 pub use evaluation::{

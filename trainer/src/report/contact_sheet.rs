@@ -25,14 +25,16 @@ const MARGIN: f64 = 28.0;
 pub(super) fn worst(evaluation: &Evaluation) -> [Vec<Comparison>; 2] {
     let pairs = evaluation.comparisons.pairs();
     [
-        pick(pairs.iter().filter(|it| !it.is_same())),
-        pick(pairs.iter().rev().filter(|it| it.is_same())),
+        pick(pairs.iter().filter(|it| !it.is_same()).copied(), |it| it),
+        pick(pairs.iter().rev().filter(|it| it.is_same()).copied(), |it| it),
     ]
 }
 
-fn pick<'a>(pairs: impl Iterator<Item = &'a Comparison>) -> Vec<Comparison> {
+/// The first [`SHOWN`] in which no picture stands more than [`REPEATS`] times.
+pub(super) fn pick<T>(found: impl Iterator<Item = T>, pair: impl Fn(&T) -> &Comparison) -> Vec<T> {
     let mut seen = BTreeMap::new();
-    let fresh = pairs.filter(|pair| {
+    let fresh = found.filter(|it| {
+        let pair = pair(it);
         let pictures = [0, 1].map(|at| (pair.identities[at], pair.pictures[at]));
         let is_fresh = pictures.iter().all(|it| seen.get(it).copied().unwrap_or(0) < REPEATS);
         if is_fresh {
@@ -42,7 +44,7 @@ fn pick<'a>(pairs: impl Iterator<Item = &'a Comparison>) -> Vec<Comparison> {
         }
         is_fresh
     });
-    fresh.take(SHOWN).copied().collect()
+    fresh.take(SHOWN).collect()
 }
 
 /// A sheet of picture pairs; `thumbnail` gives the data URI of an identity's picture.
@@ -124,7 +126,7 @@ mod tests {
             identities: [0, 1],
             pictures: [0, other],
         };
-        let picked = pick([pair(1), pair(2), pair(3)].iter());
+        let picked = pick([pair(1), pair(2), pair(3)].into_iter(), |it| it);
         assert_eq!(picked, [pair(1), pair(2)]);
     }
 

@@ -10,7 +10,7 @@ use crate::evaluate::Evaluation;
 const BINS: usize = 60;
 
 /// Both histograms over one axis, each as shares of its own pairs, with the threshold.
-pub(super) fn histogram(evaluation: &Evaluation) -> Svg {
+pub(super) fn histogram(evaluation: &Evaluation, title: &str) -> Svg {
     let [same, different] = evaluation.comparisons.distances();
     let greatest = same.iter().chain(&different).map(|it| it.get()).fold(0.0, f64::max);
     // A margin far beyond all distances would only squeeze them.
@@ -24,7 +24,7 @@ pub(super) fn histogram(evaluation: &Evaluation) -> Svg {
 
     let x = Axis::linear("distance", end, |it| trim(&format!("{it:.6}")));
     let y = Axis::linear("share of the pairs of its kind", highest * 1.18, percent);
-    let mut chart = Chart::new("Distances", &evaluation.headline(), x, y);
+    let mut chart = Chart::new(title, &evaluation.headline(), x, y);
     chart.area("different", &outline(&different, end));
     chart.area("same", &outline(&same, end));
     let Rates { fmr, fnmr } = evaluation.rates;

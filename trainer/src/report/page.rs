@@ -5,38 +5,11 @@ use std::fmt::Write as _;
 use siamese::score::Verdict;
 
 use super::contact_sheet::worst;
-use super::svg::{STYLE, Svg, escape, variables};
+use super::html::{Page, percent, range, rate, small};
+use super::svg::escape;
 use super::{curves, histogram, map, more_charts};
 use crate::evaluate::{Evaluation, OfIdentity, Operating, TABLE_FMRS, chosen_for, left_out};
 use crate::statistics::{Comparison, Interval, Promise, Unseen};
-
-const LAYOUT: &str = "\
-*{box-sizing:border-box}body{font:16px/1.55 system-ui,'Segoe UI','DejaVu Sans',sans-serif;\
-color:var(--ink);background:var(--ground);max-width:1180px;margin:0 auto;padding:1.2rem 1rem 4rem}\
-h1{font-size:1.7rem;line-height:1.2;margin:.6rem 0 .2rem}h2{font-size:1.2rem;margin:2.6rem 0 .4rem}\
-p{max-width:46rem;margin:.4rem 0}.quiet,figcaption,small{color:var(--quiet)}small{font-size:.8rem}\
-.warning{border-left:4px solid var(--alarm);padding-left:.8rem}\
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(126px,1fr));gap:.7rem;margin:1.2rem 0}\
-.tiles div{background:var(--raised);border-radius:10px;padding:.7rem .9rem}\
-.tiles b{display:block;font-size:1.3rem;font-variant-numeric:tabular-nums;line-height:1.3}\
-.tiles small{display:block}\
-.charts,.split{display:grid;gap:1rem 1.5rem;margin:1rem 0}\
-.charts{grid-template-columns:repeat(auto-fill,minmax(min(100%,350px),1fr))}\
-.split{grid-template-columns:repeat(auto-fit,minmax(min(100%,460px),1fr))}\
-.charts>*,.split>*{min-width:0}svg{display:block;width:100%;height:auto}\
-.scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;margin:.6rem 0}\
-td,th{padding:.3rem .75rem .3rem 0;text-align:right;border-bottom:1px solid var(--grid);white-space:nowrap}\
-th{font-weight:600;color:var(--quiet);font-size:.85rem}td:first-child,th:first-child{text-align:left}\
-td small{display:block;line-height:1.1}\
-.pairs{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:.9rem;margin:.8rem 0}\
-.pairs figure{margin:0;padding:.5rem;border-radius:10px;background:var(--raised);border:2px solid transparent}\
-.pairs figure.wrong{border-color:var(--alarm)}.pairs div{display:flex;gap:4px}\
-.pairs img{width:50%;aspect-ratio:1;object-fit:contain;image-rendering:auto}\
-figcaption{font-size:.78rem;line-height:1.35;margin-top:.3rem;overflow-wrap:anywhere}\
-figcaption b{color:var(--ink);font-size:.95rem}figcaption .error{color:var(--alarm);font-weight:600}\
-dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1rem;font-size:.85rem}\
-dt{color:var(--quiet)}dd{margin:0;overflow-wrap:anywhere;white-space:pre-wrap;font-family:ui-monospace,monospace}\
-@media(max-width:520px){dl{grid-template-columns:1fr}dd{margin-bottom:.5rem}}";
 
 /// Identities in the table of the hardest.
 const HARDEST: usize = 12;
@@ -44,16 +17,10 @@ const HARDEST: usize = 12;
 /// `index.html`; `thumbnail` gives the data URI of an identity's picture.
 pub(super) fn page(evaluation: &Evaluation, thumbnail: &dyn Fn([u32; 2]) -> String) -> String {
     let subject = &evaluation.subject;
-    let title = escape(&format!("{} on {}", subject.tower, subject.data));
-    let mut page = Page(format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
-         content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
-         <style>{}{LAYOUT}{STYLE}</style>\n<h1>{title}</h1>\n",
-        variables()
-    ));
+    let mut page = Page::new(&format!("{} on {}", subject.tower, subject.data));
     page.line(&format!("<p class=\"quiet\">{}", escape(&evaluation.headline())));
     if let Some(warning) = subject.acquaintance.warning() {
-        page.line(&format!("<p class=\"warning\"><strong>{}.</strong>", escape(&warning)));
+        page.warning(&warning);
     }
     if !subject.skipped.is_empty() {
         let skipped = subject.skipped.len();
@@ -84,37 +51,14 @@ pub(super) fn page(evaluation: &Evaluation, thumbnail: &dyn Fn([u32; 2]) -> Stri
             on_paper.plane.stress
         ));
         let drawing = map::map(evaluation, on_paper, &places, thumbnail);
-        page.0.push_str(&drawing.inline());
+        page.line(&drawing.inline());
     }
     page.hardest(&hardest);
     page.worst(evaluation, thumbnail);
-    page.line("<h2>Where this comes from</h2>\n<dl>");
-    for (name, value) in &evaluation.origin {
-        page.line(&format!("<dt>{name}<dd>{}", escape_lines(value)));
-    }
-    page.line("</dl>");
-    page.0
+    page.finish(&evaluation.origin)
 }
 
-struct Page(String);
-
 impl Page {
-    fn line(&mut self, line: &str) {
-        writeln!(self.0, "{line}").expect("a String takes all");
-    }
-
-    fn charts(&mut self, charts: impl IntoIterator<Item = Svg>) {
-        self.line("<div class=\"charts\">");
-        for chart in charts {
-            self.line(&format!("<div>{}</div>", chart.inline()));
-        }
-        self.line("</div>");
-    }
-
-    fn tile(&mut self, name: &str, value: &str, note: &str) {
-        self.line(&format!("<div>{name}<b>{value}</b><small>{note}</small></div>"));
-    }
-
     fn tiles(&mut self, evaluation: &Evaluation) {
         let Evaluation { measures, band, rates, .. } = evaluation;
         let range = |it: Option<Interval>| it.map(|it| range(it, 100.0, " %")).unwrap_or_default();
@@ -158,9 +102,9 @@ impl Page {
              threshold. FMR: strangers let in. FNMR: people sent away.",
         );
         self.charts([
-            histogram::histogram(evaluation),
-            curves::det(evaluation),
-            curves::roc(evaluation),
+            histogram::histogram(evaluation, "Distances"),
+            curves::det(&[evaluation]),
+            curves::roc(&[evaluation]),
         ]);
     }
 
@@ -280,13 +224,13 @@ impl Page {
         for (heading, pairs) in headings.into_iter().zip(worst(evaluation)) {
             self.line(&format!("<h2>{heading}</h2>\n<div class=\"pairs\">"));
             for pair in &pairs {
-                self.pair(evaluation, pair, thumbnail);
+                self.worst_pair(evaluation, pair, thumbnail);
             }
             self.line("</div>");
         }
     }
 
-    fn pair(
+    fn worst_pair(
         &mut self,
         evaluation: &Evaluation,
         pair: &Comparison,
@@ -295,21 +239,13 @@ impl Page {
         let called_same = evaluation.threshold.judge(pair.distance) == Verdict::Same;
         let is_wrong = called_same != pair.is_same();
         let [left, right] = [0, 1].map(|at| [pair.identities[at], pair.pictures[at]]);
-        let name = |it: [u32; 2]| escape(evaluation.picture_name(it[0], it[1]));
         let called = if called_same { "called same" } else { "called different" };
-        self.line(&format!(
-            "<figure{}><div><img src=\"{}\" alt=\"{}\"><img src=\"{}\" alt=\"{}\"></div><figcaption><b>{:.3}</b> \
-             <span{}>{called}</span><br>{}<br>{}</figcaption></figure>",
-            if is_wrong { " class=\"wrong\"" } else { "" },
-            thumbnail(left),
-            name(left),
-            thumbnail(right),
-            name(right),
-            pair.distance.get(),
-            if is_wrong { " class=\"error\"" } else { "" },
-            name(left),
-            name(right),
-        ));
+        let frame = if is_wrong { "wrong" } else { "" };
+        let word = if is_wrong { "error" } else { "" };
+        let caption =
+            format!("<b>{:.3}</b> <span class=\"{word}\">{called}</span>", pair.distance.get());
+        let shown = |it: [u32; 2]| (thumbnail(it), evaluation.picture_name(it[0], it[1]));
+        self.pair(frame, [shown(left), shown(right)], &caption);
     }
 }
 
@@ -319,26 +255,4 @@ fn hardest(evaluation: &Evaluation) -> Vec<OfIdentity> {
     let error = |it: &OfIdentity| it.fnmr.unwrap_or_default().max(it.fmr);
     identities.sort_by(|a, b| error(b).total_cmp(&error(a)));
     identities
-}
-
-fn percent(rate: f64) -> String {
-    format!("{:.2} %", 100.0 * rate)
-}
-
-fn range(Interval { low, high }: Interval, factor: f64, unit: &str) -> String {
-    let digits = if unit.is_empty() { 4 } else { 2 };
-    format!("{:.digits$} – {:.digits$}{unit}", factor * low, factor * high)
-}
-
-fn rate(value: f64, interval: Option<Interval>) -> String {
-    let interval = interval.map(|it| small(&range(it, 100.0, " %"))).unwrap_or_default();
-    format!("{}{interval}", percent(value))
-}
-
-fn small(text: &str) -> String {
-    format!("<small>{text}</small>")
-}
-
-fn escape_lines(text: &str) -> String {
-    text.lines().map(escape).collect::<Vec<_>>().join("\n")
 }

@@ -1,12 +1,14 @@
 //! The report for machines.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::contact_sheet::worst;
 use crate::evaluate::{
-    Acquaintance, Aim, Evaluation, OfIdentity, Operating, ProbabilityCheck, TABLE_FMRS,
+    Acquaintance, Aim, Evaluation, Map, OfIdentity, Operating, ProbabilityCheck, TABLE_FMRS,
     ThresholdSource,
 };
+use crate::learn::history::Entry;
 use crate::statistics::{Comparison, Interval, OneShotRate, Unseen};
 
 /// `report.json`.
@@ -36,6 +38,26 @@ pub(super) struct Record {
     farthest_same_pairs: Vec<Pair>,
     curve: Vec<AtFmr>,
     skipped: Vec<String>,
+    /// What the tower states of its training.
+    provenance: Option<Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    history: Vec<Entry>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    map: Option<OnPaper>,
+}
+
+/// The map: coordinates in units of the tower's distance, as far as a plane can show it.
+#[derive(Debug, Serialize)]
+struct OnPaper {
+    /// The share of the distances that the plane gets wrong.
+    stress: f64,
+    pictures: Vec<Placed>,
+}
+
+#[derive(Debug, Serialize)]
+struct Placed {
+    picture: String,
+    place: [f64; 2],
 }
 
 #[derive(Debug, Serialize)]
@@ -92,6 +114,14 @@ struct Pair {
     distance: f64,
 }
 
+impl Pair {
+    fn named(evaluation: &Evaluation, pair: &Comparison) -> Self {
+        let [a, b] = [0, 1]
+            .map(|at| evaluation.picture_name(pair.identities[at], pair.pictures[at]).to_owned());
+        Self { a, b, distance: pair.distance.get() }
+    }
+}
+
 impl Record {
     pub(super) fn of(evaluation: &Evaluation) -> Self {
         let Evaluation { subject, measures, band, bootstrap, .. } = evaluation;
@@ -104,12 +134,7 @@ impl Record {
                 interval: band.as_ref().map(|it| it.fnmr_at[at]),
             }
         };
-        let named = |pair: &Comparison| {
-            let [a, b] = [0, 1].map(|at| {
-                evaluation.picture_name(pair.identities[at], pair.pictures[at]).to_owned()
-            });
-            Pair { a, b, distance: pair.distance.get() }
-        };
+        let named = |pair: &Comparison| Pair::named(evaluation, pair);
         let [different, same] = worst(evaluation).map(|it| it.iter().map(named).collect());
         Self {
             tower: Named { name: subject.tower.clone(), digest: subject.digest.clone() },
@@ -145,6 +170,22 @@ impl Record {
             farthest_same_pairs: same,
             curve: (0..evaluation.grid.rates().len()).map(at_fmr).collect(),
             skipped: subject.skipped.clone(),
+            provenance: subject.provenance.clone(),
+            history: evaluation.history.clone(),
+            map: evaluation.map.as_ref().map(|it| OnPaper::of(evaluation, it)),
+        }
+    }
+}
+
+impl OnPaper {
+    fn of(evaluation: &Evaluation, map: &Map) -> Self {
+        let placed = |([identity, picture], place): (&[u32; 2], &[f64; 2])| Placed {
+            picture: evaluation.picture_name(*identity, *picture).to_owned(),
+            place: *place,
+        };
+        Self {
+            stress: map.plane.stress,
+            pictures: map.pictures.iter().zip(&map.plane.places).map(placed).collect(),
         }
     }
 }

@@ -33,6 +33,8 @@ svg .curve{fill:none;stroke:var(--accent);stroke-width:2;stroke-linejoin:round}\
 svg .second{fill:none;stroke:var(--seen);stroke-width:2;stroke-linejoin:round}\
 svg .whisker{fill:none;stroke:var(--accent);stroke-width:1.5}\
 svg .band{fill:var(--accent);fill-opacity:.15}\
+svg .band-second{fill:var(--seen);fill-opacity:.15}\
+svg .mark-second{fill:var(--ground);stroke:var(--seen);stroke-width:2}\
 svg .guide{fill:none;stroke:var(--quiet);stroke-width:1;stroke-dasharray:4 4}\
 svg .same{fill:var(--same);fill-opacity:.3;stroke:var(--same);stroke-width:1.5;stroke-linejoin:round}\
 svg .different{fill:var(--different);fill-opacity:.3;stroke:var(--different-line);stroke-width:1.5;stroke-linejoin:round}\

@@ -13,7 +13,7 @@ pub struct Difference {
     #[serde(flatten)]
     pub interval: Interval,
     /// How often a difference of 0 would look at least as great: twice the share of resamples on
-    /// the rarer side of 0, and at least `1 / resamples`. Below 0.05 it is unlikely to be chance.
+    /// the rarer side of 0, and at least `2 / resamples`. Below 0.05 it is unlikely to be chance.
     pub p_value: f64,
 }
 
@@ -24,31 +24,38 @@ pub struct Differences {
     pub eer: Difference,
     /// Of the areas under the ROC.
     pub auc: Difference,
-    /// Of the FNMRs, for each FMR of the grid.
+    /// Of the FNMRs, for each FMR of the grids.
     pub fnmr_at: Vec<Difference>,
+    /// Of the FMRs, each at its own tower's threshold, for each threshold of the grids.
+    pub threshold_fmr: Vec<Difference>,
+    /// Of the FNMRs there.
+    pub threshold_fnmr: Vec<Difference>,
 }
 
 impl Differences {
     /// Resamples the identities for both towers alike, so that what makes people hard for both
     /// cancels out (B. Efron, R. Tibshirani, *An introduction to the bootstrap*, 1993, §8.3 and §16).
     ///
-    /// `None` without resamples.
+    /// Each comes with its grid: the FMRs of both are the same, and so is the number of thresholds,
+    /// but not the thresholds. `None` without resamples.
     ///
     /// # Panics
     ///
-    /// If the two have compared other pictures.
+    /// If the two have compared other pictures, or their grids don't match.
     pub fn between(
-        first: &Comparisons,
-        second: &Comparisons,
-        grid: &Grid,
+        (first, grid): (&Comparisons, &Grid),
+        (second, other): (&Comparisons, &Grid),
         bootstrap: Bootstrap,
     ) -> Option<Self> {
         assert_eq!(first.pictures(), second.pictures(), "both compare the same pictures");
-        let measured = [first, second].map(|it| Measures::of(it, grid));
+        assert_eq!(grid.rates(), other.rates(), "both are asked for the same FMRs");
+        let n_thresholds = grid.thresholds().len();
+        assert_eq!(n_thresholds, other.thresholds().len(), "each threshold has its other");
+        let measured = [Measures::of(first, grid), Measures::of(second, other)];
         let drawn = bootstrap.draws(first, |copies| {
             Some([
                 Measures::weighted(first, grid, copies)?,
-                Measures::weighted(second, grid, copies)?,
+                Measures::weighted(second, other, copies)?,
             ])
         });
         let of = |figure: &dyn Fn(&Measures) -> f64| {
@@ -60,6 +67,12 @@ impl Differences {
             auc: of(&|it| it.auc)?,
             fnmr_at: (0..grid.rates().len())
                 .map(|at| of(&|it| it.fnmr_at[at]))
+                .collect::<Option<_>>()?,
+            threshold_fmr: (0..n_thresholds)
+                .map(|at| of(&|it| it.rates_at[at].fmr))
+                .collect::<Option<_>>()?,
+            threshold_fnmr: (0..n_thresholds)
+                .map(|at| of(&|it| it.rates_at[at].fnmr))
                 .collect::<Option<_>>()?,
         })
     }
@@ -79,11 +92,15 @@ impl Difference {
 
 #[cfg(test)]
 mod tests {
-    use siamese::score::Embedding;
+    use siamese::score::{Embedding, Threshold};
 
     use super::*;
 
     const BOOTSTRAP: Bootstrap = Bootstrap { resamples: 300, seed: 5 };
+
+    fn between(first: &Comparisons, second: &Comparisons, grid: &Grid) -> Differences {
+        Differences::between((first, grid), (second, grid), BOOTSTRAP).expect("resamples")
+    }
 
     fn crowd(spread: f32, shift: u8) -> Comparisons {
         let of_one = |who: u8| {
@@ -99,8 +116,7 @@ mod tests {
     #[test]
     fn a_tower_differs_from_itself_by_nothing() {
         let crowd = crowd(1.5, 0);
-        let same = Differences::between(&crowd, &crowd, &Grid::new([0.1]), BOOTSTRAP);
-        let Differences { eer, fnmr_at, .. } = same.expect("resamples");
+        let Differences { eer, fnmr_at, .. } = between(&crowd, &crowd, &Grid::new([0.1]));
         assert!(eer.value.abs() < 1e-12 && fnmr_at[0].interval.high.abs() < 1e-12);
         assert!((eer.p_value - 1.0).abs() < 1e-12, "{eer:?}");
     }
@@ -108,8 +124,7 @@ mod tests {
     #[test]
     fn a_much_better_tower_is_told_from_luck() {
         let [worse, better] = [crowd(3.0, 0), crowd(0.8, 0)];
-        let found = Differences::between(&worse, &better, &Grid::new([0.1]), BOOTSTRAP);
-        let Differences { eer, auc, .. } = found.expect("resamples");
+        let Differences { eer, auc, .. } = between(&worse, &better, &Grid::new([0.1]));
         assert!(eer.interval.high < 0.0 && 0.0 < auc.interval.low, "{eer:?} {auc:?}");
         assert!(eer.p_value < 0.05, "{eer:?}");
     }
@@ -117,15 +132,26 @@ mod tests {
     #[test]
     fn other_noise_alone_is_taken_for_luck() {
         let [one, other] = [crowd(1.5, 0), crowd(1.5, 21)];
-        let found = Differences::between(&one, &other, &Grid::new([]), BOOTSTRAP);
-        let eer = found.expect("resamples").eer;
+        let eer = between(&one, &other, &Grid::new([])).eer;
         assert!(0.05 < eer.p_value && eer.interval.low < 0.0 && 0.0 < eer.interval.high, "{eer:?}");
+    }
+
+    #[test]
+    fn each_tower_is_judged_at_its_own_threshold() {
+        let crowd = crowd(1.5, 0);
+        let at = |it: f64| Grid::new([]).with_thresholds(Threshold::try_from(it));
+        let found = Differences::between((&crowd, &at(0.0)), (&crowd, &at(100.0)), BOOTSTRAP);
+        let found = found.expect("resamples");
+        // From nearly nobody let in to everybody.
+        assert!(0.9 < found.threshold_fmr[0].value, "{found:?}");
+        assert!(found.threshold_fnmr[0].value < -0.5, "{found:?}");
     }
 
     #[test]
     fn nothing_is_said_without_resamples() {
         let crowd = crowd(1.0, 0);
         let none = Bootstrap { resamples: 0, seed: 0 };
-        assert_eq!(Differences::between(&crowd, &crowd, &Grid::new([]), none), None);
+        let grid = Grid::new([]);
+        assert_eq!(Differences::between((&crowd, &grid), (&crowd, &grid), none), None);
     }
 }

@@ -45,6 +45,7 @@ fn a_report_holds_page_figures_and_drawings() {
     let closest = &figures["closest_different_pairs"][0];
     assert_eq!((&closest["a"], &closest["b"]), (&"bright/0.png".into(), &"dark/1.png".into()));
     assert_eq!(closest["distance"], 2.0);
+    assert_eq!(figures["map"]["pictures"].as_array().map(Vec::len), Some(4));
     let page = fs::read_to_string(ground.at("report/index.html")).expect("a page");
     for drawing in ["distances.svg", "roc.svg", "det.svg", "errors.svg"] {
         let text = fs::read_to_string(ground.at("report").join(drawing)).expect("a drawing");
@@ -117,6 +118,7 @@ fn a_tower_measured_on_those_it_was_trained_on_is_found_out() {
     assert!(outcome.complained.contains("trained on 1 of these identities (c)"));
     outcome.well();
     assert_eq!(report(&ground)["training"], json!({"acquaintance": "seen", "identities": ["c"]}));
+    assert_eq!(report(&ground)["provenance"]["held_out"], json!(["a", "b"]));
 
     let outcome = ground.run_on(&tower, "evaluate", &["--identities", "a,b"]);
     assert_eq!(outcome.complained, "");
@@ -161,5 +163,6 @@ fn a_report_shows_how_the_training_went() {
     fs::write(ground.at("run/history.jsonl"), line(10, 0.9) + &line(20, 0.5)).expect("a file");
     ground.run("evaluate", &arguments).well();
     let page = fs::read_to_string(ground.at("report/index.html")).expect("a page");
+    assert_eq!(report(&ground)["history"][1]["loss"], 0.5);
     assert!(page.contains("loss, 0.5 at the end") && page.contains("learned nothing: 1"), "{page}");
 }

@@ -8,6 +8,7 @@ mod evaluate;
 mod export;
 mod ground;
 mod made;
+mod report;
 mod resume;
 mod shipped;
 mod train;

@@ -127,7 +127,8 @@ impl Export {
         }
         let mut golden = golden_pairs(&mut tower, &card)?;
 
-        let guess = if self.chosen.is_part() { "chosen identities" } else { "all identities" };
+        let guess =
+            if self.chosen.pictures.is_part() { "chosen identities" } else { "all identities" };
         let split = subject.acquaintance.split().unwrap_or(guess);
         let drift = drift::measure(&before, &before.again(tower)?, threshold, split)?;
         if self.max_flipped < drift.flipped {

@@ -1,0 +1,204 @@
+//! Two towers on one page, and for machines.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use siamese::score::{Distance, Verdict};
+
+use super::contact_sheet::pick;
+use super::html::{Page, small};
+use super::record;
+use super::svg::escape;
+use super::{curves, histogram};
+use crate::side_by_side::{ContestedPair, SideBySide, Tally};
+use crate::statistics::Difference;
+
+/// `report.json` of two towers.
+#[derive(Debug, Serialize)]
+pub(super) struct Record {
+    a: record::Record,
+    b: record::Record,
+    differences: Option<Vec<Differing>>,
+    judged_differently: Judged,
+}
+
+#[derive(Debug, Serialize)]
+struct Differing {
+    figure: String,
+    #[serde(flatten)]
+    difference: Difference,
+}
+
+#[derive(Debug, Serialize)]
+struct Judged {
+    pairs: usize,
+    same: Tally,
+    different: Tally,
+    most_striking: Vec<Value>,
+}
+
+impl Record {
+    pub(super) fn of(found: &SideBySide) -> Self {
+        let [first, second] = found.evaluations.each_ref();
+        let contested = &found.contested;
+        let pair = |it: &ContestedPair| {
+            let [a, b] =
+                [0, 1].map(|at| first.picture_name(it.pair.identities[at], it.pair.pictures[at]));
+            let letter = if it.right == 0 { "a" } else { "b" };
+            json!({
+                "pictures": [a, b],
+                "same": it.pair.is_same(),
+                "distances": it.distances.map(Distance::get),
+                "right": letter,
+            })
+        };
+        let differences = found
+            .rows()
+            .into_iter()
+            .map(|it| Some(Differing { figure: it.name.clone(), difference: it.difference? }));
+        Self {
+            a: record::Record::of(first),
+            b: record::Record::of(second),
+            differences: differences.collect(),
+            judged_differently: Judged {
+                pairs: contested.pairs.len(),
+                same: contested.same,
+                different: contested.different,
+                most_striking: [0, 1]
+                    .into_iter()
+                    .flat_map(|it| striking(found, it))
+                    .map(|it| pair(&it))
+                    .collect(),
+            },
+        }
+    }
+}
+
+/// `index.html`; `thumbnail` gives the data URI of an identity's picture.
+pub(super) fn page(found: &SideBySide, thumbnail: &dyn Fn([u32; 2]) -> String) -> String {
+    let [a, b] = found.evaluations.each_ref();
+    let mut page =
+        Page::new(&format!("{} and {} on {}", a.subject.tower, b.subject.tower, a.subject.data));
+    page.line(&format!("<p class=\"quiet\">{}", escape(&found.headline())));
+    for (letter, it) in ["A", "B"].iter().zip(&found.evaluations) {
+        page.line(&format!(
+            "<p><strong>{letter}</strong>: {}, <span class=\"quiet\">threshold {:.4} {}{}</span>",
+            escape(&it.subject.tower),
+            it.threshold.get(),
+            it.threshold_source,
+            it.subject.acquaintance.split().map(|it| format!(", {it}")).unwrap_or_default()
+        ));
+    }
+    for (letter, it) in ["A", "B"].iter().zip(&found.evaluations) {
+        if let Some(warning) = it.subject.acquaintance.warning() {
+            page.warning(&format!("{letter}: {warning}"));
+        }
+    }
+    if !a.subject.skipped.is_empty() {
+        page.warning(&format!("{} unreadable files were left out", a.subject.skipped.len()));
+    }
+    page.differences(found);
+    page.line("<h2>How well they are told apart</h2>\n<div class=\"split\"><section>");
+    for (letter, it) in ["A", "B"].iter().zip(&found.evaluations) {
+        let title = format!("Distances of {letter}: {}", it.subject.tower);
+        page.line(&histogram::histogram(it, &title).inline());
+    }
+    page.line("</section><section>");
+    page.line(&curves::det(&[a, b]).inline());
+    page.line(&curves::roc(&[a, b]).inline());
+    page.line("</section></div>");
+    page.contested(found, thumbnail);
+    page.finish(&found.origin)
+}
+
+impl Page {
+    fn differences(&mut self, found: &SideBySide) {
+        self.line(&format!(
+            "<h2>Which is better</h2>\n<p><strong>{}.</strong>\n<div class=\"scroll\"><table><tr><th>figure<th>A<th>B\
+             <th>B − A<th>p",
+            found.conclusion()
+        ));
+        for row in found.rows() {
+            let [a, b] = row.values.map(|it| row.value(it));
+            let interval = row.interval().map(|it| small(&it)).unwrap_or_default();
+            let p_value = row.p_value().unwrap_or_default();
+            self.line(&format!(
+                "<tr><td>{}<td>{a}<td>{b}<td>{}{interval}<td>{p_value}",
+                row.name,
+                row.change()
+            ));
+        }
+        self.line("</table></div>");
+        if found.differences.is_some() {
+            self.line(
+                "<p class=\"quiet\"><small>Ranges hold 95 % of what resampling the identities gives, for both \
+                 towers alike, so that what makes people hard for both cancels out. p: how often chance alone \
+                 would look so.</small>",
+            );
+        }
+    }
+
+    fn contested(&mut self, found: &SideBySide, thumbnail: &dyn Fn([u32; 2]) -> String) {
+        let contested = &found.contested;
+        self.line(&format!(
+            "<h2>Judged differently</h2>\n<p>{} of {} pairs, each tower at its own threshold.\n<div \
+             class=\"scroll\"><table><tr><th>pairs<th>in all<th>only A right<th>only B right<th>both wrong",
+            contested.pairs.len(),
+            contested.total()
+        ));
+        for (name, tally) in [("same", contested.same), ("different", contested.different)] {
+            let Tally { pairs, only_a_right, only_b_right, both_wrong } = tally;
+            self.line(&format!(
+                "<tr><td>{name}<td>{pairs}<td>{only_a_right}<td>{only_b_right}<td>{both_wrong}"
+            ));
+        }
+        self.line("</table></div>");
+        for (tower, letter) in ["A", "B"].into_iter().enumerate() {
+            let pairs = striking(found, tower);
+            if pairs.is_empty() {
+                continue;
+            }
+            self.line(&format!(
+                "<h2>Only {letter} is right</h2>\n<p>The most striking: where the two distances, each as a multiple \
+                 of its threshold, lie farthest apart. Pictures as A reads them.\n<div class=\"pairs\">"
+            ));
+            for it in &pairs {
+                self.contested_pair(found, it, thumbnail);
+            }
+            self.line("</div>");
+        }
+    }
+
+    fn contested_pair(
+        &mut self,
+        found: &SideBySide,
+        it: &ContestedPair,
+        thumbnail: &dyn Fn([u32; 2]) -> String,
+    ) {
+        let kind = if it.pair.is_same() { "same" } else { "different" };
+        let mut caption = format!("<b>{kind}</b>");
+        for (tower, letter) in ["A", "B"].into_iter().enumerate() {
+            let threshold = found.evaluations[tower].threshold;
+            let is_same = threshold.judge(it.distances[tower]) == Verdict::Same;
+            let word = if tower == it.right { "" } else { "error" };
+            let _ = write!(
+                caption,
+                "<br>{letter} <span class=\"{word}\">called {}</span>: {:.3} {} {:.3}",
+                if is_same { "same" } else { "different" },
+                it.distances[tower].get(),
+                if is_same { "≤" } else { "&gt;" },
+                threshold.get()
+            );
+        }
+        let shown = |at: usize| {
+            let [identity, picture] = [it.pair.identities[at], it.pair.pictures[at]];
+            (thumbnail([identity, picture]), found.evaluations[0].picture_name(identity, picture))
+        };
+        self.pair("", [shown(0), shown(1)], &caption);
+    }
+}
+
+fn striking(found: &SideBySide, tower: usize) -> Vec<ContestedPair> {
+    pick(found.contested.won_by(tower), |it| &it.pair)
+}

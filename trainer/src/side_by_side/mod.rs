@@ -1,0 +1,12 @@
+//! Two towers on the same pictures: which one is better, how sure that is, and where they differ.
+
+mod command;
+mod contested;
+mod found;
+mod row;
+mod table;
+
+pub use command::Report;
+pub use contested::{Contested, ContestedPair, Tally};
+pub use found::SideBySide;
+pub use row::Row;
