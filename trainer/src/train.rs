@@ -11,6 +11,7 @@ use siamese::picture::Pixels;
 
 use crate::config::{Config, Length as RunLength};
 use crate::data::{Folder, Gallery, HoldOut, inspect};
+use crate::evaluate::{Chosen, Evaluate, Pictures};
 use crate::export::export;
 use crate::learn::{RunFolder, run};
 use crate::loss::LossKind;
@@ -181,7 +182,31 @@ impl Train {
             exported.difference,
             exported.compared
         )?;
+        if held_out.is_some() {
+            writeln!(said, "{}", self.report(&path, record.held_out.clone()))?;
+        }
         Ok(said)
+    }
+
+    /// Writes what the tower is worth on those held out into the run's folder, and says where. A
+    /// report that can't be is no reason to call the training failed.
+    fn report(&self, run: &Path, held_out: Vec<String>) -> String {
+        let pictures = Pictures {
+            data: self.data.clone(),
+            identities: held_out,
+            fold: None,
+            skip_unreadable: self.skip_unreadable,
+        };
+        let folder = run.join("report");
+        let mut evaluate =
+            Evaluate::report(Chosen { tower: self.out.clone(), pictures }, folder.clone());
+        evaluate.run = Some(run.to_owned());
+        match evaluate.run() {
+            Ok(_) => {
+                format!("On the identities held out: {}", folder.join("index.html").display())
+            }
+            Err(error) => format!("No report on the identities held out: {error:#}"),
+        }
     }
 
     /// Who is held out: those named, or else those of the run that is repeated, if they are here.

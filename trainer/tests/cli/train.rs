@@ -76,6 +76,9 @@ fn a_tower_trained_on_some_made_identities_tells_others_apart() {
     assert!(progress.contains("learned nothing: 0.3600"), "{progress}");
     assert!(progress.contains("on people held out"), "{progress}");
     assert!(said.contains("of the trained network on 18 pictures"), "{said}");
+    assert!(said.contains("On the identities held out: tower.run/report/index.html"), "{said}");
+    let report = fs::read_to_string(ground.at("tower.run/report/report.json")).expect("a report");
+    assert!(report.contains("\"acquaintance\": \"unseen\""), "{report}");
 
     let table = ground.run_on(
         &ground.at("tower.onnx"),
