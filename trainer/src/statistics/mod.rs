@@ -10,6 +10,7 @@ mod one_shot;
 mod paired;
 mod plane;
 mod reliability;
+mod split;
 mod unseen;
 
 pub use bootstrap::{Band, Bootstrap, Interval, RatesInterval};

@@ -5,6 +5,7 @@ use serde::Serialize;
 use siamese::score::{Distance, Probability, Rates, Scores};
 
 use super::likelihood::{Steps, bits, curve, logit};
+use super::split::Split;
 use super::{Bootstrap, Comparisons, Interval};
 
 /// Up to so many identities are left out one by one, more in this many groups.
@@ -147,67 +148,6 @@ impl Choice {
             logistic: Probability::fit(&thinned),
             isotonic: Steps::smoothed(&thinned, 1.0),
         })
-    }
-}
-
-/// The distances that thresholds are chosen on, each kind ascending and not empty.
-struct Split {
-    same: Vec<Distance>,
-    different: Vec<Distance>,
-}
-
-impl Split {
-    fn rates(&self, threshold: f64) -> Rates {
-        let within = |side: &[Distance]| {
-            real(side.partition_point(|it| it.get() <= threshold)) / real(side.len())
-        };
-        Rates { fmr: within(&self.different), fnmr: 1.0 - within(&self.same) }
-    }
-
-    /// The threshold half-way between a distance and the one before; 0 before the first.
-    fn before(&self, distance: f64) -> f64 {
-        let last = |side: &[Distance]| {
-            side.partition_point(|it| it.get() < distance).checked_sub(1).map(|at| side[at].get())
-        };
-        let last = last(&self.same).into_iter().chain(last(&self.different)).reduce(f64::max);
-        last.map_or(0.0, |it| it.midpoint(distance))
-    }
-
-    /// The largest threshold whose FMR is at most `fmr`, which is below 1.
-    fn within(&self, fmr: f64) -> f64 {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "at least 0, and cut off at the last one"
-        )]
-        let admitted = (fmr * real(self.different.len())) as usize;
-        self.before(self.different[admitted.min(self.different.len() - 1)].get())
-    }
-
-    /// The threshold at which the greater error is least.
-    fn balanced(&self) -> f64 {
-        let is_beyond = |it: f64| {
-            let Rates { fmr, fnmr } = self.rates(it);
-            fnmr < fmr
-        };
-        let first = |side: &[Distance]| {
-            let at = side.partition_point(|it| !is_beyond(it.get()));
-            side.get(at).map(|it| it.get())
-        };
-        let crossings = first(&self.same).into_iter().chain(first(&self.different));
-        // At the greatest distance FNMR is 0 and FMR is 1.
-        let crossing = crossings.fold(f64::INFINITY, f64::min);
-        let next = |side: &[Distance]| {
-            side.get(side.partition_point(|it| it.get() <= crossing)).map(|it| it.get())
-        };
-        let next = next(&self.same).into_iter().chain(next(&self.different)).reduce(f64::min);
-        let after = next.map_or(crossing, |it| crossing.midpoint(it));
-        let greater = |threshold: f64| {
-            let Rates { fmr, fnmr } = self.rates(threshold);
-            fmr.max(fnmr)
-        };
-        let before = self.before(crossing);
-        if greater(before) <= greater(after) { before } else { after }
     }
 }
 
@@ -387,18 +327,5 @@ mod tests {
     #[test]
     fn three_are_too_few_to_leave_two_out() {
         assert_eq!(Unseen::of(&crowd(3, f32::from, |_| 0.1), &[0.1], BOOTSTRAP), None);
-    }
-
-    #[test]
-    fn thresholds_are_those_of_the_scores() {
-        let crowd = crowd(9, f32::from, |_| 2.5);
-        let [same, different] = crowd.distances();
-        let scores = Scores::new(&same, &different).expect("pairs");
-        let expected = scores.at(scores.eer_threshold());
-        let split = Split { same, different };
-        let rates = split.rates(split.balanced());
-        assert!((rates.fmr.max(rates.fnmr) - expected.fmr.max(expected.fnmr)).abs() < 1e-12);
-        let tenth = split.rates(split.within(0.1)).fmr;
-        assert!(tenth <= 0.1 && 0.08 < tenth, "{tenth}");
     }
 }
