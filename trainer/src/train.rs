@@ -309,6 +309,10 @@ fn check(config: &Config) -> anyhow::Result<()> {
         config.loss.margin
     );
     ensure!(
+        config.loss.kind != LossKind::MultiSimilarity || config.network.unit(),
+        "the multi-similarity loss is of cosines: choose a network with unit embeddings, such as compact"
+    );
+    ensure!(
         config.optimizer.rate.is_finite() && 0.0 < config.optimizer.rate,
         "a learning rate is a positive number, which {} is not",
         config.optimizer.rate

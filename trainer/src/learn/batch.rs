@@ -62,7 +62,7 @@ impl Sampling {
                 match loss {
                     LossKind::Contrastive => batch.pairs = Pairs::all(&batch.identities),
                     LossKind::Triplet => batch.triplets = Triplets::all(&batch.identities),
-                    LossKind::Softmax => {}
+                    LossKind::Softmax | LossKind::MultiSimilarity => {}
                 }
             }
             Self::Drawn { draws } => {
@@ -82,7 +82,7 @@ impl Sampling {
                             batch.add_several(members, identities.index(0), 2, random);
                             batch.add_several(members, identities.index(1), 1, random);
                         }
-                        LossKind::Softmax => {
+                        LossKind::Softmax | LossKind::MultiSimilarity => {
                             let identity = random.random_range(0..members.len());
                             batch.add_several(members, identity, 1, random);
                         }
@@ -93,7 +93,7 @@ impl Sampling {
                     LossKind::Triplet => {
                         batch.triplets = Triplets::neighbours(batch.pictures.len());
                     }
-                    LossKind::Softmax => {}
+                    LossKind::Softmax | LossKind::MultiSimilarity => {}
                 }
             }
         }

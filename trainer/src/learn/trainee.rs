@@ -15,7 +15,7 @@ use super::supply::{Supplied, Supply};
 use super::{Batch, measure};
 use crate::config::Config;
 use crate::data::Gallery;
-use crate::loss::{Classifier, LossKind, contrastive, triplet};
+use crate::loss::{Classifier, LossKind, contrastive, multi_similarity, triplet};
 use crate::network::{Dropout, Network, unit_rows};
 
 /// All weights that training adjusts.
@@ -137,6 +137,7 @@ impl<'a> Learning<'a> {
         let main = match config.kind {
             LossKind::Contrastive => contrastive(embeddings, &batch.pairs, config.margin),
             LossKind::Triplet => triplet(embeddings, &batch.triplets, config.margin),
+            LossKind::MultiSimilarity => multi_similarity(embeddings, &batch.identities),
             LossKind::Softmax => {
                 let loss = classified.expect("a softmax run has a classifier");
                 return (loss.clone(), loss);

@@ -4,6 +4,7 @@
 
 mod classifier;
 mod contrastive;
+mod multi_similarity;
 mod pairs;
 mod triplet;
 
@@ -12,12 +13,13 @@ use serde::{Deserialize, Serialize};
 
 pub use classifier::Classifier;
 pub use contrastive::{contrastive, floor};
+pub use multi_similarity::multi_similarity;
 pub use pairs::{Pairs, Triplets};
 pub use triplet::triplet;
 
 /// The main loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum LossKind {
     /// Pulls same pairs together and pushes different ones apart up to the margin
     /// (Hadsell et al. 2006).
@@ -27,6 +29,9 @@ pub enum LossKind {
     Triplet,
     /// A classifier over the training identities, cut off before its last layer.
     Softmax,
+    /// Pulls and pushes all pairs of a batch by their cosines, the hardest most
+    /// (Wang et al. 2019).
+    MultiSimilarity,
 }
 
 /// The loss with its parameters.

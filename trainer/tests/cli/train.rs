@@ -104,7 +104,9 @@ fn a_tower_trained_on_some_made_identities_tells_others_apart() {
 #[test]
 fn each_loss_learns_by_drawn_and_by_balanced_batches() {
     let ground = made_ground();
-    for kind in [LossKind::Contrastive, LossKind::Triplet, LossKind::Softmax] {
+    for kind in
+        [LossKind::Contrastive, LossKind::Triplet, LossKind::Softmax, LossKind::MultiSimilarity]
+    {
         for sampling in
             [Sampling::Balanced { identities: 6, pictures: 4 }, Sampling::Drawn { draws: 24 }]
         {
