@@ -1,4 +1,4 @@
-//! Trains and measures on folds of a data folder: `folds DIR FOLDS [FOLD,...] [CONFIG.toml]`.
+//! Trains and measures on folds of a data folder: `folds DIR FOLDS [FOLD,...] [seed|wavelet|CONFIG.toml]`.
 //!
 //! Fold k holds out every FOLDS-th identity in natural order, beginning with the k-th, and trains
 //! on the others. With FOLDS = 4 on the ORL faces these are the four folds of the figures in
@@ -21,6 +21,7 @@ fn main() -> anyhow::Result<()> {
     };
     let config = match arguments.get(3).map(String::as_str) {
         Some("seed") => Config::seed(),
+        Some("wavelet") => Config::wavelet(),
         Some(file) => toml::from_str(&std::fs::read_to_string(file)?)?,
         None => Config::compact(),
     };

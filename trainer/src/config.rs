@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 use siamese::picture::{Colour, Fit, Preparation};
 
 use crate::augment::Augmentation;
-use crate::learn::{Sampling, Schedule};
+use crate::learn::{Sampling, Schedule, Whitening};
 use crate::loss::{LossConfig, LossKind};
-use crate::network::{CompactConfig, NetworkConfig};
+use crate::network::{CompactConfig, NetworkConfig, WaveletConfig};
 
 /// A training run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,9 @@ pub struct Config {
     pub input: Input,
     /// The network.
     pub network: NetworkConfig,
+    /// How the last layer is made before the first step; none: it is drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whitening: Option<Whitening>,
     /// What is minimised.
     pub loss: LossConfig,
     /// What a step sees.
@@ -92,6 +95,7 @@ impl Config {
             length: Length::Epochs(100),
             input: Input { height: 100, width: 100, colour: Colour::Grey, fit: Fit::Stretch },
             network: NetworkConfig::Seed,
+            whitening: None,
             loss: LossConfig {
                 kind: LossKind::Contrastive,
                 margin: 2.0,
@@ -119,6 +123,7 @@ impl Config {
             length: Length::Steps(500),
             input: Input { height: 64, width: 64, colour: Colour::Grey, fit: Fit::Stretch },
             network: NetworkConfig::Compact(CompactConfig::default()),
+            whitening: None,
             loss: LossConfig {
                 kind: LossKind::Contrastive,
                 margin: 1.2,
@@ -146,6 +151,24 @@ impl Config {
                 epsilon: 1e-8,
             },
             watch: Watch { evaluate_every: 100, checkpoint_every: 100, patience: None },
+        }
+    }
+
+    /// Fixed wavelets and a whitened linear layer, without a step: seconds, and for few identities.
+    pub fn wavelet() -> Self {
+        Self {
+            length: Length::Steps(0),
+            input: Input { height: 64, width: 56, colour: Colour::Grey, fit: Fit::Stretch },
+            network: NetworkConfig::Wavelet(WaveletConfig::default()),
+            whitening: Some(Whitening { variations: 4, shrinkage: 0.1 }),
+            augmentation: Augmentation {
+                rotation: 8.0,
+                shift: 0.05,
+                scale: 0.1,
+                erase: 0.0,
+                ..Self::compact().augmentation
+            },
+            ..Self::compact()
         }
     }
 
@@ -191,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_configuration_is_read_back_as_it_was_written() {
-        for config in [Config::seed(), Config::compact()] {
+        for config in [Config::seed(), Config::compact(), Config::wavelet()] {
             let text = toml::to_string(&config).expect("TOML");
             assert_eq!(toml::from_str::<Config>(&text).expect("a configuration"), config);
         }

@@ -110,6 +110,13 @@ impl Record {
             "data": self.data,
             "held_out": self.held_out,
         });
+        if let Some(whitening) = &self.config.whitening {
+            provenance["whitening"] = serde_json::json!(whitening);
+        }
+        if steps == 0 {
+            // Nothing was minimised.
+            provenance["loss"] = serde_json::Value::Null;
+        }
         if let Some(date) = env::var("SOURCE_DATE_EPOCH").ok().and_then(|it| it.parse().ok()) {
             provenance["date"] = date_text(date).into();
         }

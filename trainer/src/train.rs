@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
 use siamese::model::{Card, Length};
-use siamese::picture::Pixels;
+use siamese::picture::{Colour, Pixels};
 
 use crate::config::{Config, Length as RunLength};
 use crate::data::{Folder, Gallery, HoldOut, inspect};
@@ -94,6 +94,9 @@ enum Recipe {
     /// Below half a million parameters, 64 unit coordinates; all pairs of balanced batches, with a
     /// classifier over the training identities beside the contrastive loss
     Compact,
+    /// Gabor wavelets of fixed shape and one linear layer in closed form, without a step: for few
+    /// identities, in seconds
+    Wavelet,
 }
 
 impl Train {
@@ -227,6 +230,7 @@ impl Train {
             (Some(config), _) => config.clone(),
             (None, Recipe::Seed) => Config::seed(),
             (None, Recipe::Compact) => Config::compact(),
+            (None, Recipe::Wavelet) => Config::wavelet(),
         };
         if let Some(loss) = choices.loss {
             config.choose_loss(loss);
@@ -256,7 +260,8 @@ impl Train {
             preparation: config.preparation(),
             length: if config.network.unit() { Length::Unit } else { Length::AsIs },
             // Only the contrastive loss pushes distances up to its margin.
-            margin: (config.loss.kind == LossKind::Contrastive).then_some(config.loss.margin),
+            margin: (config.loss.kind == LossKind::Contrastive && 0 < steps)
+                .then_some(config.loss.margin),
             threshold: None,
             calibration: None,
             provenance: Some(record.provenance(steps)),
@@ -321,10 +326,27 @@ fn check(config: &Config) -> anyhow::Result<()> {
         0 < config.watch.evaluate_every && 0 < config.watch.checkpoint_every,
         "measuring and saving happen every so many steps, at least 1"
     );
+    if let NetworkConfig::Wavelet(wavelet) = &config.network {
+        ensure!(
+            config.input.colour == Colour::Grey,
+            "the wavelet network reads grey pictures: choose the input's colour grey, or another network"
+        );
+        ensure!(
+            0 < wavelet.width && wavelet.width <= wavelet.features(),
+            "this network finds {} features: choose a width of at most that, not {}",
+            wavelet.features(),
+            wavelet.width
+        );
+    }
+    ensure!(
+        config.whitening.is_none() || matches!(config.network, NetworkConfig::Wavelet(_)),
+        "whitening is for the wavelet network: leave it out, or choose that"
+    );
     let [_, height, width] = config.preparation().shape();
     let least = match &config.network {
         NetworkConfig::Seed => 3,
         NetworkConfig::Compact(compact) => 2_usize << compact.blocks.len(),
+        NetworkConfig::Wavelet(_) => 16,
     };
     ensure!(
         least <= height.min(width),

@@ -10,7 +10,7 @@ use super::proto::{
     AttributeProto, AttributeType, Dimension, ElementType, Extent, GraphProto, NodeProto,
     TensorProto, TensorShapeProto, TensorType, TypeProto, ValueInfoProto,
 };
-use crate::network::{Compact, Network, Seed, Unit};
+use crate::network::{Compact, Network, Scale, Seed, Unit, Wavelet, Weights};
 
 /// The name of the graph's input, `[n, channels, height, width]`.
 const INPUT: &str = "pixels";
@@ -25,6 +25,10 @@ pub(super) fn graph(network: &Network, shape: [usize; 3]) -> GraphProto {
         Network::Compact(network) => {
             let [_, width] = network.head.weight.dims();
             (compact(&mut graph, network, shape, width), width)
+        }
+        Network::Wavelet(network) => {
+            let [n_features, width] = network.head.weight.dims();
+            (wavelet(&mut graph, network, shape, n_features), width)
         }
     };
     graph.add("Identity", &[&embedding], vec![], Some(OUTPUT));
@@ -67,15 +71,9 @@ fn compact(
 ) -> String {
     let mut last = INPUT.to_owned();
     if network.mirrors() {
-        // Pictures and mirror images go through as one batch, and are averaged in the end.
-        let [from, to, axis, by] = [-1, i64::MIN, 3, -1].map(|it| graph.integers(&[it]));
-        let mirrored = graph.node("Slice", &[INPUT, &from, &to, &axis, &by], vec![]);
-        last = graph.node("Concat", &[INPUT, &mirrored], vec![integer("axis", 0)]);
+        last = graph.with_mirrored(&last);
     }
-    let scale = graph.floats(vec![1.0; channels], &[channels]);
-    let shift = graph.floats(vec![0.0; channels], &[channels]);
-    let epsilon = vec![float("epsilon", Compact::EPSILON)];
-    last = graph.node("InstanceNormalization", &[&last, &scale, &shift], epsilon);
+    last = graph.standardised(&last, channels, Compact::EPSILON);
     last = graph.unit(&last, &network.stem);
     for units in &network.blocks {
         for unit in units {
@@ -87,12 +85,29 @@ fn compact(
     last = graph.node("Flatten", &[&last], vec![]);
     last = graph.linear(&last, &network.head);
     if network.mirrors() {
-        let halves = graph.integers(&[2, -1, signed(width)]);
-        last = graph.node("Reshape", &[&last, &halves], vec![]);
-        let axis = vec![integers("axes", vec![0]), integer("keepdims", 0)];
-        last = graph.node("ReduceMean", &[&last], axis);
+        last = graph.halves_averaged(&last, width);
     }
     last
+}
+
+fn wavelet(
+    graph: &mut Builder,
+    network: &Wavelet,
+    [channels, _, _]: [usize; 3],
+    n_features: usize,
+) -> String {
+    let mut last = INPUT.to_owned();
+    if network.mirrors() {
+        last = graph.with_mirrored(&last);
+    }
+    let standardised = graph.standardised(&last, channels, Compact::EPSILON);
+    let found: Vec<_> = network.scales().iter().map(|it| graph.scale(&standardised, it)).collect();
+    let found: Vec<_> = found.iter().map(String::as_str).collect();
+    last = graph.node("Concat", &found, vec![integer("axis", 1)]);
+    if network.mirrors() {
+        last = graph.halves_averaged(&last, n_features);
+    }
+    graph.linear(&last, &network.head)
 }
 
 /// Nodes and weights so far.
@@ -146,6 +161,60 @@ impl Builder {
         ];
         let inputs: Vec<&str> = [input, weights].into_iter().chain(bias).collect();
         self.node("Conv", &inputs, settings)
+    }
+
+    /// Pictures and behind them, as one batch, their mirror images.
+    fn with_mirrored(&mut self, pictures: &str) -> String {
+        let [from, to, axis, by] = [-1, i64::MIN, 3, -1].map(|it| self.integers(&[it]));
+        let mirrored = self.node("Slice", &[pictures, &from, &to, &axis, &by], vec![]);
+        self.node("Concat", &[pictures, &mirrored], vec![integer("axis", 0)])
+    }
+
+    /// The means of the first half of a batch's rows and the second.
+    fn halves_averaged(&mut self, rows: &str, width: usize) -> String {
+        let halves = self.integers(&[2, -1, signed(width)]);
+        let halves = self.node("Reshape", &[rows, &halves], vec![]);
+        let axis = vec![integers("axes", vec![0]), integer("keepdims", 0)];
+        self.node("ReduceMean", &[&halves], axis)
+    }
+
+    /// Each channel of each picture with mean 0 and variance 1.
+    fn standardised(&mut self, pictures: &str, channels: usize, epsilon: f64) -> String {
+        let scale = self.floats(vec![1.0; channels], &[channels]);
+        let shift = self.floats(vec![0.0; channels], &[channels]);
+        let epsilon = vec![float("epsilon", epsilon)];
+        self.node("InstanceNormalization", &[pictures, &scale, &shift], epsilon)
+    }
+
+    /// How strong the waves of one scale are in each cell, `[n, orientations * cells]`.
+    fn scale(&mut self, pictures: &str, scale: &Scale) -> String {
+        let radius = signed(scale.side / 2);
+        let pads = self.integers(&[0, 0, radius, radius, 0, 0, radius, radius]);
+        let padded = self.node("Pad", &[pictures, &pads], vec![text("mode", "edge")]);
+        let squares = [&scale.even, &scale.odd].map(|kernels| {
+            let shape = [scale.orientations, 1, scale.side, scale.side];
+            let kernels = self.floats(kernels.clone(), &shape);
+            let settings = vec![
+                integers("kernel_shape", vec![signed(scale.side); 2]),
+                integers("strides", vec![signed(scale.stride); 2]),
+            ];
+            let waves = self.node("Conv", &[&padded, &kernels], settings);
+            self.node("Mul", &[&waves, &waves], vec![])
+        });
+        let sum = self.node("Add", &[&squares[0], &squares[1]], vec![]);
+        let epsilon = self.floats(vec![single(Wavelet::EPSILON)], &[1]);
+        let sum = self.node("Add", &[&sum, &epsilon], vec![]);
+        let strength = self.node("Sqrt", &[&sum], vec![]);
+        let [rows, columns] = [&scale.rows, &scale.columns].map(|it| self.matrix(it));
+        let by_row = self.node("MatMul", &[&rows, &strength], vec![]);
+        let by_cell = self.node("MatMul", &[&by_row, &columns], vec![]);
+        let root = self.node("Sqrt", &[&by_cell], vec![]);
+        let root = self.node("Sqrt", &[&root], vec![]);
+        self.node("Flatten", &[&root], vec![])
+    }
+
+    fn matrix(&mut self, weights: &Weights) -> String {
+        self.floats(weights.values.clone(), &weights.shape)
     }
 
     /// A convolution into which the norm behind it is folded, and the `ReLU` behind that.

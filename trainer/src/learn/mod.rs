@@ -10,6 +10,7 @@ mod schedule;
 mod sparkline;
 mod supply;
 mod trainee;
+mod whitening;
 
 pub use batch::{Batch, Sampling};
 pub use checkpoint::{Best, RunFolder, State};
@@ -18,3 +19,4 @@ pub use measure::{NotFinite, embed, measure};
 pub use run::{Outcome, run};
 pub use schedule::Schedule;
 pub use trainee::{Learning, Trainee};
+pub use whitening::{Layer, Whitening};

@@ -51,4 +51,30 @@ impl<'a> Supply<'a> {
         }
         Supplied { step, batch, pixels, random }
     }
+
+    /// Every picture as it is, mirrored where that may be, and varied so many times, with the identity of each.
+    pub(super) fn all(
+        &self,
+        variations: usize,
+        random: &mut ChaCha8Rng,
+    ) -> (Vec<Vec<f32>>, Vec<usize>) {
+        let shape = self.config.preparation().shape();
+        let (mut pictures, mut identities) = (Vec::new(), Vec::new());
+        for sample in self.gallery.samples() {
+            let pixels = sample.pixels.values();
+            pictures.push(pixels.to_vec());
+            if 0.0 < self.config.augmentation.mirror {
+                pictures.push(mirrored(pixels, shape));
+            }
+            for _ in 0..variations {
+                pictures.push(self.config.augmentation.apply(pixels, shape, random));
+            }
+            identities.resize(pictures.len(), sample.identity);
+        }
+        (pictures, identities)
+    }
+}
+
+fn mirrored(pixels: &[f32], [_, _, width]: [usize; 3]) -> Vec<f32> {
+    pixels.chunks_exact(width).flat_map(|row| row.iter().rev().copied()).collect()
 }

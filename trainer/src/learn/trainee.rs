@@ -4,7 +4,7 @@ use std::panic::resume_unwind;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::SeedableRng;
@@ -12,11 +12,11 @@ use rand_chacha::ChaCha8Rng;
 
 use super::checkpoint::{RunFolder, State};
 use super::supply::{Supplied, Supply};
-use super::{Batch, measure};
+use super::{Batch, Whitening, measure};
 use crate::config::Config;
 use crate::data::Gallery;
 use crate::loss::{Classifier, LossKind, contrastive, multi_similarity, triplet};
-use crate::network::{Dropout, Network, unit_rows};
+use crate::network::{Dropout, Network, Wavelet, unit_rows};
 
 /// All weights that training adjusts.
 #[derive(Module, Debug)]
@@ -47,7 +47,11 @@ impl<'a> Learning<'a> {
         let device = Device::flex().autodiff();
         let mut random = ChaCha8Rng::seed_from_u64(config.seed);
         let shape = config.preparation().shape();
-        let network = config.network.init(shape, &mut random, &device);
+        let supply = Supply::new(config, gallery);
+        let mut network = config.network.init(shape, &mut random, &device);
+        if let (Network::Wavelet(network), Some(whitening)) = (&mut network, config.whitening) {
+            whiten(network, whitening, &supply, shape, &mut random, &device);
+        }
         let classifier = config.loss.needs_classifier().then(|| {
             let (width, unit) = (config.network.width(), config.network.unit());
             Classifier::new(gallery.identities().len(), width, unit, &mut random, &device)
@@ -58,7 +62,7 @@ impl<'a> Learning<'a> {
             .init();
         Self {
             config,
-            supply: Supply::new(config, gallery),
+            supply,
             ahead: None,
             waited: Duration::ZERO,
             device,
@@ -189,4 +193,34 @@ impl<'a> Learning<'a> {
         let device = self.device.clone().inner();
         Ok(measure(&self.network(), self.config.network.unit(), gallery, shape, &device)?.eer())
     }
+}
+
+/// How many pictures' features are found at once.
+const CHUNK: usize = 64;
+
+/// Makes a network's linear layer of what it finds in all pictures and variations of them.
+fn whiten(
+    network: &mut Wavelet,
+    whitening: Whitening,
+    supply: &Supply,
+    [channels, height, width]: [usize; 3],
+    random: &mut ChaCha8Rng,
+    device: &Device,
+) {
+    let (pictures, identities) = supply.all(whitening.variations, random);
+    let evaluation = device.clone().inner();
+    let found = pictures.chunks(CHUNK).flat_map(|chunk| {
+        let values = TensorData::new(chunk.concat(), [chunk.len(), channels, height, width]);
+        let features = network.features(Tensor::from_data(values, &evaluation));
+        let [_, n_features] = features.dims();
+        let values = features.into_data().try_to_vec::<f32>();
+        let values = values.expect("networks are in single precision");
+        values.chunks_exact(n_features).map(<[f32]>::to_vec).collect::<Vec<_>>()
+    });
+    let [n_features, n_coordinates] = network.head.weight.dims();
+    let layer = whitening.fit(&found.collect::<Vec<_>>(), &identities, n_coordinates);
+    let weights = TensorData::new(layer.weights, [n_features, n_coordinates]);
+    let bias = TensorData::new(layer.bias, [n_coordinates]);
+    network.head.weight = Param::from_tensor(Tensor::from_data(weights, device));
+    network.head.bias = Some(Param::from_tensor(Tensor::from_data(bias, device)));
 }

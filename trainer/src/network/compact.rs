@@ -140,7 +140,7 @@ impl Unit {
 }
 
 /// Gives each channel of each picture mean 0 and variance 1.
-fn standardise(pictures: Tensor<4>) -> Tensor<4> {
+pub(super) fn standardise(pictures: Tensor<4>) -> Tensor<4> {
     let mean = pictures.clone().mean_dim(3).mean_dim(2);
     let centred = pictures - mean;
     let variance = centred.clone().square().mean_dim(3).mean_dim(2);

@@ -7,6 +7,7 @@ mod dropout;
 mod fused;
 mod layers;
 mod seed;
+mod wavelet;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
@@ -17,6 +18,7 @@ pub use compact::{Compact, CompactConfig, Unit};
 pub use dropout::Dropout;
 pub(crate) use layers::uniform;
 pub use seed::Seed;
+pub use wavelet::{Scale, Wavelet, WaveletConfig, Weights};
 
 /// Which network, with its sizes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +28,8 @@ pub enum NetworkConfig {
     Seed,
     /// A strided stem and double convolutions, below one million parameters.
     Compact(CompactConfig),
+    /// Gabor wavelets and one linear layer, for few identities.
+    Wavelet(WaveletConfig),
 }
 
 /// A network that turns pictures into embeddings.
@@ -41,6 +45,8 @@ pub enum Network {
     Seed(Seed),
     /// See [`Compact`].
     Compact(Compact),
+    /// See [`Wavelet`].
+    Wavelet(Wavelet),
 }
 
 impl NetworkConfig {
@@ -50,6 +56,7 @@ impl NetworkConfig {
         match self {
             Self::Seed => Network::Seed(Seed::new(shape, random, device)),
             Self::Compact(config) => Network::Compact(config.init(shape, random, device)),
+            Self::Wavelet(config) => Network::Wavelet(config.init(shape, random, device)),
         }
     }
 
@@ -58,6 +65,7 @@ impl NetworkConfig {
         match self {
             Self::Seed => Seed::WIDTH,
             Self::Compact(config) => config.width,
+            Self::Wavelet(config) => config.width,
         }
     }
 
@@ -66,6 +74,7 @@ impl NetworkConfig {
         match self {
             Self::Seed => false,
             Self::Compact(config) => config.unit,
+            Self::Wavelet(config) => config.unit,
         }
     }
 }
@@ -76,6 +85,7 @@ impl Network {
         match self {
             Self::Seed(network) => network.forward(pictures, dropout),
             Self::Compact(network) => network.forward(pictures, dropout),
+            Self::Wavelet(network) => network.forward(pictures),
         }
     }
 

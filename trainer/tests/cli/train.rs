@@ -12,6 +12,7 @@ use siamese_trainer::data::{Folder, Gallery};
 use siamese_trainer::export::export;
 use siamese_trainer::learn::{self, Learning, RunFolder, Sampling, State};
 use siamese_trainer::loss::LossKind;
+use siamese_trainer::network::{NetworkConfig, WaveletConfig};
 
 use crate::ground::{BRIGHTNESS, Ground, Outcome};
 use crate::made;
@@ -285,4 +286,27 @@ fn unreadable_files_are_listed_and_left_out_where_asked() {
     let outcome = train(&ground, &config, &["--skip-unreadable"]);
     assert!(outcome.complained.contains("left out: pattern0/notes.txt"), "{}", outcome.complained);
     outcome.well();
+}
+
+#[test]
+fn wavelets_tell_made_identities_apart_without_a_step() {
+    let ground = made_ground();
+    let mut config = Config { input: made::config().input, ..Config::wavelet() };
+    config.augmentation.mirror = 0.0;
+    config.network = NetworkConfig::Wavelet(WaveletConfig {
+        scales: 2,
+        cells: [3, 3],
+        width: 24,
+        mirror: false,
+        ..WaveletConfig::default()
+    });
+    let gallery = gallery(&ground, &config);
+    let eer = Learning::new(&config, &gallery).eer(&gallery).expect("finite");
+    assert!(eer < 0.05, "{eer}");
+
+    train(&ground, &config, &[]).well();
+    let tower = OnnxTower::load(&ground.at("tower.onnx"), &Options::default()).expect("a tower");
+    assert_eq!(tower.card().margin, None, "nothing was pushed apart");
+    let provenance = tower.card().provenance.as_ref().expect("a provenance");
+    assert!(provenance["loss"].is_null() && provenance["whitening"]["shrinkage"] == 0.1);
 }
