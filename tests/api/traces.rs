@@ -119,7 +119,6 @@ fn a_request_and_its_parts_are_spans_of_the_clients_trace() {
         end = time(part, "startTimeUnixNano");
         assert!(begun <= end, "{part}");
     }
-    assert!(begun < end, "the body was read before");
 }
 
 #[test]
