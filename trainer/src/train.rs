@@ -13,7 +13,7 @@ use crate::config::{Config, Length as RunLength};
 use crate::data::{Folder, Gallery, HoldOut, inspect};
 use crate::evaluate::{Chosen, Evaluate, Pictures};
 use crate::export::export;
-use crate::learn::{RunFolder, run};
+use crate::learn::{RunFolder, history, run};
 use crate::loss::LossKind;
 use crate::network::NetworkConfig;
 use crate::provenance::Record;
@@ -203,7 +203,8 @@ impl Train {
         let folder = run.join("report");
         let mut evaluate =
             Evaluate::report(Chosen { tower: self.out.clone(), pictures }, folder.clone());
-        evaluate.run = Some(run.to_owned());
+        // A tower made without a step has no history.
+        evaluate.run = (!history::read(run).is_empty()).then(|| run.to_owned());
         match evaluate.run() {
             Ok(_) => {
                 format!("On the identities held out: {}", folder.join("index.html").display())
