@@ -19,9 +19,7 @@ fn train(ground: &Ground, arguments: &[&str]) -> Outcome {
         .args(arguments)
         .output()
         .expect("the program runs");
-    let [said, complained] =
-        [output.stdout, output.stderr].map(|it| String::from_utf8(it).expect("text"));
-    Outcome { code: output.status.code(), said, complained }
+    Outcome::of(output)
 }
 
 fn made_ground() -> Ground {

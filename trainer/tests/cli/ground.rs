@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use image::GrayImage;
 use siamese::model::{Card, OnnxTower, Options, rewrite};
@@ -76,13 +76,18 @@ impl Ground {
             .args(fixed.into_iter().chain(arguments.iter().map(OsStr::new)))
             .output()
             .expect("the program runs");
-        let [said, complained] =
-            [output.stdout, output.stderr].map(|it| String::from_utf8(it).expect("text"));
-        Outcome { code: output.status.code(), said, complained }
+        Outcome::of(output)
     }
 }
 
 impl Outcome {
+    /// What the program ended with.
+    pub(crate) fn of(output: Output) -> Self {
+        let [said, complained] =
+            [output.stdout, output.stderr].map(|it| String::from_utf8(it).expect("text"));
+        Self { code: output.status.code(), said, complained }
+    }
+
     /// What it said, if it ended well.
     #[track_caller]
     pub(crate) fn well(self) -> String {

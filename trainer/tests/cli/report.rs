@@ -24,9 +24,7 @@ fn report(ground: &Ground, other: &Path, arguments: &[&str]) -> Outcome {
         .args(arguments)
         .output()
         .expect("the program runs");
-    let [said, complained] =
-        [output.stdout, output.stderr].map(|it| String::from_utf8(it).expect("text"));
-    Outcome { code: output.status.code(), said, complained }
+    Outcome::of(output)
 }
 
 #[test]

@@ -38,9 +38,7 @@ fn train_bare(ground: &Ground, arguments: &[&str]) -> Outcome {
         .env_remove("SOURCE_DATE_EPOCH")
         .output()
         .expect("the program runs");
-    let [said, complained] =
-        [output.stdout, output.stderr].map(|it| String::from_utf8(it).expect("text"));
-    Outcome { code: output.status.code(), said, complained }
+    Outcome::of(output)
 }
 
 fn made_ground() -> Ground {
