@@ -30,6 +30,7 @@ fn main() -> anyhow::Result<()> {
         let held_out = HoldOut { names: vec![], fold: Some(format!("{fold}/{n_folds}").parse()?) };
         let (training, unseen) = held_out.split(&folder)?;
         let training = Gallery::load(&training, &config.preparation(), false)?;
+        let training = training.in_all_forms(config.symmetry, config.preparation().shape());
         let unseen = Gallery::load(&unseen.expect("a fold"), &config.preparation(), false)?;
         let start = Instant::now();
         let mut learning = Learning::new(&config, &training);

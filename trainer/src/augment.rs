@@ -18,6 +18,8 @@ pub struct Augmentation {
     pub scale: f32,
     /// Height and width enlarged or shrunk against each other by up to this share.
     pub stretch: f32,
+    /// Slanted to the left or right by up to this share of the height.
+    pub shear: f32,
     /// The chance of being mirrored left to right.
     pub mirror: f64,
     /// Contrast and brightness changed by up to this share.
@@ -55,6 +57,8 @@ impl Augmentation {
         let angle = within(self.rotation, random).to_radians();
         let scale = 1.0 + within(self.scale, random);
         let stretch = 1.0 + within(self.stretch, random);
+        // Drawn only where it is asked for, so that recipes without it draw what they drew before.
+        let shear = if self.shear == 0.0 { 0.0 } else { within(self.shear, random) };
         let flip = if random.random_bool(self.mirror) { -1.0 } else { 1.0 };
         let down = within(self.shift, random) * rows;
         let right = within(self.shift, random) * columns;
@@ -65,7 +69,7 @@ impl Augmentation {
             for row in 0..height {
                 for column in 0..width {
                     let y = (single(row) - middle_row - down) / (scale * stretch);
-                    let x = (single(column) - middle_column - right) / scale * stretch;
+                    let x = (single(column) - middle_column - right) / scale * stretch + shear * y;
                     let from_row = sine * x + cosine * y + middle_row;
                     let from_column = flip * (cosine * x - sine * y) + middle_column;
                     varied.push(bilinear(channel, [height, width], from_row, from_column));
@@ -188,6 +192,7 @@ mod tests {
             shift: 2.0,
             scale: 0.9,
             stretch: 0.9,
+            shear: 0.9,
             mirror: 0.5,
             contrast: 3.0,
             gamma: 2.0,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use siamese::picture::{Colour, Fit, Preparation};
 
 use crate::augment::Augmentation;
+use crate::data::Symmetry;
 use crate::learn::{Sampling, Schedule, Whitening};
 use crate::loss::{LossConfig, LossKind};
 use crate::network::{CompactConfig, NetworkConfig, WaveletConfig};
@@ -25,6 +26,9 @@ pub struct Config {
     pub whitening: Option<Whitening>,
     /// What is minimised.
     pub loss: LossConfig,
+    /// What else each identity is trained on as.
+    #[serde(default)]
+    pub symmetry: Symmetry,
     /// What a step sees.
     pub sampling: Sampling,
     /// How pictures are varied.
@@ -103,6 +107,7 @@ impl Config {
                 classifier_scale: 1.0,
                 classifier_margin: 0.0,
             },
+            symmetry: Symmetry::None,
             sampling: Sampling::Drawn { draws: 64 },
             augmentation: Augmentation::default(),
             optimizer: Optimizer {
@@ -131,12 +136,14 @@ impl Config {
                 classifier_scale: 16.0,
                 classifier_margin: 0.2,
             },
+            symmetry: Symmetry::None,
             sampling: Sampling::Balanced { identities: 20, pictures: 4 },
             augmentation: Augmentation {
                 rotation: 12.0,
                 shift: 0.06,
                 scale: 0.12,
                 stretch: 0.05,
+                shear: 0.0,
                 mirror: 0.5,
                 contrast: 0.3,
                 gamma: 0.3,
@@ -158,9 +165,9 @@ impl Config {
     pub fn wavelet() -> Self {
         Self {
             length: Length::Steps(0),
-            input: Input { height: 64, width: 56, colour: Colour::Grey, fit: Fit::Stretch },
+            input: Input { height: 72, width: 60, colour: Colour::Grey, fit: Fit::Stretch },
             network: NetworkConfig::Wavelet(WaveletConfig::default()),
-            whitening: Some(Whitening { variations: 4, shrinkage: 0.1 }),
+            whitening: Some(Whitening { variations: 0, shrinkage: 1.0 }),
             augmentation: Augmentation {
                 rotation: 8.0,
                 shift: 0.05,

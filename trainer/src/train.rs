@@ -344,6 +344,10 @@ fn check(config: &Config) -> anyhow::Result<()> {
         "whitening is for the wavelet network: leave it out, or choose that"
     );
     let [_, height, width] = config.preparation().shape();
+    ensure!(
+        !config.symmetry.turns() || height == width,
+        "pictures that are turned must be square: choose an input of {height}x{height}, or another symmetry"
+    );
     let least = match &config.network {
         NetworkConfig::Seed => 3,
         NetworkConfig::Compact(compact) => 2_usize << compact.blocks.len(),

@@ -16,8 +16,8 @@ use super::{DataError, Folder, digest};
 /// of their identities.
 #[derive(Clone, Debug)]
 pub struct Gallery {
-    identities: Vec<String>,
-    samples: Vec<Sample>,
+    pub(super) identities: Vec<String>,
+    pub(super) samples: Vec<Sample>,
     skipped: Vec<String>,
     digest: String,
 }

@@ -10,6 +10,7 @@ mod hold_out;
 mod inspection;
 mod likeness;
 mod natural;
+mod symmetry;
 
 pub use digest::digest_of_file;
 pub use error::DataError;
@@ -17,3 +18,4 @@ pub use folder::{Folder, Identity};
 pub use gallery::{Gallery, Sample};
 pub use hold_out::{Fold, HoldOut, InvalidFold};
 pub use inspection::inspect;
+pub use symmetry::Symmetry;

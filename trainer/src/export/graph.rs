@@ -27,8 +27,8 @@ pub(super) fn graph(network: &Network, shape: [usize; 3]) -> GraphProto {
             (compact(&mut graph, network, shape, width), width)
         }
         Network::Wavelet(network) => {
-            let [n_features, width] = network.head.weight.dims();
-            (wavelet(&mut graph, network, shape, n_features), width)
+            let [_, width] = network.head.weight.dims();
+            (wavelet(&mut graph, network, shape), width)
         }
     };
     graph.add("Identity", &[&embedding], vec![], Some(OUTPUT));
@@ -90,24 +90,12 @@ fn compact(
     last
 }
 
-fn wavelet(
-    graph: &mut Builder,
-    network: &Wavelet,
-    [channels, _, _]: [usize; 3],
-    n_features: usize,
-) -> String {
-    let mut last = INPUT.to_owned();
-    if network.mirrors() {
-        last = graph.with_mirrored(&last);
-    }
-    let standardised = graph.standardised(&last, channels, Compact::EPSILON);
-    let found: Vec<_> = network.scales().iter().map(|it| graph.scale(&standardised, it)).collect();
+fn wavelet(graph: &mut Builder, network: &Wavelet, [channels, _, _]: [usize; 3]) -> String {
+    let pictures = graph.standardised(INPUT, channels, Compact::EPSILON);
+    let found: Vec<_> = network.scales().iter().map(|it| graph.scale(&pictures, it)).collect();
     let found: Vec<_> = found.iter().map(String::as_str).collect();
-    last = graph.node("Concat", &found, vec![integer("axis", 1)]);
-    if network.mirrors() {
-        last = graph.halves_averaged(&last, n_features);
-    }
-    graph.linear(&last, &network.head)
+    let found = graph.node("Concat", &found, vec![integer("axis", 1)]);
+    graph.linear(&found, &network.head)
 }
 
 /// Nodes and weights so far.
@@ -188,24 +176,21 @@ impl Builder {
 
     /// How strong the waves of one scale are in each cell, `[n, orientations * cells]`.
     fn scale(&mut self, pictures: &str, scale: &Scale) -> String {
-        let radius = signed(scale.side / 2);
-        let pads = self.integers(&[0, 0, radius, radius, 0, 0, radius, radius]);
-        let padded = self.node("Pad", &[pictures, &pads], vec![text("mode", "edge")]);
-        let squares = [&scale.even, &scale.odd].map(|kernels| {
-            let shape = [scale.orientations, 1, scale.side, scale.side];
-            let kernels = self.floats(kernels.clone(), &shape);
-            let settings = vec![
-                integers("kernel_shape", vec![signed(scale.side); 2]),
-                integers("strides", vec![signed(scale.stride); 2]),
-            ];
-            let waves = self.node("Conv", &[&padded, &kernels], settings);
-            self.node("Mul", &[&waves, &waves], vec![])
-        });
-        let sum = self.node("Add", &[&squares[0], &squares[1]], vec![]);
+        let [orientations, parts, rows, columns] = scale.waves().map(signed);
+        let [across, down] = [&scale.across, &scale.down].map(|it| self.fixed(it));
+        let waves = self.node("MatMul", &[pictures, &across], vec![]);
+        // The parts of each direction come to stand below each other.
+        let below = self.integers(&[0, orientations, -1, columns]);
+        let waves = self.node("Reshape", &[&waves, &below], vec![]);
+        let waves = self.node("MatMul", &[&down, &waves], vec![]);
+        let apart = self.integers(&[0, orientations, parts, rows, columns]);
+        let waves = self.node("Reshape", &[&waves, &apart], vec![]);
+        let axes = vec![integers("axes", vec![2]), integer("keepdims", 0)];
+        let sum = self.node("ReduceSumSquare", &[&waves], axes);
         let epsilon = self.floats(vec![single(Wavelet::EPSILON)], &[1]);
         let sum = self.node("Add", &[&sum, &epsilon], vec![]);
         let strength = self.node("Sqrt", &[&sum], vec![]);
-        let [rows, columns] = [&scale.rows, &scale.columns].map(|it| self.matrix(it));
+        let [rows, columns] = [&scale.rows, &scale.columns].map(|it| self.fixed(it));
         let by_row = self.node("MatMul", &[&rows, &strength], vec![]);
         let by_cell = self.node("MatMul", &[&by_row, &columns], vec![]);
         let root = self.node("Sqrt", &[&by_cell], vec![]);
@@ -213,7 +198,7 @@ impl Builder {
         self.node("Flatten", &[&root], vec![])
     }
 
-    fn matrix(&mut self, weights: &Weights) -> String {
+    fn fixed<const D: usize>(&mut self, weights: &Weights<D>) -> String {
         self.floats(weights.values.clone(), &weights.shape)
     }
 

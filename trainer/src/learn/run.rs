@@ -69,7 +69,8 @@ pub fn run(
     folder: &RunFolder,
     resume: bool,
 ) -> anyhow::Result<Outcome> {
-    let mut learning = Learning::new(config, training);
+    let in_all_forms = training.in_all_forms(config.symmetry, config.preparation().shape());
+    let mut learning = Learning::new(config, &in_all_forms);
     let mut state = State::default();
     if resume {
         state = folder.state()?;
@@ -94,7 +95,7 @@ pub fn run(
         (Some(patience), Some(best)) => patience <= best.stale,
         _ => false,
     };
-    let epoch = config.epoch(training.samples().len());
+    let epoch = config.epoch(in_all_forms.samples().len());
     let told_every = learning.steps().div_ceil(ENTRIES).max(1);
     while learning.step() < learning.steps() && !stopped(state) {
         let of_step = learning.advance();

@@ -52,7 +52,7 @@ impl<'a> Supply<'a> {
         Supplied { step, batch, pixels, random }
     }
 
-    /// Every picture as it is, mirrored where that may be, and varied so many times, with the identity of each.
+    /// Every picture as it is and varied so many times, with the identity of each.
     pub(super) fn all(
         &self,
         variations: usize,
@@ -63,9 +63,6 @@ impl<'a> Supply<'a> {
         for sample in self.gallery.samples() {
             let pixels = sample.pixels.values();
             pictures.push(pixels.to_vec());
-            if 0.0 < self.config.augmentation.mirror {
-                pictures.push(mirrored(pixels, shape));
-            }
             for _ in 0..variations {
                 pictures.push(self.config.augmentation.apply(pixels, shape, random));
             }
@@ -73,8 +70,4 @@ impl<'a> Supply<'a> {
         }
         (pictures, identities)
     }
-}
-
-fn mirrored(pixels: &[f32], [_, _, width]: [usize; 3]) -> Vec<f32> {
-    pixels.chunks_exact(width).flat_map(|row| row.iter().rev().copied()).collect()
 }

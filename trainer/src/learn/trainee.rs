@@ -217,10 +217,28 @@ fn whiten(
         let values = values.expect("networks are in single precision");
         values.chunks_exact(n_features).map(<[f32]>::to_vec).collect::<Vec<_>>()
     });
+    let mut found: Vec<_> = found.collect();
     let [n_features, n_coordinates] = network.head.weight.dims();
-    let layer = whitening.fit(&found.collect::<Vec<_>>(), &identities, n_coordinates);
+    let mirrored = network.mirrored();
+    if let Some(places) = mirrored {
+        for row in &mut found {
+            *row = averaged(row, places, 1);
+        }
+    }
+    let mut layer = whitening.fit(&found, &identities, n_coordinates);
+    if let Some(places) = mirrored {
+        // To average what is found is linear, and so becomes a part of the layer.
+        layer.weights = averaged(&layer.weights, places, n_coordinates);
+    }
     let weights = TensorData::new(layer.weights, [n_features, n_coordinates]);
     let bias = TensorData::new(layer.bias, [n_coordinates]);
     network.head.weight = Param::from_tensor(Tensor::from_data(weights, device));
     network.head.bias = Some(Param::from_tensor(Tensor::from_data(bias, device)));
+}
+
+/// The mean of each row of `width` values and the one that `places` names for it.
+fn averaged(values: &[f32], places: &[usize], width: usize) -> Vec<f32> {
+    let rows: Vec<_> = values.chunks_exact(width).collect();
+    let pairs = rows.iter().zip(places).flat_map(|(row, place)| row.iter().zip(rows[*place]));
+    pairs.map(|(one, other)| 0.5 * (one + other)).collect()
 }

@@ -4,11 +4,10 @@
 //! the early work on faces was done (Lades et al. 1993; Wiskott et al. 1997), need not be taught.
 
 use std::f32::consts::PI;
+use std::ops::RangeInclusive;
 
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::tensor::module::conv2d;
-use burn::tensor::ops::{ConvOptions, PadMode};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -34,7 +33,7 @@ pub struct WaveletConfig {
     pub width: usize,
     /// Whether embeddings are scaled to unit length before any distance.
     pub unit: bool,
-    /// Whether a picture and its mirror image are averaged (twice the work).
+    /// Whether a picture and its mirror image have one embedding.
     pub mirror: bool,
 }
 
@@ -47,35 +46,33 @@ pub struct Wavelet {
     #[module(skip)]
     scales: Vec<Scale>,
     #[module(skip)]
-    mirror: bool,
+    mirrored: Option<Vec<usize>>,
 }
 
 /// Waves of one length in all directions, and the cells in which they are added up.
+///
+/// A wave under a round Gaussian is a product of one over the columns and one over the rows, so
+/// that two multiplications by matrices find it: `down · picture · across`.
 #[derive(Clone, Debug)]
 pub struct Scale {
-    /// `[orientations, 1, side, side]`: the waves that are even about their middle.
-    pub even: Vec<f32>,
-    /// As many, a quarter of a wave further.
-    pub odd: Vec<f32>,
-    /// How many directions.
-    pub orientations: usize,
-    /// Pixels on a side of a wavelet; odd.
-    pub side: usize,
-    /// Every so many pixels one is read.
-    pub stride: usize,
+    /// `[2 * orientations, width, columns read]`: real and imaginary part of each direction.
+    pub across: Weights<3>,
+    /// `[orientations, 2 * rows read, 2 * height]`, which takes the two parts below each other:
+    /// those of the whole wave come out so.
+    pub down: Weights<3>,
     /// `[cells, rows read]`: how much of each row each cell takes.
-    pub rows: Weights,
+    pub rows: Weights<2>,
     /// `[columns read, cells]`.
-    pub columns: Weights,
+    pub columns: Weights<2>,
 }
 
-/// A matrix of fixed weights.
+/// Fixed weights, the last axis running fastest.
 #[derive(Clone, Debug)]
-pub struct Weights {
+pub struct Weights<const D: usize> {
     /// Row by row.
     pub values: Vec<f32>,
-    /// Rows and columns.
-    pub shape: [usize; 2],
+    /// The extent of each axis.
+    pub shape: [usize; D],
 }
 
 impl Default for WaveletConfig {
@@ -84,9 +81,9 @@ impl Default for WaveletConfig {
             wavelength: 5.0,
             ratio: 1.6,
             scales: 4,
-            orientations: 8,
+            orientations: 6,
             cells: [6, 5],
-            width: 400,
+            width: 256,
             unit: true,
             mirror: true,
         }
@@ -114,8 +111,29 @@ impl WaveletConfig {
         Wavelet {
             head: linear([self.features(), self.width], random, device),
             scales: lengths.map(scale).collect(),
-            mirror: self.mirror,
+            mirrored: self.mirror.then(|| self.mirrored()),
         }
+    }
+
+    /// Where each feature of a picture stands among those of its mirror image.
+    fn mirrored(&self) -> Vec<usize> {
+        let [rows, columns] = self.cells;
+        let at = |scale: usize, orientation: usize, row: usize, column: usize| {
+            ((scale * self.orientations + orientation) * rows + row) * columns + column
+        };
+        let mut places = Vec::with_capacity(self.features());
+        for scale in 0..self.scales {
+            for orientation in 0..self.orientations {
+                // Mirrored, an angle is what it lacks to half a turn.
+                let mirrored = (self.orientations - orientation) % self.orientations;
+                for row in 0..rows {
+                    for column in 0..columns {
+                        places.push(at(scale, mirrored, row, columns - 1 - column));
+                    }
+                }
+            }
+        }
+        places
     }
 }
 
@@ -123,25 +141,16 @@ impl Wavelet {
     /// Keeps the root's gradient finite where nothing is found.
     pub const EPSILON: f64 = 1e-4;
 
-    /// Whether evaluation averages a picture and its mirror image.
-    pub fn mirrors(&self) -> bool {
-        self.mirror
-    }
-
     /// Its waves.
     pub fn scales(&self) -> &[Scale] {
         &self.scales
     }
 
     pub(super) fn forward(&self, pictures: Tensor<4>) -> Tensor<2> {
-        let mut features = self.features(pictures.clone());
-        if self.mirror {
-            features = (features + self.features(pictures.flip([3]))).mul_scalar(0.5);
-        }
-        self.head.forward(features)
+        self.head.forward(self.features(pictures))
     }
 
-    /// What is found in pictures, before the linear layer; mirror images are not looked at.
+    /// What is found in pictures, before the linear layer.
     ///
     /// # Shapes
     ///
@@ -151,13 +160,19 @@ impl Wavelet {
         let pictures = standardise(pictures);
         Tensor::cat(self.scales.iter().map(|it| it.found(&pictures)).collect(), 1)
     }
+
+    /// Where each feature of a picture stands among those of its mirror image, if the two are to
+    /// have one embedding.
+    pub fn mirrored(&self) -> Option<&[usize]> {
+        self.mirrored.as_deref()
+    }
 }
 
 impl Scale {
-    /// The largest radius of a wavelet, in pixels.
-    const RADIUS: usize = 15;
-    /// A wave is read at most every so many pixels.
-    const STRIDE: f32 = 4.0;
+    /// The largest radius of a wave, in pixels.
+    const RADIUS: f32 = 15.0;
+    /// A wave is read every so many pixels, longer ones more seldom.
+    const STRIDES: RangeInclusive<usize> = 2..=4;
 
     fn new(
         length: f32,
@@ -167,87 +182,136 @@ impl Scale {
     ) -> Self {
         // The envelope's deviation is half a wave.
         let deviation = 0.5 * length;
-        let radius = whole((2.5 * deviation).ceil()).clamp(1, Self::RADIUS);
-        let stride = whole((length / 4.0).round().clamp(1.0, Self::STRIDE));
-        let (mut even, mut odd) = (Vec::new(), Vec::new());
+        let stride = whole((length / 4.0).round());
+        let stride = stride.clamp(*Self::STRIDES.start(), *Self::STRIDES.end());
+        let [read_rows, read_columns] = [height, width].map(|side| (side - 1) / stride + 1);
+        let (mut across, mut down) = (Vec::new(), Vec::new());
         for orientation in 0..orientations {
-            let [of_even, of_odd] =
-                gabor(length, deviation, PI * single(orientation) / single(orientations), radius);
-            even.extend(of_even);
-            odd.extend(of_odd);
+            let angle = PI * single(orientation) / single(orientations);
+            let (sine, cosine) = angle.sin_cos();
+            let is_steep = cosine.abs() < sine.abs();
+            let wave = |share: f32, is_balanced, side| Wave {
+                frequency: 2.0 * PI * share / length,
+                deviation,
+                is_balanced,
+                side,
+                stride,
+            };
+            let [real, imaginary] = wave(cosine, !is_steep, width).matrix();
+            across.extend(transposed(&real, width));
+            across.extend(transposed(&imaginary, width));
+            let [real, imaginary] = wave(sine, is_steep, height).matrix();
+            for (row, beside) in real.chunks_exact(height).zip(imaginary.chunks_exact(height)) {
+                down.extend(row.iter().copied().chain(beside.iter().map(|it| -it)));
+            }
+            for (beside, row) in real.chunks_exact(height).zip(imaginary.chunks_exact(height)) {
+                down.extend(row.iter().chain(beside));
+            }
         }
-        let read = |side: usize| (side - 1) / stride + 1;
         Self {
-            even,
-            odd,
-            orientations,
-            side: 2 * radius + 1,
-            stride,
-            rows: cells(rows, read(height)),
-            columns: cells(columns, read(width)).transposed(),
+            across: Weights { values: across, shape: [2 * orientations, width, read_columns] },
+            down: Weights { values: down, shape: [orientations, 2 * read_rows, 2 * height] },
+            rows: Weights { values: cells(rows, read_rows), shape: [rows, read_rows] },
+            columns: Weights {
+                values: transposed(&cells(columns, read_columns), read_columns),
+                shape: [read_columns, columns],
+            },
         }
+    }
+
+    /// `[orientations, 2, rows read, columns read]`: how waves lie, real and imaginary part.
+    pub fn waves(&self) -> [usize; 4] {
+        let [orientations, twice_rows, _] = self.down.shape;
+        let [_, _, columns] = self.across.shape;
+        [orientations, 2, twice_rows / 2, columns]
     }
 
     fn found(&self, pictures: &Tensor<4>) -> Tensor<2> {
         let device = pictures.device();
-        let radius = self.side / 2;
-        let padded = pictures.clone().pad([(radius, radius), (radius, radius)], PadMode::Edge);
-        let shape = [self.orientations, 1, self.side, self.side];
-        let squares = |kernels: &[f32]| {
-            let kernels = Tensor::from_data(TensorData::new(kernels.to_vec(), shape), &device);
-            let options = ConvOptions::new([self.stride; 2], [0, 0], [1, 1], 1);
-            conv2d(padded.clone(), kernels, None, options).square()
+        let [n, _, height, width] = pictures.dims();
+        let [orientations, parts, n_rows, n_columns] = self.waves();
+        let matrices = |values: &[f32], [count, rows, columns]: [usize; 3]| {
+            let values = TensorData::new(values.to_vec(), [1, count, rows, columns]);
+            Tensor::<4>::from_data(values, &device).expand([n, count, rows, columns])
         };
-        let strength =
-            (squares(&self.even) + squares(&self.odd)).add_scalar(Wavelet::EPSILON).sqrt();
-        let matrix = |it: &Weights| {
-            let shape = [1, 1, it.shape[0], it.shape[1]];
-            Tensor::<4>::from_data(TensorData::new(it.values.clone(), shape), &device)
+        let cells = |weights: &Weights<2>| {
+            let [rows, columns] = weights.shape;
+            matrices(&weights.values, [1, rows, columns]).expand([n, orientations, rows, columns])
         };
-        let [n, orientations, _, _] = strength.dims();
-        let (rows, columns) = (matrix(&self.rows), matrix(&self.columns));
-        let [_, _, n_rows, height] = rows.dims();
-        let [_, _, width, n_columns] = columns.dims();
-        let rows = rows.expand([n, orientations, n_rows, height]);
-        let columns = columns.expand([n, orientations, width, n_columns]);
-        rows.matmul(strength).matmul(columns).sqrt().sqrt().flatten(1, 3)
+        let across = matrices(&self.across.values, self.across.shape);
+        let down = matrices(&self.down.values, self.down.shape);
+        let pictures = pictures.clone().expand([n, parts * orientations, height, width]);
+        let waves = pictures.matmul(across).reshape([n, orientations, parts * height, n_columns]);
+        let waves = down.matmul(waves).reshape([n * orientations, parts, n_rows, n_columns]);
+        let strength = waves.square().sum_dim(1).add_scalar(Wavelet::EPSILON).sqrt();
+        let strength = strength.reshape([n, orientations, n_rows, n_columns]);
+        let by_cell = cells(&self.rows).matmul(strength).matmul(cells(&self.columns));
+        by_cell.sqrt().sqrt().flatten(1, 3)
     }
 }
 
-impl Weights {
-    fn transposed(self) -> Self {
-        let [rows, columns] = self.shape;
-        let at = |row: usize, column: usize| self.values[row * columns + column];
-        let values = (0..columns).flat_map(|column| (0..rows).map(move |row| at(row, column)));
-        Self { values: values.collect(), shape: [columns, rows] }
+/// A wave under a Gaussian along one axis.
+struct Wave {
+    /// In radians a pixel.
+    frequency: f32,
+    /// The Gaussian's, in pixels.
+    deviation: f32,
+    /// Whether a bit of the Gaussian is taken off the real part, so that it has none of an even
+    /// grey.
+    is_balanced: bool,
+    /// How many pixels there are.
+    side: usize,
+    /// Every so many pixels it is read.
+    stride: usize,
+}
+
+impl Wave {
+    /// `[places read, side]`, the real and the imaginary part, whose squares add up to 1 in each
+    /// row. Places lie evenly about the middle; beyond the border the outermost pixel stands.
+    fn matrix(&self) -> [Vec<f32>; 2] {
+        let n_read = (self.side - 1) / self.stride + 1;
+        let first = single((self.side - 1) - (n_read - 1) * self.stride) / 2.0;
+        let radius = (2.5 * self.deviation).ceil().min(Scale::RADIUS);
+        let parts = [(); 2].map(|()| vec![0.0; n_read * self.side]);
+        let [mut real, mut imaginary] = parts;
+        for read in 0..n_read {
+            let middle = first + single(read * self.stride);
+            let taps = signed((middle - radius).ceil())..=signed((middle + radius).floor());
+            let wave = |tap: isize| {
+                let (sine, cosine) = (self.frequency * (position(tap) - middle)).sin_cos();
+                (self.envelope(position(tap) - middle), cosine, sine)
+            };
+            let sums = taps.clone().map(wave).fold([0.0; 3], |[all, even, squares], it| {
+                let (envelope, cosine, _) = it;
+                [all + envelope, even + envelope * cosine, squares + envelope * envelope]
+            });
+            let [all, even, squares] = sums;
+            let offset = if self.is_balanced { even / all } else { 0.0 };
+            for tap in taps {
+                let (envelope, cosine, sine) = wave(tap);
+                let column = tap.clamp(0, signed(single(self.side - 1))).unsigned_abs();
+                let at = read * self.side + column;
+                real[at] += envelope * (cosine - offset) / squares.sqrt();
+                imaginary[at] += envelope * sine / squares.sqrt();
+            }
+        }
+        [real, imaginary]
+    }
+
+    fn envelope(&self, distance: f32) -> f32 {
+        (-(distance / self.deviation).powi(2) / 2.0).exp()
     }
 }
 
-/// A wave under a Gaussian, even and odd, which together have a square sum of 1; the even one is
-/// balanced, so that evenly grey pictures have none of it.
-fn gabor(length: f32, deviation: f32, angle: f32, radius: usize) -> [Vec<f32>; 2] {
-    let side = 2 * radius + 1;
-    let (mut envelope, mut even, mut odd) = (Vec::new(), Vec::new(), Vec::new());
-    for at in 0..side * side {
-        let y = single(at / side) - single(radius);
-        let x = single(at % side) - single(radius);
-        let phase = 2.0 * PI * (x * angle.cos() + y * angle.sin()) / length;
-        let weight = (-(x * x + y * y) / (2.0 * deviation * deviation)).exp();
-        envelope.push(weight);
-        even.push(weight * phase.cos());
-        odd.push(weight * phase.sin());
-    }
-    let mean = even.iter().sum::<f32>() / envelope.iter().sum::<f32>();
-    for (value, weight) in even.iter_mut().zip(&envelope) {
-        *value -= mean * weight;
-    }
-    let norm = even.iter().chain(&odd).map(|it| it * it).sum::<f32>().sqrt();
-    [even, odd].map(|it| it.into_iter().map(|value| value / norm).collect())
+/// The transpose of a matrix with so many columns.
+fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
+    let column = |at: usize| values.iter().skip(at).step_by(columns).copied();
+    (0..columns).flat_map(column).collect()
 }
 
 /// How much of each of `length` places each of `n_cells` takes: Gaussians around the middles of
 /// equal parts, half a part wide, so that what moves a little changes little.
-fn cells(n_cells: usize, length: usize) -> Weights {
+fn cells(n_cells: usize, length: usize) -> Vec<f32> {
     let part = single(length) / single(n_cells);
     let mut values = Vec::with_capacity(n_cells * length);
     for cell in 0..n_cells {
@@ -256,7 +320,7 @@ fn cells(n_cells: usize, length: usize) -> Weights {
         let sum: f32 = (0..length).map(weight).sum();
         values.extend((0..length).map(|at| weight(at) / sum));
     }
-    Weights { values, shape: [n_cells, length] }
+    values
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a picture's side is below 2^24")]
@@ -271,6 +335,16 @@ fn single(count: usize) -> f32 {
 )]
 fn whole(pixels: f32) -> usize {
     pixels as usize
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a few pixels beyond a picture")]
+fn signed(pixels: f32) -> isize {
+    pixels as isize
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a few pixels beyond a picture")]
+fn position(pixel: isize) -> f32 {
+    pixel as f32
 }
 
 #[cfg(test)]
@@ -309,6 +383,24 @@ mod tests {
         let found = features(&network, stripes.collect(), 48);
         let strongest = (0..found.len()).max_by(|a, b| found[*a].total_cmp(&found[*b]));
         assert_eq!(strongest, Some(config.orientations));
+    }
+
+    #[test]
+    fn a_mirror_image_has_the_same_features_in_other_places() {
+        // Sides that the strides don't divide.
+        let network = network(&WaveletConfig::default(), [1, 37, 35]);
+        let values: Vec<f32> =
+            (0_u16..37 * 35).map(|it| f32::from(it * 37 % 256) / 255.0).collect();
+        let picture = TensorData::new(values, [1, 1, 37, 35]);
+        let picture = Tensor::<4>::from_data(picture, &Device::flex());
+        let found = [picture.clone(), picture.flip([3])].map(|it| {
+            let features = network.features(it).into_data();
+            features.try_to_vec::<f32>().expect("single precision")
+        });
+        let places = network.mirrored().expect("a network that mirrors");
+        for (at, place) in places.iter().enumerate() {
+            assert!((found[0][at] - found[1][*place]).abs() < 1e-4, "{at}");
+        }
     }
 
     #[test]

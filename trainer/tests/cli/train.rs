@@ -306,5 +306,5 @@ fn wavelets_tell_made_identities_apart_without_a_step() {
     let tower = OnnxTower::load(&ground.at("tower.onnx"), &Options::default()).expect("a tower");
     assert_eq!(tower.card().margin, None, "nothing was pushed apart");
     let provenance = tower.card().provenance.as_ref().expect("a provenance");
-    assert!(provenance["loss"].is_null() && provenance["whitening"]["shrinkage"] == 0.1);
+    assert!(provenance["loss"].is_null() && provenance["whitening"]["shrinkage"] == 1.0);
 }
