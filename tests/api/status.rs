@@ -15,7 +15,7 @@ async fn the_card_tells_the_tower_and_what_runs_it() {
     assert_eq!(card["device"], "cpu");
     assert_eq!(card["execution_provider"], "CPUExecutionProvider");
     assert_eq!(card["in_force"]["operating_point"]["source"], "calibration");
-    assert!(card["threshold"].as_f64() < card["margin"].as_f64());
+    assert!(Some(0.0) < card["threshold"].as_f64());
     assert!(card["operating_points"].as_array().is_some_and(|it| 50 < it.len()));
     assert!(card["provenance"].is_object(), "{}", card["provenance"]);
     assert!(card["golden_pairs"].as_u64() > Some(0));
