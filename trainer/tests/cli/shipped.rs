@@ -48,18 +48,16 @@ fn its_calibration_is_of_ten_people_unseen_in_training() {
     assert_eq!(calibration.identities(), 10);
     assert_eq!((calibration.same_pairs(), calibration.different_pairs()), (450, 4500));
     assert!(calibration.split().contains("unseen in training"), "{}", calibration.split());
-    assert!(calibration.eer() <= 0.06, "{}", calibration.eer());
+    assert!(calibration.eer() <= 0.033, "{}", calibration.eer());
     let people: Vec<String> = (1..=40).step_by(4).map(|it| format!("s{it}")).collect();
     let acquaintance = Acquaintance::of(card.provenance.as_ref(), calibration.data(), &people);
     assert_eq!(acquaintance, Acquaintance::Unseen);
 }
 
 #[test]
-fn its_threshold_lies_below_its_margin_where_errors_are_equal() {
+fn its_threshold_lies_where_errors_are_equal() {
     let card = card();
     let threshold = card.threshold.expect("a threshold");
-    let margin = card.margin.expect("a margin");
-    assert!(0.0 < threshold.get() && threshold.get() < margin, "{threshold:?}, {margin}");
     let calibration = card.calibration.expect("a calibration");
     assert_eq!(calibration.at(threshold), calibration.eer_point());
     assert!(card.golden.is_some_and(|it| !it.pairs.is_empty()));
