@@ -3,6 +3,7 @@
 mod compare;
 mod embed;
 mod failure;
+mod health;
 mod inspect;
 mod serve;
 
@@ -35,6 +36,8 @@ enum Command {
     Embed(embed::Embed),
     /// Show a tower's card, and whether its golden pairs hold here.
     Inspect(inspect::Inspect),
+    /// Ask a server beside this whether work should be sent to it: exit 0 yes, 1 no.
+    Health(health::Health),
 }
 
 /// Which tower, where.
@@ -59,6 +62,7 @@ impl Cli {
             Command::Compare(command) => command.run(),
             Command::Embed(command) => command.run(),
             Command::Inspect(command) => command.run(),
+            Command::Health(command) => command.run(),
         };
         match outcome {
             Ok(outcome) => outcome.into(),

@@ -18,6 +18,7 @@ mod memory;
 mod observability;
 mod overload;
 mod pictures;
+mod probe;
 mod process;
 mod refusals;
 mod server;

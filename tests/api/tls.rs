@@ -23,10 +23,10 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion
 use crate::server::{Server, answer, refuses_to_start};
 
 /// A folder with a certificate and its key.
-struct Files(TempDir);
+pub(crate) struct Files(TempDir);
 
 impl Files {
-    fn make() -> (Self, CertificateDer<'static>) {
+    pub(crate) fn make() -> (Self, CertificateDer<'static>) {
         let files = Self(TempDir::new().expect("a folder"));
         let certificate = files.replace();
         (files, certificate)
@@ -49,10 +49,18 @@ impl Files {
         cert.der().clone()
     }
 
-    fn serve(&self, variables: &[(&str, &str)]) -> Server {
-        let (certificate, key) = (self.certificate(), self.key());
-        let tls =
-            [("SIAMESE_TLS__CERTIFICATE", text(&certificate)), ("SIAMESE_TLS__KEY", text(&key))];
+    /// The settings that name them.
+    pub(crate) fn variables(&self) -> [(&'static str, String); 2] {
+        let text = |path: PathBuf| text(&path).to_owned();
+        [
+            ("SIAMESE_TLS__CERTIFICATE", text(self.certificate())),
+            ("SIAMESE_TLS__KEY", text(self.key())),
+        ]
+    }
+
+    pub(crate) fn serve(&self, variables: &[(&str, &str)]) -> Server {
+        let tls = self.variables();
+        let tls = tls.each_ref().map(|(key, path)| (*key, path.as_str()));
         Server::with(&[&tls, variables].concat())
     }
 }
