@@ -1,0 +1,126 @@
+//! Tries recipes on the four folds of the ORL faces: `recipes DATA OUT [PART-OF-A-NAME]`.
+//!
+//! Fold k holds out every fourth person in natural order, beginning with the k-th, and trains on
+//! the others; recipes in which chance plays are run with two seeds. What was measured is kept in
+//! `OUT/runs.jsonl`, from which a stopped trial goes on; `OUT/table.md` and `OUT/folds.svg` are made
+//! of it. With the third argument only recipes whose names hold it are run.
+
+mod drawing;
+mod plan;
+mod runs;
+mod table;
+
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Context;
+use siamese_trainer::config::Config;
+use siamese_trainer::data::{Folder, Gallery, HoldOut};
+use siamese_trainer::learn::Learning;
+
+use plan::{Recipe, recipes};
+use runs::{Run, Runs};
+
+/// How many folds.
+const FOLDS: usize = 4;
+/// How many folds of the training people a choice is made on.
+const INNER_FOLDS: usize = 3;
+
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [data, out, ..] = arguments.as_slice() else {
+        anyhow::bail!("usage: recipes DATA OUT [PART-OF-A-NAME]")
+    };
+    let folder = Folder::scan(Path::new(data))?;
+    let out = Path::new(out);
+    fs::create_dir_all(out).with_context(|| format!("{} can't be made", out.display()))?;
+    let mut runs = Runs::open(out)?;
+    let recipes = recipes();
+    let is_wanted =
+        |recipe: &&Recipe| arguments.get(2).is_none_or(|it| recipe.name.contains(it.as_str()));
+    for recipe in recipes.iter().filter(is_wanted) {
+        for &seed in recipe.seeds {
+            for fold in 0..FOLDS {
+                if runs.find(recipe.name, seed, fold).is_none() {
+                    let run = run(recipe, seed, fold, &folder)?;
+                    println!(
+                        "{} seed {seed} fold {fold}: EER {:.2} % in {:.0} s",
+                        run.recipe,
+                        100.0 * run.eer,
+                        run.seconds
+                    );
+                    runs.add(run)?;
+                }
+            }
+        }
+    }
+    fs::write(out.join("table.md"), table::table(&recipes, &runs))?;
+    fs::write(out.join("folds.svg"), drawing::folds(&recipes, &runs))?;
+    Ok(())
+}
+
+/// Trains on all but one fold, and measures on that fold.
+fn run(recipe: &Recipe, seed: u64, fold: usize, folder: &Folder) -> anyhow::Result<Run> {
+    let start = Instant::now();
+    let (training, unseen) = split(folder, fold, FOLDS)?;
+    let config = match recipe.configs.as_slice() {
+        [only] => only.clone(),
+        several => chosen(several, &training)?,
+    };
+    let config = Config { seed, ..config };
+    let (eer, loss) = trained(&config, &training, &unseen)?;
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(Run { recipe: recipe.name.to_owned(), seed, fold, eer, loss, seconds })
+}
+
+/// The configuration with the lowest mean EER over folds of the training people: whoever is
+/// measured in the end has no part in it.
+fn chosen(configs: &[Config], training: &Folder) -> anyhow::Result<Config> {
+    let mut best: Option<(f64, &Config)> = None;
+    for config in configs {
+        let mut sum = 0.0;
+        for fold in 0..INNER_FOLDS {
+            let (training, unseen) = split(training, fold, INNER_FOLDS)?;
+            sum += trained(config, &training, &unseen)?.0;
+        }
+        if best.is_none_or(|(least, _)| sum < least) {
+            best = Some((sum, config));
+        }
+    }
+    let (sum, config) = best.context("a recipe has configurations")?;
+    let (network, whitening) = (toml::to_string(&config.network)?, config.whitening);
+    let text = format!("{}x{} {network} {whitening:?}", config.input.height, config.input.width);
+    let mean = 100.0 * sum / f64::from(u32::try_from(INNER_FOLDS)?);
+    println!("chosen, at {mean:.2} % within the training people: {}", text.replace('\n', " "));
+    Ok(config.clone())
+}
+
+fn split(folder: &Folder, fold: usize, n_folds: usize) -> anyhow::Result<(Folder, Folder)> {
+    let held_out = HoldOut { names: vec![], fold: Some(format!("{fold}/{n_folds}").parse()?) };
+    let (training, unseen) = held_out.split(folder)?;
+    Ok((training, unseen.context("a fold holds somebody out")?))
+}
+
+/// The EER on people unseen, and the mean main loss of the last twentieth of the steps.
+fn trained(
+    config: &Config,
+    training: &Folder,
+    unseen: &Folder,
+) -> anyhow::Result<(f64, Option<f64>)> {
+    let [training, unseen] =
+        [training, unseen].map(|it| Gallery::load(it, &config.preparation(), false));
+    let (training, unseen) = (training?, unseen?);
+    let mut learning = Learning::new(config, &training);
+    let last = learning.steps().div_ceil(20);
+    let mut sum = 0.0;
+    while learning.step() < learning.steps() {
+        let is_counted = learning.steps() - learning.step() <= last;
+        let loss = learning.advance();
+        if is_counted {
+            sum += loss;
+        }
+    }
+    let loss = (0 < last).then(|| sum / f64::from(last));
+    Ok((learning.eer(&unseen)?, loss))
+}
