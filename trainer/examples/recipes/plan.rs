@@ -73,17 +73,13 @@ fn grid() -> Vec<Config> {
     let mut configs = Vec::new();
     for (height, width) in [(64, 56), (72, 60)] {
         for wavelength in [4.0, 5.0, 6.0] {
-            for cells in [[5, 4], [6, 5], [7, 6]] {
-                for shrinkage in [0.3, 1.0, 2.0] {
-                    let mut config = sized(height, width);
-                    config.network = NetworkConfig::Wavelet(WaveletConfig {
-                        wavelength,
-                        cells,
-                        ..WaveletConfig::default()
-                    });
-                    config.whitening = Some(Whitening { variations: 0, shrinkage });
-                    configs.push(config);
-                }
+            for shrinkage in [0.3, 1.0] {
+                let network = WaveletConfig { wavelength, ..WaveletConfig::default() };
+                configs.push(Config {
+                    network: NetworkConfig::Wavelet(network),
+                    whitening: Some(Whitening { variations: 0, shrinkage }),
+                    ..sized(height, width)
+                });
             }
         }
     }
