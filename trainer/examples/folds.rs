@@ -8,12 +8,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use siamese_trainer::config::Config;
-use siamese_trainer::data::{Folder, Gallery, HoldOut};
+use siamese_trainer::data::{Collection, Gallery, HoldOut};
 use siamese_trainer::learn::Learning;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let folder = Folder::scan(Path::new(&arguments[0]))?;
+    let folder = Collection::open(Path::new(&arguments[0]))?;
     let n_folds: usize = arguments[1].parse()?;
     let folds: Vec<usize> = match arguments.get(2) {
         Some(list) => list.split(',').map(str::parse).collect::<Result<_, _>>()?,

@@ -11,7 +11,7 @@ use image::GrayImage;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use siamese_trainer::config::Config;
-use siamese_trainer::data::{Folder, Gallery};
+use siamese_trainer::data::{Collection, Gallery};
 use siamese_trainer::learn::Learning;
 
 fn main() -> anyhow::Result<()> {
@@ -52,6 +52,6 @@ fn made(config: &Config) -> anyhow::Result<Gallery> {
             noise.save(identity.join(format!("{picture}.png")))?;
         }
     }
-    let folder = Folder::scan(folder.path())?;
+    let folder = Collection::open(folder.path())?;
     Ok(Gallery::load(&folder, &config.preparation(), false)?)
 }

@@ -12,10 +12,10 @@ use siamese::score::{
 use thiserror::Error;
 
 use crate::draft::{Draft, DraftError};
-use crate::evaluate::{Chosen, Embedded, EmbeddedError, Subject, TABLE_FMRS, UnseenLines};
+use crate::evaluate::{Chosen, Embedded, EmbeddedError, TABLE_FMRS, UnseenLines};
 use crate::statistics::{Bootstrap, Comparisons, NotComparable, Promise, Unseen};
 
-/// Writes threshold, operating points and probability into a tower, from identities held out
+/// Writes threshold, operating points and probability into a tower, from identities or pairs held out
 #[derive(Clone, Debug, Args)]
 pub struct Calibrate {
     /// What to calibrate on: identities that the tower was not trained on.
@@ -60,13 +60,13 @@ pub enum CalibrateError {
     /// The threshold can't be told from "never the same".
     #[error(
         "the threshold would be 0, which calls nothing but equal pictures the same: the tower \
-         tells these identities apart no better than chance, or the FMR asked for is too small"
+         tells these pictures apart no better than chance, or the FMR asked for is too small"
     )]
     ThresholdZero,
     /// The threshold lies where training pushed different pairs to.
     #[error(
         "the threshold would be {}, which is not below the tower's margin of {margin}: the tower \
-         tells these identities apart badly, or the FMR asked for is too great",
+         tells these pictures apart badly, or the FMR asked for is too great",
         .threshold.get()
     )]
     ThresholdBeyondMargin {
@@ -123,7 +123,7 @@ impl Calibrate {
         draft.keep()?;
         let mut said = format!(
             "{}: threshold {} with FMR {:.2} %, FNMR {:.2} %; EER {:.2} %; {} same and {} \
-             different pairs of {} identities ({}, {})\n",
+             different pairs of {} {} ({}, {})\n",
             self.out.display(),
             point.threshold.get(),
             100.0 * point.fmr,
@@ -132,14 +132,15 @@ impl Calibrate {
             calibration.same_pairs(),
             calibration.different_pairs(),
             calibration.identities(),
+            comparisons.unit().plural(),
             calibration.data(),
             calibration.split(),
         );
         match &unseen {
             Some(unseen) => said.push_str(&UnseenLines(unseen).to_string()),
             None => said.push_str(
-                "How far that holds for others can't be told: it takes four identities or more, and \
-                 two pictures of several\n",
+                "How far that holds for others can't be told: it takes four identities or more with two pictures \
+                 of several, or two components or more with pairs of both kinds\n",
             ),
         }
         Ok(said)
@@ -151,15 +152,14 @@ impl Calibrate {
         comparisons: &Comparisons,
     ) -> Result<Calibration, CalibrateError> {
         let [same, different] = comparisons.distances();
-        let Subject { data, acquaintance, .. } = embedded.subject();
-        if let Some(warning) = acquaintance.warning() {
+        let subject = embedded.subject();
+        for warning in embedded.gallery().warnings().into_iter().chain(subject.warning()) {
             eprintln!("warning: {warning}");
         }
-        let guess =
-            if self.chosen.pictures.is_part() { "chosen identities" } else { "all identities" };
-        let split = self.split.as_deref().or(acquaintance.split()).unwrap_or(guess);
+        let guess = self.chosen.pictures.choice(subject.unit);
+        let split = self.split.as_deref().or(subject.split()).unwrap_or(guess);
         let identities = comparisons.identities().try_into().unwrap_or(u64::MAX);
-        Ok(Calibration::fit(&data, split, identities, &same, &different)?)
+        Ok(Calibration::fit(&subject.data, split, identities, &same, &different)?)
     }
 }
 

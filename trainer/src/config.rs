@@ -187,6 +187,17 @@ impl Config {
         self.loss.kind = kind;
     }
 
+    /// Suits a recipe to a list, which names no identities: without the classifier over them, and with
+    /// pictures as whole and as they lie, for what is erased of one or turned round is a change.
+    pub fn suit_to_list(&mut self, has_triplets: bool) {
+        if has_triplets {
+            self.choose_loss(LossKind::Triplet);
+        }
+        self.loss.classifier_weight = 0.0;
+        self.augmentation.mirror = 0.0;
+        self.augmentation.erase = 0.0;
+    }
+
     /// What is done to a picture before the network sees it.
     pub fn preparation(&self) -> Preparation {
         Preparation {

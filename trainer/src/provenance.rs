@@ -59,7 +59,7 @@ impl Built {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
-    /// The folder's last name.
+    /// The folder's last name, or the list's.
     pub name: String,
     /// See [`Gallery::digest`].
     pub digest: String,
@@ -67,6 +67,9 @@ pub struct Data {
     pub identities: usize,
     /// How many pictures.
     pub pictures: usize,
+    /// How many pairs, where a list says what is compared; then the identities are its components.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<usize>,
 }
 
 impl Record {
@@ -89,6 +92,7 @@ impl Record {
                 digest: training.digest().to_owned(),
                 identities: training.identities().len(),
                 pictures: training.samples().len(),
+                pairs: training.listing().map(|it| it.pairs().len()),
             },
             held_out: held_out.map_or_else(Vec::new, |it| it.identities().to_vec()),
             config,

@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use siamese_trainer::config::Config;
-use siamese_trainer::data::{Folder, Gallery, HoldOut};
+use siamese_trainer::data::{Collection, Gallery, HoldOut};
 use siamese_trainer::learn::Learning;
 
 use plan::{Recipe, recipes};
@@ -32,7 +32,7 @@ fn main() -> anyhow::Result<()> {
     let [data, out, ..] = arguments.as_slice() else {
         anyhow::bail!("usage: recipes DATA OUT [PART-OF-A-NAME]")
     };
-    let folder = Folder::scan(Path::new(data))?;
+    let folder = Collection::open(Path::new(data))?;
     let out = Path::new(out);
     fs::create_dir_all(out).with_context(|| format!("{} can't be made", out.display()))?;
     let mut runs = Runs::open(out)?;
@@ -61,7 +61,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// Trains on all but one fold, and measures on that fold.
-fn run(recipe: &Recipe, seed: u64, fold: usize, folder: &Folder) -> anyhow::Result<Run> {
+fn run(recipe: &Recipe, seed: u64, fold: usize, folder: &Collection) -> anyhow::Result<Run> {
     let start = Instant::now();
     let (training, unseen) = split(folder, fold, FOLDS)?;
     let config = match recipe.configs.as_slice() {
@@ -76,7 +76,7 @@ fn run(recipe: &Recipe, seed: u64, fold: usize, folder: &Folder) -> anyhow::Resu
 
 /// The configuration with the lowest mean EER over folds of the training people: whoever is
 /// measured in the end has no part in it.
-fn chosen(configs: &[Config], training: &Folder) -> anyhow::Result<Config> {
+fn chosen(configs: &[Config], training: &Collection) -> anyhow::Result<Config> {
     let mut best: Option<(f64, &Config)> = None;
     for config in configs {
         let mut sum = 0.0;
@@ -96,7 +96,11 @@ fn chosen(configs: &[Config], training: &Folder) -> anyhow::Result<Config> {
     Ok(config.clone())
 }
 
-fn split(folder: &Folder, fold: usize, n_folds: usize) -> anyhow::Result<(Folder, Folder)> {
+fn split(
+    folder: &Collection,
+    fold: usize,
+    n_folds: usize,
+) -> anyhow::Result<(Collection, Collection)> {
     let held_out = HoldOut { names: vec![], fold: Some(format!("{fold}/{n_folds}").parse()?) };
     let (training, unseen) = held_out.split(folder)?;
     Ok((training, unseen.context("a fold holds somebody out")?))
@@ -105,8 +109,8 @@ fn split(folder: &Folder, fold: usize, n_folds: usize) -> anyhow::Result<(Folder
 /// The EER on people unseen, and the mean main loss of the last twentieth of the steps.
 fn trained(
     config: &Config,
-    training: &Folder,
-    unseen: &Folder,
+    training: &Collection,
+    unseen: &Collection,
 ) -> anyhow::Result<(f64, Option<f64>)> {
     let [training, unseen] =
         [training, unseen].map(|it| Gallery::load(it, &config.preparation(), false));

@@ -12,7 +12,7 @@ use super::probe::{Said, probe};
 use super::trial::{Usage, Verdict, try_others};
 use super::{AdoptError, inline::inline, steady};
 use crate::calibrate::Calibrate;
-use crate::data::{Folder, Gallery, digest_of_file};
+use crate::data::{Collection, Gallery, Listing, digest_of_file};
 use crate::draft::Draft;
 use crate::evaluate::{Chosen, Evaluate};
 use crate::export::golden_pairs;
@@ -133,7 +133,7 @@ impl Adopt {
         };
         usage.preparation.validate()?;
 
-        let folder = self.chosen.pictures.folder()?;
+        let pictures = self.chosen.pictures.collection()?;
         let place = tempfile::tempdir()
             .map_err(|cause| AdoptError::Read { path: std::env::temp_dir(), cause })?;
         let file = place.path().join(FILE);
@@ -145,7 +145,7 @@ impl Adopt {
         let mut card = self.card(&usage)?;
         card.length = Length::AsIs;
         let mut tower = write(&card)?;
-        let part = excerpt(&folder, STEADY);
+        let part = excerpt(&pictures, STEADY);
         let gallery =
             Gallery::load(&part, &usage.preparation, self.chosen.pictures.skip_unreadable)?;
         let pixels: Vec<_> =
@@ -157,7 +157,7 @@ impl Adopt {
             text += "It takes one picture a run: with an open first axis it would take several, and be faster.\n";
         }
         if 0 < self.try_on {
-            let part = excerpt(&folder, self.try_on);
+            let part = excerpt(&pictures, self.try_on);
             let verdict =
                 try_others(&mut tower, &part, self.chosen.pictures.skip_unreadable, &usage)?;
             self.tell(&mut text, &verdict);
@@ -195,11 +195,12 @@ impl Adopt {
 
     /// What was tried, and what to do about it.
     fn tell(&self, text: &mut String, verdict: &Verdict) {
-        let Verdict { trials, better, n_pictures, n_identities } = verdict;
+        let Verdict { trials, better, n_pictures, n_identities, unit } = verdict;
         // A String takes all that is written.
         let _ = writeln!(
             text,
-            "Tried on {n_pictures} pictures of {n_identities} identities, the one asked for first:"
+            "Tried on {n_pictures} pictures of {n_identities} {}, the one asked for first:",
+            unit.plural()
         );
         for trial in trials {
             let eer = match trial.eer {
@@ -235,12 +236,15 @@ impl Adopt {
 /// The tower's name in its temporary folder.
 const FILE: &str = "adopted.onnx";
 
-/// About `n_pictures` of a folder: whole identities spread over it, but never fewer than two.
-fn excerpt(folder: &Folder, n_pictures: usize) -> Folder {
-    let identities = folder.identities();
+/// About `n_pictures` of all: whole identities spread over them, but never fewer than two, nor so few
+/// that a list's pairs are of one kind.
+fn excerpt(pictures: &Collection, n_pictures: usize) -> Collection {
+    let identities = pictures.identities();
     let all: usize = identities.iter().map(|it| it.pictures.len()).sum();
     let step = all.div_ceil(n_pictures.max(1)).min(identities.len() / 2).max(1);
-    folder.partition(|at| at % step == 0).1
+    let part = |step: usize| pictures.partition(|at| at % step == 0).1;
+    let is_enough = |it: &Collection| it.listing().is_none_or(Listing::has_both_kinds);
+    (1..=step).rev().map(part).find(is_enough).unwrap_or_else(|| pictures.clone())
 }
 
 fn size(text: &str) -> Result<[u32; 2], String> {

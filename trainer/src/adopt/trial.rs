@@ -13,9 +13,9 @@ use siamese::picture::{Colour, Fit, Preparation};
 use siamese::score::{Embedding, InvalidEmbedding};
 
 use super::AdoptError;
-use crate::data::{Folder, Gallery};
-use crate::evaluate::EmbeddedError;
-use crate::statistics::{Bootstrap, Comparisons, Difference, Differences, Grid, Measures};
+use crate::data::{Collection, Gallery};
+use crate::evaluate::{EmbeddedError, compare};
+use crate::statistics::{Bootstrap, Comparisons, Difference, Differences, Grid, Measures, Unit};
 
 /// How often identities are resampled to tell a difference from chance: often enough for the
 /// share that is left of 5 % when it is divided among all trials.
@@ -53,16 +53,17 @@ pub(super) struct Verdict {
     /// How many pictures of how many identities they were tried on.
     pub(super) n_pictures: u32,
     pub(super) n_identities: usize,
+    pub(super) unit: Unit,
 }
 
-/// Tries usages on a part of a folder.
+/// Tries usages on a part of the pictures.
 struct Trier<'a> {
     tower: &'a mut OnnxTower,
-    folder: &'a Folder,
+    pictures: &'a Collection,
     skip_unreadable: bool,
     trials: Vec<Trial>,
-    /// The last preparation's outputs, by identity.
-    last: Option<(Preparation, Vec<Vec<Embedding>>)>,
+    /// The last preparation's pictures and outputs, these by identity.
+    last: Option<(Preparation, Gallery, Vec<Vec<Embedding>>)>,
 }
 
 /// Tries what `asked` could have been instead. `tower` gives its output as it is.
@@ -72,7 +73,7 @@ struct Trier<'a> {
 /// If the pictures can't be read, or the network does not run on what was asked for.
 pub(super) fn try_others(
     tower: &mut OnnxTower,
-    folder: &Folder,
+    pictures: &Collection,
     skip_unreadable: bool,
     asked: &Usage,
 ) -> Result<Verdict, AdoptError> {
@@ -80,7 +81,7 @@ pub(super) fn try_others(
         .expect("a template that indicatif knows");
     let n_trials: usize = 1 + THINGS.iter().map(|it| it(asked).len() - 1).sum::<usize>();
     let bar = ProgressBar::new(n_trials.try_into().unwrap_or(u64::MAX)).with_style(style);
-    let mut trier = Trier { tower, folder, skip_unreadable, trials: Vec::new(), last: None };
+    let mut trier = Trier { tower, pictures, skip_unreadable, trials: Vec::new(), last: None };
     let first = trier.comparisons(asked)?;
     let mut best = (asked.clone(), first.clone());
     bar.inc(1);
@@ -110,6 +111,7 @@ pub(super) fn try_others(
         better,
         n_pictures: first.pictures().iter().sum(),
         n_identities: first.identities(),
+        unit: first.unit(),
     })
 }
 
@@ -117,9 +119,10 @@ impl Trier<'_> {
     /// All pairs under a usage, and a trial for the list.
     fn comparisons(&mut self, usage: &Usage) -> Result<Comparisons, AdoptError> {
         if self.last.as_ref().is_none_or(|it| it.0 != usage.preparation) {
-            self.last = Some((usage.preparation.clone(), self.embed(&usage.preparation)?));
+            let (gallery, outputs) = self.embed(&usage.preparation)?;
+            self.last = Some((usage.preparation.clone(), gallery, outputs));
         }
-        let (_, outputs) = self.last.as_ref().expect("it was just made");
+        let (_, gallery, outputs) = self.last.as_ref().expect("it was just made");
         let embeddings = match usage.length {
             Length::AsIs => outputs.clone(),
             Length::Unit => {
@@ -133,13 +136,16 @@ impl Trier<'_> {
                 })?
             }
         };
-        let comparisons = Comparisons::new(&embeddings)?;
+        let comparisons = compare(gallery, &embeddings)?;
         self.trials.push(Trial { usage: usage.clone(), eer: Some(eer(&comparisons)) });
         Ok(comparisons)
     }
 
-    fn embed(&mut self, preparation: &Preparation) -> Result<Vec<Vec<Embedding>>, AdoptError> {
-        let gallery = Gallery::load(self.folder, preparation, self.skip_unreadable)?;
+    fn embed(
+        &mut self,
+        preparation: &Preparation,
+    ) -> Result<(Gallery, Vec<Vec<Embedding>>), AdoptError> {
+        let gallery = Gallery::load(self.pictures, preparation, self.skip_unreadable)?;
         let mut outputs = vec![Vec::new(); gallery.identities().len()];
         for chunk in gallery.samples().chunks(32) {
             let pixels: Vec<_> = chunk.iter().map(|it| it.pixels.clone()).collect();
@@ -152,7 +158,7 @@ impl Trier<'_> {
                 outputs[sample.identity].push(embedding);
             }
         }
-        Ok(outputs)
+        Ok((gallery, outputs))
     }
 }
 

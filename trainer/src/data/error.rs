@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use siamese::picture::PictureError;
 use thiserror::Error;
 
+use super::ListError;
+
 /// Why a folder can't be trained on or evaluated: one line each, with the way out.
 #[derive(Debug, Error)]
 pub enum DataError {
     /// The folder can't be walked.
-    #[error("{} can't be read: give a folder that holds one folder for each identity", .folder.display())]
+    #[error("{} can't be read: give a folder that holds one folder for each identity, or a list of pairs", .folder.display())]
     Unwalkable {
         /// The folder.
         folder: PathBuf,
@@ -46,6 +48,36 @@ pub enum DataError {
     /// Holding out leaves too little.
     #[error("holding out {held} of {all} identities leaves {} to train on: at least two are needed on each side", .all - .held)]
     TooFewLeft {
+        /// How many are held out.
+        held: usize,
+        /// How many there are.
+        all: usize,
+    },
+    /// A file that is no list of pairs.
+    #[error("{} is no list of pairs", .path.display())]
+    BadList {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        cause: ListError,
+    },
+    /// Pairs of one kind alone.
+    #[error(
+        "{all} pairs here, and none that ought to be called {missing}: it takes both kinds, on each side of a split: add some, or choose another split"
+    )]
+    OneKind {
+        /// How many there are.
+        all: usize,
+        /// The kind that is not there.
+        missing: &'static str,
+    },
+    /// A list that can't be split so.
+    #[error(
+        "of {all} components, which are pictures that pairs connect, {held} would be held out: at least one is \
+         needed on each side"
+    )]
+    NoSide {
         /// How many are held out.
         held: usize,
         /// How many there are.

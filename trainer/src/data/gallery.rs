@@ -8,16 +8,18 @@ use sha2::{Digest, Sha256};
 use siamese::picture::{Limits, Pixels, Preparation};
 
 use super::error::Unreadable;
-use super::{DataError, Folder, digest};
+use super::{Collection, DataError, Listing, digest};
 
-/// All pictures of a folder.
+/// All pictures of a folder, or of a list.
 ///
-/// Invariant: at least two identities with at least two pictures each; samples stand in the order
-/// of their identities.
+/// Invariant: samples stand in the order of their identities. Of a folder there are at least two
+/// identities with at least two pictures each; of a list, whose identities are its components, there
+/// are pairs of both kinds.
 #[derive(Clone, Debug)]
 pub struct Gallery {
     pub(super) identities: Vec<String>,
     pub(super) samples: Vec<Sample>,
+    pub(super) listing: Option<Listing>,
     skipped: Vec<String>,
     digest: String,
 }
@@ -27,7 +29,7 @@ pub struct Gallery {
 pub struct Sample {
     /// The place of its identity among the gallery's.
     pub identity: usize,
-    /// Its file, as `IDENTITY/PICTURE`.
+    /// Its file, as `IDENTITY/PICTURE`, or as a list names it.
     pub name: String,
     /// `sha256:` and the digest of the file.
     pub digest: String,
@@ -38,7 +40,7 @@ pub struct Sample {
 }
 
 impl Gallery {
-    /// Decodes and prepares every picture of `folder`.
+    /// Decodes and prepares every picture of `pictures`.
     ///
     /// Files that can't be read are an error that lists them, or with `skip_unreadable` are
     /// [listed](Self::skipped) and left out.
@@ -47,18 +49,19 @@ impl Gallery {
     ///
     /// If the preparation is not [valid](Preparation::validate).
     pub fn load(
-        folder: &Folder,
+        pictures: &Collection,
         preparation: &Preparation,
         skip_unreadable: bool,
     ) -> Result<Self, DataError> {
         let limits = Limits::default();
         let mut samples = Vec::new();
+        let mut places = Vec::new();
         let mut unreadable = Vec::new();
         let mut hasher = Sha256::new();
-        for (identity, of_folder) in folder.identities().iter().enumerate() {
-            for picture in &of_folder.pictures {
-                let name = format!("{}/{picture}", of_folder.name);
-                let prepared = fs::read(folder.root().join(&name))
+        let listing = pictures.listing();
+        for (identity, of_one) in pictures.identities().iter().enumerate() {
+            for name in &of_one.pictures {
+                let prepared = fs::read(pictures.root().join(name))
                     .map_err(Unreadable::from)
                     .and_then(|upload| {
                         hasher.update(name.as_bytes());
@@ -69,28 +72,60 @@ impl Gallery {
                     });
                 match prepared {
                     Ok((digest, size, pixels)) => {
+                        places.push(Some(samples.len()));
+                        let name = name.clone();
                         samples.push(Sample { identity, name, digest, size, pixels });
                     }
-                    Err(cause) => unreadable.push(format!("{name} ({cause})")),
+                    Err(cause) => {
+                        let line = listing.map(|it| format!("line {}, ", it.line(places.len())));
+                        unreadable.push(format!("{name} ({}{cause})", line.unwrap_or_default()));
+                        places.push(None);
+                    }
                 }
             }
         }
         if !unreadable.is_empty() && !skip_unreadable {
             return Err(DataError::Unreadable(unreadable));
         }
-        let identities: Vec<_> = folder.identities().iter().map(|it| it.name.clone()).collect();
-        check(&identities, &samples)?;
-        Ok(Self { identities, samples, skipped: unreadable, digest: digest::text(hasher) })
+        let identities: Vec<_> = pictures.identities().iter().map(|it| it.name.clone()).collect();
+        let listing = listing.map(|it| it.moved(&places));
+        match &listing {
+            None => check(&identities, &samples)?,
+            Some(listing) => {
+                check_listing(listing)?;
+                for pair in listing.pairs() {
+                    let text = format!("{} {} {}", pair.left, pair.right, u8::from(pair.is_same));
+                    hasher.update(text.as_bytes());
+                    hasher.update([0]);
+                }
+            }
+        }
+        let digest = digest::text(hasher);
+        Ok(Self { identities, samples, listing, skipped: unreadable, digest })
     }
 
-    /// About `n_pictures` of it at most: whole identities from the front, but never fewer than two.
+    /// About `n_pictures` of it at most: whole identities from the front, but never fewer than two, nor
+    /// so few that a list's pairs are of one kind.
     #[must_use]
     pub fn excerpt(&self, n_pictures: usize) -> Self {
         let fits = |identity: usize| {
             self.samples.iter().filter(|it| it.identity <= identity).count() <= n_pictures
         };
-        let n_identities = (0..self.identities.len()).take_while(|it| *it < 2 || fits(*it)).count();
+        let part = |n_identities: usize| {
+            let is_in = |it: &Sample| (it.identity < n_identities).then_some(());
+            let places: Vec<_> =
+                (0..).zip(&self.samples).map(|(at, it)| is_in(it).map(|()| at)).collect();
+            self.listing.as_ref().map(|it| it.moved(&places))
+        };
+        let all = self.identities.len();
+        let mut n_identities = (0..all).take_while(|it| *it < 2 || fits(*it)).count();
+        let mut listing = part(n_identities);
+        while n_identities < all && listing.as_ref().is_some_and(|it| !it.has_both_kinds()) {
+            n_identities = (2 * n_identities).min(all);
+            listing = part(n_identities);
+        }
         Self {
+            listing,
             identities: self.identities[..n_identities].to_vec(),
             samples: self.samples.iter().filter(|it| it.identity < n_identities).cloned().collect(),
             ..self.clone()
@@ -107,13 +142,30 @@ impl Gallery {
         &self.samples
     }
 
+    /// What is compared, where a list says so; places are those among the samples.
+    pub fn listing(&self) -> Option<&Listing> {
+        self.listing.as_ref()
+    }
+
+    /// What to be warned of about a list: lines that count once, and pairs that hang together.
+    pub fn warnings(&self) -> Vec<String> {
+        let Some(listing) = &self.listing else { return Vec::new() };
+        let mut sizes = vec![0; self.identities.len()];
+        for sample in &self.samples {
+            sizes[sample.identity] += 1;
+        }
+        sizes.retain(|it| 0 < *it);
+        listing.warnings(&sizes)
+    }
+
     /// The files that were left out as unreadable, each with the reason.
     pub fn skipped(&self) -> &[String] {
         &self.skipped
     }
 
     /// `sha256:` and the digest over each file's name and contents' digest, in natural order: the
-    /// same pictures under the same names have the same digest, wherever they lie.
+    /// same pictures under the same names have the same digest, wherever they lie. Of a list it is over what
+    /// is compared, too.
     pub fn digest(&self) -> &str {
         &self.digest
     }
@@ -141,6 +193,16 @@ fn check(identities: &[String], samples: &[Sample]) -> Result<(), DataError> {
         .map(|(name, _)| name.clone())
         .collect();
     if single.is_empty() { Ok(()) } else { Err(DataError::SinglePicture(single)) }
+}
+
+fn check_listing(listing: &Listing) -> Result<(), DataError> {
+    let all = listing.pairs().len();
+    for (is_same, missing) in [(true, "same"), (false, "different")] {
+        if !listing.pairs().iter().any(|it| it.is_same == is_same) {
+            return Err(DataError::OneKind { all, missing });
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -171,7 +233,7 @@ mod tests {
             mean: vec![0.0],
             std: vec![1.0],
         };
-        let folder = Folder::scan(data.path()).expect("pictures");
+        let folder = Collection::open(data.path()).expect("pictures");
         Gallery::load(&folder, &preparation, false).expect("pictures")
     }
 

@@ -7,9 +7,10 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use super::{DataError, Folder};
+use super::{Collection, DataError};
 
-/// Which identities are held out: by name, from a list, or every n-th.
+/// Which identities are held out: by name, from a list, or every n-th. Of a list of pairs with a column
+/// for it, where nobody is named, those that it names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
 pub struct HoldOut {
     /// Identities to hold out, by name; `@FILE` reads them from a file, one a line
@@ -49,23 +50,30 @@ impl HoldOut {
         self.names.is_empty() && self.fold.is_none()
     }
 
-    /// Splits a folder into those to train on and those held out, if anybody is.
-    pub fn split(&self, folder: &Folder) -> Result<(Folder, Option<Folder>), DataError> {
-        if self.is_nobody() {
-            return Ok((folder.clone(), None));
+    /// Splits pictures into those to train on and those held out, if any are.
+    pub fn split(
+        &self,
+        pictures: &Collection,
+    ) -> Result<(Collection, Option<Collection>), DataError> {
+        let Some(places) = self.places(pictures)? else { return Ok((pictures.clone(), None)) };
+        let (held, all) = (places.len(), pictures.identities().len());
+        if pictures.listing().is_some() {
+            if held == 0 || held == all {
+                return Err(DataError::NoSide { held, all });
+            }
+        } else if held < 2 || all < held + 2 {
+            return Err(DataError::TooFewLeft { held, all });
         }
-        let known = folder.identities().len();
-        let held = self.places(folder)?;
-        if held.len() < 2 || known < held.len() + 2 {
-            return Err(DataError::TooFewLeft { held: held.len(), all: known });
-        }
-        let (training, held) = folder.partition(|at| held.contains(&at));
+        let (training, held) = pictures.partition(|at| places.contains(&at));
         Ok((training, Some(held)))
     }
 
-    /// The places of those held out among a folder's identities.
-    pub fn places(&self, folder: &Folder) -> Result<BTreeSet<usize>, DataError> {
-        let known: Vec<_> = folder.identities().iter().map(|it| it.name.clone()).collect();
+    /// The places of those held out among the identities; `None` if nobody asks for any.
+    pub fn places(&self, pictures: &Collection) -> Result<Option<BTreeSet<usize>>, DataError> {
+        if self.is_nobody() {
+            return Ok(pictures.held_out().cloned());
+        }
+        let known: Vec<_> = pictures.identities().iter().map(|it| it.name.clone()).collect();
         let mut held = BTreeSet::new();
         for name in self.all_names()? {
             match known.iter().position(|it| *it == name) {
@@ -74,9 +82,9 @@ impl HoldOut {
             };
         }
         if let Some(Fold { k, n }) = self.fold {
-            held.extend((0..known.len()).filter(|at| at % n == k));
+            held.extend(pictures.deal().into_iter().skip(k).step_by(n));
         }
-        Ok(held)
+        Ok(Some(held))
     }
 
     fn all_names(&self) -> Result<Vec<String>, DataError> {
@@ -103,14 +111,14 @@ mod tests {
     use super::*;
 
     /// s1 to s8, one file each.
-    fn data() -> (TempDir, Folder) {
+    fn data() -> (TempDir, Collection) {
         let data = TempDir::new().expect("a folder");
         for number in 1..=8 {
             let identity = data.path().join(format!("s{number}"));
             fs::create_dir(&identity).expect("a folder");
             fs::write(identity.join("1.pgm"), "").expect("a file");
         }
-        let folder = Folder::scan(data.path()).expect("pictures");
+        let folder = Collection::open(data.path()).expect("pictures");
         (data, folder)
     }
 
@@ -147,6 +155,39 @@ mod tests {
         let (_data, folder) = data();
         let (training, held_out) = HoldOut::default().split(&folder).expect("a split");
         assert_eq!((training, held_out), (folder, None));
+    }
+
+    #[test]
+    fn a_lists_own_column_holds_out_unless_others_are_named() {
+        let data = TempDir::new().expect("a folder");
+        let path = data.path().join("pairs.csv");
+        fs::write(&path, "a,b,same,split\n1,2,1,held-out\n3,4,0,train\n").expect("a file");
+        let list = Collection::open(&path).expect("a list");
+        let held = |hold_out: HoldOut| {
+            let (_, held) = hold_out.split(&list).expect("a split");
+            held.expect("somebody is held out").identities()[0].name.clone()
+        };
+        assert_eq!(held(HoldOut::default()), "1");
+        assert_eq!(held(HoldOut { names: vec!["3".to_owned()], fold: None }), "3");
+        let all = HoldOut { names: vec!["1".to_owned(), "3".to_owned()], fold: None };
+        assert!(matches!(all.split(&list), Err(DataError::NoSide { held: 2, all: 2 })));
+    }
+
+    #[test]
+    fn every_fold_of_a_list_has_its_share_of_same_and_different_pairs() {
+        let data = TempDir::new().expect("a folder");
+        let path = data.path().join("pairs.csv");
+        let lines = (0..8).map(|it| format!("{it}/a,{it}/b,{}\n", it % 2));
+        fs::write(&path, format!("a,b,same\n{}", lines.collect::<String>())).expect("a file");
+        let list = Collection::open(&path).expect("a list");
+        for fold in ["0/2", "1/2", "3/4"] {
+            let fold = Some(fold.parse().expect("a fold"));
+            let (training, held) =
+                HoldOut { names: Vec::new(), fold }.split(&list).expect("a split");
+            for side in [&training, &held.expect("some are held out")] {
+                assert!(side.listing().expect("a list").has_both_kinds(), "{fold:?}");
+            }
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::listed;
 use super::likeness::{Likeness, is_flat, near_copies};
-use super::{DataError, Gallery, Sample};
+use super::{DataError, Gallery, Listing, Sample};
 
 /// Two identities with at least this many near copies, for most of the smaller one's pictures, are
 /// taken for one.
@@ -32,9 +32,15 @@ pub fn inspect(
     }
     let likenesses: Vec<_> =
         pictures.samples.iter().map(|it| Likeness::of(&it.pixels, shape)).collect();
+    let are_listed = training.listing().is_some();
     let near = near_copies(&likenesses, |at, other| {
-        pictures.whose(at) != pictures.whose(other)
-            && pictures.samples[at].digest != pictures.samples[other].digest
+        // What a list doesn't compare may be alike.
+        let matters = if are_listed {
+            pictures.is_across([at, other])
+        } else {
+            pictures.whose(at) != pictures.whose(other)
+        };
+        matters && pictures.samples[at].digest != pictures.samples[other].digest
     });
     let mut warnings = Vec::new();
     let mut warn = |names: &[String], what: &str| {
@@ -42,31 +48,19 @@ pub fn inspect(
             warnings.push(format!("{what} ({}): {}", names.len(), listed(names)));
         }
     };
-    let pairs = |found: &[[usize; 2]], wanted: &dyn Fn([usize; 2]) -> bool| -> Vec<String> {
-        found.iter().filter(|it| wanted(**it)).map(|it| pictures.pair(*it)).collect()
-    };
     warn(
-        &pairs(&near, &|it| pictures.is_across(it)),
+        &pictures.pairs(&near, |it| pictures.is_across(it)),
         "near copies lie on both sides of the split, so that those held out are not unseen",
     );
-    warn(
-        &pairs(&copies, &|it| {
-            !pictures.is_across(it) && pictures.whose(it[0]) != pictures.whose(it[1])
-        }),
-        "equal files are said to show different identities",
-    );
-    warn(
-        &pairs(&near, &|it| !pictures.is_across(it)),
-        "near copies are said to show different identities",
-    );
-    warn(
-        &pictures.one_identity(copies.iter().chain(&near)),
-        "identities share most of their pictures, so that they may be one in two folders",
-    );
-    warn(
-        &pairs(&copies, &|it| pictures.whose(it[0]) == pictures.whose(it[1])),
-        "equal files within one identity teach nothing",
-    );
+    if are_listed {
+        let [same, different] = equal_files([Some(training), held_out]);
+        warn(&different, "equal files are said to be different");
+        warn(&same, "pairs of equal files teach nothing");
+    } else {
+        for (names, what) in pictures.of_identities(&copies, &near) {
+            warn(&names, what);
+        }
+    }
     warn(&pictures.names(|it| is_flat(&it.pixels)), "pictures show nothing but one shade");
     let [_, height, width] = shape;
     let is_tiny = |it: &Sample| {
@@ -81,6 +75,20 @@ pub fn inspect(
         ),
     );
     Ok(warnings)
+}
+
+/// Listed pairs of equal files: the same, and the different ones.
+fn equal_files(sides: [Option<&Gallery>; 2]) -> [Vec<String>; 2] {
+    let mut found = [Vec::new(), Vec::new()];
+    for gallery in sides.into_iter().flatten() {
+        for pair in gallery.listing().map_or(&[][..], Listing::pairs) {
+            let [left, right] = [pair.left, pair.right].map(|it| &gallery.samples()[it]);
+            if left.digest == right.digest {
+                found[usize::from(!pair.is_same)].push(format!("{} = {}", left.name, right.name));
+            }
+        }
+    }
+    found
 }
 
 /// The pictures of both sides in one row.
@@ -114,6 +122,34 @@ impl<'a> Pictures<'a> {
 
     fn pair(&self, [left, right]: [usize; 2]) -> String {
         format!("{} = {}", self.samples[left].name, self.samples[right].name)
+    }
+
+    fn pairs(&self, found: &[[usize; 2]], wanted: impl Fn([usize; 2]) -> bool) -> Vec<String> {
+        found.iter().filter(|it| wanted(**it)).map(|it| self.pair(*it)).collect()
+    }
+
+    /// What copies say of who is shown.
+    fn of_identities(
+        &self,
+        copies: &[[usize; 2]],
+        near: &[[usize; 2]],
+    ) -> [(Vec<String>, &'static str); 4] {
+        let is_one = |it: [usize; 2]| self.whose(it[0]) == self.whose(it[1]);
+        [
+            (
+                self.pairs(copies, |it| !self.is_across(it) && !is_one(it)),
+                "equal files are said to show different identities",
+            ),
+            (
+                self.pairs(near, |it| !self.is_across(it)),
+                "near copies are said to show different identities",
+            ),
+            (
+                self.one_identity(copies.iter().chain(near)),
+                "identities share most of their pictures, so that they may be one in two folders",
+            ),
+            (self.pairs(copies, is_one), "equal files within one identity teach nothing"),
+        ]
     }
 
     fn names(&self, wanted: impl Fn(&Sample) -> bool) -> Vec<String> {

@@ -52,7 +52,8 @@ impl Symmetry {
 }
 
 impl Gallery {
-    /// Each identity in all its forms, as an identity of its own.
+    /// Each identity in all its forms, as an identity of its own; of a list, each pair with both pictures
+    /// in the same form.
     ///
     /// # Shapes
     ///
@@ -65,6 +66,9 @@ impl Gallery {
             let forms = forms.to_mut();
             let first = at * self.identities().len();
             forms.identities.extend(self.identities().iter().map(|it| format!("{it} ({at})")));
+            if let (Some(listing), Some(own)) = (&mut forms.listing, self.listing()) {
+                listing.repeat(own, at * self.samples().len());
+            }
             forms.samples.extend(self.samples().iter().map(|it| Sample {
                 identity: first + it.identity,
                 pixels: formed(&it.pixels, shape, *form),

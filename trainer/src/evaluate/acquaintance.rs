@@ -3,6 +3,8 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::statistics::Unit;
+
 /// What a tower's provenance says of the identities that it is measured on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "acquaintance", content = "identities")]
@@ -32,23 +34,25 @@ impl Acquaintance {
     }
 
     /// A plain warning, if there is something to warn of.
-    pub fn warning(&self) -> Option<String> {
+    pub fn warning(&self, unit: Unit) -> Option<String> {
         let Self::Seen(seen) = self else { return None };
         Some(format!(
-            "the tower was trained on {} of these identities ({}{}), so its figures flatter: look at \
-             those held out",
+            "the tower was trained on {} of these {} ({}{}), so its figures flatter: look at those held out",
             seen.len(),
+            unit.plural(),
             seen.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", "),
             if 5 < seen.len() { ", …" } else { "" },
         ))
     }
 
     /// How the identities relate to the training, where it is known.
-    pub fn split(&self) -> Option<&'static str> {
-        match self {
-            Self::Unknown => None,
-            Self::Unseen => Some("identities unseen in training"),
-            Self::Seen(_) => Some("identities seen in training"),
+    pub fn split(&self, unit: Unit) -> Option<&'static str> {
+        match (self, unit) {
+            (Self::Unknown, _) => None,
+            (Self::Unseen, Unit::Identity) => Some("identities unseen in training"),
+            (Self::Unseen, Unit::Component) => Some("pictures unseen in training"),
+            (Self::Seen(_), Unit::Identity) => Some("identities seen in training"),
+            (Self::Seen(_), Unit::Component) => Some("pictures seen in training"),
         }
     }
 }
@@ -84,8 +88,8 @@ mod tests {
     #[test]
     fn a_warning_names_a_few() {
         let many = Acquaintance::Seen((0..9).map(|it| format!("s{it}")).collect());
-        let warning = many.warning().expect("a warning");
+        let warning = many.warning(Unit::Identity).expect("a warning");
         assert!(warning.contains("9 of these identities (s0, s1, s2, s3, s4, …)"), "{warning}");
-        assert_eq!(Acquaintance::Unseen.warning(), None);
+        assert_eq!(Acquaintance::Unseen.warning(Unit::Component), None);
     }
 }

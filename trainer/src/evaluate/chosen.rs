@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::data::{DataError, Fold, Folder, HoldOut};
+use crate::data::{Collection, DataError, Fold, HoldOut};
+use crate::statistics::Unit;
 
-/// A tower, and pictures of identities.
+/// A tower, and pictures that are compared.
 #[derive(Clone, Debug, Args)]
 pub struct Chosen {
     /// The tower's ONNX file
@@ -17,16 +18,17 @@ pub struct Chosen {
     pub pictures: Pictures,
 }
 
-/// Pictures of identities.
+/// Pictures that are compared.
 #[derive(Clone, Debug, Args)]
 pub struct Pictures {
-    /// The pictures, as DIR/IDENTITY/PICTURE
-    #[arg(long, value_name = "DIR")]
+    /// The pictures, as DIR/IDENTITY/PICTURE, or a list of pairs in CSV
+    #[arg(long, visible_alias = "pairs", value_name = "DIR|FILE.csv")]
     pub data: PathBuf,
     /// Look at these identities alone; `@FILE` reads them from a file, one a line
     #[arg(long, visible_alias = "hold-out", value_name = "NAME,...|@FILE", value_delimiter = ',')]
     pub identities: Vec<String>,
-    /// Look at every N-th identity alone, beginning with the K-th (from 0): `0/4`
+    /// Look at every N-th identity alone, beginning with the K-th (from 0): `0/4`. Of a list, look at
+    /// every N-th component, which is pictures that pairs connect
     #[arg(long, visible_alias = "hold-out-fold", value_name = "K/N")]
     pub fold: Option<Fold>,
     /// Leave out files that are no pictures, and list them, instead of stopping
@@ -35,20 +37,25 @@ pub struct Pictures {
 }
 
 impl Pictures {
-    /// The folder of the data, with the identities asked for; all of them where none are.
-    pub fn folder(&self) -> Result<Folder, DataError> {
-        let folder = Folder::scan(&self.data)?;
+    /// The pictures of the identities asked for; where none are, those that a list holds out, or else
+    /// all.
+    pub fn collection(&self) -> Result<Collection, DataError> {
+        let all = Collection::open(&self.data)?;
         let wanted = HoldOut { names: self.identities.clone(), fold: self.fold };
-        if wanted.is_nobody() {
-            return Ok(folder);
-        }
-        let places = wanted.places(&folder)?;
-        let (_, chosen) = folder.partition(|at| places.contains(&at));
-        Ok(chosen)
+        Ok(match wanted.places(&all)? {
+            Some(places) => all.partition(|at| places.contains(&at)).1,
+            None => all,
+        })
     }
 
-    /// Whether identities were named, rather than all taken.
-    pub fn is_part(&self) -> bool {
-        !self.identities.is_empty() || self.fold.is_some()
+    /// Whether some were named or all taken, in words.
+    pub fn choice(&self, unit: Unit) -> &'static str {
+        let is_part = !self.identities.is_empty() || self.fold.is_some();
+        match (unit, is_part) {
+            (Unit::Identity, true) => "chosen identities",
+            (Unit::Identity, false) => "all identities",
+            (Unit::Component, true) => "chosen pairs",
+            (Unit::Component, false) => "listed pairs",
+        }
     }
 }

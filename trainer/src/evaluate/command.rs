@@ -61,6 +61,10 @@ impl Evaluate {
     /// Measures, and writes the report where one is asked for; gives what there is to say.
     pub fn run(&self) -> anyhow::Result<String> {
         let embedded = Embedded::load(&self.chosen, &Options::default())?;
+        ensure!(
+            self.one_shot.is_none() || embedded.gallery().listing().is_none(),
+            "--one-shot needs identities, and a list of pairs has none: give a folder of them, or leave it out"
+        );
         let one_shot = self.one_shot.map(|ways| {
             let Self { shots, episodes, seed, .. } = *self;
             embedded.one_shot(OneShot { ways, shots, episodes, seed })
@@ -82,13 +86,15 @@ impl Evaluate {
             );
         }
         if self.report.is_some() {
-            evaluation.map = Some(embedded.map());
+            // A map is of who is shown, which a list does not say.
+            evaluation.map = embedded.gallery().listing().is_none().then(|| embedded.map());
             evaluation.origin = self.origin(&embedded);
         }
         for skipped in &evaluation.subject.skipped {
             eprintln!("skipped {skipped}");
         }
-        if let Some(warning) = evaluation.subject.acquaintance.warning() {
+        for warning in embedded.gallery().warnings().into_iter().chain(evaluation.subject.warning())
+        {
             eprintln!("warning: {warning}");
         }
         let mut said = Table(&evaluation).to_string();

@@ -6,8 +6,8 @@ use siamese::score::{Embedding, InvalidEmbedding};
 use thiserror::Error;
 
 use super::{Acquaintance, Chosen, Map, Subject, thumbnail};
-use crate::data::{DataError, Folder, Gallery};
-use crate::statistics::{Comparisons, NoEpisode, NotComparable, OneShot, OneShotRate, Plane};
+use crate::data::{Collection, DataError, Gallery};
+use crate::statistics::{Comparisons, NoEpisode, NotComparable, OneShot, OneShotRate, Plane, Unit};
 
 /// Pictures on a map at most: more can't be told apart.
 const MAPPED: usize = 400;
@@ -47,23 +47,41 @@ pub enum EmbeddedError {
     NotComparable(#[from] NotComparable),
 }
 
+/// Every pair of a gallery's pictures, or those that are listed, by their embeddings.
+pub fn compare(
+    gallery: &Gallery,
+    embeddings: &[Vec<Embedding>],
+) -> Result<Comparisons, NotComparable> {
+    let Some(listing) = gallery.listing() else { return Comparisons::new(embeddings) };
+    let mut counts = vec![0; gallery.identities().len()];
+    let mut places = Vec::with_capacity(gallery.samples().len());
+    for sample in gallery.samples() {
+        let count = &mut counts[sample.identity];
+        places.push([u32::try_from(sample.identity).unwrap_or(u32::MAX), *count]);
+        *count += 1;
+    }
+    let pairs = listing.pairs().iter();
+    let pairs: Vec<_> = pairs.map(|it| ([places[it.left], places[it.right]], it.is_same)).collect();
+    Comparisons::listed(embeddings, &pairs)
+}
+
 impl Embedded {
     /// Loads the tower, prepares the pictures as it wants them, and embeds them. Shows its progress
     /// where somebody watches.
     pub fn load(chosen: &Chosen, options: &Options) -> Result<Self, EmbeddedError> {
-        let folder = chosen.pictures.folder()?;
+        let pictures = chosen.pictures.collection()?;
         let tower = OnnxTower::load(&chosen.tower, options)?;
-        Self::by(tower, &folder, chosen.pictures.skip_unreadable)
+        Self::by(tower, &pictures, chosen.pictures.skip_unreadable)
     }
 
-    /// Prepares a folder's pictures as the tower wants them, and embeds them.
+    /// Prepares pictures as the tower wants them, and embeds them.
     pub fn by(
         tower: OnnxTower,
-        folder: &Folder,
+        pictures: &Collection,
         skip_unreadable: bool,
     ) -> Result<Self, EmbeddedError> {
-        let gallery = Gallery::load(folder, &tower.card().preparation, skip_unreadable)?;
-        Self::new(tower, gallery, folder.name())
+        let gallery = Gallery::load(pictures, &tower.card().preparation, skip_unreadable)?;
+        Self::new(tower, gallery, pictures.name().to_owned())
     }
 
     /// The same pictures by another tower, which must prepare them alike.
@@ -87,12 +105,12 @@ impl Embedded {
         &self.gallery
     }
 
-    /// Every pair of the pictures.
+    /// Every pair of the pictures, or those that are listed.
     pub fn comparisons(&self) -> Result<Comparisons, NotComparable> {
-        Comparisons::new(&self.embeddings)
+        compare(&self.gallery, &self.embeddings)
     }
 
-    /// How often somebody seen once is recognised among others.
+    /// How often somebody seen once is recognised among others; for identities.
     pub fn one_shot(&self, one_shot: OneShot) -> Result<OneShotRate, NoEpisode> {
         one_shot.measure(self.gallery.identities(), &self.embeddings)
     }
@@ -118,6 +136,7 @@ impl Embedded {
         let provenance = description.card.provenance.as_ref();
         let identities = self.gallery.identities();
         Subject {
+            unit: if self.gallery.listing().is_some() { Unit::Component } else { Unit::Identity },
             acquaintance: Acquaintance::of(provenance, &self.data, identities),
             tower: description.card.name.clone(),
             digest: description.digest.clone(),

@@ -11,8 +11,8 @@ use super::Acquaintance;
 use super::operating::{Aim, Operating, chosen};
 use crate::learn::history::Entry;
 use crate::statistics::{
-    Band, Bootstrap, Cllr, Comparisons, Grid, Measures, OneShotRate, Plane, ReliabilityBin, Unseen,
-    reliability,
+    Band, Bootstrap, Cllr, Comparisons, Grid, Measures, OneShotRate, Plane, ReliabilityBin, Unit,
+    Unseen, reliability,
 };
 
 /// The FMRs of the table, from the most lenient.
@@ -27,7 +27,9 @@ pub struct Subject {
     pub digest: String,
     /// The name of the pictures.
     pub data: String,
-    /// The identities' names.
+    /// What varies as a whole.
+    pub unit: Unit,
+    /// The identities' names; of components each the name of its first picture.
     pub identities: Vec<String>,
     /// The names of each identity's pictures.
     pub pictures: Vec<Vec<String>>,
@@ -156,6 +158,18 @@ impl Display for ThresholdSource {
     }
 }
 
+impl Subject {
+    /// A plain warning, if the tower was trained on what it is measured on.
+    pub fn warning(&self) -> Option<String> {
+        self.acquaintance.warning(self.unit)
+    }
+
+    /// How the pictures relate to the training, where it is known.
+    pub fn split(&self) -> Option<&'static str> {
+        self.acquaintance.split(self.unit)
+    }
+}
+
 impl Evaluation {
     /// Measures all pairs at the threshold that a tower states, or else at half its margin, or
     /// else where their errors are equal.
@@ -219,12 +233,12 @@ impl Evaluation {
         found.expect("the grid holds the table's FMRs")
     }
 
-    /// How many pairs show one identity; at least 1.
+    /// How many pairs ought to be called same; at least 1.
     pub fn same_pairs(&self) -> usize {
-        self.comparisons.pairs().iter().filter(|it| it.is_same()).count()
+        self.comparisons.pairs().iter().filter(|it| it.is_same).count()
     }
 
-    /// How many pairs show two identities; at least 1.
+    /// How many pairs ought to be called different; at least 1.
     pub fn different_pairs(&self) -> usize {
         self.comparisons.pairs().len() - self.same_pairs()
     }
@@ -261,15 +275,17 @@ impl Evaluation {
     pub fn headline(&self) -> String {
         let Subject { tower, data, .. } = &self.subject;
         format!(
-            "{tower} on {data}: {} identities, {} pictures, {} same and {} different pairs",
+            "{tower} on {data}: {} {}, {} pictures, {} same and {} different pairs",
             self.comparisons.identities(),
+            self.comparisons.unit().plural(),
             self.pictures(),
             self.same_pairs(),
             self.different_pairs(),
         )
     }
 
-    /// Who is confused with others, and who isn't recognised, at the threshold.
+    /// Who is confused with others, and who isn't recognised, at the threshold; nobody of a list, which
+    /// does not say who is shown.
     pub fn by_identity(&self) -> Vec<OfIdentity> {
         #[derive(Clone, Copy, Default)]
         struct Tally {
@@ -281,12 +297,15 @@ impl Evaluation {
                 (0 < self.pairs).then(|| f64::from(self.wrong) / f64::from(self.pairs))
             }
         }
+        if self.comparisons.unit() == Unit::Component {
+            return Vec::new();
+        }
         let identities = self.comparisons.pictures().len();
         let [mut own, mut others] = [(); 2].map(|()| vec![Tally::default(); identities]);
         for pair in self.comparisons.pairs() {
             let called_same = pair.distance.get() <= self.threshold.get();
             let [left, right] = pair.identities.map(|it| it as usize);
-            if pair.is_same() {
+            if pair.is_same {
                 own[left].pairs += 1;
                 own[left].wrong += u32::from(!called_same);
             } else {

@@ -13,7 +13,7 @@ mod thumbnail;
 pub use acquaintance::Acquaintance;
 pub use chosen::{Chosen, Pictures};
 pub use command::Evaluate;
-pub use embedded::{Embedded, EmbeddedError};
+pub use embedded::{Embedded, EmbeddedError, compare};
 pub use evaluation::{
     Evaluation, Map, OfIdentity, ProbabilityCheck, Stated, Subject, TABLE_FMRS, ThresholdSource,
 };

@@ -3,7 +3,7 @@
 use std::fmt::{Display, Formatter};
 
 use super::{Evaluation, Operating, ProbabilityCheck};
-use crate::statistics::{GroupRate, Interval, OneShotRate, Promise, Unseen};
+use crate::statistics::{GroupRate, Interval, OneShotRate, Promise, Unit, Unseen};
 
 /// Thresholds one might work at, with the errors of each.
 pub(super) struct OperatingLines<'a>(pub(super) &'a [Operating]);
@@ -37,24 +37,32 @@ impl Display for OperatingLines<'_> {
 
 impl Display for UnseenLines<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "On identities that the threshold was not chosen on ({}):", left_out(self.0))?;
         writeln!(
             f,
-            "  {:<18}{:<14}{:<26}{:<26}worst identity",
-            "chosen for", "FMR promised", "FMR realised", "FNMR realised"
+            "On {} that the threshold was not chosen on ({}):",
+            self.0.unit.plural(),
+            left_out(self.0)
+        )?;
+        writeln!(
+            f,
+            "  {:<18}{:<14}{:<26}FNMR realised{}",
+            "chosen for",
+            "FMR promised",
+            "FMR realised",
+            if self.0.unit == Unit::Identity { "             worst identity" } else { "" }
         )?;
         for promise in &self.0.promises {
             let Promise { promised, realised, fmr_interval, fnmr_interval, worst_fmr, .. } =
                 promise;
-            writeln!(
-                f,
+            let line = format!(
                 "  {:<18}{:<14}{:<26}{:<26}{}",
                 chosen_for(promise),
                 percent(promised.fmr, None),
                 percent(realised.fmr, *fmr_interval),
                 percent(realised.fnmr, *fnmr_interval),
-                percent(*worst_fmr, None),
-            )?;
+                worst_fmr.map(|it| percent(it, None)).unwrap_or_default(),
+            );
+            writeln!(f, "{}", line.trim_end())?;
         }
         Ok(())
     }
@@ -71,11 +79,13 @@ impl Display for ProbabilityLines<'_> {
             cllr.minimum,
             cllr.stated - cllr.minimum,
         )?;
-        if let Some(Unseen { cllr, .. }) = &self.0.unseen {
+        if let Some(Unseen { unit, cllr, .. }) = &self.0.unseen {
             writeln!(
                 f,
-                "  on identities not fitted to: {:.3} by the logistic curve, {:.3} by isotonic steps",
-                cllr.logistic, cllr.isotonic
+                "  on {} not fitted to: {:.3} by the logistic curve, {:.3} by isotonic steps",
+                unit.plural(),
+                cllr.logistic,
+                cllr.isotonic
             )?;
         }
         Ok(())
@@ -107,8 +117,11 @@ impl Display for OneShotLines<'_> {
 
 /// How identities were left out.
 pub fn left_out(unseen: &Unseen) -> String {
-    let whole = if unseen.is_one_by_one { "identities" } else { "groups of them" };
-    format!("every two of {} {whole} left out in turn", unseen.groups)
+    let whole = if unseen.is_one_by_one { unseen.unit.plural() } else { "groups of them" };
+    match unseen.unit {
+        Unit::Identity => format!("every two of {} {whole} left out in turn", unseen.groups),
+        Unit::Component => format!("each of {} {whole} left out in turn", unseen.groups),
+    }
 }
 
 /// What a promise was made for.

@@ -69,7 +69,8 @@ impl Display for Table<'_> {
             let resamples = bootstrap.resamples;
             writeln!(
                 f,
-                "Intervals: {resamples} resamples of the identities, seed {}",
+                "Intervals: {resamples} resamples of the {}, seed {}",
+                evaluation.comparisons.unit().plural(),
                 bootstrap.seed
             )?;
         }

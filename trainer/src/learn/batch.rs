@@ -34,7 +34,7 @@ pub enum Sampling {
 pub struct Batch {
     /// Places among the gallery's samples.
     pub pictures: Vec<usize>,
-    /// The identity of each.
+    /// The identity of each; of a list's pictures nobody says.
     pub identities: Vec<usize>,
     /// What a contrastive loss compares.
     pub pairs: Pairs,

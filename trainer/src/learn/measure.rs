@@ -51,7 +51,7 @@ pub fn embed(
     Ok(embeddings)
 }
 
-/// The distances of all pairs of a gallery.
+/// The distances of all pairs of a gallery, or of those that are listed.
 ///
 /// # Errors
 ///
@@ -66,6 +66,13 @@ pub fn measure(
     let pictures: Vec<_> = gallery.samples().iter().map(|it| it.pixels.values()).collect();
     let embeddings = embed(network, unit, &pictures, shape, device)?;
     let (mut same, mut different) = (Vec::new(), Vec::new());
+    if let Some(listing) = gallery.listing() {
+        for pair in listing.pairs() {
+            let distances = if pair.is_same { &mut same } else { &mut different };
+            distances.push(embeddings[pair.left].distance(&embeddings[pair.right]));
+        }
+        return Ok(Scores::new(&same, &different)?);
+    }
     for (at, left) in embeddings.iter().enumerate() {
         for (beyond, right) in embeddings[at + 1..].iter().enumerate() {
             let samples = gallery.samples();

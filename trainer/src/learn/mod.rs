@@ -2,6 +2,7 @@
 
 mod batch;
 mod checkpoint;
+mod draws;
 pub mod history;
 mod measure;
 mod progress;

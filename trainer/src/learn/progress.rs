@@ -27,6 +27,8 @@ pub(super) struct Progress {
 pub(super) enum Measured {
     /// People that training never sees.
     HeldOut,
+    /// Listed pairs that training never sees.
+    PairsHeldOut,
     /// The people that are trained on, where nobody is held out: it flatters.
     Training,
 }
@@ -36,6 +38,7 @@ impl Measured {
     pub(super) fn text(self) -> &'static str {
         match self {
             Self::HeldOut => "people held out",
+            Self::PairsHeldOut => "pairs held out",
             Self::Training => "the training data itself",
         }
     }

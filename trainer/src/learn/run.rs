@@ -80,6 +80,7 @@ pub fn run(
     }
     let excerpt = training.excerpt(MEASURED);
     let (measured, gallery) = match held_out {
+        Some(gallery) if gallery.listing().is_some() => (Measured::PairsHeldOut, gallery),
         Some(gallery) => (Measured::HeldOut, gallery),
         None => (Measured::Training, &excerpt),
     };

@@ -1,10 +1,13 @@
 //! What steps see, made ready one step ahead.
 
+use std::sync::Arc;
+
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::Batch;
 use super::batch::Members;
+use super::draws::Draws;
 use crate::config::Config;
 use crate::data::Gallery;
 
@@ -13,7 +16,14 @@ use crate::data::Gallery;
 pub(super) struct Supply<'a> {
     config: &'a Config,
     gallery: &'a Gallery,
-    members: Members,
+    stock: Stock<'a>,
+}
+
+/// What batches are drawn from.
+#[derive(Clone, Debug)]
+enum Stock<'a> {
+    Identities(Arc<Members>),
+    List(Arc<Draws<'a>>),
 }
 
 /// What one step sees.
@@ -31,7 +41,11 @@ pub(super) struct Supplied {
 
 impl<'a> Supply<'a> {
     pub(super) fn new(config: &'a Config, gallery: &'a Gallery) -> Self {
-        Self { config, gallery, members: Members::new(gallery) }
+        let stock = match gallery.listing() {
+            Some(listing) => Stock::List(Arc::new(Draws::new(listing))),
+            None => Stock::Identities(Arc::new(Members::new(gallery))),
+        };
+        Self { config, gallery, stock }
     }
 
     /// Draws a step's batch and varies its pictures.
@@ -42,7 +56,11 @@ impl<'a> Supply<'a> {
         let mut random = ChaCha8Rng::seed_from_u64(self.config.seed);
         // Stream 0 drew the first weights.
         random.set_stream(u64::from(step) + 1);
-        let batch = self.config.sampling.draw(self.config.loss.kind, &self.members, &mut random);
+        let (sampling, loss) = (self.config.sampling, self.config.loss.kind);
+        let batch = match &self.stock {
+            Stock::Identities(members) => sampling.draw(loss, members, &mut random),
+            Stock::List(draws) => draws.draw(sampling, loss, &mut random),
+        };
         let shape = self.config.preparation().shape();
         let mut pixels = Vec::with_capacity(batch.pictures.len() * shape.iter().product::<usize>());
         for picture in &batch.pictures {

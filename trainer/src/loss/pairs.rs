@@ -36,9 +36,14 @@ impl Pairs {
 
     /// Neighbours: 0 with 1, 2 with 3, and so on.
     pub fn neighbours(identities: &[usize]) -> Self {
+        Self::side_by_side(identities.chunks_exact(2).map(|two| two[0] != two[1]))
+    }
+
+    /// 0 with 1, 2 with 3, and so on, where it is said of each two whether they are different.
+    pub fn side_by_side(different: impl IntoIterator<Item = bool>) -> Self {
         let mut pairs = Self::default();
-        for (at, two) in identities.chunks_exact(2).enumerate() {
-            pairs.push(2 * at, 2 * at + 1, two[0] != two[1]);
+        for (at, different) in different.into_iter().enumerate() {
+            pairs.push(2 * at, 2 * at + 1, different);
         }
         pairs
     }

@@ -25,8 +25,8 @@ const MARGIN: f64 = 28.0;
 pub(super) fn worst(evaluation: &Evaluation) -> [Vec<Comparison>; 2] {
     let pairs = evaluation.comparisons.pairs();
     [
-        pick(pairs.iter().filter(|it| !it.is_same()).copied(), |it| it),
-        pick(pairs.iter().rev().filter(|it| it.is_same()).copied(), |it| it),
+        pick(pairs.iter().filter(|it| !it.is_same).copied(), |it| it),
+        pick(pairs.iter().rev().filter(|it| it.is_same).copied(), |it| it),
     ]
 }
 
@@ -86,7 +86,7 @@ fn draw(
     pair: &Comparison,
 ) {
     let called_same = evaluation.threshold.judge(pair.distance) == Verdict::Same;
-    let wrong = called_same != pair.is_same();
+    let wrong = called_same != pair.is_same;
     for (at, place) in [(0, left), (1, left + SIDE + 4.0)] {
         svg.picture((place, top), SIDE, &thumbnail([pair.identities[at], pair.pictures[at]]));
     }
@@ -125,6 +125,7 @@ mod tests {
             distance: Distance::try_from(0.5).expect("a distance"),
             identities: [0, 1],
             pictures: [0, other],
+            is_same: false,
         };
         let picked = pick([pair(1), pair(2), pair(3)].into_iter(), |it| it);
         assert_eq!(picked, [pair(1), pair(2)]);

@@ -102,7 +102,8 @@ fn of_one(evaluation: &Evaluation) -> Vec<(Symbol, String)> {
     let Rates { fmr, fnmr } = evaluation.rates;
     let mut lines = vec![(Symbol::Line("curve"), "measured".to_owned())];
     if evaluation.band.is_some() {
-        lines.push((Symbol::Area("band"), "95 % over identities".to_owned()));
+        let unit = evaluation.comparisons.unit().plural();
+        lines.push((Symbol::Area("band"), format!("95 % over {unit}")));
     }
     lines.push((Symbol::Mark("mark"), eer(evaluation)));
     lines.push((

@@ -5,10 +5,10 @@ use super::chart::{Chart, Corner, Symbol};
 use super::svg::Svg;
 use crate::evaluate::ProbabilityCheck;
 use crate::learn::history::Entry;
-use crate::statistics::Unseen;
+use crate::statistics::{Unit, Unseen};
 
 /// What is seen where so much is stated, with the diagonal on which both agree.
-pub(super) fn reliability(check: &ProbabilityCheck) -> Svg {
+pub(super) fn reliability(check: &ProbabilityCheck, unit: Unit) -> Svg {
     const TENTHS: [f64; 6] = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0];
     let axis = |label| Axis::of_rates(label, Scale::Linear, [0.0, 1.0], &TENTHS);
     let mut chart = Chart::new(
@@ -27,7 +27,7 @@ pub(super) fn reliability(check: &ProbabilityCheck) -> Svg {
         chart.mark("mark", (bin.stated, bin.seen));
     }
     let lines = [
-        (Symbol::Mark("mark"), "seen, 95 % over identities".to_owned()),
+        (Symbol::Mark("mark"), format!("seen, 95 % over {}", unit.plural())),
         (Symbol::Line("guide"), "as stated".to_owned()),
     ];
     chart.legend(Corner::BottomRight, &lines);
@@ -41,7 +41,7 @@ pub(super) fn promises(unseen: &Unseen) -> Svg {
     let axis = |label| Axis::of_rates(label, Scale::Log, [least, 1.0], &TICKS);
     let mut chart = Chart::new(
         "False matches, promised and realised",
-        "On identities that the threshold was not chosen on",
+        &format!("On {} that the threshold was not chosen on", unseen.unit.plural()),
         axis("FMR promised"),
         axis("FMR realised"),
     );
@@ -55,7 +55,7 @@ pub(super) fn promises(unseen: &Unseen) -> Svg {
         chart.mark("mark", (promised, it.realised.fmr));
     }
     let lines = [
-        (Symbol::Mark("mark"), "realised, 95 % over identities".to_owned()),
+        (Symbol::Mark("mark"), format!("realised, 95 % over {}", unseen.unit.plural())),
         (Symbol::Line("guide"), "as promised".to_owned()),
     ];
     chart.legend(Corner::BottomRight, &lines);

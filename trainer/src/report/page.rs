@@ -9,7 +9,7 @@ use super::html::{Page, percent, range, rate, small};
 use super::svg::escape;
 use super::{curves, histogram, map, more_charts};
 use crate::evaluate::{Evaluation, OfIdentity, Operating, TABLE_FMRS, chosen_for, left_out};
-use crate::statistics::{Comparison, Interval, Promise, Unseen};
+use crate::statistics::{Comparison, Interval, Promise, Unit, Unseen};
 
 /// Identities in the table of the hardest.
 const HARDEST: usize = 12;
@@ -19,7 +19,7 @@ pub(super) fn page(evaluation: &Evaluation, thumbnail: &dyn Fn([u32; 2]) -> Stri
     let subject = &evaluation.subject;
     let mut page = Page::new(&format!("{} on {}", subject.tower, subject.data));
     page.line(&format!("<p class=\"quiet\">{}", escape(&evaluation.headline())));
-    if let Some(warning) = subject.acquaintance.warning() {
+    if let Some(warning) = subject.warning() {
         page.warning(&warning);
     }
     if !subject.skipped.is_empty() {
@@ -53,7 +53,9 @@ pub(super) fn page(evaluation: &Evaluation, thumbnail: &dyn Fn([u32; 2]) -> Stri
         let drawing = map::map(evaluation, on_paper, &places, thumbnail);
         page.line(&drawing.inline());
     }
-    page.hardest(&hardest);
+    if !hardest.is_empty() {
+        page.hardest(&hardest);
+    }
     page.worst(evaluation, thumbnail);
     page.finish(&evaluation.origin)
 }
@@ -92,7 +94,8 @@ impl Page {
         }
         self.line("</div>");
         if band.is_some() {
-            self.line("<p class=\"quiet\"><small>Ranges hold 95 % of what resampling the identities gives.</small>");
+            let unit = evaluation.comparisons.unit().plural();
+            self.line(&format!("<p class=\"quiet\"><small>Ranges hold 95 % of what resampling the {unit} gives.</small>"));
         }
     }
 
@@ -135,8 +138,12 @@ impl Page {
         if let Some(effective) = evaluation.effective_different_pairs() {
             let _ = write!(
                 note,
-                ", and as pairs that share a person vary together they are worth about {effective:.0} \
+                ", and as pairs that share {} vary together they are worth about {effective:.0} \
                  independent ones: take FMRs below {} with care",
+                match evaluation.comparisons.unit() {
+                    Unit::Identity => "a person",
+                    Unit::Component => "pictures",
+                },
                 percent(3.0 / effective.max(3.0))
             );
         }
@@ -145,23 +152,31 @@ impl Page {
 
     fn unseen(&mut self, unseen: &Unseen) {
         self.line(&format!(
-            "<h2>How far that holds for others</h2>\n<p>Thresholds chosen on some people, and what they do to \
-             people they were not chosen on: {}. Each pair is judged once, by a choice that has seen neither \
-             of its people.\n<div class=\"split\"><div>{}</div><div class=\"scroll\"><table><tr><th>chosen \
-             for<th>promised<th>FMR<th>FNMR<th>worst FMR",
+            "<h2>How far that holds for others</h2>\n<p>{}: {}. Each pair is judged once, by a choice that has \
+             seen {}.\n<div class=\"split\"><div>{}</div><div class=\"scroll\"><table><tr><th>chosen \
+             for<th>promised<th>FMR<th>FNMR{}",
+            match unseen.unit {
+                Unit::Identity => "Thresholds chosen on some people, and what they do to people they were not chosen on",
+                Unit::Component => "Thresholds chosen on some pairs, and what they do to pairs of other pictures",
+            },
             left_out(unseen),
-            more_charts::promises(unseen).inline()
+            match unseen.unit {
+                Unit::Identity => "neither of its people",
+                Unit::Component => "none of the pictures that it is connected with",
+            },
+            more_charts::promises(unseen).inline(),
+            if unseen.unit == Unit::Identity { "<th>worst FMR" } else { "" }
         ));
         for promise in &unseen.promises {
             let Promise { promised, realised, fmr_interval, fnmr_interval, worst_fmr, .. } =
                 promise;
             self.line(&format!(
-                "<tr><td>{}<td>{}<td>{}<td>{}<td>{}",
+                "<tr><td>{}<td>{}<td>{}<td>{}{}",
                 chosen_for(promise),
                 percent(promised.fmr),
                 rate(realised.fmr, *fmr_interval),
                 rate(realised.fnmr, *fnmr_interval),
-                percent(*worst_fmr),
+                worst_fmr.map(|it| format!("<td>{}", percent(it))).unwrap_or_default(),
             ));
         }
         self.line("</table></div></div>");
@@ -181,18 +196,20 @@ impl Page {
             check.cllr.minimum,
             check.cllr.stated - check.cllr.minimum
         );
-        if let Some(Unseen { cllr, .. }) = &evaluation.unseen {
+        if let Some(Unseen { unit, cllr, .. }) = &evaluation.unseen {
             let _ = write!(
                 words,
-                " On identities not fitted to, a logistic curve costs {:.3}, and isotonic steps cost {:.3}.",
-                cllr.logistic, cllr.isotonic
+                " On {} not fitted to, a logistic curve costs {:.3}, and isotonic steps cost {:.3}.",
+                unit.plural(),
+                cllr.logistic,
+                cllr.isotonic
             );
         }
         self.line(&words);
         self.line(&format!(
             "<div class=\"split\"><div>{}</div><div class=\"scroll\"><table><tr><th>stated<th>seen<th>same \
              pairs<th>different pairs",
-            more_charts::reliability(check).inline()
+            more_charts::reliability(check, evaluation.comparisons.unit()).inline()
         ));
         for bin in &check.bins {
             let seen = rate(bin.seen, bin.interval);
@@ -237,7 +254,7 @@ impl Page {
         thumbnail: &dyn Fn([u32; 2]) -> String,
     ) {
         let called_same = evaluation.threshold.judge(pair.distance) == Verdict::Same;
-        let is_wrong = called_same != pair.is_same();
+        let is_wrong = called_same != pair.is_same;
         let [left, right] = [0, 1].map(|at| [pair.identities[at], pair.pictures[at]]);
         let called = if called_same { "called same" } else { "called different" };
         let frame = if is_wrong { "wrong" } else { "" };

@@ -9,7 +9,7 @@ use crate::evaluate::{
     ThresholdSource,
 };
 use crate::learn::history::Entry;
-use crate::statistics::{Comparison, Interval, OneShotRate, Unseen};
+use crate::statistics::{Comparison, Interval, OneShotRate, Unit, Unseen};
 
 /// `report.json`.
 #[derive(Debug, Serialize)]
@@ -17,6 +17,8 @@ pub(super) struct Record {
     tower: Named,
     data: String,
     training: Acquaintance,
+    /// What varies as a whole, and how many of them there are.
+    unit: Unit,
     identities: usize,
     pictures: u32,
     same_pairs: usize,
@@ -33,6 +35,7 @@ pub(super) struct Record {
     #[serde(skip_serializing_if = "Option::is_none")]
     one_shot: Option<OneShotRate>,
     bootstrap: Resampling,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     by_identity: Vec<OfIdentity>,
     closest_different_pairs: Vec<Pair>,
     farthest_same_pairs: Vec<Pair>,
@@ -140,6 +143,7 @@ impl Record {
             tower: Named { name: subject.tower.clone(), digest: subject.digest.clone() },
             data: subject.data.clone(),
             training: subject.acquaintance.clone(),
+            unit: evaluation.comparisons.unit(),
             identities: evaluation.comparisons.identities(),
             pictures: evaluation.pictures(),
             same_pairs: evaluation.same_pairs(),
@@ -160,7 +164,7 @@ impl Record {
             margin: evaluation.margin,
             one_shot: evaluation.one_shot.clone(),
             bootstrap: Resampling {
-                of: "identities",
+                of: evaluation.comparisons.unit().plural(),
                 resamples: bootstrap.resamples,
                 seed: bootstrap.seed,
                 confidence: 0.95,

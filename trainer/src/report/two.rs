@@ -12,7 +12,7 @@ use super::record;
 use super::svg::escape;
 use super::{curves, histogram};
 use crate::side_by_side::{ContestedPair, SideBySide, Tally};
-use crate::statistics::Difference;
+use crate::statistics::{Difference, Unit};
 
 /// `report.json` of two towers.
 #[derive(Debug, Serialize)]
@@ -48,7 +48,7 @@ impl Record {
             let letter = if it.right == 0 { "a" } else { "b" };
             json!({
                 "pictures": [a, b],
-                "same": it.pair.is_same(),
+                "same": it.pair.is_same,
                 "distances": it.distances.map(Distance::get),
                 "right": letter,
             })
@@ -87,11 +87,11 @@ pub(super) fn page(found: &SideBySide, thumbnail: &dyn Fn([u32; 2]) -> String) -
             escape(&it.subject.tower),
             it.threshold.get(),
             it.threshold_source,
-            it.subject.acquaintance.split().map(|it| format!(", {it}")).unwrap_or_default()
+            it.subject.split().map(|it| format!(", {it}")).unwrap_or_default()
         ));
     }
     for (letter, it) in ["A", "B"].iter().zip(&found.evaluations) {
-        if let Some(warning) = it.subject.acquaintance.warning() {
+        if let Some(warning) = it.subject.warning() {
             page.warning(&format!("{letter}: {warning}"));
         }
     }
@@ -130,11 +130,12 @@ impl Page {
             ));
         }
         self.line("</table></div>");
+        let unit = found.evaluations[0].comparisons.unit();
         if found.differences.is_some() {
             self.line(
-                "<p class=\"quiet\"><small>Ranges hold 95 % of what resampling the identities gives, for both \
-                 towers alike, so that what makes people hard for both cancels out. p: how often chance alone \
-                 would look so.</small>",
+                &format!("<p class=\"quiet\"><small>Ranges hold 95 % of what resampling the {} gives, for both \
+                 towers alike, so that what makes {} hard for both cancels out. p: how often chance alone \
+                 would look so.</small>", unit.plural(), if unit == Unit::Identity { "people" } else { "pairs" }),
             );
         }
     }
@@ -176,7 +177,7 @@ impl Page {
         it: &ContestedPair,
         thumbnail: &dyn Fn([u32; 2]) -> String,
     ) {
-        let kind = if it.pair.is_same() { "same" } else { "different" };
+        let kind = if it.pair.is_same { "same" } else { "different" };
         let mut caption = format!("<b>{kind}</b>");
         for (tower, letter) in ["A", "B"].into_iter().enumerate() {
             let threshold = found.evaluations[tower].threshold;

@@ -9,7 +9,7 @@ use siamese::model::{OnnxTower, Options};
 
 use super::SideBySide;
 use super::table::Table;
-use crate::data::Folder;
+use crate::data::Collection;
 use crate::evaluate::{Embedded, EmbeddedError, Evaluation, Pictures, Stated};
 use crate::provenance;
 use crate::report;
@@ -49,18 +49,21 @@ impl Report {
     ///
     /// If a tower, the pictures or the report's folder won't do.
     pub fn run(&self) -> anyhow::Result<String> {
-        let folder = self.pictures.folder()?;
+        let pictures = self.pictures.collection()?;
         // Both before either is measured, which takes its time.
         let first = OnnxTower::load(&self.first, &Options::default())?;
         let second = OnnxTower::load(&self.second, &Options::default())?;
-        let first = self.embed(first, &folder, &self.first)?;
-        let second = self.embed(second, &folder, &self.second)?;
+        let first = self.embed(first, &pictures, &self.first)?;
+        let second = self.embed(second, &pictures, &self.second)?;
         let mut found = SideBySide::new([self.measure(&first)?, self.measure(&second)?])?;
         for skipped in &found.evaluations[0].subject.skipped {
             eprintln!("skipped {skipped}");
         }
+        for warning in first.gallery().warnings() {
+            eprintln!("warning: {warning}");
+        }
         for (letter, it) in ["A", "B"].iter().zip(&found.evaluations) {
-            if let Some(warning) = it.subject.acquaintance.warning() {
+            if let Some(warning) = it.subject.warning() {
                 eprintln!("warning: {letter}: {warning}");
             }
         }
@@ -75,8 +78,13 @@ impl Report {
         if self.json { Ok(report::json_of_two(&found)?) } else { Ok(said) }
     }
 
-    fn embed(&self, tower: OnnxTower, folder: &Folder, path: &Path) -> anyhow::Result<Embedded> {
-        Embedded::by(tower, folder, self.pictures.skip_unreadable).map_err(|error| match error {
+    fn embed(
+        &self,
+        tower: OnnxTower,
+        pictures: &Collection,
+        path: &Path,
+    ) -> anyhow::Result<Embedded> {
+        Embedded::by(tower, pictures, self.pictures.skip_unreadable).map_err(|error| match error {
             // What is wrong with the pictures is no tower's fault.
             EmbeddedError::Data(_) => error.into(),
             _ => anyhow::Error::from(error).context(path.display().to_string()),

@@ -55,9 +55,9 @@ impl Contested {
             let distances = [pair.distance, other.distance];
             let is_right = [0, 1].map(|at| {
                 let verdict = evaluations[at].threshold.judge(distances[at]);
-                (verdict == Verdict::Same) == pair.is_same()
+                (verdict == Verdict::Same) == pair.is_same
             });
-            let tally = if pair.is_same() { &mut found.same } else { &mut found.different };
+            let tally = if pair.is_same { &mut found.same } else { &mut found.different };
             tally.pairs += 1;
             let right = match is_right {
                 [true, true] => continue,

@@ -56,9 +56,10 @@ impl SideBySide {
     pub fn headline(&self) -> String {
         let it = &self.evaluations[0];
         format!(
-            "{}: {} identities, {} pictures, {} same and {} different pairs",
+            "{}: {} {}, {} pictures, {} same and {} different pairs",
             it.subject.data,
             it.comparisons.identities(),
+            it.comparisons.unit().plural(),
             it.pictures(),
             it.same_pairs(),
             it.different_pairs()
@@ -75,7 +76,8 @@ impl SideBySide {
             format!("{better} is better by EER, and hardly by chance (p = {:.3})", eer.p_value)
         } else {
             format!(
-                "The EERs differ no more than by chance of the identities (p = {:.3})",
+                "The EERs differ no more than by chance of the {} (p = {:.3})",
+                self.evaluations[0].comparisons.unit().plural(),
                 eer.p_value
             )
         }

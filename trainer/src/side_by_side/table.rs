@@ -18,7 +18,7 @@ impl Display for Table<'_> {
         writeln!(f, "{}", found.headline())?;
         for (letter, it) in ["A", "B"].iter().zip(&found.evaluations) {
             let subject = &it.subject;
-            let split = subject.acquaintance.split().map(|it| format!(", {it}"));
+            let split = subject.split().map(|it| format!(", {it}"));
             writeln!(
                 f,
                 "  {letter}: {}, threshold {:.4} {}{}",
@@ -47,8 +47,10 @@ impl Display for Table<'_> {
         if found.differences.is_some() {
             writeln!(
                 f,
-                "Intervals and p: {} resamples of the identities for both alike, seed {}",
-                bootstrap.resamples, bootstrap.seed
+                "Intervals and p: {} resamples of the {} for both alike, seed {}",
+                bootstrap.resamples,
+                found.evaluations[0].comparisons.unit().plural(),
+                bootstrap.seed
             )?;
         }
         Ok(())
@@ -92,7 +94,7 @@ impl Table<'_> {
             let sign = if is_same { "≤" } else { ">" };
             format!("{:.3} {sign} {:.3}", it.distances[tower].get(), threshold.get())
         };
-        let kind = if pair.is_same() { "same" } else { "different" };
+        let kind = if pair.is_same { "same" } else { "different" };
         format!("{} and {}, {kind}: A {}, B {}", name(0), name(1), said(0), said(1))
     }
 }

@@ -62,7 +62,9 @@ impl Bootstrap {
     /// counts as two people whose pictures are never compared with each other. A draw that leaves
     /// no same or no different pair is drawn again. Intervals are plain percentiles.
     ///
-    /// `None` if `resamples` is 0.
+    /// Of listed pairs, components are drawn.
+    ///
+    /// `None` if `resamples` is 0, or there is one component only.
     pub fn intervals(&self, comparisons: &Comparisons, grid: &Grid) -> Option<Band> {
         let drawn: Vec<Measures> =
             self.draws(comparisons, |copies| Measures::weighted(comparisons, grid, copies));
@@ -94,7 +96,9 @@ impl Bootstrap {
         comparisons: &Comparisons,
         measure: impl Fn(&[u64]) -> Option<T> + Sync,
     ) -> Vec<T> {
-        (0..self.resamples)
+        // One that is all there is could only be drawn as it is, which tells nothing.
+        let resamples = if comparisons.identities() < 2 { 0 } else { self.resamples };
+        (0..resamples)
             .into_par_iter()
             .map(|resample| {
                 // A stream for each resample: who computes it doesn't matter.
@@ -192,6 +196,34 @@ mod tests {
         // Only the draw with both is left, so nothing varies.
         let Interval { low, high } = band.expect("resamples").eer;
         assert!(low.abs() < 1e-12 && high.abs() < 1e-12);
+    }
+
+    #[test]
+    fn pairs_of_one_component_vary_together() {
+        // Eight components of one pair each, or the same pairs four times over within each.
+        let of_one = |who: u8| (0..5).map(move |at: u8| f32::from(at.min(1)) * f32::from(who % 5));
+        let points: Vec<Vec<_>> = (0..8)
+            .map(|who| of_one(who).map(|it| Embedding::new([it]).expect("a point")).collect())
+            .collect();
+        let width = |n_pairs: u32| {
+            let pairs: Vec<_> = (0..8)
+                .flat_map(|who| (1..=n_pairs).map(move |it| ([[who, 0], [who, it]], who % 2 == 0)))
+                .collect();
+            let listed = Comparisons::listed(&points, &pairs).expect("pairs");
+            let band = Bootstrap { resamples: 400, seed: 7 }.intervals(&listed, &Grid::new([]));
+            let Interval { low, high } = band.expect("resamples").auc;
+            high - low
+        };
+        assert!((width(1) - width(4)).abs() < 1e-12 && 0.1 < width(1), "{}", width(1));
+    }
+
+    #[test]
+    fn one_component_tells_nothing_of_others() {
+        let points = vec![[0.0, 1.0, 3.0].map(|it| Embedding::new([it]).expect("a point")).into()];
+        let pairs = [([[0, 0], [0, 1]], true), ([[0, 0], [0, 2]], false)];
+        let listed = Comparisons::listed(&points, &pairs).expect("pairs");
+        let bootstrap = Bootstrap { resamples: 50, seed: 0 };
+        assert_eq!(bootstrap.intervals(&listed, &Grid::new([])), None);
     }
 
     #[test]

@@ -1,17 +1,23 @@
-//! All pairs of pictures, by distance.
+//! Pairs of pictures, by distance.
 
 use rayon::prelude::*;
 use siamese::score::{Distance, Embedding, Rates};
 use thiserror::Error;
 
-/// Every pair of the pictures of some identities.
+use super::Unit;
+
+/// Every pair of the pictures of some identities; or listed pairs, and then each component stands where
+/// an identity does.
 ///
-/// Invariant: there are at least two identities, at least one of them has two pictures, and the
-/// pairs are in ascending distance.
+/// Invariant: there are same and different pairs, and all are in ascending distance. Of identities there
+/// are at least two, and every picture is compared with every other.
 #[derive(Clone, Debug)]
 pub struct Comparisons {
-    /// How many pictures each identity has; at least 1.
+    unit: Unit,
+    /// How many pictures each identity has.
     pictures: Vec<u32>,
+    /// The same and the different pairs within each identity.
+    within: Vec<[u64; 2]>,
     pairs: Vec<Comparison>,
 }
 
@@ -24,6 +30,8 @@ pub struct Comparison {
     pub identities: [u32; 2],
     /// The place of either picture among those of its identity.
     pub pictures: [u32; 2],
+    /// Whether they ought to be called same.
+    pub is_same: bool,
 }
 
 /// Why nothing can be compared.
@@ -35,13 +43,9 @@ pub enum NotComparable {
     /// There is no pair that ought to be called same.
     #[error("no identity has two pictures, so there is no pair that ought to be called same")]
     NoSamePairs,
-}
-
-impl Comparison {
-    /// Whether the two pictures show one identity.
-    pub fn is_same(&self) -> bool {
-        self.identities[0] == self.identities[1]
-    }
+    /// Nothing ought to be told apart.
+    #[error("there is no pair that ought to be called different")]
+    NoDifferentPairs,
 }
 
 impl Comparisons {
@@ -73,16 +77,67 @@ impl Comparisons {
             .par_iter()
             .enumerate()
             .flat_map_iter(|(at, (identity, picture, embedding))| {
-                flat[at + 1..].iter().map(|(other_identity, other_picture, other)| Comparison {
-                    distance: embedding.distance(other),
-                    identities: [*identity, *other_identity],
-                    pictures: [*picture, *other_picture],
+                flat[at + 1..].iter().map(move |(other_identity, other_picture, other)| {
+                    Comparison {
+                        distance: embedding.distance(other),
+                        identities: [*identity, *other_identity],
+                        pictures: [*picture, *other_picture],
+                        is_same: identity == other_identity,
+                    }
                 })
             })
             .collect();
-        // Stable, so that ties stand in the order of the pictures whatever the number of threads.
-        pairs.par_sort_by(|a, b| a.distance.get().total_cmp(&b.distance.get()));
-        Ok(Self { pictures, pairs })
+        let own = |pictures: &u32| u64::from(*pictures) * u64::from(pictures.saturating_sub(1)) / 2;
+        let within = pictures.iter().map(|it| [own(it), 0]).collect();
+        sort(&mut pairs);
+        Ok(Self { unit: Unit::Identity, pictures, within, pairs })
+    }
+
+    /// Compares what is listed: places of two pictures, each its component's and its own in that, and
+    /// whether they ought to be called same. `embeddings` are grouped by component.
+    ///
+    /// # Panics
+    ///
+    /// If the embeddings differ in width, or a pair is of two components.
+    pub fn listed(
+        embeddings: &[Vec<Embedding>],
+        pairs: &[([[u32; 2]; 2], bool)],
+    ) -> Result<Self, NotComparable> {
+        let embedding =
+            |[component, picture]: [u32; 2]| &embeddings[component as usize][picture as usize];
+        let mut found: Vec<Comparison> = pairs
+            .par_iter()
+            .map(|&([left, right], is_same)| Comparison {
+                distance: embedding(left).distance(embedding(right)),
+                identities: [left[0], right[0]],
+                pictures: [left[1], right[1]],
+                is_same,
+            })
+            .collect();
+        let mut within = vec![[0, 0]; embeddings.len()];
+        for pair in &found {
+            assert_eq!(pair.identities[0], pair.identities[1], "a pair connects its pictures");
+            within[pair.identities[0] as usize][usize::from(!pair.is_same)] += 1;
+        }
+        if !found.iter().any(|it| it.is_same) {
+            return Err(NotComparable::NoSamePairs);
+        }
+        if found.iter().all(|it| it.is_same) {
+            return Err(NotComparable::NoDifferentPairs);
+        }
+        sort(&mut found);
+        let pictures = embeddings.iter().map(|it| it.len().try_into().unwrap_or(u32::MAX));
+        Ok(Self { unit: Unit::Component, pictures: pictures.collect(), within, pairs: found })
+    }
+
+    /// What varies as a whole.
+    pub fn unit(&self) -> Unit {
+        self.unit
+    }
+
+    /// The same and the different pairs within each identity, in the order given.
+    pub(super) fn within(&self) -> &[[u64; 2]] {
+        &self.within
     }
 
     /// All pairs, in ascending distance.
@@ -92,11 +147,11 @@ impl Comparisons {
 
     /// The error rates at the distance of every pair, which grows: FMR never falls, FNMR never rises.
     pub fn rates(&self) -> impl Iterator<Item = Rates> {
-        let same = self.pairs.iter().filter(|it| it.is_same()).count();
+        let same = self.pairs.iter().filter(|it| it.is_same).count();
         let different = self.pairs.len() - same;
         let [mut seen_same, mut seen_different] = [0, 0];
         self.pairs.chunk_by(|a, b| a.distance == b.distance).map(move |ties| {
-            let same_here = ties.iter().filter(|it| it.is_same()).count();
+            let same_here = ties.iter().filter(|it| it.is_same).count();
             seen_same += same_here;
             seen_different += ties.len() - same_here;
             Rates { fmr: share(seen_different, different), fnmr: share(same - seen_same, same) }
@@ -108,16 +163,21 @@ impl Comparisons {
         &self.pictures
     }
 
-    /// How many identities have pictures; at least 2.
+    /// How many identities have pictures; at least 2, or 1 component.
     pub fn identities(&self) -> usize {
         self.pictures.iter().filter(|it| 0 < **it).count()
     }
 
     /// The distances of same pairs, and those of different pairs, each ascending.
     pub fn distances(&self) -> [Vec<Distance>; 2] {
-        let (same, different): (Vec<_>, Vec<_>) = self.pairs.iter().partition(|it| it.is_same());
+        let (same, different): (Vec<_>, Vec<_>) = self.pairs.iter().partition(|it| it.is_same);
         [same, different].map(|side: Vec<Comparison>| side.iter().map(|it| it.distance).collect())
     }
+}
+
+/// Stable, so that ties stand in the order of the pictures whatever the number of threads.
+fn sort(pairs: &mut [Comparison]) {
+    pairs.par_sort_by(|a, b| a.distance.get().total_cmp(&b.distance.get()));
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
@@ -137,7 +197,7 @@ mod tests {
     #[test]
     fn every_picture_meets_every_other_one_once() {
         let comparisons = Comparisons::new(&points(&[&[0.0, 1.0], &[3.0]])).expect("pairs");
-        let found = comparisons.pairs().iter().map(|it| (it.distance.get(), it.is_same()));
+        let found = comparisons.pairs().iter().map(|it| (it.distance.get(), it.is_same));
         assert_eq!(found.collect::<Vec<_>>(), [(1.0, true), (2.0, false), (3.0, false)]);
         assert_eq!(comparisons.pairs()[1].identities, [0, 1]);
         assert_eq!(comparisons.pairs()[1].pictures, [1, 0]);
@@ -168,5 +228,20 @@ mod tests {
         assert_eq!(refusal(&[]), NotComparable::TooFewIdentities(0));
         assert_eq!(refusal(&[&[0.0, 1.0], &[]]), NotComparable::TooFewIdentities(1));
         assert_eq!(refusal(&[&[0.0], &[1.0]]), NotComparable::NoSamePairs);
+    }
+
+    #[test]
+    fn of_a_list_nothing_else_is_compared() {
+        let points = points(&[&[0.0, 1.0, 4.0], &[3.0, 9.0]]);
+        let pairs = [([[0, 0], [0, 1]], true), ([[1, 1], [1, 0]], true), ([[0, 2], [0, 1]], false)];
+        let comparisons = Comparisons::listed(&points, &pairs).expect("pairs");
+        let found = comparisons.pairs().iter().map(|it| (it.distance.get(), it.is_same));
+        assert_eq!(found.collect::<Vec<_>>(), [(1.0, true), (3.0, false), (6.0, true)]);
+        assert_eq!(comparisons.within(), [[1, 1], [1, 0]]);
+        assert_eq!((comparisons.identities(), comparisons.pictures()), (2, &[3, 2][..]));
+
+        let refusal = |pairs| Comparisons::listed(&points, pairs).expect_err("refused");
+        assert_eq!(refusal(&pairs[..2]), NotComparable::NoDifferentPairs);
+        assert_eq!(refusal(&pairs[2..]), NotComparable::NoSamePairs);
     }
 }

@@ -2,7 +2,7 @@
 
 use siamese::score::{Rates, Threshold, equal_error_rate};
 
-use super::{Comparison, Comparisons};
+use super::{Comparison, Comparisons, Unit};
 
 /// The FMRs at which FNMR is asked for, and the thresholds at which both are.
 ///
@@ -70,8 +70,8 @@ impl Measures {
 
     /// Measures all pairs as if each identity stood there as often as `copies` says.
     ///
-    /// A copy is another person: a same pair counts once for each copy of its identity, and a
-    /// different pair once for each pair of copies of its two identities. Pairs between two copies
+    /// A copy is another person: a pair within an identity counts once for each copy of it, and a
+    /// pair across once for each pair of copies of its two identities. Pairs between two copies
     /// of one identity are left out, for they are neither: calling them same would count pictures
     /// against themselves, calling them different would be wrong.
     ///
@@ -172,29 +172,36 @@ impl Wrong {
 
 /// The weights of all same and of all different pairs.
 fn totals(comparisons: &Comparisons, copies: &[u64]) -> [u64; 2] {
-    let mut same = 0;
+    let [mut same, mut different] = [0, 0];
     let [mut sum, mut squares] = [0, 0];
-    for (pictures, copies) in comparisons.pictures().iter().zip(copies) {
+    let each = comparisons.pictures().iter().zip(comparisons.within()).zip(copies);
+    for ((pictures, [own_same, own_different]), copies) in each {
         let pictures = u64::from(*pictures);
-        same += copies * (pictures * pictures.saturating_sub(1) / 2);
+        same += copies * own_same;
+        different += copies * own_different;
         sum += copies * pictures;
         squares += copies * copies * pictures * pictures;
     }
-    [same, (sum * sum - squares) / 2]
+    if comparisons.unit() == Unit::Identity {
+        // Every picture with every other of another copy.
+        different += (sum * sum - squares) / 2;
+    }
+    [same, different]
 }
 
 /// The weights of the same and of the different pairs among `pairs`.
 fn weights(pairs: &[Comparison], copies: &[u64]) -> [u64; 2] {
     let mut weights = [0, 0];
     for pair in pairs {
-        let [left, right] = pair.identities.map(|it| copies[it as usize]);
-        if pair.is_same() {
-            weights[0] += left;
-        } else {
-            weights[1] += left * right;
-        }
+        weights[usize::from(!pair.is_same)] += weight(pair.identities, copies);
     }
     weights
+}
+
+/// How often a pair of these identities stands there.
+pub(super) fn weight(identities: [u32; 2], copies: &[u64]) -> u64 {
+    let [left, right] = identities.map(|it| copies[it as usize]);
+    if identities[0] == identities[1] { left } else { left * right }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
@@ -274,6 +281,21 @@ mod tests {
         assert!((measures.auc - (60.0 + 14.0) / 80.0).abs() < 1e-12, "{measures:?}");
         // FMR 2/5 allows 8 of 20: 2 and 3 are six, 6 would make them nine, and 4 comes before 6.
         assert_eq!(measures.fnmr_at, [0.0]);
+    }
+
+    #[test]
+    fn a_copied_component_brings_its_own_pairs_again() {
+        let point = |it: &f32| Embedding::new([*it]).expect("a point");
+        let points: Vec<Vec<_>> =
+            [&[0.0, 1.0, 4.0][..], &[3.0, 9.0]].map(|it| it.iter().map(point).collect()).into();
+        let pairs = [([[0, 0], [0, 1]], true), ([[1, 0], [1, 1]], true), ([[0, 1], [0, 2]], false)];
+        let listed = Comparisons::listed(&points, &pairs).expect("pairs");
+        // Same at 1 and 6, different at 3: closer in one of two.
+        assert!((Measures::of(&listed, &Grid::new([])).auc - 0.5).abs() < 1e-12);
+        // Same at 1, and at 6 three times; different at 3.
+        let measures = Measures::weighted(&listed, &Grid::new([]), &[1, 3]).expect("pairs");
+        assert!((measures.auc - 0.25).abs() < 1e-12, "{measures:?}");
+        assert_eq!(Measures::weighted(&listed, &Grid::new([]), &[0, 3]), None);
     }
 
     #[test]

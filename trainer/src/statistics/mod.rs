@@ -11,6 +11,7 @@ mod paired;
 mod plane;
 mod reliability;
 mod split;
+mod unit;
 mod unseen;
 
 pub use bootstrap::{Band, Bootstrap, Interval, RatesInterval};
@@ -21,4 +22,5 @@ pub use one_shot::{GroupRate, NoEpisode, OneShot, OneShotRate};
 pub use paired::{Difference, Differences};
 pub use plane::Plane;
 pub use reliability::{ReliabilityBin, reliability};
+pub use unit::Unit;
 pub use unseen::{Fitted, Promise, Unseen};

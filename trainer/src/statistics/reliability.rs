@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::measures::weight;
 use super::{Bootstrap, Comparisons, Interval};
 
 /// Bins of a reliability diagram.
@@ -30,17 +31,23 @@ pub fn reliability(
     probability: impl Fn(f64) -> f64,
     bootstrap: Bootstrap,
 ) -> Vec<ReliabilityBin> {
-    // By bin and the two identities: how many pairs, and the sum of what is stated.
-    let mut cells = BTreeMap::<(u8, [u32; 2]), (u64, f64)>::new();
+    // By bin, the two identities and kind: how many pairs, and the sum of what is stated.
+    let mut cells = BTreeMap::<(u8, [u32; 2], bool), (u64, f64)>::new();
     for pair in comparisons.pairs() {
         let stated = probability(pair.distance.get());
-        let cell = cells.entry((bin(stated), pair.identities)).or_default();
+        let cell = cells.entry((bin(stated), pair.identities, pair.is_same)).or_default();
         cell.0 += 1;
         cell.1 += stated;
     }
     let cells: Vec<_> = cells
         .into_iter()
-        .map(|((bin, identities), (pairs, stated))| Cell { bin, identities, pairs, stated })
+        .map(|((bin, identities, is_same), (pairs, stated))| Cell {
+            bin,
+            identities,
+            is_same,
+            pairs,
+            stated,
+        })
         .collect();
     let once = vec![1; comparisons.pictures().len()];
     let Some(measured) = Tally::of(&cells, &once) else { return Vec::new() };
@@ -59,10 +66,11 @@ pub fn reliability(
         .collect()
 }
 
-/// Pairs of two identities in one bin.
+/// Pairs of one kind and of two identities in one bin.
 struct Cell {
     bin: u8,
     identities: [u32; 2],
+    is_same: bool,
     pairs: u64,
     /// The sum of what is stated of them.
     stated: f64,
@@ -80,10 +88,8 @@ impl Tally {
     /// `None` if no same or no different pair is left.
     fn of(cells: &[Cell], copies: &[u64]) -> Option<Self> {
         let mut tally = Self::default();
-        for Cell { bin, identities, pairs, stated } in cells {
-            let [left, right] = identities.map(|it| copies[it as usize]);
-            let (kind, weight) =
-                if identities[0] == identities[1] { (0, left) } else { (1, left * right) };
+        for Cell { bin, identities, is_same, pairs, stated } in cells {
+            let (kind, weight) = (usize::from(!is_same), weight(*identities, copies));
             tally.counts[usize::from(*bin)][kind] += weight * pairs;
             tally.sums[usize::from(*bin)][kind] += real(weight) * stated;
             tally.totals[kind] += weight * pairs;

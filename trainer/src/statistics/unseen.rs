@@ -5,8 +5,9 @@ use serde::Serialize;
 use siamese::score::{Distance, Probability, Rates, Scores};
 
 use super::likelihood::{Steps, bits, curve, logit};
+use super::measures::weight;
 use super::split::Split;
-use super::{Bootstrap, Comparisons, Interval};
+use super::{Bootstrap, Comparisons, Interval, Unit};
 
 /// Up to so many identities are left out one by one, more in this many groups.
 const GROUPS: usize = 40;
@@ -24,8 +25,12 @@ const FITTED: usize = 2048;
 /// the one. So each pair is judged once, by a calibration that has seen neither of its people,
 /// on nearly as many people as the calibration that is written down. Leaving out one at a time
 /// and judging its pairs with all others would know half of each pair.
+///
+/// Listed pairs lie within their components, so that every group of these is left out by itself.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Unseen {
+    /// What was left out.
+    pub unit: Unit,
     /// How many groups were left out in turn; as many as identities where each was one.
     pub groups: usize,
     /// Whether each group is one identity.
@@ -51,8 +56,10 @@ pub struct Promise {
     pub fmr_interval: Option<Interval>,
     /// How much the realised FNMR would.
     pub fnmr_interval: Option<Interval>,
-    /// The realised FMR of the identity that is taken for others most often.
-    pub worst_fmr: f64,
+    /// The realised FMR of the identity that is taken for others most often; `None` of components, of
+    /// which most have a pair or two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worst_fmr: Option<f64>,
 }
 
 /// The cost in bits of two ways to state probabilities.
@@ -87,7 +94,11 @@ impl Unseen {
     pub fn of(comparisons: &Comparisons, fmrs: &[f64], bootstrap: Bootstrap) -> Option<Self> {
         let identities = comparisons.pictures().len();
         let n_groups = if identities <= GROUPS { identities } else { FEWER_GROUPS };
-        let pairs = (0..n_groups).flat_map(|left| (left..n_groups).map(move |right| [left, right]));
+        let unit = comparisons.unit();
+        let pairs = (0..n_groups).flat_map(|left| {
+            let last = if unit == Unit::Identity { n_groups } else { left + 1 };
+            (left..last).map(move |right| [left, right])
+        });
         let choices: Vec<Choice> = pairs
             .collect::<Vec<_>>()
             .into_par_iter()
@@ -104,7 +115,7 @@ impl Unseen {
                 Some(Promise {
                     fmr_asked: at.checked_sub(1).map(|it| fmrs[it]),
                     promised: Rates { fmr: sum(&|it| it.fmr), fnmr: sum(&|it| it.fnmr) },
-                    realised: judged.rates(&vec![1; identities])?,
+                    realised: judged.rates_of_all()?,
                     fmr_interval: intervals[0],
                     fnmr_interval: intervals[1],
                     worst_fmr: judged.worst_fmr(),
@@ -112,6 +123,7 @@ impl Unseen {
             })
             .collect::<Option<_>>()?;
         Some(Self {
+            unit,
             groups: n_groups,
             is_one_by_one: n_groups == identities,
             promises,
@@ -131,7 +143,7 @@ impl Choice {
         let (mut same, mut different) = (Vec::new(), Vec::new());
         for pair in comparisons.pairs() {
             if !pair.identities.into_iter().any(is_left_out) {
-                if pair.is_same() { &mut same } else { &mut different }.push(pair.distance);
+                if pair.is_same { &mut same } else { &mut different }.push(pair.distance);
             }
         }
         let split = Split { same, different };
@@ -157,45 +169,64 @@ fn thinned(side: &[Distance]) -> Vec<Distance> {
     (0..kept).map(|at| side[(2 * at + 1) * side.len() / (2 * kept)]).collect()
 }
 
-/// Pairs and false matches, false non-matches between each two identities.
+/// Pairs and errors between each two identities, and within each.
 struct Judged {
     identities: usize,
-    /// `[pairs, errors]` by the two identities, the lesser first.
-    tallies: Vec<[u64; 2]>,
+    unit: Unit,
+    cells: Vec<Cell>,
+}
+
+/// Pairs of one kind and of two identities.
+#[derive(Clone, Copy, Default)]
+struct Cell {
+    identities: [u32; 2],
+    is_same: bool,
+    pairs: u64,
+    errors: u64,
 }
 
 impl Judged {
     fn by(comparisons: &Comparisons, choices: &[Choice], n_groups: usize, at: usize) -> Self {
         let identities = comparisons.pictures().len();
+        let unit = comparisons.unit();
         let by_groups = ByGroups::new(choices, n_groups);
-        let mut tallies = vec![[0, 0]; identities * identities];
+        let n_cells = match unit {
+            Unit::Identity => identities * identities,
+            Unit::Component => 2 * identities,
+        };
+        let mut cells = vec![Cell::default(); n_cells];
         for pair in comparisons.pairs() {
             let [left, right] = pair.identities.map(|it| it as usize);
             let threshold = by_groups.of([left, right]).thresholds[at];
             let called_same = pair.distance.get() <= threshold;
-            let tally = &mut tallies[left.min(right) * identities + left.max(right)];
-            tally[0] += 1;
-            tally[1] += u64::from(called_same != pair.is_same());
+            let cell = &mut cells[match unit {
+                Unit::Identity => left.min(right) * identities + left.max(right),
+                Unit::Component => 2 * left + usize::from(!pair.is_same),
+            }];
+            (cell.identities, cell.is_same) = (pair.identities, pair.is_same);
+            cell.pairs += 1;
+            cell.errors += u64::from(called_same != pair.is_same);
         }
-        Self { identities, tallies }
+        cells.retain(|it| 0 < it.pairs);
+        Self { identities, unit, cells }
+    }
+
+    /// The rates of everybody once; `None` without pairs of either kind.
+    fn rates_of_all(&self) -> Option<Rates> {
+        self.rates(&vec![1; self.identities])
     }
 
     /// The rates if each identity stands there as often as `copies` says; `None` without pairs.
     fn rates(&self, copies: &[u64]) -> Option<Rates> {
-        let [mut same, mut different] = [[0; 2]; 2];
-        for left in (0..self.identities).filter(|it| 0 < copies[*it]) {
-            for right in left..self.identities {
-                let tally = self.tallies[left * self.identities + right];
-                let (side, weight) = if left == right {
-                    (&mut same, copies[left])
-                } else {
-                    (&mut different, copies[left] * copies[right])
-                };
-                side[0] += weight * tally[0];
-                side[1] += weight * tally[1];
-            }
+        let mut sides = [[0; 2]; 2];
+        for Cell { identities, is_same, pairs, errors } in &self.cells {
+            let weight = weight(*identities, copies);
+            let side = &mut sides[usize::from(!is_same)];
+            side[0] += weight * pairs;
+            side[1] += weight * errors;
         }
         let share = |[pairs, errors]: [u64; 2]| (0 < pairs).then(|| real64(errors) / real64(pairs));
+        let [same, different] = sides;
         Some(Rates { fmr: share(different)?, fnmr: share(same)? })
     }
 
@@ -204,16 +235,20 @@ impl Judged {
         [Interval::of(drawn.iter().map(|it| it.fmr)), Interval::of(drawn.iter().map(|it| it.fnmr))]
     }
 
-    fn worst_fmr(&self) -> f64 {
-        let of_one = |who: usize| {
-            let others = (0..self.identities)
-                .filter(|it| *it != who)
-                .map(|other| self.tallies[who.min(other) * self.identities + who.max(other)]);
-            let [pairs, errors] =
-                others.fold([0, 0], |sum: [u64; 2], it| [sum[0] + it[0], sum[1] + it[1]]);
-            real64(errors) / real64(pairs.max(1))
-        };
-        (0..self.identities).map(of_one).fold(0.0, f64::max)
+    /// The FMR of the identity that is taken for others most often.
+    fn worst_fmr(&self) -> Option<f64> {
+        if self.unit == Unit::Component {
+            return None;
+        }
+        let mut of_each = vec![[0, 0]; self.identities];
+        for cell in self.cells.iter().filter(|it| !it.is_same) {
+            for who in cell.identities {
+                of_each[who as usize][0] += cell.pairs;
+                of_each[who as usize][1] += cell.errors;
+            }
+        }
+        let share = |[pairs, errors]: [u64; 2]| real64(errors) / real64(pairs.max(1));
+        Some(of_each.into_iter().map(share).fold(0.0, f64::max))
     }
 }
 
@@ -247,9 +282,9 @@ fn costs(comparisons: &Comparisons, choices: &[Choice], n_groups: usize) -> Opti
     let mut counts = [0_usize; 2];
     for pair in comparisons.pairs() {
         let choice = by_groups.of(pair.identities.map(|it| it as usize));
-        let side = usize::from(!pair.is_same());
+        let side = usize::from(!pair.is_same);
         let distance = pair.distance.get();
-        let sign = if pair.is_same() { -1.0 } else { 1.0 };
+        let sign = if pair.is_same { -1.0 } else { 1.0 };
         logistic[side] += bits(sign * logit(curve(choice.logistic)(distance)));
         isotonic[side] += bits(sign * choice.isotonic.log_odds(distance));
         counts[side] += 1;
@@ -315,13 +350,32 @@ mod tests {
         // The 25 pairs of the two, of 700 and of 175.
         let realised = one_in_a_hundred.realised.fmr;
         assert!((25.0 / 700.0..0.04).contains(&realised), "{one_in_a_hundred:?}");
-        assert!(25.0 / 175.0 <= one_in_a_hundred.worst_fmr, "{one_in_a_hundred:?}");
+        let worst = one_in_a_hundred.worst_fmr.expect("of identities");
+        assert!(25.0 / 175.0 <= worst, "{one_in_a_hundred:?}");
     }
 
     #[test]
     fn many_identities_are_left_out_in_groups() {
         let many = crowd(50, f32::from, |_| 1.5);
         assert_eq!(Unseen::of(&many, &[0.1], BOOTSTRAP).expect("enough").groups, FEWER_GROUPS);
+    }
+
+    #[test]
+    fn components_are_left_out_by_themselves() {
+        let of_one = |who: u8| {
+            let places = [0.0, 1.0 + f32::from(who % 7) / 4.0, 3.0 + f32::from(who % 5) / 4.0];
+            places.map(|it| Embedding::new([it]).expect("a point")).into()
+        };
+        let points: Vec<Vec<_>> = (0..60).map(of_one).collect();
+        let pairs: Vec<_> = (0..60)
+            .flat_map(|who| [([[who, 0], [who, 1]], true), ([[who, 0], [who, 2]], false)])
+            .collect();
+        let listed = Comparisons::listed(&points, &pairs).expect("pairs");
+        let unseen = Unseen::of(&listed, &[0.1], BOOTSTRAP).expect("enough");
+        assert_eq!((unseen.unit, unseen.groups), (Unit::Component, FEWER_GROUPS));
+        // The greatest same distance is below the least different one, in every group.
+        assert!(unseen.promises[0].realised.fmr.abs() < 1e-12, "{unseen:?}");
+        assert!(unseen.promises[0].worst_fmr.is_none());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use siamese::model::{Card, Device, OnnxTower, Options, Tower, WeightKind, rewrit
 use siamese::picture::Pixels;
 use siamese::score::{Embedding, Threshold};
 use siamese_trainer::config::Config;
-use siamese_trainer::data::{Folder, Gallery};
+use siamese_trainer::data::{Collection, Gallery};
 use siamese_trainer::export::export;
 use siamese_trainer::learn::Learning;
 
@@ -24,7 +24,7 @@ fn ground() -> Ground {
     made::write(&ground.at("data"), 4, 5);
     let mut config = Config::seed();
     (config.input.height, config.input.width) = (20, 20);
-    let folder = Folder::scan(&ground.at("data")).expect("pictures");
+    let folder = Collection::open(&ground.at("data")).expect("pictures");
     let gallery = Gallery::load(&folder, &config.preparation(), false).expect("pictures");
     let mut learning = Learning::new(&config, &gallery);
     learning.advance();
@@ -53,7 +53,7 @@ fn load(tower: &Path) -> OnnxTower {
 }
 
 fn pixels(ground: &Ground, tower: &OnnxTower) -> Vec<Pixels> {
-    let folder = Folder::scan(&ground.at("data")).expect("pictures");
+    let folder = Collection::open(&ground.at("data")).expect("pictures");
     let gallery = Gallery::load(&folder, &tower.card().preparation, false).expect("pictures");
     gallery.samples().iter().map(|it| it.pixels.clone()).collect()
 }

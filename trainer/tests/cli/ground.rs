@@ -71,9 +71,15 @@ impl Ground {
             "--tower".as_ref(),
             tower.as_os_str(),
         ];
+        self.program(fixed.into_iter().chain(arguments.iter().map(OsStr::new)))
+    }
+
+    /// Runs the program in this folder.
+    pub(crate) fn program<'a>(&self, arguments: impl IntoIterator<Item = &'a OsStr>) -> Outcome {
         let output = Command::new(env!("CARGO_BIN_EXE_siamese-trainer"))
             .current_dir(&self.0)
-            .args(fixed.into_iter().chain(arguments.iter().map(OsStr::new)))
+            .args(arguments)
+            .env_remove("SOURCE_DATE_EPOCH")
             .output()
             .expect("the program runs");
         Outcome::of(output)

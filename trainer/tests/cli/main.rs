@@ -3,10 +3,12 @@
 mod adopt;
 mod bad_data;
 mod calibrate;
+mod changes;
 mod duplicates;
 mod evaluate;
 mod export;
 mod ground;
+mod lists;
 mod made;
 mod report;
 mod resume;

@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use siamese::model::{OnnxTower, Options, Tower};
 use siamese::score::Embedding;
 use siamese_trainer::config::{Config, Length};
-use siamese_trainer::data::{Folder, Gallery};
+use siamese_trainer::data::{Collection, Gallery};
 use siamese_trainer::export::export;
 use siamese_trainer::learn::{self, Learning, RunFolder, Sampling, State};
 use siamese_trainer::loss::LossKind;
@@ -48,7 +48,7 @@ fn made_ground() -> Ground {
 }
 
 fn gallery(ground: &Ground, config: &Config) -> Gallery {
-    let folder = Folder::scan(&ground.at("data")).expect("pictures");
+    let folder = Collection::open(&ground.at("data")).expect("pictures");
     Gallery::load(&folder, &config.preparation(), false).expect("pictures")
 }
 

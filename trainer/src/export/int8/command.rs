@@ -111,7 +111,7 @@ impl Export {
         let subject = before.subject();
         let mut card = before.tower().card().clone();
         let threshold = card.threshold.ok_or_else(|| Int8Error::NoThreshold(path.clone()))?;
-        if let Some(warning) = subject.acquaintance.warning() {
+        if let Some(warning) = subject.warning() {
             return Err(Int8Error::Seen(warning));
         }
 
@@ -127,9 +127,8 @@ impl Export {
         }
         let mut golden = golden_pairs(&mut tower, &card)?;
 
-        let guess =
-            if self.chosen.pictures.is_part() { "chosen identities" } else { "all identities" };
-        let split = subject.acquaintance.split().unwrap_or(guess);
+        let guess = self.chosen.pictures.choice(subject.unit);
+        let split = subject.split().unwrap_or(guess);
         let drift = drift::measure(&before, &before.again(tower)?, threshold, split)?;
         if self.max_flipped < drift.flipped {
             return Err(Int8Error::Flipped { drift: Box::new(drift), most: self.max_flipped });

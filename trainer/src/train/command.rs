@@ -1,4 +1,4 @@
-//! `siamese-trainer train`: from a folder of pictures to a tower's file.
+//! `siamese-trainer train`: from pictures to a tower's file.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -7,25 +7,26 @@ use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
 use siamese::model::{Card, Length};
-use siamese::picture::{Colour, Pixels};
+use siamese::picture::Pixels;
 
+use super::check::{check, check_listed};
 use crate::config::{Config, Length as RunLength};
-use crate::data::{Folder, Gallery, HoldOut, inspect};
+use crate::data::{Collection, Gallery, HoldOut, Listing, inspect};
 use crate::evaluate::{Chosen, Evaluate, Pictures};
 use crate::export::export;
 use crate::learn::{RunFolder, history, run};
 use crate::loss::LossKind;
-use crate::network::NetworkConfig;
 use crate::provenance::Record;
 
 /// How many real pictures an export is compared on at most.
 const COMPARED: usize = 64;
 
-/// Trains a tower from a folder of pictures
+/// Trains a tower from a folder of pictures, or from a list of pairs or triplets
 #[derive(Clone, Debug, clap::Args)]
 pub struct Train {
-    /// The pictures: `DIR/IDENTITY/PICTURE`
-    #[arg(long, value_name = "DIR")]
+    /// The pictures: `DIR/IDENTITY/PICTURE`, or a list in CSV with the columns a,b,same or
+    /// anchor,positive,negative or before,after,changed
+    #[arg(long, visible_alias = "pairs", value_name = "DIR|FILE.csv")]
     data: PathBuf,
     /// The tower's file to write
     #[arg(long, value_name = "FILE")]
@@ -119,12 +120,15 @@ impl Train {
             Some(file) => Some(read_config(file)?),
             None => None,
         };
+        let data = Collection::open(&self.data)?;
         let config = match (&saved, &earlier) {
             (Some(saved), _) => saved.config.clone(),
-            (None, earlier) => self.config(earlier.as_ref().map(Earlier::config)),
+            (None, earlier) => self.config(earlier.as_ref().map(Earlier::config), data.listing()),
         };
         check(&config)?;
-        let data = Folder::scan(&self.data)?;
+        if let Some(listing) = data.listing() {
+            check_listed(&config, listing)?;
+        }
         let repeated = match &earlier {
             Some(Earlier::Run(record)) => Some(record.as_ref()),
             _ => saved.as_ref(),
@@ -139,11 +143,15 @@ impl Train {
         }
 
         let shape = config.preparation().shape();
+        let about_lists = training.warnings().into_iter();
+        for warning in about_lists.chain(held_out.iter().flat_map(Gallery::warnings)) {
+            eprintln!("warning: {warning}");
+        }
         for warning in inspect(&training, held_out.as_ref(), shape, self.allow_duplicates)? {
             eprintln!("warning: {warning}");
         }
 
-        let record = Record::new(config, data.name(), &training, held_out.as_ref());
+        let record = Record::new(config, data.name().to_owned(), &training, held_out.as_ref());
         if let Some(saved) = &saved {
             ensure!(
                 saved.data == record.data && saved.held_out == record.held_out,
@@ -214,7 +222,7 @@ impl Train {
     }
 
     /// Who is held out: those named, or else those of the run that is repeated, if they are here.
-    fn hold_out(&self, repeated: Option<&Record>, data: &Folder) -> HoldOut {
+    fn hold_out(&self, repeated: Option<&Record>, data: &Collection) -> HoldOut {
         let is_here = |name: &String| data.identities().iter().any(|it| it.name == *name);
         match repeated.map(|it| &it.held_out).filter(|it| it.iter().all(is_here)) {
             Some(names) if self.hold_out.is_nobody() => {
@@ -225,7 +233,7 @@ impl Train {
     }
 
     /// The recipe, or the choices of a file, with those made on the command line.
-    fn config(&self, earlier: Option<&Config>) -> Config {
+    fn config(&self, earlier: Option<&Config>, listing: Option<&Listing>) -> Config {
         let choices = &self.choices;
         let mut config = match (earlier, choices.network) {
             (Some(config), _) => config.clone(),
@@ -233,6 +241,9 @@ impl Train {
             (None, Recipe::Compact) => Config::compact(),
             (None, Recipe::Wavelet) => Config::wavelet(),
         };
+        if let (None, Some(listing)) = (earlier, listing) {
+            config.suit_to_list(choices.loss.is_none() && !listing.triplets().is_empty());
+        }
         if let Some(loss) = choices.loss {
             config.choose_loss(loss);
         }
@@ -245,8 +256,8 @@ impl Train {
         config
     }
 
-    fn load(&self, folder: &Folder, config: &Config) -> anyhow::Result<Gallery> {
-        let gallery = Gallery::load(folder, &config.preparation(), self.skip_unreadable)?;
+    fn load(&self, pictures: &Collection, config: &Config) -> anyhow::Result<Gallery> {
+        let gallery = Gallery::load(pictures, &config.preparation(), self.skip_unreadable)?;
         for skipped in gallery.skipped() {
             eprintln!("left out: {skipped}");
         }
@@ -299,65 +310,6 @@ fn read_config(file: &Path) -> anyhow::Result<Earlier> {
             .map(|it| Earlier::Config(Box::new(it)))
             .with_context(|| format!("{} holds no choices of a run", file.display())),
     }
-}
-
-/// Choices that can't be, each with the way out.
-fn check(config: &Config) -> anyhow::Result<()> {
-    ensure!(
-        config.loss.margin.is_finite() && 0.0 < config.loss.margin,
-        "a margin is a positive number, which {} is not",
-        config.loss.margin
-    );
-    ensure!(
-        !(config.loss.kind == LossKind::Contrastive && config.network.unit())
-            || config.loss.margin <= 2.0,
-        "unit embeddings are at most 2 apart: choose a margin of at most 2, not {}",
-        config.loss.margin
-    );
-    ensure!(
-        config.loss.kind != LossKind::MultiSimilarity || config.network.unit(),
-        "the multi-similarity loss is of cosines: choose a network with unit embeddings, such as compact"
-    );
-    ensure!(
-        config.optimizer.rate.is_finite() && 0.0 < config.optimizer.rate,
-        "a learning rate is a positive number, which {} is not",
-        config.optimizer.rate
-    );
-    ensure!(
-        0 < config.watch.evaluate_every && 0 < config.watch.checkpoint_every,
-        "measuring and saving happen every so many steps, at least 1"
-    );
-    if let NetworkConfig::Wavelet(wavelet) = &config.network {
-        ensure!(
-            config.input.colour == Colour::Grey,
-            "the wavelet network reads grey pictures: choose the input's colour grey, or another network"
-        );
-        ensure!(
-            0 < wavelet.width && wavelet.width <= wavelet.features(),
-            "this network finds {} features: choose a width of at most that, not {}",
-            wavelet.features(),
-            wavelet.width
-        );
-    }
-    ensure!(
-        config.whitening.is_none() || matches!(config.network, NetworkConfig::Wavelet(_)),
-        "whitening is for the wavelet network: leave it out, or choose that"
-    );
-    let [_, height, width] = config.preparation().shape();
-    ensure!(
-        !config.symmetry.turns() || height == width,
-        "pictures that are turned must be square: choose an input of {height}x{height}, or another symmetry"
-    );
-    let least = match &config.network {
-        NetworkConfig::Seed => 3,
-        NetworkConfig::Compact(compact) => 2_usize << compact.blocks.len(),
-        NetworkConfig::Wavelet(_) => 16,
-    };
-    ensure!(
-        least <= height.min(width),
-        "this network needs an input of at least {least}x{least}, not {height}x{width}"
-    );
-    config.preparation().validate().context("the input")
 }
 
 /// Pictures spread over a gallery.

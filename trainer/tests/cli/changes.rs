@@ -1,0 +1,95 @@
+//! Change detection, from a list to a tower that serves.
+
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::fs;
+
+use image::{GrayImage, Luma};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use siamese_trainer::config::Length;
+use siamese_trainer::loss::LossKind;
+
+use crate::evaluate;
+use crate::ground::Ground;
+use crate::made;
+
+const SIDE: u32 = 32;
+
+/// A scene in some light: slow waves with grain on them, and a ring where something stands.
+fn picture(scene: u64, ring: Option<[f32; 2]>, random: &mut ChaCha8Rng) -> GrayImage {
+    let mut shape = ChaCha8Rng::seed_from_u64(scene);
+    let [across, down, phase] = [4.0, 4.0, 6.0].map(|it: f32| it * shape.random::<f32>());
+    let (light, contrast) = (random.random_range(-15.0..15.0), random.random_range(0.8..1.2));
+    GrayImage::from_fn(SIDE, SIDE, |column, row| {
+        let [x, y] = [column, row]
+            .map(|it| f32::from(u16::try_from(it).expect("within the picture")) / 32.0);
+        let wave = (across * x + down * y + phase).sin();
+        let grain: f32 = random.random_range(-8.0..8.0);
+        let in_ring =
+            ring.is_some_and(|[left, top]| (0.1..0.19).contains(&(x - left).hypot(y - top)));
+        let value = if in_ring { 235.0 } else { 110.0 + 45.0 * wave };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "clamped to a byte"
+        )]
+        let byte = (contrast * value + light + grain).clamp(0.0, 255.0) as u8;
+        Luma([byte])
+    })
+}
+
+/// Scenes photographed twice, of which half have changed: a ring has come or gone.
+fn write(ground: &Ground, n_scenes: u64) {
+    let mut random = ChaCha8Rng::seed_from_u64(9);
+    let mut list = "before,after,changed\n".to_owned();
+    fs::create_dir(ground.at("scenes")).expect("a folder");
+    for scene in 0..n_scenes {
+        let (has_changed, had_ring) = (scene % 2 == 1, scene % 4 < 2);
+        for (name, has_ring) in [("before", had_ring), ("after", had_ring != has_changed)] {
+            let place = [(); 2].map(|()| random.random_range(0.25..0.75));
+            let picture = picture(scene, has_ring.then_some(place), &mut random);
+            picture.save(ground.at(&format!("scenes/{scene}-{name}.png"))).expect("a picture");
+        }
+        let changed = u8::from(has_changed);
+        writeln!(list, "scenes/{scene}-before.png,scenes/{scene}-after.png,{changed}")
+            .expect("a line");
+    }
+    fs::write(ground.at("changes.csv"), list).expect("a list");
+}
+
+#[test]
+fn a_tower_learns_what_a_change_is_and_sees_it_where_it_never_was() {
+    let ground = Ground::new();
+    write(&ground, 160);
+    let mut config = made::config();
+    config.length = Length::Steps(80);
+    config.choose_loss(LossKind::Contrastive);
+    config.suit_to_list(false);
+    config.watch.evaluate_every = 40;
+    fs::write(ground.at("config.toml"), toml::to_string(&config).expect("TOML")).expect("a file");
+    let run = |arguments: &[&str]| ground.program(arguments.iter().map(OsStr::new));
+
+    let data = ["--data", "changes.csv", "--hold-out-fold", "1/4"];
+    let train = ["train", "--out", "raw.onnx", "--config", "config.toml"];
+    let trained = run(&[&train[..], &data].concat());
+    let progress = trained.complained.clone();
+    assert!(progress.contains("on pairs held out"), "{progress}");
+    assert!(trained.well().contains("raw.run/report/index.html"));
+
+    let calibrate = ["calibrate", "--tower", "raw.onnx", "--out", "tower.onnx"];
+    let said = run(&[&calibrate[..], &data].concat()).well();
+    assert!(
+        said.contains("pairs of 40 components (changes, pictures unseen in training)"),
+        "{said}"
+    );
+
+    let measure = ["evaluate", "--tower", "tower.onnx", "--report", "report"];
+    run(&[&measure[..], &data].concat()).well();
+    let record = evaluate::report(&ground);
+    assert_eq!(record["training"]["acquaintance"], "unseen");
+    let eer = &record["eer"];
+    // Guessing is at 0.5, and the interval over components must not reach it.
+    assert!(eer["value"].as_f64().expect("a rate") < 0.2, "{eer} {progress}");
+    assert!(eer["high"].as_f64().expect("a rate") < 0.4, "{eer} {progress}");
+}
