@@ -9,6 +9,7 @@ use siamese_trainer::adopt::Adopt;
 use siamese_trainer::calibrate::Calibrate;
 use siamese_trainer::evaluate::Evaluate;
 use siamese_trainer::export::int8::Export;
+use siamese_trainer::learn::Unusable;
 use siamese_trainer::side_by_side::Report;
 use siamese_trainer::train::Train;
 
@@ -59,7 +60,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         matches!(
             it.downcast_ref::<LoadError>(),
             Some(LoadError::Library(_) | LoadError::NoGpu { .. })
-        )
+        ) || it.is::<Unusable>()
     });
     if is_the_machines { 3 } else { 2 }
 }

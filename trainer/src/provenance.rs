@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::data::Gallery;
+use crate::learn::Compute;
 
 /// All that a run was asked to do, as its folder's `run.toml` holds it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +21,9 @@ pub struct Record {
     /// The command line, without the program.
     #[serde(default)]
     pub command: Vec<String>,
+    /// What it ran on: another adds up in another order.
+    #[serde(default)]
+    pub device: Compute,
     /// What it was built with, and for which system.
     #[serde(default)]
     pub built: Built,
@@ -87,6 +91,7 @@ impl Record {
                 .or_else(|| option_env!("SIAMESE_COMMIT").map(str::to_owned)),
             command: env::args().skip(1).collect(),
             built: Built::here(),
+            device: Compute::default(),
             data: Data {
                 name: data_name,
                 digest: training.digest().to_owned(),

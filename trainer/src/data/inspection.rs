@@ -183,13 +183,16 @@ impl<'a> Pictures<'a> {
                 seen[1].insert(*right);
             }
         }
-        let size = |who| (0..self.samples.len()).filter(|it| self.whose(*it) == who).count();
+        let mut sizes = BTreeMap::new();
+        for at in 0..self.samples.len() {
+            *sizes.entry(self.whose(at)).or_insert(0) += 1;
+        }
         let name = |(side, identity): (usize, usize)| &self.identities[side][identity];
         counts
             .into_iter()
             .map(|(who, [left, right])| (who, left.len().min(right.len())))
             .filter(|([one, other], count)| {
-                ONE_IDENTITY <= *count && size(*one).min(size(*other)) < 2 * count
+                ONE_IDENTITY <= *count && sizes[one].min(sizes[other]) < 2 * count
             })
             .map(|([one, other], count)| format!("{} = {} ({count})", name(one), name(other)))
             .collect()

@@ -2,6 +2,7 @@
 
 mod batch;
 mod checkpoint;
+mod compute;
 mod draws;
 pub mod history;
 mod measure;
@@ -15,6 +16,7 @@ mod whitening;
 
 pub use batch::{Batch, Sampling};
 pub use checkpoint::{Best, RunFolder, State};
+pub use compute::{BuiltWithout, Compute, Unusable};
 pub use history::History;
 pub use measure::{NotFinite, embed, measure};
 pub use run::{Outcome, run};

@@ -1,6 +1,8 @@
 //! A whole run: steps, measurements, checkpoints, and when to stop.
 
 use anyhow::Context;
+use burn::module::Module;
+use burn::tensor::Device;
 
 use super::Learning;
 use super::checkpoint::{Best, RunFolder, State};
@@ -23,7 +25,7 @@ const ASTRAY: &str = "the run has gone astray: try a smaller --rate";
 /// What a run came to.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The network that is kept, in evaluation.
+    /// The network that is kept, in evaluation and on the CPU.
     pub network: Network,
     /// How many steps were done.
     pub steps: u32,
@@ -66,11 +68,12 @@ pub fn run(
     config: &Config,
     training: &Gallery,
     held_out: Option<&Gallery>,
+    device: &Device,
     folder: &RunFolder,
     resume: bool,
 ) -> anyhow::Result<Outcome> {
     let in_all_forms = training.in_all_forms(config.symmetry, config.preparation().shape());
-    let mut learning = Learning::new(config, &in_all_forms);
+    let mut learning = Learning::on(device, config, &in_all_forms);
     let mut state = State::default();
     if resume {
         state = folder.state()?;
@@ -155,7 +158,9 @@ pub fn run(
         Some(eer) => eer,
         None => learning.eer(gallery).context(ASTRAY)?,
     };
-    let outcome = Outcome { network: learning.network(), steps, kept, loss: last, eer };
+    // An export is held to the network where the server's default is.
+    let network = learning.network().to_device(&Device::flex());
+    let outcome = Outcome { network, steps, kept, loss: last, eer };
     progress.line(&summary(&outcome, &progress, measured));
     if let Some(warning) = outcome.loss.and_then(|it| warning(config, it)) {
         progress.line(&warning);

@@ -42,9 +42,14 @@ pub struct Learning<'a> {
 }
 
 impl<'a> Learning<'a> {
-    /// A run before its first step.
+    /// A run before its first step, on the CPU.
     pub fn new(config: &'a Config, gallery: &'a Gallery) -> Self {
-        let device = Device::flex().autodiff();
+        Self::on(&Device::flex(), config, gallery)
+    }
+
+    /// A run before its first step, on a device.
+    pub fn on(device: &Device, config: &'a Config, gallery: &'a Gallery) -> Self {
+        let device = device.clone().autodiff();
         let mut random = ChaCha8Rng::seed_from_u64(config.seed);
         let shape = config.preparation().shape();
         let supply = Supply::new(config, gallery);

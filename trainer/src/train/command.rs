@@ -14,7 +14,7 @@ use crate::config::{Config, Length as RunLength};
 use crate::data::{Collection, Gallery, HoldOut, Listing, inspect};
 use crate::evaluate::{Chosen, Evaluate, Pictures};
 use crate::export::export;
-use crate::learn::{RunFolder, history, run};
+use crate::learn::{Compute, RunFolder, history, run};
 use crate::loss::LossKind;
 use crate::provenance::Record;
 
@@ -35,6 +35,9 @@ pub struct Train {
     choices: Choices,
     #[command(flatten)]
     hold_out: HoldOut,
+    /// What training runs on; a run that is resumed goes on where it was
+    #[arg(long, value_enum)]
+    device: Option<Compute>,
     /// Stop after so many measurements without a lower EER on the identities held out, and keep the
     /// best weights
     #[arg(long, value_name = "N")]
@@ -116,6 +119,8 @@ impl Train {
         } else {
             (None, None)
         };
+        let device = self.device.or(saved.as_ref().map(|it| it.device)).unwrap_or_default();
+        device.check()?;
         let earlier = match &self.choices.config {
             Some(file) => Some(read_config(file)?),
             None => None,
@@ -151,7 +156,8 @@ impl Train {
             eprintln!("warning: {warning}");
         }
 
-        let record = Record::new(config, data.name().to_owned(), &training, held_out.as_ref());
+        let mut record = Record::new(config, data.name().to_owned(), &training, held_out.as_ref());
+        record.device = device;
         if let Some(saved) = &saved {
             ensure!(
                 saved.data == record.data && saved.held_out == record.held_out,
@@ -177,7 +183,8 @@ impl Train {
             folder.write_list("held-out.sha256", held_out)?;
         }
         let config = &record.config;
-        let outcome = run(config, &training, held_out.as_ref(), &folder, self.resume)?;
+        let outcome =
+            run(config, &training, held_out.as_ref(), &device.device()?, &folder, self.resume)?;
 
         let pictures = sample(held_out.as_ref().unwrap_or(&training));
         let card = self.card(&record, outcome.kept);

@@ -275,6 +275,13 @@ fn what_people_get_wrong_is_one_line_with_the_way_out() {
     }
 }
 
+#[cfg(not(feature = "cuda"))]
+#[test]
+fn a_trainer_built_without_cuda_says_how_to_build_it_with() {
+    let refusal = train_bare(&made_ground(), &["--device", "cuda"]).refusal();
+    assert!(refusal.contains("--features cuda"), "{refusal}");
+}
+
 #[test]
 fn unreadable_files_are_listed_and_left_out_where_asked() {
     let ground = made_ground();
