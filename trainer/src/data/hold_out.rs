@@ -75,7 +75,7 @@ impl HoldOut {
         }
         let known: Vec<_> = pictures.identities().iter().map(|it| it.name.clone()).collect();
         let mut held = BTreeSet::new();
-        for name in self.all_names()? {
+        for name in self.all_names(&known)? {
             match known.iter().position(|it| *it == name) {
                 Some(at) => held.insert(at),
                 None => return Err(DataError::UnknownIdentity { name, known }),
@@ -87,10 +87,11 @@ impl HoldOut {
         Ok(Some(held))
     }
 
-    fn all_names(&self) -> Result<Vec<String>, DataError> {
+    /// A name that is known is taken as it is, even if it begins as a list's does.
+    fn all_names(&self, known: &[String]) -> Result<Vec<String>, DataError> {
         let mut names = Vec::new();
         for name in &self.names {
-            let Some(path) = name.strip_prefix('@') else {
+            let Some(path) = name.strip_prefix('@').filter(|_| !known.contains(name)) else {
                 names.push(name.clone());
                 continue;
             };
@@ -161,15 +162,15 @@ mod tests {
     fn a_lists_own_column_holds_out_unless_others_are_named() {
         let data = TempDir::new().expect("a folder");
         let path = data.path().join("pairs.csv");
-        fs::write(&path, "a,b,same,split\n1,2,1,held-out\n3,4,0,train\n").expect("a file");
+        fs::write(&path, "a,b,same,split\n1,2,1,held-out\n@3,x,0,train\n").expect("a file");
         let list = Collection::open(&path).expect("a list");
         let held = |hold_out: HoldOut| {
             let (_, held) = hold_out.split(&list).expect("a split");
             held.expect("somebody is held out").identities()[0].name.clone()
         };
         assert_eq!(held(HoldOut::default()), "1");
-        assert_eq!(held(HoldOut { names: vec!["3".to_owned()], fold: None }), "3");
-        let all = HoldOut { names: vec!["1".to_owned(), "3".to_owned()], fold: None };
+        assert_eq!(held(HoldOut { names: vec!["@3".to_owned()], fold: None }), "@3");
+        let all = HoldOut { names: vec!["1".to_owned(), "@3".to_owned()], fold: None };
         assert!(matches!(all.split(&list), Err(DataError::NoSide { held: 2, all: 2 })));
     }
 
