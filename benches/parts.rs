@@ -9,7 +9,7 @@ use std::path::Path;
 use std::thread;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use siamese::batch::Batcher;
+use siamese::batch::{Batcher, Rank};
 use siamese::cache::Key;
 use siamese::model::{Device, Embedded, LoadError, OnnxTower, Options, Tower, TowerError};
 use siamese::picture::{Limits, Pixels};
@@ -117,7 +117,7 @@ fn handing_over(criterion: &mut Criterion) {
     group.bench_function("batcher", |bencher| {
         bencher.iter(|| {
             let place = batcher.reserve(1).expect("there is room");
-            runtime.block_on(place.embed(vec![Pixels::new(vec![0.0])]))
+            runtime.block_on(place.embed(vec![Pixels::new(vec![0.0])], Rank::Few))
         });
     });
     let (messages, mut waiting) = mpsc::channel::<oneshot::Sender<()>>(256);

@@ -12,6 +12,7 @@ pub mod judgement;
 pub mod keys;
 pub mod memory;
 pub mod model;
+pub mod npy;
 pub mod picture;
 pub mod readiness;
 pub mod score;

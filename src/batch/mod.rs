@@ -21,6 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use crate::model::{Embedded, Tower, TowerError};
 use crate::picture::Pixels;
 use crate::telemetry::causes;
+pub use queue::Rank;
 use queue::{Done, Item};
 use roster::{Duty, Roster};
 
@@ -88,6 +89,8 @@ struct Handle {
     roster: Arc<Roster>,
     places: Arc<Semaphore>,
     most: u32,
+    /// Pictures that give each tower as many as it takes in one run.
+    full_house: usize,
     /// How long work has lately stayed, in nanoseconds.
     stay: AtomicU64,
 }
@@ -110,6 +113,7 @@ impl Batcher {
         let most = u32::try_from(places).unwrap_or(u32::MAX);
         assert!(0 < most, "a queue has places");
         let roster = Arc::new(Roster::new(towers.len()));
+        let full_house = towers.len() * largest;
         let observe = Arc::new(observe);
         for (at, tower) in towers.into_iter().enumerate() {
             let (duty, observe) = (Duty::new(roster.clone(), at), observe.clone());
@@ -119,7 +123,7 @@ impl Batcher {
                 .expect("the system gives a thread at the start");
         }
         let places = Arc::new(Semaphore::new(most as usize));
-        Self(Arc::new(Handle { roster, places, most, stay: AtomicU64::new(0) }))
+        Self(Arc::new(Handle { roster, places, most, full_house, stay: AtomicU64::new(0) }))
     }
 
     /// Reserves places for so many pictures, or refuses at once.
@@ -135,6 +139,11 @@ impl Batcher {
     pub async fn wait(&self, pictures: usize) -> Places {
         let permit = self.0.places.clone().acquire_many_owned(self.clamped(pictures)).await;
         self.places(permit.expect("never closed"))
+    }
+
+    /// As many pictures as keep all towers busy for one run.
+    pub fn full_house(&self) -> usize {
+        self.0.full_house
     }
 
     /// Pictures waiting for the tower.
@@ -173,12 +182,12 @@ impl Batcher {
 }
 
 impl Places {
-    /// Embeds a job's pictures, together with whatever else is waiting.
+    /// Embeds a job's pictures, together with whatever else is waiting; those of few go before those of many.
     ///
     /// # Cancel safety
     ///
     /// Pictures whose caller has gone, or let them go at their deadline, are dropped before they cost a run.
-    pub async fn embed(self, pixels: Vec<Pixels>) -> Result<Answer, EmbedError> {
+    pub async fn embed(self, pixels: Vec<Pixels>, rank: Rank) -> Result<Answer, EmbedError> {
         let queued = Instant::now();
         let (items, replies): (Vec<_>, Vec<_>) = pixels
             .into_iter()
@@ -187,7 +196,7 @@ impl Places {
                 (Item { pixels, queued, reply }, done)
             })
             .unzip();
-        self.handle.roster.queue.put(items);
+        self.handle.roster.queue.put(items, rank);
         let mut answer = Answer {
             embedded: Vec::with_capacity(replies.len()),
             queue: Duration::ZERO,

@@ -65,8 +65,12 @@ fn pixels(values: &[f32]) -> Vec<Pixels> {
 
 impl Stage {
     fn send(&self, values: &[f32]) -> JoinHandle<Result<Answer, EmbedError>> {
+        self.send_as(Rank::Few, values)
+    }
+
+    fn send_as(&self, rank: Rank, values: &[f32]) -> JoinHandle<Result<Answer, EmbedError>> {
         let places = self.batcher.reserve(values.len()).expect("places");
-        tokio::spawn(places.embed(pixels(values)))
+        tokio::spawn(places.embed(pixels(values), rank))
     }
 
     async fn until_waiting(&self, pictures: usize) {
@@ -97,6 +101,28 @@ async fn what_waits_while_the_tower_runs_becomes_one_batch() {
     assert_eq!(values(&pair.await.expect("no panic").expect("an answer")), [2.0, 3.0]);
     assert_eq!(values(&single.await.expect("no panic").expect("an answer")), [4.0]);
     assert_eq!(stage.started.recv().await, Some(3));
+}
+
+#[tokio::test]
+async fn few_go_before_many_that_came_earlier_and_fill_one_batch_with_them() {
+    let mut stage = stage(64);
+    let first = stage.send(&[1.0]);
+    assert_eq!(stage.started.recv().await, Some(1));
+    let many = stage.send_as(Rank::Many, &[2.0; 10]);
+    stage.until_waiting(10).await;
+    let pair = stage.send(&[3.0, 4.0]);
+    stage.until_waiting(12).await;
+
+    stage.gates[0].send(()).expect("a tower");
+    stage.gates[0].send(()).expect("a tower");
+
+    assert!(first.await.expect("no panic").is_ok());
+    assert_eq!(values(&pair.await.expect("no panic").expect("an answer")), [3.0, 4.0]);
+    assert_eq!(stage.started.recv().await, Some(8), "the batch is full");
+    assert!(!many.is_finished());
+    stage.gates[0].send(()).expect("a tower");
+    assert_eq!(values(&many.await.expect("no panic").expect("an answer")), [2.0; 10]);
+    assert_eq!(stage.started.recv().await, Some(4));
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::compare::prepare;
 use super::{Failure, Outcome, TowerArgs, load};
 use crate::model::Tower;
+use crate::npy;
 use crate::score::Embedding;
 use crate::telemetry;
 
@@ -72,7 +73,8 @@ impl Embed {
         match out.extension().and_then(|it| it.to_str()) {
             Some("npy") => {
                 let mut file = create()?;
-                file.write_all(&npy_header(rows, columns)).map_err(|err| self.unwritable(&err))?;
+                file.write_all(&npy::header(&[rows, columns]))
+                    .map_err(|err| self.unwritable(&err))?;
                 Ok(Sink::Npy(file))
             }
             Some("jsonl") => Ok(Sink::Lines(Box::new(create()?))),
@@ -106,19 +108,6 @@ impl Sink {
             Self::Npy(mut file) => file.flush(),
         }
     }
-}
-
-/// The header of a file of version 1.0, padded so that the numbers begin at a multiple of 64
-/// (numpy's `numpy.lib.format`).
-fn npy_header(rows: usize, columns: usize) -> Vec<u8> {
-    const MAGIC: &[u8] = b"\x93NUMPY\x01\x00";
-    let mut text =
-        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
-    let unpadded = MAGIC.len() + 2 + text.len() + 1;
-    text.push_str(&" ".repeat(unpadded.next_multiple_of(64) - unpadded));
-    text.push('\n');
-    let length = u16::try_from(text.len()).expect("a shape is short");
-    [MAGIC, &length.to_le_bytes(), text.as_bytes()].concat()
 }
 
 /// All pictures named, and those in the folders named, which are not searched deeper.

@@ -5,15 +5,24 @@ use axum::http::{HeaderMap, header};
 use super::error::Fault;
 
 const JSON: &str = "application/json";
-const BYTES: &str = "application/octet-stream";
+pub(super) const BYTES: &str = "application/octet-stream";
+pub(super) const NPY: &str = "application/x-npy";
 const OPEN_METRICS: &str = "application/openmetrics-text";
 const PLAIN: &str = "text/plain";
 
-/// The forms an embedding can take.
+/// The forms embeddings can take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     Json,
-    Bytes,
+    Numbers(Numbers),
+}
+
+/// The forms numbers can take that are no text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Numbers {
+    Bare,
+    /// As a file of `NumPy`'s.
+    Npy,
 }
 
 /// Refuses a client that takes no JSON.
@@ -25,14 +34,19 @@ pub(super) fn json(headers: &HeaderMap) -> Result<(), Fault> {
 }
 
 /// Chooses the form that the client prefers; JSON where it has no preference.
-pub(super) fn json_or_bytes(headers: &HeaderMap) -> Result<Form, Fault> {
-    match (quality(headers, JSON), quality(headers, BYTES)) {
-        (json, bytes) if json <= 0.0 && bytes <= 0.0 => {
-            Err(Fault::NotAcceptable("application/json or application/octet-stream"))
+pub(super) fn embedding_form(headers: &HeaderMap) -> Result<Form, Fault> {
+    let mut best = (0.0, None);
+    let numbers = [(BYTES, Numbers::Bare), (NPY, Numbers::Npy)];
+    let numbers = numbers.map(|(kind, form)| (kind, Form::Numbers(form)));
+    for (kind, form) in [(JSON, Form::Json)].into_iter().chain(numbers) {
+        let quality = quality(headers, kind);
+        if best.0 < quality {
+            best = (quality, Some(form));
         }
-        (json, bytes) if json < bytes => Ok(Form::Bytes),
-        _ => Ok(Form::Json),
     }
+    best.1.ok_or(Fault::NotAcceptable(
+        "application/json, application/octet-stream or application/x-npy",
+    ))
 }
 
 /// Whether the client prefers metrics as `OpenMetrics`, as Prometheus does.
@@ -78,17 +92,22 @@ mod tests {
     #[track_caller]
     fn check(accept: &'static str, expected: Option<Form>) {
         let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]);
-        assert_eq!(json_or_bytes(&headers).ok(), expected, "{accept}");
+        assert_eq!(embedding_form(&headers).ok(), expected, "{accept}");
     }
 
     #[test]
     fn the_preferred_form_is_chosen() {
-        assert_eq!(json_or_bytes(&HeaderMap::new()).ok(), Some(Form::Json));
+        assert_eq!(embedding_form(&HeaderMap::new()).ok(), Some(Form::Json));
         check("", Some(Form::Json));
         check("*/*", Some(Form::Json));
-        check("application/octet-stream", Some(Form::Bytes));
+        check("application/octet-stream", Some(Form::Numbers(Numbers::Bare)));
         check("application/*", Some(Form::Json));
-        check("application/octet-stream, */*;q=0.1", Some(Form::Bytes));
+        check("application/x-npy", Some(Form::Numbers(Numbers::Npy)));
+        check(
+            "application/x-npy, application/octet-stream;q=0.9",
+            Some(Form::Numbers(Numbers::Npy)),
+        );
+        check("application/octet-stream, */*;q=0.1", Some(Form::Numbers(Numbers::Bare)));
         check("application/json;q=0.5, application/octet-stream;q=0.4", Some(Form::Json));
         check("Application/JSON", Some(Form::Json));
         check("text/html", None);

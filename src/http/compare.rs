@@ -17,10 +17,12 @@ use super::multipart;
 use super::query;
 use super::service::{Service, Spent};
 use super::source::{Raw, Source, shown};
-use crate::judgement::{Judge, Judgement};
+use crate::batch::Rank;
+use crate::deployment::Deployment;
+use crate::judgement::{Criterion, Judge, Judgement};
 use crate::model::Signature;
 
-const PARTS: [&str; 2] = ["a", "b"];
+pub(super) const PARTS: [&str; 2] = ["a", "b"];
 
 #[derive(Serialize)]
 struct Comparison<'a> {
@@ -38,14 +40,13 @@ pub(super) async fn compare(
     accept::json(&headers)?;
     let criterion = query::criterion(query.as_deref())?;
     let on = service.in_service();
-    let judge = Judge::new(criterion, service.settings.tower.threshold, &on.tower.card)
-        .map_err(|err| Fault::OperatingPointUnsupported(err.to_string()))?;
+    let judge = judge(criterion, &service, &on)?;
     let deadline = service.deadline(&headers)?;
     let media = media(&headers)?;
     let (body, _room) = body::read(body, &headers, &service, deadline).await?;
     let pair = match media {
         Media::Multipart => from_parts(multipart::parts(&body, &headers, &PARTS)?)?,
-        Media::Json => Raw::read(body, from_json).await?,
+        Media::Json => Raw::read(body, pair).await?,
         Media::Picture => {
             let why = "two pictures come as multipart/form-data or application/json";
             return Err(Fault::MediaTypeUnsupported(why).into());
@@ -55,7 +56,7 @@ pub(super) async fn compare(
     let (judgement, spent) = service
         .within(deadline, async {
             let mut spent = Spent::default();
-            let work = service.prepare(&on, pair.map(Ok).into(), &mut spent).await?;
+            let work = service.prepare(&on, pair.map(Ok).into(), Rank::Few, &mut spent).await?;
             let embedded = service.embed(work.whole()?, &mut spent).await?;
             let pair = embedded.into_iter().collect::<Result<Vec<_>, _>>()?;
             Ok((judge.judge(pair[0].distance(&pair[1])), spent))
@@ -65,13 +66,24 @@ pub(super) async fn compare(
     Ok(Answer::json(&Comparison { judgement, model: on.tower.signature() }, spent))
 }
 
-pub(super) type Pair = [(String, Source); 2];
-
-fn from_parts(parts: Vec<(&'static str, bytes::Bytes)>) -> Result<Pair, Problem> {
-    pair(parts.into_iter().map(|(name, bytes)| (name, Source::Upload(bytes))))
+/// Finds the threshold that a request wants.
+pub(super) fn judge<'a>(
+    criterion: Criterion,
+    service: &Service,
+    on: &'a Deployment,
+) -> Result<Judge<'a>, Fault> {
+    Judge::new(criterion, service.settings.tower.threshold, &on.tower.card)
+        .map_err(|err| Fault::OperatingPointUnsupported(err.to_string()))
 }
 
-pub(super) fn from_json(json: Raw) -> Result<Pair, Problem> {
+type Pair = [(String, Source); 2];
+
+fn from_parts(parts: Vec<(&'static str, bytes::Bytes)>) -> Result<Pair, Problem> {
+    complete(parts.into_iter().map(|(name, bytes)| (name, Source::Upload(bytes))))
+}
+
+/// Reads `{"a": source, "b": source}`.
+pub(super) fn pair(json: Raw) -> Result<Pair, Problem> {
     let sources = json
         .members()?
         .into_iter()
@@ -80,10 +92,10 @@ pub(super) fn from_json(json: Raw) -> Result<Pair, Problem> {
             None => Err(Fault::PartUnexpected.of(shown(&name))),
         })
         .collect::<Result<Vec<_>, Problem>>()?;
-    pair(sources.into_iter())
+    complete(sources.into_iter())
 }
 
-fn pair(sources: impl Iterator<Item = (&'static str, Source)>) -> Result<Pair, Problem> {
+fn complete(sources: impl Iterator<Item = (&'static str, Source)>) -> Result<Pair, Problem> {
     let [mut a, mut b] = [None, None];
     for (name, source) in sources {
         let place = if name == PARTS[0] { &mut a } else { &mut b };

@@ -1,7 +1,8 @@
 //! Pictures become pixels: one or two small ones on the spot, others off the async threads in lanes by their size.
 //!
 //! Each lane has places of its own, as many as there are cores where there is room for the pixels, so that a small
-//! picture never waits behind a large one: at most it shares a core with it, and the system sees to that.
+//! picture never waits behind a large one: at most it shares a core with it, and the system sees to that. Pictures of
+//! requests with many have half of the places at most, so that a pair never waits behind all of them.
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use tokio::sync::Semaphore;
 use super::aside::{SMALL as SMALL_UPLOAD, aside};
 use super::error::Fault;
 use super::metrics::Metrics;
+use crate::batch::Rank;
 use crate::model::Description;
 use crate::picture::{Limits, PictureError, Pixels};
 use crate::settings::PictureSettings;
@@ -25,6 +27,8 @@ const LANES: [u64; 2] = [2_000_000, 16_000_000];
 pub(super) struct Decoder {
     limits: Limits,
     lanes: Vec<Lane>,
+    /// Pictures of many that are in a lane.
+    many: Semaphore,
     metrics: Arc<Metrics>,
 }
 
@@ -45,7 +49,8 @@ impl Decoder {
             max_pixels,
             places: Arc::new(Semaphore::new(settings.decodes(max_pixels))),
         });
-        Self { limits, lanes: lanes.collect(), metrics }
+        let many = Semaphore::new((settings.decodes(0) / 2).max(1));
+        Self { limits, lanes: lanes.collect(), many, metrics }
     }
 
     /// The pixels that a tower reads of an upload.
@@ -53,19 +58,23 @@ impl Decoder {
     /// A picture's size is told by its decoder alone, which refuses what is too large by its header: so a lane is
     /// found by trying, and no two readers of one header can disagree.
     ///
-    /// `of` is how many its request has: beyond a pair, even small ones take their time together.
+    /// Those of many go through the lanes even where they are small: together they take their time.
     pub(super) async fn pixels(
         &self,
         tower: &Arc<Description>,
         upload: Bytes,
-        of: usize,
+        rank: Rank,
     ) -> Result<Pixels, Fault> {
-        if of <= 2 && upload.len() <= SMALL_UPLOAD {
+        if rank == Rank::Few && upload.len() <= SMALL_UPLOAD {
             match prepare(tower, &upload, &self.up_to(SMALL)) {
                 Err(PictureError::TooLarge) => {}
                 done => return Ok(done?),
             }
         }
+        let _share = match rank {
+            Rank::Few => None,
+            Rank::Many => Some(self.many.acquire().await.expect("never closed")),
+        };
         let (last, others) = self.lanes.split_last().expect("there is a lane without a size");
         for lane in others {
             match self.in_lane(lane, tower, upload.clone()).await {

@@ -4,24 +4,24 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, HeaderName, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use bytes::Bytes;
 use serde::Serialize;
 
 use super::accept::{self, Form};
-use super::answer::Answer;
+use super::answer::{self, Answer};
 use super::body;
+use super::distinct::Distinct;
 use super::error::{Details, Fault, Problem};
 use super::media::{Media, media};
 use super::multipart;
+use super::numbers::numbers;
 use super::query;
-use super::service::{self, Service, Spent};
+use super::service::{self, InService, Service};
 use super::source::{Raw, Source, shown};
 use crate::model::Signature;
-
-/// Names the tower where the body has no room for it.
-const MODEL_DIGEST: HeaderName = HeaderName::from_static("siamese-model-digest");
+use crate::score::Embedding;
 
 /// What is to be embedded.
 pub(super) enum Asked {
@@ -55,7 +55,7 @@ pub(super) async fn embed(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let form = accept::json_or_bytes(&headers)?;
+    let form = accept::embedding_form(&headers)?;
     query::none(query.as_deref())?;
     let deadline = service.deadline(&headers)?;
     let media = media(&headers)?;
@@ -65,10 +65,14 @@ pub(super) async fn embed(
         Media::Multipart => from_parts(multipart::parts(&body, &headers, &["image"])?)?,
         Media::Json => Raw::read(body, from_json).await?,
     };
+    let on = service.in_service();
     match asked {
-        Asked::One(source) => service.within(deadline, one(&service, source, form)).await,
-        Asked::Several(_) if form == Form::Bytes => {
-            Err(Fault::NotAcceptable("application/json for several pictures").into())
+        Asked::One(source) => {
+            let asked = vec![Ok(("image".to_owned(), source))];
+            let work = service.embed_all(&on, asked);
+            let (outcomes, spent) = service.within(deadline, work).await?;
+            let embedding = outcomes.into_iter().next().expect("an outcome for each")?;
+            Ok(Answer::with(one(&on, &embedding, form), spent))
         }
         Asked::Several(sources) => {
             let most = service.settings.server.max_pictures.get();
@@ -76,44 +80,55 @@ pub(super) async fn embed(
                 let why = format!("between 1 and {most} pictures are embedded at once");
                 return Err(Fault::BatchTooLarge(why).of("images"));
             }
-            service.within(deadline, several(&service, sources)).await
+            let mut distinct = Distinct::default();
+            let places: Vec<usize> = sources.into_iter().map(|it| distinct.add(it)).collect();
+            let work = service.embed_all(&on, distinct.into_asked());
+            let (outcomes, spent) = service.within(deadline, work).await?;
+            let outcomes: Vec<Outcome> = places
+                .into_iter()
+                .enumerate()
+                .map(|(at, place)| {
+                    outcomes[place].as_ref().map_err(|it| it.fault.clone().of(item(at)))
+                })
+                .collect();
+            Ok(Answer::with(several(&service, &on, outcomes, form)?, spent))
         }
     }
 }
 
-async fn one(service: &Service, source: Source, form: Form) -> Result<Response, Problem> {
-    let (on, mut spent) = (service.in_service(), Spent::default());
-    let work = service.prepare(&on, vec![Ok(("image".to_owned(), source))], &mut spent).await?;
-    let embedded = service.embed(work.whole()?, &mut spent).await?.remove(0)?;
-    let embedding = embedded.coordinates();
-    Ok(match form {
-        Form::Json => Answer::json(&One { embedding, model: on.tower.signature() }, spent),
-        Form::Bytes => {
-            let bytes: Vec<u8> = embedding.iter().flat_map(|it| it.to_le_bytes()).collect();
-            let headers = [
-                (header::CONTENT_TYPE, "application/octet-stream"),
-                (MODEL_DIGEST, on.tower.digest.as_str()),
-            ];
-            Answer::with((headers, bytes).into_response(), spent)
-        }
-    })
+fn one(on: &InService, embedding: &Embedding, form: Form) -> Response {
+    let embedding = embedding.coordinates();
+    match form {
+        Form::Json => answer::json(&One { embedding, model: on.tower.signature() }),
+        Form::Numbers(kind) => numbers(kind, &[embedding], &[embedding.len()], &on.tower.digest),
+    }
 }
 
-async fn several(service: &Service, sources: Vec<service::Asked>) -> Result<Response, Problem> {
-    let (on, mut spent) = (service.in_service(), Spent::default());
-    let work = service.prepare(&on, sources, &mut spent).await?;
-    let outcomes = service.embed(work, &mut spent).await?;
-    let results = outcomes
-        .iter()
-        .map(|outcome| match outcome {
-            Ok(embedding) => Item::Embedding(embedding.coordinates()),
-            Err(problem) => {
-                service.metrics.item_problem(problem.fault.code());
-                Item::Error(problem.details())
-            }
-        })
-        .collect();
-    Ok(Answer::json(&Several { results, model: on.tower.signature() }, spent))
+/// What became of a picture of several.
+type Outcome<'a> = Result<&'a Embedding, Problem>;
+
+/// Bare numbers have no room for what went wrong: there must be none.
+fn several(
+    service: &Service,
+    on: &InService,
+    outcomes: Vec<Outcome>,
+    form: Form,
+) -> Result<Response, Problem> {
+    if let Form::Numbers(kind) = form {
+        let rows = outcomes.into_iter().map(|it| it.map(Embedding::coordinates));
+        let rows = rows.collect::<Result<Vec<_>, _>>()?;
+        let shape = [rows.len(), on.tower.width];
+        return Ok(numbers(kind, &rows, &shape, &on.tower.digest));
+    }
+    let results = outcomes.iter().map(|outcome| match outcome {
+        Ok(embedding) => Item::Embedding(embedding.coordinates()),
+        Err(problem) => {
+            service.metrics.item_problem(problem.fault.code());
+            Item::Error(problem.details())
+        }
+    });
+    let results = results.collect();
+    Ok(answer::json(&Several { results, model: on.tower.signature() }))
 }
 
 fn from_parts(parts: Vec<(&'static str, Bytes)>) -> Result<Asked, Problem> {
@@ -131,18 +146,14 @@ fn from_parts(parts: Vec<(&'static str, Bytes)>) -> Result<Asked, Problem> {
 pub(super) fn from_json(json: Raw) -> Result<Asked, Problem> {
     let mut asked = None;
     for (name, value) in json.members()? {
-        let this = match (name.as_str(), value) {
-            ("image", value) => Asked::One(value.into_source("image")?),
-            ("images", Raw::List(items)) => Asked::Several(
-                items
-                    .into_iter()
-                    .enumerate()
-                    .map(|(at, it)| it.into_source(&item(at)).map(|source| (item(at), source)))
-                    .collect(),
-            ),
-            ("images", _) => {
-                let why = "images is a list of sources".to_owned();
-                return Err(Fault::BodyMalformed(why).of("images"));
+        let this = match name.as_str() {
+            "image" => Asked::One(value.into_source("image")?),
+            "images" => {
+                let why = || Fault::BodyMalformed("images is a list of sources".to_owned());
+                let items = value.items().ok_or_else(|| why().of("images"))?;
+                let sources = items.into_iter().enumerate();
+                let source = |(at, it): (usize, Raw)| Ok((item(at), it.into_source(&item(at))?));
+                Asked::Several(sources.map(source).collect())
             }
             _ => return Err(Fault::PartUnexpected.of(shown(&name))),
         };

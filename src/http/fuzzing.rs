@@ -7,10 +7,13 @@ use bytes::Bytes;
 
 use super::error::{Fault, Problem};
 use super::source::{Raw, Source};
-use super::{accept, compare, embed, media, multipart, query};
+use super::{accept, bulk, compare, embed, media, multipart, query};
 
 /// The names of the parts of a form.
 pub const ALLOWED: [&str; 2] = ["a", "b"];
+
+/// The most pairs of a request.
+const MOST_PAIRS: usize = 16;
 
 /// What a source was.
 #[derive(Debug)]
@@ -31,11 +34,12 @@ pub fn multipart(
     Some(multipart::parts(body, &headers, &ALLOWED).map_err(|it| code(&it)))
 }
 
-/// Reads JSON as the bodies of `/compare` and `/embed`.
-pub fn request(json: &[u8]) -> [Result<(), &'static str>; 2] {
+/// Reads JSON as the bodies of `/compare`, `/compare/batch` and `/embed`.
+pub fn request(json: &[u8]) -> [Result<(), &'static str>; 3] {
     let raw = || Raw::parse(json).map_err(Problem::from);
     [
-        raw().and_then(compare::from_json).map(drop).map_err(|it| code(&it)),
+        raw().and_then(compare::pair).map(drop).map_err(|it| code(&it)),
+        raw().and_then(|it| bulk::from_json(it, MOST_PAIRS)).map(drop).map_err(|it| code(&it)),
         raw().and_then(embed::from_json).map(drop).map_err(|it| code(&it)),
     ]
 }
@@ -60,7 +64,7 @@ pub fn head(text: &[u8], most: Duration) -> Vec<Result<Duration, &'static str>> 
     if let Ok(value) = HeaderValue::from_bytes(text) {
         let with = |name: HeaderName| HeaderMap::from_iter([(name, value.clone())]);
         answers.push(done(accept::json(&with(header::ACCEPT))));
-        answers.push(done(accept::json_or_bytes(&with(header::ACCEPT)).map(drop)));
+        answers.push(done(accept::embedding_form(&with(header::ACCEPT)).map(drop)));
         answers.push(done(media::media(&with(header::CONTENT_TYPE)).map(drop)));
         let timeout = with(HeaderName::from_static("x-request-timeout-ms"));
         answers.push(query::deadline(&timeout, most).map_err(|it| it.code()));

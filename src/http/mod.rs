@@ -7,10 +7,12 @@ mod answer;
 mod aside;
 mod authorise;
 mod body;
+mod bulk;
 mod compare;
 mod connection;
 mod cors;
 mod decode;
+mod distinct;
 mod embed;
 mod error;
 mod exchange;
@@ -20,10 +22,12 @@ pub mod fuzzing;
 mod head;
 mod linger;
 mod listen;
+mod many;
 mod media;
 mod metrics;
 mod model;
 mod multipart;
+mod numbers;
 mod query;
 mod secure;
 mod service;
@@ -54,6 +58,7 @@ use crate::keys::Keys;
 pub fn router(service: Arc<Service>, keys: Arc<Keys>) -> Router {
     let work = Router::new()
         .route("/compare", post(compare::compare))
+        .route("/compare/batch", post(bulk::bulk))
         .route("/embed", post(embed::embed))
         .route_layer(from_fn_with_state(service.clone(), exchange::admit));
     let mut guarded = Router::new()

@@ -15,10 +15,11 @@ use super::body::Room;
 use super::decode::Decoder;
 use super::error::{Cause, Fault, Problem};
 use super::flood::Flood;
+use super::many::Many;
 use super::metrics::{Full, Judged, Metrics, Stage};
 use super::query;
 use super::source::Source;
-use crate::batch::{EmbedError, Places};
+use crate::batch::{EmbedError, Places, Rank};
 use crate::cache::{Claim, Found, Key};
 use crate::deployment::{DeployError, Deployment};
 use crate::model::Description;
@@ -35,6 +36,7 @@ pub struct Service {
     pub(super) in_flight: Semaphore,
     pub(super) bodies: Room,
     pub(super) flood: Flood,
+    pub(super) many: Many,
     decoder: Decoder,
     current: RwLock<Arc<InService>>,
 }
@@ -53,6 +55,7 @@ pub(super) struct Work<'a> {
     pictures: Vec<Result<Ready<'a>, Problem>>,
     /// Room for those that were decoded.
     places: Option<Places>,
+    rank: Rank,
 }
 
 /// A source that is ready for the tower, or needs none.
@@ -79,6 +82,15 @@ pub(super) struct Spent {
     pub(super) queue: Duration,
     /// The run it was part of.
     pub(super) tower: Duration,
+}
+
+impl Spent {
+    /// Adds what a portion took. Portions overlap, so that together they may seem to take longer than the request.
+    pub(super) fn add(&mut self, portion: Self) {
+        self.decode += portion.decode;
+        self.queue += portion.queue;
+        self.tower += portion.tower;
+    }
 }
 
 impl<'a> Work<'a> {
@@ -110,8 +122,8 @@ impl Service {
         let decoder = Decoder::new(&settings.picture, metrics.clone());
         let readiness = Readiness::new(settings.health.max_age());
         let current = RwLock::new(Arc::new(InService::new(deployment, &metrics)));
-        let flood = Flood::new();
-        Self { settings, readiness, metrics, in_flight, bodies, flood, decoder, current }
+        let (flood, many) = (Flood::new(), Many::new(settings.tower.bulk_queue));
+        Self { settings, readiness, metrics, in_flight, bodies, flood, many, decoder, current }
     }
 
     /// What it was started with.
@@ -182,11 +194,13 @@ impl Service {
 
     /// Decodes pictures side by side and checks stored embeddings.
     ///
-    /// A picture that is known from before is not decoded, and none is where there is no room for all.
+    /// A picture that is known from before is not decoded, and none is where there is no room for all; a portion of
+    /// many, which was let in, waits for room.
     pub(super) async fn prepare<'a>(
         &self,
         on: &'a Deployment,
         asked: Vec<Asked>,
+        rank: Rank,
         spent: &mut Spent,
     ) -> Result<Work<'a>, Problem> {
         let begun = Instant::now();
@@ -195,16 +209,17 @@ impl Service {
             matches!(asked, Ok((_, Source::Upload(_)))) && !matches!(found, Some(Found::Known(_)))
         };
         let unknown = asked.iter().zip(&found).filter(unknown).count();
-        let places = match unknown {
-            0 => None,
-            _ => Some(on.batcher.reserve(unknown).map_err(|it| self.refusal(it))?),
+        let places = match rank {
+            _ if unknown == 0 => None,
+            Rank::Few => Some(on.batcher.reserve(unknown).map_err(|it| self.refusal(it))?),
+            Rank::Many => Some(on.batcher.wait(unknown).await),
         };
         let ready = asked.into_iter().zip(found);
-        let ready = ready.map(|(asked, it)| self.make_ready(&on.tower, asked, it, unknown));
+        let ready = ready.map(|(asked, it)| self.make_ready(&on.tower, asked, it, rank));
         let pictures = join_all(ready).await;
         spent.decode = begun.elapsed();
         self.metrics.stage(Stage::Decode, spent.decode);
-        Ok(Work { pictures, places })
+        Ok(Work { pictures, places, rank })
     }
 
     async fn make_ready<'a>(
@@ -212,7 +227,7 @@ impl Service {
         tower: &Arc<Description>,
         asked: Asked,
         found: Option<Found<'a>>,
-        unknown: usize,
+        rank: Rank,
     ) -> Result<Ready<'a>, Problem> {
         let (field, source) = asked?;
         let outcome = match (source, found) {
@@ -225,7 +240,7 @@ impl Service {
                     Some(Found::Claimed(claim)) => Some(claim),
                     _ => None,
                 };
-                let pixels = self.decoder.pixels(tower, upload, unknown).await;
+                let pixels = self.decoder.pixels(tower, upload, rank).await;
                 pixels.map(|it| Ready::Pixels(it, claim))
             }
         };
@@ -274,7 +289,7 @@ impl Service {
             .collect();
         let mut fresh = Vec::new().into_iter();
         if let Some(places) = work.places.filter(|_| !pixels.is_empty()) {
-            let answer = places.embed(pixels).await.map_err(|err| self.refusal(err))?;
+            let answer = places.embed(pixels, work.rank).await.map_err(|err| self.refusal(err))?;
             (spent.queue, spent.tower) = (answer.queue, answer.tower);
             self.metrics.stage(Stage::Queue, answer.queue);
             self.metrics.stage(Stage::Tower, answer.tower);

@@ -56,7 +56,7 @@ impl Raw {
     /// Reads a whole body, and what it says; a large one off the async threads.
     pub(super) async fn read<T: Send + 'static>(
         body: Bytes,
-        read: fn(Self) -> Result<T, Problem>,
+        read: impl FnOnce(Self) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
         let large = SMALL < body.len();
         let read = move || read(Self::parse(&body)?);
@@ -74,6 +74,17 @@ impl Raw {
             }
         }
         Ok(members)
+    }
+
+    /// Its items, if it is a list that any request has use for.
+    pub(super) fn items(self) -> Option<Vec<Self>> {
+        match self {
+            Self::List(items) => Some(items),
+            Self::Numbers(numbers) if numbers.len() <= MOST => {
+                Some(numbers.into_iter().map(Self::Number).collect())
+            }
+            _ => None,
+        }
     }
 
     /// Reads a source; `field` is what to call it in a complaint.
@@ -215,18 +226,17 @@ impl<'de> Visitor<'de> for Reader<'_> {
         let (mut numbers, mut others) = (Vec::new(), Vec::new());
         while let Some(item) = items.next_element_seed(Reader(self.0))? {
             match item {
-                Raw::Number(number) => numbers.push(number),
+                Raw::Number(number) if others.is_empty() => numbers.push(number),
                 other => {
-                    self.take(others.len())?;
-                    others.push(other);
+                    // A number beside something else is an item like any.
+                    for item in numbers.drain(..).map(Raw::Number).chain([other]) {
+                        self.take(others.len())?;
+                        others.push(item);
+                    }
                 }
             }
         }
-        match (numbers.is_empty(), others.is_empty()) {
-            (false, true) => Ok(Raw::Numbers(numbers)),
-            (true, _) => Ok(Raw::List(others)),
-            (false, false) => Ok(Raw::Other),
-        }
+        Ok(if numbers.is_empty() { Raw::List(others) } else { Raw::Numbers(numbers) })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Raw, A::Error> {

@@ -38,6 +38,7 @@ pub(super) async fn metrics(State(service): State<Arc<Service>>, headers: Header
         in_flight: most - service.in_flight.available_permits(),
         queue_depth: on.batcher.depth(),
         places_taken: on.batcher.places_taken(),
+        bulk_pictures: service.many.pictures(),
         ready: service.ready().is_ok(),
         self_test_age: on.self_test.age(),
         longest_run: on.batcher.longest_run(),

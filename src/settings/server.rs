@@ -42,6 +42,8 @@ pub struct Server {
     pub overload_status: OverloadStatus,
     /// The most pictures of one request to `/embed`.
     pub max_pictures: NonZeroUsize,
+    /// The most pairs of one request to `/compare/batch`.
+    pub max_pairs: NonZeroUsize,
     /// How long all is still served after SIGTERM while `/readyz` says no, in milliseconds; 0 for not at all.
     pub lame_duck_ms: u64,
     /// How long what is in flight may go on after that, in milliseconds.

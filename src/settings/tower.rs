@@ -30,6 +30,8 @@ pub struct TowerSettings {
     pub largest_batch: usize,
     /// Pictures that may be prepared for it, wait for it and run in it.
     pub queue: NonZeroUsize,
+    /// Pictures of requests with more than a pair that are in hand; they come to the queue in portions.
+    pub bulk_queue: NonZeroUsize,
     /// The threshold in place of the tower's own.
     pub threshold: Option<Threshold>,
     /// How often to look whether the tower's file is another, in milliseconds; 0 is never.

@@ -44,8 +44,18 @@ const CODES: [(&str, u16); 21] = [
 ];
 
 const METHODS: [&str; 8] = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "BREW"];
-const PATHS: [&str; 9] =
-    ["/", "/compare", "/embed", "/model", "/livez", "/readyz", "/metrics", "/compare/", "/%00"];
+const PATHS: [&str; 10] = [
+    "/",
+    "/compare",
+    "/compare/batch",
+    "/embed",
+    "/model",
+    "/livez",
+    "/readyz",
+    "/metrics",
+    "/compare/",
+    "/%00",
+];
 const MEDIA: [&str; 8] = [
     "application/json",
     "application/json; charset=utf-8",

@@ -3,6 +3,7 @@
 
 mod app;
 mod browsers;
+mod bulk;
 mod command_line;
 mod compare;
 mod connections;

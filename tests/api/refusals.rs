@@ -130,14 +130,6 @@ async fn queries_media_and_answers_are_checked_before_the_body() {
 }
 
 #[tokio::test]
-async fn several_embeddings_have_no_bare_form() {
-    let (media, body) = form(&[("image", b"x"), ("image", b"y")]);
-    let request = post("/embed", &media).header(header::ACCEPT, "application/octet-stream");
-    let request = request.body(Body::from(body)).expect("a request");
-    App::start().send(request).await.refused(406, "not_acceptable");
-}
-
-#[tokio::test]
 async fn forms_that_break_off_are_malformed() {
     let app = App::start();
     let picture = face(SAME[0]);

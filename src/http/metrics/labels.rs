@@ -67,6 +67,8 @@ pub(in crate::http) enum Full {
     Requests,
     /// The tower's places for pictures.
     Places,
+    /// The room for pictures of requests with many.
+    Bulk,
     /// The memory of all bodies together.
     Bodies,
 }
@@ -76,6 +78,7 @@ impl Full {
         match self {
             Self::Requests => "requests",
             Self::Places => "places",
+            Self::Bulk => "bulk",
             Self::Bodies => "bodies",
         }
     }

@@ -65,6 +65,7 @@ pub struct Metrics {
     not_run: Counter,
     full_requests: Counter,
     full_places: Counter,
+    full_bulk: Counter,
     full_bodies: Counter,
     traces_sent: Counter,
     traces_failed: Counter,
@@ -146,6 +147,7 @@ impl Metrics {
             not_run: spared(Stage::Tower),
             full_requests: full(Full::Requests),
             full_places: full(Full::Places),
+            full_bulk: full(Full::Bulk),
             full_bodies: full(Full::Bodies),
             traces_sent: trace("sent"),
             traces_failed: trace("failed"),
@@ -223,6 +225,7 @@ impl Metrics {
         match full {
             Full::Requests => &self.full_requests,
             Full::Places => &self.full_places,
+            Full::Bulk => &self.full_bulk,
             Full::Bodies => &self.full_bodies,
         }
         .inc();

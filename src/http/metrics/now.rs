@@ -20,6 +20,7 @@ pub(in crate::http) struct Now<'a> {
     pub(in crate::http) in_flight: usize,
     pub(in crate::http) queue_depth: usize,
     pub(in crate::http) places_taken: usize,
+    pub(in crate::http) bulk_pictures: usize,
     pub(in crate::http) ready: bool,
     pub(in crate::http) self_test_age: Duration,
     pub(in crate::http) longest_run: Duration,
@@ -52,6 +53,10 @@ impl Now<'_> {
         gauge(registry, "places_taken", help, self.places_taken);
         let help = "Pictures being decoded, waiting or in the tower at most; more are refused";
         gauge(registry, "places_max", help, self.settings.tower.queue.get());
+        let help = "Pictures in hand of requests with more than a pair";
+        gauge(registry, "bulk_pictures", help, self.bulk_pictures);
+        let help = "Pictures in hand of requests with more than a pair at most; more are refused";
+        gauge(registry, "bulk_pictures_max", help, self.settings.tower.bulk_queue.get());
         bytes(registry, "bodies_held", "Requests' bodies in memory", self.body_bytes);
         let help = "Requests' bodies in memory at most; more are refused";
         bytes(registry, "bodies_max", help, server.max_bodies_bytes);

@@ -1,0 +1,246 @@
+//! `POST /compare/batch`
+
+use axum::body::Body;
+use axum::http::header;
+use serde_json::{Value, json};
+
+use crate::app::{App, OTHER, SAME, base64, face, post};
+
+fn results(answer: &Value) -> &[Value] {
+    answer["results"].as_array().map(Vec::as_slice).expect("results")
+}
+
+/// Checks that a pair is judged as by itself, but for what a batch's rounding moves.
+#[track_caller]
+fn check_alike(found: &Value, alone: &Value) {
+    let apart = found["distance"].as_f64().zip(alone["distance"].as_f64());
+    assert!(apart.is_some_and(|(a, b)| (a - b).abs() < 1e-4), "{found} {alone}");
+    for member in ["verdict", "threshold", "operating_point"] {
+        assert_eq!(found[member], alone[member], "{member}");
+    }
+}
+
+#[tokio::test]
+async fn pairs_are_judged_as_each_by_itself() {
+    let app = App::start();
+    let [a, b] = SAME.map(|it| base64(&face(it)));
+    let other = base64(&face(OTHER));
+    let pairs = [json!({"a": a, "b": b}), json!({"a": a, "b": {"image": other}})];
+    for query in ["", "?threshold=0.25", "?fmr=0.05"] {
+        let body = json!({"pairs": pairs});
+        let answer = app.json(&format!("/compare/batch{query}"), &body).await.ok().json();
+        assert_eq!(results(&answer).len(), 2);
+        for (found, pair) in results(&answer).iter().zip(&pairs) {
+            let alone = app.json(&format!("/compare{query}"), pair).await.ok().json();
+            check_alike(found, &alone);
+            assert!(found.get("model").is_none());
+            assert_eq!(answer["model"], alone["model"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_is_held_against_many() {
+    let app = App::start();
+    let [a, b] = SAME.map(face);
+    let parts: [(&str, &[u8]); 4] = [("b", &b), ("a", &a), ("b", b"no picture"), ("b", &a)];
+    let answer = app.form("/compare/batch", &parts).await.ok().json();
+    let alone = app.form("/compare", &[("a", &a), ("b", &b)]).await.ok().json();
+    let [first, bad, itself] = results(&answer) else { panic!("{answer}") };
+    check_alike(first, &alone);
+    assert_eq!(bad["error"]["code"], "picture_format_unsupported");
+    assert_eq!(bad["error"]["field"], "b[1]");
+    assert_eq!(itself["distance"], 0.0);
+
+    let parts: [(&str, &[u8]); 3] = [("a", b""), ("b", &b), ("b", &a)];
+    let answer = app.form("/compare/batch", &parts).await.ok().json();
+    for failed in results(&answer) {
+        assert_eq!(failed["error"]["code"], "picture_empty");
+        assert_eq!(failed["error"]["field"], "a");
+    }
+}
+
+#[tokio::test]
+async fn a_bad_pair_fails_alone_and_names_its_culprit() {
+    let app = App::start();
+    let good = base64(&face(SAME[0]));
+    let stored = app.post("/embed", "image/jpeg", face(SAME[0])).await.ok().json();
+    let stored = json!({"embedding": stored["embedding"], "digest": stored["model"]["digest"]});
+    let pairs = json!([
+        {"a": stored, "b": good},
+        {"a": good, "b": "%%%"},
+        {"a": good},
+        {"a": good, "b": good, "c": good},
+        {"a": base64(b"no picture"), "b": good},
+        {"a": good, "b": base64(b"no picture")},
+        {"a": {"embedding": [1, 2]}, "b": good},
+        {"a": {"embedding": [1], "digest": "sha256:00"}, "b": good},
+        {"a": {"image": good, "url": ""}, "b": good},
+        7,
+        {"a": good, "b": good},
+    ]);
+    let answer = app.json("/compare/batch", &json!({"pairs": pairs})).await.ok().json();
+    let expected = [
+        None,
+        Some(("base64_invalid", "pairs[1].b")),
+        Some(("part_missing", "pairs[2].b")),
+        Some(("part_unexpected", "pairs[3].c")),
+        Some(("picture_format_unsupported", "pairs[4].a")),
+        Some(("picture_format_unsupported", "pairs[5].b")),
+        Some(("embedding_invalid", "pairs[6].a")),
+        Some(("model_mismatch", "pairs[7].a")),
+        Some(("part_unexpected", "pairs[8].a.url")),
+        Some(("body_malformed", "pairs[9]")),
+        None,
+    ];
+    let found: Vec<_> = results(&answer)
+        .iter()
+        .map(|it| Some((it["error"]["code"].as_str()?, it["error"]["field"].as_str()?)))
+        .collect();
+    assert_eq!(found, expected);
+    for good in [&results(&answer)[0], &results(&answer)[10]] {
+        assert!(good["distance"].as_f64().is_some_and(|it| it < 1e-4), "{good}");
+    }
+}
+
+#[tokio::test]
+async fn a_picture_of_several_pairs_is_embedded_once() {
+    for cached in [0, 1 << 20] {
+        let app = App::run_with(
+            crate::app::load(&crate::app::shipped()),
+            crate::app::shared().1.clone(),
+            256,
+            |settings| settings.cache.max_bytes = cached,
+        );
+        let [a, b] = SAME.map(|it| base64(&face(it)));
+        let other = base64(&face(OTHER));
+        let pair = |a: &str, b: &str| json!({"a": a, "b": b});
+        let pairs = [pair(&a, &b), pair(&b, &a), pair(&a, &a), pair(&a, &other), pair(&b, &other)];
+        let body = json!({"pairs": pairs});
+        let answer = app.json("/compare/batch", &body).await.ok().json();
+        assert_eq!(results(&answer)[0], results(&answer)[1]);
+        assert_eq!(results(&answer)[2]["distance"], 0.0);
+        let told = String::from_utf8(app.get("/metrics").await.ok().body).expect("text");
+        assert!(told.contains("siamese_batch_pictures_sum 3.0\n"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn more_pictures_than_any_portion_come_back_in_order() {
+    let app = App::with(|settings| settings.cache.max_bytes = 0);
+    let faces: Vec<String> = (0..100)
+        .map(|at: u8| {
+            base64(&[face([SAME[0], SAME[1], OTHER][usize::from(at % 3)]), vec![at]].concat())
+        })
+        .collect();
+    let pairs: Vec<Value> = faces.iter().map(|it| json!({"a": faces[0], "b": it})).collect();
+    let answer = app.json("/compare/batch", &json!({"pairs": pairs})).await.ok().json();
+    let alone = [&faces[0], &faces[1], &faces[2]].map(|it| json!({"a": faces[0], "b": it}));
+    let mut expected = Vec::new();
+    for pair in &alone {
+        expected.push(app.json("/compare", pair).await.ok().json());
+    }
+    for (at, found) in results(&answer).iter().enumerate() {
+        check_alike(found, &expected[at % 3]);
+    }
+    assert_eq!(results(&answer).len(), faces.len());
+}
+
+#[tokio::test]
+async fn what_is_no_list_of_pairs_is_refused_as_a_whole() {
+    let app = App::with(|settings| settings.server.max_pairs = 2.try_into().expect("not 0"));
+    let picture = face(SAME[0]);
+    let pair = json!({"a": base64(&picture), "b": base64(&picture)});
+    for (body, status, code, field) in [
+        (json!({}), 400, "part_missing", Some("pairs")),
+        (json!({"pairs": {}}), 400, "body_malformed", Some("pairs")),
+        (json!({"pairs": [pair], "threshold": 1}), 400, "part_unexpected", Some("threshold")),
+        (json!([pair]), 400, "body_malformed", None),
+        (json!({"pairs": []}), 422, "batch_too_large", Some("pairs")),
+        (json!({"pairs": [pair, pair, pair]}), 422, "batch_too_large", Some("pairs")),
+    ] {
+        let answer = app.json("/compare/batch", &body).await;
+        assert_eq!(answer.refused(status, code).as_deref(), field, "{body}");
+    }
+    let part: (&str, &[u8]) = ("b", &picture);
+    let a: (&str, &[u8]) = ("a", &picture);
+    for (parts, status, code, field) in [
+        (vec![part, part], 400, "part_missing", "a"),
+        (vec![a], 400, "part_missing", "b"),
+        (vec![a, a, part], 400, "part_repeated", "a"),
+        (vec![a, part, part, part], 422, "batch_too_large", "b"),
+    ] {
+        let answer = app.form("/compare/batch", &parts).await;
+        assert_eq!(answer.refused(status, code).as_deref(), Some(field));
+    }
+    let raw = app.post("/compare/batch", "image/png", picture).await;
+    raw.refused(415, "media_type_unsupported");
+    app.json("/compare/batch?fmr=2", &json!({})).await.refused(400, "query_invalid");
+}
+
+#[tokio::test]
+async fn what_has_no_room_among_the_many_is_refused_and_pairs_are_not() {
+    let app = App::with(|settings| settings.tower.bulk_queue = 6.try_into().expect("not 0"));
+    let pairs = |from: u8| -> Value {
+        let picture = |at| base64(&[face(SAME[0]), vec![at]].concat());
+        let pairs = (0..2).map(|at| json!({"a": picture(from + at), "b": picture(from + 2 + at)}));
+        json!({"pairs": pairs.collect::<Vec<_>>()})
+    };
+    let (first, second) = (pairs(0), pairs(4));
+    let (first, second, pair) = tokio::join!(
+        app.json("/compare/batch", &first),
+        app.json("/compare/batch", &second),
+        app.compare(),
+    );
+    first.ok();
+    second.refused(503, "overloaded");
+    pair.ok();
+    app.json("/compare/batch", &pairs(8)).await.ok();
+}
+
+async fn embed(app: &App, accept: &str, parts: &[(&str, &[u8])]) -> crate::app::Answer {
+    let (media, body) = crate::app::form(parts);
+    let request = post("/embed", &media).header(header::ACCEPT, accept);
+    app.send(request.body(Body::from(body)).expect("a request")).await
+}
+
+#[tokio::test]
+async fn embeddings_come_as_rows_where_they_are_asked_for() {
+    let app = App::start();
+    let [a, b] = SAME.map(face);
+    let parts: [(&str, &[u8]); 3] = [("image", &a), ("image", &b), ("image", &a)];
+    let listed = app.form("/embed", &parts).await.ok().json();
+    let listed: Vec<f32> = results(&listed)
+        .iter()
+        .flat_map(|it| {
+            serde_json::from_value::<Vec<f32>>(it["embedding"].clone()).expect("numbers")
+        })
+        .collect();
+    let listed: Vec<u8> = listed.into_iter().flat_map(f32::to_le_bytes).collect();
+    let shape = format!("3,{}", app.tower.width);
+
+    let rows = embed(&app, "application/octet-stream", &parts).await.ok();
+    assert_eq!(rows.header("siamese-shape"), shape);
+    assert_eq!(rows.header("siamese-model-digest"), app.tower.digest);
+    assert_eq!(rows.body, listed);
+
+    let npy = embed(&app, "application/x-npy", &parts).await.ok();
+    assert_eq!(npy.header("content-type"), "application/x-npy");
+    let (head, numbers) = npy.body.split_at(npy.body.len() - listed.len());
+    assert_eq!((head.len() % 64, numbers), (0, listed.as_slice()));
+    let dictionary = String::from_utf8_lossy(&head[10..]);
+    assert!(dictionary.contains(&format!("'shape': (3, {})", app.tower.width)), "{dictionary}");
+
+    let one = embed(&app, "application/x-npy", &parts[..1]).await.ok();
+    assert_eq!(one.header("siamese-shape"), app.tower.width.to_string());
+}
+
+#[tokio::test]
+async fn rows_come_only_where_all_pictures_are_good() {
+    let app = App::start();
+    let good = face(SAME[0]);
+    let parts: [(&str, &[u8]); 2] = [("image", &good), ("image", b"no picture")];
+    let answer = embed(&app, "application/x-npy", &parts).await;
+    let field = answer.refused(415, "picture_format_unsupported");
+    assert_eq!(field.as_deref(), Some("images[1]"));
+}
