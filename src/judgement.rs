@@ -94,6 +94,30 @@ struct Measured {
     data: String,
 }
 
+impl Judgement {
+    /// The verdict for people to read: a line of figures, and lines of what is known about them.
+    pub fn words(&self) -> String {
+        let (distance, threshold) = (self.distance.get(), self.threshold.get());
+        let verdict = self.verdict.word();
+        let mut words =
+            vec![format!("{verdict}: distance {distance:.4}, threshold {threshold:.4}")];
+        if let Some(probability) = self.probability {
+            let percent = 100.0 * probability;
+            words.push(format!(
+                "If as many pairs were the same as were not, those at this distance would be the same in {percent:.1} % of all cases."
+            ));
+        }
+        if let Some(measured) = &self.operating_point.measured {
+            let Measured { same_pairs, different_pairs, data, .. } = measured;
+            let [false_matches, misses] = [measured.fmr, measured.fnmr].map(|it| 100.0 * it);
+            words.push(format!(
+                "At this threshold {false_matches:.2} % of {different_pairs} different pairs were called the same, and {misses:.2} % of {same_pairs} same pairs different ({data})."
+            ));
+        }
+        words.join("\n")
+    }
+}
+
 impl<'a> Judge<'a> {
     /// Finds the threshold of a criterion; `settings` is the operator's.
     pub fn new(

@@ -62,6 +62,15 @@ const PATIENCE: f64 = 0.15;
 const SLACK: f64 = 0.05;
 
 impl Crew {
+    /// One session as the options have it, without a trial: for a few pictures.
+    pub fn alone(path: &Path, options: &Options) -> Result<Self, LoadError> {
+        let largest_batch = options.largest_batch.get();
+        let threads = options.threads.map_or(0, NonZeroUsize::get);
+        let plan =
+            Plan { sessions: 1, threads, largest_batch, largest_tried: largest_batch, rate: 0.0 };
+        Ok(Self { towers: vec![OnnxTower::load(path, options)?], plan })
+    }
+
     /// Tries the ways to run the tower that the wishes leave open, and loads it for the fastest.
     pub fn gather(path: &Path, options: &Options, wishes: Wishes) -> Result<Self, LoadError> {
         let begun = Instant::now();

@@ -1,23 +1,26 @@
 //! `siamese compare`
 
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
 
-use super::{Failure, Outcome, TowerArgs, load};
+use super::files::files;
+use super::{Failure, Outcome, TowerArgs, work};
 use crate::judgement::{Criterion, Judge, Judgement};
-use crate::model::{OnnxTower, Signature, Tower};
-use crate::picture::{Limits, Pixels};
-use crate::score::{Threshold, Verdict};
+use crate::model::{Description, Signature};
+use crate::score::{Embedding, Threshold, Verdict};
 use crate::telemetry;
+use crate::warm_up::Crew;
 
 #[derive(Debug, Args)]
 pub(super) struct Compare {
     /// A picture's file.
     a: PathBuf,
-    /// Another.
-    b: PathBuf,
+    /// Another; or several, or folders, whose pictures are sorted by their distance from A, the nearest first.
+    #[arg(required = true)]
+    b: Vec<PathBuf>,
     #[command(flatten)]
     tower: TowerArgs,
     /// Judge by this threshold.
@@ -32,10 +35,24 @@ pub(super) struct Compare {
 }
 
 #[derive(Serialize)]
-struct Printed<'a> {
+struct One<'a> {
     #[serde(flatten)]
     judgement: &'a Judgement,
     model: Signature<'a>,
+}
+
+#[derive(Serialize)]
+struct Many<'a> {
+    results: &'a [Against],
+    model: Signature<'a>,
+}
+
+/// What is said of one of many.
+#[derive(Serialize)]
+struct Against {
+    path: PathBuf,
+    #[serde(flatten)]
+    judgement: Judgement,
 }
 
 impl Compare {
@@ -43,24 +60,48 @@ impl Compare {
         let settings = self.tower.settings(None)?;
         telemetry::start(settings.log.format, "error");
         let criterion = self.criterion()?;
-        let mut tower = load(&settings)?;
-        let limits = settings.picture.limits();
-        let pixels = [&self.a, &self.b]
-            .into_iter()
-            .map(|path| prepare(path, &tower, &limits))
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut embeddings = Vec::with_capacity(2);
-        for embedded in tower.embed(&pixels).map_err(|err| Failure::machine(&err))? {
-            embeddings.push(embedded.map_err(|err| Failure::caller(&err))?);
-        }
-        let judge = Judge::new(criterion, settings.tower.threshold, tower.card())
+        let others = files(&self.b)?;
+        let is_one = matches!(self.b.as_slice(), [only] if !only.is_dir());
+        let crew = Crew::alone(&settings.tower.file()?, &settings.options())?;
+        let tower = crew.towers[0].description().clone();
+        let judge = Judge::new(criterion, settings.tower.threshold, &tower.card)
             .map_err(|err| Failure::caller(&err))?;
-        let judgement = judge.judge(embeddings[0].distance(&embeddings[1]));
-        self.print(&judgement, &tower);
-        Ok(match judgement.verdict {
-            Verdict::Same => Outcome::Done,
-            Verdict::Different => Outcome::Negative,
-        })
+
+        let all = [vec![self.a.clone()], others].concat();
+        let (mut first, mut results, mut unreadable) = (None::<Embedding>, Vec::new(), Vec::new());
+        work::embed(&all, crew, &settings.picture.limits(), |path, made| {
+            match (made, &first) {
+                (Ok(embedding), None) => first = Some(embedding),
+                (Ok(embedding), Some(first)) => {
+                    let judgement = judge.judge(first.distance(&embedding));
+                    results.push(Against { path: path.to_owned(), judgement });
+                }
+                (Err(why), Some(_)) if !is_one => {
+                    unreadable.push(format!("{}: {why}", path.display()));
+                }
+                (Err(why), _) => {
+                    return Err(Failure::Caller(format!("{}: {why}", path.display())));
+                }
+            }
+            Ok(())
+        })?;
+        results.sort_by(|a, b| a.judgement.distance.get().total_cmp(&b.judgement.distance.get()));
+        if is_one {
+            self.print_one(&results[0].judgement, &tower);
+        } else {
+            self.print_many(&results, &tower);
+        }
+        if !unreadable.is_empty() {
+            let mut errors = io::stderr().lock();
+            for line in &unreadable {
+                // Where nobody reads it, the exit code still tells.
+                let _ = writeln!(errors, "{line}");
+            }
+            let why = format!("{} of {} files could not be told", unreadable.len(), all.len() - 1);
+            return Err(Failure::Caller(why));
+        }
+        let is_same = results.iter().any(|it| it.judgement.verdict == Verdict::Same);
+        Ok(if is_same { Outcome::Done } else { Outcome::Negative })
     }
 
     fn criterion(&self) -> Result<Criterion, Failure> {
@@ -73,28 +114,26 @@ impl Compare {
         })
     }
 
-    fn print(&self, judgement: &Judgement, tower: &OnnxTower) {
+    fn print_one(&self, judgement: &Judgement, tower: &Description) {
         if self.json {
-            let model = tower.description().signature();
-            let printed = Printed { judgement, model };
-            println!(
-                "{}",
-                serde_json::to_string_pretty(&printed).expect("text keys, finite numbers")
-            );
+            json(&One { judgement, model: tower.signature() });
+        } else {
+            println!("{}", judgement.words());
+        }
+    }
+
+    fn print_many(&self, results: &[Against], tower: &Description) {
+        if self.json {
+            json(&Many { results, model: tower.signature() });
             return;
         }
-        let verdict = match judgement.verdict {
-            Verdict::Same => "same",
-            Verdict::Different => "different",
-        };
-        let (distance, threshold) = (judgement.distance.get(), judgement.threshold.get());
-        println!("{verdict}: distance {distance:.4}, threshold {threshold:.4}");
+        for Against { path, judgement } in results {
+            let (verdict, distance) = (judgement.verdict.word(), judgement.distance.get());
+            println!("{verdict:9}  {distance:.4}  {}", path.display());
+        }
     }
 }
 
-/// Reads a picture's file for a tower.
-pub(super) fn prepare(path: &Path, tower: &OnnxTower, limits: &Limits) -> Result<Pixels, Failure> {
-    let named = |why: &dyn std::fmt::Display| Failure::Caller(format!("{}: {why}", path.display()));
-    let upload = std::fs::read(path).map_err(|err| named(&err))?;
-    tower.card().preparation.prepare(&upload, limits).map_err(|err| named(&err))
+fn json(printed: &impl Serialize) {
+    println!("{}", serde_json::to_string_pretty(printed).expect("text keys, finite numbers"));
 }

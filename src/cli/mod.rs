@@ -1,11 +1,15 @@
 //! The command line: one file a command, and what their exit codes mean.
 
 mod compare;
+mod completions;
 mod embed;
 mod failure;
+mod files;
 mod health;
 mod inspect;
+mod manual;
 mod serve;
+mod work;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -15,7 +19,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use failure::{Failure, Outcome};
 
-use crate::model::{Device, OnnxTower};
+use crate::model::Device;
 use crate::settings::{Overrides, Settings};
 
 /// Decides whether two images show the same thing.
@@ -30,7 +34,7 @@ pub struct Cli {
 enum Command {
     /// Answer over HTTP.
     Serve(serve::Serve),
-    /// Judge two pictures: exit 0 same, 1 different, 2 could not tell.
+    /// Judge two pictures, or one against many: exit 0 same, 1 different, 2 could not tell.
     Compare(compare::Compare),
     /// Print or write the embeddings of pictures and folders of pictures.
     Embed(embed::Embed),
@@ -38,6 +42,10 @@ enum Command {
     Inspect(inspect::Inspect),
     /// Ask a server beside this whether work should be sent to it: exit 0 yes, 1 no.
     Health(health::Health),
+    /// Print what a shell needs to complete this program's words.
+    Completions(completions::Completions),
+    /// Write the manual pages.
+    Manual(manual::Manual),
 }
 
 /// Which tower, where.
@@ -63,6 +71,8 @@ impl Cli {
             Command::Embed(command) => command.run(),
             Command::Inspect(command) => command.run(),
             Command::Health(command) => command.run(),
+            Command::Completions(command) => command.run(),
+            Command::Manual(command) => command.run(),
         };
         match outcome {
             Ok(outcome) => outcome.into(),
@@ -80,9 +90,4 @@ impl TowerArgs {
         let overrides = Overrides { listen, tower: self.tower.clone(), device: self.device };
         Ok(Settings::load(self.config.as_deref(), &overrides)?)
     }
-}
-
-/// Loads the tower that the settings name.
-fn load(settings: &Settings) -> Result<OnnxTower, Failure> {
-    Ok(OnnxTower::load(&settings.tower.file()?, &settings.options())?)
 }

@@ -20,6 +20,16 @@ pub enum Verdict {
     Different,
 }
 
+impl Verdict {
+    /// `same` or `different`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::Different => "different",
+        }
+    }
+}
+
 /// A number that can't be a [`Threshold`].
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
 #[error("a threshold is a finite number of at least 0, which {0} is not")]

@@ -50,6 +50,120 @@ fn the_exit_code_is_the_verdict() {
 }
 
 #[test]
+fn one_against_a_folder_is_sorted_by_distance() {
+    let folder = TempDir::new().expect("a folder");
+    std::fs::create_dir(folder.path().join("deeper")).expect("a folder");
+    for (name, place) in [(OTHER, "a.jpg"), (SAME[1], "deeper/b.jpg")] {
+        std::fs::copy(fixture("faces").join(name), folder.path().join(place)).expect("copied");
+    }
+    let one = face(SAME[0]);
+    let output = run(&["compare", &one, path(folder.path())]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let lines: Vec<_> = text(&output.stdout).lines().collect();
+    assert!(lines[0].starts_with("same") && lines[0].ends_with("deeper/b.jpg"), "{lines:?}");
+    assert!(lines[1].starts_with("different") && lines[1].ends_with("a.jpg"), "{lines:?}");
+
+    let nobody = run(&["compare", &one, path(folder.path()), "--threshold", "0", "--json"]);
+    assert_eq!(nobody.status.code(), Some(1), "{}", text(&nobody.stderr));
+    let answer: Value = serde_json::from_slice(&nobody.stdout).expect("JSON");
+    let results = answer["results"].as_array().expect("results");
+    let distance = |at: usize| results[at]["distance"].as_f64();
+    assert!(results.len() == 2 && distance(0) < distance(1), "{answer}");
+
+    std::fs::write(folder.path().join("notes.txt"), "no picture").expect("a file");
+    let spoilt = run(&["compare", &one, path(folder.path())]);
+    assert_eq!(spoilt.status.code(), Some(2));
+    assert_eq!(text(&spoilt.stdout).lines().count(), 2);
+    assert!(text(&spoilt.stderr).contains("notes.txt: "), "{}", text(&spoilt.stderr));
+    assert!(text(&spoilt.stderr).contains("1 of 3 files"), "{}", text(&spoilt.stderr));
+}
+
+/// Twenty files of four pictures, and one that is none, and a place for embeddings.
+fn many() -> TempDir {
+    let folder = TempDir::new().expect("a folder");
+    let pictures = folder.path().join("pictures");
+    std::fs::create_dir(&pictures).expect("a folder");
+    for at in 0..20 {
+        let name = ["s1_1.jpg", "s5_1.jpg", "s9_1.jpg", "s13_1.jpg"][at % 4];
+        let place = pictures.join(format!("{at:02}.jpg"));
+        std::fs::copy(fixture("faces").join(name), place).expect("copied");
+    }
+    std::fs::write(pictures.join("notes.txt"), "no picture").expect("a file");
+    folder
+}
+
+#[test]
+fn files_that_are_no_pictures_are_named_at_the_end_and_the_others_written() {
+    let folder = many();
+    let out = folder.path().join("x.jsonl");
+    let output = run(&["embed", path(&folder.path().join("pictures")), "--out", path(&out)]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    assert!(said.contains("notes.txt: ") && said.contains("1 of 21 files"), "{said}");
+    let lines = std::fs::read_to_string(&out).expect("a file");
+    let names: Vec<String> = lines
+        .lines()
+        .map(|it| serde_json::from_str::<Value>(it).expect("JSON")["path"].to_string())
+        .collect();
+    assert!(names.len() == 20 && names.is_sorted(), "{names:?}");
+}
+
+fn paths(lines: &[u8]) -> Vec<String> {
+    let path = |it| serde_json::from_str::<Value>(it).expect("JSON")["path"].to_string();
+    text(lines).lines().map(path).collect()
+}
+
+#[test]
+fn a_stopped_run_goes_on_where_it_was_cut_off() {
+    let folder = many();
+    let pictures = folder.path().join("pictures");
+    std::fs::remove_file(pictures.join("notes.txt")).expect("a file");
+    let [rows, lines] = ["rows.npy", "lines.jsonl"].map(|it| folder.path().join(it));
+    for out in [&rows, &lines] {
+        let embed = |more: &[&str]| {
+            let arguments = [&["embed", path(&pictures), "--out", path(out)], more].concat();
+            let output = run(&arguments);
+            assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        };
+        embed(&[]);
+        let whole = std::fs::read(out).expect("a file");
+        let names = out.with_extension("txt");
+        let listed = std::fs::read(&names).ok();
+        // As a kill leaves it: in the middle of a row, a line, a name, and with no count in the header.
+        let cut = whole.len() * 2 / 3 + 3;
+        std::fs::write(out, &whole[..cut]).expect("a file");
+        if let Some(listed) = &listed {
+            std::fs::write(&names, &listed[..listed.len() - 4]).expect("a file");
+        }
+        embed(&["--resume"]);
+        // Numbers may differ in their last bits, as they may have been run with other pictures.
+        let resumed = std::fs::read(out).expect("a file");
+        match &listed {
+            Some(_) => assert_eq!((resumed.len(), &resumed[..128]), (whole.len(), &whole[..128])),
+            None => assert_eq!(paths(&resumed), paths(&whole)),
+        }
+        assert_eq!(std::fs::read(&names).ok(), listed);
+
+        let first = &pictures.join("00.jpg");
+        let other = ["embed", path(first), "--tower", "models/characters.onnx"];
+        let other = [&other[..], &["--out", path(out), "--resume"]].concat();
+        fails(&other, 2, "another tower");
+    }
+}
+
+#[test]
+fn shells_and_readers_of_manuals_are_served() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = run(&["completions", shell]);
+        assert!(output.status.success() && text(&output.stdout).contains("inspect"), "{shell}");
+    }
+    let folder = TempDir::new().expect("a folder");
+    assert!(run(&["manual", path(folder.path())]).status.success());
+    let page = std::fs::read_to_string(folder.path().join("siamese-embed.1")).expect("a page");
+    assert!(page.contains("resume"), "{page}");
+}
+
+#[test]
 fn what_cannot_be_told_is_one_line_and_code_2() {
     let a = face(SAME[0]);
     fails(&["compare", &a, "nowhere.png"], 2, "nowhere.png");

@@ -1,0 +1,218 @@
+//! Where embeddings go, and what a stopped run left there.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::cli::Failure;
+use crate::npy;
+use crate::score::Embedding;
+
+/// A line of JSON.
+#[derive(Serialize)]
+struct Line<'a> {
+    path: &'a Path,
+    embedding: &'a [f32],
+    digest: &'a str,
+}
+
+/// What is read of it again.
+#[derive(Deserialize)]
+struct Written {
+    path: PathBuf,
+    digest: String,
+}
+
+/// Embeddings on their way out.
+pub(super) struct Output {
+    sink: Sink,
+    digest: String,
+    held: HashSet<PathBuf>,
+}
+
+enum Sink {
+    Lines(Box<dyn Write>),
+    Rows(Rows),
+}
+
+/// A `.npy`, and the names of its rows' pictures in a `.txt` beside it, below the tower's digest.
+struct Rows {
+    numbers: BufWriter<File>,
+    names: BufWriter<File>,
+    count: usize,
+    width: usize,
+}
+
+impl Output {
+    /// Lines of JSON on standard output.
+    pub(super) fn printed(digest: &str) -> Self {
+        let lines = Sink::Lines(Box::new(io::stdout().lock()));
+        Self { sink: lines, digest: digest.to_owned(), held: HashSet::new() }
+    }
+
+    /// A file of the kind that its name says, begun anew or gone on with.
+    pub(super) fn file(
+        out: &Path,
+        width: usize,
+        digest: &str,
+        resume: bool,
+    ) -> Result<Self, Failure> {
+        let is_there = resume && out.exists();
+        let opened = match out.extension().and_then(OsStr::to_str) {
+            Some("npy") if is_there => Rows::resumed(out, width, digest),
+            Some("npy") => Rows::new(out, width, digest).map(|it| (Sink::Rows(it), HashSet::new())),
+            Some("jsonl") if is_there => lines_resumed(out, digest),
+            Some("jsonl") => File::create(out)
+                .map(|it| (Sink::Lines(Box::new(BufWriter::new(it))), HashSet::new())),
+            _ => {
+                let why = format!("{}: name a .npy or a .jsonl file", out.display());
+                return Err(Failure::Caller(why));
+            }
+        };
+        match opened {
+            Ok((sink, held)) => Ok(Self { sink, digest: digest.to_owned(), held }),
+            Err(err) if err.kind() == io::ErrorKind::InvalidData => {
+                Err(Failure::Caller(format!("{}: {err}", out.display())))
+            }
+            Err(err) => Err(Failure::Machine(format!("{} can't be written: {err}", out.display()))),
+        }
+    }
+
+    /// Whether an earlier run left this picture's embedding.
+    pub(super) fn holds(&self, path: &Path) -> bool {
+        self.held.contains(path)
+    }
+
+    pub(super) fn put(&mut self, path: &Path, embedding: &Embedding) -> io::Result<()> {
+        let embedding = embedding.coordinates();
+        match &mut self.sink {
+            Sink::Lines(lines) => {
+                let line = Line { path, embedding, digest: &self.digest };
+                serde_json::to_writer(&mut *lines, &line)?;
+                lines.write_all(b"\n")
+            }
+            Sink::Rows(rows) => rows.put(path, embedding),
+        }
+    }
+
+    pub(super) fn finish(self) -> io::Result<()> {
+        match self.sink {
+            Sink::Lines(mut lines) => lines.flush(),
+            Sink::Rows(rows) => rows.finish(),
+        }
+    }
+}
+
+/// Lines that a stopped run left whole; what it was writing when it stopped is cut off.
+fn lines_resumed(out: &Path, digest: &str) -> io::Result<(Sink, HashSet<PathBuf>)> {
+    let mut file = OpenOptions::new().read(true).write(true).open(out)?;
+    let mut reader = BufReader::new(&file);
+    let (mut held, mut whole, mut line) = (HashSet::new(), 0, Vec::new());
+    while 0 < reader.read_until(b'\n', &mut line)? && line.ends_with(b"\n") {
+        let written: Written = serde_json::from_slice(&line).map_err(|_| foreign())?;
+        check(&written.digest, digest)?;
+        held.insert(written.path);
+        whole += line.len() as u64;
+        line.clear();
+    }
+    file.set_len(whole)?;
+    file.seek(SeekFrom::End(0))?;
+    Ok((Sink::Lines(Box::new(BufWriter::new(file))), held))
+}
+
+impl Rows {
+    fn new(out: &Path, width: usize, digest: &str) -> io::Result<Self> {
+        let mut numbers = BufWriter::new(File::create(out)?);
+        numbers.write_all(&npy::header(&[0, width]))?;
+        let mut names = BufWriter::new(File::create(names(out))?);
+        writeln!(names, "# {digest}")?;
+        Ok(Self { numbers, names, count: 0, width })
+    }
+
+    /// As many rows as have both their numbers and their name.
+    fn resumed(out: &Path, width: usize, digest: &str) -> io::Result<(Sink, HashSet<PathBuf>)> {
+        let begun = npy::header(&[0, width]).len();
+        let mut numbers = OpenOptions::new().read(true).write(true).open(out)?;
+        let mut header = vec![0; begun];
+        numbers.read_exact(&mut header).map_err(|_| foreign())?;
+        if !header.starts_with(&npy::header(&[0, width])[..10]) {
+            return Err(foreign());
+        }
+        let row = 4 * width as u64;
+        let n_rows = (numbers.metadata()?.len() - begun as u64) / row;
+
+        let names = OpenOptions::new().read(true).write(true).open(names(out))?;
+        let mut reader = BufReader::new(&names);
+        let (mut held, mut whole, mut line) = (HashSet::new(), 0, String::new());
+        let mut count = 0;
+        let mut is_first = true;
+        while (is_first || count < n_rows)
+            && 0 < reader.read_line(&mut line)?
+            && line.ends_with('\n')
+        {
+            let text = line.trim_end_matches('\n');
+            if is_first {
+                check(text.strip_prefix("# ").unwrap_or_default(), digest)?;
+                is_first = false;
+            } else {
+                held.insert(PathBuf::from(text));
+                count += 1;
+            }
+            whole += line.len() as u64;
+            line.clear();
+        }
+        if is_first {
+            return Err(foreign());
+        }
+        let (mut names, mut numbers) = (names, numbers);
+        names.set_len(whole)?;
+        names.seek(SeekFrom::End(0))?;
+        numbers.set_len(begun as u64 + count * row)?;
+        numbers.seek(SeekFrom::End(0))?;
+        let count = usize::try_from(count).map_err(|_| foreign())?;
+        let (numbers, names) = (BufWriter::new(numbers), BufWriter::new(names));
+        Ok((Sink::Rows(Self { numbers, names, count, width }), held))
+    }
+
+    fn put(&mut self, path: &Path, embedding: &[f32]) -> io::Result<()> {
+        for number in embedding {
+            self.numbers.write_all(&number.to_le_bytes())?;
+        }
+        // A name of several lines can't be told from several names.
+        let name = path.to_string_lossy().replace(['\n', '\r'], "\u{fffd}");
+        writeln!(self.names, "{name}")?;
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Writes into the header how many rows there are. Headers are padded, and as long for any count of rows.
+    fn finish(self) -> io::Result<()> {
+        let mut numbers = self.numbers.into_inner().map_err(io::IntoInnerError::into_error)?;
+        numbers.seek(SeekFrom::Start(0))?;
+        numbers.write_all(&npy::header(&[self.count, self.width]))?;
+        self.names.into_inner().map_err(io::IntoInnerError::into_error)?;
+        Ok(())
+    }
+}
+
+/// Where the names of a `.npy`'s rows stand.
+fn names(out: &Path) -> PathBuf {
+    out.with_extension("txt")
+}
+
+fn check(found: &str, digest: &str) -> io::Result<()> {
+    if found == digest {
+        return Ok(());
+    }
+    let why = "it is of another tower: name another file, or leave --resume out to write it anew";
+    Err(io::Error::new(io::ErrorKind::InvalidData, why))
+}
+
+fn foreign() -> io::Error {
+    let why = "it is no file that `siamese embed` left: leave --resume out to write it anew";
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}
