@@ -20,6 +20,8 @@ pub struct Augmentation {
     pub stretch: f32,
     /// Slanted to the left or right by up to this share of the height.
     pub shear: f32,
+    /// Bent: points of a coarse grid moved by up to this share of each side, and what lies between them with them.
+    pub elastic: f32,
     /// The chance of being mirrored left to right.
     pub mirror: f64,
     /// Contrast and brightness changed by up to this share.
@@ -64,12 +66,18 @@ impl Augmentation {
         let right = within(self.shift, random) * columns;
         let (middle_row, middle_column) = ((rows - 1.0) / 2.0, (columns - 1.0) / 2.0);
         let (sine, cosine) = angle.sin_cos();
+        let bend = (self.elastic != 0.0).then(|| Bend::new(self.elastic, random));
         let mut varied = Vec::with_capacity(pixels.len());
         for channel in pixels.chunks_exact(height * width).take(channels) {
             for row in 0..height {
                 for column in 0..width {
-                    let y = (single(row) - middle_row - down) / (scale * stretch);
-                    let x = (single(column) - middle_column - right) / scale * stretch + shear * y;
+                    let bent = bend.as_ref().map_or([0.0; 2], |it| {
+                        it.at([single(row) / rows, single(column) / columns])
+                    });
+                    let below = single(row) - middle_row - down + bent[0] * rows;
+                    let beside = single(column) - middle_column - right + bent[1] * columns;
+                    let y = below / (scale * stretch);
+                    let x = beside / scale * stretch + shear * y;
                     let from_row = sine * x + cosine * y + middle_row;
                     let from_column = flip * (cosine * x - sine * y) + middle_column;
                     varied.push(bilinear(channel, [height, width], from_row, from_column));
@@ -115,6 +123,38 @@ impl Augmentation {
                 channel[row * width + left..row * width + left + columns].fill(shade);
             }
         }
+    }
+}
+
+/// A smooth field of displacements over a picture.
+struct Bend([[[f32; 2]; Self::POINTS]; Self::POINTS]);
+
+impl Bend {
+    /// On a side of the grid.
+    const POINTS: usize = 5;
+
+    fn new(extent: f32, random: &mut ChaCha8Rng) -> Self {
+        Self([(); Self::POINTS].map(|()| {
+            [(); Self::POINTS].map(|()| [within(extent, random), within(extent, random)])
+        }))
+    }
+
+    /// How far the picture is moved at a place, both as shares of the sides; places are in [0, 1].
+    fn at(&self, [down, right]: [f32; 2]) -> [f32; 2] {
+        let of = |place: f32| {
+            let (before, after, between) =
+                neighbours(place * single(Self::POINTS - 1), Self::POINTS);
+            // Without a crease where one square of the grid meets the next.
+            (before, after, between * between * (3.0 - 2.0 * between))
+        };
+        let (top, below, down) = of(down);
+        let (left, beside, right) = of(right);
+        [0, 1].map(|axis| {
+            let at = |row: usize, column: usize| self.0[row][column][axis];
+            let upper = at(top, left) * (1.0 - right) + at(top, beside) * right;
+            let lower = at(below, left) * (1.0 - right) + at(below, beside) * right;
+            upper * (1.0 - down) + lower * down
+        })
     }
 }
 
@@ -178,6 +218,19 @@ mod tests {
     }
 
     #[test]
+    fn a_bent_picture_moves_by_no_more_than_it_may() {
+        let bend = Bend::new(0.1, &mut ChaCha8Rng::seed_from_u64(1));
+        let mut most = 0.0_f32;
+        for row in 0_u8..=20 {
+            for column in 0_u8..=20 {
+                let moved = bend.at([row, column].map(|it| f32::from(it) / 20.0));
+                most = moved.iter().fold(most, |most, it| most.max(it.abs()));
+            }
+        }
+        assert!(0.05 < most && most <= 0.1, "{most}");
+    }
+
+    #[test]
     fn an_erased_patch_has_one_shade() {
         let erased = Augmentation { erase: 1.0, erase_side: 0.01, ..Augmentation::default() };
         let varied = erased.apply(&PIXELS, SHAPE, &mut ChaCha8Rng::seed_from_u64(1));
@@ -193,6 +246,7 @@ mod tests {
             scale: 0.9,
             stretch: 0.9,
             shear: 0.9,
+            elastic: 0.9,
             mirror: 0.5,
             contrast: 3.0,
             gamma: 2.0,

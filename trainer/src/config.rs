@@ -144,6 +144,7 @@ impl Config {
                 scale: 0.12,
                 stretch: 0.05,
                 shear: 0.0,
+                elastic: 0.0,
                 mirror: 0.5,
                 contrast: 0.3,
                 gamma: 0.3,
