@@ -71,11 +71,11 @@ impl Augmentation {
         for channel in pixels.chunks_exact(height * width).take(channels) {
             for row in 0..height {
                 for column in 0..width {
-                    let bent = bend.as_ref().map_or([0.0; 2], |it| {
+                    let moved = bend.as_ref().map_or([0.0; 2], |it| {
                         it.at([single(row) / rows, single(column) / columns])
                     });
-                    let below = single(row) - middle_row - down + bent[0] * rows;
-                    let beside = single(column) - middle_column - right + bent[1] * columns;
+                    let below = single(row) - middle_row - down + moved[0] * rows;
+                    let beside = single(column) - middle_column - right + moved[1] * columns;
                     let y = below / (scale * stretch);
                     let x = beside / scale * stretch + shear * y;
                     let from_row = sine * x + cosine * y + middle_row;
