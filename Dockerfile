@@ -11,6 +11,8 @@ RUN mkdir -p trainer/src trainer/kernels/src && touch trainer/kernels/src/lib.rs
     && echo 'fn main() {}' | tee trainer/src/main.rs > trainer/src/lib.rs
 COPY config config
 COPY src src
+# The samples of the page.
+COPY tests/fixtures/faces tests/fixtures/faces
 RUN cargo build --release --locked --bin siamese \
     && cp target/onnxruntime/*/libonnxruntime.so target/release/
 

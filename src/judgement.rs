@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 use thiserror::Error;
+use utoipa::ToSchema;
 
 use crate::model::Card;
 use crate::score::{Calibration, Distance, Threshold, UnsupportedFmr, Verdict};
@@ -29,7 +30,8 @@ pub struct Judge<'a> {
 }
 
 /// Where a threshold comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ThresholdSource)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     /// The caller.
@@ -59,7 +61,7 @@ pub enum NoThreshold {
 }
 
 /// What is said of one pair.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Judgement {
     /// The ruling.
     pub verdict: Verdict,
@@ -78,19 +80,27 @@ pub struct Judgement {
 }
 
 /// Where a threshold comes from and, where the tower is calibrated, what it costs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Provenance {
     source: Source,
     #[serde(flatten)]
+    #[schema(value_type = Measured)]
     measured: Option<Measured>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 struct Measured {
+    /// The share of different pairs called same at the threshold, in [0, 1].
+    #[schema(required = false)]
     fmr: f64,
+    /// The share of same pairs called different at the threshold, in [0, 1].
+    #[schema(required = false)]
     fnmr: f64,
+    #[schema(required = false)]
     same_pairs: u64,
+    #[schema(required = false)]
     different_pairs: u64,
+    #[schema(required = false)]
     data: String,
 }
 

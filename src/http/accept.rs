@@ -9,6 +9,7 @@ pub(super) const BYTES: &str = "application/octet-stream";
 pub(super) const NPY: &str = "application/x-npy";
 const OPEN_METRICS: &str = "application/openmetrics-text";
 const PLAIN: &str = "text/plain";
+pub(super) const PNG: &str = "image/png";
 
 /// The forms embeddings can take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +28,17 @@ pub(super) enum Numbers {
 
 /// Refuses a client that takes no JSON.
 pub(super) fn json(headers: &HeaderMap) -> Result<(), Fault> {
-    if quality(headers, JSON) <= 0.0 {
-        return Err(Fault::NotAcceptable(JSON));
+    only(JSON, headers)
+}
+
+/// Refuses a client that takes no PNG.
+pub(super) fn png(headers: &HeaderMap) -> Result<(), Fault> {
+    only(PNG, headers)
+}
+
+fn only(kind: &'static str, headers: &HeaderMap) -> Result<(), Fault> {
+    if quality(headers, kind) <= 0.0 {
+        return Err(Fault::NotAcceptable(kind));
     }
     Ok(())
 }

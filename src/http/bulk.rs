@@ -8,6 +8,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use bytes::Bytes;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::accept;
 use super::answer::Answer;
@@ -18,6 +19,7 @@ use super::distinct::Distinct;
 use super::error::{Details, Fault, Problem};
 use super::media::{Media, media};
 use super::multipart;
+use super::openapi;
 use super::query;
 use super::service::{Asked, Service};
 use super::source::{Raw, Source, shown};
@@ -39,19 +41,44 @@ struct Half {
     at: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Comparisons<'a> {
     results: Vec<Item<'a>>,
     model: Signature<'a>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Compared)]
 #[serde(untagged)]
 enum Item<'a> {
     Judged(Judgement),
     Failed { error: Details<'a> },
 }
 
+/// Compare many pairs
+///
+/// Pairs as JSON, or a form with one picture `a` against several `b`. Results come in order; a bad item fails alone, and
+/// the answer is still 200. A picture that stands in several pairs is embedded once.
+#[utoipa::path(
+    post,
+    path = "/compare/batch",
+    operation_id = "compare_batch",
+    params(openapi::Criterion),
+    request_body(content(
+        (openapi::OneToMany = "multipart/form-data"),
+        (openapi::Pairs = "application/json", example = json!({"pairs": [{"a": "UDUgMSAxIDI1NQqA", "b": "UDUgMSAxIDI1NQqA"}]})),
+    )),
+    responses((status = 200, description = "One result or error for each pair.", body = Comparisons, example = json!({
+        "results": [
+            {"verdict": "different", "distance": 1.31, "threshold": 1.134, "operating_point": {"source": "calibration"}},
+            {"error": {
+                "type": "about:blank", "title": "Unprocessable Entity", "status": 422, "code": "picture_empty",
+                "detail": "the picture has no bytes", "field": "pairs[1].b"
+            }}
+        ],
+        "model": {"name": "faces", "digest": "sha256:a57e6666..."}
+    })))
+)]
 pub(super) async fn bulk(
     State(service): State<Arc<Service>>,
     RawQuery(query): RawQuery,

@@ -7,6 +7,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::accept;
 use super::answer::Answer;
@@ -14,6 +15,7 @@ use super::body;
 use super::error::{Fault, Problem};
 use super::media::{Media, media};
 use super::multipart;
+use super::openapi;
 use super::query;
 use super::service::{Service, Spent};
 use super::source::{Raw, Source, shown};
@@ -24,13 +26,34 @@ use crate::model::Signature;
 
 pub(super) const PARTS: [&str; 2] = ["a", "b"];
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Comparison<'a> {
     #[serde(flatten)]
     judgement: Judgement,
     model: Signature<'a>,
 }
 
+/// Compare two pictures
+///
+/// Two sources, a picture or a stored embedding each, are judged by their distance. The verdict is `same` if the distance
+/// is at most the threshold.
+#[utoipa::path(
+    post,
+    path = "/compare",
+    params(openapi::Criterion),
+    request_body(content(
+        (openapi::CompareForm = "multipart/form-data"),
+        (openapi::Compare = "application/json", example = json!({"a": "UDUgMSAxIDI1NQqA", "b": {"image": "data:image/x-portable-graymap;base64,UDUgMSAxIDI1NQqA"}})),
+    )),
+    responses((status = 200, description = "The verdict, and what is known about it.", body = Comparison, example = json!({
+        "verdict": "same", "distance": 0.6735, "threshold": 1.134, "probability": 0.9993,
+        "operating_point": {
+            "source": "calibration", "fmr": 0.0242, "fnmr": 0.0289, "same_pairs": 450, "different_pairs": 4500,
+            "data": "orl-faces, identities unseen in training"
+        },
+        "model": {"name": "faces", "digest": "sha256:a57e6666..."}
+    })))
+)]
 pub(super) async fn compare(
     State(service): State<Arc<Service>>,
     RawQuery(query): RawQuery,

@@ -14,7 +14,7 @@ use super::error::Fault;
 use super::metrics::Metrics;
 use crate::batch::Rank;
 use crate::model::Description;
-use crate::picture::{Limits, PictureError, Pixels};
+use crate::picture::{Limits, PictureError, Pixels, Preparation};
 use crate::settings::PictureSettings;
 
 /// The most pixels of a picture that is decoded on the spot: some 0.2 ms, a few times what a hand-over costs.
@@ -38,6 +38,9 @@ struct Lane {
     places: Arc<Semaphore>,
 }
 
+/// What is made of an upload.
+type Decode<T> = fn(&Preparation, &[u8], &Limits) -> Result<T, PictureError>;
+
 /// A picture that waits for its turn; dropped before that, it is counted.
 struct Turn<'a>(Option<&'a Metrics>);
 
@@ -55,9 +58,6 @@ impl Decoder {
 
     /// The pixels that a tower reads of an upload.
     ///
-    /// A picture's size is told by its decoder alone, which refuses what is too large by its header: so a lane is
-    /// found by trying, and no two readers of one header can disagree.
-    ///
     /// Those of many go through the lanes even where they are small: together they take their time.
     pub(super) async fn pixels(
         &self,
@@ -65,8 +65,29 @@ impl Decoder {
         upload: Bytes,
         rank: Rank,
     ) -> Result<Pixels, Fault> {
+        self.decoded(tower, upload, rank, Preparation::prepare).await
+    }
+
+    /// The same pixels as a PNG, for people.
+    pub(super) async fn shown(
+        &self,
+        tower: &Arc<Description>,
+        upload: Bytes,
+    ) -> Result<Vec<u8>, Fault> {
+        self.decoded(tower, upload, Rank::Few, Preparation::show).await
+    }
+
+    /// A picture's size is told by its decoder alone, which refuses what is too large by its header: so a lane is
+    /// found by trying, and no two readers of one header can disagree.
+    async fn decoded<T: Send + 'static>(
+        &self,
+        tower: &Arc<Description>,
+        upload: Bytes,
+        rank: Rank,
+        decode: Decode<T>,
+    ) -> Result<T, Fault> {
         if rank == Rank::Few && upload.len() <= SMALL_UPLOAD {
-            match prepare(tower, &upload, &self.up_to(SMALL)) {
+            match decode(&tower.card.preparation, &upload, &self.up_to(SMALL)) {
                 Err(PictureError::TooLarge) => {}
                 done => return Ok(done?),
             }
@@ -77,20 +98,21 @@ impl Decoder {
         };
         let (last, others) = self.lanes.split_last().expect("there is a lane without a size");
         for lane in others {
-            match self.in_lane(lane, tower, upload.clone()).await {
+            match self.in_lane(lane, tower, upload.clone(), decode).await {
                 Err(PictureError::TooLarge) => {}
                 done => return Ok(done?),
             }
         }
-        Ok(self.in_lane(last, tower, upload).await?)
+        Ok(self.in_lane(last, tower, upload, decode).await?)
     }
 
-    async fn in_lane(
+    async fn in_lane<T: Send + 'static>(
         &self,
         lane: &Lane,
         tower: &Arc<Description>,
         upload: Bytes,
-    ) -> Result<Pixels, PictureError> {
+        decode: Decode<T>,
+    ) -> Result<T, PictureError> {
         let turn = Turn(Some(&self.metrics));
         let place = lane.places.clone().acquire_owned().await.expect("never closed");
         turn.came();
@@ -98,7 +120,7 @@ impl Decoder {
         aside(move || {
             // A caller who leaves does not end a decode, so the place goes with it.
             let _place = place;
-            prepare(&tower, &upload, &limits)
+            decode(&tower.card.preparation, &upload, &limits)
         })
         .await
     }
@@ -106,10 +128,6 @@ impl Decoder {
     fn up_to(&self, max_pixels: u64) -> Limits {
         Limits { max_pixels: max_pixels.min(self.limits.max_pixels), ..self.limits }
     }
-}
-
-fn prepare(tower: &Description, upload: &[u8], limits: &Limits) -> Result<Pixels, PictureError> {
-    tower.card.preparation.prepare(upload, limits)
 }
 
 impl Turn<'_> {

@@ -8,15 +8,18 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use bytes::Bytes;
 use serde::Serialize;
+use tokio::time::Instant;
+use utoipa::ToSchema;
 
 use super::accept::{self, Form};
 use super::answer::{self, Answer};
-use super::body;
+use super::body::{self, Share};
 use super::distinct::Distinct;
 use super::error::{Details, Fault, Problem};
 use super::media::{Media, media};
 use super::multipart;
 use super::numbers::numbers;
+use super::openapi;
 use super::query;
 use super::service::{self, InService, Service};
 use super::source::{Raw, Source, shown};
@@ -30,25 +33,50 @@ pub(super) enum Asked {
     Several(Vec<service::Asked>),
 }
 
-#[derive(Serialize)]
-struct One<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = OneEmbedding)]
+pub(super) struct One<'a> {
     embedding: &'a [f32],
     model: Signature<'a>,
 }
 
-#[derive(Serialize)]
-struct Several<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = SeveralEmbeddings)]
+pub(super) struct Several<'a> {
     results: Vec<Item<'a>>,
     model: Signature<'a>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = EmbeddedItem)]
 #[serde(rename_all = "lowercase")]
 enum Item<'a> {
     Embedding(&'a [f32]),
     Error(Details<'a>),
 }
 
+/// Embed pictures
+///
+/// One picture, or several: of several a bad one fails alone. As bare numbers, row by row with their shape in
+/// `Siamese-Shape` and the tower in `Siamese-Model-Digest`, or as a file for `numpy.load`, embeddings come only where every
+/// picture is good.
+#[utoipa::path(
+    post,
+    path = "/embed",
+    request_body(content(
+        (openapi::Picture = "image/*"),
+        (openapi::Picture = "application/octet-stream"),
+        (openapi::EmbedForm = "multipart/form-data"),
+        (openapi::Embed = "application/json", example = json!({"image": "UDUgMSAxIDI1NQqA"})),
+    )),
+    responses((status = 200, description = "The embeddings.", content(
+        (openapi::Embedded = "application/json", example = json!({
+            "embedding": [0.0412, -0.1203], "model": {"name": "faces", "digest": "sha256:a57e6666..."}
+        })),
+        (openapi::Floats = "application/octet-stream"),
+        (openapi::Floats = "application/x-npy"),
+    )))
+)]
 pub(super) async fn embed(
     State(service): State<Arc<Service>>,
     RawQuery(query): RawQuery,
@@ -58,13 +86,7 @@ pub(super) async fn embed(
     let form = accept::embedding_form(&headers)?;
     query::none(query.as_deref())?;
     let deadline = service.deadline(&headers)?;
-    let media = media(&headers)?;
-    let (body, _room) = body::read(body, &headers, &service, deadline).await?;
-    let asked = match media {
-        Media::Picture => Asked::One(Source::Upload(body)),
-        Media::Multipart => from_parts(multipart::parts(&body, &headers, &["image"])?)?,
-        Media::Json => Raw::read(body, from_json).await?,
-    };
+    let (asked, _room) = asked(body, &headers, &service, deadline).await?;
     let on = service.in_service();
     match asked {
         Asked::One(source) => {
@@ -94,6 +116,23 @@ pub(super) async fn embed(
             Ok(Answer::with(several(&service, &on, outcomes, form)?, spent))
         }
     }
+}
+
+/// Reads what is asked for; the room is for its bytes.
+pub(super) async fn asked<'a>(
+    body: Body,
+    headers: &HeaderMap,
+    service: &'a Service,
+    deadline: Instant,
+) -> Result<(Asked, Share<'a>), Problem> {
+    let media = media(headers)?;
+    let (body, room) = body::read(body, headers, service, deadline).await?;
+    let asked = match media {
+        Media::Picture => Asked::One(Source::Upload(body)),
+        Media::Multipart => from_parts(multipart::parts(&body, headers, &["image"])?)?,
+        Media::Json => Raw::read(body, from_json).await?,
+    };
+    Ok((asked, room))
 }
 
 fn one(on: &InService, embedding: &Embedding, form: Form) -> Response {

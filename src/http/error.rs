@@ -7,6 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use thiserror::Error;
+use utoipa::ToSchema;
 
 use crate::model::TowerError;
 use crate::picture::PictureError;
@@ -89,14 +90,18 @@ pub(super) enum Cause {
     Panicked(String),
 }
 
-/// A problem as it stands in an answer.
-#[derive(Serialize)]
+/// A problem as it stands in an answer (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
 pub(super) struct Details<'a> {
     r#type: &'static str,
     title: &'static str,
     status: u16,
+    /// For people.
     detail: String,
+    /// For programs: it never changes.
     code: &'static str,
+    /// The culprit: `a`, `images[2]`, `pairs[3].b`.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
 }

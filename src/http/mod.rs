@@ -5,6 +5,7 @@
 mod accept;
 mod answer;
 mod aside;
+mod asset;
 mod authorise;
 mod body;
 mod bulk;
@@ -28,6 +29,9 @@ mod metrics;
 mod model;
 mod multipart;
 mod numbers;
+mod openapi;
+mod page;
+mod pixels;
 mod query;
 mod secure;
 mod service;
@@ -52,7 +56,7 @@ pub use trace::traced;
 
 use crate::keys::Keys;
 
-/// The routes of the service. Those about its health need no key.
+/// The routes of the service. Those about its health need no key, nor does the page, which asks for one.
 ///
 /// Counters are among them unless they have a port of their own: see [`admin`].
 pub fn router(service: Arc<Service>, keys: Arc<Keys>) -> Router {
@@ -60,6 +64,7 @@ pub fn router(service: Arc<Service>, keys: Arc<Keys>) -> Router {
         .route("/compare", post(compare::compare))
         .route("/compare/batch", post(bulk::bulk))
         .route("/embed", post(embed::embed))
+        .route("/pixels", post(pixels::pixels))
         .route_layer(from_fn_with_state(service.clone(), exchange::admit));
     let mut guarded = Router::new()
         .route("/model", get(model::model))
@@ -73,6 +78,8 @@ pub fn router(service: Arc<Service>, keys: Arc<Keys>) -> Router {
         Some(_) => health(),
         None => health().merge(metrics()),
     };
+    let open = open.route("/openapi.json", get(openapi::document));
+    let open = if service.settings.server.page { open.merge(page::routes()) } else { open };
     let open = open.method_not_allowed_fallback(exchange::method_not_allowed);
     let routes = open.merge(guarded);
     let cors = cors::cors(&service.settings.cors);

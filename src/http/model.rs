@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::answer;
 use super::service::Service;
@@ -13,19 +14,24 @@ use crate::model::Description;
 use crate::score::Threshold;
 
 /// The card, and the threshold that rules here where a request names none.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Card)]
 struct Served<'a> {
     #[serde(flatten)]
     tower: &'a Description,
     in_force: Option<InForce>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct InForce {
     threshold: Threshold,
     operating_point: Provenance,
 }
 
+/// The tower's card
+///
+/// Its input, margin, operating points, calibration and provenance, what really runs it, and the threshold in force.
+#[utoipa::path(get, path = "/model", responses((status = 200, description = "The card.", body = Served)))]
 pub(super) async fn model(State(service): State<Arc<Service>>) -> Response {
     let on = service.in_service();
     let tower = on.tower.as_ref();

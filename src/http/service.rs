@@ -222,6 +222,15 @@ impl Service {
         Ok(Work { pictures, places, rank })
     }
 
+    /// A PNG of what the tower reads of an upload.
+    pub(super) async fn show(&self, upload: Bytes, spent: &mut Spent) -> Result<Vec<u8>, Fault> {
+        let begun = Instant::now();
+        let shown = self.decoder.shown(&self.tower(), upload).await;
+        spent.decode = begun.elapsed();
+        self.metrics.stage(Stage::Decode, spent.decode);
+        shown
+    }
+
     async fn make_ready<'a>(
         &self,
         tower: &Arc<Description>,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::accept;
 use super::answer;
@@ -14,16 +15,41 @@ use super::metrics::{Now, plain};
 use super::service::Service;
 use crate::cache::Cache;
 
-pub(super) async fn livez() -> Response {
-    answer::json(&json!({"status": "alive"}))
+#[derive(Serialize, ToSchema)]
+struct Alive {
+    #[schema(example = "alive")]
+    status: &'static str,
 }
 
+#[derive(Serialize, ToSchema)]
+struct Ready {
+    #[schema(example = "ready")]
+    status: &'static str,
+    /// How long ago the last self-test was right.
+    self_test_age_ms: u128,
+}
+
+/// Whether the process answers
+#[utoipa::path(get, path = "/livez", responses((status = 200, description = "It does.", body = Alive)))]
+pub(super) async fn livez() -> Response {
+    answer::json(&Alive { status: "alive" })
+}
+
+/// Whether work should be sent here
+///
+/// Not while it stops, nor where the last self-test, a known pair through the real tower, was wrong or is too old.
+#[utoipa::path(get, path = "/readyz", responses((status = 200, description = "It should.", body = Ready)))]
 pub(super) async fn readyz(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
     service.ready().map_err(|why| Fault::NotReady(why.to_string()))?;
-    let age = service.in_service().self_test.age();
-    Ok(answer::json(&json!({"status": "ready", "self_test_age_ms": age.as_millis()})))
+    let self_test_age_ms = service.in_service().self_test.age().as_millis();
+    Ok(answer::json(&Ready { status: "ready", self_test_age_ms }))
 }
 
+/// Metrics for Prometheus
+#[utoipa::path(get, path = "/metrics", responses((status = 200, description = "Counters and gauges.", content(
+    (String = "text/plain"),
+    (String = "application/openmetrics-text"),
+))))]
 pub(super) async fn metrics(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response {
     const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";

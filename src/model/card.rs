@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
+use utoipa::ToSchema;
 
 use super::golden::Golden;
 use super::weights::Weights;
@@ -59,7 +60,7 @@ pub struct Card {
 }
 
 /// What is done to a tower's output to make the embedding.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Length {
     /// Nothing.

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::{Card, GoldenCheck, Length, Provider, Weights};
 use crate::picture::Preparation;
@@ -26,7 +28,7 @@ pub struct Description {
 }
 
 /// What an answer says of the tower that made it.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct Signature<'a> {
     name: &'a str,
     digest: &'a str,
@@ -39,7 +41,7 @@ impl Description {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Published<'a> {
     name: &'a str,
     digest: &'a str,
@@ -57,7 +59,7 @@ struct Published<'a> {
     execution_provider: Provider,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Input<'a> {
     shape: [usize; 3],
     resize: &'static str,
@@ -65,13 +67,14 @@ struct Input<'a> {
     preparation: &'a Preparation,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Output {
     width: usize,
     length: Length,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Calibration)]
 struct Measured<'a> {
     data: &'a str,
     split: &'a str,
@@ -119,5 +122,21 @@ impl Serialize for Description {
             execution_provider: self.provider,
         }
         .serialize(serializer)
+    }
+}
+
+impl ToSchema for Description {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "Tower".into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        Published::schemas(schemas);
+    }
+}
+
+impl PartialSchema for Description {
+    fn schema() -> RefOr<Schema> {
+        Published::schema()
     }
 }

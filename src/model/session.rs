@@ -9,6 +9,7 @@ use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use utoipa::ToSchema;
 
 use super::{Cuda, LoadError, library};
 
@@ -39,7 +40,7 @@ pub enum Device {
 }
 
 /// What really runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub enum Provider {
     /// ONNX Runtime's CPU execution provider.
     #[serde(rename = "CPUExecutionProvider")]

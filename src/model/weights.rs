@@ -3,9 +3,10 @@
 use std::fmt::{Display, Formatter};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Weights that are not those that were trained.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Weights {
     /// What they became.
@@ -17,7 +18,7 @@ pub struct Weights {
 }
 
 /// How weights are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum WeightKind {
     /// Large linear layers in 8 bits, everything else in single precision.
@@ -25,7 +26,7 @@ pub enum WeightKind {
 }
 
 /// How far distances moved from what they were with the trained weights, on the same pairs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Drift {
     /// The name of the pictures.

@@ -1,7 +1,12 @@
 //! What a tower wants done to a picture.
 
+use std::borrow::Cow;
+
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use utoipa::ToSchema;
 
 use super::decode::decode;
 use super::error::guard;
@@ -15,7 +20,7 @@ const MAX_SIDE: u32 = 4_096;
 /// What a tower wants done to a picture, in this order: colour, size, scale.
 ///
 /// A value is `(byte * scale - mean) / std`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Preparation {
     /// Rows of the tower's input.
     pub height: u32,
@@ -84,10 +89,22 @@ impl Preparation {
     ///
     /// If it is not [valid](Self::validate).
     pub fn prepare(&self, upload: &[u8], limits: &Limits) -> Result<Pixels, PictureError> {
+        Ok(self.scaled(&self.planes(upload, limits)?))
+    }
+
+    /// Shows what the tower reads of an upload, before the scale: a PNG of the input's size, grey where the tower reads
+    /// grey, its true colours whatever the order of the tower's channels.
+    ///
+    /// Errors and panics are those of [`prepare`](Self::prepare).
+    pub fn show(&self, upload: &[u8], limits: &Limits) -> Result<Vec<u8>, PictureError> {
+        Ok(png(&self.planes(upload, limits)?, self.width, self.height))
+    }
+
+    /// Bytes of the input's size, plane after plane: one of grey, or red, green and blue.
+    fn planes(&self, upload: &[u8], limits: &Limits) -> Result<Vec<u8>, PictureError> {
         let size = Size { width: self.width, height: self.height };
         let target = Target { size, colour: self.colour, fit: self.fit };
-        let planes = guard(|| Ok(fit(&decode(upload, limits, &target)?, &target)))?;
-        Ok(self.scaled(&planes))
+        guard(|| Ok(fit(&decode(upload, limits, &target)?, &target)))
     }
 
     /// Bytes, plane after plane, as the tower's numbers.
@@ -118,6 +135,23 @@ impl Preparation {
             value
         })
     }
+}
+
+/// Planes of one size as a picture's file.
+fn png(planes: &[u8], width: u32, height: u32) -> Vec<u8> {
+    let area = width as usize * height as usize;
+    let (colour, interleaved): (_, Cow<[u8]>) = if planes.len() == area {
+        (ExtendedColorType::L8, planes.into())
+    } else {
+        let pixels =
+            (0..area).flat_map(|at| [planes[at], planes[area + at], planes[2 * area + at]]);
+        (ExtendedColorType::Rgb8, pixels.collect())
+    };
+    let mut file = Vec::new();
+    PngEncoder::new(&mut file)
+        .write_image(&interleaved, width, height, colour)
+        .expect("memory takes a picture whose size is that of its bytes");
+    file
 }
 
 #[cfg(test)]
@@ -171,6 +205,21 @@ mod tests {
     fn grey_is_luma() {
         let pixels = two_pixels(&preparation(Colour::Grey));
         assert_eq!(pixels.values(), [76.0, 18.0]);
+    }
+
+    #[test]
+    fn what_is_shown_is_what_is_read() {
+        let upload = b"P6 2 1 255\n\xff\0\0\x0a\x14\x1e";
+        for (colour, expected) in [
+            (Colour::Grey, &[76, 18][..]),
+            (Colour::Rgb, &[255, 0, 0, 10, 20, 30]),
+            (Colour::Bgr, &[255, 0, 0, 10, 20, 30]),
+        ] {
+            let file = preparation(colour).show(upload, &Limits::default()).expect("a file");
+            let shown = image::load_from_memory(&file).expect("a PNG");
+            assert_eq!((shown.width(), shown.height()), (2, 1));
+            assert_eq!(shown.into_bytes(), expected, "{colour:?}");
+        }
     }
 
     #[test]

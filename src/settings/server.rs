@@ -44,6 +44,8 @@ pub struct Server {
     pub max_pictures: NonZeroUsize,
     /// The most pairs of one request to `/compare/batch`.
     pub max_pairs: NonZeroUsize,
+    /// Whether the page for people is served, with the documents of the API.
+    pub page: bool,
     /// How long all is still served after SIGTERM while `/readyz` says no, in milliseconds; 0 for not at all.
     pub lame_duck_ms: u64,
     /// How long what is in flight may go on after that, in milliseconds.

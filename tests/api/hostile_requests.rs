@@ -44,11 +44,13 @@ const CODES: [(&str, u16); 21] = [
 ];
 
 const METHODS: [&str; 8] = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "BREW"];
-const PATHS: [&str; 10] = [
+const PATHS: [&str; 12] = [
     "/",
     "/compare",
     "/compare/batch",
     "/embed",
+    "/pixels",
+    "/page/app.js",
     "/model",
     "/livez",
     "/readyz",

@@ -18,6 +18,7 @@ mod logs;
 mod memory;
 mod observability;
 mod overload;
+mod page;
 mod pictures;
 mod probe;
 mod process;

@@ -1,0 +1,66 @@
+//! `GET /`: the page where people try it, and `GET /docs`: the API for people. Both are served out of the program itself.
+//!
+//! Their files are in it as they stand beside this one: no build step, nothing from elsewhere.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Path;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use axum::routing::get;
+
+use super::asset::Asset;
+use super::error::{Fault, Problem};
+use super::service::Service;
+
+const HTML: &str = "text/html; charset=utf-8";
+const SCRIPT: &str = "text/javascript";
+const STYLE: &str = "text/css";
+const DRAWING: &str = "image/svg+xml";
+const PHOTOGRAPH: &str = "image/jpeg";
+
+/// Files by their names, each as its kind.
+macro_rules! files {
+    ($($name:literal: $kind:ident = $file:literal,)*) => {
+        [$(($name, Asset::new($kind, include_bytes!($file))),)*]
+    };
+}
+
+static INDEX: Asset = Asset::new(HTML, include_bytes!("index.html"));
+static DOCS: Asset = Asset::new(HTML, include_bytes!("docs.html"));
+static FILES: [(&str, Asset); 20] = files! {
+    "app.js": SCRIPT = "app.js",
+    "api.js": SCRIPT = "api.js",
+    "calibration.js": SCRIPT = "calibration.js",
+    "curves.js": SCRIPT = "curves.js",
+    "docs.js": SCRIPT = "docs.js",
+    "elements.js": SCRIPT = "elements.js",
+    "many.js": SCRIPT = "many.js",
+    "matrix.js": SCRIPT = "matrix.js",
+    "pictures.js": SCRIPT = "pictures.js",
+    "two.js": SCRIPT = "two.js",
+    "style.css": STYLE = "style.css",
+    "icon.svg": DRAWING = "icon.svg",
+    "samples/s1_1.jpg": PHOTOGRAPH = "../../../tests/fixtures/faces/s1_1.jpg",
+    "samples/s1_2.jpg": PHOTOGRAPH = "../../../tests/fixtures/faces/s1_2.jpg",
+    "samples/s5_1.jpg": PHOTOGRAPH = "../../../tests/fixtures/faces/s5_1.jpg",
+    "samples/s5_2.jpg": PHOTOGRAPH = "../../../tests/fixtures/faces/s5_2.jpg",
+    "samples/s9_1.jpg": PHOTOGRAPH = "../../../tests/fixtures/faces/s9_1.jpg",
+    "samples/s9_2.jpg": PHOTOGRAPH = "../../../tests/fixtures/faces/s9_2.jpg",
+    "samples/s13_1.jpg": PHOTOGRAPH = "../../../tests/fixtures/faces/s13_1.jpg",
+    "samples/s13_2.jpg": PHOTOGRAPH = "../../../tests/fixtures/faces/s13_2.jpg",
+};
+
+/// The pages and their files.
+pub(super) fn routes() -> Router<Arc<Service>> {
+    Router::new()
+        .route("/", get(async |headers: HeaderMap| INDEX.answer(&headers)))
+        .route("/docs", get(async |headers: HeaderMap| DOCS.answer(&headers)))
+        .route("/page/{*file}", get(file))
+}
+
+async fn file(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
+    let (_, asset) = FILES.iter().find(|(it, _)| *it == name).ok_or(Fault::NotFound)?;
+    Ok(asset.answer(&headers))
+}

@@ -1,0 +1,129 @@
+//! The page for people, and what it asks of the server that nobody else does.
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use serde_json::json;
+
+use crate::app::{Answer, App, SAME, base64, face, post};
+
+fn text(answer: &Answer) -> String {
+    String::from_utf8(answer.body.clone()).expect("text")
+}
+
+/// The files that a text of the page names.
+fn named(text: &str) -> Vec<String> {
+    let files = text.split(['"', '\'']).filter(|it| !it.contains("${"));
+    files
+        .filter_map(|it| it.strip_prefix("./").or_else(|| it.strip_prefix("/page/")))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[tokio::test]
+async fn every_file_that_the_page_names_is_served_as_what_it_is() {
+    let app = App::start();
+    let index = app.get("/").await.ok();
+    assert_eq!(index.header("content-type"), "text/html; charset=utf-8");
+    assert!(index.header("content-security-policy").starts_with("default-src 'none'"));
+    let mut found = named(&text(&index));
+    let mut at = 0;
+    while at < found.len() {
+        let name = &found[at];
+        let file = app.get(&format!("/page/{name}")).await.ok();
+        let kind = match name.rsplit_once('.').expect("an ending").1 {
+            "js" => "text/javascript",
+            "css" => "text/css",
+            "svg" => "image/svg+xml",
+            other => panic!("{other} is served as nothing known"),
+        };
+        assert_eq!(file.header("content-type"), kind);
+        let more = if kind == "text/javascript" { named(&text(&file)) } else { Vec::new() };
+        found.extend(more.into_iter().filter(|it| !found.contains(it)).collect::<Vec<_>>());
+        at += 1;
+    }
+    assert!(found.len() >= 11, "{found:?}");
+}
+
+#[tokio::test]
+async fn a_browser_that_has_a_file_is_not_sent_it_again() {
+    let app = App::start();
+    let first = app.get("/page/app.js").await.ok();
+    assert_eq!(first.header("cache-control"), "no-cache");
+    let tag = first.header("etag").to_owned();
+    for (known, expected) in [
+        (tag.clone(), StatusCode::NOT_MODIFIED),
+        (format!("\"other\", W/{tag}"), StatusCode::NOT_MODIFIED),
+        ("\"other\"".to_owned(), StatusCode::OK),
+    ] {
+        let request = Request::get("/page/app.js").header("if-none-match", known);
+        let answer = app.send(request.body(Body::empty()).expect("a request")).await;
+        assert_eq!(answer.status, expected);
+        assert_eq!(answer.body.is_empty(), expected == StatusCode::NOT_MODIFIED);
+    }
+}
+
+#[tokio::test]
+async fn the_page_needs_no_key_and_what_it_asks_does() {
+    let app = App::with(|settings| {
+        let keys = serde_json::from_value(["a-key-0123456789"].into());
+        settings.auth.keys = Some(keys.expect("a key"));
+    });
+    app.get("/").await.ok();
+    app.get("/page/style.css").await.ok();
+    app.post("/pixels", "image/jpeg", face(SAME[0])).await.refused(401, "unauthorized");
+}
+
+#[tokio::test]
+async fn what_is_no_file_of_the_page_is_not_found() {
+    let app = App::start();
+    for path in ["/page/", "/page/nothing.js", "/page/../Cargo.toml", "/page/mod.rs", "/page"] {
+        app.get(path).await.refused(404, "not_found");
+    }
+    app.post("/", "text/html", "").await.refused(405, "method_not_allowed");
+}
+
+#[tokio::test]
+async fn an_operator_may_leave_the_page_out() {
+    let app = App::with(|settings| settings.server.page = false);
+    for path in ["/", "/page/app.js"] {
+        app.get(path).await.refused(404, "not_found");
+    }
+    app.post("/pixels", "image/jpeg", face(SAME[0])).await.ok();
+}
+
+#[tokio::test]
+async fn pixels_are_a_picture_of_the_towers_size() {
+    let app = App::start();
+    let [_, height, width] = app.tower.card.preparation.shape();
+    let upload = face(SAME[0]);
+    let as_json = json!({"image": base64(&upload)});
+    for answer in [
+        app.post("/pixels", "image/jpeg", upload.clone()).await.ok(),
+        app.json("/pixels", &as_json).await.ok(),
+        app.form("/pixels", &[("image", &upload)]).await.ok(),
+    ] {
+        assert_eq!(answer.header("content-type"), "image/png");
+        let shown = image::load_from_memory(&answer.body).expect("a PNG").to_luma8();
+        assert_eq!((shown.height() as usize, shown.width() as usize), (height, width));
+        let preparation = &app.tower.card.preparation;
+        let limits = app.service.settings().picture.limits();
+        let read = preparation.prepare(&upload, &limits).expect("pixels");
+        let levels = shown.as_raw().iter().map(|it| f32::from(*it) * preparation.scale);
+        assert!(levels.zip(read.values()).all(|(shown, read)| (shown - read).abs() < 1e-6));
+    }
+}
+
+#[tokio::test]
+async fn pixels_are_of_one_good_picture() {
+    let app = App::start();
+    let upload = face(SAME[0]);
+    let picture = base64(&upload);
+    let refused = app.post("/pixels", "image/png", "no picture").await;
+    refused.refused(415, "picture_format_unsupported");
+    let several = app.json("/pixels", &json!({"images": [picture, picture]})).await;
+    several.refused(422, "batch_too_large");
+    let stored = app.json("/pixels", &json!({"image": {"embedding": [0.5]}})).await;
+    stored.refused(400, "body_malformed");
+    let request = post("/pixels", "image/jpeg").header("accept", "application/json");
+    app.send(request.body(upload.into()).expect("a request")).await.refused(406, "not_acceptable");
+}

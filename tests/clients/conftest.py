@@ -1,0 +1,76 @@
+"""A server, and pages of it in a real Chromium."""
+
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+FACES = ROOT / "tests" / "fixtures" / "faces"
+
+
+class Server:
+    """The real server on the shipped tower, which a test may stop."""
+
+    def __init__(self, address: str | None = None, **environment: str):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.address = address or "http://127.0.0.1:%d" % free.getsockname()[1]
+        listen = self.address.removeprefix("http://")
+        command = [os.environ["SIAMESE"], "serve", "--device", "cpu", "--listen", listen]
+        environment = {**os.environ, "RUST_LOG": "error", **environment}
+        self.process = subprocess.Popen(command, cwd=ROOT, env=environment)
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(f"{self.address}/readyz", timeout=1)
+                return
+            except OSError:
+                assert self.process.poll() is None, "the server ended"
+                time.sleep(0.05)
+        raise AssertionError("the server did not become ready")
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture(scope="session")
+def server():
+    running = Server()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with sync_playwright() as playwright:
+        # A container's root has no sandbox of its own to put it in.
+        yield playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+
+
+@pytest.fixture
+def open_page(browser: Browser):
+    """Opens the page; at the test's end there must have been no word of trouble but those expected."""
+    contexts, troubles, expected = [], [], []
+
+    def opened(address: str, expect: list[str] = [], width: int = 1440, scheme: str = "light") -> Page:
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        expected.extend(expect)
+        page.on("console", lambda it: troubles.append(it.text) if it.type in ("error", "warning") else None)
+        page.on("pageerror", lambda it: troubles.append(str(it)))
+        page.goto(address)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    unexpected = [it for it in troubles if not any(word in it for word in expected)]
+    assert unexpected == []

@@ -1,0 +1,84 @@
+"""Answers are what the server's own OpenAPI document says."""
+
+import base64
+import json
+import pathlib
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+
+import jsonschema_rs
+import pytest
+
+from conftest import FACES
+
+PICTURE = base64.b64encode((FACES / "s5_1.jpg").read_bytes()).decode()
+STORED = {"embedding": [0.5] * 256, "digest": "sha256:another"}
+REQUESTS = [
+    ("GET", "/livez", None, 200),
+    ("GET", "/readyz", None, 200),
+    ("GET", "/model", None, 200),
+    ("POST", "/compare", {"a": PICTURE, "b": {"image": PICTURE}}, 200),
+    ("POST", "/compare?threshold=0.8", {"a": PICTURE, "b": PICTURE}, 200),
+    ("POST", "/compare?fmr=0.01", {"a": PICTURE, "b": PICTURE}, 200),
+    ("POST", "/compare?fmr=0.00001", {"a": PICTURE, "b": PICTURE}, 422),
+    ("POST", "/compare?threshold=near", {"a": PICTURE, "b": PICTURE}, 400),
+    ("POST", "/compare", {"a": PICTURE}, 400),
+    ("POST", "/compare", {"a": PICTURE, "b": STORED}, 409),
+    ("POST", "/compare", {"a": PICTURE, "b": "aGVsbG8="}, 415),
+    ("POST", "/compare/batch", {"pairs": [{"a": PICTURE, "b": PICTURE}, {"a": PICTURE, "b": ""}]}, 200),
+    ("POST", "/compare/batch", {"pairs": []}, 422),
+    ("POST", "/embed", {"image": PICTURE}, 200),
+    ("POST", "/embed", {"images": [PICTURE, "", PICTURE]}, 200),
+    ("POST", "/embed", {"image": PICTURE, "images": []}, 400),
+    ("POST", "/pixels", {"image": "!"}, 422),
+]
+
+
+def ask(address: str, method: str, path: str, body) -> tuple[int, str, bytes]:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(address + path, data, {"content-type": "application/json"}, method=method)
+    try:
+        answer = urllib.request.urlopen(request)
+    except urllib.error.HTTPError as refused:
+        answer = refused
+    return answer.status, answer.headers.get_content_type(), answer.read()
+
+
+@pytest.fixture(scope="session")
+def document(server) -> dict:
+    return json.loads(ask(server.address, "GET", "/openapi.json", None)[2])
+
+
+@pytest.mark.parametrize(("method", "path", "body", "status"), REQUESTS)
+def test_an_answer_is_as_documented(server, document, method, path, body, status):
+    found, kind, answer = ask(server.address, method, path, body)
+    assert found == status
+    operation = document["paths"][path.split("?")[0]][method.lower()]
+    schema = operation["responses"][str(status)]["content"][kind]["schema"]
+    whole = {**schema, "components": document["components"]}
+    jsonschema_rs.Draft202012Validator(whole).validate(json.loads(answer))
+
+
+def test_nothing_unlike_the_document_is_taken(document):
+    """The check above can fail."""
+    schema = {"$ref": "#/components/schemas/Comparison", "components": document["components"]}
+    assert not jsonschema_rs.Draft202012Validator(schema).is_valid({"verdict": "perhaps"})
+
+
+def test_every_code_is_documented(document):
+    source = pathlib.Path(__file__).parents[2] / "src" / "http" / "error.rs"
+    table = source.read_text().split("fn code(&self)")[1].split("\n    }\n")[0]
+    # What is told of paths and methods that are not there stands with none.
+    codes = set(table.split('"')[1::2]) - {"not_found", "method_not_allowed"}
+    text = json.dumps(document)
+    assert 20 < len(codes) and [it for it in codes if f'"{it}"' not in text] == []
+
+
+def test_schemathesis_finds_nothing(server, tmp_path):
+    program = pathlib.Path(sys.executable).with_name("schemathesis")
+    configuration = pathlib.Path(__file__).with_name("schemathesis.toml")
+    command = [program, "--config-file", configuration, "run", f"{server.address}/openapi.json", "--seed", "1"]
+    found = subprocess.run([*command, "--max-examples", "100"], cwd=tmp_path, capture_output=True, text=True)
+    assert found.returncode == 0, found.stdout + found.stderr
