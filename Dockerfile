@@ -1,29 +1,77 @@
-# The server alone: no trainer, no Python. Build with `docker build -t siamese .`, run with
-# `docker run -p 8080:8080 siamese`.
-FROM rust:1.95-bookworm AS build
-RUN apt-get update && apt-get install -y --no-install-recommends python3-pip && rm -rf /var/lib/apt/lists/*
+# Targets: `cpu` (the default), `cuda`, `trainer`. Build with `docker build -t siamese .`, run with
+# `docker run -p 8080:8080 siamese`. Each image holds one program and what it loads, on nothing.
+FROM rust:1.95-bookworm AS toolchain
+RUN command -v pip3 > /dev/null \
+    || (apt-get update && apt-get install -y --no-install-recommends python3-pip && rm -rf /var/lib/apt/lists/*)
 WORKDIR /src
-# All members' manifests are needed, because of the one lock file.
-COPY Cargo.toml Cargo.lock rust-toolchain.toml build.rs ./
+
+# What changes rarely: dependencies and ONNX Runtime, with nothing of ours in them. All members' manifests are needed,
+# because of the one lock file.
+FROM toolchain AS dependencies
+COPY Cargo.toml Cargo.lock build.rs ./
+COPY config/onnxruntime.txt config/onnxruntime.txt
 COPY trainer/Cargo.toml trainer/Cargo.toml
 COPY trainer/kernels/Cargo.toml trainer/kernels/Cargo.toml
-RUN mkdir -p trainer/src trainer/kernels/src && touch trainer/kernels/src/lib.rs \
-    && echo 'fn main() {}' | tee trainer/src/main.rs > trainer/src/lib.rs
+RUN mkdir -p src trainer/src trainer/kernels/src \
+    && touch src/lib.rs trainer/src/lib.rs trainer/kernels/src/lib.rs \
+    && echo 'fn main() {}' | tee src/main.rs > trainer/src/main.rs \
+    && cargo build --release --locked --package siamese --bin siamese
+
+FROM dependencies AS server
 COPY config config
 COPY src src
 # The samples of the page.
 COPY tests/fixtures/faces tests/fixtures/faces
-RUN cargo build --release --locked --bin siamese \
-    && cp target/onnxruntime/*/libonnxruntime.so target/release/
+RUN touch src/lib.rs src/main.rs && cargo build --release --locked --package siamese --bin siamese
+COPY models/faces.onnx models/faces.onnx
+# The program, its library and its tower, and of the system the C library alone.
+RUN mkdir -p /image/opt/siamese/models /image/etc /image/tmp \
+    && cp target/release/siamese target/onnxruntime/*/libonnxruntime.so /image/opt/siamese/ \
+    && cp models/faces.onnx /image/opt/siamese/models/ \
+    && ldd /image/opt/siamese/* | grep -o '/[^ :]*/ld-linux[^ ]*\|=> /[^ ]*' | sed 's/=> //' | sort -u \
+    | xargs -I LIBRARY cp --parents --dereference LIBRARY /image \
+    && echo 'siamese:x:65532:65532::/:/' > /image/etc/passwd && chmod 1777 /image/tmp
 
-FROM debian:bookworm-slim
-RUN useradd --system --no-create-home siamese
-COPY --from=build /src/target/release/siamese /src/target/release/libonnxruntime.so /opt/siamese/
-COPY models/faces.onnx /opt/siamese/models/faces.onnx
-ENV SIAMESE_SERVER__LISTEN=0.0.0.0:8080 ORT_DISABLE_TELEMETRY=1
-USER siamese
+FROM scratch AS cpu
+LABEL org.opencontainers.image.title="siamese" \
+    org.opencontainers.image.description="Decides over HTTP whether two images show the same thing" \
+    org.opencontainers.image.licenses="MIT OR Apache-2.0"
+COPY --from=server /image /
+ENV SIAMESE_SERVER__LISTEN=0.0.0.0:8080 SIAMESE_TOWER__DEVICE=cpu ORT_DISABLE_TELEMETRY=1
+USER 65532:65532
 WORKDIR /opt/siamese
 EXPOSE 8080
 STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=5s --timeout=2s --start-period=60s CMD ["/opt/siamese/siamese", "health"]
 ENTRYPOINT ["/opt/siamese/siamese"]
 CMD ["serve"]
+
+# ONNX Runtime's official GPU build with what it needs of CUDA and cuDNN, which come as Python packages.
+FROM toolchain AS gpu-libraries
+RUN python3 -m pip download --quiet --dest /wheels --only-binary=:all: --python-version 3.12 \
+    --platform manylinux_2_28_x86_64 --platform manylinux_2_27_x86_64 --platform manylinux2014_x86_64 \
+    "onnxruntime-gpu[cuda,cudnn]==1.31.1" \
+    && mkdir -p /gpu && cd /wheels && for wheel in *.whl; do python3 -m zipfile -e "$wheel" /unpacked; done \
+    && cp /unpacked/onnxruntime/capi/libonnxruntime*.so* /gpu/ \
+    && find /unpacked/nvidia -name '*.so*' -exec cp {} /gpu/ \; && rm -rf /wheels /unpacked
+
+FROM cpu AS cuda
+COPY --from=gpu-libraries /gpu /opt/siamese/gpu
+ENV ORT_DYLIB_PATH=/opt/siamese/gpu/libonnxruntime.so LD_LIBRARY_PATH=/opt/siamese/gpu \
+    NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility SIAMESE_TOWER__DEVICE=require-gpu
+
+FROM server AS trainer-build
+COPY trainer trainer
+RUN touch trainer/src/*.rs trainer/kernels/src/lib.rs \
+    && cargo build --release --locked --package siamese-trainer --bin siamese-trainer \
+    && cp target/release/siamese-trainer /image/opt/siamese/ \
+    && rm -r /image/opt/siamese/siamese /image/opt/siamese/models
+
+FROM scratch AS trainer
+COPY --from=trainer-build /image /
+ENV ORT_DISABLE_TELEMETRY=1
+USER 65532:65532
+WORKDIR /work
+ENTRYPOINT ["/opt/siamese/siamese-trainer"]
+
+FROM cpu
