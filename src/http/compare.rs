@@ -7,6 +7,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Serialize;
+use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::accept;
@@ -17,7 +18,7 @@ use super::media::{Media, media};
 use super::multipart;
 use super::openapi;
 use super::query;
-use super::service::{Service, Spent};
+use super::service::{InService, Service, Spent};
 use super::source::{Raw, Source, shown};
 use crate::batch::Rank;
 use crate::deployment::Deployment;
@@ -76,17 +77,28 @@ pub(super) async fn compare(
         }
     };
 
-    let (judgement, spent) = service
-        .within(deadline, async {
-            let mut spent = Spent::default();
-            let work = service.prepare(&on, pair.map(Ok).into(), Rank::Few, &mut spent).await?;
-            let embedded = service.embed(work.whole()?, &mut spent).await?;
-            let pair = embedded.into_iter().collect::<Result<Vec<_>, _>>()?;
-            Ok((judge.judge(pair[0].distance(&pair[1])), spent))
-        })
-        .await?;
-    on.judged.count(&judgement);
+    let (judgement, spent) = judged(&service, &on, &judge, pair, deadline).await?;
     Ok(Answer::json(&Comparison { judgement, model: on.tower.signature() }, spent))
+}
+
+/// Takes a pair through the tower, and rules on it.
+pub(super) async fn judged(
+    service: &Service,
+    on: &InService,
+    judge: &Judge<'_>,
+    pair: Pair,
+    deadline: Instant,
+) -> Result<(Judgement, Spent), Problem> {
+    let work = async {
+        let mut spent = Spent::default();
+        let work = service.prepare(on, pair.map(Ok).into(), Rank::Few, &mut spent).await?;
+        let embedded = service.embed(work.whole()?, &mut spent).await?;
+        let pair = embedded.into_iter().collect::<Result<Vec<_>, _>>()?;
+        Ok((judge.judge(pair[0].distance(&pair[1])), spent))
+    };
+    let (judgement, spent) = service.within(deadline, work).await?;
+    on.judged.count(&judgement);
+    Ok((judgement, spent))
 }
 
 /// Finds the threshold that a request wants.
@@ -99,7 +111,8 @@ pub(super) fn judge<'a>(
         .map_err(|err| Fault::OperatingPointUnsupported(err.to_string()))
 }
 
-type Pair = [(String, Source); 2];
+/// Two sources, each with what to call it in a complaint.
+pub(super) type Pair = [(String, Source); 2];
 
 fn from_parts(parts: Vec<(&'static str, bytes::Bytes)>) -> Result<Pair, Problem> {
     complete(parts.into_iter().map(|(name, bytes)| (name, Source::Upload(bytes))))

@@ -39,6 +39,7 @@ mod source;
 mod status;
 mod tls;
 mod trace;
+mod verify;
 
 use std::sync::Arc;
 
@@ -64,8 +65,13 @@ pub fn router(service: Arc<Service>, keys: Arc<Keys>) -> Router {
         .route("/compare", post(compare::compare))
         .route("/compare/batch", post(bulk::bulk))
         .route("/embed", post(embed::embed))
-        .route("/pixels", post(pixels::pixels))
-        .route_layer(from_fn_with_state(service.clone(), exchange::admit));
+        .route("/pixels", post(pixels::pixels));
+    let work = if service.settings.server.verify {
+        work.route("/verify", post(verify::verify))
+    } else {
+        work
+    };
+    let work = work.route_layer(from_fn_with_state(service.clone(), exchange::admit));
     let mut guarded = Router::new()
         .route("/model", get(model::model))
         .merge(work)

@@ -39,7 +39,8 @@ pub(super) enum Raw {
     Numbers(Vec<f32>),
     List(Vec<Raw>),
     Object(Vec<(String, Raw)>),
-    Other,
+    Bool(bool),
+    Null,
 }
 
 impl Raw {
@@ -214,12 +215,12 @@ impl<'de> Visitor<'de> for Reader<'_> {
         Ok(Raw::Number(number as f32))
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Raw, E> {
-        Ok(Raw::Other)
+    fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
+        Ok(Raw::Bool(value))
     }
 
     fn visit_unit<E>(self) -> Result<Raw, E> {
-        Ok(Raw::Other)
+        Ok(Raw::Null)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Raw, A::Error> {

@@ -46,6 +46,8 @@ pub struct Server {
     pub max_pairs: NonZeroUsize,
     /// Whether the page for people is served, with the documents of the API.
     pub page: bool,
+    /// Whether `/verify` answers in `DeepFace`'s words.
+    pub verify: bool,
     /// How long all is still served after SIGTERM while `/readyz` says no, in milliseconds; 0 for not at all.
     pub lame_duck_ms: u64,
     /// How long what is in flight may go on after that, in milliseconds.

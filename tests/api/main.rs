@@ -29,3 +29,4 @@ mod swap;
 mod tls;
 mod towers;
 mod traces;
+mod verify;

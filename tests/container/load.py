@@ -86,8 +86,17 @@ class Load:
             failure = f"connection: {type(err).__name__}"
         self.outcomes.append(Outcome(due, time.monotonic() - due, failure))
 
+    async def connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """The one used last that the balancer has not ended meanwhile, as any client's pool gives it; else a new one."""
+        while self.idle:
+            reader, writer = self.idle.pop()
+            if not reader.at_eof():
+                return reader, writer
+            writer.close()
+        return await asyncio.open_connection(self.host, self.port)
+
     async def ask(self, pair: str, request: bytes) -> str | None:
-        reader, writer = self.idle.pop() if self.idle else await asyncio.open_connection(self.host, self.port)
+        reader, writer = await self.connection()
         try:
             writer.write(request)
             head = (await reader.readuntil(b"\r\n\r\n")).lower()

@@ -56,6 +56,13 @@ def arguments_of(name: str, tower: str) -> list[str]:
     ]
 
 
+def balancer() -> None:
+    """HAProxy, by the file that is shipped."""
+    configuration = ROOT / "deploy" / "compose" / "haproxy.cfg"
+    mount = f"{configuration}:/usr/local/etc/haproxy/haproxy.cfg:ro"
+    docker("run", "--detach", "--name", BALANCER, "--network", NETWORK, "--volume", mount, "haproxy:2.6")
+
+
 async def start(name: str, tower: str = "faces.onnx") -> None:
     await beside(*arguments_of(name, tower))
 
@@ -213,9 +220,7 @@ async def main() -> None:
             await start(name)
         for name in REPLICAS:
             assert await ready(name), docker("logs", name)
-        configuration = ROOT / "deploy" / "compose" / "haproxy.cfg"
-        mount = f"{configuration}:/usr/local/etc/haproxy/haproxy.cfg:ro"
-        docker("run", "--detach", "--name", BALANCER, "--network", NETWORK, "--volume", mount, "haproxy:2.6")
+        balancer()
         await asyncio.sleep(8)
         for name in options.scenes or SCENES:
             results[name] = await play(name, options.rate, Truth())

@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""How many comparisons a second one, two and three replicas do behind HAProxy, each with a given share of a core.
+
+A closed loop: so many connections ask as fast as they are answered. Prints a table.
+"""
+
+import argparse
+import asyncio
+import itertools
+import statistics
+import time
+
+from load import Load, Truth, requests
+from proof import BALANCER, NETWORK, REPLICAS, address, arguments_of, balancer, clear, docker, ready, towers
+
+
+async def drive(load: Load, connections: int, seconds: float) -> tuple[float, list[float]]:
+    """The rate, and all latencies in milliseconds."""
+    pairs = itertools.cycle(requests(load.host))
+    until = time.monotonic() + seconds
+    latencies = []
+
+    async def one() -> None:
+        while (begun := time.monotonic()) < until:
+            failure = await load.ask(*next(pairs))
+            assert failure is None, failure
+            latencies.append((time.monotonic() - begun) * 1e3)
+
+    await asyncio.gather(*(one() for _ in range(connections)))
+    return len(latencies) / seconds, latencies
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cpus", type=float, default=0.3, help="a replica's share of a core")
+    parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--seconds", type=float, default=15.0)
+    options = parser.parse_args()
+    print("| replicas | through HAProxy, pairs a second | p50 ms | p99 ms |\n|---|---|---|---|")
+    clear()
+    towers()
+    docker("network", "create", NETWORK)
+    try:
+        balancer()
+        for name in REPLICAS:
+            run, *rest = arguments_of(name, "faces.onnx")
+            # What it runs with is said, as a start's trial under a share of a core tells little.
+            fixed = ["--env", "SIAMESE_TOWER__SESSIONS=1", "--env", "SIAMESE_TOWER__THREADS=1", "--env", "SIAMESE_TOWER__LARGEST_BATCH=1"]
+            docker(run, "--cpus", str(options.cpus), *fixed, *rest)
+            assert await ready(name)
+            # Until the balancer gives it its whole share.
+            await asyncio.sleep(8)
+            load = Load(address(BALANCER), 8080, 0.0, Truth())
+            await drive(load, options.connections, 3)
+            rate, latencies = await drive(load, options.connections, options.seconds)
+            at = statistics.quantiles(latencies, n=100)
+            print(f"| {REPLICAS.index(name) + 1} | {rate:.0f} | {at[49]:.1f} | {at[98]:.1f} |", flush=True)
+    finally:
+        clear()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
