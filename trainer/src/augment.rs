@@ -6,6 +6,8 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::grid::{neighbours, single};
+
 /// How far a picture is varied; 0 leaves that aspect alone.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -168,25 +170,8 @@ fn bilinear(channel: &[f32], [height, width]: [usize; 2], row: f32, column: f32)
     upper * (1.0 - down) + lower * down
 }
 
-/// The two nearest places within 0..length, and how far between them.
-fn neighbours(place: f32, length: usize) -> (usize, usize, f32) {
-    let place = place.clamp(0.0, single(length - 1));
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "clamped to the picture"
-    )]
-    let before = place as usize;
-    (before, (before + 1).min(length - 1), place - single(before))
-}
-
 fn within(extent: f32, random: &mut ChaCha8Rng) -> f32 {
     random.random_range(-1.0..=1.0) * extent
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a picture's side is below 2^24")]
-fn single(count: usize) -> f32 {
-    count as f32
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub mod data;
 pub mod draft;
 pub mod evaluate;
 pub mod export;
+mod grid;
 pub mod learn;
 pub mod loss;
 pub mod network;

@@ -10,7 +10,7 @@ use super::proto::{
     AttributeProto, AttributeType, Dimension, ElementType, Extent, GraphProto, NodeProto,
     TensorProto, TensorShapeProto, TensorType, TypeProto, ValueInfoProto,
 };
-use crate::network::{Compact, Network, Scale, Seed, Unit, Wavelet, Weights};
+use crate::network::{Compact, Network, Scale, Seed, Unit, View, Wavelet, Weights};
 
 /// The name of the graph's input, `[n, channels, height, width]`.
 const INPUT: &str = "pixels";
@@ -66,12 +66,13 @@ fn seed(graph: &mut Builder, network: &Seed) -> String {
 fn compact(
     graph: &mut Builder,
     network: &Compact,
-    [channels, _, _]: [usize; 3],
+    shape @ [channels, _, _]: [usize; 3],
     width: usize,
 ) -> String {
     let mut last = INPUT.to_owned();
-    if network.mirrors() {
-        last = graph.with_mirrored(&last);
+    let views = network.views();
+    if !views.is_empty() {
+        last = graph.with_views(&last, views, shape);
     }
     last = graph.standardised(&last, channels, Compact::EPSILON);
     last = graph.unit(&last, &network.stem);
@@ -84,8 +85,8 @@ fn compact(
     }
     last = graph.node("Flatten", &[&last], vec![]);
     last = graph.linear(&last, &network.head);
-    if network.mirrors() {
-        last = graph.halves_averaged(&last, width);
+    if !views.is_empty() {
+        last = graph.views_averaged(&last, 1 + views.len(), width);
     }
     last
 }
@@ -151,19 +152,36 @@ impl Builder {
         self.node("Conv", &inputs, settings)
     }
 
-    /// Pictures and behind them, as one batch, their mirror images.
-    fn with_mirrored(&mut self, pictures: &str) -> String {
-        let [from, to, axis, by] = [-1, i64::MIN, 3, -1].map(|it| self.integers(&[it]));
-        let mirrored = self.node("Slice", &[pictures, &from, &to, &axis, &by], vec![]);
-        self.node("Concat", &[pictures, &mirrored], vec![integer("axis", 0)])
+    /// Pictures and behind them, as one batch, the other views of them.
+    fn with_views(&mut self, pictures: &str, views: &[View], shape: [usize; 3]) -> String {
+        let [channels, height, width] = shape.map(signed);
+        let flat = self.integers(&[0, channels, height * width]);
+        let flat = self.node("Reshape", &[pictures, &flat], vec![]);
+        let whole = self.integers(&[0, channels, height, width]);
+        let mut all = vec![pictures.to_owned()];
+        for view in views {
+            let places: Vec<_> = view.places.iter().map(|it| signed(*it)).collect();
+            let places = self.integers(&places);
+            let found = self.node("Gather", &[&flat, &places], vec![integer("axis", 2)]);
+            let taps = self.integers(&[0, channels, signed(View::TAPS), height * width]);
+            let found = self.node("Reshape", &[&found, &taps], vec![]);
+            let weights = self.floats(view.weights.clone(), &[View::TAPS, shape[1] * shape[2]]);
+            let weighed = self.node("Mul", &[&found, &weights], vec![]);
+            let over_taps = self.integers(&[2]);
+            let keep = vec![integer("keepdims", 0)];
+            let sum = self.node("ReduceSum", &[&weighed, &over_taps], keep);
+            all.push(self.node("Reshape", &[&sum, &whole], vec![]));
+        }
+        let all: Vec<_> = all.iter().map(String::as_str).collect();
+        self.node("Concat", &all, vec![integer("axis", 0)])
     }
 
-    /// The means of the first half of a batch's rows and the second.
-    fn halves_averaged(&mut self, rows: &str, width: usize) -> String {
-        let halves = self.integers(&[2, -1, signed(width)]);
-        let halves = self.node("Reshape", &[rows, &halves], vec![]);
+    /// The means of a batch's rows over so many views, which follow one another.
+    fn views_averaged(&mut self, rows: &str, n_views: usize, width: usize) -> String {
+        let apart = self.integers(&[signed(n_views), -1, signed(width)]);
+        let apart = self.node("Reshape", &[rows, &apart], vec![]);
         let axis = vec![integers("axes", vec![0]), integer("keepdims", 0)];
-        self.node("ReduceMean", &[&halves], axis)
+        self.node("ReduceMean", &[&apart], axis)
     }
 
     /// Each channel of each picture with mean 0 and variance 1.

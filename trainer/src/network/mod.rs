@@ -7,6 +7,7 @@ mod dropout;
 mod fused;
 mod layers;
 mod seed;
+mod views;
 mod wavelet;
 
 use burn::module::{Module, ModuleVisitor, Param};
@@ -18,6 +19,7 @@ pub use compact::{Compact, CompactConfig, Unit};
 pub use dropout::Dropout;
 pub(crate) use layers::uniform;
 pub use seed::Seed;
+pub use views::View;
 pub use wavelet::{Scale, Wavelet, WaveletConfig, Weights};
 
 /// Which network, with its sizes.

@@ -219,13 +219,16 @@ fn a_run_gone_astray_says_so_and_writes_nothing() {
 }
 
 #[test]
-fn both_networks_export_to_what_they_were() {
+fn networks_export_to_what_they_were() {
     let ground = made_ground();
     let mut seed = Config::seed();
     (seed.input.height, seed.input.width) = (12, 20);
     let mut compact = made::config();
     compact.input.width = 48;
-    for config in [seed, compact] {
+    let mut turned = made::config();
+    let NetworkConfig::Compact(network) = &mut turned.network else { panic!("compact") };
+    (network.mirror, network.turn) = (false, 12.0);
+    for config in [seed, compact, turned] {
         let gallery = gallery(&ground, &config);
         let mut learning = Learning::new(&config, &gallery);
         advance_to(&mut learning, 3);

@@ -1,0 +1,133 @@
+//! Other views of a picture, whose embeddings a tower averages with the picture's own.
+
+use burn::tensor::{Tensor, TensorData};
+
+use crate::grid::{neighbours, single};
+
+/// How each pixel of a view is read from the picture: as a weighted sum of [`View::TAPS`] of its pixels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct View {
+    /// Where in a channel of `height * width` pixels they stand, `[taps, height * width]`.
+    pub places: Vec<usize>,
+    /// Their weights, `[taps, height * width]`; those of a pixel sum to 1.
+    pub weights: Vec<f32>,
+}
+
+impl View {
+    /// From how many pixels one is read.
+    pub const TAPS: usize = 4;
+
+    /// All views of a picture of these sides but the picture itself: it turned by `turn` degrees
+    /// either way, unless that is 0, and with `mirror` the mirror image of each.
+    pub fn others(sides: [usize; 2], turn: f32, mirror: bool) -> Vec<Self> {
+        let turns: &[f32] = if turn == 0.0 { &[0.0] } else { &[0.0, turn, -turn] };
+        let flips: &[bool] = if mirror { &[false, true] } else { &[false] };
+        let all = flips.iter().flat_map(|flip| turns.iter().map(move |turn| (*turn, *flip)));
+        all.skip(1).map(|(turn, flip)| Self::new(sides, turn, flip)).collect()
+    }
+
+    /// Read bilinearly; beyond the border the nearest pixel stands.
+    fn new(sides: [usize; 2], degrees: f32, flip: bool) -> Self {
+        let [height, width] = sides;
+        let middle = sides.map(|it| (single(it) - 1.0) / 2.0);
+        let (sine, cosine) = degrees.to_radians().sin_cos();
+        let pixels = (0..height).flat_map(|row| (0..width).map(move |column| (row, column)));
+        let taps: Vec<_> = pixels
+            .map(|(row, column)| {
+                let (y, x) = (single(row) - middle[0], single(column) - middle[1]);
+                let x = if flip { -x } else { x };
+                taps(sides, sine * x + cosine * y + middle[0], cosine * x - sine * y + middle[1])
+            })
+            .collect();
+        let each = |tap: usize| taps.iter().map(move |it| it[tap]);
+        let (places, weights) = (0..Self::TAPS).flat_map(each).unzip();
+        Self { places, weights }
+    }
+
+    /// The view of pictures, `[n, channels, height, width]` in and out.
+    pub(super) fn of(&self, pictures: &Tensor<4>) -> Tensor<4> {
+        let [n, channels, height, width] = pictures.dims();
+        let device = pictures.device();
+        let shape = [1, 1, Self::TAPS, height * width];
+        let places = self.places.iter().map(|it| i64::try_from(*it).expect("a picture's pixel"));
+        let places = TensorData::new(places.collect(), [self.places.len()]);
+        let weights = TensorData::new(self.weights.clone(), shape);
+        pictures
+            .clone()
+            .reshape([n, channels, height * width])
+            .select(2, Tensor::from_data(places, &device))
+            .reshape([n, channels, Self::TAPS, height * width])
+            .mul(Tensor::from_data(weights, &device))
+            .sum_dim(2)
+            .reshape([n, channels, height, width])
+    }
+}
+
+/// The pixels around a place, and how much each counts there.
+fn taps([height, width]: [usize; 2], row: f32, column: f32) -> [(usize, f32); View::TAPS] {
+    let (top, below, down) = neighbours(row, height);
+    let (left, beside, right) = neighbours(column, width);
+    [
+        (top * width + left, (1.0 - down) * (1.0 - right)),
+        (top * width + beside, (1.0 - down) * right),
+        (below * width + left, down * (1.0 - right)),
+        (below * width + beside, down * right),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    const PIXELS: [f32; 6] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6];
+
+    fn seen(view: &View, sides: [usize; 2]) -> Vec<f32> {
+        let picture = TensorData::new(PIXELS.to_vec(), [1, 1, sides[0], sides[1]]);
+        let seen = view.of(&Tensor::from_data(picture, &Device::flex()));
+        assert_eq!(seen.dims(), [1, 1, sides[0], sides[1]]);
+        seen.into_data().try_to_vec().expect("single precision")
+    }
+
+    fn check(view: &View, sides: [usize; 2], expected: [f32; 6]) {
+        let seen = seen(view, sides);
+        for (value, expected) in seen.iter().zip(expected) {
+            assert!((value - expected).abs() < 1e-5, "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn a_picture_has_no_other_views_where_none_are_asked_for() {
+        assert_eq!(View::others([2, 3], 0.0, false), []);
+    }
+
+    #[test]
+    fn a_mirror_image_runs_right_to_left() {
+        let [mirrored] = &View::others([2, 3], 0.0, true)[..] else { panic!("one view") };
+        check(mirrored, [2, 3], [0.3, 0.2, 0.1, 0.6, 0.5, 0.4]);
+    }
+
+    #[test]
+    fn a_picture_is_turned_either_way() {
+        let [left, right] = &View::others([2, 3], 180.0, false)[..] else { panic!("two views") };
+        for turned in [left, right] {
+            check(turned, [2, 3], [0.6, 0.5, 0.4, 0.3, 0.2, 0.1]);
+        }
+        let [one, other] = &View::others([2, 3], 20.0, false)[..] else { panic!("two views") };
+        assert_ne!(seen(one, [2, 3]), seen(other, [2, 3]));
+    }
+
+    #[test]
+    fn each_turn_has_its_mirror_image() {
+        let views = View::others([2, 3], 20.0, true);
+        assert_eq!(views.len(), 5);
+        let n_pixels = 6;
+        for view in views {
+            for pixel in 0..n_pixels {
+                let sum: f32 = view.weights.iter().skip(pixel).step_by(n_pixels).sum();
+                assert!((sum - 1.0).abs() < 1e-6, "{sum}");
+            }
+        }
+    }
+}
