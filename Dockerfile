@@ -48,15 +48,24 @@ CMD ["serve"]
 
 # ONNX Runtime's official GPU build with what it needs of CUDA and cuDNN, which come as Python packages.
 FROM toolchain AS gpu-libraries
-RUN python3 -m pip download --quiet --dest /wheels --only-binary=:all: --python-version 3.12 \
+COPY config/onnxruntime-gpu.txt config/onnxruntime-gpu.txt
+RUN python3 -m pip download --quiet --dest /wheels --no-deps --only-binary=:all: --python-version 3.12 \
     --platform manylinux_2_28_x86_64 --platform manylinux_2_27_x86_64 --platform manylinux2014_x86_64 \
-    "onnxruntime-gpu[cuda,cudnn]==1.31.1" \
-    && mkdir -p /gpu && cd /wheels && for wheel in *.whl; do python3 -m zipfile -e "$wheel" /unpacked; done \
-    && cp /unpacked/onnxruntime/capi/libonnxruntime*.so* /gpu/ \
-    && find /unpacked/nvidia -name '*.so*' -exec cp {} /gpu/ \; && rm -rf /wheels /unpacked
+    --platform manylinux2010_x86_64 --platform manylinux1_x86_64 --require-hashes -r config/onnxruntime-gpu.txt \
+    && for wheel in /wheels/*.whl; do python3 -m zipfile -e "$wheel" /unpacked; done \
+    && mkdir -p /image/opt/siamese/gpu && cd /image/opt/siamese/gpu \
+    && cp /unpacked/onnxruntime/capi/libonnxruntime.so.* libonnxruntime.so \
+    && cp /unpacked/onnxruntime/capi/libonnxruntime_providers_shared.so . \
+    && cp /unpacked/onnxruntime/capi/libonnxruntime_providers_cuda.so . \
+    && find /unpacked/nvidia -name '*.so.*' -exec cp {} . \; && rm -rf /wheels /unpacked
+# Of the system, what these load beyond the program; libcuda.so.1 is the driver's, and comes with the machine.
+RUN export LD_LIBRARY_PATH=/image/opt/siamese/gpu \
+    && ldd /image/opt/siamese/gpu/* > /loaded && ! grep 'not found' /loaded | grep -v 'libcuda\.so\.1' \
+    && grep -o '=> /lib/[^ ]*' /loaded | sed 's/=> //' | sort -u \
+    | xargs -I LIBRARY cp --parents --dereference LIBRARY /image
 
 FROM cpu AS cuda
-COPY --from=gpu-libraries /gpu /opt/siamese/gpu
+COPY --from=gpu-libraries /image /
 ENV ORT_DYLIB_PATH=/opt/siamese/gpu/libonnxruntime.so LD_LIBRARY_PATH=/opt/siamese/gpu \
     NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility SIAMESE_TOWER__DEVICE=require-gpu
 

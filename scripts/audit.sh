@@ -10,8 +10,9 @@ version=0.20.2
 tools=$PWD/target/tools
 export PATH=$tools/bin:$PATH
 if [[ $(cargo deny --version 2>/dev/null) != "cargo-deny $version" ]]; then
-    # Its own folder, as the server's build would otherwise grow by what builds a tool.
-    cargo install cargo-deny --version "$version" --locked --root "$tools" --target-dir "$tools/build"
+    # Its own folder, as the server's build would otherwise grow by what builds a tool. To build it fast takes longer than
+    # it runs slowly.
+    CARGO_PROFILE_DEV_DEBUG=0 cargo install --debug cargo-deny --version "$version" --locked --root "$tools" --target-dir "$tools/build"
     rm -rf "$tools/build"
 fi
 
