@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs all code of docs/api.md against the real server, and looks whether the book's links lead anywhere.
+"""Runs the requests of README.md and all code of docs/api.md against the real server, and looks whether the book's links lead anywhere.
 
 Needs cargo, curl and node; `requests` goes into an environment beside the build, Go comes from the system's packages.
 """
@@ -81,14 +81,17 @@ def run(language: str, code: str, folder: pathlib.Path, interpreter: pathlib.Pat
     }[language]
     file = folder / name
     file.write_text(code)
-    return subprocess.run([*command, file], cwd=ROOT, capture_output=True, timeout=300)
+    # A refusal is a failure, whether or not the page's reader would ask for that.
+    (folder / ".curlrc").write_text("fail-with-body\n")
+    environment = {**os.environ, "CURL_HOME": str(folder)}
+    return subprocess.run([*command, file], cwd=ROOT, env=environment, capture_output=True, timeout=300)
 
 
 def main() -> None:
     broken = links()
     if broken:
         sys.exit("links that lead nowhere:\n" + "\n".join(broken))
-    blocks = BLOCK.findall((ROOT / "docs" / "api.md").read_text())
+    blocks = [block for page in ("README.md", "docs/api.md") for block in BLOCK.findall((ROOT / page).read_text())]
     for program, package in (("curl", "curl"), ("node", "nodejs"), ("go", "golang-go")):
         install(program, package)
     interpreter = python()

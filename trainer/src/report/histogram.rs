@@ -8,6 +8,8 @@ use super::svg::{Place, Svg};
 use crate::evaluate::Evaluation;
 
 const BINS: usize = 60;
+/// How much higher the frame is than the highest bar, so that no legend hides one.
+const LEGENDS_ROOM: f64 = 1.48;
 
 /// Both histograms over one axis, each as shares of its own pairs, with the threshold.
 pub(super) fn histogram(evaluation: &Evaluation, title: &str) -> Svg {
@@ -23,7 +25,7 @@ pub(super) fn histogram(evaluation: &Evaluation, title: &str) -> Svg {
     let highest = same.iter().chain(&different).copied().fold(0.0, f64::max);
 
     let x = Axis::linear("distance", end, |it| trim(&format!("{it:.6}")));
-    let y = Axis::linear("share of the pairs of its kind", highest * 1.18, percent);
+    let y = Axis::linear("share of the pairs of its kind", highest * LEGENDS_ROOM, percent);
     let mut chart = Chart::new(title, &evaluation.headline(), x, y);
     chart.area("different", &outline(&different, end));
     chart.area("same", &outline(&same, end));

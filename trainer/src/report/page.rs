@@ -73,7 +73,7 @@ impl Page {
             let told = evaluation.smallest_fmr() <= fmr;
             let interval = range(band.as_ref().map(|it| it.fnmr_at[at]));
             let note = if told { interval } else { "more than these pairs can tell".to_owned() };
-            let name = format!("FNMR at FMR {} %", 100.0 * fmr);
+            let name = format!("FNMR at FMR {}\u{a0}%", 100.0 * fmr);
             self.tile(&name, &percent(measures.fnmr_at[at]), &note);
         }
         let errors = format!("{} / {}", percent(rates.fmr), percent(rates.fnmr));
