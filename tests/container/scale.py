@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""How many comparisons a second one, two and three replicas do behind HAProxy, each with a given share of a core.
+"""How many comparisons a second one, two and three replicas do behind HAProxy, each with a given share of a core; and how
+many the balancer itself lets through with a small share of one.
 
 A closed loop: so many connections ask as fast as they are answered. Prints a table.
 """
@@ -30,9 +31,19 @@ async def drive(load: Load, connections: int, seconds: float) -> tuple[float, li
     return len(latencies) / seconds, latencies
 
 
+async def row(name: str, options: argparse.Namespace) -> None:
+    """Measures, and prints a row of the table."""
+    load = Load(address(BALANCER), 8080, 0.0, Truth())
+    await drive(load, options.connections, 3)
+    rate, latencies = await drive(load, options.connections, options.seconds)
+    at = statistics.quantiles(latencies, n=100)
+    print(f"| {name} | {rate:.0f} | {at[49]:.1f} | {at[98]:.1f} |", flush=True)
+
+
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cpus", type=float, default=0.3, help="a replica's share of a core")
+    parser.add_argument("--balancer-cpus", type=float, default=0.02, help="the balancer's, where its own limit is looked for")
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=15.0)
     options = parser.parse_args()
@@ -50,11 +61,11 @@ async def main() -> None:
             assert await ready(name)
             # Until the balancer gives it its whole share.
             await asyncio.sleep(8)
-            load = Load(address(BALANCER), 8080, 0.0, Truth())
-            await drive(load, options.connections, 3)
-            rate, latencies = await drive(load, options.connections, options.seconds)
-            at = statistics.quantiles(latencies, n=100)
-            print(f"| {REPLICAS.index(name) + 1} | {rate:.0f} | {at[49]:.1f} | {at[98]:.1f} |", flush=True)
+            await row(str(REPLICAS.index(name) + 1), options)
+        for name in REPLICAS:
+            docker("update", "--cpus", "2", name)
+        docker("update", "--cpus", str(options.balancer_cpus), BALANCER)
+        await row(f"3, and HAProxy held to {options.balancer_cpus} of a core", options)
     finally:
         clear()
 
