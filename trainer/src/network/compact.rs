@@ -27,9 +27,9 @@ pub struct CompactConfig {
     pub unit: bool,
     /// Whether the exported tower averages a picture and its mirror image (twice the work).
     pub mirror: bool,
-    /// The exported tower averages a picture and it turned by so many degrees either way (three
-    /// times the work); 0 leaves that out.
-    pub turn: f32,
+    /// The exported tower averages a picture and it turned by each of so many degrees either way
+    /// (one turn is three times the work, two are five times).
+    pub turns: Vec<f32>,
 }
 
 /// Standardises each channel of a picture by itself, then a strided 5x5 convolution, blocks of two
@@ -66,7 +66,7 @@ impl Default for CompactConfig {
             dropout: 0.1,
             unit: true,
             mirror: true,
-            turn: 0.0,
+            turns: Vec::new(),
         }
     }
 }
@@ -92,7 +92,7 @@ impl CompactConfig {
             side = side.map(|it| it / 2);
         }
         let head = linear([inputs * side[0] * side[1], self.width], random, device);
-        let views = View::others([height, width], self.turn, self.mirror);
+        let views = View::others([height, width], &self.turns, self.mirror);
         Compact { stem, blocks, head, dropout: self.dropout, views }
     }
 }

@@ -17,13 +17,14 @@ impl View {
     /// From how many pixels one is read.
     pub const TAPS: usize = 4;
 
-    /// All views of a picture of these sides but the picture itself: it turned by `turn` degrees
-    /// either way, unless that is 0, and with `mirror` the mirror image of each.
-    pub fn others(sides: [usize; 2], turn: f32, mirror: bool) -> Vec<Self> {
-        let turns: &[f32] = if turn == 0.0 { &[0.0] } else { &[0.0, turn, -turn] };
+    /// All views of a picture of these sides but the picture itself: it turned by each of `turns`
+    /// (degrees) either way, and with `mirror` the mirror image of each.
+    pub fn others(sides: [usize; 2], turns: &[f32], mirror: bool) -> Vec<Self> {
+        let either_way = turns.iter().flat_map(|turn| [*turn, -turn]);
+        let angles: Vec<f32> = std::iter::once(0.0).chain(either_way).collect();
         let flips: &[bool] = if mirror { &[false, true] } else { &[false] };
-        let all = flips.iter().flat_map(|flip| turns.iter().map(move |turn| (*turn, *flip)));
-        all.skip(1).map(|(turn, flip)| Self::new(sides, turn, flip)).collect()
+        let all = flips.iter().flat_map(|flip| angles.iter().map(move |angle| (*angle, *flip)));
+        all.skip(1).map(|(angle, flip)| Self::new(sides, angle, flip)).collect()
     }
 
     /// Read bilinearly; beyond the border the nearest pixel stands.
@@ -99,29 +100,29 @@ mod tests {
 
     #[test]
     fn a_picture_has_no_other_views_where_none_are_asked_for() {
-        assert_eq!(View::others([2, 3], 0.0, false), []);
+        assert_eq!(View::others([2, 3], &[], false), []);
     }
 
     #[test]
     fn a_mirror_image_runs_right_to_left() {
-        let [mirrored] = &View::others([2, 3], 0.0, true)[..] else { panic!("one view") };
+        let [mirrored] = &View::others([2, 3], &[], true)[..] else { panic!("one view") };
         check(mirrored, [2, 3], [0.3, 0.2, 0.1, 0.6, 0.5, 0.4]);
     }
 
     #[test]
     fn a_picture_is_turned_either_way() {
-        let [left, right] = &View::others([2, 3], 180.0, false)[..] else { panic!("two views") };
+        let [left, right] = &View::others([2, 3], &[180.0], false)[..] else { panic!("two views") };
         for turned in [left, right] {
             check(turned, [2, 3], [0.6, 0.5, 0.4, 0.3, 0.2, 0.1]);
         }
-        let [one, other] = &View::others([2, 3], 20.0, false)[..] else { panic!("two views") };
+        let [one, other] = &View::others([2, 3], &[20.0], false)[..] else { panic!("two views") };
         assert_ne!(seen(one, [2, 3]), seen(other, [2, 3]));
     }
 
     #[test]
     fn each_turn_has_its_mirror_image() {
-        let views = View::others([2, 3], 20.0, true);
-        assert_eq!(views.len(), 5);
+        let views = View::others([2, 3], &[10.0, 20.0], true);
+        assert_eq!(views.len(), 9);
         let n_pixels = 6;
         for view in views {
             for pixel in 0..n_pixels {

@@ -227,7 +227,7 @@ fn networks_export_to_what_they_were() {
     compact.input.width = 48;
     let mut turned = made::config();
     let NetworkConfig::Compact(network) = &mut turned.network else { panic!("compact") };
-    (network.mirror, network.turn) = (false, 12.0);
+    (network.mirror, network.turns) = (false, vec![12.0]);
     for config in [seed, compact, turned] {
         let gallery = gallery(&ground, &config);
         let mut learning = Learning::new(&config, &gallery);
