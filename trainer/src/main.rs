@@ -33,6 +33,7 @@ enum Command {
 
 fn main() -> ExitCode {
     siamese::model::forbid_telemetry();
+    siamese::memory::keep_large_blocks();
     let done = match Arguments::parse().command {
         Command::Train(train) => train.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
