@@ -8,6 +8,7 @@ mod fused;
 mod layers;
 mod seed;
 mod views;
+mod wave;
 mod wavelet;
 
 use burn::module::{Module, ModuleVisitor, Param};

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use super::compact::standardise;
 use super::layers::linear;
+use super::wave::Wave;
+use crate::grid::single;
 
 /// The sizes of a [`Wavelet`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -169,8 +171,6 @@ impl Wavelet {
 }
 
 impl Scale {
-    /// The largest radius of a wave, in pixels.
-    const RADIUS: f32 = 15.0;
     /// A wave is read every so many pixels, longer ones more seldom.
     const STRIDES: RangeInclusive<usize> = 2..=4;
 
@@ -250,59 +250,6 @@ impl Scale {
     }
 }
 
-/// A wave under a Gaussian along one axis.
-struct Wave {
-    /// In radians a pixel.
-    frequency: f32,
-    /// The Gaussian's, in pixels.
-    deviation: f32,
-    /// Whether a bit of the Gaussian is taken off the real part, so that it has none of an even
-    /// grey.
-    is_balanced: bool,
-    /// How many pixels there are.
-    side: usize,
-    /// Every so many pixels it is read.
-    stride: usize,
-}
-
-impl Wave {
-    /// `[places read, side]`, the real and the imaginary part, whose squares add up to 1 in each
-    /// row. Places lie evenly about the middle; beyond the border the outermost pixel stands.
-    fn matrix(&self) -> [Vec<f32>; 2] {
-        let n_read = (self.side - 1) / self.stride + 1;
-        let first = single((self.side - 1) - (n_read - 1) * self.stride) / 2.0;
-        let radius = (2.5 * self.deviation).ceil().min(Scale::RADIUS);
-        let parts = [(); 2].map(|()| vec![0.0; n_read * self.side]);
-        let [mut real, mut imaginary] = parts;
-        for read in 0..n_read {
-            let middle = first + single(read * self.stride);
-            let taps = signed((middle - radius).ceil())..=signed((middle + radius).floor());
-            let wave = |tap: isize| {
-                let (sine, cosine) = (self.frequency * (position(tap) - middle)).sin_cos();
-                (self.envelope(position(tap) - middle), cosine, sine)
-            };
-            let sums = taps.clone().map(wave).fold([0.0; 3], |[all, even, squares], it| {
-                let (envelope, cosine, _) = it;
-                [all + envelope, even + envelope * cosine, squares + envelope * envelope]
-            });
-            let [all, even, squares] = sums;
-            let offset = if self.is_balanced { even / all } else { 0.0 };
-            for tap in taps {
-                let (envelope, cosine, sine) = wave(tap);
-                let column = tap.clamp(0, signed(single(self.side - 1))).unsigned_abs();
-                let at = read * self.side + column;
-                real[at] += envelope * (cosine - offset) / squares.sqrt();
-                imaginary[at] += envelope * sine / squares.sqrt();
-            }
-        }
-        [real, imaginary]
-    }
-
-    fn envelope(&self, distance: f32) -> f32 {
-        (-(distance / self.deviation).powi(2) / 2.0).exp()
-    }
-}
-
 /// The transpose of a matrix with so many columns.
 fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
     let column = |at: usize| values.iter().skip(at).step_by(columns).copied();
@@ -323,11 +270,6 @@ fn cells(n_cells: usize, length: usize) -> Vec<f32> {
     values
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a picture's side is below 2^24")]
-fn single(count: usize) -> f32 {
-    count as f32
-}
-
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -335,16 +277,6 @@ fn single(count: usize) -> f32 {
 )]
 fn whole(pixels: f32) -> usize {
     pixels as usize
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "a few pixels beyond a picture")]
-fn signed(pixels: f32) -> isize {
-    pixels as isize
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a few pixels beyond a picture")]
-fn position(pixel: isize) -> f32 {
-    pixel as f32
 }
 
 #[cfg(test)]
