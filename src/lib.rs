@@ -23,3 +23,4 @@ pub mod telemetry;
 pub mod traces;
 pub mod warm_up;
 pub mod watch;
+pub mod worker;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
+use crate::picture;
 use crate::settings::LogFormat;
 
 /// Starts logging to standard error; what is logged is set by `RUST_LOG`, by default from `level` up.
@@ -34,6 +35,9 @@ pub fn start(format: LogFormat, level: &str) {
 fn log_panics() {
     let standard = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
+        if picture::catches(panic) {
+            return;
+        }
         if !tracing::enabled!(tracing::Level::ERROR) {
             return standard(panic);
         }

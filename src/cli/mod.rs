@@ -46,6 +46,9 @@ enum Command {
     Completions(completions::Completions),
     /// Write the manual pages.
     Manual(manual::Manual),
+    /// Decode pictures for a server, which starts this.
+    #[command(name = crate::worker::COMMAND, hide = true)]
+    DecodeWorker,
 }
 
 /// Which tower, where.
@@ -73,6 +76,9 @@ impl Cli {
             Command::Health(command) => command.run(),
             Command::Completions(command) => command.run(),
             Command::Manual(command) => command.run(),
+            Command::DecodeWorker => {
+                crate::worker::run().map(|()| Outcome::Done).map_err(|err| Failure::machine(&err))
+            }
         };
         match outcome {
             Ok(outcome) => outcome.into(),

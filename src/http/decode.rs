@@ -1,128 +1,244 @@
-//! Pictures become pixels: one or two small ones on the spot, others off the async threads in lanes by their size.
+//! Pictures become planes: small ones on the spot, others on threads, costly ones in worker processes.
 //!
-//! Each lane has places of its own, as many as there are cores where there is room for the pixels, so that a small
-//! picture never waits behind a large one: at most it shares a core with it, and the system sees to that. Pictures of
-//! requests with many have half of the places at most, so that a pair never waits behind all of them.
+//! Where an upload is decoded is chosen by what its header says. On the spot and on threads nothing can stop a decode, so
+//! that only formats come there whose cost is bounded by their header, and only as many pixels as take some milliseconds.
+//! All else goes to workers, in lanes by size: a picture never waits behind a larger one, and none takes the place of a
+//! smaller one.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::aside::{SMALL as SMALL_UPLOAD, aside};
 use super::error::Fault;
-use super::metrics::Metrics;
+use super::metrics::{Full, Metrics};
 use crate::batch::Rank;
 use crate::model::Description;
-use crate::picture::{Limits, PictureError, Pixels, Preparation};
+use crate::picture::{Estimate, Limits, PictureError, Pixels, Planes};
 use crate::settings::PictureSettings;
+use crate::worker::{Allowance, Pool};
 
-/// The most pixels of a picture that is decoded on the spot: some 0.2 ms, a few times what a hand-over costs.
-const SMALL: u64 = 32 << 10;
+/// The most that is decoded on the spot: pixels, and pixels times passes. Some 0.2 ms of a baseline JPEG, a few times what
+/// a change of threads costs.
+const HERE: [u64; 2] = [32 << 10, 128 << 10];
 
-/// The most pixels of a picture in each lane but the last, which takes what the limits allow.
+/// The most that is decoded on a thread: pixels, and pixels times passes. A thread is held for a tenth of a second at
+/// worst.
+const ON_A_THREAD: [u64; 2] = [2_000_000, 8_000_000];
+
+/// The longest upload that is decoded on a thread, in bytes: what is skipped in a file takes time too.
+const LONGEST_ON_A_THREAD: usize = 1 << 20;
+
+/// The most pixels in each lane of workers but the last, which takes what the limits allow.
 const LANES: [u64; 2] = [2_000_000, 16_000_000];
+
+/// Planes of more bytes than this become numbers off the async threads: some 0.1 ms.
+const SMALL_PLANES: usize = 128 << 10;
 
 /// What decodes uploads.
 pub(super) struct Decoder {
     limits: Limits,
+    threads: Arc<Semaphore>,
     lanes: Vec<Lane>,
-    /// Pictures of many that are in a lane.
+    pool: Pool,
+    /// Pictures of many that are on a thread or in a lane.
     many: Semaphore,
     metrics: Arc<Metrics>,
 }
 
-/// Pictures up to a size, of which so many are decoded at once.
-struct Lane {
-    max_pixels: u64,
-    places: Arc<Semaphore>,
+/// Workers for pictures up to a size.
+pub(super) struct Lane {
+    pub(super) max_pixels: u64,
+    /// What one decode may take.
+    pub(super) allowance: Allowance,
+    /// Decodes at once.
+    pub(super) decodes: usize,
+    places: Semaphore,
+    /// Pictures that are decoded, wait for that, or wait for the tower after it.
+    admitted: Arc<Semaphore>,
 }
 
-/// What is made of an upload.
-type Decode<T> = fn(&Preparation, &[u8], &Limits) -> Result<T, PictureError>;
+/// Where an upload is decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// By whoever asks.
+    Here,
+    /// On a thread for work that blocks.
+    Thread,
+    /// By a worker, in the lane of this number or, where the header told too little, in a later one.
+    Worker(usize),
+}
 
 /// A picture that waits for its turn; dropped before that, it is counted.
 struct Turn<'a>(Option<&'a Metrics>);
 
+/// The right of one picture to be in a lane.
+pub(super) struct Admitted(
+    #[expect(dead_code, reason = "held, and given back")] OwnedSemaphorePermit,
+);
+
 impl Decoder {
-    pub(super) fn new(settings: &PictureSettings, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(settings: &PictureSettings, pool: Pool, metrics: Arc<Metrics>) -> Self {
         let limits = settings.limits();
-        let sizes = LANES.into_iter().filter(|it| *it < limits.max_pixels);
-        let lanes = sizes.chain([limits.max_pixels]).map(|max_pixels| Lane {
-            max_pixels,
-            places: Arc::new(Semaphore::new(settings.decodes(max_pixels))),
+        let sizes = LANES.into_iter().filter(|pixels| *pixels < limits.max_pixels);
+        let lanes = sizes.chain([limits.max_pixels]).map(|max_pixels| {
+            let decodes = settings.decodes(max_pixels);
+            Lane {
+                max_pixels,
+                allowance: settings.allowance().share(max_pixels, limits.max_pixels),
+                decodes,
+                places: Semaphore::new(decodes),
+                admitted: Arc::new(Semaphore::new(settings.queue.get())),
+            }
         });
+        let threads = Arc::new(Semaphore::new(settings.decodes(ON_A_THREAD[0])));
         let many = Semaphore::new((settings.decodes(0) / 2).max(1));
-        Self { limits, lanes: lanes.collect(), many, metrics }
+        Self { limits, threads, lanes: lanes.collect(), pool, many, metrics }
+    }
+
+    /// The lanes of workers, from small pictures to large ones.
+    pub(super) fn lanes(&self) -> &[Lane] {
+        &self.lanes
+    }
+
+    /// Starts a worker; tells whether the system filters its calls.
+    pub(super) async fn warm_up(&self) -> std::io::Result<bool> {
+        self.pool.warm_up().await
+    }
+
+    /// Chooses where an upload is decoded, or refuses it by its header. Those of many never are on the spot: together they
+    /// take their time.
+    pub(super) fn place(&self, upload: &[u8], rank: Rank) -> Result<Place, PictureError> {
+        // What is no picture is refused at once.
+        let Some(estimate) = Estimate::of(upload) else { return Ok(Place::Here) };
+        if self.limits.max_pixels < estimate.pixels {
+            return Err(PictureError::TooLarge);
+        }
+        let is_within = |[pixels, work]: [u64; 2], bytes| {
+            estimate.is_bounded
+                && estimate.pixels <= pixels
+                && estimate.work() <= work
+                && upload.len() <= bytes
+        };
+        Ok(if rank == Rank::Few && is_within(HERE, SMALL_UPLOAD) {
+            Place::Here
+        } else if is_within(ON_A_THREAD, LONGEST_ON_A_THREAD) {
+            Place::Thread
+        } else {
+            self.lane_of(estimate.pixels)
+        })
+    }
+
+    /// The first lane for so many pixels.
+    fn lane_of(&self, pixels: u64) -> Place {
+        let fits = |lane: &Lane| pixels <= lane.max_pixels;
+        Place::Worker(self.lanes.iter().position(fits).unwrap_or(self.lanes.len() - 1))
+    }
+
+    /// Lets a picture into its lane, or refuses it before any work is done. Outside of the lanes there is nothing to ask
+    /// for.
+    pub(super) fn admit(&self, place: Place) -> Result<Option<Admitted>, Full> {
+        let Place::Worker(lane) = place else { return Ok(None) };
+        let permit = self.lanes[lane].admitted.clone().try_acquire_owned();
+        permit.map(|permit| Some(Admitted(permit))).map_err(|_| Full::Decodes)
     }
 
     /// The pixels that a tower reads of an upload.
-    ///
-    /// Those of many go through the lanes even where they are small: together they take their time.
     pub(super) async fn pixels(
         &self,
         tower: &Arc<Description>,
         upload: Bytes,
+        place: Place,
         rank: Rank,
     ) -> Result<Pixels, Fault> {
-        self.decoded(tower, upload, rank, Preparation::prepare).await
+        let planes = self.planes(tower, upload, place, rank).await?;
+        let preparation = &tower.card.preparation;
+        if planes.bytes().len() <= SMALL_PLANES {
+            return Ok(preparation.pixels(&planes));
+        }
+        let tower = tower.clone();
+        Ok(aside(move || tower.card.preparation.pixels(&planes)).await)
     }
 
-    /// The same pixels as a PNG, for people.
+    /// What a tower reads of an upload, as a PNG.
     pub(super) async fn shown(
         &self,
         tower: &Arc<Description>,
         upload: Bytes,
     ) -> Result<Vec<u8>, Fault> {
-        self.decoded(tower, upload, Rank::Few, Preparation::show).await
+        let place = self.place(&upload, Rank::Few)?;
+        let planes = self.planes(tower, upload, place, Rank::Few).await?;
+        let tower = tower.clone();
+        Ok(aside(move || tower.card.preparation.png(&planes)).await)
     }
 
-    /// A picture's size is told by its decoder alone, which refuses what is too large by its header: so a lane is
-    /// found by trying, and no two readers of one header can disagree.
-    async fn decoded<T: Send + 'static>(
+    async fn planes(
         &self,
         tower: &Arc<Description>,
         upload: Bytes,
+        place: Place,
         rank: Rank,
-        decode: Decode<T>,
-    ) -> Result<T, Fault> {
-        if rank == Rank::Few && upload.len() <= SMALL_UPLOAD {
-            match decode(&tower.card.preparation, &upload, &self.up_to(SMALL)) {
-                Err(PictureError::TooLarge) => {}
-                done => return Ok(done?),
-            }
-        }
+    ) -> Result<Planes, PictureError> {
         let _share = match rank {
             Rank::Few => None,
             Rank::Many => Some(self.many.acquire().await.expect("never closed")),
         };
-        let (last, others) = self.lanes.split_last().expect("there is a lane without a size");
-        for lane in others {
-            match self.in_lane(lane, tower, upload.clone(), decode).await {
+        let decoded = match place {
+            Place::Here => tower.card.preparation.planes(&upload, &self.up_to(HERE[0])),
+            Place::Thread => self.on_a_thread(tower, upload.clone()).await,
+            Place::Worker(_) => Err(PictureError::TooLarge),
+        };
+        let first = match (decoded, place) {
+            (Err(PictureError::TooLarge), Place::Worker(lane)) => lane,
+            // The decoder has read another header than the estimate.
+            (Err(PictureError::TooLarge), _) => 0,
+            (decoded, _) => return self.counted(decoded),
+        };
+        for lane in &self.lanes[first..] {
+            match self.by_a_worker(lane, tower, &upload).await {
                 Err(PictureError::TooLarge) => {}
-                done => return Ok(done?),
+                decoded => return self.counted(decoded),
             }
         }
-        Ok(self.in_lane(last, tower, upload, decode).await?)
+        Err(PictureError::TooLarge)
     }
 
-    async fn in_lane<T: Send + 'static>(
+    async fn on_a_thread(
         &self,
-        lane: &Lane,
         tower: &Arc<Description>,
         upload: Bytes,
-        decode: Decode<T>,
-    ) -> Result<T, PictureError> {
+    ) -> Result<Planes, PictureError> {
         let turn = Turn(Some(&self.metrics));
-        let place = lane.places.clone().acquire_owned().await.expect("never closed");
+        let place = self.threads.clone().acquire_owned().await.expect("never closed");
         turn.came();
-        let (tower, limits) = (tower.clone(), self.up_to(lane.max_pixels));
+        let (tower, limits) = (tower.clone(), self.up_to(ON_A_THREAD[0]));
         aside(move || {
-            // A caller who leaves does not end a decode, so the place goes with it.
+            // A caller who leaves does not end this decode, so the place goes with it.
             let _place = place;
-            decode(&tower.card.preparation, &upload, &limits)
+            tower.card.preparation.planes(&upload, &limits)
         })
         .await
+    }
+
+    async fn by_a_worker(
+        &self,
+        lane: &Lane,
+        tower: &Description,
+        upload: &[u8],
+    ) -> Result<Planes, PictureError> {
+        let turn = Turn(Some(&self.metrics));
+        let _place = lane.places.acquire().await.expect("never closed");
+        turn.came();
+        let limits = self.up_to(lane.max_pixels);
+        self.pool.planes(&tower.card.preparation, upload, limits, lane.allowance).await
+    }
+
+    fn counted(&self, decoded: Result<Planes, PictureError>) -> Result<Planes, PictureError> {
+        if let Err(PictureError::DecoderFailed(_)) = decoded {
+            self.metrics.decoder_failed();
+        }
+        decoded
     }
 
     fn up_to(&self, max_pixels: u64) -> Limits {

@@ -49,7 +49,7 @@ pub(super) enum Fault {
     ModelMismatch(String),
     #[error("the body has more than the {0} bytes allowed")]
     BodyTooLarge(usize),
-    #[error("the picture has more pixels, or takes more memory, than is allowed")]
+    #[error("decoding the picture would take more pixels, memory or CPU time than is allowed")]
     PictureTooLarge,
     #[error("{0}")]
     MediaTypeUnsupported(&'static str),
@@ -58,7 +58,7 @@ pub(super) enum Fault {
     #[error("the picture has no bytes")]
     PictureEmpty,
     #[error("the picture can't be decoded: it is damaged or cut off")]
-    PictureCorrupt(#[source] Arc<PictureError>),
+    PictureCorrupt(#[source] PictureError),
     #[error("the text is not base64")]
     Base64Invalid,
     #[error("{0}")]
@@ -88,6 +88,8 @@ pub(super) enum Cause {
     Output(#[source] InvalidEmbedding),
     #[error("a handler panicked: {0}")]
     Panicked(String),
+    #[error("a picture could not be decoded")]
+    Decoder(#[source] PictureError),
 }
 
 /// A problem as it stands in an answer (RFC 9457).
@@ -189,10 +191,9 @@ impl From<PictureError> for Fault {
             PictureError::UnknownFormat | PictureError::Unsupported(_) => {
                 Self::PictureFormatUnsupported
             }
-            PictureError::TooLarge => Self::PictureTooLarge,
-            PictureError::Corrupt(_) | PictureError::CutShort | PictureError::Panicked => {
-                Self::PictureCorrupt(Arc::new(err))
-            }
+            PictureError::TooLarge | PictureError::TooCostly(_) => Self::PictureTooLarge,
+            PictureError::Corrupt(_) | PictureError::CutShort => Self::PictureCorrupt(err),
+            PictureError::DecoderFailed(_) => Self::Internal(Cause::Decoder(err)),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What every handler shares: the way from sources to embeddings, within limits and time.
 
+use std::io;
 use std::ops::Deref;
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use tokio::time::Instant;
 
 use super::aside::{SMALL, aside};
 use super::body::Room;
-use super::decode::Decoder;
+use super::decode::{Decoder, Lane, Place};
 use super::error::{Cause, Fault, Problem};
 use super::flood::Flood;
 use super::many::Many;
@@ -22,11 +24,12 @@ use super::source::Source;
 use crate::batch::{EmbedError, Places, Rank};
 use crate::cache::{Claim, Found, Key};
 use crate::deployment::{DeployError, Deployment};
-use crate::model::Description;
+use crate::model::{Description, Length};
 use crate::picture::Pixels;
 use crate::readiness::{NotReady, Readiness};
 use crate::score::Embedding;
 use crate::settings::Settings;
+use crate::worker::{self, Pool};
 
 /// The state of all handlers.
 pub struct Service {
@@ -47,6 +50,14 @@ pub(super) struct InService {
     pub(super) judged: Judged,
 }
 
+/// How long a request waits for embeddings that others are making of the same pictures. Then it makes them itself: theirs
+/// may wait behind a decode that was made to be slow.
+const OTHERS: Duration = Duration::from_millis(100);
+
+/// How far from 1 the length of a stored embedding may be where the tower's are of unit length: half precision, or four
+/// digits, are no further off.
+const UNIT_TOLERANCE: f64 = 1e-3;
+
 /// Something to be embedded: what to call it in a complaint, and what it is; or why it is nothing.
 pub(super) type Asked = Result<(String, Source), Problem>;
 
@@ -56,6 +67,19 @@ pub(super) struct Work<'a> {
     /// Room for those that were decoded.
     places: Option<Places>,
     rank: Rank,
+}
+
+/// A source as far as it is known before any decode.
+enum Sorted<'a> {
+    /// Stored by the client, or known from before.
+    Embedding(Embedding),
+    Upload {
+        upload: Bytes,
+        /// To keep its embedding, where others may ask for it too.
+        claim: Option<Claim<'a>>,
+        /// Where it is to be decoded.
+        place: Place,
+    },
 }
 
 /// A source that is ready for the tower, or needs none.
@@ -112,18 +136,39 @@ impl Service {
     pub fn start(settings: Settings) -> Result<Self, DeployError> {
         let metrics = Arc::new(Metrics::new());
         let deployment = Deployment::load(&settings, None, metrics.observer())?;
-        Ok(Self::new(settings, deployment, metrics))
+        Ok(Self::new(settings, deployment, metrics, worker::this_program()))
     }
 
-    /// Puts the parts together.
-    pub fn new(settings: Settings, deployment: Deployment, metrics: Arc<Metrics>) -> Self {
+    /// Puts the parts together; `program` is what is run as a worker.
+    pub fn new(
+        settings: Settings,
+        deployment: Deployment,
+        metrics: Arc<Metrics>,
+        program: PathBuf,
+    ) -> Self {
         let in_flight = Semaphore::new(settings.server.max_in_flight.get());
         let bodies = Room::new(settings.server.max_bodies_bytes);
-        let decoder = Decoder::new(&settings.picture, metrics.clone());
+        let pool = Pool::new(program, metrics.worker_observer());
+        let decoder = Decoder::new(&settings.picture, pool, metrics.clone());
         let readiness = Readiness::new(settings.health.max_age());
         let current = RwLock::new(Arc::new(InService::new(deployment, &metrics)));
         let (flood, many) = (Flood::new(), Many::new(settings.tower.bulk_queue));
         Self { settings, readiness, metrics, in_flight, bodies, flood, many, decoder, current }
+    }
+
+    /// Starts a process that decodes, so that the first upload need not wait for one; tells whether the system filters
+    /// its calls.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub async fn start_decoder(&self) -> io::Result<bool> {
+        self.decoder.warm_up().await
+    }
+
+    /// The lanes in which costly pictures are decoded.
+    pub(super) fn lanes(&self) -> &[Lane] {
+        self.decoder.lanes()
     }
 
     /// What it was started with.
@@ -195,7 +240,8 @@ impl Service {
     /// Decodes pictures side by side and checks stored embeddings.
     ///
     /// A picture that is known from before is not decoded, and none is where there is no room for all; a portion of
-    /// many, which was let in, waits for room.
+    /// many, which was let in, waits for room. Costly pictures take room with the tower only once they are decoded, so
+    /// that they never hold what cheap ones need.
     pub(super) async fn prepare<'a>(
         &self,
         on: &'a Deployment,
@@ -204,22 +250,62 @@ impl Service {
         spent: &mut Spent,
     ) -> Result<Work<'a>, Problem> {
         let begun = Instant::now();
-        let found = self.look_up(on, &asked).await;
-        let unknown = |(asked, found): &(&Asked, &Option<Found>)| {
-            matches!(asked, Ok((_, Source::Upload(_)))) && !matches!(found, Some(Found::Known(_)))
+        let sources = self.sort(on, asked, rank).await;
+        let uploads: Vec<Place> = sources.iter().filter_map(place).collect();
+        let is_cheap = !uploads.iter().any(|place| matches!(place, Place::Worker(_)));
+        let mut places = match rank {
+            _ if uploads.is_empty() || !is_cheap => None,
+            Rank::Few => Some(on.batcher.reserve(uploads.len()).map_err(|err| self.refusal(err))?),
+            Rank::Many => Some(on.batcher.wait(uploads.len()).await),
         };
-        let unknown = asked.iter().zip(&found).filter(unknown).count();
-        let places = match rank {
-            _ if unknown == 0 => None,
-            Rank::Few => Some(on.batcher.reserve(unknown).map_err(|it| self.refusal(it))?),
-            Rank::Many => Some(on.batcher.wait(unknown).await),
-        };
-        let ready = asked.into_iter().zip(found);
-        let ready = ready.map(|(asked, it)| self.make_ready(&on.tower, asked, it, rank));
+        let mut admitted = Vec::new();
+        if rank == Rank::Few {
+            for place in uploads {
+                admitted.push(self.decoder.admit(place).map_err(|full| self.overloaded(full))?);
+            }
+        }
+        let ready = sources.into_iter().map(|source| self.make_ready(&on.tower, source, rank));
         let pictures = join_all(ready).await;
         spent.decode = begun.elapsed();
         self.metrics.stage(Stage::Decode, spent.decode);
+        let decoded =
+            pictures.iter().filter(|ready| matches!(ready, Ok(Ready::Pixels(..)))).count();
+        if places.is_none() && 0 < decoded {
+            places = Some(on.batcher.wait(decoded).await);
+        }
+        drop(admitted);
         Ok(Work { pictures, places, rank })
+    }
+
+    /// Finds out of each source what it needs: nothing more, or a decode, and where.
+    async fn sort<'a>(
+        &self,
+        on: &'a Deployment,
+        asked: Vec<Asked>,
+        rank: Rank,
+    ) -> Vec<Result<(String, Sorted<'a>), Problem>> {
+        let found = self.look_up(on, &asked).await;
+        let sort = |(asked, found): (Asked, Option<Found<'a>>)| {
+            let (field, source) = asked?;
+            let sorted = match (source, found) {
+                (Source::Embedding(embedding, digest), _) => {
+                    check(&on.tower, embedding, digest).map(Sorted::Embedding)
+                }
+                (Source::Upload(_), Some(Found::Known(embedding))) => {
+                    Ok(Sorted::Embedding(embedding))
+                }
+                (Source::Upload(upload), found) => {
+                    let claim = match found {
+                        Some(Found::Claimed(claim)) => Some(claim),
+                        _ => None,
+                    };
+                    let place = self.decoder.place(&upload, rank).map_err(Fault::from);
+                    place.map(|place| Sorted::Upload { upload, claim, place })
+                }
+            };
+            sorted.map(|sorted| (field.clone(), sorted)).map_err(|fault| fault.of(field))
+        };
+        asked.into_iter().zip(found).map(sort).collect()
     }
 
     /// A PNG of what the tower reads of an upload.
@@ -234,31 +320,22 @@ impl Service {
     async fn make_ready<'a>(
         &self,
         tower: &Arc<Description>,
-        asked: Asked,
-        found: Option<Found<'a>>,
+        source: Result<(String, Sorted<'a>), Problem>,
         rank: Rank,
     ) -> Result<Ready<'a>, Problem> {
-        let (field, source) = asked?;
-        let outcome = match (source, found) {
-            (Source::Embedding(embedding, digest), _) => {
-                check(tower, embedding, digest).map(Ready::Embedding)
+        match source? {
+            (_, Sorted::Embedding(embedding)) => Ok(Ready::Embedding(embedding)),
+            (field, Sorted::Upload { upload, claim, place }) => {
+                let pixels = self.decoder.pixels(tower, upload, place, rank).await;
+                pixels.map(|pixels| Ready::Pixels(pixels, claim)).map_err(|fault| fault.of(field))
             }
-            (Source::Upload(_), Some(Found::Known(embedding))) => Ok(Ready::Embedding(embedding)),
-            (Source::Upload(upload), found) => {
-                let claim = match found {
-                    Some(Found::Claimed(claim)) => Some(claim),
-                    _ => None,
-                };
-                let pixels = self.decoder.pixels(tower, upload, rank).await;
-                pixels.map(|it| Ready::Pixels(it, claim))
-            }
-        };
-        outcome.map_err(|fault| fault.of(field))
+        }
     }
 
     /// Asks the cache for each upload, in ascending order of keys, as claims want it.
     ///
-    /// Of equal uploads only the first is asked for: the second would wait for the first's claim.
+    /// Of equal uploads only the first is asked for: the second would wait for the first's claim. What others are at for
+    /// too long is not waited for.
     async fn look_up<'a>(&self, on: &'a Deployment, asked: &[Asked]) -> Vec<Option<Found<'a>>> {
         let mut found: Vec<Option<Found>> = asked.iter().map(|_| None).collect();
         let Some(cache) = &on.cache else { return found };
@@ -270,10 +347,11 @@ impl Service {
         }
         keys.sort_unstable();
         keys.dedup_by_key(|(key, _)| *key);
+        let patience = Instant::now() + OTHERS;
         for (key, at) in keys {
-            let looked = cache.look(key).await;
-            self.metrics.lookup(matches!(looked, Found::Known(_)));
-            found[at] = Some(looked);
+            let looked = tokio::time::timeout_at(patience, cache.look(key)).await.ok();
+            self.metrics.lookup(matches!(looked, Some(Found::Known(_))));
+            found[at] = looked;
         }
         found
     }
@@ -370,7 +448,21 @@ fn check(
         let why = format!("the embedding has {found} numbers, this tower's have {width}");
         return Err(Fault::EmbeddingInvalid(why));
     }
+    let length = embedding.length();
+    if tower.card.length == Length::Unit && UNIT_TOLERANCE < (length - 1.0).abs() {
+        let why =
+            format!("the length of this tower's embeddings is 1, and this one's is {length:.4}");
+        return Err(Fault::EmbeddingInvalid(why));
+    }
     Ok(embedding)
+}
+
+/// Where a source is decoded, where it is.
+fn place(source: &Result<(String, Sorted), Problem>) -> Option<Place> {
+    match source {
+        Ok((_, Sorted::Upload { place, .. })) => Some(*place),
+        _ => None,
+    }
 }
 
 /// The key of an upload.

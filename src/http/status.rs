@@ -68,6 +68,7 @@ pub(super) async fn metrics(State(service): State<Arc<Service>>, headers: Header
         ready: service.ready().is_ok(),
         self_test_age: on.self_test.age(),
         longest_run: on.batcher.longest_run(),
+        lanes: service.lanes(),
     });
     let (kind, text) =
         if accept::open_metrics(&headers) { (OPEN_METRICS, text) } else { (PLAIN, plain(&text)) };

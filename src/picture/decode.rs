@@ -2,13 +2,13 @@
 
 use std::io::Cursor;
 
-use image::error::{DecodingError, ImageFormatHint, UnsupportedError, UnsupportedErrorKind};
 use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader};
+use serde::{Deserialize, Serialize};
 
 use super::fit::Target;
 use super::samples::{Picture, Samples};
-use super::{PictureError, gif, jpeg, webp};
+use super::{Diagnosis, PictureError, gif, jpeg, webp};
 
 /// The longest side of a picture, whatever its area: what JPEG can express.
 ///
@@ -19,7 +19,7 @@ const MAX_SIDE: u32 = 65_535;
 const PNG_BESIDE: u64 = 4 << 20;
 
 /// What decoding one upload may cost at most. Both are told from the header, before decoding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Width times height, in pixels.
     pub max_pixels: u64,
@@ -28,9 +28,9 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 64 megapixels, which is more than phones take, and 512 MiB.
+    /// 50 megapixels, as the largest that phones make of their own accord, and 512 MiB.
     fn default() -> Self {
-        Self { max_pixels: 64_000_000, max_memory: 512 << 20 }
+        Self { max_pixels: 50_000_000, max_memory: 512 << 20 }
     }
 }
 
@@ -67,13 +67,12 @@ fn decode_as(format: ImageFormat, upload: &[u8], limits: &Limits) -> Result<Pict
     decoder_limits.max_image_height = Some(MAX_SIDE);
     decoder_limits.max_alloc = Some(limits.max_memory);
 
-    let mut has_long_codes = false;
     match format {
         ImageFormat::Png => {
             let most = PNG_BESIDE.saturating_add(upload.len() as u64).min(limits.max_memory);
             decoder_limits.max_alloc = Some(most);
         }
-        ImageFormat::WebP => has_long_codes = webp::check(upload, limits)?,
+        ImageFormat::WebP => webp::check(upload, limits)?,
         _ => {}
     }
     let mut reader = ImageReader::with_format(Cursor::new(upload), format);
@@ -82,8 +81,6 @@ fn decode_as(format: ImageFormat, upload: &[u8], limits: &Limits) -> Result<Pict
     check(&decoder, format, limits)?;
     // An orientation that can't be read is no reason to refuse a picture.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    // By now it is known to be of its lane, so that it holds up none that is smaller.
-    let _alone = has_long_codes.then(webp::alone);
     let image = DynamicImage::from_decoder(decoder)?;
     Ok(Picture::new(samples(image, format)?).upright(orientation))
 }
@@ -108,7 +105,7 @@ fn check(
     };
     let memory = output.saturating_add(beside);
     if pixels == 0 {
-        return Err(no_pixels(format));
+        return Err(no_pixels());
     }
     if limits.max_pixels < pixels || limits.max_memory < memory {
         return Err(PictureError::TooLarge);
@@ -117,9 +114,8 @@ fn check(
 }
 
 /// A side of 0 is nothing to look at.
-pub(super) fn no_pixels(format: ImageFormat) -> PictureError {
-    let error = DecodingError::new(ImageFormatHint::Exact(format), "a side of 0");
-    PictureError::Corrupt(image::ImageError::Decoding(error))
+pub(super) fn no_pixels() -> PictureError {
+    PictureError::Corrupt(Diagnosis::new("a side of 0"))
 }
 
 /// Brings what a decoder gives to 8 bits of grey or RGB.
@@ -150,16 +146,13 @@ fn samples(image: DynamicImage, format: ImageFormat) -> Result<Samples, PictureE
         DynamicImage::ImageRgba16(image) => {
             rgb(without_alpha::<4>(bytes(&image.into_raw(), to_byte)))
         }
-        other => return Err(unsupported(other.color(), format)),
+        other => return Err(unsupported(other.color())),
     })
 }
 
 /// Floating-point pictures have no agreed range, so that any way to 8 bits is a guess.
-fn unsupported(colour: ColorType, format: ImageFormat) -> PictureError {
-    let kind = UnsupportedErrorKind::Color(colour.into());
-    let hint = ImageFormatHint::Exact(format);
-    let error = UnsupportedError::from_format_and_kind(hint, kind);
-    PictureError::Unsupported(image::ImageError::Unsupported(error))
+fn unsupported(colour: ColorType) -> PictureError {
+    PictureError::Unsupported(Diagnosis::new(format_args!("samples of {colour:?}")))
 }
 
 /// Drops the last of `N` channels.

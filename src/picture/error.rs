@@ -1,12 +1,15 @@
 //! Why an upload is no picture.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::fmt::Display;
 
 use image::ImageError;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// Why an upload can't be made into [`Pixels`](super::Pixels).
-#[derive(Debug, Error)]
+///
+/// It can be serialised, as a decode may run in another process.
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
 pub enum PictureError {
     /// There are no bytes at all.
     #[error("the picture is empty")]
@@ -16,35 +19,46 @@ pub enum PictureError {
     UnknownFormat,
     /// A known format in a form that is not decoded here, such as a TIFF of complex numbers.
     #[error("the picture is of a kind of its format that is not supported")]
-    Unsupported(#[source] ImageError),
+    Unsupported(#[source] Diagnosis),
     /// Decoding would cost more pixels or memory than the [`Limits`](super::Limits) allow.
     #[error("the picture is too large")]
     TooLarge,
+    /// Decoding was stopped, as it took more memory or CPU time than is allowed.
+    #[error("decoding the picture was stopped")]
+    TooCostly(#[source] Diagnosis),
     /// It names a known format but does not follow it.
     #[error("the picture is corrupt")]
-    Corrupt(#[source] ImageError),
+    Corrupt(#[source] Diagnosis),
     /// It ends before its last pixel.
     #[error("the picture is cut short")]
     CutShort,
-    /// What decodes or resizes it panicked, which costs this picture only.
-    #[error("the picture could not be worked on")]
-    Panicked,
+    /// What decodes or resizes it has a defect: it panicked or crashed, which costs this picture only.
+    #[error("the decoder failed")]
+    DecoderFailed(#[source] Diagnosis),
+}
+
+/// What is said of an upload by what decodes it: at most 200 characters, as it may quote the upload.
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[error("{0}")]
+pub struct Diagnosis(String);
+
+impl Diagnosis {
+    /// Takes a text, or the beginning of it, without control characters.
+    pub fn new(text: impl Display) -> Self {
+        const LONGEST: usize = 200;
+        let text = text.to_string();
+        Self(text.chars().filter(|character| !character.is_control()).take(LONGEST).collect())
+    }
 }
 
 impl From<ImageError> for PictureError {
     fn from(error: ImageError) -> Self {
         match error {
             ImageError::Limits(_) => Self::TooLarge,
-            ImageError::Unsupported(_) => Self::Unsupported(error),
-            _ => Self::Corrupt(error),
+            ImageError::Unsupported(_) => Self::Unsupported(Diagnosis::new(error)),
+            _ => Self::Corrupt(Diagnosis::new(error)),
         }
     }
-}
-
-/// Turns a panic into an error, so that it costs one picture only.
-pub(super) fn guard<T>(work: impl FnOnce() -> Result<T, PictureError>) -> Result<T, PictureError> {
-    // Nothing that was at work outlives the call, so there is no state to be left broken.
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(PictureError::Panicked))
 }
 
 #[cfg(test)]
@@ -52,8 +66,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_is_an_error() {
-        let answer = guard(|| -> Result<(), _> { panic!("a decoder's defect") });
-        assert!(matches!(answer, Err(PictureError::Panicked)));
+    fn a_diagnosis_is_one_short_line() {
+        let text = Diagnosis::new("bad\r\nchunk ".repeat(1000)).to_string();
+        assert_eq!(text.chars().count(), 200);
+        assert!(text.starts_with("badchunk bad"));
     }
 }

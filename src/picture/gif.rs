@@ -4,12 +4,11 @@
 //! uncovered: Pillow fills with the transparent colour, or else the palette's first.
 
 use gif::{ColorOutput, DecodeOptions, DecodingError as GifError};
-use image::error::{DecodingError, ImageFormatHint};
-use image::{ImageError, ImageFormat, RgbImage};
+use image::RgbImage;
 
 use super::decode::no_pixels;
 use super::samples::{Picture, Samples};
-use super::{Limits, PictureError};
+use super::{Diagnosis, Limits, PictureError};
 
 /// Decodes the first frame, on its screen.
 pub(super) fn decode(upload: &[u8], limits: &Limits) -> Result<Picture, PictureError> {
@@ -64,7 +63,7 @@ fn colours(palette: &[u8]) -> [[u8; 3]; 256] {
 fn check(screen: [usize; 2], limits: &Limits) -> Result<(), PictureError> {
     let pixels = screen.iter().map(|it| *it as u64).product::<u64>();
     if pixels == 0 {
-        return Err(no_pixels(ImageFormat::Gif));
+        return Err(no_pixels());
     }
     // Three channels, and at most one index beside.
     if limits.max_pixels < pixels || limits.max_memory < pixels * 4 {
@@ -81,9 +80,6 @@ fn refusal(error: GifError) -> PictureError {
         GifError::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
             PictureError::CutShort
         }
-        other => {
-            let hint = ImageFormatHint::Exact(ImageFormat::Gif);
-            PictureError::Corrupt(ImageError::Decoding(DecodingError::new(hint, other)))
-        }
+        other => PictureError::Corrupt(Diagnosis::new(other)),
     }
 }

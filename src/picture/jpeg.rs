@@ -4,15 +4,14 @@
 //! alike. The decoder of `image` brings chroma to full size differently: by up to 21 of 255.
 //! A large one is decoded at a fraction of its size where the result shows nothing of it.
 
-use image::error::{DecodingError, ImageFormatHint, UnsupportedError, UnsupportedErrorKind};
 use image::metadata::Orientation;
-use image::{GrayImage, ImageError, ImageFormat, RgbImage};
+use image::{GrayImage, RgbImage};
 use libjpeg_turbo_rs::{DecodeLimits, Decoder, FrameHeader, JpegError, PixelFormat, ScalingFactor};
 
 use super::decode::no_pixels;
 use super::fit::{Size, Target};
 use super::samples::{Picture, Samples};
-use super::{Colour, Limits, PictureError};
+use super::{Colour, Diagnosis, Limits, PictureError};
 
 /// The most scans of a progressive JPEG: encoders write about ten, and each costs a whole pass.
 const MAX_SCANS: usize = 100;
@@ -40,7 +39,7 @@ pub(super) fn decode(
     let mut decoder = Decoder::new_with_limits(upload, decoder_limits).map_err(refusal)?;
     let (width, height) = (u32::from(decoder.header().width), u32::from(decoder.header().height));
     if width == 0 || height == 0 {
-        return Err(no_pixels(ImageFormat::Jpeg));
+        return Err(no_pixels());
     }
     let format = match decoder.header().components.len() {
         1 => PixelFormat::Grayscale,
@@ -117,18 +116,12 @@ fn refusal(error: JpegError) -> PictureError {
         }
         JpegError::UnexpectedEof => PictureError::CutShort,
         JpegError::Unsupported(_) => unsupported("coding"),
-        other => {
-            let hint = ImageFormatHint::Exact(ImageFormat::Jpeg);
-            PictureError::Corrupt(ImageError::Decoding(DecodingError::new(hint, other)))
-        }
+        other => PictureError::Corrupt(Diagnosis::new(other)),
     }
 }
 
 fn unsupported(feature: &str) -> PictureError {
-    let hint = ImageFormatHint::Exact(ImageFormat::Jpeg);
-    let kind = UnsupportedErrorKind::GenericFeature(feature.to_owned());
-    let error = UnsupportedError::from_format_and_kind(hint, kind);
-    PictureError::Unsupported(ImageError::Unsupported(error))
+    PictureError::Unsupported(Diagnosis::new(feature))
 }
 
 #[cfg(test)]

@@ -10,8 +10,10 @@
 mod colour;
 mod decode;
 mod error;
+mod estimate;
 mod fit;
 mod gif;
+mod guard;
 mod jpeg;
 mod kernel;
 mod pixels;
@@ -23,7 +25,9 @@ mod webp;
 
 pub use colour::Colour;
 pub use decode::Limits;
-pub use error::PictureError;
+pub use error::{Diagnosis, PictureError};
+pub use estimate::Estimate;
 pub use fit::Fit;
+pub use guard::catches;
 pub use pixels::Pixels;
-pub use preparation::{InvalidPreparation, Preparation};
+pub use preparation::{InvalidPreparation, Planes, Preparation};

@@ -9,8 +9,8 @@ use thiserror::Error;
 use utoipa::ToSchema;
 
 use super::decode::decode;
-use super::error::guard;
 use super::fit::{Size, Target};
+use super::guard::guard;
 use super::resize::fit;
 use super::{Colour, Fit, Limits, PictureError, Pixels};
 
@@ -37,6 +37,11 @@ pub struct Preparation {
     /// What that is then divided by: one number, or one a channel; none is 0.
     pub std: Vec<f32>,
 }
+
+/// What a tower reads of a picture, before the scale: bytes of the input's size, plane after plane. One of grey, or red,
+/// green and blue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planes(Vec<u8>);
 
 /// Why a [`Preparation`] can't be carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -83,36 +88,41 @@ impl Preparation {
 
     /// Turns an upload into what the tower reads.
     ///
-    /// Never panics on an upload: a panic in decoding or resizing is [`PictureError::Panicked`].
+    /// Never panics on an upload: a panic in decoding or resizing is [`PictureError::DecoderFailed`].
     ///
     /// # Panics
     ///
     /// If it is not [valid](Self::validate).
     pub fn prepare(&self, upload: &[u8], limits: &Limits) -> Result<Pixels, PictureError> {
-        Ok(self.scaled(&self.planes(upload, limits)?))
+        Ok(self.pixels(&self.planes(upload, limits)?))
     }
 
-    /// Shows what the tower reads of an upload, before the scale: a PNG of the input's size, grey where the tower reads
-    /// grey, its true colours whatever the order of the tower's channels.
-    ///
-    /// Errors and panics are those of [`prepare`](Self::prepare).
-    pub fn show(&self, upload: &[u8], limits: &Limits) -> Result<Vec<u8>, PictureError> {
-        Ok(png(&self.planes(upload, limits)?, self.width, self.height))
-    }
-
-    /// Bytes of the input's size, plane after plane: one of grey, or red, green and blue.
-    fn planes(&self, upload: &[u8], limits: &Limits) -> Result<Vec<u8>, PictureError> {
+    /// The part of [`prepare`](Self::prepare) that depends on the upload: decode, colour and fit.
+    pub fn planes(&self, upload: &[u8], limits: &Limits) -> Result<Planes, PictureError> {
         let size = Size { width: self.width, height: self.height };
         let target = Target { size, colour: self.colour, fit: self.fit };
-        guard(|| Ok(fit(&decode(upload, limits, &target)?, &target)))
+        guard(|| Ok(Planes(fit(&decode(upload, limits, &target)?, &target))))
     }
 
-    /// Bytes, plane after plane, as the tower's numbers.
-    fn scaled(&self, planes: &[u8]) -> Pixels {
+    /// Takes planes that were made elsewhere; `None` where they can't be of this preparation.
+    pub fn planes_of(&self, bytes: Vec<u8>) -> Option<Planes> {
+        let [channels, height, width] = self.shape();
+        let planes = [1, channels].into_iter().any(|planes| bytes.len() == planes * height * width);
+        planes.then_some(Planes(bytes))
+    }
+
+    /// Shows planes as a PNG of the input's size, grey where the tower reads grey, its true colours whatever the order of
+    /// the tower's channels.
+    pub fn png(&self, planes: &Planes) -> Vec<u8> {
+        png(&planes.0, self.width, self.height)
+    }
+
+    /// Brings planes to the tower's numbers: the last part of [`prepare`](Self::prepare).
+    pub fn pixels(&self, planes: &Planes) -> Pixels {
         let [channels, height, width] = self.shape();
         let mut values = Vec::with_capacity(channels * height * width);
         // The one plane of a grey picture serves all channels.
-        let planes: Vec<_> = planes.chunks_exact(height * width).cycle().take(channels).collect();
+        let planes: Vec<_> = planes.0.chunks_exact(height * width).cycle().take(channels).collect();
         for channel in 0..channels {
             let plane = match self.colour {
                 Colour::Grey | Colour::Rgb => planes[channel],
@@ -134,6 +144,13 @@ impl Preparation {
             byte += 1.0;
             value
         })
+    }
+}
+
+impl Planes {
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 
@@ -215,7 +232,9 @@ mod tests {
             (Colour::Rgb, &[255, 0, 0, 10, 20, 30]),
             (Colour::Bgr, &[255, 0, 0, 10, 20, 30]),
         ] {
-            let file = preparation(colour).show(upload, &Limits::default()).expect("a file");
+            let preparation = preparation(colour);
+            let planes = preparation.planes(upload, &Limits::default()).expect("planes");
+            let file = preparation.png(&planes);
             let shown = image::load_from_memory(&file).expect("a PNG");
             assert_eq!((shown.width(), shown.height()), (2, 1));
             assert_eq!(shown.into_bytes(), expected, "{colour:?}");

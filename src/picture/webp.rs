@@ -1,10 +1,7 @@
 //! What a WebP claims, as far as its decoder believes a claim.
 //!
 //! The decoder makes room for a frame, and for EXIF, as large as each says it is, before it holds the one
-//! against the picture's size and the other against the bytes that are there. Lossless data may bring tables of
-//! codes without a limit: 4 MB of them become 1.3 GiB, whatever the picture's size.
-
-use std::sync::{Mutex, MutexGuard, PoisonError};
+//! against the picture's size and the other against the bytes that are there.
 
 use super::{Limits, PictureError};
 
@@ -13,12 +10,6 @@ const FILE_HEADER: usize = 12;
 
 /// What stands in an animation's frame before its own chunks.
 const FRAME_HEADER: usize = 16;
-
-/// How long lossless data may be to be decoded beside other such data, in bytes.
-const SHORT: usize = 64 << 10;
-
-/// Held while long lossless data are decoded.
-static ALONE: Mutex<()> = Mutex::new(());
 
 /// A part of the file.
 struct Chunk<'a> {
@@ -29,24 +20,17 @@ struct Chunk<'a> {
     content: &'a [u8],
 }
 
-/// Refuses frames beyond the limits, and EXIF that ends behind the upload; tells whether it is to be decoded
-/// [alone], as its lossless data are long.
-pub(super) fn check(upload: &[u8], limits: &Limits) -> Result<bool, PictureError> {
-    let mut lossless = 0;
+/// Refuses frames beyond the limits, and EXIF that ends behind the upload.
+pub(super) fn check(upload: &[u8], limits: &Limits) -> Result<(), PictureError> {
     for chunk in chunks(upload.get(FILE_HEADER..).unwrap_or_default()) {
-        lossless += chunk.check(limits)?;
+        chunk.check(limits)?;
         if chunk.name == b"ANMF" {
             for chunk in chunks(chunk.content.get(FRAME_HEADER..).unwrap_or_default()) {
-                lossless += chunk.check(limits)?;
+                chunk.check(limits)?;
             }
         }
     }
-    Ok(SHORT < lossless)
-}
-
-/// What is to be held while long lossless data are decoded: one at a time.
-pub(super) fn alone() -> MutexGuard<'static, ()> {
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+    Ok(())
 }
 
 fn chunks(mut rest: &[u8]) -> impl Iterator<Item = Chunk<'_>> {
@@ -61,13 +45,11 @@ fn chunks(mut rest: &[u8]) -> impl Iterator<Item = Chunk<'_>> {
 }
 
 impl Chunk<'_> {
-    /// Tells how many bytes of it are lossless data.
-    fn check(&self, limits: &Limits) -> Result<usize, PictureError> {
+    fn check(&self, limits: &Limits) -> Result<(), PictureError> {
         match self.name {
             b"VP8 " if limits.max_pixels < self.frame_pixels() => Err(PictureError::TooLarge),
             b"EXIF" if self.content.len() < self.length => Err(PictureError::CutShort),
-            b"VP8L" | b"ALPH" => Ok(self.content.len()),
-            _ => Ok(0),
+            _ => Ok(()),
         }
     }
 

@@ -50,7 +50,7 @@ impl Embedding {
 
     /// Scales it to an L2 norm of 1, as towers want whose metadata say `unit`.
     pub fn into_unit(mut self) -> Result<Self, InvalidEmbedding> {
-        let norm = self.0.iter().map(|it| f64::from(*it).powi(2)).sum::<f64>().sqrt();
+        let norm = self.length();
         if norm == 0.0 {
             return Err(InvalidEmbedding::Zero);
         }
@@ -60,6 +60,11 @@ impl Embedding {
             *it = scaled;
         }
         Ok(self)
+    }
+
+    /// Its L2 norm.
+    pub fn length(&self) -> f64 {
+        self.0.iter().map(|coordinate| f64::from(*coordinate).powi(2)).sum::<f64>().sqrt()
     }
 
     /// Its coordinates, in the tower's order.

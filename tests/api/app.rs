@@ -124,7 +124,12 @@ impl App {
     ) -> Self {
         let deployment = Deployment::new(tower.clone(), batcher, &settings);
         let keys = Arc::new(settings.auth.load().expect("keys"));
-        let service = Arc::new(Service::new(settings, deployment, metrics));
+        let service = Arc::new(Service::new(
+            settings,
+            deployment,
+            metrics,
+            env!("CARGO_BIN_EXE_siamese").into(),
+        ));
         Self { router: router(service.clone(), keys), service, tower }
     }
 

@@ -15,7 +15,7 @@ const CEILING: u64 = 1024;
 
 /// A picture of just under the most pixels, in colour, of which none can be left out.
 fn largest() -> Vec<u8> {
-    let [width, height] = [8000_u32, 7990];
+    let [width, height] = [7070_u32, 7070];
     let rgb = vec![0; (width * height * 3) as usize];
     let mut png = Vec::new();
     PngEncoder::new_with_quality(&mut png, CompressionType::Fast, FilterType::NoFilter)
@@ -24,10 +24,20 @@ fn largest() -> Vec<u8> {
     png
 }
 
+/// The peaks of the server and of its workers together, in MiB: an upper bound of their common peak.
 fn peak(server: &Server) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", server.child.id())).expect("status");
-    let line = status.lines().find_map(|it| it.strip_prefix("VmHWM:")).expect("a peak");
-    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1024
+    let id = server.child.id();
+    let workers = fs::read_dir(format!("/proc/{id}/task")).expect("threads").flat_map(|thread| {
+        let children = thread.expect("a thread").path().join("children");
+        let children = fs::read_to_string(children).unwrap_or_default();
+        children.split_whitespace().map(|id| id.parse().expect("a number")).collect::<Vec<u32>>()
+    });
+    let of = |id: u32| {
+        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        line.map_or(0, |line| line.trim().trim_end_matches(" kB").parse().expect("a number"))
+    };
+    (of(id) + workers.map(of).sum::<u64>()) / 1024
 }
 
 #[test]

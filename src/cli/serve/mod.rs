@@ -80,6 +80,7 @@ async fn serve(
     begun: Instant,
 ) -> Result<Outcome, Failure> {
     let settings = service.settings();
+    start_decoder(&service).await?;
     let (listener, listen) = bind(settings.server.listen).await?;
     let admin = match settings.server.admin_listen {
         Some(address) => Some(bind(address).await?),
@@ -139,6 +140,20 @@ async fn serve(
         tracing::warn!(requests, connections, "stopped: what was in flight is cut off");
     }
     Ok(Outcome::Done)
+}
+
+/// Has a process wait for pictures to decode: where none can be had, it is told now and not by the first picture.
+async fn start_decoder(service: &Service) -> Result<(), Failure> {
+    let started = service.start_decoder().await;
+    let is_filtered = started.map_err(|err| {
+        Failure::Machine(format!("can't start this program again, to decode pictures: {err}"))
+    })?;
+    if !is_filtered {
+        tracing::warn!(
+            "the system has no filter of system calls: decoders are held by limits of time and memory only"
+        );
+    }
+    Ok(())
 }
 
 /// Serves what tells of the service to the very end, so that its stop can be watched.

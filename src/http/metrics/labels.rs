@@ -71,6 +71,8 @@ pub(in crate::http) enum Full {
     Bulk,
     /// The memory of all bodies together.
     Bodies,
+    /// A lane of pictures to be decoded by workers.
+    Decodes,
 }
 
 impl Full {
@@ -80,6 +82,7 @@ impl Full {
             Self::Places => "places",
             Self::Bulk => "bulk",
             Self::Bodies => "bodies",
+            Self::Decodes => "decodes",
         }
     }
 }

@@ -7,6 +7,7 @@ mod now;
 mod plain;
 mod process;
 mod troubles;
+mod workers;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,7 @@ use labels::{
     StageLabel, outcome,
 };
 use troubles::Troubles;
+use workers::Workers;
 
 pub use connections::Connections;
 pub(super) use judged::Judged;
@@ -54,6 +56,7 @@ pub struct Metrics {
     item_problems: Family<CodeLabel, Counter>,
     judged: AllJudged,
     troubles: Troubles,
+    workers: Workers,
     connections: Connections,
     batches: Histogram,
     decode: Histogram,
@@ -67,6 +70,7 @@ pub struct Metrics {
     full_places: Counter,
     full_bulk: Counter,
     full_bodies: Counter,
+    full_decodes: Counter,
     traces_sent: Counter,
     traces_failed: Counter,
     traces_dropped: Counter,
@@ -128,6 +132,7 @@ impl Metrics {
         let connections = Connections::register(&mut registry);
         let judged = AllJudged::register(&mut registry);
         let troubles = Troubles::register(&mut registry);
+        let workers = Workers::register(&mut registry);
         Self {
             registry,
             requests,
@@ -136,6 +141,7 @@ impl Metrics {
             item_problems,
             judged,
             troubles,
+            workers,
             connections,
             batches,
             decode: stage(Stage::Decode),
@@ -149,6 +155,7 @@ impl Metrics {
             full_places: full(Full::Places),
             full_bulk: full(Full::Bulk),
             full_bodies: full(Full::Bodies),
+            full_decodes: full(Full::Decodes),
             traces_sent: trace("sent"),
             traces_failed: trace("failed"),
             traces_dropped: trace("dropped"),
@@ -227,6 +234,7 @@ impl Metrics {
             Full::Places => &self.full_places,
             Full::Bulk => &self.full_bulk,
             Full::Bodies => &self.full_bodies,
+            Full::Decodes => &self.full_decodes,
         }
         .inc();
     }

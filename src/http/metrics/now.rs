@@ -1,13 +1,16 @@
 //! What is measured only when somebody asks.
 
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use prometheus_client::encoding::EncodeGaugeValue;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::encoding::{EncodeGaugeValue, EncodeLabelSet};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::process;
+use crate::http::decode::Lane;
 use crate::model::{Description, Device};
 use crate::settings::Settings;
 
@@ -24,6 +27,13 @@ pub(in crate::http) struct Now<'a> {
     pub(in crate::http) ready: bool,
     pub(in crate::http) self_test_age: Duration,
     pub(in crate::http) longest_run: Duration,
+    pub(in crate::http) lanes: &'a [Lane],
+}
+
+/// A lane of workers, by the most pixels of its pictures.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LaneLabel {
+    max_pixels: u64,
 }
 
 impl Now<'_> {
@@ -31,6 +41,7 @@ impl Now<'_> {
     pub(super) fn register(&self, registry: &mut Registry) {
         let server = &self.settings.server;
         self.register_tower(registry);
+        self.register_lanes(registry);
         let ready = u32::from(self.ready);
         gauge(registry, "ready", "1 while work should be sent here", ready);
         let age = self.self_test_age.as_secs_f64();
@@ -70,6 +81,26 @@ impl Now<'_> {
                 "Memory that the process may have: its control group's limit, or the machine's";
             bytes(registry, "memory_limit", help, limit);
         }
+    }
+
+    /// What a picture may cost, in each lane of workers.
+    fn register_lanes(&self, registry: &mut Registry) {
+        let [decodes, cpu, memory] =
+            [(); 3].map(|()| Family::<LaneLabel, Gauge<f64, AtomicU64>>::default());
+        for lane in self.lanes {
+            let label = LaneLabel { max_pixels: lane.max_pixels };
+            #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+            let [places, bytes] = [lane.decodes as f64, lane.allowance.memory as f64];
+            decodes.get_or_create(&label).set(places);
+            cpu.get_or_create(&label).set(lane.allowance.cpu.as_secs_f64());
+            memory.get_or_create(&label).set(bytes);
+        }
+        let help = "Pictures that workers decode at once, in the lane of up to so many pixels";
+        registry.register("decode_lane_decodes_max", help, decodes);
+        let help = "CPU time that decoding a picture may take, in the lane of up to so many pixels";
+        registry.register_with_unit("decode_lane_cpu_max", help, Unit::Seconds, cpu);
+        let help = "Memory that decoding a picture may take, in the lane of up to so many pixels";
+        registry.register_with_unit("decode_lane_memory_max", help, Unit::Bytes, memory);
     }
 
     fn register_tower(&self, registry: &mut Registry) {

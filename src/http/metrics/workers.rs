@@ -1,0 +1,95 @@
+//! What is counted of the processes that decode.
+
+use std::sync::Arc;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use super::Metrics;
+use crate::worker::{End, Event};
+
+/// Told at zero from the start.
+pub(super) struct Workers {
+    running: Gauge,
+    started: Counter,
+    cpu_time: Counter,
+    memory: Counter,
+    crash: Counter,
+    abandoned: Counter,
+    idle: Counter,
+    pub(super) decoder_failures: Counter,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EndLabel {
+    reason: &'static str,
+}
+
+impl Workers {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let running = Gauge::default();
+        registry.register(
+            "workers",
+            "Processes that decode pictures, or wait for one",
+            running.clone(),
+        );
+        let started = Counter::default();
+        registry.register("workers_started", "Processes started to decode", started.clone());
+        let ends = Family::<EndLabel, Counter>::default();
+        let help = "Processes to decode that ended, by why: the picture's CPU time or memory, a crash, nobody who waited \
+                    for the picture any more, or while there was nothing to do";
+        registry.register("workers_ended", help, ends.clone());
+        let end = |reason| ends.get_or_create_owned(&EndLabel { reason });
+        let decoder_failures = Counter::default();
+        let help = "Pictures whose decoder panicked or crashed";
+        registry.register("decoder_failures", help, decoder_failures.clone());
+        Self {
+            running,
+            started,
+            cpu_time: end("cpu_time"),
+            memory: end("memory"),
+            crash: end("crash"),
+            abandoned: end("abandoned"),
+            idle: end("idle"),
+            decoder_failures,
+        }
+    }
+
+    fn count(&self, event: Event) {
+        match event {
+            Event::Started => {
+                self.running.inc();
+                self.started.inc();
+            }
+            Event::Ended(end) => {
+                self.running.dec();
+                match end {
+                    End::CpuTime => &self.cpu_time,
+                    End::Memory => &self.memory,
+                    End::Crash => &self.crash,
+                    End::Abandoned => &self.abandoned,
+                    End::Idle => &self.idle,
+                }
+                .inc();
+            }
+        }
+    }
+}
+
+impl Metrics {
+    /// Counts what becomes of the processes that decode.
+    pub(in crate::http) fn worker_observer(
+        self: &Arc<Self>,
+    ) -> impl Fn(Event) + Send + Sync + 'static {
+        let metrics = self.clone();
+        move |event| metrics.workers.count(event)
+    }
+
+    /// Counts a picture whose decoder panicked or crashed.
+    pub(in crate::http) fn decoder_failed(&self) {
+        self.workers.decoder_failures.inc();
+    }
+}
