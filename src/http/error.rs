@@ -53,8 +53,8 @@ pub(super) enum Fault {
     PictureTooLarge,
     #[error("{0}")]
     MediaTypeUnsupported(&'static str),
-    #[error("the bytes are no JPEG, PNG, WebP, GIF, BMP, TIFF or PNM")]
-    PictureFormatUnsupported,
+    #[error("{0}")]
+    PictureFormatUnsupported(&'static str),
     #[error("the picture has no bytes")]
     PictureEmpty,
     #[error("the picture can't be decoded: it is damaged or cut off")]
@@ -128,7 +128,7 @@ impl Fault {
             Self::BodyTimeout(_) => StatusCode::REQUEST_TIMEOUT,
             Self::ModelMismatch(_) => StatusCode::CONFLICT,
             Self::BodyTooLarge(_) | Self::PictureTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::MediaTypeUnsupported(_) | Self::PictureFormatUnsupported => {
+            Self::MediaTypeUnsupported(_) | Self::PictureFormatUnsupported(_) => {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE
             }
             Self::PictureEmpty
@@ -163,7 +163,7 @@ impl Fault {
             Self::BodyTooLarge(_) => "body_too_large",
             Self::PictureTooLarge => "picture_too_large",
             Self::MediaTypeUnsupported(_) => "media_type_unsupported",
-            Self::PictureFormatUnsupported => "picture_format_unsupported",
+            Self::PictureFormatUnsupported(_) => "picture_format_unsupported",
             Self::PictureEmpty => "picture_empty",
             Self::PictureCorrupt(_) => "picture_corrupt",
             Self::Base64Invalid => "base64_invalid",
@@ -188,9 +188,12 @@ impl From<PictureError> for Fault {
     fn from(err: PictureError) -> Self {
         match err {
             PictureError::Empty => Self::PictureEmpty,
-            PictureError::UnknownFormat | PictureError::Unsupported(_) => {
-                Self::PictureFormatUnsupported
-            }
+            PictureError::UnknownFormat => Self::PictureFormatUnsupported(
+                "the bytes are no JPEG, PNG, WebP, GIF, BMP, TIFF or PNM",
+            ),
+            PictureError::Unsupported(_) => Self::PictureFormatUnsupported(
+                "the picture is of a kind of its format that is not decoded here",
+            ),
             PictureError::TooLarge | PictureError::TooCostly(_) => Self::PictureTooLarge,
             PictureError::Corrupt(_) | PictureError::CutShort => Self::PictureCorrupt(err),
             PictureError::DecoderFailed(_) => Self::Internal(Cause::Decoder(err)),

@@ -7,6 +7,7 @@ mod bulk;
 mod command_line;
 mod compare;
 mod connections;
+mod decoding;
 mod documents;
 mod embed;
 mod health;
@@ -29,4 +30,7 @@ mod swap;
 mod tls;
 mod towers;
 mod traces;
+#[path = "../uploads/mod.rs"]
+#[allow(dead_code, reason = "other tests have use for the rest")]
+mod uploads;
 mod verify;

@@ -1,5 +1,6 @@
 //! GIF: what comes before a frame, within and behind it.
 
+use crate::uploads::gif::gif;
 use crate::{Bomb, LARGE};
 
 pub(crate) fn bombs() -> Vec<Bomb> {
@@ -22,15 +23,4 @@ pub(crate) fn bombs() -> Vec<Bomb> {
             gif(&[], &frame[10..]).into_iter().chain(frame.repeat(LARGE / 15)).collect()
         }),
     ]
-}
-
-fn gif(before: &[u8], coded: &[u8]) -> Vec<u8> {
-    [
-        &b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff"[..],
-        before,
-        b"\x2c\0\0\0\0\x01\0\x01\0\0",
-        coded,
-        b"\x3b",
-    ]
-    .concat()
 }

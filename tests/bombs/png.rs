@@ -1,6 +1,7 @@
 //! PNG: what inflates, and what comes in too many pieces.
 
-use crate::{Bomb, LARGE, SIDE, zeros};
+use crate::uploads::zeros;
+use crate::{Bomb, LARGE, SIDE};
 
 pub(crate) fn bombs() -> Vec<Bomb> {
     vec![

@@ -1,0 +1,198 @@
+//! Where uploads are decoded, and what becomes of those that were made to take for ever.
+
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::http::StatusCode;
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::app::{Answer, App, SAME, face, fixture, form, post};
+use crate::uploads::jpeg::{jpeg_of, many_scans};
+use crate::uploads::tiff::tiff;
+
+/// Far less than a decode that nothing stops would take, and far more than a busy machine needs.
+const SOON: Duration = Duration::from_secs(5);
+
+/// A JPEG of many scans, which a decoder would be at for half a minute.
+fn endless() -> Vec<u8> {
+    many_scans(7000, 1, 100, 1)
+}
+
+/// A TIFF of 8 by 1000 pixels, each row of it the same JPEG, which is far larger and has many scans.
+fn hidden() -> Vec<u8> {
+    let rows = [(259, 4, 1, 7), (278, 3, 1, 1)];
+    tiff(&rows, [8, 1000], (1000, &many_scans(4000, 1, 100, 1)))
+}
+
+/// A BMP of a kilobyte that claims so many pixels a side.
+fn claim(side: i32) -> Vec<u8> {
+    let side = side.to_le_bytes();
+    let header = [&b"BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0"[..], &side, &side, b"\x01\0\x18\0"];
+    let mut claim = header.concat();
+    claim.resize(1024, 0);
+    claim
+}
+
+/// What panics in its decoder: a JPEG of CMYK with halved inks, decoded in the server, and a TIFF of tiles that hold one
+/// channel each, decoded by a worker.
+fn panics() -> [Vec<u8>; 2] {
+    let whole = [1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0, 4, 0x11, 0];
+    let halved = [1, 0x22, 0, 2, 0x11, 0, 3, 0x11, 0, 4, 0x11, 0];
+    let mut jpeg = jpeg_of(0xc0, [16, 16], 4, &[], &[0; 64]);
+    let at = jpeg.windows(whole.len()).position(|window| window == whole).expect("a frame");
+    jpeg[at..][..halved.len()].copy_from_slice(&halved);
+    let tiles = [(322, 4, 1, 16), (323, 4, 1, 16), (277, 3, 1, 3), (284, 3, 1, 2), (262, 3, 1, 2)];
+    [jpeg, tiff(&tiles, [40, 40], (27, &[0; 256]))]
+}
+
+fn picture(name: &str) -> Vec<u8> {
+    std::fs::read(fixture("pictures").join(name)).expect("a picture")
+}
+
+async fn metric(app: &App, name: &str) -> i64 {
+    let text = String::from_utf8(app.get("/metrics").await.body).expect("text");
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.unwrap_or_else(|| panic!("{name} in {text}")).parse().expect("a number")
+}
+
+async fn embed(app: &App, upload: impl Into<Body>) -> Answer {
+    app.post("/embed", "application/octet-stream", upload).await
+}
+
+#[tokio::test]
+async fn a_decode_ends_at_its_deadline_and_its_lane_is_free() {
+    let app = App::with(|settings| settings.picture.decodes = 1);
+    let begun = Instant::now();
+    let request = post("/embed", "image/jpeg").header("x-request-timeout-ms", "300");
+    let answer = app.send(request.body(endless().into()).expect("a request")).await;
+    answer.refused(504, "deadline_exceeded");
+    assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+    assert_eq!(metric(&app, "siamese_workers_ended_total{reason=\"abandoned\"}").await, 1);
+
+    embed(&app, large_photograph()).await.ok();
+    assert!(begun.elapsed() < 2 * SOON, "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_decode_ends_when_its_client_leaves() {
+    let app = App::with(|settings| settings.picture.decodes = 1);
+    let left = tokio::time::timeout(Duration::from_millis(300), embed(&app, endless())).await;
+    assert!(left.is_err(), "it was answered: {left:?}");
+    assert_eq!(metric(&app, "siamese_workers_ended_total{reason=\"abandoned\"}").await, 1);
+    assert_eq!(metric(&app, "siamese_workers").await, 0);
+    embed(&app, large_photograph()).await.ok();
+}
+
+/// A photograph for the lane of the largest, in which nothing but its size is large.
+fn large_photograph() -> Vec<u8> {
+    many_scans(5000, 1, 1, 0)
+}
+
+#[tokio::test]
+async fn what_takes_too_long_is_stopped_and_told_so() {
+    let app = App::start();
+    let answer = embed(&app, hidden()).await;
+    assert_eq!(answer.refused(413, "picture_too_large").as_deref(), Some("image"));
+    let stopped = metric(&app, "siamese_workers_ended_total{reason=\"cpu_time\"}").await
+        + metric(&app, "siamese_workers_ended_total{reason=\"memory\"}").await;
+    assert_eq!(stopped, 1);
+    embed(&app, picture("rgb.tiff")).await.ok();
+}
+
+#[tokio::test]
+async fn uploads_made_to_harm_hold_no_photograph_up() {
+    let app = App::start();
+    let (hidden, photograph) = (hidden(), picture("large.jpg"));
+    let harm = join_all((0..6).map(|_| embed(&app, hidden.clone())));
+    let photographs = async {
+        let begun = Instant::now();
+        for at in 0..10 {
+            // Bytes that no other has, as the same picture would be decoded once.
+            embed(&app, [&photograph[..], &[at]].concat()).await.ok();
+        }
+        begun.elapsed()
+    };
+    let (_, took) = tokio::join!(harm, photographs);
+    assert!(took < SOON, "{took:?}");
+}
+
+#[tokio::test]
+async fn a_decoders_panic_is_a_defect_of_ours_and_counted() {
+    let app = App::start();
+    for upload in panics() {
+        embed(&app, upload).await.refused(500, "internal");
+    }
+    assert_eq!(metric(&app, "siamese_decoder_failures_total").await, 2);
+    assert_eq!(metric(&app, "siamese_workers_ended_total{reason=\"crash\"}").await, 0);
+}
+
+#[tokio::test]
+async fn large_claims_take_no_place_of_a_face() {
+    let app = App::start();
+    let claim = claim(7000);
+    let claims = join_all((0..330_u32).map(|at| {
+        let upload = [&claim[..], &at.to_le_bytes()].concat();
+        let app = &app;
+        async move { embed(app, upload).await.status }
+    }));
+    let pairs = async {
+        let mut statuses = Vec::new();
+        for _ in 0..30 {
+            statuses.push(app.compare().await.status);
+        }
+        statuses
+    };
+    let (claims, pairs) = tokio::join!(claims, pairs);
+    assert!(pairs.iter().all(|status| *status == StatusCode::OK), "{pairs:?}");
+    assert!(
+        claims.contains(&StatusCode::SERVICE_UNAVAILABLE),
+        "the lane is never full: {claims:?}"
+    );
+    assert!(0 < metric(&app, "siamese_overloads_total{full=\"decodes\"}").await);
+}
+
+#[tokio::test]
+async fn a_pair_does_not_wait_for_somebody_elses_slow_request() {
+    let app = App::start();
+    let (media, slow) = form(&[("a", &face(SAME[0])), ("b", &endless())]);
+    let slow = app.post("/compare", &media, slow);
+    let pair = async {
+        // By now the other request has begun to make both.
+        while metric(&app, "siamese_workers").await < 1 {
+            tokio::task::yield_now().await;
+        }
+        let begun = Instant::now();
+        app.compare().await.ok();
+        begun.elapsed()
+    };
+    tokio::select! {
+        biased;
+        took = pair => assert!(took < SOON, "{took:?}"),
+        answer = slow => panic!("it ended first: {answer:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_stored_embedding_of_another_length_is_none_of_a_unit_tower() {
+    let app = App::start();
+    let embedded = embed(&app, face(SAME[0])).await.ok().json();
+    let embedding: Vec<f64> = embedded["embedding"]
+        .as_array()
+        .expect("numbers")
+        .iter()
+        .filter_map(serde_json::Value::as_f64)
+        .collect();
+    for (factor, is_taken) in
+        [(0.0, false), (1.0, true), (1.0005, true), (1.01, false), (0.9, false)]
+    {
+        let scaled: Vec<f64> = embedding.iter().map(|value| value * factor).collect();
+        let pair = json!({"a": {"embedding": embedding}, "b": {"embedding": scaled}});
+        let answer = app.json("/compare", &pair).await;
+        if is_taken {
+            answer.ok();
+        } else {
+            assert_eq!(answer.refused(422, "embedding_invalid").as_deref(), Some("b"), "{factor}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Formats that are decoded by workers: whatever an upload says, its worker answers or ends in time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+use siamese::picture::{Limits, PictureError};
+use siamese::worker::{Allowance, End, Event, Pool};
+
+use crate::uploads::structured::{Draw, any_gif, any_tiff, any_webp};
+use crate::{Bomb, MAX_BODY, PATIENCE, alone, gif, preparation, tiff, webp};
+
+/// Less than a server's, so that the test ends soon: what is ended by it would be by more, a little later.
+const ALLOWANCE: Allowance = Allowance { cpu: Duration::from_millis(300), memory: 128 << 20 };
+
+/// How long the structured uploads of each format go on, in seconds; by default a few of each are tried.
+const SECONDS: &str = "SIAMESE_FUZZ_SECONDS";
+
+/// Workers, and why those ended that did.
+struct Workers {
+    pool: Pool,
+    limits: Limits,
+    crashes: Arc<AtomicU64>,
+    stopped: Arc<AtomicU64>,
+}
+
+impl Workers {
+    fn new() -> Self {
+        let [crashes, stopped] = [(); 2].map(|()| Arc::<AtomicU64>::default());
+        let counts = [crashes.clone(), stopped.clone()];
+        let pool = Pool::new(env!("CARGO_BIN_EXE_siamese").into(), move |event| {
+            let count = match event {
+                Event::Ended(End::Crash) => &counts[0],
+                Event::Ended(End::CpuTime | End::Memory) => &counts[1],
+                _ => return,
+            };
+            count.fetch_add(1, Ordering::Relaxed);
+        });
+        Self { pool, limits: Limits::default(), crashes, stopped }
+    }
+
+    /// Has an upload decoded, and checks that nothing but an answer comes of it.
+    async fn check(&self, name: &str, upload: &[u8]) -> Result<(), PictureError> {
+        assert!(upload.len() <= MAX_BODY, "{name}: {} bytes", upload.len());
+        let begun = Instant::now();
+        let answer = self.pool.planes(&preparation(), upload, self.limits, ALLOWANCE).await;
+        let took = begun.elapsed();
+        assert!(took < PATIENCE, "{name}: {took:?}");
+        assert_eq!(self.crashes.load(Ordering::Relaxed), 0, "{name}: {answer:?}");
+        answer.map(drop)
+    }
+}
+
+fn bombs() -> Vec<Bomb> {
+    [gif::bombs, tiff::bombs, webp::bombs].into_iter().flat_map(|bombs| bombs()).collect()
+}
+
+#[tokio::test]
+async fn bombs_end_with_their_allowance_and_the_next_picture_is_decoded() {
+    let _alone = alone();
+    let workers = Workers::new();
+    for (name, make) in bombs() {
+        let upload = make();
+        let answer = workers.check(name, &upload).await;
+        println!("{name}: {} bytes, {answer:?}", upload.len());
+        let whole = workers.check("a picture", b"P5 1 1 255\n\0").await;
+        assert_eq!(whole, Ok(()), "behind {name}");
+    }
+    assert!(0 < workers.stopped.load(Ordering::Relaxed), "none of them was one");
+}
+
+#[tokio::test]
+async fn whatever_a_tiff_says_its_worker_answers_or_is_ended() {
+    structured(any_tiff).await;
+}
+
+#[tokio::test]
+async fn whatever_a_webp_says_its_worker_answers_or_is_ended() {
+    structured(any_webp).await;
+}
+
+#[tokio::test]
+async fn whatever_a_gif_says_its_worker_answers_or_is_ended() {
+    structured(any_gif).await;
+}
+
+/// Draws uploads by their seeds, from 0.
+async fn structured(any: fn(Draw) -> Vec<u8>) {
+    const USUAL: u64 = 150;
+    let _alone = alone();
+    let workers = Workers::new();
+    let begun = Instant::now();
+    let seconds = std::env::var(SECONDS).ok().map(|text| text.parse().expect("whole seconds"));
+    let goes_on = |seed| match seconds {
+        Some(seconds) => begun.elapsed() < Duration::from_secs(seconds),
+        None => seed < USUAL,
+    };
+    let [mut decoded, mut panicked, mut seed] = [0, 0, 0];
+    while goes_on(seed) {
+        let mut random = Rng::with_seed(seed);
+        let upload = any(&mut |below| random.usize(..below));
+        match workers.check(&format!("seed {seed}"), &upload).await {
+            Ok(()) => decoded += 1,
+            Err(PictureError::DecoderFailed(why)) => {
+                println!("seed {seed}: {why}");
+                panicked += 1;
+            }
+            Err(_) => {}
+        }
+        seed += 1;
+    }
+    let stopped = workers.stopped.load(Ordering::Relaxed);
+    println!("{seed} uploads: {decoded} decoded, {stopped} stopped, {panicked} panicked");
+    assert!(0 < decoded, "none can be decoded");
+}
