@@ -56,9 +56,19 @@ fn bombs() -> Vec<Bomb> {
     [gif::bombs, tiff::bombs, webp::bombs].into_iter().flat_map(|bombs| bombs()).collect()
 }
 
-#[tokio::test]
-async fn bombs_end_with_their_allowance_and_the_next_picture_is_decoded() {
+/// Runs a test while no other does.
+fn run(test: impl Future<Output = ()>) {
     let _alone = alone();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(test);
+}
+
+#[test]
+fn bombs_end_with_their_allowance_and_the_next_picture_is_decoded() {
+    run(all_bombs());
+}
+
+async fn all_bombs() {
     let workers = Workers::new();
     for (name, make) in bombs() {
         let upload = make();
@@ -70,25 +80,24 @@ async fn bombs_end_with_their_allowance_and_the_next_picture_is_decoded() {
     assert!(0 < workers.stopped.load(Ordering::Relaxed), "none of them was one");
 }
 
-#[tokio::test]
-async fn whatever_a_tiff_says_its_worker_answers_or_is_ended() {
-    structured(any_tiff).await;
+#[test]
+fn whatever_a_tiff_says_its_worker_answers_or_is_ended() {
+    run(structured(any_tiff));
 }
 
-#[tokio::test]
-async fn whatever_a_webp_says_its_worker_answers_or_is_ended() {
-    structured(any_webp).await;
+#[test]
+fn whatever_a_webp_says_its_worker_answers_or_is_ended() {
+    run(structured(any_webp));
 }
 
-#[tokio::test]
-async fn whatever_a_gif_says_its_worker_answers_or_is_ended() {
-    structured(any_gif).await;
+#[test]
+fn whatever_a_gif_says_its_worker_answers_or_is_ended() {
+    run(structured(any_gif));
 }
 
 /// Draws uploads by their seeds, from 0.
 async fn structured(any: fn(Draw) -> Vec<u8>) {
     const USUAL: u64 = 150;
-    let _alone = alone();
     let workers = Workers::new();
     let begun = Instant::now();
     let seconds = std::env::var(SECONDS).ok().map(|text| text.parse().expect("whole seconds"));

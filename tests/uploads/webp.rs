@@ -1,4 +1,4 @@
-//! WebPs as files made by hand: chunks, and lossless data with tables of codes.
+//! WebP as files made by hand: chunks, and lossless data with tables of codes.
 
 /// A file of these chunks.
 pub(crate) fn riff(chunks: &[u8]) -> Vec<u8> {
