@@ -83,13 +83,14 @@ class Client:
         self.port = port
         self.streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def post(self, path: str) -> bytes:
+    async def post(self, path: str, size: int = 2) -> bytes:
         """The answer's head, or nothing where the connection ends without one."""
         if self.streams is None or self.streams[0].at_eof():
             self.streams = await asyncio.open_connection("127.0.0.1", self.port)
         reader, writer = self.streams
-        writer.write(b"POST %s HTTP/1.1\r\nhost: siamese\r\ncontent-length: 2\r\n\r\n{}" % path.encode())
         try:
+            writer.write(b"POST %s HTTP/1.1\r\nhost: siamese\r\ncontent-length: %d\r\n\r\n" % (path.encode(), size))
+            writer.write(bytes(size))
             head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)).lower()
             if length := re.search(rb"content-length: (\d+)", head):
                 await reader.readexactly(int(length[1]))
@@ -151,8 +152,9 @@ def envoy(replicas: Replicas, port: int, program: pathlib.Path) -> tuple[str, li
 
 async def hold_refusals(name: str, port: int) -> None:
     """Asks while one of the replicas accepts no connection."""
+    # Every other one is larger than HAProxy's buffer.
     for number in range(12):
-        said = status(await Client(port).post(f"/refused-{number}"))
+        said = status(await Client(port).post(f"/refused-{number}", 2 if number % 2 else 200_000))
         assert said == 200, f"{name}: a refused connection was not tried elsewhere: {said}"
 
 

@@ -94,6 +94,12 @@ def check_chart() -> None:
             # The one kind here that is no part of Kubernetes.
             if manifest["kind"] != "ServiceMonitor":
                 kubernetes_validate.validate(manifest, "1.37", strict=True)
+    try:
+        render({"serviceMonitor": {"enabled": True}})
+    except Exception as err:
+        assert "metricsFrom" in str(err), err
+    else:
+        raise AssertionError("a ServiceMonitor whose Prometheus nobody lets in is rendered")
 
 
 def check_rendered() -> None:
