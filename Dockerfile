@@ -1,6 +1,9 @@
 # Targets: `cpu` (the default), `cuda`, `trainer`. Build with `docker build -t siamese .`, run with
 # `docker run -p 8080:8080 siamese`. Each image holds one program and what it loads, on nothing.
-FROM rust:1.95-bookworm AS toolchain
+# By digest, so that nobody can put another in its place; `docker buildx imagetools inspect rust:VERSION-bookworm` tells the next.
+ARG RUST_IMAGE=docker.io/library/rust:1.95.0-bookworm@sha256:6258907abe69656e41cd992e0b705cdcfabcbbe3db374f92ed2d47121282d4a1
+
+FROM ${RUST_IMAGE} AS toolchain
 RUN command -v pip3 > /dev/null \
     || (apt-get update && apt-get install -y --no-install-recommends python3-pip && rm -rf /var/lib/apt/lists/*)
 WORKDIR /src
@@ -37,7 +40,10 @@ LABEL org.opencontainers.image.title="siamese" \
     org.opencontainers.image.description="Decides over HTTP whether two images show the same thing" \
     org.opencontainers.image.licenses="MIT OR Apache-2.0"
 COPY --from=server /image /
-ENV SIAMESE_SERVER__LISTEN=0.0.0.0:8080 SIAMESE_TOWER__DEVICE=cpu ORT_DISABLE_TELEMETRY=1
+# Health and metrics have a port of their own, which a full or besieged service port does not silence. It is not among the
+# exposed ones, so that `docker run --publish-all` does not publish it.
+ENV SIAMESE_SERVER__LISTEN=0.0.0.0:8080 SIAMESE_SERVER__ADMIN_LISTEN=0.0.0.0:9090 SIAMESE_TOWER__DEVICE=cpu \
+    ORT_DISABLE_TELEMETRY=1
 USER 65532:65532
 WORKDIR /opt/siamese
 EXPOSE 8080

@@ -2,7 +2,7 @@
 # Holds the dependencies to deny.toml: bans, licences, sources, yanked versions, and the advisories of RustSec.
 #
 # The advisories come from their database's own repository, or from a clone of it that ADVISORY_DB names. Where neither
-# can be had this is said and all else is held; with ADVISORIES=required the script fails.
+# can be had this is said and all else is held; with ADVISORIES=required, as the public workflows have it, the script fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

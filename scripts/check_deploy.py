@@ -16,6 +16,8 @@ import tempfile
 import tomllib
 import venv
 
+import check_balancers
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TOOLS = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "tools" / "deploy"
 DEPLOY = ROOT / "deploy"
@@ -29,11 +31,17 @@ KEPT = {
 }
 # Other values, each of which must render to what Kubernetes takes.
 TRIED = [
-    {"autoscaling": {"enabled": True}, "serviceMonitor": {"enabled": True}},
+    {"autoscaling": {"enabled": True}, "serviceMonitor": {"enabled": True}, "networkPolicy": {"metricsFrom": [{"podSelector": {}}]}},
     {"tower": {"from": "volume", "claim": "towers"}, "keysSecret": "keys"},
     {"tower": {"from": "fetch", "fetch": {"image": "towers:1", "command": ["cp", "/tower.onnx", "/towers/"]}}},
     {"settings": {"SIAMESE_TOWER__THRESHOLD": "0.9"}, "networkPolicy": {"enabled": False}},
 ]
+# How long each balancer keeps a connection, and how long it waits for an answer, in seconds.
+BALANCERS = {
+    "compose/haproxy.cfg": (r"http-keep-alive (\d+)s", r"timeout server (\d+)s"),
+    "nginx/nginx.conf": (r"keepalive_timeout (\d+)s", r"proxy_read_timeout (\d+)s"),
+    "envoy/envoy.yaml": (r"idle_timeout: (\d+)s", r"  timeout: (\d+)s\n"),
+}
 
 
 def environment() -> None:
@@ -86,6 +94,12 @@ def check_chart() -> None:
             # The one kind here that is no part of Kubernetes.
             if manifest["kind"] != "ServiceMonitor":
                 kubernetes_validate.validate(manifest, "1.37", strict=True)
+    try:
+        render({"serviceMonitor": {"enabled": True}})
+    except Exception as err:
+        assert "metricsFrom" in str(err), err
+    else:
+        raise AssertionError("a ServiceMonitor whose Prometheus nobody lets in is rendered")
 
 
 def check_rendered() -> None:
@@ -114,20 +128,92 @@ def check_numbers() -> None:
         ready = container["readinessProbe"]
         notice = ready["periodSeconds"] * ready["failureThreshold"] * 1000
         assert notice < int(variables["SIAMESE_SERVER__LAME_DUCK_MS"]), "the lame duck is over before anybody looked"
+        limit = container["resources"]["limits"]["memory"]
+        told = re.search(r"\*\*(\d+) GiB a replica\*\*", (ROOT / "docs" / "deploying.md").read_text())[1]
+        assert limit == f"{told}Gi", f"the chart's limit of memory is {limit}, and docs/deploying.md says {told} GiB"
     compose = yaml.safe_load((DEPLOY / "compose" / "docker-compose.yml").read_text())
     grace = compose["services"]["siamese"]["stop_grace_period"]
     assert needed < float(grace.removesuffix("s")), "compose kills a replica that still drains"
-    for path in ("compose/haproxy.cfg", "nginx/nginx.conf"):
-        keep = re.search(r"(?:http-keep-alive|keepalive_timeout) (\d+)s", (DEPLOY / path).read_text())
+    assert compose["services"]["siamese"]["deploy"]["resources"]["limits"]["memory"] == f"{told}G", "Compose's limit"
+    for path, (keep, patience) in BALANCERS.items():
+        text = (DEPLOY / path).read_text()
+        keep = re.search(keep, text)
         assert int(keep[1]) * 1000 < server["idle_timeout_ms"], f"{path} keeps connections longer than the server"
+        patience = re.search(patience, text)
+        assert server["deadline_ms"] < int(patience[1]) * 1000, f"{path} cuts off what the server would still answer"
     documented = (ROOT / "docs" / "operating.md").read_text()
     metric = re.search(r"metric: \{name: (\w+)\}", (CHART / "templates" / "autoscaling.yaml").read_text())[1]
     assert f"`{metric}`" in documented, f"{metric} is no metric of the server"
 
 
+def check_admin_port() -> None:
+    """Whoever asks for health or metrics asks at the port for that, which is published nowhere."""
+    import yaml
+
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    port = int(re.search(r"SIAMESE_SERVER__ADMIN_LISTEN=0\.0\.0\.0:(\d+)", dockerfile)[1])
+    assert re.findall(r"^EXPOSE (.*)", dockerfile, re.MULTILINE) == ["8080"], "the image exposes more than the service"
+    for values in [*KEPT.values(), *TRIED]:
+        manifests = list(yaml.safe_load_all(render(values)))
+        [container] = [it["spec"]["template"]["spec"]["containers"][0] for it in manifests if it["kind"] == "Deployment"]
+        assert {it["name"]: it["containerPort"] for it in container["ports"]} == {"http": 8080, "admin": port}
+        variables = {it["name"]: it["value"] for it in container["env"]}
+        assert variables["SIAMESE_SERVER__ADMIN_LISTEN"] == f"0.0.0.0:{port}"
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+            assert container[probe]["httpGet"]["port"] == "admin", f"the {probe} asks at the service's port"
+        policies = [it for it in manifests if it["kind"] == "NetworkPolicy"]
+        for rule in [rule for policy in policies for rule in policy["spec"]["ingress"]]:
+            assert len(rule["ports"]) == 1 and rule["from"], f"a rule lets too much in: {rule}"
+        for service in [it for it in manifests if it["kind"] == "Service"]:
+            headless = service["spec"].get("clusterIP") == "None"
+            assert [it["targetPort"] for it in service["spec"]["ports"]] == ["admin" if headless else "http"]
+    health = {
+        "compose/haproxy.cfg": rf"default-server port {port} ",
+        "compose/prometheus.yml": rf"names: \[siamese\]\n *type: A\n *port: {port}\n",
+        "envoy/envoy.yaml": rf"health_check_config: {{port_value: {port}}}",
+    }
+    for path, pattern in health.items():
+        assert re.search(pattern, (DEPLOY / path).read_text()), f"{path} does not ask at port {port}"
+
+
+def check_published() -> None:
+    """Compose publishes the service alone; what watches it is for this machine."""
+    import yaml
+
+    def published(name: str) -> dict:
+        services = yaml.safe_load((DEPLOY / "compose" / name).read_text())["services"]
+        return {service: it["ports"] for service, it in services.items() if "ports" in it}
+
+    assert published("docker-compose.yml") == {"haproxy": ["8080:8080"]}
+    for service, ports in published("docker-compose.monitoring.yml").items():
+        assert all(it.startswith("127.0.0.1:") for it in ports), f"{service} is open to everybody"
+
+
+def check_digests() -> None:
+    """Nobody can put another image in the place of one that is begun with, nor another action."""
+    digest = re.compile(r"@sha256:[0-9a-f]{64}$")
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    bases = dict(re.findall(r"^ARG (\w+)=(.*)", dockerfile.split("FROM", 1)[0], re.MULTILINE))
+    for name, image in bases.items():
+        assert digest.search(image), f"{name} is {image}, without a digest"
+    stages = {"scratch", *(f"${{{name}}}" for name in bases)}
+    for base, stage in re.findall(r"^FROM (\S+)(?: AS (\S+))?", dockerfile, re.MULTILINE):
+        assert base in stages, f"FROM {base}"
+        stages.add(stage)
+    toolchain = tomllib.loads((ROOT / "rust-toolchain.toml").read_text())["toolchain"]["channel"]
+    assert f"rust:{toolchain}-" in bases["RUST_IMAGE"], f"the image is not built with Rust {toolchain}"
+    for path in (DEPLOY / "compose").glob("docker-compose*.yml"):
+        for image in re.findall(r"^ *image: (\S+)", path.read_text(), re.MULTILINE):
+            assert image == "siamese" or digest.search(image), f"{path.name}: {image} without a digest"
+    for path in (ROOT / ".github" / "workflows").iterdir():
+        for action in re.findall(r"uses: (\S+)", path.read_text()):
+            assert re.search(r"@[0-9a-f]{40}$", action), f"{path.name}: {action}"
+
+
 def check_haproxy() -> None:
     install("haproxy", "haproxy")
     run("/usr/sbin/haproxy", "-c", "-f", DEPLOY / "compose" / "haproxy.cfg")
+    check_balancers.check("haproxy")
 
 
 def check_nginx() -> None:
@@ -138,10 +224,13 @@ def check_nginx() -> None:
         file.write(text)
         file.flush()
         run("/usr/sbin/nginx", "-t", "-q", "-c", file.name)
+    check_balancers.check("nginx")
 
 
 def check_envoy() -> None:
-    run(TOOLS / "bin" / "envoy", "--mode", "validate", "--config-path", DEPLOY / "envoy" / "envoy.yaml")
+    program = TOOLS / "bin" / "envoy"
+    run(program, "--mode", "validate", "--config-path", DEPLOY / "envoy" / "envoy.yaml")
+    check_balancers.check("envoy", program)
 
 
 def check_dockerfile() -> None:
@@ -151,12 +240,27 @@ def check_dockerfile() -> None:
 
 
 def check_workflows() -> None:
+    import yaml
+
     run(TOOLS / "bin" / "zizmor", "--offline", "--no-progress", ROOT / ".github" / "workflows")
+    for path in (ROOT / ".github" / "workflows").iterdir():
+        workflow = yaml.safe_load(path.read_text())
+        assert workflow["permissions"] == {}, f"{path.name} gives every job rights"
+        for name, job in workflow["jobs"].items():
+            signs = any(it.get("uses", "").startswith("actions/attest@") for it in job.get("steps", []))
+            for right in ("id-token", "attestations"):
+                assert (job["permissions"].get(right) == "write") == signs, f"{path.name}: {name} and {right}"
+            for step in job.get("steps", []):
+                if step.get("run") in (".ci/run", "scripts/audit.sh"):
+                    assert step["env"]["ADVISORIES"] == "required", f"{path.name}: advisories may be left out"
 
 
 def main() -> None:
     environment()
-    checks = [check_rendered, check_chart, check_numbers, check_haproxy, check_nginx, check_envoy, check_dockerfile, check_workflows]
+    checks = [
+        check_rendered, check_chart, check_numbers, check_admin_port, check_published, check_digests,
+        check_haproxy, check_nginx, check_envoy, check_dockerfile, check_workflows,
+    ]
     failed = 0
     for check in checks:
         name = check.__name__.removeprefix("check_")

@@ -12,7 +12,7 @@ import statistics
 import time
 
 from load import Load, Truth, requests
-from proof import BALANCER, NETWORK, REPLICAS, address, arguments_of, balancer, clear, docker, ready, towers
+from replicas import BALANCER, NETWORK, REPLICAS, address, arguments_of, balancer, clear, docker, ready, towers
 
 
 async def drive(load: Load, connections: int, seconds: float) -> tuple[float, list[float]]:
