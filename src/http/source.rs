@@ -4,6 +4,7 @@
 //! unknown and the repeated ones too, so that each can be named in the answer.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::fmt;
 
 use base64::Engine;
@@ -69,10 +70,10 @@ impl Raw {
         let Self::Object(members) = self else {
             return Err(Fault::BodyMalformed("the JSON is no object".to_owned()).into());
         };
-        for (at, (name, _)) in members.iter().enumerate() {
-            if members[..at].iter().any(|(earlier, _)| earlier == name) {
-                return Err(Fault::PartRepeated.of(shown(name)));
-            }
+        let mut names = HashSet::with_capacity(members.len());
+        let repeated = members.iter().find(|(name, _)| !names.insert(name.as_str()));
+        if let Some((name, _)) = repeated {
+            return Err(Fault::PartRepeated.of(shown(name)));
         }
         Ok(members)
     }
