@@ -136,6 +136,7 @@ impl Pool {
         let (ours, theirs) = StdStream::pair()?;
         ours.set_nonblocking(true)?;
         let process = Command::new(&self.program)
+            .arg0("siamese")
             .arg(COMMAND)
             // It gets nothing to tell: no key, no setting.
             .env_clear()
