@@ -1,7 +1,7 @@
 //! What every handler shares: the way from sources to embeddings, within limits and time.
 
 use std::ops::Deref;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::http::HeaderMap;
@@ -22,6 +22,7 @@ use super::source::Source;
 use crate::batch::{EmbedError, Places, Rank};
 use crate::cache::{Claim, Found, Key};
 use crate::deployment::{DeployError, Deployment};
+use crate::file::Looked;
 use crate::model::Description;
 use crate::picture::Pixels;
 use crate::readiness::{NotReady, Readiness};
@@ -39,6 +40,8 @@ pub struct Service {
     pub(super) many: Many,
     decoder: Decoder,
     current: RwLock<Arc<InService>>,
+    /// The files that were looked at when a tower was last loaded. Locked for a copy.
+    looked: Mutex<Looked>,
 }
 
 /// The tower in service, and the counters of its verdicts.
@@ -111,8 +114,9 @@ impl Service {
     /// If there is no tokio runtime, which the self-test needs.
     pub fn start(settings: Settings) -> Result<Self, DeployError> {
         let metrics = Arc::new(Metrics::new());
-        let deployment = Deployment::load(&settings, None, metrics.observer())?;
-        Ok(Self::new(settings, deployment, metrics))
+        let mut looked = Looked::default();
+        let deployment = Deployment::load(&settings, None, &mut looked, metrics.observer())?;
+        Ok(Self { looked: Mutex::new(looked), ..Self::new(settings, deployment, metrics) })
     }
 
     /// Puts the parts together.
@@ -123,7 +127,19 @@ impl Service {
         let readiness = Readiness::new(settings.health.max_age());
         let current = RwLock::new(Arc::new(InService::new(deployment, &metrics)));
         let (flood, many) = (Flood::new(), Many::new(settings.tower.bulk_queue));
-        Self { settings, readiness, metrics, in_flight, bodies, flood, many, decoder, current }
+        let looked = Mutex::default();
+        Self {
+            settings,
+            readiness,
+            metrics,
+            in_flight,
+            bodies,
+            flood,
+            many,
+            decoder,
+            current,
+            looked,
+        }
     }
 
     /// What it was started with.
@@ -146,13 +162,22 @@ impl Service {
         self.in_service().tower.clone()
     }
 
+    /// The files that were looked at when a tower was last loaded, whether it could be or not, and what stood there.
+    pub fn looked(&self) -> Looked {
+        self.looked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Loads the tower's file as it is now, beside the tower in service, and puts it in its place: what is in flight
     /// ends with the old one, and what comes finds the new one. A tower that fails changes nothing.
     pub async fn swap(self: &Arc<Self>) -> Result<(), DeployError> {
         let service = self.clone();
         let load = move || {
             let before = service.in_service();
-            Deployment::load(&service.settings, Some(&before), service.metrics.observer())
+            let mut looked = service.looked();
+            let observe = service.metrics.observer();
+            let next = Deployment::load(&service.settings, Some(&before), &mut looked, observe);
+            *service.looked.lock().unwrap_or_else(PoisonError::into_inner) = looked;
+            next
         };
         let next = tokio::task::spawn_blocking(load).await.unwrap_or(Err(DeployError::Panicked));
         self.metrics.swapped(next.is_ok());

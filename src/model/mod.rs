@@ -5,6 +5,7 @@
 pub mod card;
 mod cuda;
 mod description;
+mod external;
 mod golden;
 mod library;
 mod load_error;
@@ -15,6 +16,7 @@ pub mod protobuf;
 mod session;
 mod sidecar;
 mod sizes;
+mod source;
 mod weights;
 
 use thiserror::Error;
@@ -31,6 +33,7 @@ pub use outline::{Outline, Port};
 pub use protobuf::NotOnnx;
 pub use session::{Device, Options, Provider, UnknownDevice};
 pub use sidecar::values as sidecar_values;
+pub use source::Source;
 pub use weights::{Drift, WeightKind, Weights};
 
 use crate::picture::Pixels;

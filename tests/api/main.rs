@@ -7,6 +7,7 @@ mod bulk;
 mod command_line;
 mod compare;
 mod connections;
+mod digests;
 mod documents;
 mod embed;
 mod health;
