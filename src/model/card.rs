@@ -176,21 +176,6 @@ impl Card {
             .collect()
     }
 
-    /// What determines an embedding beside the weights, one line each: the same for all ways to write it.
-    pub(super) fn canonical_preparation(&self) -> String {
-        let Preparation { height, width, colour, fit, scale, ref mean, ref std } = self.preparation;
-        let channels = self.preparation.shape()[0];
-        let each = |numbers: &[f32]| match numbers {
-            [one] => Numbers::join(&vec![*one; channels]),
-            all => Numbers::join(all),
-        };
-        let (mean, std, length) = (each(mean), each(std), self.length);
-        format!(
-            "input {height}x{width}\ncolour {colour}\nscale {scale}\nmean {mean}\nstd {std}\nfit {fit}\n\
-             resize bilinear\nembedding {length}\n"
-        )
-    }
-
     /// Makes the embedding of the tower's bare output.
     pub(super) fn embedding(&self, output: &[f32]) -> Result<Embedding, InvalidEmbedding> {
         let embedding = Embedding::new(output)?;
@@ -375,27 +360,6 @@ mod tests {
         refused("calibration", "{", "calibration");
         refused("weights", &WEIGHTS.replace("int8", "int3"), "int3");
         refused("tresh", "1", "no key");
-    }
-
-    #[test]
-    fn a_preparation_is_the_same_however_it_is_written() {
-        let plain = card(&[("input", "64"), ("colour", "rgb"), ("mean", "0.5"), ("std", "1")]);
-        let canonical = plain.expect("a card").canonical_preparation();
-        assert_eq!(
-            canonical,
-            "input 64x64\ncolour rgb\nscale 0.003921569\nmean 0.5,0.5,0.5\nstd 1,1,1\nfit stretch\n\
-             resize bilinear\nembedding as-is\n"
-        );
-        let long = card(&[
-            ("input", "64x64"),
-            ("colour", "rgb"),
-            ("mean", "0.50, 0.5,5e-1"),
-            ("fit", "stretch"),
-            ("threshold", "0.3"),
-        ]);
-        assert_eq!(long.expect("a card").canonical_preparation(), canonical);
-        let other = card(&[("input", "64"), ("colour", "rgb"), ("mean", "0.4")]);
-        assert_ne!(other.expect("a card").canonical_preparation(), canonical);
     }
 
     #[test]

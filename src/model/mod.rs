@@ -5,6 +5,7 @@
 pub mod card;
 mod cuda;
 mod description;
+mod digest;
 mod external;
 mod golden;
 mod library;

@@ -1,17 +1,14 @@
 //! The files of a model, read once: whatever is made of them is made of the same bytes, and has one digest.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
 use super::card::PREFIX;
 use super::external::{ExternalError, Files, text_entry};
 use super::protobuf::{NotOnnx, each};
-use super::{Card, LoadError, sidecar};
+use super::{Card, LoadError, digest, sidecar};
 use crate::file::{self, Limited, Looked, Stamp};
 
 /// The largest ONNX file, with its weights: protobuf has no larger messages.
@@ -79,7 +76,7 @@ impl Source {
             file::read_stamped(path, LARGEST_MODEL).map_err(unreadable(path))?;
         looked.note(path, Some(stamp));
         let sidecar = read_sidecar(&path.with_extension("toml"), looked)?;
-        let file_digest = digest(&onnx);
+        let file_digest = digest::of(&onnx);
         let not_onnx = |source| LoadError::NotOnnx { path: path.to_owned(), source };
         let metadata = metadata(&onnx).map_err(not_onnx)?;
 
@@ -95,8 +92,11 @@ impl Source {
             ExternalError::NotOnnx(source) => not_onnx(source),
             ExternalError::File(name, source) => unreadable(&folder.join(name))(source),
         })?;
-        let weights =
-            files.into_found().into_iter().map(|(name, bytes)| (name, digest(&bytes))).collect();
+        let weights = files
+            .into_found()
+            .into_iter()
+            .map(|(name, bytes)| (name, digest::of(&bytes)))
+            .collect();
         if let Some(whole) = whole {
             if LARGEST_MODEL < whole.len() as u64 {
                 let why =
@@ -147,39 +147,13 @@ impl Source {
         }
     }
 
-    /// `sha256:` and the hex digest over everything that determines an embedding.
-    ///
-    /// Where all of it stands in the ONNX file, that is the file's own digest, as `sha256sum` gives it. Otherwise it
-    /// is the digest of a text in UTF-8, each line with a line feed at its end:
-    ///
-    /// ```text
-    /// siamese model 1
-    /// model sha256:…                    the ONNX file
-    /// weights "NAME" sha256:…           each file of weights, in the order that the model names them first
-    /// input 112x92                      from here on, where there is a sidecar: height and width
-    /// colour grey
-    /// scale 0.003921569
-    /// mean 0.5                          one number a channel, with commas between
-    /// std 0.5
-    /// fit stretch
-    /// resize bilinear
-    /// embedding as-is
-    /// ```
-    ///
-    /// A name is a JSON text, without `./`; a number is the shortest that reads back as the same.
+    /// `sha256:` and the hex digest over everything that determines an embedding: see [`super::digest`].
     pub(super) fn digest(&self, card: &Card) -> String {
         if self.is_one_file() {
             return self.file_digest.clone();
         }
-        let mut text = format!("siamese model 1\nmodel {}\n", self.file_digest);
-        for (name, digest) in &self.weights {
-            let name = serde_json::Value::from(name.to_string_lossy());
-            writeln!(text, "weights {name} {digest}").expect("a text takes all");
-        }
-        if self.sidecar.is_some() {
-            text += &card.canonical_preparation();
-        }
-        digest(text.as_bytes())
+        let beside = self.sidecar.as_ref().map(|_| card);
+        digest::of_several(&self.file_digest, &self.weights, beside)
     }
 }
 
@@ -216,9 +190,4 @@ fn metadata(onnx: &[u8]) -> Result<BTreeMap<String, String>, NotOnnx> {
         }
     }
     Ok(metadata)
-}
-
-fn digest(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().fold("sha256:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
 }

@@ -255,6 +255,25 @@ async fn no_answer_has_the_digest_of_a_model_that_did_not_make_it() {
 }
 
 #[tokio::test]
+async fn a_read_that_takes_too_long_leaves_the_model_in_service() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("tower.onnx");
+    put(&path, &halved()[0]);
+    let tower = load(&path);
+    let description = tower.description().clone();
+    let app = App::run_with(tower, description, 8, |settings| {
+        settings.tower.path = Some(path.clone());
+        settings.tower.read_timeout_ms = 1.try_into().expect("not 0");
+    });
+    // So many zeros are not read and hashed in that time on any machine.
+    fs::File::create(&path).and_then(|file| file.set_len(128 << 20)).expect("written");
+    let err = app.service.swap().await.expect_err("it takes longer");
+    let said = siamese::telemetry::causes(&err);
+    assert!(said.contains("did not come within 1 ms"), "{said}");
+    app.compare().await.ok();
+}
+
+#[tokio::test]
 async fn counters_are_told_of_the_model_in_service_and_the_three_before_it() {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("tower.onnx");
