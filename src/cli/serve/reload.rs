@@ -80,7 +80,8 @@ async fn follow_tower(service: Arc<Service>, mut told: Receiver<()>) {
 
 async fn swap(service: &Arc<Service>) {
     tracing::info!("loading the tower's file beside the tower in service");
-    let limit = service.settings().tower.read_timeout();
+    // What reads the files gives up by itself; its sessions may take as long again before that is worth a line.
+    let limit = 2 * service.settings().tower.read_timeout();
     let mut swapping = pin!(service.swap());
     let swapped = if let Ok(swapped) = tokio::time::timeout(limit, swapping.as_mut()).await {
         swapped
