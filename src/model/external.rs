@@ -65,12 +65,16 @@ impl From<NotOnnx> for ExternalError {
 /// The files that a model names, as `read` gives them, in the order that it names them first.
 pub(super) struct Files<R> {
     read: R,
+    /// How many bytes may still be read, and how many be taken in: many tensors may name the same.
+    room: [u64; 2],
     found: Vec<(PathBuf, Vec<u8>)>,
 }
 
-impl<R: FnMut(&Path) -> io::Result<Vec<u8>>> Files<R> {
-    pub(super) fn new(read: R) -> Self {
-        Self { read, found: Vec::new() }
+impl<R: FnMut(&Path, u64) -> io::Result<Vec<u8>>> Files<R> {
+    /// Files that `read` gives, by their name and the most bytes they may have; all of them together, and all that is
+    /// taken in of them, have at most as many.
+    pub(super) fn new(most: u64, read: R) -> Self {
+        Self { read, room: [most; 2], found: Vec::new() }
     }
 
     /// The names of the files that were read, and what they hold.
@@ -146,15 +150,24 @@ impl<R: FnMut(&Path) -> io::Result<Vec<u8>>> Files<R> {
         let known = self.found.iter().position(|(found, _)| *found == name);
         let at = known.unwrap_or(self.found.len());
         if known.is_none() {
-            let bytes = (self.read)(&name).map_err(|err| ExternalError::File(name.clone(), err))?;
+            let bytes = (self.read)(&name, self.room[0])
+                .map_err(|err| ExternalError::File(name.clone(), err))?;
+            self.room[0] = self.room[0].saturating_sub(bytes.len() as u64);
             self.found.push((name, bytes));
         }
         let (name, whole) = &self.found[at];
         let end = place.length.map_or(whole.len(), |length| place.offset.saturating_add(length));
-        whole.get(place.offset..end).ok_or_else(|| {
-            let why = "it is shorter than the model says";
-            ExternalError::File(name.clone(), io::Error::new(ErrorKind::UnexpectedEof, why))
-        })
+        let failed = |kind, why| ExternalError::File(name.clone(), io::Error::new(kind, why));
+        let part = whole
+            .get(place.offset..end)
+            .ok_or_else(|| failed(ErrorKind::UnexpectedEof, "it is shorter than the model says"))?;
+        self.room[1] = self.room[1].checked_sub(part.len() as u64).ok_or_else(|| {
+            failed(
+                ErrorKind::FileTooLarge,
+                "the model takes more bytes of it than a model may have",
+            )
+        })?;
+        Ok(part)
     }
 }
 
@@ -237,7 +250,8 @@ mod tests {
         tensor
     }
 
-    fn read(name: &Path) -> io::Result<Vec<u8>> {
+    fn read(name: &Path, most: u64) -> io::Result<Vec<u8>> {
+        assert!(4 <= most, "there is room for one file");
         match name.to_str() {
             Some("w.data" | "folder/w.data") => Ok(b"0123".to_vec()),
             Some("short.data") => Ok(b"012".to_vec()),
@@ -262,7 +276,7 @@ mod tests {
                     message(&[(100, b"before"), (*number, &inner), (101, b"behind")])
                 })
             };
-            let mut files = Files::new(read);
+            let mut files = Files::new(7, read);
             let written = files.inline(&around(&tensor(file))).expect("a model");
             assert_eq!(written, Some(around(&inlined)), "{numbers:?}");
             assert_eq!(files.into_found().len(), 1);
@@ -272,7 +286,7 @@ mod tests {
     #[test]
     fn a_model_with_its_weights_stays_as_it_is() {
         let model = message(&[(7, &message(&[(5, &message(&[(8, b"w"), (RAW_DATA, b"23")]))]))]);
-        assert!(Files::new(read).inline(&model).expect("a model").is_none());
+        assert!(Files::new(7, read).inline(&model).expect("a model").is_none());
     }
 
     #[test]
@@ -286,7 +300,7 @@ mod tests {
             ("short.data", "shorter"),
         ] {
             let model = message(&[(7, &message(&[(5, &tensor(file))]))]);
-            match Files::new(read).inline(&model) {
+            match Files::new(7, read).inline(&model) {
                 Err(ExternalError::File(name, err)) => {
                     assert_eq!(name, Path::new(file));
                     assert!(err.to_string().contains(why), "{file}: {err}");
@@ -297,9 +311,22 @@ mod tests {
     }
 
     #[test]
+    fn what_many_tensors_name_is_taken_in_up_to_a_limit() {
+        let tensors = |many: usize| {
+            let tensor = tensor("w.data");
+            message(&[(7, &message(&vec![(5, &tensor[..]); many]))])
+        };
+        assert!(Files::new(7, read).inline(&tensors(3)).is_ok());
+        match Files::new(7, read).inline(&tensors(4)) {
+            Err(ExternalError::File(_, err)) => assert_eq!(err.kind(), ErrorKind::FileTooLarge),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
     fn what_is_nested_without_end_is_no_model() {
         let deep = (0..200).fold(Vec::new(), |inner, at| message(&[([5, 1, 6][at % 3], &inner)]));
         let model = message(&[(7, &deep)]);
-        assert!(matches!(Files::new(read).inline(&model), Err(ExternalError::NotOnnx(_))));
+        assert!(matches!(Files::new(7, read).inline(&model), Err(ExternalError::NotOnnx(_))));
     }
 }

@@ -81,10 +81,10 @@ impl Source {
         let metadata = metadata(&onnx).map_err(not_onnx)?;
 
         let folder = path.parent().unwrap_or(Path::new(""));
-        let mut files = Files::new(|name: &Path| {
+        let mut files = Files::new(LARGEST_MODEL, |name: &Path, most| {
             let path = folder.join(name);
             looked.note(&path, Stamp::at(&path));
-            let (bytes, stamp) = file::read_stamped(&path, LARGEST_MODEL)?;
+            let (bytes, stamp) = file::read_stamped(&path, most)?;
             looked.note(&path, Some(stamp));
             Ok(bytes)
         });
