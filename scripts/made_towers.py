@@ -7,6 +7,11 @@ plain.onnx    any batch
 single.onnx   a batch of 1, as it says
 baked.onnx    says any batch, yet holds a reshape to 1
 log.onnx      any batch, and the logarithm at the end: black gives -infinity
+
+The towers external*.onnx beside them are not made here. Each takes colour pictures of 64x64, and gives its pooled pixels
+times weights (12,288 bytes) that lie in another file, which the tests write: external.onnx in tower.onnx.data,
+external-dot.onnx in ./dot.data, external-folder.onnx in weights/sub.data, external-attribute.onnx in constattr.data, as
+the attribute of a Constant.
 """
 
 import sys

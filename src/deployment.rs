@@ -1,6 +1,5 @@
 //! A tower in service, with all that goes with it when another takes its place.
 
-use std::fs;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -8,7 +7,8 @@ use tokio::task::JoinHandle;
 
 use crate::batch::{Batcher, Event};
 use crate::cache::Cache;
-use crate::model::{Description, LoadError};
+use crate::file::Looked;
+use crate::model::{Description, LoadError, Source};
 use crate::self_test::SelfTest;
 use crate::settings::{Settings, SettingsError};
 use crate::warm_up::{Crew, Plan};
@@ -25,7 +25,7 @@ pub struct Deployment {
     /// Whether it still is right.
     pub self_test: Arc<SelfTest>,
     _watch: Watch,
-    /// How it runs, and the size of its file.
+    /// How it runs, and the size of its model.
     origin: Option<(Plan, u64)>,
 }
 
@@ -48,7 +48,11 @@ pub enum DeployError {
 
 impl Deployment {
     /// Loads the tower that the settings name beside the one in service, holds it to its golden pairs, and finds how
-    /// it runs fastest; `observe` is told of its runs.
+    /// it runs fastest; `observe` is told of its runs, and `looked` takes the files that were looked at, also where
+    /// this fails.
+    ///
+    /// The files are read once. All sessions are made of what was read, and have its digest, whatever stands at the
+    /// path by then; it is let go of when they are made.
     ///
     /// Takes a second or more: for a thread that may wait.
     ///
@@ -58,13 +62,20 @@ impl Deployment {
     pub fn load(
         settings: &Settings,
         before: Option<&Self>,
+        looked: &mut Looked,
         observe: impl Fn(Event) + Send + Sync + 'static,
     ) -> Result<Self, DeployError> {
         let path = settings.tower.file()?;
-        let size = fs::metadata(&path).map_or(0, |it| it.len());
+        let (files, source) = Source::read_within(&path, settings.tower.read_timeout());
+        if !files.is_empty() {
+            *looked = files;
+        }
+        let source = source?;
+        let size = source.size();
         let known = before.and_then(|it| it.origin).filter(|(_, it)| is_alike(*it, size));
         let wishes = known.map_or(settings.tower.wishes(), |(plan, _)| plan.into());
-        let Crew { towers, plan } = Crew::gather(&path, &settings.options(), wishes)?;
+        let Crew { towers, plan } = Crew::gather(&source, &settings.options(), wishes)?;
+        drop(source);
         let tower = towers[0].description().clone();
         if tower.one_at_a_time {
             tracing::warn!(
@@ -95,7 +106,7 @@ impl Deployment {
     }
 }
 
-/// Whether two files are so near in size that they hold one network, trained twice: how that runs is known.
+/// Whether two models are so near in size that they are one network, trained twice: how that runs is known.
 fn is_alike(one: u64, other: u64) -> bool {
     one.abs_diff(other) <= one / 20
 }

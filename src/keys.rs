@@ -1,22 +1,33 @@
 //! API keys: who may ask. They are held as digests only, so that no log, dump or message can tell one.
 
+use std::collections::HashSet;
 use std::fmt;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use sha2::{Digest, Sha256};
-use subtle::{Choice, ConstantTimeEq};
 use thiserror::Error;
+
+use crate::file::{self, Limited, Reserve};
 
 /// The fewest characters of a key: fewer can be guessed.
 const SHORTEST: usize = 16;
 
+/// The largest file of keys: room for hundreds of thousands.
+const LARGEST_FILE: u64 = 16 << 20;
+
+/// How long a file of keys may take to be read.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// The reads of files of keys.
+static READS: Limited = Limited::new();
+
 /// The SHA-256 of a key.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Key([u8; 32]);
 
 /// Why a text is no key. It says nothing of the text.
@@ -40,8 +51,14 @@ pub struct Fixed(Vec<Key>);
 pub struct Keys {
     fixed: Vec<Key>,
     file: Option<PathBuf>,
-    /// Locked for a copy of the handle.
-    current: RwLock<Arc<[Key]>>,
+    /// Keys can be revoked while clients hold every other descriptor.
+    reserve: Arc<Reserve>,
+    /// Locked for a look.
+    ///
+    /// A set, so that a look costs the same however many there are. How long it takes tells nothing of a key: the
+    /// guess is hashed before anything is compared, by SHA-256 and then under a secret of the process which says where
+    /// to look, so that no guess can be made to meet part of a key.
+    current: RwLock<Arc<HashSet<Key>>>,
 }
 
 /// Why a file of keys can't be used.
@@ -70,19 +87,35 @@ impl Keys {
     /// The keys of the settings, and those of a file.
     pub fn load(fixed: Option<&Fixed>, file: Option<&Path>) -> Result<Self, KeysError> {
         let fixed = fixed.map_or(Vec::new(), |it| it.0.clone());
-        let keys = Self { fixed, file: file.map(Path::to_owned), current: RwLock::default() };
+        let keys = Self {
+            fixed,
+            file: file.map(Path::to_owned),
+            reserve: Arc::new(Reserve::new()),
+            current: RwLock::default(),
+        };
         keys.reload()?;
         Ok(keys)
     }
 
     /// Reads the file again; where that fails, the keys stay as they were.
+    ///
+    /// May take some seconds: for a thread that may wait.
     pub fn reload(&self) -> Result<(), KeysError> {
-        let mut keys = self.fixed.clone();
+        let mut keys: HashSet<Key> = self.fixed.iter().cloned().collect();
         if let Some(file) = &self.file {
-            keys.extend(read(file)?);
+            keys.extend(self.read(file)?);
         }
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = keys.into();
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
         Ok(())
+    }
+
+    fn read(&self, path: &Path) -> Result<Vec<Key>, KeysError> {
+        let (reserve, file) = (self.reserve.clone(), path.to_owned());
+        READS
+            .run(LIMIT, move || reserve.read(&file, LARGEST_FILE))
+            .and_then(|bytes| file::text(bytes?))
+            .map_err(|err| KeysError::Unreadable(path.to_owned(), err))
+            .and_then(|text| parse(&text, path))
     }
 
     /// Whether a key is needed at all: they are set, or there is a file of them. This never changes.
@@ -90,19 +123,15 @@ impl Keys {
         !self.fixed.is_empty() || self.file.is_some()
     }
 
-    /// Whether a text is one of the keys, in a time that tells nothing of them but their number.
+    /// Whether a text is one of the keys, in a time that tells nothing of them.
     pub fn hold(&self, text: &[u8]) -> bool {
-        let digest = Sha256::digest(text);
-        let keys = self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let found = keys.iter().fold(Choice::from(0), |found, key| found | key.0.ct_eq(&digest));
-        found.into()
+        let key = Key(Sha256::digest(text).into());
+        self.current.read().unwrap_or_else(PoisonError::into_inner).contains(&key)
     }
 }
 
 /// One key a line; blank lines and those that begin with `#` count for nothing.
-fn read(path: &Path) -> Result<Vec<Key>, KeysError> {
-    let text =
-        fs::read_to_string(path).map_err(|err| KeysError::Unreadable(path.to_owned(), err))?;
+fn parse(text: &str, path: &Path) -> Result<Vec<Key>, KeysError> {
     let lines = text.lines().map(str::trim).zip(1..);
     let keys = lines
         .filter(|(text, _)| !text.is_empty() && !text.starts_with('#'))
@@ -188,6 +217,9 @@ fn fixed<E: de::Error>(texts: impl Iterator<Item = Result<String, E>>) -> Result
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, File};
+    use std::process::Command;
+
     use tempfile::NamedTempFile;
 
     use super::*;
@@ -255,5 +287,63 @@ mod tests {
         let fixed = Fixed(vec![Key::new(FIRST).expect("a key")]);
         let said = format!("{fixed:?}");
         assert!(said.contains("Key(..)") && !said.contains(FIRST), "{said}");
+    }
+
+    #[test]
+    fn twenty_thousand_keys_are_found_like_one() {
+        let key = |number: u32| format!("key-of-a-crowd-{number:05}");
+        let text: String = (0..20_001).map(|number| key(number) + "\n").collect();
+        let keys = load(&file(&text)).expect("keys");
+        // What a look costs is its kind's to say: a set's does not depend on how many it holds.
+        let current: &HashSet<Key> = &keys.current.read().expect("no panic");
+        assert_eq!(current.len(), 20_001);
+        assert!(keys.hold(key(0).as_bytes()) && keys.hold(key(20_000).as_bytes()));
+        assert!(!keys.hold(key(20_001).as_bytes()));
+    }
+
+    #[test]
+    fn a_pipe_in_the_place_of_the_file_is_refused_at_once() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let path = folder.path().join("keys");
+        fs::write(&path, FIRST).expect("written");
+        let keys = Keys::load(None, Some(&path)).expect("keys");
+        fs::remove_file(&path).expect("removed");
+        assert!(Command::new("mkfifo").arg(&path).status().expect("the program").success());
+        let said = causes(&keys.reload().expect_err("a pipe"));
+        assert!(said.contains("no regular file"), "{said}");
+        assert!(keys.hold(FIRST.as_bytes()));
+    }
+
+    /// Set where this test has a process of its own, which has few descriptors.
+    const ALONE: &str = "SIAMESE_TEST_FEW_DESCRIPTORS";
+
+    #[test]
+    fn keys_are_revoked_where_no_descriptor_is_left() {
+        if std::env::var_os(ALONE).is_none() {
+            let name = "keys::tests::keys_are_revoked_where_no_descriptor_is_left";
+            let output = Command::new("sh")
+                .args(["-c", r#"ulimit -n 64; exec "$0" "$@""#])
+                .arg(std::env::current_exe().expect("a path"))
+                .args(["--exact", name, "--nocapture"])
+                .env(ALONE, "1")
+                .output()
+                .expect("a shell");
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && said.contains("1 passed"), "{output:?}");
+            return;
+        }
+        let file = file(&format!("{FIRST}\n{SECOND}\n"));
+        let keys = load(&file).expect("keys");
+        fs::write(file.path(), SECOND).expect("written");
+        let mut all = Vec::new();
+        while let Ok(one) = File::open("/dev/null") {
+            all.push(one);
+        }
+        assert!(fs::read(file.path()).is_err(), "there are descriptors left");
+        keys.reload().expect("keys");
+        assert!(keys.hold(SECOND.as_bytes()) && !keys.hold(FIRST.as_bytes()));
+        // And again: the reserve was taken back.
+        keys.reload().expect("keys");
+        drop(all);
     }
 }

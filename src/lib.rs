@@ -7,6 +7,7 @@ pub mod batch;
 pub mod cache;
 pub mod cli;
 pub mod deployment;
+pub mod file;
 pub mod http;
 pub mod judgement;
 pub mod keys;

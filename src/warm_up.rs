@@ -5,11 +5,10 @@
 //! thread a core, and gains nothing from a batch.
 
 use std::num::NonZeroUsize;
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::model::{Device, LoadError, OnnxTower, Options, Provider, Tower};
+use crate::model::{Device, LoadError, OnnxTower, Options, Provider, Source, Tower};
 use crate::picture::Pixels;
 use crate::telemetry::milliseconds;
 
@@ -26,7 +25,7 @@ pub struct Wishes {
 
 /// Sessions of one tower, ready to work side by side.
 pub struct Crew {
-    /// At least one, all of the same file.
+    /// At least one, all of the same bytes.
     pub towers: Vec<OnnxTower>,
     /// How they run.
     pub plan: Plan,
@@ -63,30 +62,30 @@ const SLACK: f64 = 0.05;
 
 impl Crew {
     /// One session as the options have it, without a trial: for a few pictures.
-    pub fn alone(path: &Path, options: &Options) -> Result<Self, LoadError> {
+    pub fn alone(source: &Source, options: &Options) -> Result<Self, LoadError> {
         let largest_batch = options.largest_batch.get();
         let threads = options.threads.map_or(0, NonZeroUsize::get);
         let plan =
             Plan { sessions: 1, threads, largest_batch, largest_tried: largest_batch, rate: 0.0 };
-        Ok(Self { towers: vec![OnnxTower::load(path, options)?], plan })
+        Ok(Self { towers: vec![OnnxTower::open(source, options)?], plan })
     }
 
     /// Tries the ways to run the tower that the wishes leave open, and loads it for the fastest.
-    pub fn gather(path: &Path, options: &Options, wishes: Wishes) -> Result<Self, LoadError> {
+    pub fn gather(source: &Source, options: &Options, wishes: Wishes) -> Result<Self, LoadError> {
         let begun = Instant::now();
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let sessions = wishes.sessions.map_or(1, NonZeroUsize::get);
         let threads = wishes.threads.map_or(cores.div_ceil(sessions), NonZeroUsize::get);
-        let (mut plan, mut towers) = attempt(path, options, [sessions, threads], wishes)?;
+        let (mut plan, mut towers) = attempt(source, options, [sessions, threads], wishes)?;
 
         // Whether there is a GPU is known by now, and need not be said again.
         let provider = towers[0].description().provider;
         let device = if provider == Provider::Cpu { Device::Cpu } else { options.device };
         let options = Options { device, ..*options };
         let open = wishes.sessions.is_none() && wishes.threads.is_none();
-        let copies = std::fs::metadata(path).is_ok_and(|it| it.len() <= LARGEST_COPY);
+        let copies = source.size() <= LARGEST_COPY;
         if open && copies && provider == Provider::Cpu && 1 < cores {
-            let (split, split_towers) = attempt(path, &options, [cores, 1], wishes)?;
+            let (split, split_towers) = attempt(source, &options, [cores, 1], wishes)?;
             // As good in the sum, several sessions do the pictures of one request side by side.
             if plan.rate < split.rate * (1.0 + SLACK) {
                 (plan, towers) = (split, split_towers);
@@ -95,7 +94,7 @@ impl Crew {
         if plan.largest_batch < plan.largest_tried {
             // A session keeps the memory of the largest batch that it ever ran.
             drop(towers);
-            towers = load(path, &plan.options(&options, plan.largest_batch), plan.sessions)?;
+            towers = load(source, &plan.options(&options, plan.largest_batch), plan.sessions)?;
         }
         tracing::info!(
             sessions = plan.sessions,
@@ -131,14 +130,14 @@ impl From<Plan> for Wishes {
 
 /// Tries one division of the cores; tells the best batch of it, and gives the sessions.
 fn attempt(
-    path: &Path,
+    source: &Source,
     options: &Options,
     [sessions, threads]: [usize; 2],
     wishes: Wishes,
 ) -> Result<(Plan, Vec<OnnxTower>), LoadError> {
     let most = wishes.largest_batch.map_or(LARGEST_TRIED, NonZeroUsize::get);
     let mut plan = Plan { sessions, threads, largest_batch: 1, largest_tried: 1, rate: 0.0 };
-    let mut towers = load(path, &plan.options(options, most), sessions)?;
+    let mut towers = load(source, &plan.options(options, most), sessions)?;
     let tower = towers[0].description();
     let batches = match (tower.one_at_a_time, wishes.largest_batch, tower.provider) {
         (true, _, _) => vec![1],
@@ -166,11 +165,11 @@ fn float(batch: usize) -> f64 {
     f64::from(u32::try_from(batch).unwrap_or(u32::MAX))
 }
 
-/// Loads sessions of one file side by side.
-fn load(path: &Path, options: &Options, sessions: usize) -> Result<Vec<OnnxTower>, LoadError> {
+/// Loads sessions of the same bytes side by side.
+fn load(source: &Source, options: &Options, sessions: usize) -> Result<Vec<OnnxTower>, LoadError> {
     thread::scope(|scope| {
         let loads: Vec<_> =
-            (0..sessions).map(|_| scope.spawn(|| OnnxTower::load(path, options))).collect();
+            (0..sessions).map(|_| scope.spawn(|| OnnxTower::open(source, options))).collect();
         loads
             .into_iter()
             .map(|it| it.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))

@@ -1,82 +1,120 @@
-//! Sees when a tower's file is another.
+//! Sees when a tower's files are others.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-/// A tower's file, and the sidecar that may stand beside it.
+use crate::file::{Limited, Looked, aside};
+
+/// The looks at towers' files.
+static LOOKS: Limited = Limited::new();
+
+/// The files of a tower: its own, the sidecar that may stand beside it, and those of its weights.
 ///
 /// They are looked at from time to time, which works wherever files are: links that are turned over and network's
 /// file systems tell nobody of a change.
 pub struct Watch {
-    files: [PathBuf; 2],
-    seen: [Stamp; 2],
+    seen: Looked,
+    before: Looked,
+    /// How long a look may take.
+    limit: Duration,
+    /// Whether the last look took longer.
+    hangs: bool,
 }
 
-/// When a file was last written, and its size; `None` where there is none.
-type Stamp = Option<(SystemTime, u64)>;
-
 impl Watch {
-    /// Begins with the files as they are now.
-    pub fn new(tower: &Path) -> Self {
-        let files = [tower.to_owned(), tower.with_extension("toml")];
-        let seen = stamps(&files);
-        Self { files, seen }
+    /// Begins with the files as they were read.
+    pub fn new(read: Looked, limit: Duration) -> Self {
+        Self { before: read.clone(), seen: read, limit, hangs: false }
+    }
+
+    /// Begins anew with files as they were read; they need not be those that were watched before.
+    pub fn begin(&mut self, read: Looked) {
+        *self = Self { hangs: self.hangs, ..Self::new(read, self.limit) };
     }
 
     /// Waits until the files are others and stay so from one look to the next: what is still being written is no tower
     /// yet.
     pub async fn changed(&mut self, interval: Duration) {
-        let mut before = self.seen;
         loop {
             tokio::time::sleep(interval).await;
-            let now = stamps(&self.files);
-            if now == before && now != self.seen {
-                self.seen = now;
+            if let Some(now) = self.look().await
+                && self.is_another(now)
+            {
                 return;
             }
-            before = now;
         }
     }
-}
 
-fn stamps(files: &[PathBuf; 2]) -> [Stamp; 2] {
-    files.each_ref().map(|file| {
-        let metadata = fs::metadata(file).ok()?;
-        Some((metadata.modified().ok()?, metadata.len()))
-    })
+    /// The files as they are now; `None` where they do not answer.
+    async fn look(&mut self) -> Option<Looked> {
+        let (files, limit) = (self.seen.clone(), self.limit);
+        let looked = aside(move || LOOKS.run(limit, move || files.again())).await.flatten();
+        let hung = std::mem::replace(&mut self.hangs, looked.is_err());
+        match &looked {
+            Err(err) if !hung => {
+                tracing::error!(%err, "the tower's files can't be looked at; the tower in service goes on");
+            }
+            Ok(_) if hung => tracing::info!("the tower's files can be looked at again"),
+            _ => {}
+        }
+        looked.ok()
+    }
+
+    fn is_another(&mut self, now: Looked) -> bool {
+        let is_another = now == self.before && now != self.seen;
+        if is_another {
+            self.seen = now.clone();
+        }
+        self.before = now;
+        is_another
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::pin::pin;
-
-    use futures_util::FutureExt;
+    use std::fs;
+    use std::path::Path;
 
     use super::*;
 
-    const SECOND: Duration = Duration::from_secs(1);
-
-    #[tokio::test(start_paused = true)]
-    async fn a_file_is_another_once_it_has_been_written() {
-        let folder = tempfile::TempDir::new().expect("a folder");
-        let tower = folder.path().join("tower.onnx");
-        fs::write(&tower, "one").expect("written");
-        let mut watch = Watch::new(&tower);
-        {
-            let mut changed = pin!(watch.changed(SECOND));
-            assert!(changed.as_mut().now_or_never().is_none());
-            tokio::time::advance(3 * SECOND).await;
-            assert!(changed.as_mut().now_or_never().is_none(), "nothing was written");
-            for text in ["one, and", "one, and two"] {
-                fs::write(&tower, text).expect("written");
-                tokio::time::advance(SECOND).await;
-                assert!(changed.as_mut().now_or_never().is_none(), "it is still being written");
-            }
-            changed.await;
+    fn look(files: &[&Path]) -> Looked {
+        let mut looked = Looked::default();
+        for file in files {
+            looked.note(file, None);
         }
-        fs::write(tower.with_extension("toml"), "threshold = 1").expect("written");
-        watch.changed(SECOND).await;
-        assert!(watch.changed(SECOND).now_or_never().is_none());
+        looked.again()
+    }
+
+    #[test]
+    fn a_file_is_another_once_it_has_been_written() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let [tower, sidecar] = ["tower.onnx", "tower.toml"].map(|name| folder.path().join(name));
+        let files = [tower.as_path(), sidecar.as_path()];
+        fs::write(&tower, "one").expect("written");
+        let mut watch = Watch::new(look(&files), Duration::from_secs(1));
+        assert!(!watch.is_another(look(&files)), "nothing was written");
+        for text in ["one, and", "one, and two"] {
+            fs::write(&tower, text).expect("written");
+            assert!(!watch.is_another(look(&files)), "it is still being written");
+        }
+        assert!(watch.is_another(look(&files)));
+        assert!(!watch.is_another(look(&files)), "it was told");
+
+        fs::write(&sidecar, "threshold = 1").expect("written");
+        assert!(!watch.is_another(look(&files)));
+        assert!(watch.is_another(look(&files)));
+    }
+
+    #[test]
+    fn a_file_of_the_same_size_and_time_is_another() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let [tower, fresh] = ["tower.onnx", "fresh"].map(|name| folder.path().join(name));
+        fs::write(&tower, "one").expect("written");
+        let before = look(&[&tower]);
+        fs::write(&fresh, "two").expect("written");
+        let time = fs::metadata(&tower).and_then(|it| it.modified()).expect("a time");
+        let file = fs::File::options().write(true).open(&fresh).expect("a file");
+        file.set_modified(time).expect("set");
+        fs::rename(&fresh, &tower).expect("renamed");
+        assert_ne!(look(&[&tower]), before);
     }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::files::files;
 use super::{Failure, Outcome, TowerArgs, work};
 use crate::judgement::{Criterion, Judge, Judgement};
-use crate::model::{Description, Signature};
+use crate::model::{Description, Signature, Source};
 use crate::score::{Embedding, Threshold, Verdict};
 use crate::telemetry;
 use crate::warm_up::Crew;
@@ -62,7 +62,7 @@ impl Compare {
         let criterion = self.criterion()?;
         let others = files(&self.b)?;
         let is_one = matches!(self.b.as_slice(), [only] if !only.is_dir());
-        let crew = Crew::alone(&settings.tower.file()?, &settings.options())?;
+        let crew = Crew::alone(&Source::read(&settings.tower.file()?)?, &settings.options())?;
         let tower = crew.towers[0].description().clone();
         let judge = Judge::new(criterion, settings.tower.threshold, &tower.card)
             .map_err(|err| Failure::caller(&err))?;

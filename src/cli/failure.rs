@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use crate::deployment::DeployError;
@@ -60,6 +61,9 @@ impl From<LoadError> for Failure {
     fn from(err: LoadError) -> Self {
         match err {
             LoadError::Library(_) | LoadError::NoGpu { .. } => Self::machine(&err),
+            LoadError::Unreadable { ref source, .. } if source.kind() == ErrorKind::TimedOut => {
+                Self::machine(&err)
+            }
             _ => Self::caller(&err),
         }
     }

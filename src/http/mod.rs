@@ -78,7 +78,8 @@ pub fn router(service: Arc<Service>, keys: Arc<Keys>) -> Router {
         .method_not_allowed_fallback(exchange::method_not_allowed)
         .fallback(exchange::not_found);
     if keys.are_needed() {
-        guarded = guarded.layer(from_fn_with_state(keys, authorise::authorise));
+        let guard = Arc::new(authorise::Guard::new(keys, service.clone()));
+        guarded = guarded.layer(from_fn_with_state(guard, authorise::authorise));
     }
     let open = match service.settings.server.admin_listen {
         Some(_) => health(),

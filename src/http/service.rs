@@ -3,7 +3,7 @@
 use std::io;
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::http::HeaderMap;
@@ -24,6 +24,7 @@ use super::source::Source;
 use crate::batch::{EmbedError, Places, Rank};
 use crate::cache::{Claim, Found, Key};
 use crate::deployment::{DeployError, Deployment};
+use crate::file::Looked;
 use crate::model::{Description, Length};
 use crate::picture::Pixels;
 use crate::readiness::{NotReady, Readiness};
@@ -42,6 +43,8 @@ pub struct Service {
     pub(super) many: Many,
     decoder: Decoder,
     current: RwLock<Arc<InService>>,
+    /// The files that were looked at when a tower was last loaded. Locked for a copy.
+    looked: Mutex<Looked>,
 }
 
 /// The tower in service, and the counters of its verdicts.
@@ -135,8 +138,10 @@ impl Service {
     /// If there is no tokio runtime, which the self-test needs.
     pub fn start(settings: Settings) -> Result<Self, DeployError> {
         let metrics = Arc::new(Metrics::new());
-        let deployment = Deployment::load(&settings, None, metrics.observer())?;
-        Ok(Self::new(settings, deployment, metrics, worker::this_program()))
+        let mut looked = Looked::default();
+        let deployment = Deployment::load(&settings, None, &mut looked, metrics.observer())?;
+        let service = Self::new(settings, deployment, metrics, worker::this_program());
+        Ok(Self { looked: Mutex::new(looked), ..service })
     }
 
     /// Puts the parts together; `program` is what is run as a worker.
@@ -153,7 +158,19 @@ impl Service {
         let readiness = Readiness::new(settings.health.max_age());
         let current = RwLock::new(Arc::new(InService::new(deployment, &metrics)));
         let (flood, many) = (Flood::new(), Many::new(settings.tower.bulk_queue));
-        Self { settings, readiness, metrics, in_flight, bodies, flood, many, decoder, current }
+        let looked = Mutex::default();
+        Self {
+            settings,
+            readiness,
+            metrics,
+            in_flight,
+            bodies,
+            flood,
+            many,
+            decoder,
+            current,
+            looked,
+        }
     }
 
     /// Starts a process that decodes, so that the first upload need not wait for one; tells whether the system filters
@@ -191,13 +208,22 @@ impl Service {
         self.in_service().tower.clone()
     }
 
+    /// The files that were looked at when a tower was last loaded, whether it could be or not, and what stood there.
+    pub fn looked(&self) -> Looked {
+        self.looked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Loads the tower's file as it is now, beside the tower in service, and puts it in its place: what is in flight
     /// ends with the old one, and what comes finds the new one. A tower that fails changes nothing.
     pub async fn swap(self: &Arc<Self>) -> Result<(), DeployError> {
         let service = self.clone();
         let load = move || {
             let before = service.in_service();
-            Deployment::load(&service.settings, Some(&before), service.metrics.observer())
+            let mut looked = service.looked();
+            let observe = service.metrics.observer();
+            let next = Deployment::load(&service.settings, Some(&before), &mut looked, observe);
+            *service.looked.lock().unwrap_or_else(PoisonError::into_inner) = looked;
+            next
         };
         let next = tokio::task::spawn_blocking(load).await.unwrap_or(Err(DeployError::Panicked));
         self.metrics.swapped(next.is_ok());

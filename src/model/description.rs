@@ -15,7 +15,7 @@ use crate::score::{OperatingPoint, Unseen};
 pub struct Description {
     /// What its file, or sidecar, says.
     pub card: Arc<Card>,
-    /// `sha256:` and the hex digest of its file.
+    /// `sha256:` and the hex digest over everything that determines an embedding.
     pub digest: String,
     /// Coordinates of an embedding.
     pub width: usize,

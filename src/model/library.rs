@@ -41,17 +41,31 @@ pub enum LibraryError {
     Start(#[source] ort::Error),
 }
 
-/// Names the library: by `ORT_DYLIB_PATH`, else beside the executable, else where the build put it.
+/// Names the library: by `ORT_DYLIB_PATH`, else in the program's place, else where the build put it.
+///
+/// The working directory is no such place, as anybody may have put a file there; only who names a relative path by
+/// the variable means that directory.
 fn locate() -> Result<PathBuf, LibraryError> {
     if let Some(named) = std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()) {
-        return existing(PathBuf::from(named));
+        let named = PathBuf::from(named);
+        // What loads it would take a relative path for one beside the program first: another file than was found.
+        return existing(std::path::absolute(&named).unwrap_or(named));
     }
-    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join(FILE)));
-    match (beside, option_env!("BUILT_ONNX_RUNTIME")) {
-        (Some(beside), _) if beside.is_file() => Ok(beside),
-        (_, Some(built)) => existing(PathBuf::from(built)),
-        (beside, None) => Err(LibraryError::Missing(beside.unwrap_or_else(|| FILE.into()))),
+    let program = std::env::current_exe().ok();
+    if let Some(found) = places(program.as_deref()).find(|path| path.is_file()) {
+        return Ok(found);
     }
+    match option_env!("BUILT_ONNX_RUNTIME") {
+        Some(built) => existing(PathBuf::from(built)),
+        None => Err(LibraryError::Missing(
+            places(program.as_deref()).next().unwrap_or_else(|| FILE.into()),
+        )),
+    }
+}
+
+/// Where the library may stand beside the program: in its folder.
+fn places(program: Option<&Path>) -> impl Iterator<Item = PathBuf> {
+    program.and_then(Path::parent).into_iter().map(|folder| folder.join(FILE))
 }
 
 fn existing(path: PathBuf) -> Result<PathBuf, LibraryError> {
@@ -97,4 +111,16 @@ fn start(path: &Path) -> Result<Environment, LibraryError> {
         .map_err(LibraryError::Start)?;
     environment.set_log_level(LogLevel::Warning);
     Ok(environment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_library_is_looked_for_in_the_program_s_place_alone() {
+        let found: Vec<PathBuf> = places(Some(Path::new("/opt/bin/siamese"))).collect();
+        assert_eq!(found, [Path::new("/opt/bin").join(FILE)]);
+        assert_eq!(places(None).count(), 0);
+    }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::{CardError, GoldenError, LibraryError, TowerError};
+use super::{CardError, GoldenError, LibraryError, NotOnnx, TowerError};
 use crate::picture::PictureError;
 
 /// Why a file can't serve as a tower. Each message is a sentence with the file in it.
@@ -14,7 +14,7 @@ pub enum LoadError {
     /// There is no ONNX Runtime to run it.
     #[error(transparent)]
     Library(#[from] LibraryError),
-    /// The file, or the sidecar beside it, can't be read.
+    /// The file, the sidecar beside it, or a file of its weights can't be read.
     #[error("{} can't be read", .path.display())]
     Unreadable {
         /// The file.
@@ -22,6 +22,21 @@ pub enum LoadError {
         /// Why.
         #[source]
         source: io::Error,
+    },
+    /// Its files were exchanged while they were read, again and again.
+    #[error("{} and the files beside it were exchanged while they were read", .path.display())]
+    Unsteady {
+        /// The tower's file.
+        path: PathBuf,
+    },
+    /// It is no ONNX file.
+    #[error("{} can't be read as a model", .path.display())]
+    NotOnnx {
+        /// The tower's file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: NotOnnx,
     },
     /// ONNX Runtime does not take it.
     #[error("{} is no ONNX model that ONNX Runtime takes", .path.display())]

@@ -5,6 +5,8 @@
 pub mod card;
 mod cuda;
 mod description;
+mod digest;
+mod external;
 mod golden;
 mod library;
 mod load_error;
@@ -15,6 +17,7 @@ pub mod protobuf;
 mod session;
 mod sidecar;
 mod sizes;
+mod source;
 mod weights;
 
 use thiserror::Error;
@@ -31,6 +34,7 @@ pub use outline::{Outline, Port};
 pub use protobuf::NotOnnx;
 pub use session::{Device, Options, Provider, UnknownDevice};
 pub use sidecar::values as sidecar_values;
+pub use source::Source;
 pub use weights::{Drift, WeightKind, Weights};
 
 use crate::picture::Pixels;

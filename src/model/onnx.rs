@@ -1,22 +1,22 @@
 //! A tower on ONNX Runtime.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ort::session::Session;
 use ort::value::{TensorElementType, TensorRef, ValueType};
-use sha2::{Digest, Sha256};
 
 use super::session::open;
-use super::sidecar::read_card;
 use super::sizes::Sizes;
 use super::{
-    Card, Description, Embedded, GoldenCheck, GoldenError, LoadError, Options, Provider, Tower,
-    TowerError,
+    Card, Description, Embedded, GoldenCheck, GoldenError, LoadError, Options, Provider, Source,
+    Tower, TowerError,
 };
 use crate::picture::{Limits, PictureError, Pixels, Preparation};
+
+/// How long the files of a tower may take to be read again after a panic.
+const READ_AGAIN: Duration = Duration::from_mins(1);
 
 /// A tower loaded into an ONNX Runtime session.
 pub struct OnnxTower {
@@ -27,11 +27,18 @@ pub struct OnnxTower {
 }
 
 impl OnnxTower {
-    /// Loads a tower, checks its shapes, and holds it to its golden pairs on the provider that will run it.
+    /// Reads a tower's files, and loads it.
     pub fn load(path: &Path, options: &Options) -> Result<Self, LoadError> {
-        let digest = digest(path)?;
-        let (session, provider) = open(path, options)?;
-        let card = Arc::new(read_card(&session, path)?);
+        Self::open(&Source::read(path)?, options)
+    }
+
+    /// Loads a tower from its files as they were read, checks its shapes, and holds it to its golden pairs on the
+    /// provider that will run it.
+    pub fn open(source: &Source, options: &Options) -> Result<Self, LoadError> {
+        let path = source.path();
+        let card = Arc::new(source.card()?);
+        let digest = source.digest(&card);
+        let (session, provider) = open(source, options)?;
         let dynamic = check_input(&session, &card)
             .and_then(|dynamic| check_output(&session).map(|()| dynamic))
             .map_err(|why| LoadError::Shape { path: path.to_owned(), why })?;
@@ -82,7 +89,8 @@ impl Tower for OnnxTower {
     }
 
     fn renew(&mut self) -> Result<(), LoadError> {
-        let fresh = Self::load(&self.path, &self.options)?;
+        let (_, source) = Source::read_within(&self.path, READ_AGAIN);
+        let fresh = Self::open(&source?, &self.options)?;
         if fresh.description.digest != self.description.digest {
             return Err(LoadError::Changed { path: fresh.path });
         }
@@ -186,21 +194,6 @@ fn shape_error(pictures: usize, width: usize, found: &[i64]) -> TowerError {
 
 fn as_dimension(length: usize) -> i64 {
     i64::try_from(length).expect("a length fits a dimension")
-}
-
-fn digest(path: &Path) -> Result<String, LoadError> {
-    let unreadable = |source| LoadError::Unreadable { path: path.to_owned(), source };
-    let mut file = File::open(path).map_err(unreadable)?;
-    let mut hasher = Sha256::new();
-    let mut block = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut block).map_err(unreadable)? {
-            0 => break,
-            length => hasher.update(&block[..length]),
-        }
-    }
-    let text = "sha256:".to_owned();
-    Ok(hasher.finalize().iter().fold(text, |text, byte| text + &format!("{byte:02x}")))
 }
 
 /// Tells whether the batch axis is dynamic.

@@ -5,7 +5,7 @@ use std::path::Path;
 use ort::value::{Outlet, TensorElementType, ValueType};
 
 use super::session::open;
-use super::{LoadError, Options};
+use super::{LoadError, Options, Source};
 
 /// The inputs and outputs of an ONNX file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Outline {
     ///
     /// If ONNX Runtime is not there, or does not take the file.
     pub fn read(path: &Path, options: &Options) -> Result<Self, LoadError> {
-        let (session, _) = open(path, options)?;
+        let (session, _) = open(&Source::read(path)?, options)?;
         Ok(Self {
             inputs: session.inputs().iter().map(Port::of).collect(),
             outputs: session.outputs().iter().map(Port::of).collect(),

@@ -21,20 +21,28 @@ pub struct Field<'a> {
     pub number: u64,
     /// The bytes of a text, of bytes, or of a message; `None` for numbers.
     pub body: Option<&'a [u8]>,
+    /// A whole number that is not of a fixed length; `None` for all else.
+    pub value: Option<u64>,
     /// The field with all that frames it, to be copied.
     pub whole: &'a [u8],
 }
 
 /// The fields of a message, in order.
 pub fn fields(message: &[u8]) -> Result<Vec<Field<'_>>, NotOnnx> {
-    let mut fields = Vec::new();
+    each(message).collect()
+}
+
+/// The fields of a message, in order, one at a time: there may be as many of them as there are weights.
+pub fn each(message: &[u8]) -> impl Iterator<Item = Result<Field<'_>, NotOnnx>> {
     let mut rest = message;
-    while !rest.is_empty() {
-        let (field, after) = next_field(rest)?;
-        fields.push(field);
-        rest = after;
-    }
-    Ok(fields)
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let next = next_field(rest);
+        rest = next.as_ref().map_or(&[], |(_, after)| *after);
+        Some(next.map(|(field, _)| field))
+    })
 }
 
 /// Appends a field that holds bytes, a text or a message.
@@ -53,8 +61,13 @@ pub fn put(out: &mut Vec<u8>, number: u64, body: &[u8]) {
 
 fn next_field(bytes: &[u8]) -> Result<(Field<'_>, &[u8]), NotOnnx> {
     let (tag, rest) = varint(bytes)?;
+    let mut value = None;
     let (body, rest) = match tag & 7 {
-        0 => (None, varint(rest)?.1),
+        0 => {
+            let (number, rest) = varint(rest)?;
+            value = Some(number);
+            (None, rest)
+        }
         1 => (None, rest.get(8..).ok_or(NotOnnx)?),
         LENGTH_DELIMITED => {
             let (length, rest) = varint(rest)?;
@@ -66,7 +79,7 @@ fn next_field(bytes: &[u8]) -> Result<(Field<'_>, &[u8]), NotOnnx> {
         _ => return Err(NotOnnx),
     };
     let whole = &bytes[..bytes.len() - rest.len()];
-    Ok((Field { number: tag >> 3, body, whole }, rest))
+    Ok((Field { number: tag >> 3, body, value, whole }, rest))
 }
 
 fn varint(bytes: &[u8]) -> Result<(u64, &[u8]), NotOnnx> {

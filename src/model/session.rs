@@ -1,7 +1,6 @@
 //! Where a tower runs: what the operator asks for, and what really does.
 
 use std::num::NonZeroUsize;
-use std::path::Path;
 use std::str::FromStr;
 
 use ort::environment::Environment;
@@ -11,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use utoipa::ToSchema;
 
-use super::{Cuda, LoadError, library};
+use super::{Cuda, LoadError, Source, library};
 
 /// How a tower is to be run.
 #[derive(Clone, Copy, Debug)]
@@ -94,20 +93,20 @@ impl Provider {
 }
 
 /// Opens a tower on the device asked for; tells what runs it.
-pub(super) fn open(path: &Path, options: &Options) -> Result<(Session, Provider), LoadError> {
+pub(super) fn open(model: &Source, options: &Options) -> Result<(Session, Provider), LoadError> {
     let environment = library::environment()?;
     let cpu = || {
-        session(&environment, path, options, Provider::Cpu)
+        session(&environment, model, options, Provider::Cpu)
             .map(|it| (it, Provider::Cpu))
-            .map_err(|source| LoadError::NoModel { path: path.to_owned(), source })
+            .map_err(|source| LoadError::NoModel { path: model.path().to_owned(), source })
     };
     if options.device == Device::Cpu {
         return cpu();
     }
-    match session(&environment, path, options, Provider::Cuda) {
+    match session(&environment, model, options, Provider::Cuda) {
         Ok(session) => Ok((session, Provider::Cuda)),
         Err(source) if options.device == Device::RequireGpu => {
-            Err(LoadError::NoGpu { path: path.to_owned(), source })
+            Err(LoadError::NoGpu { path: model.path().to_owned(), source })
         }
         Err(reason) => {
             let opened = cpu()?;
@@ -122,7 +121,7 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<(Session, Provider)
 
 fn session(
     environment: &Environment,
-    path: &Path,
+    model: &Source,
     options: &Options,
     provider: Provider,
 ) -> ort::Result<Session> {
@@ -135,5 +134,5 @@ fn session(
     if provider == Provider::Cuda {
         builder = builder.with_execution_providers([options.cuda.provider()])?;
     }
-    builder.commit_from_file(path)
+    builder.commit_from_memory(model.onnx())
 }

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 pub struct Weights {
     /// What they became.
     pub kind: WeightKind,
-    /// `sha256:` and the hex digest of the tower's file that they were made from.
+    /// The digest of the tower that they were made from.
     pub made_from: String,
     /// What it cost.
     pub drift: Drift,

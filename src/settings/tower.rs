@@ -1,6 +1,6 @@
 //! `[tower]`, `[cache]`, `[health]`: which tower runs and how, what is kept of it, and how it is held to be right.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -34,8 +34,10 @@ pub struct TowerSettings {
     pub bulk_queue: NonZeroUsize,
     /// The threshold in place of the tower's own.
     pub threshold: Option<Threshold>,
-    /// How often to look whether the tower's file is another, in milliseconds; 0 is never.
+    /// How often to look whether the tower's files are others, in milliseconds; 0 is never.
     pub watch_ms: u64,
+    /// How long its files may take to be read, in milliseconds.
+    pub read_timeout_ms: NonZeroU64,
 }
 
 /// `[cache]`
@@ -62,14 +64,13 @@ impl TowerSettings {
         if let Some(named) = &self.path {
             return Ok(named.clone());
         }
-        let exe = std::env::current_exe().ok();
-        // Beside an installed program, or at the root of the checkout that `target/PROFILE/` stands in.
-        let beside = exe.iter().flat_map(|exe| exe.ancestors().skip(1).take(3));
-        std::iter::once(Path::new(""))
-            .chain(beside)
-            .map(|folder| folder.join(SHIPPED))
-            .find(|path| path.is_file())
-            .ok_or(SettingsError::NoTower)
+        let program = std::env::current_exe().ok();
+        places(program.as_deref()).find(|path| path.is_file()).ok_or(SettingsError::NoTower)
+    }
+
+    /// How long the tower's files may take to be read.
+    pub fn read_timeout(&self) -> Duration {
+        Duration::from_millis(self.read_timeout_ms.get())
     }
 
     /// How often to look whether the file is another, if at all.
@@ -87,6 +88,15 @@ impl TowerSettings {
     }
 }
 
+/// Where the tower that is shipped may stand, in the order that they are looked at.
+///
+/// Beside an installed program, or at the root of the checkout that `target/PROFILE/` stands in; the working directory
+/// comes last, as anybody may have put a file there.
+fn places(program: Option<&Path>) -> impl Iterator<Item = PathBuf> {
+    let beside = program.into_iter().flat_map(|program| program.ancestors().skip(1).take(3));
+    beside.chain(std::iter::once(Path::new(""))).map(|folder| folder.join(SHIPPED))
+}
+
 impl Health {
     /// How often the self-test runs.
     pub fn interval(&self) -> Duration {
@@ -96,5 +106,18 @@ impl Health {
     /// How old its last success may be.
     pub fn max_age(&self) -> Duration {
         Duration::from_millis(self.self_test_max_age_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_s_place_goes_before_the_working_directory() {
+        let found: Vec<PathBuf> = places(Some(Path::new("/opt/siamese/bin/siamese"))).collect();
+        let expected = ["/opt/siamese/bin", "/opt/siamese", "/opt", ""];
+        assert_eq!(found, expected.map(|folder| Path::new(folder).join(SHIPPED)));
+        assert_eq!(places(None).collect::<Vec<_>>(), [Path::new(SHIPPED)]);
     }
 }

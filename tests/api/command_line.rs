@@ -240,3 +240,39 @@ fn a_towers_card_is_shown() {
     let card: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(card["name"], "faces");
 }
+
+#[test]
+fn what_stands_beside_the_program_goes_before_the_working_directory() {
+    let [installed, elsewhere] = [(); 2].map(|()| TempDir::new().expect("a folder"));
+    for folder in [installed.path(), elsewhere.path()] {
+        std::fs::create_dir(folder.join("models")).expect("a folder");
+    }
+    std::fs::create_dir(installed.path().join("bin")).expect("a folder");
+    let program = installed.path().join("bin/siamese");
+    // A file that was just written can't be run while another test starts a process.
+    let built = env!("CARGO_BIN_EXE_siamese");
+    std::fs::hard_link(built, &program)
+        .or_else(|_| std::fs::copy(built, &program).map(drop))
+        .expect("placed");
+    let model = Path::new("models/faces.onnx");
+    // Whoever can write to the directory that it is started in has no say in what runs.
+    for planted in [model, Path::new("libonnxruntime.so")] {
+        std::fs::write(elsewhere.path().join(planted), "planted").expect("written");
+    }
+    let compare = || {
+        let pictures = SAME.map(|name| fixture("faces").join(name));
+        Command::new(&program)
+            .arg("compare")
+            .args(pictures)
+            .current_dir(elsewhere.path())
+            .env("RUST_LOG", "off")
+            .output()
+            .expect("the program")
+    };
+    let output = compare();
+    assert!(text(&output.stderr).contains("models/faces.onnx can't be read as a model"));
+
+    std::fs::copy(shipped(), installed.path().join(model)).expect("copied");
+    let output = compare();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+}

@@ -1,10 +1,12 @@
 //! Who may ask.
 
 use std::convert::Infallible;
+use std::process::Command;
 
 use axum::body::{Body, Bytes};
 use axum::http::{Request, header};
 use serde_json::Value;
+use tokio::time::{Duration, Instant};
 
 use crate::app::{Answer, App, SAME, face, form, post};
 use crate::server::{Server, refuses_to_start};
@@ -122,4 +124,90 @@ fn keys_that_would_lock_all_out_or_let_all_in_stop_the_start() {
     refuses_to_start(&[("SIAMESE_AUTH__KEYS", "")], "auth.keys");
     std::fs::write(file.path(), format!("{FIRST}\nshort\n")).expect("written");
     refuses_to_start(&[("SIAMESE_AUTH__KEYS_FILE", path)], "line 2 of");
+}
+
+#[tokio::test(start_paused = true)]
+async fn guesses_wait_in_one_line_and_valid_keys_never() {
+    let app = locked();
+    let begun = Instant::now();
+    let guess = |number: usize| {
+        let (router, app) = (format!("Bearer guess-number-{number:04}"), &app);
+        async move {
+            ask(app, "/model", &router).await.refused(401, "unauthorized");
+            begun.elapsed()
+        }
+    };
+    let guesses = futures_util::future::join_all((0..101).map(guess));
+    let valid = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let sent = Instant::now();
+        ask(&app, "/model", &format!("Bearer {FIRST}")).await.ok();
+        assert_eq!(sent.elapsed(), Duration::ZERO, "a valid key waited");
+    };
+    let (mut ends, ()) = tokio::join!(guesses, valid);
+    ends.sort_unstable();
+    // Fifty a second, of all clients together.
+    let [first, last] = [ends[0], ends[100]];
+    assert!(first < Duration::from_millis(5), "{first:?}");
+    assert!(Duration::from_secs(2) <= last && last < Duration::from_millis(2100), "{last:?}");
+    let scrape = app.get("/metrics").await.ok();
+    let scrape = String::from_utf8(scrape.body).expect("text");
+    assert!(
+        scrape.lines().any(|line| line.starts_with("siamese_requests_total{")
+            && line.contains(r#"code="unauthorized""#)
+            && line.ends_with(" 101")),
+        "{scrape}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guess_waits_up_to_the_server_s_deadline_and_can_shorten_nothing() {
+    let app = App::with(|settings| {
+        settings.auth.keys = Some(serde_json::from_str(&format!(r#"["{FIRST}"]"#)).expect("keys"));
+        settings.server.deadline_ms = 1000.try_into().expect("not 0");
+    });
+    let begun = Instant::now();
+    let guess = || async {
+        let request = Request::get("/model")
+            .header(header::AUTHORIZATION, "Bearer a-wrong-key-0123456789")
+            .header("x-request-timeout-ms", "1");
+        app.send(request.body(Body::empty()).expect("a request"))
+            .await
+            .refused(401, "unauthorized");
+        begun.elapsed()
+    };
+    let mut ends = futures_util::future::join_all((0..200).map(|_| guess())).await;
+    ends.sort_unstable();
+    let soon = ends.iter().filter(|end| **end < Duration::from_millis(990)).count();
+    assert!((49..=51).contains(&soon), "{soon} came within the second");
+    assert!(ends[199] < Duration::from_millis(1010), "{:?}", ends[199]);
+}
+
+#[test]
+fn keys_are_revoked_while_the_model_s_path_is_a_pipe() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let [model, keys] = ["tower.onnx", "keys"].map(|name| folder.path().join(name));
+    std::fs::copy(crate::app::shipped(), &model).expect("copied");
+    std::fs::write(&keys, format!("{FIRST}\n{SECOND}\n")).expect("written");
+    let mut server = Server::with(&[
+        ("SIAMESE_TOWER__PATH", model.to_str().expect("text")),
+        ("SIAMESE_AUTH__KEYS_FILE", keys.to_str().expect("text")),
+        ("SIAMESE_TOWER__WATCH_MS", "20"),
+    ]);
+    let opens = |server: &Server, key: &str| {
+        let headers = format!("authorization: Bearer {key}\r\n");
+        server.post("/embed", "text/plain", b"", &headers).starts_with("HTTP/1.1 415")
+    };
+    std::fs::remove_file(&model).expect("removed");
+    assert!(Command::new("mkfifo").arg(&model).status().expect("the program").success());
+    for (kept, revoked) in [(SECOND, FIRST), (FIRST, SECOND), (SECOND, FIRST)] {
+        std::fs::write(&keys, kept).expect("written");
+        server.signal("HUP");
+        assert_eq!(read_again(&mut server)["level"], "INFO");
+        assert!(opens(&server, kept) && !opens(&server, revoked));
+    }
+    // The model is loaded again once there is one.
+    std::fs::remove_file(&model).expect("removed");
+    std::fs::copy(crate::app::shipped(), &model).expect("copied");
+    while !server.line().contains("another tower is in service") {}
 }

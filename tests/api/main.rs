@@ -8,6 +8,7 @@ mod command_line;
 mod compare;
 mod connections;
 mod decoding;
+mod digests;
 mod documents;
 mod embed;
 mod health;

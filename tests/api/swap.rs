@@ -16,7 +16,7 @@ use siamese::picture::Pixels;
 use siamese::score::Embedding;
 use tempfile::TempDir;
 
-use crate::app::{App, SAME, face, fixture, form, shared, shipped};
+use crate::app::{App, SAME, face, fixture, form, load, shared, shipped};
 use crate::server::Server;
 
 /// The tower before the swap: waits for the test in each run.
@@ -189,4 +189,137 @@ fn a_file_that_is_watched_is_swapped_in_when_it_is_another() {
     put(&tower, &towers[0]);
     wait_for(&mut server, "another tower is in service");
     assert!(server.get("/model").contains(&shared().1.digest));
+}
+
+/// The made tower as two models: the weights of the other are half of those of the one.
+fn halved() -> [Vec<u8>; 2] {
+    let made = fs::read(fixture("towers/plain.onnx")).expect("a tower");
+    let mut other = made.clone();
+    let (weight, half) = (0.125_f32.to_le_bytes(), 0.0625_f32.to_le_bytes());
+    for at in 0..other.len() - 3 {
+        if other[at..at + 4] == weight {
+            other[at..at + 4].copy_from_slice(&half);
+        }
+    }
+    let entries = [("input", "4"), ("colour", "grey"), ("scale", "1"), ("threshold", "1")];
+    let entries = entries.map(|(key, value)| (format!("siamese.{key}"), value.to_owned()));
+    [made, other].map(|onnx| rewrite(&onnx, &entries).expect("a tower"))
+}
+
+#[tokio::test]
+async fn no_answer_has_the_digest_of_a_model_that_did_not_make_it() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("tower.onnx");
+    let models = halved();
+    let mut distances = BTreeMap::new();
+    for (model, distance) in models.iter().zip([255.0, 127.5]) {
+        put(&path, model);
+        distances.insert(load(&path).description().digest.clone(), distance);
+    }
+    let (tower, digest) = (load(&path), shared().1.digest.clone());
+    let description = Arc::new(Description { digest, ..(**tower.description()).clone() });
+    let app = App::run_with(tower, description, 8, |settings| {
+        settings.tower.path = Some(path.clone());
+        settings.tower.sessions = 2;
+        settings.tower.threads = 1;
+        settings.tower.largest_batch = 1;
+        settings.cache.max_bytes = 0;
+    });
+    let done = Arc::new(AtomicBool::new(false));
+    let renames = thread::spawn({
+        let done = done.clone();
+        move || {
+            while !done.load(Ordering::Relaxed) {
+                for model in &models {
+                    put(&path, model);
+                }
+            }
+        }
+    });
+    let row = |right: u8| [0, 0, right, right].repeat(4);
+    let [black, half] = [0, 255].map(|right| [b"P5 4 4 255\n", &row(right)[..]].concat());
+    let mut seen = BTreeMap::<String, u32>::new();
+    for _ in 0..24 {
+        app.service.swap().await.expect("another tower");
+        // Enough of them that each session has answered.
+        for _ in 0..8 {
+            let answer = app.form("/compare", &[("a", &black), ("b", &half)]).await.ok().json();
+            let digest = answer["model"]["digest"].as_str().expect("a digest");
+            assert_eq!(answer["distance"].as_f64(), Some(distances[digest]), "{answer}");
+            *seen.entry(digest.to_owned()).or_default() += 1;
+        }
+    }
+    done.store(true, Ordering::Relaxed);
+    renames.join().expect("no panic");
+    assert_eq!(seen.values().sum::<u32>(), 24 * 8);
+}
+
+#[tokio::test]
+async fn a_read_that_takes_too_long_leaves_the_model_in_service() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("tower.onnx");
+    put(&path, &halved()[0]);
+    let tower = load(&path);
+    let description = tower.description().clone();
+    let app = App::run_with(tower, description, 8, |settings| {
+        settings.tower.path = Some(path.clone());
+        settings.tower.read_timeout_ms = 1.try_into().expect("not 0");
+    });
+    // So many zeros are not read and hashed in that time on any machine.
+    fs::File::create(&path).and_then(|file| file.set_len(128 << 20)).expect("written");
+    let err = app.service.swap().await.expect_err("it takes longer");
+    let said = siamese::telemetry::causes(&err);
+    assert!(said.contains("did not come within 1 ms"), "{said}");
+    app.compare().await.ok();
+}
+
+#[tokio::test]
+async fn counters_are_told_of_the_model_in_service_and_the_three_before_it() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("tower.onnx");
+    let made = fs::read(fixture("towers/plain.onnx")).expect("a tower");
+    let put_model = |number: usize| {
+        let provenance = number.to_string();
+        let entries = [
+            ("input", "4"),
+            ("colour", "grey"),
+            ("threshold", "1"),
+            ("provenance", provenance.as_str()),
+        ];
+        let entries = entries.map(|(key, value)| (format!("siamese.{key}"), value.to_owned()));
+        put(&path, &rewrite(&made, &entries).expect("a tower"));
+    };
+    put_model(0);
+    let tower = load(&path);
+    let mut digests = vec![tower.description().digest.clone()];
+    let description = tower.description().clone();
+    let app = App::run_with(tower, description, 8, |settings| {
+        settings.tower.path = Some(path.clone());
+        settings.tower.sessions = 1;
+    });
+    for number in 1..=6 {
+        put_model(number);
+        app.service.swap().await.expect("another tower");
+        digests.push(app.service.tower().digest.clone());
+        app.form("/compare", &[("a", b"P5 1 1 255\n\0"), ("b", b"P5 1 1 255\n\0")]).await.ok();
+    }
+    let scrape = String::from_utf8(app.get("/metrics").await.ok().body).expect("text");
+    for metric in ["siamese_verdicts_total", "siamese_distance_count", "siamese_threshold_gap_sum"]
+    {
+        let told: Vec<bool> = digests
+            .iter()
+            .map(|digest| {
+                let is_of = |line: &str| line.starts_with(metric) && line.contains(digest.as_str());
+                scrape.lines().any(is_of)
+            })
+            .collect();
+        assert_eq!(told, [false, false, false, true, true, true, true], "{metric}");
+    }
+    // One that comes back is counted from zero.
+    put_model(0);
+    app.service.swap().await.expect("another tower");
+    let scrape = String::from_utf8(app.get("/metrics").await.ok().body).expect("text");
+    let digest = &digests[0];
+    let line = format!("siamese_verdicts_total{{verdict=\"same\",digest=\"{digest}\"}} 0");
+    assert!(scrape.contains(&line), "{line} is not in: {scrape}");
 }

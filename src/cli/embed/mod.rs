@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::files::files;
 use super::{Failure, Outcome, TowerArgs, work};
+use crate::model::Source;
 use crate::telemetry;
 use crate::warm_up::Crew;
 use output::Output;
@@ -35,8 +36,11 @@ impl Embed {
         let settings = self.tower.settings(None)?;
         telemetry::start(settings.log.format, "error");
         let files = files(&self.paths)?;
-        let crew =
-            Crew::gather(&settings.tower.file()?, &settings.options(), settings.tower.wishes())?;
+        let crew = Crew::gather(
+            &Source::read(&settings.tower.file()?)?,
+            &settings.options(),
+            settings.tower.wishes(),
+        )?;
         let description = crew.towers[0].description().clone();
         let mut output = match &self.out {
             None => Output::printed(&description.digest),

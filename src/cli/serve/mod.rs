@@ -22,7 +22,6 @@ use crate::settings::TraceSettings;
 use crate::stop::{self, Asked, Phase};
 use crate::telemetry;
 use crate::traces::{Exporting, Traces};
-use crate::watch::Watch;
 use reload::Reload;
 
 /// How long a stop waits for a collector to take the last traces.
@@ -55,9 +54,8 @@ impl Serve {
             .map_err(|err| Failure::machine(&err))?;
         let context = runtime.enter();
         let signals = Signals::listen().map_err(|err| Failure::machine(&err))?;
-        let watch = Watch::new(&settings.tower.file()?);
         let service = Arc::new(Service::start(settings)?);
-        let outcome = runtime.block_on(serve(service, watch, keys, tls, signals, begun));
+        let outcome = runtime.block_on(serve(service, keys, tls, signals, begun));
         drop(context);
         // What is still decoded is for nobody.
         runtime.shutdown_background();
@@ -73,7 +71,6 @@ fn async_threads() -> usize {
 
 async fn serve(
     service: Arc<Service>,
-    watch: Watch,
     keys: Arc<Keys>,
     tls: Option<Arc<Tls>>,
     signals: Signals,
@@ -104,7 +101,7 @@ async fn serve(
             stop::conduct(signals.stop, times, service.readiness(), &sender).await;
         })
     };
-    let mut reload = Reload::new(service.clone(), watch);
+    let mut reload = Reload::new(service.clone());
     if keys.are_needed() {
         let keys = keys.clone();
         reload = reload.with("keys", move || keys.reload());

@@ -1,28 +1,32 @@
-//! What is read again while the server runs: everything at SIGHUP, and the tower when its file is another.
+//! What is read again while the server runs: everything at SIGHUP, and the tower when its files are others.
 
 use std::error::Error;
 use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::signal::unix::Signal;
+use tokio::sync::watch::{self as channel, Receiver};
+use tokio::task::JoinSet;
 
+use crate::file::aside;
 use crate::http::Service;
-use crate::telemetry::causes;
+use crate::telemetry::{causes, milliseconds};
 use crate::watch::Watch;
 
-/// What can be read again, each by itself: where one can't, it stays as it was.
+/// What can be read again, each by itself: where one can't, it stays as it was, and where one takes long, the others
+/// don't wait for it.
 pub(super) struct Reload {
     service: Arc<Service>,
-    tower: Watch,
-    files: Arc<Vec<(&'static str, Box<Read>)>>,
+    files: Vec<(&'static str, Arc<Read>)>,
 }
 
 type Read = dyn Fn() -> Result<(), String> + Send + Sync;
 
 impl Reload {
-    /// Only the tower, whose file has been watched since before it was loaded.
-    pub(super) fn new(service: Arc<Service>, tower: Watch) -> Self {
-        Self { service, tower, files: Arc::default() }
+    /// Only the tower.
+    pub(super) fn new(service: Arc<Service>) -> Self {
+        Self { service, files: Vec::new() }
     }
 
     /// Adds something to be read again: what it is called in the log, and how it is read.
@@ -31,62 +35,82 @@ impl Reload {
         what: &'static str,
         read: impl Fn() -> Result<(), E> + Send + Sync + 'static,
     ) -> Self {
-        let read = Box::new(move || read().map_err(|err| causes(&err)));
-        Arc::get_mut(&mut self.files).expect("nobody reads yet").push((what, read));
+        self.files.push((what, Arc::new(move || read().map_err(|err| causes(&err)))));
         self
     }
 
-    /// Reads at each signal, and whenever the tower's file is another, where that is to be seen.
-    pub(super) async fn follow(mut self, mut hangup: Signal) {
-        loop {
-            tokio::select! {
-                _ = hangup.recv() => self.read_files().await,
-                () = changed(&mut self.tower, &self.service) => {}
-            }
-            self.swap_tower().await;
+    /// Reads at each signal, and the tower whenever its files are others, where that is to be seen.
+    pub(super) async fn follow(self, mut hangup: Signal) {
+        let (sender, told) = channel::channel(());
+        // They end with this future.
+        let mut tasks = JoinSet::new();
+        for (what, read) in self.files {
+            tasks.spawn(follow_file(what, read, told.clone()));
         }
-    }
-
-    async fn read_files(&self) {
-        let files = self.files.clone();
-        let read = move || {
-            for (what, read) in files.iter() {
-                match read() {
-                    Ok(()) => tracing::info!(what, "read again"),
-                    Err(cause) => {
-                        tracing::error!(what, cause, "can't be read again: it stays as it was");
-                    }
-                }
-            }
-        };
-        // A panic of one time is none of the next.
-        let _ = tokio::task::spawn_blocking(read).await;
-    }
-
-    async fn swap_tower(&self) {
-        tracing::info!("loading the tower's file beside the tower in service");
-        match self.service.swap().await {
-            Ok(()) => {
-                let tower = self.service.tower();
-                tracing::info!(
-                    tower = tower.card.name,
-                    digest = tower.digest,
-                    device = tower.provider.device(),
-                    "another tower is in service"
-                );
-            }
-            Err(err) => {
-                let cause = causes(&err);
-                tracing::error!(cause, "the tower can't be loaded; the one in service goes on");
-            }
+        tasks.spawn(follow_tower(self.service, told));
+        while hangup.recv().await.is_some() {
+            sender.send_replace(());
         }
     }
 }
 
-/// Waits until the tower's file is another; for ever, where nobody is to look.
-async fn changed(tower: &mut Watch, service: &Service) {
+async fn follow_file(what: &'static str, read: Arc<Read>, mut told: Receiver<()>) {
+    while told.changed().await.is_ok() {
+        let read = read.clone();
+        // A panic of one time is none of the next.
+        match aside(move || read()).await.map_err(|err| causes(&err)).flatten() {
+            Ok(()) => tracing::info!(what, "read again"),
+            Err(cause) => tracing::error!(what, cause, "can't be read again: it stays as it was"),
+        }
+    }
+}
+
+async fn follow_tower(service: Arc<Service>, mut told: Receiver<()>) {
+    // From what was read at the start: what took its place since then is seen.
+    let mut watch = Watch::new(service.looked(), service.settings().tower.read_timeout());
+    loop {
+        tokio::select! {
+            asked = told.changed() => if asked.is_err() { return },
+            () = changed(&mut watch, &service) => {}
+        }
+        swap(&service).await;
+        watch.begin(service.looked());
+    }
+}
+
+async fn swap(service: &Arc<Service>) {
+    tracing::info!("loading the tower's file beside the tower in service");
+    // What reads the files gives up by itself; its sessions may take as long again before that is worth a line.
+    let limit = 2 * service.settings().tower.read_timeout();
+    let mut swapping = pin!(service.swap());
+    let swapped = if let Ok(swapped) = tokio::time::timeout(limit, swapping.as_mut()).await {
+        swapped
+    } else {
+        let limit_ms = milliseconds(limit);
+        tracing::warn!(limit_ms, "the tower is still loading; the one in service goes on");
+        swapping.await
+    };
+    match swapped {
+        Ok(()) => {
+            let tower = service.tower();
+            tracing::info!(
+                tower = tower.card.name,
+                digest = tower.digest,
+                device = tower.provider.device(),
+                "another tower is in service"
+            );
+        }
+        Err(err) => {
+            let cause = causes(&err);
+            tracing::error!(cause, "the tower can't be loaded; the one in service goes on");
+        }
+    }
+}
+
+/// Waits until the tower's files are others; for ever, where nobody is to look.
+async fn changed(watch: &mut Watch, service: &Service) {
     match service.settings().tower.watch() {
-        Some(interval) => tower.changed(interval).await,
+        Some(interval) => watch.changed(interval).await,
         None => pending().await,
     }
 }

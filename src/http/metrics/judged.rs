@@ -1,6 +1,7 @@
 //! What one tower's verdicts were, and how far apart its pairs: where these drift, so does what is asked of it.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -19,12 +20,19 @@ const DISTANCES: [f64; 24] = [
 
 const GAPS: [f64; 10] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0];
 
-/// The counters of all towers.
-#[derive(Clone)]
+const VERDICTS: [&str; 2] = ["same", "different"];
+
+/// Towers whose counters are told: the one in service, and those before it. Each has some 55 lines of a scrape, and a
+/// collector keeps what it has seen of those that are gone.
+const TOLD: usize = 4;
+
+/// The counters of the towers in service of late.
 pub(super) struct AllJudged {
     verdicts: Family<VerdictLabels, Counter>,
     distances: Family<DigestLabel, Histogram>,
     gaps: Family<VerdictLabels, Histogram>,
+    /// The digests that are told, the latest last. Locked while one is added.
+    told: Mutex<VecDeque<Arc<str>>>,
 }
 
 /// The counters of one tower, at hand.
@@ -56,6 +64,7 @@ impl AllJudged {
             verdicts: Family::default(),
             distances: Family::new_with_constructor(|| Histogram::new(DISTANCES)),
             gaps: Family::new_with_constructor(|| Histogram::new(GAPS)),
+            told: Mutex::default(),
         };
         registry.register("verdicts", "Verdicts given, by tower", all.verdicts.clone());
         registry.register("distance", "Distances of pairs, by tower", all.distances.clone());
@@ -68,9 +77,16 @@ impl AllJudged {
         all
     }
 
-    /// One tower's, at zero where it is new.
+    /// The counters of a tower that comes into service, at zero where it is new; those of the oldest are told no more.
     pub(super) fn of(&self, digest: &str) -> Judged {
         let digest: Arc<str> = digest.into();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.retain(|other| *other != digest);
+        told.push_back(digest.clone());
+        while TOLD < told.len() {
+            let oldest = told.pop_front().expect("there are more than none");
+            self.forget(&oldest);
+        }
         let ruled = |verdict| {
             let labels = VerdictLabels { verdict, digest: digest.clone() };
             Ruled {
@@ -78,11 +94,22 @@ impl AllJudged {
                 gaps: self.gaps.get_or_create_owned(&labels),
             }
         };
+        let [same, different] = VERDICTS.map(ruled);
         Judged {
-            same: ruled("same"),
-            different: ruled("different"),
+            same,
+            different,
             distances: self.distances.get_or_create_owned(&DigestLabel { digest }),
         }
+    }
+
+    /// What still goes on with that tower is counted where nobody looks.
+    fn forget(&self, digest: &Arc<str>) {
+        for verdict in VERDICTS {
+            let labels = VerdictLabels { verdict, digest: digest.clone() };
+            self.verdicts.remove(&labels);
+            self.gaps.remove(&labels);
+        }
+        self.distances.remove(&DigestLabel { digest: digest.clone() });
     }
 }
 

@@ -51,7 +51,7 @@ pub enum LayersError {
 pub(super) fn quantize(onnx: &[u8]) -> Result<Vec<u8>, LayersError> {
     let mut written = Vec::with_capacity(onnx.len() / 3);
     let mut imported = false;
-    for Field { number, body, whole } in fields(onnx)? {
+    for Field { number, body, whole, .. } in fields(onnx)? {
         match (number, body) {
             (GRAPH, Some(graph)) => put(&mut written, GRAPH, &quantize_graph(graph)?),
             (OPSET_IMPORT, Some(import)) => {

@@ -1,0 +1,197 @@
+//! A digest stands for everything that determines an embedding, and a model is what was read of it at one time.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use siamese::model::{Device, OnnxTower, Options, Tower};
+use siamese::picture::Limits;
+use tempfile::TempDir;
+
+use crate::app::{App, SAME, face, fixture, load, shipped};
+use crate::server::{Server, refuses_to_start};
+
+const SIDECAR: &str =
+    "input = \"64x64\"\ncolour = \"rgb\"\nthreshold = 1.0\nembedding = \"unit\"\n";
+
+/// A model whose weights lie in another file, as `external.onnx` names it, with a sidecar.
+struct Foreign {
+    folder: TempDir,
+}
+
+impl Foreign {
+    fn new(seed: u64) -> Self {
+        Self::of("external.onnx", "tower.onnx.data", seed)
+    }
+
+    fn of(tower: &str, weights: &str, seed: u64) -> Self {
+        let foreign = Self { folder: TempDir::new().expect("a folder") };
+        fs::copy(fixture("towers").join(tower), foreign.path()).expect("copied");
+        foreign.write_sidecar(SIDECAR);
+        foreign.put_weights(weights, seed);
+        foreign
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("tower.onnx")
+    }
+
+    fn write_sidecar(&self, text: &str) {
+        fs::write(self.path().with_extension("toml"), text).expect("written");
+    }
+
+    /// Puts weights in their place at once.
+    fn put_weights(&self, name: &str, seed: u64) {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let weights: Vec<u8> =
+            (0..12_288 / 4).flat_map(|_| (random.f32() - 0.5).to_le_bytes()).collect();
+        let path = self.folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        let fresh = self.folder.path().join("fresh");
+        fs::write(&fresh, weights).expect("written");
+        fs::rename(&fresh, &path).expect("renamed");
+    }
+
+    fn digest(&self) -> String {
+        load(&self.path()).description().digest.clone()
+    }
+
+    fn embedding(&self) -> Vec<f32> {
+        let mut tower = load(&self.path());
+        let preparation = &tower.card().preparation;
+        let pixels = preparation.prepare(&face(SAME[0]), &Limits::default()).expect("pixels");
+        let embedded = tower.embed(&[pixels]).expect("a run").remove(0);
+        embedded.expect("an embedding").coordinates().to_vec()
+    }
+}
+
+fn said(path: &Path) -> String {
+    let options = Options { device: Device::Cpu, ..Options::default() };
+    let err = OnnxTower::load(path, &options).err().expect("no tower");
+    siamese::telemetry::causes(&err)
+}
+
+fn make_pipe(path: &Path) {
+    assert!(Command::new("mkfifo").arg(path).status().expect("the program").success());
+}
+
+#[test]
+fn a_model_of_one_file_has_the_digest_of_the_file() {
+    let bytes = fs::read(shipped()).expect("a tower");
+    let digest = Sha256::digest(&bytes)
+        .iter()
+        .fold("sha256:".to_owned(), |text, byte| text + &format!("{byte:02x}"));
+    assert_eq!(load(&shipped()).description().digest, digest);
+}
+
+#[tokio::test]
+async fn other_weights_beside_the_same_file_are_another_model() {
+    let [one, other] = [1, 2].map(Foreign::new);
+    assert_ne!(one.digest(), other.digest());
+    assert_eq!(one.digest(), Foreign::new(1).digest());
+
+    let made = App::of(load(&one.path()));
+    let embedded = made.post("/embed", "image/jpeg", face(SAME[0])).await.ok().json();
+    let stored = json!({"embedding": embedded["embedding"], "digest": embedded["model"]["digest"]});
+    let pair = json!({"a": stored, "b": stored});
+    made.json("/compare", &pair).await.ok();
+    App::of(load(&other.path())).json("/compare", &pair).await.refused(409, "model_mismatch");
+}
+
+#[test]
+fn of_a_sidecar_what_determines_an_embedding_is_in_the_digest() {
+    let foreign = Foreign::new(1);
+    let digest = foreign.digest();
+    for (sidecar, is_same) in [
+        (SIDECAR.replace("1.0", "0.7"), true),
+        (format!("name = \"other\"\n{SIDECAR}"), true),
+        (format!("{SIDECAR}mean = 0.0\nfit = \"stretch\"\nstd = [1, 1, 1]\n"), true),
+        (format!("{SIDECAR}mean = 0.5\n"), false),
+        (format!("{SIDECAR}std = [1, 1, 0.5]\n"), false),
+        (format!("{SIDECAR}fit = \"pad\"\n"), false),
+        (format!("{SIDECAR}scale = 1.0\n"), false),
+        (SIDECAR.replace("unit", "as-is"), false),
+    ] {
+        foreign.write_sidecar(&sidecar);
+        assert_eq!(foreign.digest() == digest, is_same, "{sidecar}");
+    }
+}
+
+#[test]
+fn weights_are_found_in_the_model_s_folder_and_below_it() {
+    let expected = Foreign::new(1).embedding();
+    for (tower, weights) in [
+        ("external-dot.onnx", "dot.data"),
+        ("external-folder.onnx", "weights/sub.data"),
+        ("external-attribute.onnx", "constattr.data"),
+    ] {
+        let foreign = Foreign::of(tower, weights, 1);
+        assert_eq!(foreign.embedding(), expected, "{tower}");
+        foreign.put_weights(weights, 2);
+        assert_ne!(foreign.embedding(), expected, "{tower}");
+    }
+}
+
+#[test]
+fn weights_that_cannot_be_read_are_named() {
+    let foreign = Foreign::new(1);
+    let weights = foreign.folder.path().join("tower.onnx.data");
+    fs::write(&weights, [0; 100]).expect("written");
+    assert!(said(&foreign.path()).contains("shorter than the model says"));
+    fs::remove_file(&weights).expect("removed");
+    let missing = said(&foreign.path());
+    assert!(missing.contains("tower.onnx.data can't be read"), "{missing}");
+    make_pipe(&weights);
+    assert!(said(&foreign.path()).contains("no regular file"));
+
+    // What a model names elsewhere is not even looked at.
+    let onnx = fs::read(foreign.path()).expect("a model");
+    let at = onnx.windows(10).position(|it| it == b"tower.onnx").expect("a name");
+    fs::write(foreign.path(), [&onnx[..at], b"../er.onnx", &onnx[at + 10..]].concat())
+        .expect("written");
+    let outside = said(&foreign.path());
+    assert!(outside.contains("outside of the model's folder"), "{outside}");
+}
+
+#[test]
+fn a_pipe_is_no_model_and_holds_nobody_up() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("tower.onnx");
+    make_pipe(&path);
+    let path = path.to_str().expect("text");
+    refuses_to_start(&[("SIAMESE_TOWER__PATH", path)], "no regular file");
+}
+
+#[test]
+fn what_is_watched_is_every_file_of_the_model() {
+    let foreign = Foreign::new(1);
+    let first = foreign.digest();
+    let path = foreign.path();
+    let path = path.to_str().expect("text");
+    let mut server =
+        Server::with(&[("SIAMESE_TOWER__PATH", path), ("SIAMESE_TOWER__WATCH_MS", "20")]);
+    let mut next = |message: &str| -> Value {
+        loop {
+            let event: Value = serde_json::from_str(&server.line()).expect("JSON");
+            if event["message"] == message {
+                return event;
+            }
+        }
+    };
+    foreign.put_weights("tower.onnx.data", 2);
+    let second = next("another tower is in service")["digest"].clone();
+    assert_ne!(second, *first);
+
+    // Weights that are gone for a while are seen when they come.
+    let weights = foreign.folder.path().join("tower.onnx.data");
+    fs::remove_file(&weights).expect("removed");
+    next("the tower can't be loaded; the one in service goes on");
+    foreign.put_weights("tower.onnx.data", 1);
+    assert_eq!(next("another tower is in service")["digest"], *first);
+
+    foreign.write_sidecar(&format!("{SIDECAR}mean = 0.5\n"));
+    let third = next("another tower is in service")["digest"].clone();
+    assert!(third != *first && third != second, "{third}");
+}
