@@ -61,9 +61,14 @@ fn hear<H: DeserializeOwned>(socket: &mut File) -> io::Result<Option<(H, Vec<u8>
         read => socket.read_exact(&mut prefix[read..])?,
     }
     let [head, bytes] = lengths(prefix, usize::MAX)?;
-    let mut head = vec![0; head];
-    socket.read_exact(&mut head)?;
-    let mut upload = vec![0; bytes];
-    socket.read_exact(&mut upload)?;
+    let head = take(socket, head)?;
+    let upload = take(socket, bytes)?;
     Ok(Some((serde_json::from_slice(&head)?, upload)))
+}
+
+/// So many bytes, into memory that is not filled before.
+fn take(socket: &mut File, length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(length);
+    socket.take(length as u64).read_to_end(&mut bytes)?;
+    if bytes.len() < length { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(bytes) }
 }
