@@ -225,7 +225,7 @@ impl Decoder {
         &self,
         lane: &Lane,
         tower: &Description,
-        upload: &[u8],
+        upload: &Bytes,
     ) -> Result<Planes, PictureError> {
         let turn = Turn(Some(&self.metrics));
         let _place = lane.places.acquire().await.expect("never closed");

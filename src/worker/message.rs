@@ -12,12 +12,14 @@ pub(super) struct Hello {
     pub(super) is_filtered: bool,
 }
 
-/// What is to be made of an upload, whose bytes follow.
+/// What is to be made of an upload, whose bytes follow, or stand in the file that both sides share.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Job {
     pub(super) preparation: Preparation,
     pub(super) limits: Limits,
     pub(super) allowance: Allowance,
+    /// How many bytes stand in the file, where they do.
+    pub(super) in_file: Option<usize>,
 }
 
 /// What became of it; the planes' bytes follow where there are any.

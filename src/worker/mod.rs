@@ -8,7 +8,8 @@
 //! which nothing can end, is never lost to an upload.
 //!
 //! The planes come back over the socket and not through shared memory: they have the size of the tower's input, which is
-//! some kilobytes, and a copy costs less than two processes that agree on who owns a page.
+//! some kilobytes, and a copy costs less than two processes that agree on who owns a page. Large uploads are handed over in
+//! a file in memory, which takes one turn where a socket takes many.
 //!
 //! Knows preprocessing; no tower, no queue and no HTTP.
 

@@ -1,13 +1,16 @@
 //! The server's side: workers that wait for uploads, and what became of those that do not any more.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream as StdStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -19,6 +22,12 @@ use crate::picture::{Diagnosis, Limits, PictureError, Planes, Preparation};
 
 /// The command that runs this program as a worker.
 pub(crate) const COMMAND: &str = "decode-worker";
+
+/// The longest upload that goes over the socket, in bytes: that takes one turn.
+const SHORT: usize = 64 << 10;
+
+/// How much of the shared file is kept for the next upload, in bytes.
+const KEPT: u64 = 4 << 20;
 
 /// Workers, started as they are needed. How many there are at once is for the caller to bound.
 pub struct Pool {
@@ -55,6 +64,8 @@ pub enum End {
 struct Worker {
     process: Child,
     socket: UnixStream,
+    /// Memory in which large uploads are handed over: the socket would take them in many turns.
+    file: Arc<File>,
 }
 
 /// A worker at work; where it is dropped, so is the work.
@@ -94,7 +105,7 @@ impl Pool {
     pub async fn planes(
         &self,
         preparation: &Preparation,
-        upload: &[u8],
+        upload: &Bytes,
         limits: Limits,
         allowance: Allowance,
     ) -> Result<Planes, PictureError> {
@@ -104,7 +115,8 @@ impl Pool {
             )))
         };
         let mut busy = Busy { pool: self, worker: Some(self.take().await.map_err(failed)?) };
-        let job = Job { preparation: preparation.clone(), limits, allowance };
+        let in_file = Some(upload.len()).filter(|length| SHORT < *length);
+        let job = Job { preparation: preparation.clone(), limits, allowance, in_file };
         let worker = busy.worker.as_mut().expect("it has just been put there");
         match worker.planes(&job, upload).await {
             Ok(planes) => {
@@ -135,19 +147,21 @@ impl Pool {
     async fn start(&self) -> io::Result<(Worker, Hello)> {
         let (ours, theirs) = StdStream::pair()?;
         ours.set_nonblocking(true)?;
+        let file = memory()?;
         let process = Command::new(&self.program)
             .arg0("siamese")
             .arg(COMMAND)
             // It gets nothing to tell: no key, no setting.
             .env_clear()
             .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .stdout(Stdio::null())
+            .stdout(Stdio::from(file.try_clone()?))
             .stderr(Stdio::null())
             // A terminal's Ctrl-C is for the server, which drains.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
-        let mut worker = Worker { process, socket: UnixStream::from_std(ours)? };
+        let socket = UnixStream::from_std(ours)?;
+        let mut worker = Worker { process, socket, file: Arc::new(file) };
         let (hello, _) = worker.hear(0).await?;
         (self.observe)(Event::Started);
         Ok((worker, hello))
@@ -163,12 +177,23 @@ impl Worker {
     async fn planes(
         &mut self,
         job: &Job,
-        upload: &[u8],
+        upload: &Bytes,
     ) -> io::Result<Result<Planes, PictureError>> {
-        self.socket.write_all(&encode(job, upload.len())).await?;
-        self.socket.write_all(upload).await?;
+        if job.in_file.is_some() {
+            let (file, upload) = (self.file.clone(), upload.clone());
+            let written = tokio::task::spawn_blocking(move || file.write_all_at(&upload, 0));
+            written.await.map_err(io::Error::other)??;
+            self.socket.write_all(&encode(job, 0)).await?;
+        } else {
+            let message = [&encode(job, upload.len())[..], upload].concat();
+            self.socket.write_all(&message).await?;
+        }
         let most = job.preparation.shape().iter().product();
-        match self.hear(most).await? {
+        let heard = self.hear(most).await?;
+        if KEPT < upload.len() as u64 {
+            self.file.set_len(KEPT)?;
+        }
+        match heard {
             (Outcome::Ok(()), planes) => {
                 let planes = job.preparation.planes_of(planes);
                 planes.map(Ok).ok_or_else(|| io::Error::other("the planes have another size"))
@@ -202,6 +227,23 @@ impl Drop for Busy<'_> {
             (self.pool.observe)(Event::Ended(End::Abandoned));
         }
     }
+}
+
+/// A file in memory alone.
+#[cfg(target_os = "linux")]
+fn memory() -> io::Result<File> {
+    use rustix::fs::{MemfdFlags, memfd_create};
+
+    Ok(memfd_create("upload", MemfdFlags::CLOEXEC)?.into())
+}
+
+/// A file without a name, where there are none in memory.
+#[cfg(not(target_os = "linux"))]
+fn memory() -> io::Result<File> {
+    let path = std::env::temp_dir().join(format!("siamese-{}", uuid::Uuid::new_v4()));
+    let file = File::create_new(&path)?;
+    std::fs::remove_file(path)?;
+    Ok(file)
 }
 
 /// Why a worker ended, and what that says of its upload.

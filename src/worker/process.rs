@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
 use std::panic;
 
 use serde::Serialize;
@@ -12,7 +13,8 @@ use super::confine::{Confined, close_all_but_standard, confine};
 use super::message::{Hello, Job, Outcome, PREFIX, encode, lengths};
 use crate::{memory, picture};
 
-/// Serves the socket that is its standard input, until the other side closes it.
+/// Serves the socket that is its standard input, until the other side closes it. Its standard output is a file in which large
+/// uploads stand.
 ///
 /// It is no use at a terminal: there it ends at once.
 pub fn run() -> io::Result<()> {
@@ -23,9 +25,14 @@ pub fn run() -> io::Result<()> {
     close_all_but_standard();
     memory::give_back_large_blocks();
     let mut socket = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     let confined = confine()?;
     say(&mut socket, &Hello { is_filtered: confined.is_filtered() }, &[])?;
-    while let Some((job, upload)) = hear::<Job>(&mut socket)? {
+    while let Some((job, mut upload)) = hear::<Job>(&mut socket)? {
+        if let Some(length) = job.in_file {
+            upload = vec![0; length];
+            file.read_exact_at(&mut upload, 0)?;
+        }
         let planes = work(&confined, &job, &upload)?;
         drop(upload);
         match planes {
@@ -39,7 +46,7 @@ pub fn run() -> io::Result<()> {
 /// Decodes within the allowance: beyond its CPU time or memory the system ends this process.
 fn work(
     confined: &Confined,
-    Job { preparation, limits, allowance }: &Job,
+    Job { preparation, limits, allowance, .. }: &Job,
     upload: &[u8],
 ) -> io::Result<Result<picture::Planes, picture::PictureError>> {
     confined.allow(*allowance, upload.len())?;
@@ -61,14 +68,8 @@ fn hear<H: DeserializeOwned>(socket: &mut File) -> io::Result<Option<(H, Vec<u8>
         read => socket.read_exact(&mut prefix[read..])?,
     }
     let [head, bytes] = lengths(prefix, usize::MAX)?;
-    let head = take(socket, head)?;
-    let upload = take(socket, bytes)?;
-    Ok(Some((serde_json::from_slice(&head)?, upload)))
-}
-
-/// So many bytes, into memory that is not filled before.
-fn take(socket: &mut File, length: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(length);
-    socket.take(length as u64).read_to_end(&mut bytes)?;
-    if bytes.len() < length { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(bytes) }
+    let mut message = vec![0; head + bytes];
+    socket.read_exact(&mut message)?;
+    let bytes = message.split_off(head);
+    Ok(Some((serde_json::from_slice(&message)?, bytes)))
 }

@@ -41,10 +41,11 @@ impl Workers {
     }
 
     /// Has an upload decoded, and checks that nothing but an answer comes of it.
-    async fn check(&self, name: &str, upload: &[u8]) -> Result<(), PictureError> {
+    async fn check(&self, name: &str, upload: Vec<u8>) -> Result<(), PictureError> {
         assert!(upload.len() <= MAX_BODY, "{name}: {} bytes", upload.len());
+        let upload = upload.into();
         let begun = Instant::now();
-        let answer = self.pool.planes(&preparation(), upload, self.limits, ALLOWANCE).await;
+        let answer = self.pool.planes(&preparation(), &upload, self.limits, ALLOWANCE).await;
         let took = begun.elapsed();
         assert!(took < PATIENCE, "{name}: {took:?}");
         assert_eq!(self.crashes.load(Ordering::Relaxed), 0, "{name}: {answer:?}");
@@ -72,9 +73,10 @@ async fn all_bombs() {
     let workers = Workers::new();
     for (name, make) in bombs() {
         let upload = make();
-        let answer = workers.check(name, &upload).await;
-        println!("{name}: {} bytes, {answer:?}", upload.len());
-        let whole = workers.check("a picture", b"P5 1 1 255\n\0").await;
+        let bytes = upload.len();
+        let answer = workers.check(name, upload).await;
+        println!("{name}: {bytes} bytes, {answer:?}");
+        let whole = workers.check("a picture", b"P5 1 1 255\n\0".to_vec()).await;
         assert_eq!(whole, Ok(()), "behind {name}");
     }
     assert!(0 < workers.stopped.load(Ordering::Relaxed), "none of them was one");
@@ -109,7 +111,7 @@ async fn structured(any: fn(Draw) -> Vec<u8>) {
     while goes_on(seed) {
         let mut random = Rng::with_seed(seed);
         let upload = any(&mut |below| random.usize(..below));
-        match workers.check(&format!("seed {seed}"), &upload).await {
+        match workers.check(&format!("seed {seed}"), upload).await {
             Ok(()) => decoded += 1,
             Err(PictureError::DecoderFailed(why)) => {
                 println!("seed {seed}: {why}");
