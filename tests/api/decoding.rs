@@ -14,9 +14,9 @@ use crate::uploads::tiff::tiff;
 /// Far less than a decode that nothing stops would take, and far more than a busy machine needs.
 const SOON: Duration = Duration::from_secs(5);
 
-/// A JPEG of many scans, which a decoder would be at for half a minute.
+/// A JPEG of many scans, each of which tells of every block: a decoder is at it for seconds.
 fn endless() -> Vec<u8> {
-    many_scans(7000, 1, 100, 1)
+    many_scans(7000, 1, 100, 0)
 }
 
 /// A TIFF of 8 by 1000 pixels, each row of it the same JPEG, which is far larger and has many scans.
