@@ -99,6 +99,8 @@ impl Now<'_> {
         registry.register("decode_lane_decodes_max", help, decodes);
         let help = "CPU time that decoding a picture may take, in the lane of up to so many pixels";
         registry.register_with_unit("decode_lane_cpu_max", help, Unit::Seconds, cpu);
+        let help = "Memory in use by the processes that decode";
+        bytes(registry, "workers_resident_memory", help, process::workers_resident_memory());
         let help = "Memory that decoding a picture may take, in the lane of up to so many pixels";
         registry.register_with_unit("decode_lane_memory_max", help, Unit::Bytes, memory);
     }

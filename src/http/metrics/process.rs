@@ -41,6 +41,15 @@ pub(super) fn register(registry: &mut Registry) {
     }
 }
 
+/// The memory in use by the processes that this one has started, in bytes: pages that they share count for each.
+pub(super) fn workers_resident_memory() -> u64 {
+    let threads = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let children = threads.map(|thread| fs::read_to_string(thread.path().join("children")));
+    let children = children.map(Result::unwrap_or_default).collect::<String>();
+    let status = |id: &str| read(&format!("/proc/{id}/status"));
+    children.split_whitespace().filter_map(|id| kibibytes(&status(id), "VmRSS:")).sum()
+}
+
 /// The memory that this process may have, in bytes: its control groups' least, or else the machine's.
 pub(super) fn memory_limit() -> Option<u64> {
     const GROUPS: &str = "/sys/fs/cgroup";
