@@ -58,8 +58,9 @@ pub(super) async fn read<'a>(
     let settings = &service.settings.server;
     let announced =
         headers.get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|it| settings.max_body_bytes < it) {
-        return Err(Fault::BodyTooLarge(settings.max_body_bytes));
+    let limit = settings.max_body_bytes.get();
+    if announced.is_some_and(|it| limit < it) {
+        return Err(Fault::BodyTooLarge(limit));
     }
     let timeout = settings.body_timeout().min(deadline - Instant::now());
     tokio::time::timeout(timeout, collect(body, announced, service))
@@ -75,7 +76,7 @@ async fn collect(
     /// What any announcement may reserve.
     const TRUSTED: usize = 256 << 10;
 
-    let limit = service.settings.server.max_body_bytes;
+    let limit = service.settings.server.max_body_bytes.get();
     let mut share = service.bodies.nothing();
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();

@@ -118,7 +118,7 @@ impl Service {
     /// Puts the parts together.
     pub fn new(settings: Settings, deployment: Deployment, metrics: Arc<Metrics>) -> Self {
         let in_flight = Semaphore::new(settings.server.max_in_flight.get());
-        let bodies = Room::new(settings.server.max_bodies_bytes);
+        let bodies = Room::new(settings.server.max_bodies_bytes.get());
         let decoder = Decoder::new(&settings.picture, metrics.clone());
         let readiness = Readiness::new(settings.health.max_age());
         let current = RwLock::new(Arc::new(InService::new(deployment, &metrics)));

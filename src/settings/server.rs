@@ -29,13 +29,13 @@ pub struct Server {
     /// How long it may take to say so, in milliseconds.
     pub http2_ping_timeout_ms: NonZeroU64,
     /// The most bytes of a body.
-    pub max_body_bytes: usize,
+    pub max_body_bytes: NonZeroUsize,
     /// The most bytes of all bodies together.
-    pub max_bodies_bytes: usize,
+    pub max_bodies_bytes: NonZeroUsize,
     /// How long a body may take to arrive, in milliseconds.
-    pub body_timeout_ms: u64,
+    pub body_timeout_ms: NonZeroU64,
     /// How long a request may take, in milliseconds.
-    pub deadline_ms: u64,
+    pub deadline_ms: NonZeroU64,
     /// Requests worked on at once.
     pub max_in_flight: NonZeroUsize,
     /// The status of an overload's refusal.
@@ -62,7 +62,7 @@ pub struct OverloadStatus(u16);
 impl Server {
     /// How long a body may take to arrive.
     pub fn body_timeout(&self) -> Duration {
-        Duration::from_millis(self.body_timeout_ms)
+        Duration::from_millis(self.body_timeout_ms.get())
     }
 
     /// How long a connection may idle.
@@ -87,7 +87,7 @@ impl Server {
 
     /// How long a request may take.
     pub fn deadline(&self) -> Duration {
-        Duration::from_millis(self.deadline_ms)
+        Duration::from_millis(self.deadline_ms.get())
     }
 
     /// How long a stop may take.

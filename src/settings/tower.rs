@@ -1,6 +1,6 @@
 //! `[tower]`, `[cache]`, `[health]`: which tower runs and how, what is kept of it, and how it is held to be right.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -51,9 +51,9 @@ pub struct CacheSettings {
 #[serde(deny_unknown_fields)]
 pub struct Health {
     /// How often the self-test runs, in milliseconds.
-    pub self_test_interval_ms: u64,
+    pub self_test_interval_ms: NonZeroU64,
     /// How old its last success may be, in milliseconds.
-    pub self_test_max_age_ms: u64,
+    pub self_test_max_age_ms: NonZeroU64,
 }
 
 impl TowerSettings {
@@ -90,11 +90,11 @@ impl TowerSettings {
 impl Health {
     /// How often the self-test runs.
     pub fn interval(&self) -> Duration {
-        Duration::from_millis(self.self_test_interval_ms)
+        Duration::from_millis(self.self_test_interval_ms.get())
     }
 
     /// How old its last success may be.
     pub fn max_age(&self) -> Duration {
-        Duration::from_millis(self.self_test_max_age_ms)
+        Duration::from_millis(self.self_test_max_age_ms.get())
     }
 }

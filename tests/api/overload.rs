@@ -8,7 +8,7 @@ use siamese::model::{Embedded, LoadError, Tower, TowerError};
 use siamese::picture::Pixels;
 use siamese::score::Embedding;
 
-use crate::app::{Answer, App, SAME, face, shared};
+use crate::app::{Answer, App, SAME, at_most, face, shared};
 
 /// A tower that waits for the test before each run.
 struct Gated(mpsc::Receiver<()>);
@@ -101,7 +101,7 @@ async fn work_past_its_deadline_is_dropped_before_the_tower() {
 
 #[tokio::test]
 async fn bodies_have_a_limit_together() {
-    let app = App::with(|settings| settings.server.max_bodies_bytes = 4096);
+    let app = App::with(|settings| settings.server.max_bodies_bytes = at_most(4096));
     app.post("/embed", "image/png", vec![0; 4096]).await.refused(415, "picture_format_unsupported");
     app.post("/embed", "image/png", vec![0; 4097]).await.refused(503, "overloaded");
     until(&app, r#"siamese_overloads_total{full="bodies"} 1"#).await;

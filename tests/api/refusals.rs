@@ -6,7 +6,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{Method, Request, header};
 use serde_json::{Value, json};
 
-use crate::app::{App, SAME, base64, face, form, post};
+use crate::app::{App, SAME, at_most, base64, face, form, post};
 
 async fn compared(parts: &[(&str, &[u8])], status: u16, code: &str) -> Option<String> {
     App::start().form("/compare", parts).await.refused(status, code)
@@ -155,7 +155,7 @@ async fn paths_and_methods_are_told() {
 
 #[tokio::test]
 async fn a_body_has_its_limit_announced_or_not() {
-    let app = App::with(|settings| settings.server.max_body_bytes = 1000);
+    let app = App::with(|settings| settings.server.max_body_bytes = at_most(1000));
     let announced = post("/embed", "image/png").header(header::CONTENT_LENGTH, 1001);
     app.send(announced.body(Body::empty()).expect("a request"))
         .await

@@ -59,7 +59,7 @@ impl Now<'_> {
         gauge(registry, "bulk_pictures_max", help, self.settings.tower.bulk_queue.get());
         bytes(registry, "bodies_held", "Requests' bodies in memory", self.body_bytes);
         let help = "Requests' bodies in memory at most; more are refused";
-        bytes(registry, "bodies_max", help, server.max_bodies_bytes);
+        bytes(registry, "bodies_max", help, server.max_bodies_bytes.get());
         bytes(registry, "cache_held", "Embeddings held in the cache", self.cached_bytes);
         let help = "Embeddings held in the cache at most; 0 where it is off";
         bytes(registry, "cache_max", help, self.settings.cache.max_bytes);
