@@ -119,10 +119,10 @@ mod tests {
             )]);
             match deadline(&headers, most) {
                 Ok(found) => {
-                    assert_eq!(Some(found), expected.map(Duration::from_millis), "{value}")
+                    assert_eq!(Some(found), expected.map(Duration::from_millis), "{value}");
                 }
                 Err(fault) => {
-                    assert_eq!((fault.code(), expected), ("query_invalid", None), "{value}")
+                    assert_eq!((fault.code(), expected), ("query_invalid", None), "{value}");
                 }
             }
         }

@@ -14,11 +14,12 @@ use super::aside::{SMALL, aside};
 use super::body::Room;
 use super::decode::Decoder;
 use super::error::{Cause, Fault, Problem};
-use super::flood::Flood;
 use super::many::Many;
 use super::metrics::{Full, Judged, Metrics, Stage};
 use super::query;
+use super::receiving::Receiving;
 use super::source::Source;
+use super::untaken::Answers;
 use crate::batch::{EmbedError, Places, Rank};
 use crate::cache::{Claim, Found, Key};
 use crate::deployment::{DeployError, Deployment};
@@ -27,6 +28,7 @@ use crate::picture::Pixels;
 use crate::readiness::{NotReady, Readiness};
 use crate::score::Embedding;
 use crate::settings::Settings;
+use crate::telemetry::Flood;
 
 /// The state of all handlers.
 pub struct Service {
@@ -35,6 +37,8 @@ pub struct Service {
     pub(super) metrics: Arc<Metrics>,
     pub(super) in_flight: Semaphore,
     pub(super) bodies: Room,
+    pub(super) receiving: Arc<Receiving>,
+    pub(super) answers: Arc<Answers>,
     pub(super) flood: Flood,
     pub(super) many: Many,
     decoder: Decoder,
@@ -119,11 +123,25 @@ impl Service {
     pub fn new(settings: Settings, deployment: Deployment, metrics: Arc<Metrics>) -> Self {
         let in_flight = Semaphore::new(settings.server.max_in_flight.get());
         let bodies = Room::new(settings.server.max_bodies_bytes.get());
+        let receiving = Receiving::new(settings.server.max_receiving.get());
+        let answers = Answers::new(settings.server.max_answers_bytes.get());
         let decoder = Decoder::new(&settings.picture, metrics.clone());
         let readiness = Readiness::new(settings.health.max_age());
         let current = RwLock::new(Arc::new(InService::new(deployment, &metrics)));
         let (flood, many) = (Flood::new(), Many::new(settings.tower.bulk_queue));
-        Self { settings, readiness, metrics, in_flight, bodies, flood, many, decoder, current }
+        Self {
+            settings,
+            readiness,
+            metrics,
+            in_flight,
+            bodies,
+            receiving,
+            answers,
+            flood,
+            many,
+            decoder,
+            current,
+        }
     }
 
     /// What it was started with.

@@ -253,10 +253,13 @@ mod tests {
 
     #[test]
     fn a_limit_of_nothing_is_refused_by_name() {
-        const SERVER: [&str; 11] = [
+        const SERVER: [&str; 14] = [
             "max_connections",
             "idle_timeout_ms",
             "head_timeout_ms",
+            "answer_timeout_ms",
+            "max_answers_bytes",
+            "max_receiving",
             "http2_max_streams",
             "http2_ping_timeout_ms",
             "max_body_bytes",

@@ -16,12 +16,17 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Where else `/livez`, `/readyz` and `/metrics` are served; `/metrics` is then served there only.
     pub admin_listen: Option<SocketAddr>,
-    /// Connections at once; more wait to be accepted.
+    /// Connections at once; for more, the one that has idled for longest is ended.
     pub max_connections: NonZeroUsize,
     /// How long a connection may idle, or leave an answer unread, in milliseconds.
     pub idle_timeout_ms: NonZeroU64,
-    /// How long a request's head may take to arrive over HTTP/1.1, in milliseconds; looked at so often, so up to twice.
+    /// How long a connection's first byte, and a request's head over HTTP/1.1, may take to arrive, in milliseconds; looked at
+    /// so often, so up to twice.
     pub head_timeout_ms: NonZeroU64,
+    /// How long a client may take nothing of an answer, in milliseconds; looked at so often, so up to twice.
+    pub answer_timeout_ms: NonZeroU64,
+    /// The most bytes of all answers that clients have not taken.
+    pub max_answers_bytes: NonZeroUsize,
     /// Requests of one HTTP/2 connection at once.
     pub http2_max_streams: NonZeroU32,
     /// How often an HTTP/2 client is asked whether it is still there, in milliseconds; 0 for never.
@@ -32,6 +37,8 @@ pub struct Server {
     pub max_body_bytes: NonZeroUsize,
     /// The most bytes of all bodies together.
     pub max_bodies_bytes: NonZeroUsize,
+    /// Bodies at once that have not come whole.
+    pub max_receiving: NonZeroUsize,
     /// How long a body may take to arrive, in milliseconds.
     pub body_timeout_ms: NonZeroU64,
     /// How long a request may take, in milliseconds.
@@ -73,6 +80,11 @@ impl Server {
     /// How long a request's head may take to arrive.
     pub fn head_timeout(&self) -> Duration {
         Duration::from_millis(self.head_timeout_ms.get())
+    }
+
+    /// How long a client may take nothing of an answer.
+    pub fn answer_timeout(&self) -> Duration {
+        Duration::from_millis(self.answer_timeout_ms.get())
     }
 
     /// How often an HTTP/2 client is asked whether it is still there; `None` for never.

@@ -71,6 +71,12 @@ pub(in crate::http) enum Full {
     Bulk,
     /// The memory of all bodies together.
     Bodies,
+    /// The bodies that may come at once.
+    Receiving,
+    /// Those of one connection.
+    Connection,
+    /// The memory of answers that are not taken.
+    Answers,
 }
 
 impl Full {
@@ -80,6 +86,9 @@ impl Full {
             Self::Places => "places",
             Self::Bulk => "bulk",
             Self::Bodies => "bodies",
+            Self::Receiving => "receiving",
+            Self::Connection => "connection",
+            Self::Answers => "answers",
         }
     }
 }

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeGaugeValue;
+use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::process;
+use super::{limits, process};
 use crate::model::{Description, Device};
 use crate::settings::Settings;
+use crate::telemetry::dropped_lines;
 
 /// The service as it is just now.
 pub(in crate::http) struct Now<'a> {
@@ -17,6 +19,8 @@ pub(in crate::http) struct Now<'a> {
     pub(in crate::http) tower: &'a Description,
     pub(in crate::http) cached_bytes: u64,
     pub(in crate::http) body_bytes: usize,
+    pub(in crate::http) receiving: usize,
+    pub(in crate::http) answer_bytes: usize,
     pub(in crate::http) in_flight: usize,
     pub(in crate::http) queue_depth: usize,
     pub(in crate::http) places_taken: usize,
@@ -42,7 +46,7 @@ impl Now<'_> {
             "How long the run has taken that has been going on for longest; 0 while there is none";
         seconds(registry, "longest_run", help, self.longest_run.as_secs_f64());
 
-        let help = "Connections at most; more wait to be accepted";
+        let help = "Connections at most; for more, idle ones are ended";
         gauge(registry, "connections_max", help, server.max_connections.get());
         let help = "Requests being worked on";
         gauge(registry, "in_flight_requests", help, self.in_flight);
@@ -60,11 +64,18 @@ impl Now<'_> {
         bytes(registry, "bodies_held", "Requests' bodies in memory", self.body_bytes);
         let help = "Requests' bodies in memory at most; more are refused";
         bytes(registry, "bodies_max", help, server.max_bodies_bytes.get());
+        let help = "Requests whose bodies have not come whole";
+        gauge(registry, "receiving_requests", help, self.receiving);
+        let help = "Answers that their clients have not taken";
+        bytes(registry, "answers_held", help, self.answer_bytes);
         bytes(registry, "cache_held", "Embeddings held in the cache", self.cached_bytes);
         let help = "Embeddings held in the cache at most; 0 where it is off";
         bytes(registry, "cache_max", help, self.settings.cache.max_bytes);
         let help = "A request's deadline where its client names none";
         seconds(registry, "deadline", help, server.deadline().as_secs_f64());
+        limits::register(registry, self.settings);
+        let help = "Lines of the log for which there was no room";
+        registry.register("log_lines_dropped", help, ConstCounter::new(dropped_lines()));
         if let Some(limit) = process::memory_limit() {
             let help =
                 "Memory that the process may have: its control group's limit, or the machine's";
