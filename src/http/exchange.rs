@@ -16,7 +16,8 @@ use uuid::Uuid;
 use super::answer::{SERVER_TIMING, server_timing};
 use super::error::{Cause, Fault, Problem};
 use super::metrics::{Full, Metrics, Route};
-use super::service::{Service, Spent};
+use super::pipeline::Spent;
+use super::service::Service;
 use crate::telemetry::{Flood, Line, bounded, causes};
 use crate::traces::TraceId;
 

@@ -10,7 +10,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::error::Problem;
 use super::metrics::Full;
-use super::service::{Asked, InService, Service, Spent};
+use super::pipeline::{Asked, Spent};
+use super::service::{InService, Service};
 use crate::batch::Rank;
 use crate::score::Embedding;
 
