@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::time::{Instant, sleep_until};
 
 use super::error::{Fault, Problem};
+use super::life::Life;
 use super::service::Service;
 use crate::keys::Keys;
 
@@ -53,15 +54,19 @@ pub(super) async fn authorise(
     request: Request,
     next: Next,
 ) -> Response {
-    match bearer(request.headers()) {
-        Some(key) if guard.keys.hold(key) => next.run(request).await,
-        _ => {
-            // Not the deadline that the request asks for: a guess could make that as short as it likes.
-            let longest = guard.service.settings.server.deadline();
-            sleep_until(guard.line.join(longest)).await;
-            Problem::from(Fault::Unauthorized).into_response()
-        }
+    let has_key = bearer(request.headers()).is_some_and(|key| guard.keys.hold(key));
+    if let Some(life) = request.extensions().get::<Arc<Life>>() {
+        life.asked(has_key);
     }
+    if has_key {
+        return next.run(request).await;
+    }
+    // Nothing of it is held while it waits.
+    drop(request);
+    // Not the deadline that the request asks for: a guess could make that as short as it likes.
+    let longest = guard.service.settings.server.deadline();
+    sleep_until(guard.line.join(longest)).await;
+    Problem::from(Fault::Unauthorized).into_response()
 }
 
 /// What stands after `Bearer` in `Authorization`.

@@ -1,7 +1,8 @@
 //! The connections of a port: how many there are, and which of them ends where another comes and there is no room.
 //!
 //! Who opens connections and says nothing, or asks once and stays, must not lock others out: the one that has idled for
-//! longest makes room. Those that have never asked for anything go first, as a balancer keeps idle ones for use.
+//! longest makes room. Those that have never asked for anything go first, as a balancer keeps idle ones for use. Where none
+//! idles, one goes that has nothing but bodies that do not come. Whoever has only guessed at keys goes as those do that never asked.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -91,7 +92,7 @@ impl Crowd {
         let now = Instant::now();
         let lives = self.lives();
         let idle = lives.values().filter(|life| life.may_make_room(now));
-        idle.min_by_key(|life| (!life.is_new(), life.idle_since())).cloned()
+        idle.min_by_key(|life| life.worth()).cloned()
     }
 
     fn lives(&self) -> MutexGuard<'_, HashMap<u64, Arc<Life>>> {

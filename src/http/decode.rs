@@ -33,6 +33,9 @@ const LONGEST_ON_A_THREAD: usize = 1 << 20;
 /// The most pixels in each lane of workers but the last, which takes what the limits allow.
 const LANES: [u64; 2] = [2_000_000, 16_000_000];
 
+/// Memory of uploads is counted in units of so many bytes.
+const UNIT: usize = 1 << 10;
+
 /// Planes of more bytes than this become numbers off the async threads: some 0.1 ms.
 const SMALL_PLANES: usize = 128 << 10;
 
@@ -42,6 +45,8 @@ pub(super) struct Decoder {
     threads: Arc<Semaphore>,
     lanes: Vec<Lane>,
     pool: Pool,
+    /// Memory for the uploads that are in lanes, in units of [`UNIT`]: what is left of that for all bodies is for others.
+    uploads: Arc<Semaphore>,
     /// Pictures of many that are on a thread or in a lane.
     many: Semaphore,
     metrics: Arc<Metrics>,
@@ -74,12 +79,19 @@ pub(super) enum Place {
 struct Turn<'a>(Option<&'a Metrics>);
 
 /// The right of one picture to be in a lane.
-pub(super) struct Admitted(
-    #[expect(dead_code, reason = "held, and given back")] OwnedSemaphorePermit,
-);
+pub(super) struct Admitted {
+    _place: OwnedSemaphorePermit,
+    _upload: OwnedSemaphorePermit,
+}
 
 impl Decoder {
-    pub(super) fn new(settings: &PictureSettings, pool: Pool, metrics: Arc<Metrics>) -> Self {
+    /// Of `bodies`, the memory of all bodies in bytes, uploads in lanes may take three quarters.
+    pub(super) fn new(
+        settings: &PictureSettings,
+        bodies: usize,
+        pool: Pool,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let limits = settings.limits();
         let sizes = LANES.into_iter().filter(|pixels| *pixels < limits.max_pixels);
         let lanes = sizes.chain([limits.max_pixels]).map(|max_pixels| {
@@ -89,12 +101,15 @@ impl Decoder {
                 allowance: settings.allowance().share(max_pixels, limits.max_pixels),
                 decodes,
                 places: Semaphore::new(decodes),
-                admitted: Arc::new(Semaphore::new(settings.queue.get())),
+                admitted: Arc::new(Semaphore::new(
+                    settings.queue.get().min(Semaphore::MAX_PERMITS),
+                )),
             }
         });
         let threads = Arc::new(Semaphore::new(settings.decodes(ON_A_THREAD[0])));
         let many = Semaphore::new((settings.decodes(0) / 2).max(1));
-        Self { limits, threads, lanes: lanes.collect(), pool, many, metrics }
+        let uploads = Arc::new(Semaphore::new((bodies / UNIT / 4 * 3).min(Semaphore::MAX_PERMITS)));
+        Self { limits, threads, lanes: lanes.collect(), pool, uploads, many, metrics }
     }
 
     /// The lanes of workers, from small pictures to large ones.
@@ -105,6 +120,11 @@ impl Decoder {
     /// Starts a worker; tells whether the system filters its calls.
     pub(super) async fn warm_up(&self) -> std::io::Result<bool> {
         self.pool.warm_up().await
+    }
+
+    /// Counts workers that ended while they had nothing to do.
+    pub(super) fn reap(&self) {
+        self.pool.reap();
     }
 
     /// Chooses where an upload is decoded, or refuses it by its header. Those of many never are on the spot: together they
@@ -136,12 +156,17 @@ impl Decoder {
         Place::Worker(self.lanes.iter().position(fits).unwrap_or(self.lanes.len() - 1))
     }
 
-    /// Lets a picture into its lane, or refuses it before any work is done. Outside of the lanes there is nothing to ask
-    /// for.
-    pub(super) fn admit(&self, place: Place) -> Result<Option<Admitted>, Full> {
+    /// Lets an upload of so many bytes into its lane, or refuses it before any work is done. Outside of the lanes there is
+    /// nothing to ask for.
+    pub(super) fn admit(&self, place: Place, bytes: usize) -> Result<Option<Admitted>, Full> {
         let Place::Worker(lane) = place else { return Ok(None) };
-        let permit = self.lanes[lane].admitted.clone().try_acquire_owned();
-        permit.map(|permit| Some(Admitted(permit))).map_err(|_| Full::Decodes)
+        let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
+        let place = self.lanes[lane].admitted.clone().try_acquire_owned();
+        let upload = self.uploads.clone().try_acquire_many_owned(units);
+        match (place, upload) {
+            (Ok(place), Ok(upload)) => Ok(Some(Admitted { _place: place, _upload: upload })),
+            _ => Err(Full::Decodes),
+        }
     }
 
     /// The pixels that a tower reads of an upload.

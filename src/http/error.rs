@@ -43,6 +43,8 @@ pub(super) enum Fault {
     MethodNotAllowed,
     #[error("the answer comes as {0}, which Accept rules out")]
     NotAcceptable(&'static str),
+    #[error("the head has more than the {0} fields allowed")]
+    HeadTooLarge(usize),
     #[error("the body did not arrive within {} ms", .0.as_millis())]
     BodyTimeout(Duration),
     #[error("the embedding was made by another tower; this one is {0}")]
@@ -127,6 +129,7 @@ impl Fault {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
+            Self::HeadTooLarge(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::BodyTimeout(_) => StatusCode::REQUEST_TIMEOUT,
             Self::ModelMismatch(_) => StatusCode::CONFLICT,
             Self::BodyTooLarge(_) | Self::PictureTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -161,6 +164,7 @@ impl Fault {
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::NotAcceptable(_) => "not_acceptable",
+            Self::HeadTooLarge(_) => "head_too_large",
             Self::BodyTimeout(_) => "body_timeout",
             Self::ModelMismatch(_) => "model_mismatch",
             Self::BodyTooLarge(_) => "body_too_large",
@@ -201,6 +205,7 @@ impl From<PictureError> for Fault {
             PictureError::TooLarge | PictureError::TooCostly(_) => Self::PictureTooLarge,
             PictureError::Corrupt(_) | PictureError::CutShort => Self::PictureCorrupt(err),
             PictureError::DecoderFailed(_) => Self::Internal(Cause::Decoder(err)),
+            PictureError::NoDecoder(_) => Self::NotReady(err.to_string()),
         }
     }
 }

@@ -33,6 +33,9 @@ pub(super) struct Life {
     in_flight: AtomicUsize,
     /// Bodies of its requests that have not come whole.
     pub(super) bodies: AtomicUsize,
+    /// Whether a request of it had no valid key, and whether one had.
+    has_guessed: AtomicBool,
+    has_key: AtomicBool,
     /// When it last had an answer, or took some of one, in milliseconds from its begin.
     active: AtomicU64,
     untaken: Mutex<Untaken>,
@@ -78,6 +81,8 @@ impl Life {
             has_asked: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
             bodies: AtomicUsize::new(0),
+            has_guessed: AtomicBool::new(false),
+            has_key: AtomicBool::new(false),
             active: AtomicU64::new(0),
             untaken: Mutex::default(),
             waits: AtomicBool::new(false),
@@ -89,6 +94,11 @@ impl Life {
     /// Whether each answer ends its connection.
     pub(super) fn is_closing(&self) -> bool {
         self.traffic.closing.load(Ordering::Relaxed)
+    }
+
+    /// How many requests of all connections wait for their answer.
+    pub(super) fn in_flight_of_all(&self) -> usize {
+        self.traffic.in_flight()
     }
 
     pub(super) fn speaks_http2(&self) {
@@ -103,13 +113,40 @@ impl Life {
     /// Since when it has had no request, and taken nothing; `None` while it has a request.
     pub(super) fn idle_since(&self) -> Option<Instant> {
         let idle = self.in_flight.load(Ordering::Acquire) == 0;
-        let active = Duration::from_millis(self.active.load(Ordering::Relaxed));
-        idle.then(|| self.begun + active)
+        idle.then(|| self.active())
     }
 
-    /// Whether it has been idle for so long that it may make room for another.
+    /// Whether it may make room for another: it has been there for long enough, and none of its requests is worked on, or
+    /// none had a valid key where one is needed. Bodies that are still coming are no work: else whoever sends slowly could
+    /// hold all connections.
     pub(super) fn may_make_room(&self, now: Instant) -> bool {
-        self.idle_since().is_some_and(|since| SPARED <= now.saturating_duration_since(since))
+        let coming = self.bodies.load(Ordering::Relaxed);
+        let is_at_rest = self.in_flight.load(Ordering::Acquire) <= coming;
+        let spared = |since| now.saturating_duration_since(since) < SPARED;
+        (self.is_stranger() && !spared(self.begun)) || (is_at_rest && !spared(self.active()))
+    }
+
+    /// Who makes room first: those that never asked for anything, or without a valid key alone, then those that idle, then
+    /// those whose bodies do not come; of each kind the one that has been at rest for longest.
+    pub(super) fn worth(&self) -> (bool, bool, Instant) {
+        let is_known = !self.is_new() && !self.is_stranger();
+        (is_known, is_known && self.idle_since().is_none(), self.active())
+    }
+
+    /// Notes a request with a valid key, or without.
+    pub(super) fn asked(&self, has_key: bool) {
+        let noted = if has_key { &self.has_key } else { &self.has_guessed };
+        noted.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it has only guessed at keys.
+    fn is_stranger(&self) -> bool {
+        self.has_guessed.load(Ordering::Relaxed) && !self.has_key.load(Ordering::Relaxed)
+    }
+
+    /// When it last had an answer, or took some of one.
+    fn active(&self) -> Instant {
+        self.begun + Duration::from_millis(self.active.load(Ordering::Relaxed))
     }
 
     /// How long its client has been at the head of its next request; zero while it is at none.
@@ -209,5 +246,35 @@ impl Drop for InFlight {
         active.store(now, Ordering::Relaxed);
         in_flight.fetch_sub(1, Ordering::Release);
         traffic.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_makes_room_while_none_of_its_requests_is_worked_on() {
+        let life = Life::new(Arc::new(Traffic::default()));
+        assert!(!life.may_make_room(Instant::now()), "it has only just come");
+        advance(SPARED).await;
+        assert!(life.may_make_room(Instant::now()));
+
+        let request = InFlight::begin(life.clone());
+        assert!(!life.may_make_room(Instant::now()), "it is at work");
+        life.bodies.fetch_add(1, Ordering::Relaxed);
+        assert!(life.may_make_room(Instant::now()), "its body does not come");
+        let other = InFlight::begin(life.clone());
+        assert!(!life.may_make_room(Instant::now()), "the other is at work");
+        drop((other, request));
+        life.bodies.fetch_sub(1, Ordering::Relaxed);
+        assert!(!life.may_make_room(Instant::now()), "it has only just had an answer");
+        let _request = InFlight::begin(life.clone());
+        life.asked(false);
+        assert!(life.may_make_room(Instant::now()), "it has shown no key");
+        life.asked(true);
+        assert!(!life.may_make_room(Instant::now()), "it has one, and is at work");
     }
 }

@@ -32,14 +32,24 @@ pub(super) struct Many {
     /// Pictures of all of them.
     room: Semaphore,
     most: u32,
+    /// Requests: a quarter of all at most, as each takes its time.
+    requests: Semaphore,
     portions: Semaphore,
 }
 
+/// Room for the pictures of one request.
+struct Admitted<'a> {
+    _pictures: SemaphorePermit<'a>,
+    _request: SemaphorePermit<'a>,
+}
+
 impl Many {
-    pub(super) fn new(most: NonZeroUsize) -> Self {
+    /// For so many pictures, of a server that works on so many requests at once.
+    pub(super) fn new(most: NonZeroUsize, requests: usize) -> Self {
+        let requests = Semaphore::new(requests.div_ceil(4));
         let most = u32::try_from(most.get()).unwrap_or(u32::MAX).min(MOST);
         let portions = Semaphore::new(OF_ALL);
-        Self { room: Semaphore::new(most as usize), most, portions }
+        Self { room: Semaphore::new(most as usize), most, requests, portions }
     }
 
     /// Pictures that are in hand.
@@ -48,9 +58,10 @@ impl Many {
     }
 
     /// Lets so many pictures in, where there is room; more than there ever is are let in alone.
-    fn admit(&self, pictures: usize) -> Option<SemaphorePermit<'_>> {
+    fn admit(&self, pictures: usize) -> Option<Admitted<'_>> {
         let pictures = u32::try_from(pictures).unwrap_or(u32::MAX).min(self.most);
-        self.room.try_acquire_many(pictures).ok()
+        let pictures = self.room.try_acquire_many(pictures).ok()?;
+        Some(Admitted { _pictures: pictures, _request: self.requests.try_acquire().ok()? })
     }
 }
 
@@ -112,7 +123,7 @@ mod tests {
 
     #[test]
     fn what_finds_no_room_is_refused_but_the_largest_is_let_in_alone() {
-        let many = Many::new(NonZeroUsize::new(10).expect("not 0"));
+        let many = Many::new(NonZeroUsize::new(10).expect("not 0"), 8);
         let first = many.admit(6).expect("room");
         assert!(many.admit(5).is_none());
         assert_eq!(many.pictures(), 6);

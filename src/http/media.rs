@@ -15,6 +15,11 @@ pub(super) enum Media {
 
 /// Reads `Content-Type`; parameters are for whoever reads the body.
 pub(super) fn media(headers: &HeaderMap) -> Result<Media, Fault> {
+    let coding = headers.get(header::CONTENT_ENCODING).map_or(&b""[..], |value| value.as_bytes());
+    if !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity") {
+        let why = "a body is taken as it is, without a Content-Encoding such as gzip";
+        return Err(Fault::MediaTypeUnsupported(why));
+    }
     let unsupported = Err(Fault::MediaTypeUnsupported(
         "a body is multipart/form-data, application/json or, for one picture, image/* or application/octet-stream",
     ));

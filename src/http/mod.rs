@@ -130,7 +130,7 @@ fn around(
 ) -> Router {
     let mut routes = routes
         .layer(CatchPanicLayer::custom(exchange::panicked))
-        .layer(from_fn(wire::hold))
+        .layer(from_fn_with_state(service.clone(), wire::hold))
         .layer(from_fn_with_state((service.clone(), answers), untaken::count))
         .layer(from_fn_with_state(service.clone(), linger::linger));
     if let Some(cors) = cors {

@@ -112,8 +112,8 @@ impl Service {
     ) -> Result<Work<'a>, Problem> {
         let begun = Instant::now();
         let sources = self.sort(on, asked, rank).await;
-        let uploads: Vec<Place> = sources.iter().filter_map(place).collect();
-        let is_cheap = !uploads.iter().any(|place| matches!(place, Place::Worker(_)));
+        let uploads: Vec<(Place, usize)> = sources.iter().filter_map(upload).collect();
+        let is_cheap = !uploads.iter().any(|(place, _)| matches!(place, Place::Worker(_)));
         let mut places = match rank {
             _ if uploads.is_empty() || !is_cheap => None,
             Rank::Few => Some(on.batcher.reserve(uploads.len()).map_err(|err| self.refusal(err))?),
@@ -121,8 +121,9 @@ impl Service {
         };
         let mut admitted = Vec::new();
         if rank == Rank::Few {
-            for place in uploads {
-                admitted.push(self.decoder.admit(place).map_err(|full| self.overloaded(full))?);
+            for (place, bytes) in uploads {
+                let outcome = self.decoder.admit(place, bytes);
+                admitted.push(outcome.map_err(|full| self.overloaded(full))?);
             }
         }
         let ready = sources.into_iter().map(|source| self.make_ready(&on.tower, source, rank));
@@ -284,10 +285,10 @@ fn check(
     Ok(embedding)
 }
 
-/// Where a source is decoded, where it is.
-fn place(source: &Result<(String, Sorted), Problem>) -> Option<Place> {
+/// Where a source is decoded, where it is, and how many bytes it has.
+fn upload(source: &Result<(String, Sorted), Problem>) -> Option<(Place, usize)> {
     match source {
-        Ok((_, Sorted::Upload { place, .. })) => Some(*place),
+        Ok((_, Sorted::Upload { place, upload, .. })) => Some((*place, upload.len())),
         _ => None,
     }
 }

@@ -72,15 +72,17 @@ impl Service {
         metrics: Arc<Metrics>,
         program: PathBuf,
     ) -> Self {
-        let in_flight = Semaphore::new(settings.server.max_in_flight.get());
+        let most = settings.server.max_in_flight.get().min(Semaphore::MAX_PERMITS);
+        let in_flight = Semaphore::new(most);
         let bodies = Room::new(settings.server.max_bodies_bytes.get());
         let receiving = Receiving::new(settings.server.max_receiving.get());
         let answers = Answers::new(settings.server.max_answers_bytes.get());
         let pool = Pool::new(program, metrics.worker_observer());
-        let decoder = Decoder::new(&settings.picture, pool, metrics.clone());
+        let memory = settings.server.max_bodies_bytes.get();
+        let decoder = Decoder::new(&settings.picture, memory, pool, metrics.clone());
         let readiness = Readiness::new(settings.health.max_age());
         let current = RwLock::new(Arc::new(InService::new(deployment, &metrics)));
-        let (floods, many) = (Floods::default(), Many::new(settings.tower.bulk_queue));
+        let (floods, many) = (Floods::default(), Many::new(settings.tower.bulk_queue, most));
         let looked = Mutex::default();
         Self {
             settings,

@@ -55,6 +55,7 @@ pub(super) async fn metrics(State(service): State<Arc<Service>>, headers: Header
     const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
 
     let on = service.in_service();
+    service.decoder.reap();
     let most = service.settings.server.max_in_flight.get();
     let text = service.metrics.text(&Now {
         settings: &service.settings,

@@ -1,22 +1,44 @@
 //! What is wrong with a request's head as it came over the wire, and hyper lets pass.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::error::{Fault, Problem};
+use super::metrics::Full;
+use super::service::Service;
 
 /// A request whose head breaks HTTP's rules; found by its connection, refused behind it.
 #[derive(Clone)]
 pub(super) struct Flawed(Arc<Fault>);
 
+/// The most fields of a head: as many as hyper takes over HTTP/1. In HTTP/2 a field costs its client a byte where it was sent
+/// before, and us a hundred.
+const FIELDS: usize = 100;
+
+/// Requests of a port that may wait for their answers; the heads of more are not held.
+const OPEN: usize = 4096;
+
 impl Flawed {
-    /// Looks at a head (RFC 9112, 3.2 and 6.1).
-    pub(super) fn find<B>(request: &Request<B>) -> Option<Self> {
+    /// Looks at a head (RFC 9112, 3.2 and 6.1). One that there is no room for is taken out of its request at once, as it may be
+    /// long until that comes to be refused.
+    pub(super) fn find<B>(request: &mut Request<B>, open: usize) -> Option<Self> {
+        let fault = if FIELDS < request.headers().len() {
+            Some(Fault::HeadTooLarge(FIELDS))
+        } else if OPEN < open {
+            Some(Fault::Overloaded { status: 503, retry_after: Duration::from_secs(1) })
+        } else {
+            None
+        };
+        if let Some(fault) = fault {
+            *request.headers_mut() = HeaderMap::new();
+            return Some(Self(Arc::new(fault)));
+        }
         let fault = host(request.version(), request.headers())
             .or_else(|| transfer_coding(request.headers()))?;
         Some(Self(Arc::new(fault)))
@@ -24,9 +46,18 @@ impl Flawed {
 }
 
 /// Refuses what was found to be flawed, before its body is read.
-pub(super) async fn hold(request: Request, next: Next) -> Response {
+pub(super) async fn hold(
+    State(service): State<Arc<Service>>,
+    request: Request,
+    next: Next,
+) -> Response {
     match request.extensions().get::<Flawed>() {
-        Some(Flawed(fault)) => Problem::from(fault.as_ref().clone()).into_response(),
+        Some(Flawed(fault)) => {
+            if let Fault::Overloaded { .. } = **fault {
+                service.metrics.overloaded(Full::Requests);
+            }
+            Problem::from(fault.as_ref().clone()).into_response()
+        }
         None => next.run(request).await,
     }
 }
@@ -77,7 +108,8 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let found = Flawed::find(&request.body(Body::empty()).expect("a request"));
+        let mut request = request.body(Body::empty()).expect("a request");
+        let found = Flawed::find(&mut request, 0);
         assert_eq!(found.map(|Flawed(fault)| fault.code()), code, "{headers:?}");
     }
 
@@ -114,5 +146,21 @@ mod tests {
         let twice =
             [("host", "x"), ("transfer-encoding", "gzip"), ("transfer-encoding", "chunked")];
         check(Version::HTTP_11, &twice, unsupported);
+    }
+
+    #[test]
+    fn a_head_that_there_is_no_room_for_is_not_held() {
+        let with = |fields: usize, open| {
+            let mut request = Request::post("/embed").version(Version::HTTP_2);
+            for at in 0..fields {
+                request = request.header("x", at.to_string());
+            }
+            let mut request = request.body(Body::empty()).expect("a request");
+            let code = Flawed::find(&mut request, open).map(|Flawed(fault)| fault.code());
+            (code, request.headers().len())
+        };
+        assert_eq!(with(FIELDS, OPEN), (None, FIELDS));
+        assert_eq!(with(FIELDS + 1, 0), (Some("head_too_large"), 0));
+        assert_eq!(with(1, OPEN + 1), (Some("overloaded"), 0));
     }
 }

@@ -35,6 +35,9 @@ pub enum PictureError {
     /// What decodes or resizes it has a defect: it panicked or crashed, which costs this picture only.
     #[error("the decoder failed")]
     DecoderFailed(#[source] Diagnosis),
+    /// There is no process to decode it: the system gives none.
+    #[error("nothing can decode the picture now")]
+    NoDecoder(#[source] Diagnosis),
 }
 
 /// What is said of an upload by what decodes it: at most 200 characters, as it may quote the upload.

@@ -186,7 +186,7 @@ mod tests {
         assert_eq!(settings.server.deadline_ms.get(), 5);
         assert_eq!(settings.tower.queue.get(), 9);
         assert_eq!(settings.tower.threshold.map(Threshold::get), Some(0.5));
-        assert_eq!(settings.server.max_in_flight.get(), 512);
+        assert_eq!(settings.server.max_in_flight.get(), 1024);
     }
 
     #[test]

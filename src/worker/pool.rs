@@ -93,6 +93,13 @@ impl Pool {
         Ok(hello.is_filtered)
     }
 
+    /// Counts workers that ended while they had nothing to do.
+    pub fn reap(&self) {
+        let is_over = |worker: &mut Worker| !matches!(worker.process.try_wait(), Ok(None));
+        let over = self.idle().extract_if(.., is_over).count();
+        (0..over).for_each(|_| (self.observe)(Event::Ended(End::Idle)));
+    }
+
     /// Has a worker make of an upload what a tower reads of it.
     ///
     /// # Cancel safety
@@ -110,9 +117,7 @@ impl Pool {
         allowance: Allowance,
     ) -> Result<Planes, PictureError> {
         let failed = |err: io::Error| {
-            PictureError::DecoderFailed(Diagnosis::new(format_args!(
-                "no worker can be started: {err}"
-            )))
+            PictureError::NoDecoder(Diagnosis::new(format_args!("no worker can be started: {err}")))
         };
         let mut busy = Busy { pool: self, worker: Some(self.take().await.map_err(failed)?) };
         let in_file = Some(upload.len()).filter(|length| SHORT < *length);

@@ -50,7 +50,7 @@ async fn requests_and_verdicts_are_counted() {
         &format!(r#"siamese_verdicts_total{{verdict="different",digest="{digest}"}} 0"#),
         "siamese_ready 1",
         "siamese_in_flight_requests 0",
-        "siamese_in_flight_requests_max 512",
+        "siamese_in_flight_requests_max 1024",
         "siamese_places_max 320",
         "siamese_self_test_max_age_seconds 45.0",
     ];
