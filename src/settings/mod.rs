@@ -82,6 +82,14 @@ pub enum SettingsError {
     /// One of the two without the other.
     #[error("tls.certificate and tls.key are set together, or neither is")]
     HalfTls,
+    /// A number that no machine has use for.
+    #[error("{key} is {most} at most")]
+    TooMany {
+        /// The setting.
+        key: &'static str,
+        /// The most that it can be.
+        most: usize,
+    },
     /// The standard variable names no collector.
     #[error("{COLLECTOR} is wrong")]
     Collector(#[source] InvalidEndpoint),
@@ -122,7 +130,34 @@ impl Settings {
         if settings.tls.certificate.is_some() != settings.tls.key.is_some() {
             return Err(SettingsError::HalfTls);
         }
+        settings.check()?;
         Ok(settings)
+    }
+
+    /// Refuses numbers beyond what any machine has use for: to make room for so many would take the process along.
+    fn check(&self) -> Result<(), SettingsError> {
+        /// Connections, requests and pictures.
+        const MANY: usize = 1 << 20;
+        let Self { server, tower, picture, .. } = self;
+        for (key, value, most) in [
+            ("server.max_connections", server.max_connections.get(), MANY),
+            ("server.max_in_flight", server.max_in_flight.get(), MANY),
+            ("server.max_receiving", server.max_receiving.get(), MANY),
+            ("server.max_pictures", server.max_pictures.get(), MANY),
+            ("server.max_pairs", server.max_pairs.get(), MANY),
+            ("tower.queue", tower.queue.get(), MANY),
+            ("tower.bulk_queue", tower.bulk_queue.get(), MANY),
+            ("tower.sessions", tower.sessions, 1024),
+            ("tower.threads", tower.threads, 1024),
+            ("tower.largest_batch", tower.largest_batch, 4096),
+            ("picture.queue", picture.queue.get(), MANY),
+            ("picture.decodes", picture.decodes, 1024),
+        ] {
+            if most < value {
+                return Err(SettingsError::TooMany { key, most });
+            }
+        }
+        Ok(())
     }
 
     /// Where the tower is to be run, and how where nothing is tried.
@@ -241,6 +276,8 @@ mod tests {
         refused("", &[("SIAMESE_CORS__ORIGINS", "https://x/y")], "an origin is https://host");
         refused("[tls]\nkey = \"key.pem\"", &[], "tls.certificate");
         refused("[tower]\nqueue = 0", &[], "queue");
+        refused("[tower]\nsessions = 1025", &[], "tower.sessions is 1024 at most");
+        refused("[server]\nmax_in_flight = 9223372036854775807", &[], "server.max_in_flight");
         refused("[tower]\nthreshold = -1.0", &[], "threshold");
         refused("[tower]\ndevice = \"tpu\"", &[], "device");
         refused("[cuda]\nconvolution_search = \"thorough\"", &[], "convolution_search");
