@@ -1,16 +1,24 @@
 //! The log. Nobody's picture or embedding ever stands in it, and nobody's text can break a line of it.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::error::Error;
 use std::io::IsTerminal;
 use std::panic;
 use std::thread;
 use std::time::Duration;
 
+use serde::Deserialize;
+use siamese_core::picture;
 use tracing_subscriber::EnvFilter;
 
-use crate::picture;
-use crate::settings::LogFormat;
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For a terminal.
+    Text,
+    /// For machines.
+    Json,
+}
 
 /// Starts logging to standard error; what is logged is set by `RUST_LOG`, by default from `level` up.
 pub fn start(format: LogFormat, level: &str) {
@@ -53,16 +61,4 @@ fn log_panics() {
 /// A time as a line of the log has it: a number, where the standard library's own would be written as text.
 pub fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// An error and all its causes, as one text.
-pub fn causes(err: &dyn Error) -> String {
-    let mut text = err.to_string();
-    let mut source = err.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

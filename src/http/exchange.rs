@@ -8,6 +8,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use siamese_core::causes;
 use tracing::Instrument;
 use tracing::field::Empty;
 use uuid::Uuid;
@@ -17,7 +18,6 @@ use super::error::{Cause, Fault, Problem};
 use super::flood::{Flood, Line};
 use super::metrics::{Full, Metrics, Route};
 use super::service::{Service, Spent};
-use crate::telemetry::causes;
 use crate::traces::TraceId;
 
 /// Where balancers ask, each at its own pace.

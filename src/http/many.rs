@@ -6,13 +6,13 @@
 use std::num::NonZeroUsize;
 
 use futures_util::{StreamExt, stream};
+use siamese_core::score::Embedding;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::error::Problem;
 use super::metrics::Full;
 use super::service::{Asked, InService, Service, Spent};
 use crate::batch::Rank;
-use crate::score::Embedding;
 
 /// A pair: what has no more goes first, and as a whole.
 const FEW: usize = 2;

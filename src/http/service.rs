@@ -9,6 +9,10 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use bytes::Bytes;
 use futures_util::future::join_all;
+use siamese_core::file::Looked;
+use siamese_core::model::{Description, Length};
+use siamese_core::picture::Pixels;
+use siamese_core::score::Embedding;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -24,11 +28,7 @@ use super::source::Source;
 use crate::batch::{EmbedError, Places, Rank};
 use crate::cache::{Claim, Found, Key};
 use crate::deployment::{DeployError, Deployment};
-use crate::file::Looked;
-use crate::model::{Description, Length};
-use crate::picture::Pixels;
 use crate::readiness::{NotReady, Readiness};
-use crate::score::Embedding;
 use crate::settings::Settings;
 use crate::worker::{self, Pool};
 

@@ -4,9 +4,9 @@ use std::pin::{Pin, pin};
 use std::sync::mpsc;
 
 use futures_util::FutureExt;
-use siamese::model::{Embedded, LoadError, Tower, TowerError};
-use siamese::picture::Pixels;
-use siamese::score::Embedding;
+use siamese_core::model::{Embedded, LoadError, Tower, TowerError};
+use siamese_core::picture::Pixels;
+use siamese_core::score::Embedding;
 
 use crate::app::{Answer, App, SAME, face, shared};
 

@@ -8,10 +8,10 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+use siamese_core::model::{Description, Device};
 
 use super::process;
 use crate::http::decode::Lane;
-use crate::model::{Description, Device};
 use crate::settings::Settings;
 
 /// The service as it is just now.

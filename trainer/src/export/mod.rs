@@ -14,17 +14,17 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use prost::Message;
-use siamese::model::{
+use proto::{ModelProto, OperatorSetIdProto, StringStringEntryProto};
+use siamese_core::model::{
     self, Card, Golden, GoldenPair, Length, LoadError, OnnxTower, Options, Tower, TowerError,
 };
-use siamese::picture::{Limits, PictureError, Pixels};
-use siamese::score::{Embedding, InvalidEmbedding};
+use siamese_core::picture::{Limits, PictureError, Pixels};
+use siamese_core::score::{Embedding, InvalidEmbedding};
 use tempfile::NamedTempFile;
 use thiserror::Error;
 
 use crate::learn::{NotFinite, embed};
 use crate::network::Network;
-use proto::{ModelProto, OperatorSetIdProto, StringStringEntryProto};
 
 /// The version of ONNX's operators that towers are written in.
 const OPSET: i64 = 17;
