@@ -168,10 +168,18 @@ fn check(layers: &Layers) {
 }
 
 #[test]
-fn each_crate_keeps_to_its_layers() {
-    for layers in [CORE, SERVER, TRAINER] {
-        check(&layers);
-    }
+fn the_core_keeps_to_its_layers() {
+    check(&CORE);
+}
+
+#[test]
+fn the_server_keeps_to_its_layers() {
+    check(&SERVER);
+}
+
+#[test]
+fn the_trainer_keeps_to_its_layers() {
+    check(&TRAINER);
 }
 
 #[test]
