@@ -11,7 +11,6 @@ mod manual;
 mod serve;
 mod work;
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -21,6 +20,7 @@ use siamese_core::model::Device;
 pub use failure::{Failure, Outcome};
 
 use crate::settings::{Overrides, Settings};
+use crate::telemetry;
 
 /// Decides whether two images show the same thing.
 #[derive(Debug, Parser)]
@@ -84,7 +84,7 @@ impl Cli {
             Ok(outcome) => outcome.into(),
             Err(failure) => {
                 // Where nobody reads it, the exit code still tells.
-                let _ = writeln!(std::io::stderr(), "siamese: {failure}");
+                telemetry::say_last(format!("siamese: {failure}"));
                 failure.into()
             }
         }

@@ -35,6 +35,7 @@ pub(super) fn cors(settings: &Cors) -> Option<CorsLayer> {
             REQUEST_ID,
             SERVER_TIMING,
             HeaderName::from_static("siamese-model-digest"),
+            HeaderName::from_static("siamese-shape"),
             header::RETRY_AFTER,
         ])
         .max_age(MAX_AGE);

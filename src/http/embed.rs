@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::accept::{self, Form};
 use super::answer::{self, Answer};
-use super::body::{self, Share};
+use super::body::{self, Admitted};
 use super::distinct::Distinct;
 use super::error::{Details, Fault, Problem};
 use super::media::{Media, media};
@@ -118,13 +118,13 @@ pub(super) async fn embed(
     }
 }
 
-/// Reads what is asked for; the room is for its bytes.
+/// Reads what is asked for; it is worked on until the second is dropped.
 pub(super) async fn asked<'a>(
     body: Body,
     headers: &HeaderMap,
     service: &'a Service,
     deadline: Instant,
-) -> Result<(Asked, Share<'a>), Problem> {
+) -> Result<(Asked, Admitted<'a>), Problem> {
     let media = media(headers)?;
     let (body, room) = body::read(body, headers, service, deadline).await?;
     let asked = match media {

@@ -72,6 +72,8 @@ pub(super) enum Fault {
     Overloaded { status: u16, retry_after: Duration },
     #[error("{0}")]
     NotReady(String),
+    #[error("of transfer codings only chunked is decoded")]
+    TransferCodingUnsupported,
     #[error("the work could not be done before the request's deadline")]
     DeadlineExceeded,
 }
@@ -140,6 +142,7 @@ impl Fault {
             Self::Overloaded { status, .. } => {
                 StatusCode::from_u16(*status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
             }
+            Self::TransferCodingUnsupported => StatusCode::NOT_IMPLEMENTED,
             Self::NotReady(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
         }
@@ -171,6 +174,7 @@ impl Fault {
             Self::BatchTooLarge(_) => "batch_too_large",
             Self::Internal(_) => "internal",
             Self::Overloaded { .. } => "overloaded",
+            Self::TransferCodingUnsupported => "transfer_coding_unsupported",
             Self::NotReady(_) => "not_ready",
             Self::DeadlineExceeded => "deadline_exceeded",
         }

@@ -2,10 +2,11 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use axum::body::HttpBody;
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use siamese_core::causes;
@@ -15,9 +16,9 @@ use uuid::Uuid;
 
 use super::answer::{SERVER_TIMING, server_timing};
 use super::error::{Cause, Fault, Problem};
-use super::flood::{Flood, Line};
 use super::metrics::{Full, Metrics, Route};
 use super::service::{Service, Spent};
+use crate::telemetry::{Flood, Line, bounded};
 use crate::traces::TraceId;
 
 /// Where balancers ask, each at its own pace.
@@ -25,7 +26,7 @@ pub(super) const READYZ: &str = "/readyz";
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Gives every request an id: the client's, where it sent a sane one.
+/// Gives every request an id: the client's, where it sent a sane one; and every answer its date.
 pub(super) async fn identify(request: Request, next: Next) -> Response {
     let id = match request.headers().get(&REQUEST_ID) {
         Some(id) if is_sane(id) => id.clone(),
@@ -40,7 +41,14 @@ pub(super) async fn identify(request: Request, next: Next) -> Response {
     }
     let mut response = next.run(request).instrument(span).await;
     response.headers_mut().insert(REQUEST_ID, id);
+    response.headers_mut().insert(header::DATE, date(SystemTime::now()));
     response
+}
+
+/// An answer's date. hyper's own is kept until the clock has gone on, and so stands still once that is set back.
+fn date(now: SystemTime) -> HeaderValue {
+    let now = now.max(SystemTime::UNIX_EPOCH);
+    HeaderValue::from_str(&httpdate::fmt_http_date(now)).expect("a date is plain text")
 }
 
 /// What can stand in a log and in a header without harm.
@@ -69,12 +77,25 @@ pub(super) async fn observe(
     let problem = response.extensions().get::<Arc<Problem>>().map(AsRef::as_ref);
     let code = problem.map_or("", |it| it.fault.code());
     service.metrics.request(&route, response.status(), code, took);
-    note(&service.flood, route.as_str(), response.status(), problem, took);
+    note(&service.floods, route.as_str(), response.status(), problem, took);
     response
 }
 
+/// How fast lines are written: refusals, however many, leave room for what failed.
+#[derive(Default)]
+pub(super) struct Floods {
+    failures: Flood,
+    refusals: Flood,
+}
+
 /// The one line that a request leaves in the log: for each failure by default, for others where it is asked for.
-fn note(flood: &Flood, route: &str, status: StatusCode, problem: Option<&Problem>, took: Duration) {
+fn note(
+    floods: &Floods,
+    route: &str,
+    status: StatusCode,
+    problem: Option<&Problem>,
+    took: Duration,
+) {
     let (code, took_ms) = (status.as_u16(), took.as_secs_f64() * 1e3);
     let Some(Problem { fault, field }) = problem else {
         return tracing::debug!(route, status = code, took_ms, "request answered");
@@ -85,23 +106,23 @@ fn note(flood: &Flood, route: &str, status: StatusCode, problem: Option<&Problem
                 route,
                 status = code,
                 code = fault.code(),
-                field,
+                field = field.as_deref().map(bounded),
                 took_ms,
-                cause = causes(fault),
+                cause = bounded(&causes(fault)),
                 $said
             )
         };
     }
-    if let Fault::Internal(_) = fault {
-        return line!(error, "request failed");
-    }
-    match flood.line() {
+    let is_ours = matches!(fault, Fault::Internal(_));
+    let Floods { failures, refusals } = floods;
+    match if is_ours { failures.line() } else { refusals.line() } {
         Line::Write { left_out } => {
             if 0 < left_out {
-                tracing::warn!(left_out, "refusals came faster than the log has lines for");
+                tracing::warn!(left_out, "such lines came faster than the log has room for");
             }
-            line!(info, "request refused");
+            if is_ours { line!(error, "request failed") } else { line!(info, "request refused") }
         }
+        Line::LeaveOut if is_ours => line!(debug, "request failed"),
         Line::LeaveOut => line!(debug, "request refused"),
     }
 }
@@ -121,7 +142,8 @@ impl Drop for Awaited<'_> {
     }
 }
 
-/// Lets in as many requests for work as the server can hold, and none while the tower can't be trusted.
+/// Lets requests for work send their bodies, and none while the tower can't be trusted. They are let in to be worked on
+/// once their bodies are whole; where there is no room for that, none need send its own.
 pub(super) async fn admit(
     State(service): State<Arc<Service>>,
     request: Request,
@@ -130,10 +152,21 @@ pub(super) async fn admit(
     if let Err(why) = service.readiness.trust(&service.in_service()) {
         return Problem::from(Fault::NotReady(why.to_string())).into_response();
     }
-    match service.in_flight.try_acquire() {
-        Ok(_permit) => next.run(request).await,
-        Err(_) => Problem::from(service.overloaded(Full::Requests)).into_response(),
+    if service.in_flight.available_permits() == 0 {
+        return Problem::from(service.overloaded(Full::Requests)).into_response();
     }
+    if request.body().is_end_stream() {
+        return next.run(request).await;
+    }
+    let (head, body) = request.into_parts();
+    let life = head.extensions.get().cloned();
+    let Some((body, ended)) = service.receiving.begin(body, life) else {
+        return Problem::from(service.overloaded(Full::Receiving)).into_response();
+    };
+    if let Some(full) = ended {
+        service.metrics.body_ended(full);
+    }
+    next.run(Request::from_parts(head, body)).await
 }
 
 pub(super) async fn not_found() -> Problem {
@@ -153,4 +186,16 @@ pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Response {
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("no word of why");
     Problem::from(Fault::Internal(Cause::Panicked(said.to_owned()))).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_follows_the_clock_both_ways() {
+        let at = |seconds| date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+        assert_eq!(at(784_111_777), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(at(784_111_776), "Sun, 06 Nov 1994 08:49:36 GMT");
+    }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -15,6 +15,8 @@ pub(super) struct Head {
     start: Instant,
     /// In nanoseconds after the start; 0 where there is none.
     begun: AtomicU64,
+    /// Whether the client has sent anything at all.
+    heard: AtomicBool,
 }
 
 /// A stream that notes when a head begins. Its end is for whoever sees the request to [note](Head::came).
@@ -25,7 +27,7 @@ pub(super) struct Noting<S> {
 
 impl Head {
     pub(super) fn new() -> Self {
-        Self { start: Instant::now(), begun: AtomicU64::new(0) }
+        Self { start: Instant::now(), begun: AtomicU64::new(0), heard: AtomicBool::new(false) }
     }
 
     /// How long the client has been at it; `None` while it is at none.
@@ -34,12 +36,18 @@ impl Head {
         Some(self.start.elapsed().saturating_sub(Duration::from_nanos(begun)))
     }
 
+    /// Whether the client has not sent a single byte so far.
+    pub(super) fn is_silent(&self) -> bool {
+        !self.heard.load(Ordering::Relaxed)
+    }
+
     /// It is whole.
     pub(super) fn came(&self) {
         self.begun.store(0, Ordering::Relaxed);
     }
 
     fn bytes_came(&self) {
+        self.heard.store(true, Ordering::Relaxed);
         if self.begun.load(Ordering::Relaxed) == 0 {
             let now = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX);
             self.begun.store(now.max(1), Ordering::Relaxed);

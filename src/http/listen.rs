@@ -9,9 +9,11 @@ use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 
-use super::connection::{Connection, Times, Traffic};
+use super::connection::{Connection, Times};
+use super::crowd::{Crowd, Room};
+use super::life::{Life, Traffic};
 use super::metrics::Connections;
 use super::tls::Tls;
 use crate::settings::Server;
@@ -44,7 +46,7 @@ pub struct CutOff {
 pub struct Port {
     /// What has been bound.
     pub listener: TcpListener,
-    /// Connections at once; more wait to be accepted.
+    /// Connections at once; for more, the one that has idled for longest is ended.
     pub most: NonZeroUsize,
     /// The certificate, where TLS is spoken.
     pub tls: Option<Arc<Tls>>,
@@ -60,33 +62,48 @@ pub async fn serve(
     phase: watch::Receiver<Phase>,
 ) -> CutOff {
     let http = Arc::new(http(settings));
-    let times = Times { idle: settings.idle_timeout(), head: settings.head_timeout() };
+    let times = Times {
+        idle: settings.idle_timeout(),
+        head: settings.head_timeout(),
+        answer: settings.answer_timeout(),
+    };
     let Port { listener, most, tls, connections } = port;
-    let most = u32::try_from(most.get()).unwrap_or(u32::MAX);
-    let room = Arc::new(Semaphore::new(most as usize));
+    let crowd = Crowd::new(most.get());
     let traffic = Arc::new(Traffic::default());
-    let begin = |stream, place| {
+    let begin = |stream, room| {
+        let life = Life::new(traffic.clone());
+        let place = crowd.place(room, life.clone());
         let connection = Connection {
             http: http.clone(),
             routes: routes.clone(),
-            traffic: traffic.clone(),
+            life,
             times,
             phase: phase.clone(),
         };
         let tls = tls.clone();
-        let open = connections.begin();
+        let (open, connections) = (connections.begin(), connections.clone());
         tokio::spawn(async move {
-            match tls {
+            let ended = match tls {
                 None => connection.serve(stream).await,
                 Some(tls) => connection.serve_tls(stream, &tls).await,
+            };
+            if let Some(why) = ended {
+                connections.ended(why);
             }
             drop((open, place));
         });
     };
     let mut changes = phase.clone();
+    // One that was accepted, and for which room is made.
+    let mut next = None;
     loop {
         tokio::select! {
-            (stream, place) = accept(&listener, &room) => begin(stream, place),
+            stream = accept(&listener), if next.is_none() => next = Some(stream),
+            room = crowd.room(), if next.is_some() => {
+                if let Some(stream) = next.take() {
+                    begin(stream, room);
+                }
+            }
             told = changes.changed() => {
                 let phase = told.map_or(Phase::Over, |()| *changes.borrow_and_update());
                 if phase != Phase::Serving {
@@ -98,15 +115,14 @@ pub async fn serve(
             }
         }
     }
-    for (stream, place) in latecomers(listener, &room) {
-        begin(stream, place);
+    for (stream, room) in latecomers(next, listener, &crowd) {
+        begin(stream, room);
     }
     tokio::select! {
-        // All places are free again once all connections have ended.
-        _ = room.acquire_many(most) => CutOff::default(),
+        () = crowd.gone() => CutOff::default(),
         _ = changes.wait_for(|it| *it == Phase::Over) => CutOff {
             requests: traffic.in_flight(),
-            connections: most as usize - room.available_permits(),
+            connections: crowd.size(),
         },
     }
 }
@@ -131,21 +147,17 @@ fn http(settings: &Server) -> auto::Builder<TokioExecutor> {
     http
 }
 
-/// The next connection, once there is room for it.
-async fn accept(
-    listener: &TcpListener,
-    room: &Arc<Semaphore>,
-) -> (TcpStream, OwnedSemaphorePermit) {
+/// The next connection.
+async fn accept(listener: &TcpListener) -> TcpStream {
     /// What it takes for others to give back what the system has run out of.
     const RECOVERY: Duration = Duration::from_millis(100);
 
-    let place = room.clone().acquire_owned().await.expect("never closed");
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 // Without this, an answer waits for the client's acknowledgement of its head.
                 let _ = stream.set_nodelay(true);
-                return (stream, place);
+                return stream;
             }
             Err(err) if is_the_clients(&err) => {}
             Err(err) => {
@@ -156,23 +168,26 @@ async fn accept(
     }
 }
 
-/// Closes the port, and gives those who had connected by then, so far as there is room for them.
+/// Closes the port, and gives those who had connected by then, so far as there is room for them: first the one that was
+/// accepted.
 ///
 /// The system is asked itself: tokio knows of connections only since it last looked.
 fn latecomers(
+    accepted: Option<TcpStream>,
     listener: TcpListener,
-    room: &Arc<Semaphore>,
-) -> Vec<(TcpStream, OwnedSemaphorePermit)> {
-    let mut latecomers = Vec::new();
+    crowd: &Crowd,
+) -> Vec<(TcpStream, Room)> {
+    let mut latecomers: Vec<_> =
+        accepted.and_then(|it| Some((it, crowd.try_room()?))).into_iter().collect();
     let Ok(listener) = listener.into_std() else { return latecomers };
-    while let Ok(place) = room.clone().try_acquire_owned() {
+    while let Some(room) = crowd.try_room() {
         let Ok((stream, _)) = listener.accept() else { break };
         let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream))
         else {
             continue;
         };
         let _ = stream.set_nodelay(true);
-        latecomers.push((stream, place));
+        latecomers.push((stream, room));
     }
     latecomers
 }

@@ -12,15 +12,16 @@ mod bulk;
 mod compare;
 mod connection;
 mod cors;
+mod crowd;
 mod decode;
 mod distinct;
 mod embed;
 mod error;
 mod exchange;
-mod flood;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod head;
+mod life;
 mod linger;
 mod listen;
 mod many;
@@ -33,13 +34,16 @@ mod openapi;
 mod page;
 mod pixels;
 mod query;
+mod receiving;
 mod secure;
 mod service;
 mod source;
 mod status;
 mod tls;
 mod trace;
+mod untaken;
 mod verify;
+mod wire;
 
 use std::sync::Arc;
 
@@ -56,6 +60,10 @@ pub use tls::{Tls, TlsError};
 pub use trace::traced;
 
 use crate::keys::Keys;
+use untaken::Answers;
+
+/// The most bytes of answers on the port for health and metrics that nobody has taken.
+const ADMIN_ANSWERS: usize = 8 << 20;
 
 /// The routes of the service. Those about its health need no key, nor does the page, which asks for one.
 ///
@@ -90,7 +98,8 @@ pub fn router(service: Arc<Service>, keys: Arc<Keys>) -> Router {
     let open = open.method_not_allowed_fallback(exchange::method_not_allowed);
     let routes = open.merge(guarded);
     let cors = cors::cors(&service.settings.cors);
-    around(routes, cors, service)
+    let answers = service.answers.clone();
+    around(routes, cors, service, answers)
 }
 
 /// What is served on a port of its own, to those who look after the service.
@@ -99,7 +108,8 @@ pub fn admin(service: Arc<Service>) -> Router {
         .merge(metrics())
         .method_not_allowed_fallback(exchange::method_not_allowed)
         .fallback(exchange::not_found);
-    around(routes, None, service)
+    // Answers that nobody takes on the other port leave room here.
+    around(routes, None, service, Answers::new(ADMIN_ANSWERS))
 }
 
 fn health() -> Router<Arc<Service>> {
@@ -111,10 +121,17 @@ fn metrics() -> Router<Arc<Service>> {
 }
 
 /// What every request goes through.
-fn around(routes: Router<Arc<Service>>, cors: Option<CorsLayer>, service: Arc<Service>) -> Router {
+fn around(
+    routes: Router<Arc<Service>>,
+    cors: Option<CorsLayer>,
+    service: Arc<Service>,
+    answers: Arc<Answers>,
+) -> Router {
     let mut routes = routes
-        .layer(from_fn_with_state(service.clone(), linger::linger))
-        .layer(CatchPanicLayer::custom(exchange::panicked));
+        .layer(CatchPanicLayer::custom(exchange::panicked))
+        .layer(from_fn(wire::hold))
+        .layer(from_fn_with_state((service.clone(), answers), untaken::count))
+        .layer(from_fn_with_state(service.clone(), linger::linger));
     if let Some(cors) = cors {
         routes = routes.layer(cors);
     }

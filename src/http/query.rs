@@ -44,9 +44,7 @@ pub(super) fn deadline(headers: &HeaderMap, most: Duration) -> Result<Duration, 
     let Some(value) = headers.get(TIMEOUT) else { return Ok(most) };
     match value.to_str().ok().and_then(|it| it.parse().ok()) {
         Some(milliseconds) => Ok(Duration::from_millis(milliseconds).min(most)),
-        None => Err(Fault::BodyMalformed(
-            "the header X-Request-Timeout-Ms is a whole number of milliseconds".to_owned(),
-        )),
+        None => invalid("the header X-Request-Timeout-Ms is a whole number of milliseconds"),
     }
 }
 
@@ -119,11 +117,14 @@ mod tests {
                 TIMEOUT.parse().expect("a name"),
                 value.parse().expect("a value"),
             )]);
-            assert_eq!(
-                deadline(&headers, most).ok(),
-                expected.map(Duration::from_millis),
-                "{value}"
-            );
+            match deadline(&headers, most) {
+                Ok(found) => {
+                    assert_eq!(Some(found), expected.map(Duration::from_millis), "{value}");
+                }
+                Err(fault) => {
+                    assert_eq!((fault.code(), expected), ("query_invalid", None), "{value}");
+                }
+            }
         }
     }
 }

@@ -20,11 +20,13 @@ use super::aside::{SMALL, aside};
 use super::body::Room;
 use super::decode::{Decoder, Lane, Place};
 use super::error::{Cause, Fault, Problem};
-use super::flood::Flood;
+use super::exchange::Floods;
 use super::many::Many;
 use super::metrics::{Full, Judged, Metrics, Stage};
 use super::query;
+use super::receiving::Receiving;
 use super::source::Source;
+use super::untaken::Answers;
 use crate::batch::{EmbedError, Places, Rank};
 use crate::cache::{Claim, Found, Key};
 use crate::deployment::{DeployError, Deployment};
@@ -39,7 +41,9 @@ pub struct Service {
     pub(super) metrics: Arc<Metrics>,
     pub(super) in_flight: Semaphore,
     pub(super) bodies: Room,
-    pub(super) flood: Flood,
+    pub(super) receiving: Arc<Receiving>,
+    pub(super) answers: Arc<Answers>,
+    pub(super) floods: Floods,
     pub(super) many: Many,
     decoder: Decoder,
     current: RwLock<Arc<InService>>,
@@ -152,12 +156,14 @@ impl Service {
         program: PathBuf,
     ) -> Self {
         let in_flight = Semaphore::new(settings.server.max_in_flight.get());
-        let bodies = Room::new(settings.server.max_bodies_bytes);
+        let bodies = Room::new(settings.server.max_bodies_bytes.get());
+        let receiving = Receiving::new(settings.server.max_receiving.get());
+        let answers = Answers::new(settings.server.max_answers_bytes.get());
         let pool = Pool::new(program, metrics.worker_observer());
         let decoder = Decoder::new(&settings.picture, pool, metrics.clone());
         let readiness = Readiness::new(settings.health.max_age());
         let current = RwLock::new(Arc::new(InService::new(deployment, &metrics)));
-        let (flood, many) = (Flood::new(), Many::new(settings.tower.bulk_queue));
+        let (floods, many) = (Floods::default(), Many::new(settings.tower.bulk_queue));
         let looked = Mutex::default();
         Self {
             settings,
@@ -165,7 +171,9 @@ impl Service {
             metrics,
             in_flight,
             bodies,
-            flood,
+            receiving,
+            answers,
+            floods,
             many,
             decoder,
             current,

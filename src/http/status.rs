@@ -61,6 +61,8 @@ pub(super) async fn metrics(State(service): State<Arc<Service>>, headers: Header
         tower: &on.tower,
         cached_bytes: on.cache.as_ref().map_or(0, Cache::bytes),
         body_bytes: service.bodies.taken(),
+        receiving: service.receiving.bodies(),
+        answer_bytes: service.answers.bytes(),
         in_flight: most - service.in_flight.available_permits(),
         queue_depth: on.batcher.depth(),
         places_taken: on.batcher.places_taken(),

@@ -182,7 +182,7 @@ mod tests {
         let settings = settings(file, &variables, &overrides).expect("settings");
 
         assert_eq!(settings.server.listen.port(), 3);
-        assert_eq!(settings.server.deadline_ms, 5);
+        assert_eq!(settings.server.deadline_ms.get(), 5);
         assert_eq!(settings.tower.queue.get(), 9);
         assert_eq!(settings.tower.threshold.map(Threshold::get), Some(0.5));
         assert_eq!(settings.server.max_in_flight.get(), 512);
@@ -248,6 +248,42 @@ mod tests {
         refused("", &[("SIAMESE_DEADLINE", "1")], "deadline");
         refused("[traces]\nendpoint = \"https://collector\"", &[], "endpoint");
         refused("[traces]\nratio = 1.1", &[], "ratio");
+    }
+
+    #[test]
+    fn a_limit_of_nothing_is_refused_by_name() {
+        const SERVER: [&str; 14] = [
+            "max_connections",
+            "idle_timeout_ms",
+            "head_timeout_ms",
+            "answer_timeout_ms",
+            "max_answers_bytes",
+            "max_receiving",
+            "http2_max_streams",
+            "http2_ping_timeout_ms",
+            "max_body_bytes",
+            "max_bodies_bytes",
+            "body_timeout_ms",
+            "deadline_ms",
+            "max_in_flight",
+            "max_pairs",
+        ];
+        for key in SERVER {
+            refused(&format!("[server]\n{key} = 0"), &[], key);
+        }
+        for key in ["self_test_interval_ms", "self_test_max_age_ms"] {
+            refused(&format!("[health]\n{key} = 0"), &[], key);
+        }
+        refused("[tls]\nhandshake_timeout_ms = 0", &[], "handshake_timeout_ms");
+    }
+
+    #[test]
+    fn nothing_turns_off_what_can_be_off() {
+        let file = "[server]\nhttp2_ping_interval_ms = 0\nlame_duck_ms = 0\ndrain_ms = 0\n\
+             [tower]\nwatch_ms = 0\n[cache]\nmax_bytes = 0";
+        let settings = settings(file, &[], &Overrides::default()).expect("settings");
+        assert_eq!(settings.server.http2_ping_interval(), None);
+        assert_eq!(settings.tower.watch(), None);
     }
 
     #[test]

@@ -14,12 +14,17 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Where else `/livez`, `/readyz` and `/metrics` are served; `/metrics` is then served there only.
     pub admin_listen: Option<SocketAddr>,
-    /// Connections at once; more wait to be accepted.
+    /// Connections at once; for more, the one that has idled for longest is ended.
     pub max_connections: NonZeroUsize,
     /// How long a connection may idle, or leave an answer unread, in milliseconds.
     pub idle_timeout_ms: NonZeroU64,
-    /// How long a request's head may take to arrive over HTTP/1.1, in milliseconds; looked at so often, so up to twice.
+    /// How long a connection's first byte, and a request's head over HTTP/1.1, may take to arrive, in milliseconds; looked at
+    /// so often, so up to twice.
     pub head_timeout_ms: NonZeroU64,
+    /// How long a client may take nothing of an answer, in milliseconds; looked at so often, so up to twice.
+    pub answer_timeout_ms: NonZeroU64,
+    /// The most bytes of all answers that clients have not taken.
+    pub max_answers_bytes: NonZeroUsize,
     /// Requests of one HTTP/2 connection at once.
     pub http2_max_streams: NonZeroU32,
     /// How often an HTTP/2 client is asked whether it is still there, in milliseconds; 0 for never.
@@ -27,13 +32,15 @@ pub struct Server {
     /// How long it may take to say so, in milliseconds.
     pub http2_ping_timeout_ms: NonZeroU64,
     /// The most bytes of a body.
-    pub max_body_bytes: usize,
+    pub max_body_bytes: NonZeroUsize,
     /// The most bytes of all bodies together.
-    pub max_bodies_bytes: usize,
+    pub max_bodies_bytes: NonZeroUsize,
+    /// Bodies at once that have not come whole.
+    pub max_receiving: NonZeroUsize,
     /// How long a body may take to arrive, in milliseconds.
-    pub body_timeout_ms: u64,
+    pub body_timeout_ms: NonZeroU64,
     /// How long a request may take, in milliseconds.
-    pub deadline_ms: u64,
+    pub deadline_ms: NonZeroU64,
     /// Requests worked on at once.
     pub max_in_flight: NonZeroUsize,
     /// The status of an overload's refusal.
@@ -60,7 +67,7 @@ pub struct OverloadStatus(u16);
 impl Server {
     /// How long a body may take to arrive.
     pub fn body_timeout(&self) -> Duration {
-        Duration::from_millis(self.body_timeout_ms)
+        Duration::from_millis(self.body_timeout_ms.get())
     }
 
     /// How long a connection may idle.
@@ -71,6 +78,11 @@ impl Server {
     /// How long a request's head may take to arrive.
     pub fn head_timeout(&self) -> Duration {
         Duration::from_millis(self.head_timeout_ms.get())
+    }
+
+    /// How long a client may take nothing of an answer.
+    pub fn answer_timeout(&self) -> Duration {
+        Duration::from_millis(self.answer_timeout_ms.get())
     }
 
     /// How often an HTTP/2 client is asked whether it is still there; `None` for never.
@@ -85,7 +97,7 @@ impl Server {
 
     /// How long a request may take.
     pub fn deadline(&self) -> Duration {
-        Duration::from_millis(self.deadline_ms)
+        Duration::from_millis(self.deadline_ms.get())
     }
 }
 

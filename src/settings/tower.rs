@@ -53,9 +53,9 @@ pub struct CacheSettings {
 #[serde(deny_unknown_fields)]
 pub struct Health {
     /// How often the self-test runs, in milliseconds.
-    pub self_test_interval_ms: u64,
+    pub self_test_interval_ms: NonZeroU64,
     /// How old its last success may be, in milliseconds.
-    pub self_test_max_age_ms: u64,
+    pub self_test_max_age_ms: NonZeroU64,
 }
 
 impl TowerSettings {
@@ -100,12 +100,12 @@ fn places(program: Option<&Path>) -> impl Iterator<Item = PathBuf> {
 impl Health {
     /// How often the self-test runs.
     pub fn interval(&self) -> Duration {
-        Duration::from_millis(self.self_test_interval_ms)
+        Duration::from_millis(self.self_test_interval_ms.get())
     }
 
     /// How old its last success may be.
     pub fn max_age(&self) -> Duration {
-        Duration::from_millis(self.self_test_max_age_ms)
+        Duration::from_millis(self.self_test_max_age_ms.get())
     }
 }
 

@@ -1,5 +1,6 @@
 //! The service without a socket, and the pictures and forms that tests send it.
 
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -34,6 +35,16 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
+}
+
+/// Milliseconds of a setting that can't be 0.
+pub(crate) fn milliseconds(number: u64) -> NonZeroU64 {
+    NonZeroU64::new(number).expect("not 0")
+}
+
+/// Bytes, or a number, of a setting that can't be 0.
+pub(crate) fn at_most(number: usize) -> NonZeroUsize {
+    NonZeroUsize::new(number).expect("not 0")
 }
 
 pub(crate) fn root() -> PathBuf {
@@ -75,7 +86,7 @@ pub(crate) fn shared() -> &'static (Batcher, Arc<Description>) {
 /// The default settings, changed; the self-test runs only where a test asks for it.
 fn settings(change: impl FnOnce(&mut Settings)) -> Settings {
     let mut settings = Settings::load(None, &Overrides::default()).expect("default settings");
-    settings.health.self_test_interval_ms = 3_600_000;
+    settings.health.self_test_interval_ms = milliseconds(3_600_000);
     change(&mut settings);
     settings
 }

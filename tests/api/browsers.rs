@@ -54,7 +54,9 @@ async fn a_named_sites_page_may_read_answers_and_refusals() {
     let with_key = request().header("authorization", "Bearer a-key-0123456789");
     let answer = app.send(with_key.body(Body::from(body)).expect("a request")).await.ok();
     let exposed = answer.header("access-control-expose-headers");
-    for name in ["x-request-id", "server-timing", "siamese-model-digest", "retry-after"] {
+    for name in
+        ["x-request-id", "server-timing", "siamese-model-digest", "siamese-shape", "retry-after"]
+    {
         assert!(exposed.contains(name), "{exposed}");
     }
     let refused = app.send(request().body(Body::empty()).expect("a request")).await;

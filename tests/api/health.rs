@@ -6,7 +6,7 @@ use siamese_core::model::{Embedded, LoadError, OnnxTower, Tower, TowerError};
 use siamese_core::picture::Pixels;
 use siamese_core::score::Embedding;
 
-use crate::app::{Answer, App, load, shipped};
+use crate::app::{Answer, App, load, milliseconds, shipped};
 
 /// What a tower does in its next run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,9 +54,9 @@ fn moody(spare: usize) -> (App, impl Fn(Mood)) {
     let tower = Moody { tower: load(&shipped()), mood: mood.clone(), spare };
     let description = tower.tower.description().clone();
     let app = App::run_with(tower, description, 64, |settings| {
-        settings.health.self_test_interval_ms = 5;
-        settings.health.self_test_max_age_ms = 300;
-        settings.server.deadline_ms = 500;
+        settings.health.self_test_interval_ms = milliseconds(5);
+        settings.health.self_test_max_age_ms = milliseconds(300);
+        settings.server.deadline_ms = milliseconds(500);
         settings.cache.max_bytes = 0;
     });
     let set = move |new| {

@@ -201,11 +201,11 @@ fn a_client_that_dies_in_its_body_leaves_nothing_behind() {
     let mut stream = server.connect();
     let head = "POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: 99999\r\n\r\nxxx";
     stream.write_all(head.as_bytes()).expect("sent");
-    while !server.get("/metrics").contains("siamese_in_flight_requests 1\n") {}
+    while !server.get("/metrics").contains("siamese_receiving_requests 1\n") {}
 
     drop(stream);
 
-    while !server.get("/metrics").contains("siamese_in_flight_requests 0\n") {}
+    while !server.get("/metrics").contains("siamese_receiving_requests 0\n") {}
 }
 
 #[test]

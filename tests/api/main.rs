@@ -13,6 +13,7 @@ mod documents;
 mod embed;
 mod health;
 mod hostile_clients;
+mod hostile_connections;
 mod hostile_pictures;
 mod hostile_requests;
 mod keys;

@@ -1,14 +1,17 @@
 //! More work than the server can do, and work that nobody waits for any more.
 
+use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::mpsc;
+use std::time::Duration;
 
-use futures_util::FutureExt;
+use axum::body::{Body, Bytes};
+use futures_util::{FutureExt, StreamExt};
 use siamese_core::model::{Embedded, LoadError, Tower, TowerError};
 use siamese_core::picture::Pixels;
 use siamese_core::score::Embedding;
 
-use crate::app::{Answer, App, SAME, face, shared};
+use crate::app::{Answer, App, SAME, at_most, face, shared};
 
 /// A tower that waits for the test before each run.
 struct Gated(mpsc::Receiver<()>);
@@ -101,9 +104,84 @@ async fn work_past_its_deadline_is_dropped_before_the_tower() {
 
 #[tokio::test]
 async fn bodies_have_a_limit_together() {
-    let app = App::with(|settings| settings.server.max_bodies_bytes = 4096);
+    let app = App::with(|settings| settings.server.max_bodies_bytes = at_most(4096));
     app.post("/embed", "image/png", vec![0; 4096]).await.refused(415, "picture_format_unsupported");
     app.post("/embed", "image/png", vec![0; 4097]).await.refused(503, "overloaded");
     until(&app, r#"siamese_overloads_total{full="bodies"} 1"#).await;
     app.post("/embed", "image/png", vec![0; 4096]).await.refused(415, "picture_format_unsupported");
+}
+
+fn endless() -> Body {
+    Body::from_stream(futures_util::stream::pending::<Result<Bytes, Infallible>>())
+}
+
+#[tokio::test]
+async fn more_requests_than_the_server_holds_are_told_to_come_back() {
+    let (gate, opened) = mpsc::channel();
+    let app = App::run_with(Gated(opened), shared().1.clone(), 8, |settings| {
+        settings.server.max_in_flight = at_most(1);
+    });
+    let mut first = pin!(app.post("/embed", "image/jpeg", face("s1_1.jpg")));
+    until_running(&app, first.as_mut()).await;
+
+    let refused = app.post("/embed", "image/jpeg", endless()).await;
+
+    refused.refused(503, "overloaded");
+    assert_eq!(refused.header("retry-after"), "1");
+    until(&app, r#"siamese_overloads_total{full="requests"} 1"#).await;
+    gate.send(()).expect("a tower");
+    first.await.ok();
+}
+
+#[tokio::test]
+async fn a_body_that_is_still_coming_takes_no_place_of_work() {
+    let app = App::with(|settings| settings.server.max_in_flight = at_most(1));
+    let mut slow: Vec<_> =
+        (0..20).map(|_| Box::pin(app.post("/embed", "image/png", endless()))).collect();
+    for slow in &mut slow {
+        assert!(slow.as_mut().now_or_never().is_none());
+    }
+    until(&app, "siamese_receiving_requests 20").await;
+
+    app.compare().await.ok();
+
+    drop(slow);
+    until(&app, "siamese_receiving_requests 0").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_no_more_bodies_may_come_the_slowest_makes_room() {
+    let app = App::with(|settings| settings.server.max_receiving = at_most(2));
+    let mut slow = [(); 2].map(|()| Box::pin(app.post("/embed", "image/png", endless())));
+    for slow in &mut slow {
+        assert!(slow.as_mut().now_or_never().is_none());
+    }
+    let [first, _second] = slow;
+    app.post("/embed", "image/png", endless()).await.refused(503, "overloaded");
+    until(&app, r#"siamese_overloads_total{full="receiving"} 1"#).await;
+
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let third = app.post("/embed", "image/png", "no picture").await;
+
+    third.refused(415, "picture_format_unsupported");
+    first.await.refused(408, "body_timeout");
+    until(&app, r#"siamese_bodies_ended_total{full="receiving"} 1"#).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_holds_memory_and_does_not_go_on_makes_room_for_others() {
+    let app = App::with(|settings| settings.server.max_bodies_bytes = at_most(100 << 10));
+    let begun = futures_util::stream::iter([Ok::<_, Infallible>(Bytes::from(vec![0; 90 << 10]))]);
+    let stays = Body::from_stream(begun.chain(futures_util::stream::pending()));
+    let mut slow = pin!(app.post("/embed", "image/png", stays));
+    assert!(slow.as_mut().now_or_never().is_none());
+    app.post("/embed", "image/png", vec![0; 50 << 10]).await.refused(503, "overloaded");
+
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let other = app.post("/embed", "image/png", vec![0; 50 << 10]);
+    let (slow, other) = tokio::join!(slow, other);
+
+    slow.refused(408, "body_timeout");
+    other.refused(415, "picture_format_unsupported");
+    until(&app, r#"siamese_bodies_ended_total{full="bodies"} 1"#).await;
 }

@@ -1,7 +1,7 @@
 //! The program as a process: it comes up, is told to stop, and phones nobody.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ fn in_flight(server: &Server) -> (TcpStream, Vec<u8>) {
     let (head, body) = request();
     let mut stream = server.connect();
     stream.write_all(&head).expect("sent");
-    while !server.get("/metrics").contains("siamese_in_flight_requests 1\n") {}
+    while !server.get("/metrics").contains("siamese_receiving_requests 1\n") {}
     (stream, body)
 }
 
@@ -110,6 +110,81 @@ fn a_log_that_nobody_takes_stops_neither_work_nor_a_stop() {
     while !server.get("/metrics").contains(r#"siamese_swaps_total{outcome="ok"} 1"#) {}
     server.terminate();
     assert_eq!(server.child.wait().expect("an end").code(), Some(0));
+}
+
+/// A pipe that nobody reads is full after some 300 lines.
+#[test]
+fn a_log_that_nobody_reads_holds_up_neither_port_and_no_stop() {
+    let mut server = Server::with(&[
+        AT_ONCE[0],
+        ("SIAMESE_SERVER__ADMIN_LISTEN", "127.0.0.1:0"),
+        ("RUST_LOG", "debug"),
+    ]);
+    let request =
+        b"POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\ncontent-length: 0\r\n\r\n";
+    let mut stream = server.connect();
+    let mut answers = BufReader::new(stream.try_clone().expect("a socket"));
+    let mut line = String::new();
+    let mut told = String::new();
+    while !told.contains("siamese_log_lines_dropped_total ")
+        || told.contains("siamese_log_lines_dropped_total 0\n")
+    {
+        for _ in 0..500 {
+            stream.write_all(request).expect("sent");
+            line.clear();
+            answers.read_line(&mut line).expect("an answer");
+            assert!(line.starts_with("HTTP/1.1 415"), "{line}");
+            let mut length = 0;
+            while line != "\r\n" {
+                line.clear();
+                answers.read_line(&mut line).expect("a header");
+                if let Some(value) = line.strip_prefix("content-length: ") {
+                    length = value.trim().parse().expect("a number");
+                }
+            }
+            answers.read_exact(&mut vec![0; length]).expect("a body");
+        }
+        told = get(server.admin.expect("a port"), "/metrics");
+    }
+
+    assert!(get(server.listen, "/livez").starts_with("HTTP/1.1 200"));
+    drop((stream, answers));
+    server.terminate();
+    assert_eq!(server.child.wait().expect("an end").code(), Some(0));
+}
+
+fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("sent");
+    answer(stream)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_low_limit_of_descriptors_leaves_some_for_more_than_connections() {
+    let mut server = Server::under(
+        "ulimit -Sn 200; ulimit -Hn 256",
+        &[("SIAMESE_SERVER__ADMIN_LISTEN", "127.0.0.1:0")],
+    );
+    let admin = server.admin.expect("a port");
+    let told = get(admin, "/metrics");
+    assert!(told.contains("process_max_fds 256\n"), "the soft limit was not raised: {told}");
+    let most = told.lines().find_map(|it| it.strip_prefix("siamese_limit{limit=\"connections\"} "));
+    let most: usize = most.and_then(|it| it.parse().ok()).expect("a limit");
+    assert!((50..=128).contains(&most), "{most}");
+    assert!(server.before.iter().any(|it| it.contains("the limit of file descriptors")));
+
+    let crowd: Vec<TcpStream> = (0..300).map(|_| server.connect()).collect();
+    let full = format!("siamese_connections_open {most}\n");
+    while !get(admin, "/metrics").contains(&full) {}
+
+    assert!(get(server.listen, "/livez").starts_with("HTTP/1.1 200"));
+    server.signal("HUP");
+    while !get(admin, "/metrics").contains(r#"siamese_swaps_total{outcome="ok"} 1"#) {}
+    drop(crowd);
+    server.terminate();
+    let _ = server.child.wait();
 }
 
 #[test]

@@ -14,6 +14,8 @@ pub(crate) struct Server {
     pub(crate) listen: SocketAddr,
     /// The port for health and metrics, where it has one.
     pub(crate) admin: Option<SocketAddr>,
+    /// Its log until it was ready.
+    pub(crate) before: Vec<String>,
     log: Option<BufReader<std::process::ChildStderr>>,
 }
 
@@ -24,7 +26,19 @@ impl Server {
 
     /// Under changed settings.
     pub(crate) fn with(variables: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_siamese"))
+        Self::run(Command::new(env!("CARGO_BIN_EXE_siamese")), variables)
+    }
+
+    /// Under what a shell sets first, such as limits.
+    pub(crate) fn under(first: &str, variables: &[(&str, &str)]) -> Self {
+        let mut shell = Command::new("sh");
+        let script = format!("{first}; exec \"$0\" \"$@\"");
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_siamese")]);
+        Self::run(shell, variables)
+    }
+
+    fn run(mut program: Command, variables: &[(&str, &str)]) -> Self {
+        let mut child = program
             .args(["serve", "--listen", "127.0.0.1:0", "--device", "cpu"])
             .current_dir(root())
             .env("SIAMESE_LOG__FORMAT", "json")
@@ -36,9 +50,16 @@ impl Server {
             .expect("the program");
         let log = child.stderr.take().map(BufReader::new);
         // Owned before anything can fail, so that it is never left behind.
-        let mut server = Self { child, listen: SocketAddr::from(([0; 4], 0)), admin: None, log };
+        let mut server = Self {
+            child,
+            listen: SocketAddr::from(([0; 4], 0)),
+            admin: None,
+            before: Vec::new(),
+            log,
+        };
         while server.listen.port() == 0 {
             let line = server.line();
+            server.before.push(line.clone());
             if let Some(listen) = listening(&line, "listen") {
                 server.listen = listen;
                 server.admin = listening(&line, "admin_listen");

@@ -1,5 +1,6 @@
 //! `siamese serve`
 
+mod descriptors;
 mod reload;
 
 use std::net::SocketAddr;
@@ -43,8 +44,11 @@ impl Serve {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
         let begun = Instant::now();
         memory::give_back_large_blocks();
-        let settings = self.tower.settings(self.listen)?;
-        telemetry::start(settings.log.format, "info");
+        let mut settings = self.tower.settings(self.listen)?;
+        // Dropped at the very end: the last lines are of the stop.
+        let _rest = telemetry::start_queued(settings.log.format, "info");
+        let most = &mut settings.server.max_connections;
+        *most = descriptors::make_room(*most);
         let keys = Arc::new(settings.auth.load().map_err(|err| Failure::caller(&err))?);
         let tls = Tls::load(&settings.tls).map_err(|err| Failure::caller(&err))?.map(Arc::new);
         let runtime = tokio::runtime::Builder::new_multi_thread()

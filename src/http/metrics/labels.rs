@@ -73,6 +73,12 @@ pub(in crate::http) enum Full {
     Bodies,
     /// A lane of pictures to be decoded by workers.
     Decodes,
+    /// The bodies that may come at once.
+    Receiving,
+    /// Those of one connection.
+    Connection,
+    /// The memory of answers that are not taken.
+    Answers,
 }
 
 impl Full {
@@ -83,6 +89,9 @@ impl Full {
             Self::Bulk => "bulk",
             Self::Bodies => "bodies",
             Self::Decodes => "decodes",
+            Self::Receiving => "receiving",
+            Self::Connection => "connection",
+            Self::Answers => "answers",
         }
     }
 }

@@ -3,6 +3,8 @@
 mod connections;
 mod judged;
 mod labels;
+mod lanes;
+mod limits;
 mod now;
 mod plain;
 mod process;
@@ -31,6 +33,7 @@ use troubles::Troubles;
 use workers::Workers;
 
 pub use connections::Connections;
+pub(super) use connections::Ended;
 pub(super) use judged::Judged;
 pub(super) use labels::{Full, Route, Stage};
 pub(super) use now::Now;
@@ -71,6 +74,9 @@ pub struct Metrics {
     full_bulk: Counter,
     full_bodies: Counter,
     full_decodes: Counter,
+    full_receiving: Counter,
+    full_answers: Counter,
+    bodies_ended: Family<FullLabel, Counter>,
     traces_sent: Counter,
     traces_failed: Counter,
     traces_dropped: Counter,
@@ -106,6 +112,13 @@ impl Metrics {
         let help = "Requests refused as overloaded, by what was full";
         registry.register("overloads", help, overloads.clone());
         let full = |it: Full| overloads.get_or_create_owned(&FullLabel { full: it.as_str() });
+
+        let bodies_ended = Family::<FullLabel, Counter>::default();
+        let help = "Bodies that came slowly and were ended for others, by what was full";
+        registry.register("bodies_ended", help, bodies_ended.clone());
+        for full in [Full::Connection, Full::Receiving, Full::Bodies] {
+            let _ = bodies_ended.get_or_create_owned(&FullLabel { full: full.as_str() });
+        }
 
         let stages = Family::<StageLabel, Histogram>::new_with_constructor(seconds);
         let help = "Parts of a request's work";
@@ -156,6 +169,9 @@ impl Metrics {
             full_bulk: full(Full::Bulk),
             full_bodies: full(Full::Bodies),
             full_decodes: full(Full::Decodes),
+            full_receiving: full(Full::Receiving),
+            full_answers: full(Full::Answers),
+            bodies_ended,
             traces_sent: trace("sent"),
             traces_failed: trace("failed"),
             traces_dropped: trace("dropped"),
@@ -235,8 +251,15 @@ impl Metrics {
             Full::Bulk => &self.full_bulk,
             Full::Bodies => &self.full_bodies,
             Full::Decodes => &self.full_decodes,
+            Full::Receiving | Full::Connection => &self.full_receiving,
+            Full::Answers => &self.full_answers,
         }
         .inc();
+    }
+
+    /// Counts a body that was ended for others, by what was full.
+    pub(super) fn body_ended(&self, full: Full) {
+        self.bodies_ended.get_or_create(&FullLabel { full: full.as_str() }).inc();
     }
 
     /// All counters as `OpenMetrics` text, with the gauges as they are now.

@@ -1,18 +1,18 @@
 //! What is measured only when somebody asks.
 
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use prometheus_client::encoding::{EncodeGaugeValue, EncodeLabelSet};
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::encoding::EncodeGaugeValue;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use siamese_core::model::{Description, Device};
 
-use super::process;
+use super::{lanes, limits, process};
 use crate::http::decode::Lane;
 use crate::settings::Settings;
+use crate::telemetry::dropped_lines;
 
 /// The service as it is just now.
 pub(in crate::http) struct Now<'a> {
@@ -20,6 +20,8 @@ pub(in crate::http) struct Now<'a> {
     pub(in crate::http) tower: &'a Description,
     pub(in crate::http) cached_bytes: u64,
     pub(in crate::http) body_bytes: usize,
+    pub(in crate::http) receiving: usize,
+    pub(in crate::http) answer_bytes: usize,
     pub(in crate::http) in_flight: usize,
     pub(in crate::http) queue_depth: usize,
     pub(in crate::http) places_taken: usize,
@@ -30,18 +32,14 @@ pub(in crate::http) struct Now<'a> {
     pub(in crate::http) lanes: &'a [Lane],
 }
 
-/// A lane of workers, by the most pixels of its pictures.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct LaneLabel {
-    max_pixels: u64,
-}
-
 impl Now<'_> {
     /// Adds all gauges as they are, beside the limits that they run up to.
     pub(super) fn register(&self, registry: &mut Registry) {
         let server = &self.settings.server;
         self.register_tower(registry);
-        self.register_lanes(registry);
+        lanes::register(registry, self.lanes);
+        let help = "Memory in use by the processes that decode";
+        bytes(registry, "workers_resident_memory", help, process::workers_resident_memory());
         let ready = u32::from(self.ready);
         gauge(registry, "ready", "1 while work should be sent here", ready);
         let age = self.self_test_age.as_secs_f64();
@@ -53,7 +51,7 @@ impl Now<'_> {
             "How long the run has taken that has been going on for longest; 0 while there is none";
         seconds(registry, "longest_run", help, self.longest_run.as_secs_f64());
 
-        let help = "Connections at most; more wait to be accepted";
+        let help = "Connections at most; for more, idle ones are ended";
         gauge(registry, "connections_max", help, server.max_connections.get());
         let help = "Requests being worked on";
         gauge(registry, "in_flight_requests", help, self.in_flight);
@@ -70,39 +68,24 @@ impl Now<'_> {
         gauge(registry, "bulk_pictures_max", help, self.settings.tower.bulk_queue.get());
         bytes(registry, "bodies_held", "Requests' bodies in memory", self.body_bytes);
         let help = "Requests' bodies in memory at most; more are refused";
-        bytes(registry, "bodies_max", help, server.max_bodies_bytes);
+        bytes(registry, "bodies_max", help, server.max_bodies_bytes.get());
+        let help = "Requests whose bodies have not come whole";
+        gauge(registry, "receiving_requests", help, self.receiving);
+        let help = "Answers that their clients have not taken";
+        bytes(registry, "answers_held", help, self.answer_bytes);
         bytes(registry, "cache_held", "Embeddings held in the cache", self.cached_bytes);
         let help = "Embeddings held in the cache at most; 0 where it is off";
         bytes(registry, "cache_max", help, self.settings.cache.max_bytes);
         let help = "A request's deadline where its client names none";
         seconds(registry, "deadline", help, server.deadline().as_secs_f64());
+        limits::register(registry, self.settings);
+        let help = "Lines of the log for which there was no room";
+        registry.register("log_lines_dropped", help, ConstCounter::new(dropped_lines()));
         if let Some(limit) = process::memory_limit() {
             let help =
                 "Memory that the process may have: its control group's limit, or the machine's";
             bytes(registry, "memory_limit", help, limit);
         }
-    }
-
-    /// What a picture may cost, in each lane of workers.
-    fn register_lanes(&self, registry: &mut Registry) {
-        let [decodes, cpu, memory] =
-            [(); 3].map(|()| Family::<LaneLabel, Gauge<f64, AtomicU64>>::default());
-        for lane in self.lanes {
-            let label = LaneLabel { max_pixels: lane.max_pixels };
-            #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-            let [places, bytes] = [lane.decodes as f64, lane.allowance.memory as f64];
-            decodes.get_or_create(&label).set(places);
-            cpu.get_or_create(&label).set(lane.allowance.cpu.as_secs_f64());
-            memory.get_or_create(&label).set(bytes);
-        }
-        let help = "Pictures that workers decode at once, in the lane of up to so many pixels";
-        registry.register("decode_lane_decodes_max", help, decodes);
-        let help = "CPU time that decoding a picture may take, in the lane of up to so many pixels";
-        registry.register_with_unit("decode_lane_cpu_max", help, Unit::Seconds, cpu);
-        let help = "Memory in use by the processes that decode";
-        bytes(registry, "workers_resident_memory", help, process::workers_resident_memory());
-        let help = "Memory that decoding a picture may take, in the lane of up to so many pixels";
-        registry.register_with_unit("decode_lane_memory_max", help, Unit::Bytes, memory);
     }
 
     fn register_tower(&self, registry: &mut Registry) {

@@ -40,6 +40,7 @@ fn of_work(unprocessable: &[&'static str], takes_stored: bool) -> Vec<Refusal> {
         ("422", "What was read can't be worked with.", unprocessable.to_vec()),
         ("429", "As 503 `overloaded`, where the server is set so.", vec!["overloaded"]),
         defect(),
+        ("501", "A transfer coding besides `chunked`.", vec!["transfer_coding_unsupported"]),
         (
             "503",
             "More work than the server can do; or its tower fails.",

@@ -1,13 +1,13 @@
-//! How much the log says of refusals: who floods the service with what it refuses must not flood the log too.
+//! How much the log says of what strangers bring about: who floods the service with it must not flood the log too.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Lines of refusals in a second; others are counted, and told of by a line of their own.
+/// Lines in a second; others are counted, and told of by a line of their own.
 const LINES: u64 = 50;
 
 /// Lets so many lines a second into the log. Counts that many threads touch at once may be off by a few.
-pub(super) struct Flood {
+pub struct Flood {
     start: Instant,
     /// The second that is counted, from the start.
     second: AtomicU64,
@@ -16,7 +16,7 @@ pub(super) struct Flood {
 
 /// Whether a line may be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Line {
+pub enum Line {
     /// It may; before it, so many were left out.
     Write {
         /// Lines left out.
@@ -26,13 +26,20 @@ pub(super) enum Line {
     LeaveOut,
 }
 
+impl Default for Flood {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Flood {
-    pub(super) fn new() -> Self {
+    /// One whose first second begins now.
+    pub fn new() -> Self {
         Self { start: Instant::now(), second: AtomicU64::new(0), lines: AtomicU64::new(0) }
     }
 
     /// Asks for one line.
-    pub(super) fn line(&self) -> Line {
+    pub fn line(&self) -> Line {
         self.line_at(self.start.elapsed())
     }
 

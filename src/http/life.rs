@@ -1,0 +1,213 @@
+//! One connection's life: what it has in flight, what its client has not taken yet, since when it idles, why it ends.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::head::Head;
+use super::metrics::Ended;
+use crate::telemetry::milliseconds;
+
+/// Who does nothing for so long makes room for others: long enough for whoever has only just come.
+pub(super) const SPARED: Duration = Duration::from_secs(1);
+
+/// What all connections of a listener share.
+#[derive(Debug, Default)]
+pub(super) struct Traffic {
+    /// Whether each answer ends its connection.
+    closing: AtomicBool,
+    in_flight: AtomicUsize,
+}
+
+/// What is known of one connection.
+pub(super) struct Life {
+    traffic: Arc<Traffic>,
+    begun: Instant,
+    /// The head that is being read; of HTTP/1 alone, as what HTTP/2 sends while it idles is not told from one.
+    pub(super) head: Arc<Head>,
+    is_http2: AtomicBool,
+    has_asked: AtomicBool,
+    in_flight: AtomicUsize,
+    /// Bodies of its requests that have not come whole.
+    pub(super) bodies: AtomicUsize,
+    /// When it last had an answer, or took some of one, in milliseconds from its begin.
+    active: AtomicU64,
+    untaken: Mutex<Untaken>,
+    /// Whether one of its answers waits for room.
+    waits: AtomicBool,
+    told: Mutex<Option<Ended>>,
+    telling: Notify,
+}
+
+/// The answers whose bytes its client has not taken.
+#[derive(Default)]
+struct Untaken {
+    bytes: usize,
+    /// Of each, its number, and when some of it was last taken.
+    answers: Vec<(u64, Instant)>,
+}
+
+/// The one answer of a connection that waits for room, until this is dropped.
+pub(super) struct Turn<'a>(&'a Life);
+
+/// A request in flight, until it has its answer or is dropped.
+pub(super) struct InFlight(Arc<Life>);
+
+impl Traffic {
+    /// From now on each answer ends its connection.
+    pub(super) fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    /// How many requests wait for their answer.
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+}
+
+impl Life {
+    pub(super) fn new(traffic: Arc<Traffic>) -> Arc<Self> {
+        Arc::new(Self {
+            traffic,
+            begun: Instant::now(),
+            head: Arc::new(Head::new()),
+            is_http2: AtomicBool::new(false),
+            has_asked: AtomicBool::new(false),
+            in_flight: AtomicUsize::new(0),
+            bodies: AtomicUsize::new(0),
+            active: AtomicU64::new(0),
+            untaken: Mutex::default(),
+            waits: AtomicBool::new(false),
+            told: Mutex::default(),
+            telling: Notify::new(),
+        })
+    }
+
+    /// Whether each answer ends its connection.
+    pub(super) fn is_closing(&self) -> bool {
+        self.traffic.closing.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn speaks_http2(&self) {
+        self.is_http2.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it has had no request so far.
+    pub(super) fn is_new(&self) -> bool {
+        !self.has_asked.load(Ordering::Relaxed)
+    }
+
+    /// Since when it has had no request, and taken nothing; `None` while it has a request.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        let idle = self.in_flight.load(Ordering::Acquire) == 0;
+        let active = Duration::from_millis(self.active.load(Ordering::Relaxed));
+        idle.then(|| self.begun + active)
+    }
+
+    /// Whether it has been idle for so long that it may make room for another.
+    pub(super) fn may_make_room(&self, now: Instant) -> bool {
+        self.idle_since().is_some_and(|since| SPARED <= now.saturating_duration_since(since))
+    }
+
+    /// How long its client has been at the head of its next request; zero while it is at none.
+    pub(super) fn head_takes(&self) -> Duration {
+        let waits = self.idle_since().is_some() && !self.is_http2.load(Ordering::Relaxed);
+        self.head.taking().filter(|_| waits).unwrap_or_default()
+    }
+
+    /// How many bytes of answers its client has not taken.
+    pub(super) fn untaken_bytes(&self) -> usize {
+        self.untaken().bytes
+    }
+
+    /// Since when its client has taken nothing of the answer that it has neglected for longest.
+    pub(super) fn stalled_since(&self) -> Option<Instant> {
+        self.untaken().answers.iter().map(|(_, since)| *since).min()
+    }
+
+    /// Lets one answer wait, where none does.
+    pub(super) fn wait_turn(&self) -> Option<Turn<'_>> {
+        (!self.waits.swap(true, Ordering::Relaxed)).then(|| Turn(self))
+    }
+
+    /// Adds an answer whose bytes are to be taken.
+    pub(super) fn owes(&self, answer: u64, bytes: usize) {
+        let mut untaken = self.untaken();
+        untaken.bytes += bytes;
+        untaken.answers.push((answer, Instant::now()));
+    }
+
+    /// Notes that so many bytes of an answer were taken, or are for nobody any more; it may be all that was left.
+    pub(super) fn took(&self, answer: u64, bytes: usize, is_all: bool) {
+        self.active.store(milliseconds(self.begun.elapsed()), Ordering::Relaxed);
+        let mut untaken = self.untaken();
+        untaken.bytes = untaken.bytes.saturating_sub(bytes);
+        if let Some(at) = untaken.answers.iter().position(|(it, _)| *it == answer) {
+            if is_all {
+                untaken.answers.swap_remove(at);
+            } else {
+                untaken.answers[at].1 = Instant::now();
+            }
+        }
+    }
+
+    /// Tells it to end.
+    pub(super) fn end(&self, why: Ended) {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+        self.telling.notify_one();
+    }
+
+    /// Waits until it is told to end, for a reason that still holds.
+    pub(super) async fn told(&self) -> Ended {
+        loop {
+            self.telling.notified().await;
+            let why = self.told.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let now = Instant::now();
+            match why {
+                // A request may have come meanwhile.
+                Some(Ended::Crowded) if !self.may_make_room(now) => {}
+                Some(why) => return why,
+                None => {}
+            }
+        }
+    }
+
+    fn untaken(&self) -> MutexGuard<'_, Untaken> {
+        self.untaken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl InFlight {
+    pub(super) fn begin(life: Arc<Life>) -> Self {
+        life.has_asked.store(true, Ordering::Relaxed);
+        life.in_flight.fetch_add(1, Ordering::Relaxed);
+        life.traffic.in_flight.fetch_add(1, Ordering::Relaxed);
+        life.head.came();
+        Self(life)
+    }
+
+    pub(super) fn life(&self) -> &Life {
+        &self.0
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.waits.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let Life { traffic, begun, head, in_flight, active, .. } = self.0.as_ref();
+        // What came meanwhile was the request's body.
+        head.came();
+        let now = milliseconds(begun.elapsed());
+        active.store(now, Ordering::Relaxed);
+        in_flight.fetch_sub(1, Ordering::Release);
+        traffic.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
