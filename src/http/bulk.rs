@@ -21,8 +21,9 @@ use super::error::{Details, Fault, Problem};
 use super::media::{Media, media};
 use super::multipart;
 use super::openapi;
+use super::pipeline::Asked;
 use super::query;
-use super::service::{Asked, Service};
+use super::service::Service;
 use super::source::{Raw, Source, shown};
 use crate::judgement::Judgement;
 

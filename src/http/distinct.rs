@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use super::service::Asked;
+use super::pipeline::Asked;
 use super::source::Source;
 
 /// Sources, each picture of them once.

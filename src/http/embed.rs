@@ -22,15 +22,16 @@ use super::media::{Media, media};
 use super::multipart;
 use super::numbers::numbers;
 use super::openapi;
+use super::pipeline;
 use super::query;
-use super::service::{self, InService, Service};
+use super::service::{InService, Service};
 use super::source::{Raw, Source, shown};
 
 /// What is to be embedded.
 pub(super) enum Asked {
     One(Source),
     /// Each with its own outcome.
-    Several(Vec<service::Asked>),
+    Several(Vec<pipeline::Asked>),
 }
 
 #[derive(Serialize, ToSchema)]

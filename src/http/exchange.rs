@@ -17,7 +17,8 @@ use uuid::Uuid;
 use super::answer::{SERVER_TIMING, server_timing};
 use super::error::{Cause, Fault, Problem};
 use super::metrics::{Full, Metrics, Route};
-use super::service::{Service, Spent};
+use super::pipeline::Spent;
+use super::service::Service;
 use crate::telemetry::{Flood, Line, bounded};
 use crate::traces::TraceId;
 

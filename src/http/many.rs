@@ -11,7 +11,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::error::Problem;
 use super::metrics::Full;
-use super::service::{Asked, InService, Service, Spent};
+use super::pipeline::{Asked, Spent};
+use super::service::{InService, Service};
 use crate::batch::Rank;
 
 /// A pair: what has no more goes first, and as a whole.

@@ -32,6 +32,7 @@ mod multipart;
 mod numbers;
 mod openapi;
 mod page;
+mod pipeline;
 mod pixels;
 mod query;
 mod receiving;

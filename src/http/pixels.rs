@@ -12,8 +12,9 @@ use super::answer::Answer;
 use super::embed::{Asked, asked};
 use super::error::{Fault, Problem};
 use super::openapi;
+use super::pipeline::Spent;
 use super::query;
-use super::service::{Service, Spent};
+use super::service::Service;
 use super::source::Source;
 
 /// See what the tower sees

@@ -11,7 +11,7 @@ use axum::response::Response;
 use super::error::Problem;
 use super::exchange::{READYZ, REQUEST_ID};
 use super::metrics::{Route, Stage};
-use super::service::Spent;
+use super::pipeline::Spent;
 use crate::traces::{Parent, Traces, Value};
 
 /// The routes that are asked again and again: traced only for those who trace their asking.
