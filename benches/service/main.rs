@@ -25,17 +25,18 @@ mod table;
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
-use arguments::Arguments;
 use clap::Parser;
+use siamese_core::causes;
+use tokio::runtime::Runtime;
+
+use arguments::Arguments;
 use floor::Floor;
 use load::Sample;
 use machine::Machine;
 use pictures::Kind;
 use process::Process;
 use server::{Cache, Server};
-use siamese_core::causes;
 use table::Table;
-use tokio::runtime::Runtime;
 
 /// Why a measurement could not be made, in one line.
 pub(crate) type Failure = Box<dyn std::error::Error>;
