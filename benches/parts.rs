@@ -9,13 +9,14 @@ use std::path::Path;
 use std::thread;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use pictures::Kind;
 use siamese::batch::{Batcher, Rank};
 use siamese::cache::Key;
 use siamese_core::model::{Device, Embedded, LoadError, OnnxTower, Options, Tower, TowerError};
 use siamese_core::picture::{Limits, Pixels};
 use siamese_core::score::Embedding;
 use tokio::sync::{mpsc, oneshot};
+
+use pictures::Kind;
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();

@@ -14,7 +14,6 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use prost::Message;
-use proto::{ModelProto, OperatorSetIdProto, StringStringEntryProto};
 use siamese_core::model::{
     self, Card, Golden, GoldenPair, Length, LoadError, OnnxTower, Options, Tower, TowerError,
 };
@@ -25,6 +24,7 @@ use thiserror::Error;
 
 use crate::learn::{NotFinite, embed};
 use crate::network::Network;
+use proto::{ModelProto, OperatorSetIdProto, StringStringEntryProto};
 
 /// The version of ONNX's operators that towers are written in.
 const OPSET: i64 = 17;
