@@ -11,21 +11,23 @@ WORKDIR /src
 # What changes rarely: dependencies and ONNX Runtime, with nothing of ours in them. All members' manifests are needed,
 # because of the one lock file.
 FROM toolchain AS dependencies
-COPY Cargo.toml Cargo.lock build.rs ./
+COPY Cargo.toml Cargo.lock ./
+COPY core/Cargo.toml core/build.rs core/
 COPY config/onnxruntime.txt config/onnxruntime.txt
 COPY trainer/Cargo.toml trainer/Cargo.toml
 COPY trainer/kernels/Cargo.toml trainer/kernels/Cargo.toml
-RUN mkdir -p src trainer/src trainer/kernels/src \
-    && touch src/lib.rs trainer/src/lib.rs trainer/kernels/src/lib.rs \
+RUN mkdir -p src core/src trainer/src trainer/kernels/src \
+    && touch src/lib.rs core/src/lib.rs trainer/src/lib.rs trainer/kernels/src/lib.rs \
     && echo 'fn main() {}' | tee src/main.rs > trainer/src/main.rs \
     && cargo build --release --locked --package siamese --bin siamese
 
 FROM dependencies AS server
 COPY config config
+COPY core core
 COPY src src
 # The samples of the page.
 COPY tests/fixtures/faces tests/fixtures/faces
-RUN touch src/lib.rs src/main.rs && cargo build --release --locked --package siamese --bin siamese
+RUN touch core/src/lib.rs src/lib.rs src/main.rs && cargo build --release --locked --package siamese --bin siamese
 COPY models/faces.onnx models/faces.onnx
 # The program, its library and its tower, and of the system the C library alone.
 RUN mkdir -p /image/opt/siamese/models /image/etc /image/tmp \

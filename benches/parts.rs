@@ -11,9 +11,9 @@ use std::thread;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use siamese::batch::{Batcher, Rank};
 use siamese::cache::Key;
-use siamese::model::{Device, Embedded, LoadError, OnnxTower, Options, Tower, TowerError};
-use siamese::picture::{Limits, Pixels};
-use siamese::score::Embedding;
+use siamese_core::model::{Device, Embedded, LoadError, OnnxTower, Options, Tower, TowerError};
+use siamese_core::picture::{Limits, Pixels};
+use siamese_core::score::Embedding;
 use tokio::sync::{mpsc, oneshot};
 
 use pictures::Kind;

@@ -6,8 +6,7 @@
 use quick_cache::sync::{Cache as Entries, DefaultLifecycle, PlaceholderGuard};
 use quick_cache::{DefaultHashBuilder, Weighter};
 use sha2::{Digest, Sha256};
-
-use crate::score::Embedding;
+use siamese_core::score::Embedding;
 
 /// Names an upload by its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

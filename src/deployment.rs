@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use siamese_core::file::Looked;
+use siamese_core::model::{Description, LoadError, Source};
 use thiserror::Error;
 use tokio::task::JoinHandle;
 
 use crate::batch::{Batcher, Event};
 use crate::cache::Cache;
-use crate::file::Looked;
-use crate::model::{Description, LoadError, Source};
 use crate::self_test::SelfTest;
 use crate::settings::{Settings, SettingsError};
 use crate::warm_up::{Crew, Plan};

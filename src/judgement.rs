@@ -3,11 +3,10 @@
 //! The one place where the service and the command line judge.
 
 use serde::Serialize;
+use siamese_core::model::Card;
+use siamese_core::score::{Calibration, Distance, Threshold, UnsupportedFmr, Verdict};
 use thiserror::Error;
 use utoipa::ToSchema;
-
-use crate::model::Card;
-use crate::score::{Calibration, Distance, Threshold, UnsupportedFmr, Verdict};
 
 /// How a caller wants pairs to be judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -10,9 +10,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use sha2::{Digest, Sha256};
+use siamese_core::file::{self, Limited, Reserve};
 use thiserror::Error;
-
-use crate::file::{self, Limited, Reserve};
 
 /// The fewest characters of a key: fewer can be guessed.
 const SHORTEST: usize = 16;
@@ -220,10 +219,10 @@ mod tests {
     use std::fs::{self, File};
     use std::process::Command;
 
+    use siamese_core::causes;
     use tempfile::NamedTempFile;
 
     use super::*;
-    use crate::telemetry::causes;
 
     const FIRST: &str = "first-key-0123456789";
     const SECOND: &str = "second-key-0123456789";

@@ -1,22 +1,19 @@
 //! Decides whether two images show the same thing.
 //!
-//! The modules stand in the order of a request; a `use` never points back along it:
-//! `cli → http → judgement, deployment → batch → model → picture, score`.
+//! Images, distances and the towers' files are [`siamese_core`]'s; this is the server around them, and its command line. A
+//! `use` never points back along `cli → http → stop → readiness → deployment → self_test → batch → settings → …`, the whole
+//! of which is in `tests/layers`.
 
+pub mod aside;
 pub mod batch;
 pub mod cache;
 pub mod cli;
 pub mod deployment;
-pub mod file;
 pub mod http;
 pub mod judgement;
 pub mod keys;
-pub mod memory;
-pub mod model;
 pub mod npy;
-pub mod picture;
 pub mod readiness;
-pub mod score;
 pub mod self_test;
 pub mod settings;
 pub mod stop;

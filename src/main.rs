@@ -5,6 +5,6 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    siamese::model::forbid_telemetry();
+    siamese_core::model::forbid_telemetry();
     siamese::cli::Cli::parse().run()
 }

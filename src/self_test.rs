@@ -3,9 +3,10 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use siamese_core::causes;
+use siamese_core::model::GoldenCheck;
+
 use crate::batch::{Batcher, Rank};
-use crate::model::GoldenCheck;
-use crate::telemetry::causes;
 
 /// What is known of one tower's health. Asking costs a lock held for a copy.
 #[derive(Debug)]

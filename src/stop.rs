@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 
 use crate::readiness::Readiness;
+use crate::settings::Server;
 use crate::telemetry::milliseconds;
 
 /// How far a stop has come. It never goes back.
@@ -40,6 +41,15 @@ pub struct Times {
     pub lame_duck: Duration,
     /// From there until what is in flight is cut off.
     pub drain: Duration,
+}
+
+impl From<&Server> for Times {
+    fn from(settings: &Server) -> Self {
+        Self {
+            lame_duck: Duration::from_millis(settings.lame_duck_ms),
+            drain: Duration::from_millis(settings.drain_ms),
+        }
+    }
 }
 
 /// Listens for both signals from now on, so that none is lost before it is waited for.

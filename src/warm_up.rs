@@ -8,8 +8,9 @@ use std::num::NonZeroUsize;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::model::{Device, LoadError, OnnxTower, Options, Provider, Source, Tower};
-use crate::picture::Pixels;
+use siamese_core::model::{Device, LoadError, OnnxTower, Options, Provider, Source, Tower};
+use siamese_core::picture::Pixels;
+
 use crate::telemetry::milliseconds;
 
 /// What is left open; what is set by hand is not tried otherwise.

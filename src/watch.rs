@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::file::{Limited, Looked, aside};
+use siamese_core::file::{Limited, Looked};
+
+use crate::aside::aside;
 
 /// The looks at towers' files.
 static LOOKS: Limited = Limited::new();

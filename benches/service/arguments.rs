@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
-use siamese::model::Device;
+use siamese_core::model::Device;
 
 use crate::pictures::Kind;
 

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use siamese::model::{Description, Device, OnnxTower, Options, Tower};
-use siamese::picture::{Limits, Pixels, Preparation};
+use siamese_core::model::{Description, Device, OnnxTower, Options, Tower};
+use siamese_core::picture::{Limits, Pixels, Preparation};
 
 use crate::Failure;
 use crate::pictures::Kind;

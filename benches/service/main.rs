@@ -26,7 +26,7 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use clap::Parser;
-use siamese::telemetry::causes;
+use siamese_core::causes;
 use tokio::runtime::Runtime;
 
 use arguments::Arguments;

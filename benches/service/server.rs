@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use siamese::model::Device;
+use siamese_core::model::Device;
 use tempfile::NamedTempFile;
 
 use crate::Failure;

@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use siamese::picture::{Colour, Fit, Limits, PictureError, Preparation};
+use siamese_core::picture::{Colour, Fit, Limits, PictureError, Preparation};
 use siamese_fuzz::{let_panics_be_caught, measured};
 
 /// Small, so that a run takes little time.

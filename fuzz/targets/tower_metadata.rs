@@ -7,11 +7,11 @@
 use std::collections::BTreeMap;
 
 use libfuzzer_sys::fuzz_target;
-use siamese::model::card::PREFIX;
-use siamese::model::protobuf::{Field, fields};
-use siamese::model::{Card, Golden, GoldenCheck, NotOnnx, rewrite, sidecar_values};
-use siamese::picture::{Colour, Fit, Preparation};
-use siamese::score::{Calibration, Distance, Threshold};
+use siamese_core::model::card::PREFIX;
+use siamese_core::model::protobuf::{Field, fields};
+use siamese_core::model::{Card, Golden, GoldenCheck, NotOnnx, rewrite, sidecar_values};
+use siamese_core::picture::{Colour, Fit, Preparation};
+use siamese_core::score::{Calibration, Distance, Threshold};
 use siamese_fuzz::let_panics_be_caught;
 
 fuzz_target!(init: let_panics_be_caught(), |data: &[u8]| {

@@ -15,12 +15,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use siamese_core::causes;
+use siamese_core::model::{Embedded, Tower, TowerError};
+use siamese_core::picture::Pixels;
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use crate::model::{Embedded, Tower, TowerError};
-use crate::picture::Pixels;
-use crate::telemetry::causes;
 pub use queue::Rank;
 use queue::{Done, Item};
 use roster::{Duty, Roster};

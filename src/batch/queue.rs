@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use siamese_core::model::Embedded;
+use siamese_core::picture::Pixels;
 use tokio::sync::oneshot;
 
 use super::EmbedError;
-use crate::model::Embedded;
-use crate::picture::Pixels;
 
 /// One picture, and who waits for its embedding.
 pub(super) struct Item {

@@ -2,12 +2,12 @@
 
 use std::sync::mpsc as gate;
 
+use siamese_core::model::LoadError;
+use siamese_core::score::Embedding;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::model::LoadError;
-use crate::score::Embedding;
 
 /// Waits for the gate before each run; a picture embeds as its first value, and -1 panics.
 struct Gated {

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
+use siamese_core::model::{Description, Signature, Source};
+use siamese_core::score::{Embedding, Threshold, Verdict};
 
 use super::files::files;
 use super::{Failure, Outcome, TowerArgs, work};
 use crate::judgement::{Criterion, Judge, Judgement};
-use crate::model::{Description, Signature, Source};
-use crate::score::{Embedding, Threshold, Verdict};
 use crate::telemetry;
 use crate::warm_up::Crew;
 

@@ -5,10 +5,11 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
+use siamese_core::causes;
+use siamese_core::model::LoadError;
+
 use crate::deployment::DeployError;
-use crate::model::LoadError;
 use crate::settings::SettingsError;
-use crate::telemetry::causes;
 
 /// An end without failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use siamese_core::model::{Description, Device, OnnxTower, Options, WeightKind, Weights};
 
 use super::{Failure, Outcome};
 use crate::judgement::{Criterion, Judge};
-use crate::model::{Description, Device, OnnxTower, Options, WeightKind, Weights};
-use crate::settings::LogFormat;
-use crate::telemetry;
+use crate::telemetry::{self, LogFormat};
 
 #[derive(Debug, Args)]
 pub(super) struct Inspect {

@@ -15,10 +15,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use siamese_core::model::Device;
 
 pub use failure::{Failure, Outcome};
 
-use crate::model::Device;
 use crate::settings::{Overrides, Settings};
 use crate::telemetry;
 

@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError, mpsc};
 use std::thread;
 
+use siamese_core::model::{OnnxTower, Tower};
+use siamese_core::picture::{Limits, Pixels, Preparation};
+use siamese_core::score::Embedding;
+
 use super::Failure;
-use crate::model::{OnnxTower, Tower};
-use crate::picture::{Limits, Pixels, Preparation};
-use crate::score::Embedding;
 use crate::warm_up::Crew;
 
 /// The least and the most files that are worked on together: a handful costs little to hand over, and a pixel of more

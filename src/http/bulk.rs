@@ -8,6 +8,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use bytes::Bytes;
 use serde::Serialize;
+use siamese_core::model::Signature;
 use utoipa::ToSchema;
 
 use super::accept;
@@ -25,7 +26,6 @@ use super::query;
 use super::service::Service;
 use super::source::{Raw, Source, shown};
 use crate::judgement::Judgement;
-use crate::model::Signature;
 
 /// The member of JSON that holds the pairs.
 const PAIRS: &str = "pairs";

@@ -7,6 +7,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Serialize;
+use siamese_core::model::Signature;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
@@ -24,7 +25,6 @@ use super::source::{Raw, Source, shown};
 use crate::batch::Rank;
 use crate::deployment::Deployment;
 use crate::judgement::{Criterion, Judge, Judgement};
-use crate::model::Signature;
 
 pub(super) const PARTS: [&str; 2] = ["a", "b"];
 

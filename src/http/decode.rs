@@ -8,14 +8,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use siamese_core::model::Description;
+use siamese_core::picture::{Estimate, Limits, PictureError, Pixels, Planes};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::aside::{SMALL as SMALL_UPLOAD, aside};
 use super::error::Fault;
 use super::metrics::{Full, Metrics};
 use crate::batch::Rank;
-use crate::model::Description;
-use crate::picture::{Estimate, Limits, PictureError, Pixels, Planes};
 use crate::settings::PictureSettings;
 use crate::worker::{Allowance, Pool};
 

@@ -8,6 +8,8 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use bytes::Bytes;
 use serde::Serialize;
+use siamese_core::model::Signature;
+use siamese_core::score::Embedding;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
@@ -24,8 +26,6 @@ use super::pipeline;
 use super::query;
 use super::service::{InService, Service};
 use super::source::{Raw, Source, shown};
-use crate::model::Signature;
-use crate::score::Embedding;
 
 /// What is to be embedded.
 pub(super) enum Asked {

@@ -6,12 +6,11 @@ use std::time::Duration;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use siamese_core::model::TowerError;
+use siamese_core::picture::PictureError;
+use siamese_core::score::InvalidEmbedding;
 use thiserror::Error;
 use utoipa::ToSchema;
-
-use crate::model::TowerError;
-use crate::picture::PictureError;
-use crate::score::InvalidEmbedding;
 
 /// What is wrong, and with which part of the request.
 #[derive(Clone, Debug)]

@@ -9,6 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use siamese_core::causes;
 use tracing::Instrument;
 use tracing::field::Empty;
 use uuid::Uuid;
@@ -18,7 +19,7 @@ use super::error::{Cause, Fault, Problem};
 use super::metrics::{Full, Metrics, Route};
 use super::pipeline::Spent;
 use super::service::Service;
-use crate::telemetry::{Flood, Line, bounded, causes};
+use crate::telemetry::{Flood, Line, bounded};
 use crate::traces::TraceId;
 
 /// Where balancers ask, each at its own pace.

@@ -6,6 +6,7 @@
 use std::num::NonZeroUsize;
 
 use futures_util::{StreamExt, stream};
+use siamese_core::score::Embedding;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::error::Problem;
@@ -13,7 +14,6 @@ use super::metrics::Full;
 use super::pipeline::{Asked, Spent};
 use super::service::{InService, Service};
 use crate::batch::Rank;
-use crate::score::Embedding;
 
 /// A pair: what has no more goes first, and as a whole.
 const FEW: usize = 2;

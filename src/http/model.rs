@@ -5,13 +5,13 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
+use siamese_core::model::Description;
+use siamese_core::score::Threshold;
 use utoipa::ToSchema;
 
 use super::answer;
 use super::service::Service;
 use crate::judgement::{Criterion, Judge, Provenance};
-use crate::model::Description;
-use crate::score::Threshold;
 
 /// The card, and the threshold that rules here where a request names none.
 #[derive(Serialize, ToSchema)]

@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
+use siamese_core::model::{Description, Length};
+use siamese_core::picture::Pixels;
+use siamese_core::score::Embedding;
 use tokio::time::Instant;
 
 use super::aside::{SMALL, aside};
@@ -18,9 +21,6 @@ use super::source::Source;
 use crate::batch::{Places, Rank};
 use crate::cache::{Claim, Found, Key};
 use crate::deployment::Deployment;
-use crate::model::{Description, Length};
-use crate::picture::Pixels;
-use crate::score::Embedding;
 
 /// How long a request waits for embeddings that others are making of the same pictures. Then it makes them itself: theirs
 /// may wait behind a decode that was made to be slow.

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use axum::http::HeaderMap;
+use siamese_core::score::Threshold;
 
 use super::error::Fault;
 use super::source::shown;
 use crate::judgement::Criterion;
-use crate::score::Threshold;
 
 /// A client's own deadline; it can only shorten the server's.
 const TIMEOUT: &str = "x-request-timeout-ms";

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use axum::http::HeaderMap;
+use siamese_core::file::Looked;
+use siamese_core::model::Description;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -20,8 +22,6 @@ use super::receiving::Receiving;
 use super::untaken::Answers;
 use crate::batch::EmbedError;
 use crate::deployment::{DeployError, Deployment};
-use crate::file::Looked;
-use crate::model::Description;
 use crate::readiness::{NotReady, Readiness};
 use crate::settings::Settings;
 use crate::worker::{self, Pool};

@@ -12,10 +12,10 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use siamese_core::score::Embedding;
 
 use super::aside::{SMALL, aside};
 use super::error::{Fault, Problem};
-use crate::score::Embedding;
 
 /// Base64 of the standard alphabet, padded or not.
 const BASE64: GeneralPurpose = GeneralPurpose::new(

@@ -11,6 +11,8 @@ use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Serialize;
+use siamese_core::model::Length;
+use siamese_core::score::Verdict;
 
 use super::accept;
 use super::answer::Answer;
@@ -23,8 +25,6 @@ use super::query;
 use super::service::Service;
 use super::source::{Raw, Source, shown};
 use crate::judgement::Criterion;
-use crate::model::Length;
-use crate::score::Verdict;
 
 const PICTURES: [&str; 2] = ["img1", "img2"];
 const METRIC: &str = "distance_metric";

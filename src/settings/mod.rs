@@ -15,17 +15,16 @@ use std::path::{Path, PathBuf};
 
 use config::{Config, ConfigError, Environment, File, FileFormat};
 use serde::Deserialize;
+use siamese_core::model::{Cuda, Device, Options};
 use thiserror::Error;
-
-use crate::model::{Cuda, Device, Options};
-use crate::traces::InvalidEndpoint;
 
 pub use access::{Auth, Cors, Origin, TlsSettings};
 pub use picture::PictureSettings;
 pub use server::{OverloadStatus, Server};
-pub use telemetry::{Log, LogFormat, TraceSettings};
+pub use telemetry::{Log, TraceSettings};
 pub use tower::{CacheSettings, Health, TowerSettings};
 
+use crate::traces::InvalidEndpoint;
 use tower::SHIPPED;
 
 /// The file that documents every setting; compiled in.
@@ -188,10 +187,10 @@ mod tests {
     use std::time::Duration;
 
     use axum::http::HeaderValue;
+    use siamese_core::picture::Limits;
+    use siamese_core::score::Threshold;
 
     use super::*;
-    use crate::picture::Limits;
-    use crate::score::Threshold;
 
     fn with(variables: &[(&str, &str)]) -> Environment {
         let variables = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
@@ -206,7 +205,7 @@ mod tests {
         let mut written = tempfile::NamedTempFile::new().expect("a file");
         written.write_all(file.as_bytes()).expect("written");
         Settings::assemble(Some(written.path()), with(variables), overrides)
-            .map_err(|err| crate::telemetry::causes(&err))
+            .map_err(|err| siamese_core::causes(&err))
     }
 
     #[test]

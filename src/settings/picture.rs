@@ -4,8 +4,8 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use serde::Deserialize;
+use siamese_core::picture::Limits;
 
-use crate::picture::Limits;
 use crate::worker::Allowance;
 
 /// `[picture]`

@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::stop::Times;
-
 /// `[server]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -100,14 +98,6 @@ impl Server {
     /// How long a request may take.
     pub fn deadline(&self) -> Duration {
         Duration::from_millis(self.deadline_ms.get())
-    }
-
-    /// How long a stop may take.
-    pub fn stop(&self) -> Times {
-        Times {
-            lame_duck: Duration::from_millis(self.lame_duck_ms),
-            drain: Duration::from_millis(self.drain_ms),
-        }
     }
 }
 

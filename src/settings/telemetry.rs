@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::SettingsError;
+use crate::telemetry::LogFormat;
 use crate::traces::{Endpoint, Ratio};
 
 /// `[log]`
@@ -21,16 +22,6 @@ pub struct TraceSettings {
     pub endpoint: Option<Endpoint>,
     /// The share of requests without a parent that are traced.
     pub ratio: Ratio,
-}
-
-/// How a log line looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// For a terminal.
-    Text,
-    /// For machines.
-    Json,
 }
 
 impl TraceSettings {

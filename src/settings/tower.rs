@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+use siamese_core::model::Device;
+use siamese_core::score::Threshold;
 
 use super::SettingsError;
-use crate::model::Device;
-use crate::score::Threshold;
 use crate::warm_up::Wishes;
 
 /// The tower that is served where none is named.

@@ -4,17 +4,15 @@ mod flood;
 mod queue;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::error::Error;
 use std::io::{IsTerminal, Write};
 use std::panic::{self, PanicHookInfo};
 use std::thread;
 use std::time::Duration;
 
+use serde::Deserialize;
+use siamese_core::picture;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
-
-use crate::picture;
-use crate::settings::LogFormat;
 
 pub use flood::{Flood, Line};
 pub use queue::{Rest, dropped_lines, say_last};
@@ -23,6 +21,16 @@ use queue::Queue;
 
 /// The most characters of a text in the log that is made of what a client sent, or of a library's words on it.
 const TEXT: usize = 500;
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For a terminal.
+    Text,
+    /// For machines.
+    Json,
+}
 
 /// Starts logging to standard error, where a command's user reads it; what is logged is set by `RUST_LOG`, by default from
 /// `level` up.
@@ -104,18 +112,6 @@ fn one_line(text: &str) -> String {
 /// A time as a line of the log has it: a number, where the standard library's own would be written as text.
 pub fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// An error and all its causes, as one text.
-pub fn causes(err: &dyn Error) -> String {
-    let mut text = err.to_string();
-    let mut source = err.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -5,10 +5,11 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError
 use std::thread;
 use std::time::{Duration, Instant};
 
+use siamese_core::causes;
+
 use super::Endpoint;
 use super::client::post;
 use super::otlp::{self, Spans};
-use crate::telemetry::causes;
 
 /// Requests that may wait to be sent; more are dropped.
 pub(super) const ROOM: usize = 2048;

@@ -1,9 +1,9 @@
 //! What a server and its workers say to each other: two lengths, a head as JSON, and bytes.
 
 use serde::{Deserialize, Serialize};
+use siamese_core::picture::{Limits, PictureError, Preparation};
 
 use super::Allowance;
-use crate::picture::{Limits, PictureError, Preparation};
 
 /// What a worker says once it is confined.
 #[derive(Debug, Serialize, Deserialize)]

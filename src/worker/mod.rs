@@ -1,8 +1,8 @@
 //! Decoding in processes of its own: what an upload may cost, whatever its decoder does with it.
 //!
 //! A *worker* is this program again, run as `decode-worker`. It reads an upload from a socket, writes back the
-//! [`Planes`](crate::picture::Planes) that a tower reads of it, and waits for the next. Before its first upload it gives
-//! up all that it does not need: other descriptors, files, the network, new processes ([`confine`]). For each upload it
+//! [`Planes`](siamese_core::picture::Planes) that a tower reads of it, and waits for the next. Before its first upload it gives
+//! up all that it does not need: other descriptors, files, the network, new processes (`confine`). For each upload it
 //! has an [`Allowance`] of CPU time and memory, and the system ends a worker that goes beyond it. Whoever waits for a
 //! worker ends it by going away. So time, memory and memory errors of any decoder are bounded in one place, and a thread,
 //! which nothing can end, is never lost to an upload.

@@ -12,13 +12,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
+use siamese_core::picture::{Diagnosis, Limits, PictureError, Planes, Preparation};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 
 use super::Allowance;
 use super::message::{Hello, Job, Outcome, PREFIX, encode, lengths};
-use crate::picture::{Diagnosis, Limits, PictureError, Planes, Preparation};
 
 /// The command that runs this program as a worker.
 pub(crate) const COMMAND: &str = "decode-worker";

@@ -8,10 +8,10 @@ use std::panic;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use siamese_core::{memory, picture};
 
 use super::confine::{Confined, close_all_but_standard, confine};
 use super::message::{Hello, Job, Outcome, PREFIX, encode, lengths};
-use crate::{memory, picture};
 
 /// Serves the socket that is its standard input, until the other side closes it. Its standard output is a file in which large
 /// uploads stand.

@@ -14,8 +14,8 @@ use serde_json::Value;
 use siamese::batch::Batcher;
 use siamese::deployment::Deployment;
 use siamese::http::{Metrics, Service, router};
-use siamese::model::{Description, Device, OnnxTower, Options, Tower};
 use siamese::settings::{Overrides, Settings};
+use siamese_core::model::{Description, Device, OnnxTower, Options, Tower};
 use tower::ServiceExt;
 
 /// Two pictures of one person, and one of another; none was trained on.

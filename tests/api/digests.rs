@@ -6,8 +6,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use siamese::model::{Device, OnnxTower, Options, Tower};
-use siamese::picture::Limits;
+use siamese_core::model::{Device, OnnxTower, Options, Tower};
+use siamese_core::picture::Limits;
 use tempfile::TempDir;
 
 use crate::app::{App, SAME, face, fixture, load, shipped};
@@ -70,7 +70,7 @@ impl Foreign {
 fn said(path: &Path) -> String {
     let options = Options { device: Device::Cpu, ..Options::default() };
     let err = OnnxTower::load(path, &options).err().expect("no tower");
-    siamese::telemetry::causes(&err)
+    siamese_core::causes(&err)
 }
 
 fn make_pipe(path: &Path) {

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Condvar, Mutex};
 
-use siamese::model::{Embedded, LoadError, OnnxTower, Tower, TowerError};
-use siamese::picture::Pixels;
-use siamese::score::Embedding;
+use siamese_core::model::{Embedded, LoadError, OnnxTower, Tower, TowerError};
+use siamese_core::picture::Pixels;
+use siamese_core::score::Embedding;
 
 use crate::app::{Answer, App, load, milliseconds, shipped};
 

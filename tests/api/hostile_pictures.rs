@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use siamese::picture::{Colour, Fit, Limits, PictureError, Pixels, Preparation};
+use siamese_core::picture::{Colour, Fit, Limits, PictureError, Pixels, Preparation};
 
 /// Prepares an upload for a tower so small that a large JPEG is decoded at an eighth of its size.
 fn prepare(upload: &[u8], limits: &Limits) -> Result<Pixels, PictureError> {

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use futures_util::{FutureExt, StreamExt};
-use siamese::model::{Embedded, LoadError, Tower, TowerError};
-use siamese::picture::Pixels;
-use siamese::score::Embedding;
+use siamese_core::model::{Embedded, LoadError, Tower, TowerError};
+use siamese_core::picture::Pixels;
+use siamese_core::score::Embedding;
 
 use crate::app::{Answer, App, SAME, at_most, face, shared};
 

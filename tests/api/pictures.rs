@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use siamese::picture::{Colour, Fit, Limits, PictureError, Preparation};
+use siamese_core::picture::{Colour, Fit, Limits, PictureError, Preparation};
 
 #[derive(Deserialize)]
 struct Manifest {
@@ -66,7 +66,7 @@ impl Expected {
         }
     }
 
-    /// The result in the order of [`siamese::picture::Pixels`]: channels first.
+    /// The result in the order of [`siamese_core::picture::Pixels`]: channels first.
     fn values<'a>(&self, results: &'a [u8]) -> impl Iterator<Item = f32> + use<'a> {
         let [channels, height, width] = self.preparation().shape();
         let result = &results[self.at..self.at + channels * height * width];

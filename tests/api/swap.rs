@@ -11,9 +11,9 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 
 use serde_json::Value;
-use siamese::model::{Description, Embedded, LoadError, Tower, TowerError, rewrite};
-use siamese::picture::Pixels;
-use siamese::score::Embedding;
+use siamese_core::model::{Description, Embedded, LoadError, Tower, TowerError, rewrite};
+use siamese_core::picture::Pixels;
+use siamese_core::score::Embedding;
 use tempfile::TempDir;
 
 use crate::app::{App, SAME, face, fixture, form, load, shared, shipped};
@@ -268,7 +268,7 @@ async fn a_read_that_takes_too_long_leaves_the_model_in_service() {
     // So many zeros are not read and hashed in that time on any machine.
     fs::File::create(&path).and_then(|file| file.set_len(128 << 20)).expect("written");
     let err = app.service.swap().await.expect_err("it takes longer");
-    let said = siamese::telemetry::causes(&err);
+    let said = siamese_core::causes(&err);
     assert!(said.contains("did not come within 1 ms"), "{said}");
     app.compare().await.ok();
 }

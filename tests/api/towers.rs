@@ -4,8 +4,8 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use siamese::model::{Device, OnnxTower, Options, Tower};
-use siamese::picture::{Limits, Pixels};
+use siamese_core::model::{Device, OnnxTower, Options, Tower};
+use siamese_core::picture::{Limits, Pixels};
 use tempfile::TempDir;
 
 use crate::app::{App, face, fixture, load, shipped};
@@ -36,7 +36,7 @@ fn said(path: &Path) -> String {
     let options = Options { device: Device::Cpu, ..Options::default() };
     match OnnxTower::load(path, &options) {
         Ok(_) => panic!("{} was loaded", path.display()),
-        Err(err) => siamese::telemetry::causes(&err),
+        Err(err) => siamese_core::causes(&err),
     }
 }
 

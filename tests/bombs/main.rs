@@ -17,7 +17,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use peak_alloc::PeakAlloc;
-use siamese::picture::{Colour, Fit, Limits, PictureError, Pixels, Preparation};
+use siamese_core::picture::{Colour, Fit, Limits, PictureError, Pixels, Preparation};
 
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use siamese::picture::{Limits, PictureError};
 use siamese::worker::{Allowance, End, Event, Pool};
+use siamese_core::picture::{Limits, PictureError};
 
 use crate::uploads::structured::{Draw, any_gif, any_tiff, any_webp};
 use crate::{Bomb, MAX_BODY, PATIENCE, alone, gif, preparation, tiff, webp};

@@ -12,7 +12,7 @@ use siamese_trainer::data::{Collection, Gallery, HoldOut};
 use siamese_trainer::learn::Learning;
 
 fn main() -> anyhow::Result<()> {
-    siamese::memory::keep_large_blocks();
+    siamese_core::memory::keep_large_blocks();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let folder = Collection::open(Path::new(&arguments[0]))?;
     let n_folds: usize = arguments[1].parse()?;

@@ -15,7 +15,7 @@ use siamese_trainer::data::{Collection, Gallery};
 use siamese_trainer::learn::Learning;
 
 fn main() -> anyhow::Result<()> {
-    siamese::memory::keep_large_blocks();
+    siamese_core::memory::keep_large_blocks();
     let network = std::env::args().nth(1);
     let config = match network.as_deref() {
         Some("compact") => Config::compact(),

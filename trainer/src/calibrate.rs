@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::{fs, io};
 
 use clap::Args;
-use siamese::model::{NotOnnx, Options, rewrite};
-use siamese::score::{
+use siamese_core::model::{NotOnnx, Options, rewrite};
+use siamese_core::score::{
     Calibration, CalibrationError, InvalidUnseen, OperatingPoint, Threshold, Unseen as UnseenRow,
     UnsupportedFmr,
 };
@@ -197,7 +197,7 @@ fn choose(
 
 #[cfg(test)]
 mod tests {
-    use siamese::score::Distance;
+    use siamese_core::score::Distance;
 
     use super::*;
 

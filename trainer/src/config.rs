@@ -1,7 +1,7 @@
 //! Every choice of a training run, as it is saved beside the weights before the first step.
 
 use serde::{Deserialize, Serialize};
-use siamese::picture::{Colour, Fit, Preparation};
+use siamese_core::picture::{Colour, Fit, Preparation};
 
 use crate::augment::Augmentation;
 use crate::data::Symmetry;

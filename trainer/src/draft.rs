@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use siamese::model::{LoadError, OnnxTower, Options};
+use siamese_core::model::{LoadError, OnnxTower, Options};
 use tempfile::NamedTempFile;
 use thiserror::Error;
 

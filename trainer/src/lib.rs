@@ -2,7 +2,7 @@
 //!
 //! `data → augment → network → loss → learn → export`, each knowing only what stands before it;
 //! `evaluate → statistics → report`, `calibrate` and `adopt` know a finished tower alone. Pictures are prepared by the
-//! server's own code, and an export counts only once the server's own tower has run it.
+//! core's code, as the server has them prepared, and an export counts only once the server's own tower has run it.
 
 pub mod adopt;
 pub mod augment;

@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use siamese::model::LoadError;
+use siamese_core::model::LoadError;
 use siamese_trainer::adopt::Adopt;
 use siamese_trainer::calibrate::Calibrate;
 use siamese_trainer::evaluate::Evaluate;
@@ -32,8 +32,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    siamese::model::forbid_telemetry();
-    siamese::memory::keep_large_blocks();
+    siamese_core::model::forbid_telemetry();
+    siamese_core::memory::keep_large_blocks();
     let done = match Arguments::parse().command {
         Command::Train(train) => train.run(),
         Command::Evaluate(evaluate) => evaluate.run(),

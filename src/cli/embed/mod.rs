@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use siamese_core::model::Source;
 
 use super::files::files;
 use super::{Failure, Outcome, TowerArgs, work};
-use crate::model::Source;
 use crate::telemetry;
 use crate::warm_up::Crew;
 use output::Output;

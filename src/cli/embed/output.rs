@@ -7,10 +7,10 @@ use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use siamese_core::score::Embedding;
 
 use crate::cli::Failure;
 use crate::npy;
-use crate::score::Embedding;
 
 /// A line of JSON.
 #[derive(Serialize)]

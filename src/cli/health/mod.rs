@@ -14,13 +14,13 @@ use hyper::client::conn::http1;
 use hyper::{Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
+use siamese_core::causes;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::{Failure, Outcome};
 use crate::settings::{Overrides, Server, Settings};
-use crate::telemetry::causes;
 
 /// How long the server may take: asking costs it nothing, so one that takes longer is in trouble.
 const PATIENCE: Duration = Duration::from_secs(3);

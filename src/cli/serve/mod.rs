@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use clap::Args;
+use siamese_core::memory;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch as channel};
@@ -18,7 +19,6 @@ use tokio::sync::{mpsc, watch as channel};
 use super::{Failure, Outcome, TowerArgs};
 use crate::http::{self, Connections, CutOff, Port, Service, Tls, router};
 use crate::keys::Keys;
-use crate::memory;
 use crate::settings::TraceSettings;
 use crate::stop::{self, Asked, Phase};
 use crate::telemetry;
@@ -100,7 +100,7 @@ async fn serve(
     );
     let (sender, phase) = channel::channel(Phase::Serving);
     let stopping = {
-        let (service, times) = (service.clone(), settings.server.stop());
+        let (service, times) = (service.clone(), stop::Times::from(&settings.server));
         tokio::spawn(async move {
             stop::conduct(signals.stop, times, service.readiness(), &sender).await;
         })

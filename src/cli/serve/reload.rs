@@ -5,13 +5,14 @@ use std::future::pending;
 use std::pin::pin;
 use std::sync::Arc;
 
+use siamese_core::causes;
 use tokio::signal::unix::Signal;
 use tokio::sync::watch::{self as channel, Receiver};
 use tokio::task::JoinSet;
 
-use crate::file::aside;
+use crate::aside::aside;
 use crate::http::Service;
-use crate::telemetry::{causes, milliseconds};
+use crate::telemetry::milliseconds;
 use crate::watch::Watch;
 
 /// What can be read again, each by itself: where one can't, it stays as it was, and where one takes long, the others

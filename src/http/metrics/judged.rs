@@ -8,9 +8,9 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use siamese_core::score::Verdict;
 
 use crate::judgement::Judgement;
-use crate::score::Verdict;
 
 /// Unit embeddings are up to 2 apart; others about as far as the margin they were trained with.
 const DISTANCES: [f64; 24] = [

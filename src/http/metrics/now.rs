@@ -7,10 +7,10 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+use siamese_core::model::{Description, Device};
 
 use super::{lanes, limits, process};
 use crate::http::decode::Lane;
-use crate::model::{Description, Device};
 use crate::settings::Settings;
 use crate::telemetry::dropped_lines;
 

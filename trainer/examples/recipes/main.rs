@@ -28,7 +28,7 @@ const FOLDS: usize = 4;
 const INNER_FOLDS: usize = 3;
 
 fn main() -> anyhow::Result<()> {
-    siamese::memory::keep_large_blocks();
+    siamese_core::memory::keep_large_blocks();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [data, out, ..] = arguments.as_slice() else {
         anyhow::bail!("usage: recipes DATA OUT [PART-OF-A-NAME]")

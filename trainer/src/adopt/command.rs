@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use siamese::model::{Card, Length, OnnxTower, Options, Outline, rewrite};
-use siamese::picture::{Colour, Fit, Preparation};
+use siamese_core::model::{Card, Length, OnnxTower, Options, Outline, rewrite};
+use siamese_core::picture::{Colour, Fit, Preparation};
 
 use super::probe::{Said, probe};
 use super::trial::{Usage, Verdict, try_others};

@@ -3,8 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use siamese::model::{LoadError, NotOnnx};
-use siamese::picture::InvalidPreparation;
+use siamese_core::model::{LoadError, NotOnnx};
+use siamese_core::picture::InvalidPreparation;
 use thiserror::Error;
 
 use crate::calibrate::CalibrateError;

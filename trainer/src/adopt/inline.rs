@@ -10,8 +10,8 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use siamese::model::NotOnnx;
-use siamese::model::protobuf::{fields, put};
+use siamese_core::model::NotOnnx;
+use siamese_core::model::protobuf::{fields, put};
 
 use super::AdoptError;
 

@@ -1,7 +1,7 @@
 //! Whether a file can be a tower, and what its shapes leave open.
 
-use siamese::model::{Outline, Port};
-use siamese::picture::Colour;
+use siamese_core::model::{Outline, Port};
+use siamese_core::picture::Colour;
 
 use super::NoTower;
 

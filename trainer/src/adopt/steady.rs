@@ -1,8 +1,8 @@
 //! Whether a network answers a picture alike, whatever is in the batch.
 
-use siamese::model::OnnxTower;
-use siamese::picture::Pixels;
-use siamese::score::Embedding;
+use siamese_core::model::OnnxTower;
+use siamese_core::picture::Pixels;
+use siamese_core::score::Embedding;
 
 use super::AdoptError;
 use crate::export::run;

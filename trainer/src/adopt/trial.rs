@@ -8,9 +8,9 @@
 use std::fmt::{Display, Formatter};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use siamese::model::{Length, OnnxTower, Tower};
-use siamese::picture::{Colour, Fit, Preparation};
-use siamese::score::{Embedding, InvalidEmbedding};
+use siamese_core::model::{Length, OnnxTower, Tower};
+use siamese_core::picture::{Colour, Fit, Preparation};
+use siamese_core::score::{Embedding, InvalidEmbedding};
 
 use super::AdoptError;
 use crate::data::{Collection, Gallery};

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use siamese::picture::PictureError;
+use siamese_core::picture::PictureError;
 use thiserror::Error;
 
 use super::ListError;

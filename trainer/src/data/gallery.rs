@@ -5,7 +5,7 @@ use std::io::Cursor;
 
 use image::ImageReader;
 use sha2::{Digest, Sha256};
-use siamese::picture::{Limits, Pixels, Preparation};
+use siamese_core::picture::{Limits, Pixels, Preparation};
 
 use super::error::Unreadable;
 use super::{Collection, DataError, Listing, digest};
@@ -208,7 +208,7 @@ fn check_listing(listing: &Listing) -> Result<(), DataError> {
 #[cfg(test)]
 mod tests {
     use image::{GrayImage, Luma};
-    use siamese::picture::{Colour, Fit};
+    use siamese_core::picture::{Colour, Fit};
     use tempfile::TempDir;
 
     use super::*;

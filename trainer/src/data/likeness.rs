@@ -5,7 +5,7 @@
 //! changes.
 
 use rayon::prelude::*;
-use siamese::picture::Pixels;
+use siamese_core::picture::Pixels;
 
 /// Cells a side of what is compared.
 const SIDE: usize = 16;

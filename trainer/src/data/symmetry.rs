@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
-use siamese::picture::Pixels;
+use siamese_core::picture::Pixels;
 
 use super::{Gallery, Sample};
 

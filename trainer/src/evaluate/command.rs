@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
 use clap::Args;
-use siamese::model::Options;
+use siamese_core::model::Options;
 
 use super::{Chosen, Embedded, Evaluation, Stated, Table};
 use crate::learn::history;

@@ -1,8 +1,8 @@
 //! Pictures, and what a tower makes of them.
 
 use indicatif::{ProgressBar, ProgressStyle};
-use siamese::model::{LoadError, OnnxTower, Options, Tower, TowerError};
-use siamese::score::{Embedding, InvalidEmbedding};
+use siamese_core::model::{LoadError, OnnxTower, Options, Tower, TowerError};
+use siamese_core::score::{Embedding, InvalidEmbedding};
 use thiserror::Error;
 
 use super::{Acquaintance, Chosen, Map, Subject, thumbnail};

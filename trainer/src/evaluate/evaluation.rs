@@ -4,8 +4,8 @@ use std::fmt::{Display, Formatter};
 
 use serde::Serialize;
 use serde_json::Value;
-use siamese::model::Card;
-use siamese::score::{Calibration, Distance, Probability, Rates, Scores, Threshold};
+use siamese_core::model::Card;
+use siamese_core::score::{Calibration, Distance, Probability, Rates, Scores, Threshold};
 
 use super::Acquaintance;
 use super::operating::{Aim, Operating, chosen};

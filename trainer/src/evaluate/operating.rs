@@ -3,7 +3,7 @@
 use std::fmt::{Display, Formatter};
 
 use serde::Serialize;
-use siamese::score::{Rates, Threshold};
+use siamese_core::score::{Rates, Threshold};
 
 use super::TABLE_FMRS;
 use crate::statistics::{Band, Grid, Interval, Measures, RatesInterval};

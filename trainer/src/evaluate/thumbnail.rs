@@ -5,7 +5,7 @@ use std::io::Cursor;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
-use siamese::picture::{Colour, Pixels, Preparation};
+use siamese_core::picture::{Colour, Pixels, Preparation};
 
 /// A PNG of the pixels as a data URI; scale, mean and standard deviation are undone.
 ///
@@ -50,7 +50,7 @@ pub fn thumbnail(pixels: &Pixels, preparation: &Preparation) -> String {
 
 #[cfg(test)]
 mod tests {
-    use siamese::picture::{Fit, Limits};
+    use siamese_core::picture::{Fit, Limits};
 
     use super::*;
 

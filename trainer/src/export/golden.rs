@@ -6,7 +6,7 @@ use std::io::Cursor;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use image::{GrayImage, ImageFormat, Luma};
-use siamese::picture::Preparation;
+use siamese_core::picture::Preparation;
 
 /// How far a distance may be off on another machine: far above what another order of sums does, far
 /// below what other weights do.

@@ -14,11 +14,11 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use prost::Message;
-use siamese::model::{
+use siamese_core::model::{
     self, Card, Golden, GoldenPair, Length, LoadError, OnnxTower, Options, Tower, TowerError,
 };
-use siamese::picture::{Limits, PictureError, Pixels};
-use siamese::score::{Embedding, InvalidEmbedding};
+use siamese_core::picture::{Limits, PictureError, Pixels};
+use siamese_core::score::{Embedding, InvalidEmbedding};
 use tempfile::NamedTempFile;
 use thiserror::Error;
 

@@ -1,7 +1,7 @@
 //! How well a network tells identities apart.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use siamese::score::{Embedding, InvalidEmbedding, Scores};
+use siamese_core::score::{Embedding, InvalidEmbedding, Scores};
 use thiserror::Error;
 
 use crate::data::Gallery;

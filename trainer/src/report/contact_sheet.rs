@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use siamese::score::Verdict;
+use siamese_core::score::Verdict;
 
 use super::svg::Svg;
 use crate::evaluate::Evaluation;
@@ -115,7 +115,7 @@ fn shortened(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use siamese::score::Distance;
+    use siamese_core::score::Distance;
 
     use super::*;
 

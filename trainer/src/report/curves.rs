@@ -1,6 +1,6 @@
 //! ROC and DET.
 
-use siamese::score::Rates;
+use siamese_core::score::Rates;
 
 use super::axis::{Axis, Scale, percent};
 use super::chart::{Chart, Corner, Symbol};

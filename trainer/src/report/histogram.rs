@@ -1,6 +1,6 @@
 //! How the distances of same and of different pairs are spread.
 
-use siamese::score::{Distance, Rates};
+use siamese_core::score::{Distance, Rates};
 
 use super::axis::{Axis, percent};
 use super::chart::{Chart, Corner, Symbol};

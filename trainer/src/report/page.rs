@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use siamese::score::Verdict;
+use siamese_core::score::Verdict;
 
 use super::contact_sheet::worst;
 use super::html::{Page, percent, range, rate, small};

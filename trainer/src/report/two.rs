@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use siamese::score::{Distance, Verdict};
+use siamese_core::score::{Distance, Verdict};
 
 use super::contact_sheet::pick;
 use super::html::{Page, small};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use siamese::model::{OnnxTower, Options};
+use siamese_core::model::{OnnxTower, Options};
 
 use super::SideBySide;
 use super::table::Table;

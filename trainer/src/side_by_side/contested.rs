@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 use serde::Serialize;
-use siamese::score::{Distance, Verdict};
+use siamese_core::score::{Distance, Verdict};
 
 use crate::evaluate::Evaluation;
 use crate::statistics::Comparison;

@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Formatter};
 
-use siamese::score::Verdict;
+use siamese_core::score::Verdict;
 
 use super::{ContestedPair, SideBySide, Tally};
 

@@ -152,7 +152,7 @@ fn deviation(values: impl ExactSizeIterator<Item = f64> + Clone) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use siamese::score::Embedding;
+    use siamese_core::score::Embedding;
 
     use super::*;
 

@@ -1,7 +1,7 @@
 //! Pairs of pictures, by distance.
 
 use rayon::prelude::*;
-use siamese::score::{Distance, Embedding, Rates};
+use siamese_core::score::{Distance, Embedding, Rates};
 use thiserror::Error;
 
 use super::Unit;

@@ -1,7 +1,7 @@
 //! How good probabilities are, and how good they could be.
 
 use serde::Serialize;
-use siamese::score::{Distance, Probability, Scores};
+use siamese_core::score::{Distance, Probability, Scores};
 
 /// The least and greatest logit that a rule may claim: odds of a million to one.
 const CERTAIN: f64 = 13.815_510_557_964_274;

@@ -1,6 +1,6 @@
 //! EER, AUC and FNMR at FMR of weighted pairs.
 
-use siamese::score::{Rates, Threshold, equal_error_rate};
+use siamese_core::score::{Rates, Threshold, equal_error_rate};
 
 use super::{Comparison, Comparisons, Unit};
 
@@ -211,7 +211,7 @@ fn real(pairs: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use siamese::score::{Embedding, Scores};
+    use siamese_core::score::{Embedding, Scores};
 
     use super::*;
 

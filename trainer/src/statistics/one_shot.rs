@@ -7,7 +7,7 @@ use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::Serialize;
-use siamese::score::Embedding;
+use siamese_core::score::Embedding;
 use thiserror::Error;
 
 /// N-way, K-shot episodes within groups of identities that are alike.

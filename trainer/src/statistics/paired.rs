@@ -92,7 +92,7 @@ impl Difference {
 
 #[cfg(test)]
 mod tests {
-    use siamese::score::{Embedding, Threshold};
+    use siamese_core::score::{Embedding, Threshold};
 
     use super::*;
 

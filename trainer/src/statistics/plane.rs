@@ -1,7 +1,7 @@
 //! Embeddings on paper.
 
 use rayon::prelude::*;
-use siamese::score::Embedding;
+use siamese_core::score::Embedding;
 
 /// Iterations of either method; both have settled before.
 const ROUNDS: usize = 150;

@@ -130,7 +130,7 @@ fn real(count: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use siamese::score::Embedding;
+    use siamese_core::score::Embedding;
 
     use super::*;
 

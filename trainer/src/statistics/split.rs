@@ -1,6 +1,6 @@
 //! Thresholds chosen on distances of both kinds, again and again: by bisection rather than by counting.
 
-use siamese::score::{Distance, Rates};
+use siamese_core::score::{Distance, Rates};
 
 /// The distances that thresholds are chosen on, each kind ascending and not empty.
 pub(super) struct Split {
@@ -71,7 +71,7 @@ fn real(count: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use siamese::score::Scores;
+    use siamese_core::score::Scores;
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 use serde::Serialize;
-use siamese::score::{Distance, Probability, Rates, Scores};
+use siamese_core::score::{Distance, Probability, Rates, Scores};
 
 use super::likelihood::{Steps, bits, curve, logit};
 use super::measures::weight;
@@ -307,7 +307,7 @@ fn real64(count: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use siamese::score::Embedding;
+    use siamese_core::score::Embedding;
 
     use super::*;
 

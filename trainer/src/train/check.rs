@@ -1,7 +1,7 @@
 //! Choices that can't be, told before anything is read.
 
 use anyhow::{Context, bail, ensure};
-use siamese::picture::Colour;
+use siamese_core::picture::Colour;
 
 use crate::config::Config;
 use crate::data::Listing;

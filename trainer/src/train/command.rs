@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
-use siamese::model::{Card, Length};
-use siamese::picture::Pixels;
+use siamese_core::model::{Card, Length};
+use siamese_core::picture::Pixels;
 
 use super::check::{check, check_listed};
 use crate::config::{Config, Length as RunLength};

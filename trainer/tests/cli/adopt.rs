@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use siamese::model::{OnnxTower, Options, rewrite};
+use siamese_core::model::{OnnxTower, Options, rewrite};
 
 use crate::ground::{BRIGHTNESS, Ground};
 

@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::Path;
 
-use siamese::model::{Card, OnnxTower, Options, rewrite};
+use siamese_core::model::{Card, OnnxTower, Options, rewrite};
 
 use crate::ground::{BRIGHTNESS, Ground};
 

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use siamese::model::{Card, Device, OnnxTower, Options, Tower, WeightKind, rewrite};
-use siamese::picture::Pixels;
-use siamese::score::{Embedding, Threshold};
+use siamese_core::model::{Card, Device, OnnxTower, Options, Tower, WeightKind, rewrite};
+use siamese_core::picture::Pixels;
+use siamese_core::score::{Embedding, Threshold};
 use siamese_trainer::config::Config;
 use siamese_trainer::data::{Collection, Gallery};
 use siamese_trainer::export::export;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use image::GrayImage;
-use siamese::model::{Card, OnnxTower, Options, rewrite};
+use siamese_core::model::{Card, OnnxTower, Options, rewrite};
 use tempfile::TempDir;
 
 /// A tower that embeds a picture as its mean grey; its margin is 20.

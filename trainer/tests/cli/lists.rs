@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs;
 
-use siamese::model::{OnnxTower, Options, rewrite};
+use siamese_core::model::{OnnxTower, Options, rewrite};
 
 use crate::evaluate;
 use crate::ground::{BRIGHTNESS, Ground, Outcome};

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use image::{GrayImage, Luma};
-use siamese::picture::{Colour, Fit};
+use siamese_core::picture::{Colour, Fit};
 use siamese_trainer::config::{Config, Input, Length};
 use siamese_trainer::learn::Sampling;
 use siamese_trainer::network::{CompactConfig, NetworkConfig};

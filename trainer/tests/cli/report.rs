@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use siamese::score::Threshold;
+use siamese_core::score::Threshold;
 
 use crate::ground::{BRIGHTNESS, Ground, Outcome};
 

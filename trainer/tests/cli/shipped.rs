@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use siamese::model::{Card, OnnxTower, Options};
+use siamese_core::model::{Card, OnnxTower, Options};
 use siamese_trainer::evaluate::Acquaintance;
 
 use crate::evaluate::report;

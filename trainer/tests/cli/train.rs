@@ -5,8 +5,8 @@ use std::fs;
 use std::process::Command;
 
 use burn::tensor::Device;
-use siamese::model::{OnnxTower, Options, Tower};
-use siamese::score::Embedding;
+use siamese_core::model::{OnnxTower, Options, Tower};
+use siamese_core::score::Embedding;
 use siamese_trainer::config::{Config, Length};
 use siamese_trainer::data::{Collection, Gallery};
 use siamese_trainer::export::export;

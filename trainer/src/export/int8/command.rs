@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::{fs, io};
 
 use clap::{Args, ValueEnum};
-use siamese::model::{Device, Drift, NotOnnx, OnnxTower, Options, WeightKind, Weights, rewrite};
-use siamese::picture::Pixels;
+use siamese_core::model::{
+    Device, Drift, NotOnnx, OnnxTower, Options, WeightKind, Weights, rewrite,
+};
+use siamese_core::picture::Pixels;
 use thiserror::Error;
 
 use super::{LayersError, drift, layers};

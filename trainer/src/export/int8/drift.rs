@@ -1,7 +1,7 @@
 //! How far other weights move a tower's distances.
 
-use siamese::model::Drift;
-use siamese::score::{Distance, Threshold};
+use siamese_core::model::Drift;
+use siamese_core::score::{Distance, Threshold};
 
 use crate::evaluate::{Embedded, Subject};
 use crate::statistics::{Comparison, Comparisons, NotComparable};

@@ -8,8 +8,8 @@
 use std::collections::{HashMap, HashSet};
 
 use prost::Message;
-use siamese::model::NotOnnx;
-use siamese::model::protobuf::{Field, fields, put};
+use siamese_core::model::NotOnnx;
+use siamese_core::model::protobuf::{Field, fields, put};
 use thiserror::Error;
 
 use super::blocks::{BLOCK, Blocks};
@@ -229,8 +229,8 @@ fn signed(count: usize) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use siamese::model::{OnnxTower, Options, Tower};
-    use siamese::picture::Pixels;
+    use siamese_core::model::{OnnxTower, Options, Tower};
+    use siamese_core::picture::Pixels;
     use tempfile::TempDir;
 
     use super::*;

@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 use thiserror::Error;
-use utoipa::ToSchema;
 
 /// A point in a tower's output space.
 ///
@@ -25,8 +24,9 @@ pub enum InvalidEmbedding {
 }
 
 /// The L2 distance between two embeddings: finite, and at least 0.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, ToSchema)]
-#[schema(value_type = f64, minimum = 0.0)]
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(value_type = f64, minimum = 0.0))]
 #[serde(transparent)]
 pub struct Distance(f64);
 

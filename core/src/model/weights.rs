@@ -3,10 +3,10 @@
 use std::fmt::{Display, Formatter};
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 /// Weights that are not those that were trained.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Weights {
     /// What they became.
@@ -18,7 +18,8 @@ pub struct Weights {
 }
 
 /// How weights are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum WeightKind {
     /// Large linear layers in 8 bits, everything else in single precision.
@@ -26,7 +27,8 @@ pub enum WeightKind {
 }
 
 /// How far distances moved from what they were with the trained weights, on the same pairs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Drift {
     /// The name of the pictures.

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use utoipa::ToSchema;
 
 /// More rows than anybody asks for.
 const MAX_ROWS: usize = 16;
@@ -11,7 +10,8 @@ const MAX_ROWS: usize = 16;
 ///
 /// In JSON: `{"fmr_asked": 0.01, "fmr": 0.013, "fmr_95": [0.001, 0.04], "fnmr": 0.21}`; without
 /// `fmr_asked` the threshold was chosen for equal errors, and `fmr_95` may be missing.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Unseen {
     /// The greatest FMR that was asked for; `None` for equal errors.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -6,7 +6,6 @@ use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use utoipa::ToSchema;
 
 use super::decode::decode;
 use super::fit::{Size, Target};
@@ -20,7 +19,8 @@ const MAX_SIDE: u32 = 4_096;
 /// What a tower wants done to a picture, in this order: colour, size, scale.
 ///
 /// A value is `(byte * scale - mean) / std`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Preparation {
     /// Rows of the tower's input.
     pub height: u32,

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
-use utoipa::openapi::{RefOr, Schema};
-use utoipa::{PartialSchema, ToSchema};
 
 use super::{Card, GoldenCheck, Length, Provider, Weights};
 use crate::picture::Preparation;
@@ -28,7 +26,8 @@ pub struct Description {
 }
 
 /// What an answer says of the tower that made it.
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Signature<'a> {
     name: &'a str,
     digest: &'a str,
@@ -41,7 +40,8 @@ impl Description {
     }
 }
 
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 struct Published<'a> {
     name: &'a str,
     digest: &'a str,
@@ -59,7 +59,8 @@ struct Published<'a> {
     execution_provider: Provider,
 }
 
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 struct Input<'a> {
     shape: [usize; 3],
     resize: &'static str,
@@ -67,14 +68,16 @@ struct Input<'a> {
     preparation: &'a Preparation,
 }
 
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 struct Output {
     width: usize,
     length: Length,
 }
 
-#[derive(Serialize, ToSchema)]
-#[schema(as = Calibration)]
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = Calibration))]
 struct Measured<'a> {
     data: &'a str,
     split: &'a str,
@@ -125,18 +128,28 @@ impl Serialize for Description {
     }
 }
 
-impl ToSchema for Description {
-    fn name() -> std::borrow::Cow<'static, str> {
-        "Tower".into()
+#[cfg(feature = "openapi")]
+mod openapi {
+    use std::borrow::Cow;
+
+    use utoipa::openapi::{RefOr, Schema};
+    use utoipa::{PartialSchema, ToSchema};
+
+    use super::{Description, Published};
+
+    impl ToSchema for Description {
+        fn name() -> Cow<'static, str> {
+            "Tower".into()
+        }
+
+        fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+            Published::schemas(schemas);
+        }
     }
 
-    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        Published::schemas(schemas);
-    }
-}
-
-impl PartialSchema for Description {
-    fn schema() -> RefOr<Schema> {
-        Published::schema()
+    impl PartialSchema for Description {
+        fn schema() -> RefOr<Schema> {
+            Published::schema()
+        }
     }
 }

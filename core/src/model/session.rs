@@ -8,7 +8,6 @@ use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use utoipa::ToSchema;
 
 use super::{Cuda, LoadError, Source, library};
 
@@ -39,7 +38,8 @@ pub enum Device {
 }
 
 /// What really runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Provider {
     /// ONNX Runtime's CPU execution provider.
     #[serde(rename = "CPUExecutionProvider")]

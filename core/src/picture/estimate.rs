@@ -173,16 +173,16 @@ fn be32(upload: &[u8], at: usize) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::path::Path;
 
     use super::*;
+
+    const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/pictures");
 
     /// Every fixture that a decoder reads is estimated at the very pixels that it has.
     #[test]
     fn headers_are_read_as_decoders_read_them() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pictures");
         let mut read = 0;
-        for file in fs::read_dir(folder).expect("fixtures") {
+        for file in fs::read_dir(FIXTURES).expect("fixtures") {
             let path = file.expect("a file").path();
             let upload = fs::read(&path).expect("bytes");
             let Ok(reader) =
@@ -200,9 +200,8 @@ mod tests {
 
     #[test]
     fn whatever_is_cut_short_or_broken_is_estimated_without_a_panic() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pictures");
         let mut random = fastrand::Rng::with_seed(7);
-        for file in fs::read_dir(folder).expect("fixtures") {
+        for file in fs::read_dir(FIXTURES).expect("fixtures") {
             let mut upload = fs::read(file.expect("a file").path()).expect("bytes");
             for length in 0..upload.len().min(200) {
                 Estimate::of(&upload[..length]);

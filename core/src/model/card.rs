@@ -7,7 +7,6 @@ use std::str::FromStr;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
-use utoipa::ToSchema;
 
 use super::golden::Golden;
 use super::weights::Weights;
@@ -60,7 +59,8 @@ pub struct Card {
 }
 
 /// What is done to a tower's output to make the embedding.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Length {
     /// Nothing.

@@ -132,7 +132,10 @@ mod tests {
 
     #[track_caller]
     fn check(colour: Colour, [width, height]: [u32; 2], expected: [u32; 2]) {
-        let path = "tests/fixtures/pictures/reduced-orientation-6.jpg";
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../tests/fixtures/pictures/reduced-orientation-6.jpg"
+        );
         let upload = std::fs::read(path).expect("a picture");
         let target = Target { size: Size { width, height }, colour, fit: Fit::Stretch };
         let picture = decode(&upload, &Limits::default(), &target).expect("a picture");

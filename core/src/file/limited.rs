@@ -7,8 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-
 /// How many threads that are overdue files of one purpose may hold. One would be enough for what fails once; the others
 /// are for whoever puts another file in the place of one that does not answer.
 const MOST_HELD: usize = 4;
@@ -96,19 +94,6 @@ impl Drop for End {
         }
         *state = State::Ended;
     }
-}
-
-/// Does work on a thread of its own, so that the async threads never wait for it, and it for no other work.
-///
-/// # Errors
-///
-/// If there is no thread to be had, or the work panics.
-pub async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
-    let (sender, done) = oneshot::channel();
-    thread::Builder::new().name("aside".to_owned()).spawn(move || {
-        let _ = sender.send(work());
-    })?;
-    done.await.map_err(|_| io::Error::other("it panicked"))
 }
 
 #[cfg(test)]

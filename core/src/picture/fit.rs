@@ -6,12 +6,12 @@ use std::str::FromStr;
 use image::metadata::Orientation;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use utoipa::ToSchema;
 
 use super::Colour;
 
 /// How a picture comes to the shape of a tower's input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Fit {
     /// Each side on its own, whatever becomes of the proportions.

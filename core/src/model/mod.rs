@@ -46,7 +46,7 @@ pub type Embedded = Result<Embedding, InvalidEmbedding>;
 /// One half of a siamese network: turns prepared pictures into embeddings.
 ///
 /// `embed` takes `&mut self` because an ONNX Runtime session serves one caller at a time.
-/// Ownership, not a lock, keeps that promise: see [`crate::batch`].
+/// Ownership, not a lock, keeps that promise: whoever runs a tower owns it.
 pub trait Tower: Send + 'static {
     /// Embeds `pictures`, giving one answer for each, in order.
     ///

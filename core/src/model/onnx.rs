@@ -247,9 +247,9 @@ mod tests {
 
     #[test]
     fn a_run_that_is_filled_up_gives_what_one_of_its_own_size_gives() {
-        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/faces.onnx");
+        let shipped = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/faces.onnx"));
         let options = Options { device: super::super::Device::Cpu, ..Options::default() };
-        let mut network = OnnxTower::load(&shipped, &options).expect("a tower").network;
+        let mut network = OnnxTower::load(shipped, &options).expect("a tower").network;
         let card = network.card.clone();
         let pictures: Vec<Pixels> =
             (0..11).map(|seed| made_pixels(&card, seed).expect("pixels")).collect();

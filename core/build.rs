@@ -1,14 +1,14 @@
 //! Brings ONNX Runtime: its official library, out of the official Python wheel, fetched by pip.
 //!
-//! Version and digests are pinned in `config/onnxruntime.txt`, and pip refuses a wheel that misses them.
+//! Version and digests are pinned in `config/onnxruntime.txt` of the repository, and pip refuses a wheel that misses them.
 //! The library lies beside the build's other products and its path is handed to the program, which looks
-//! there last (see `src/model/library.rs`). Nothing is fetched where `ORT_DYLIB_PATH` is set.
+//! there last (see `core/src/model/library.rs`). Nothing is fetched where `ORT_DYLIB_PATH` is set.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-const PINS: &str = "config/onnxruntime.txt";
+const PINS: &str = "../config/onnxruntime.txt";
 
 /// Copies the library out of a wheel: `EXTRACT WHEEL NEW_FILE`.
 const EXTRACT: &str = "

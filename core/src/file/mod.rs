@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-pub use limited::{Limited, aside};
+pub use limited::Limited;
 pub use reserve::Reserve;
 pub use stamp::{Looked, Stamp};
 

@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 use thiserror::Error;
-use utoipa::ToSchema;
 
 use super::Threshold;
 
 /// A threshold with the error rates measured at it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OperatingPoint {
     /// The largest distance that is called same.
     pub threshold: Threshold,

@@ -1,0 +1,216 @@
+//! The paths of a source that lead to other modules.
+
+use std::path::Path;
+
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+
+/// A file of Rust, as far as layers go.
+pub(crate) struct Source {
+    /// Its module, from the crate's root.
+    pub(crate) module: Vec<String>,
+    pub(crate) paths: Vec<Used>,
+    /// The modules that it declares for tests alone.
+    pub(crate) tests: Vec<Vec<String>>,
+}
+
+/// A module that is named.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Used {
+    pub(crate) line: usize,
+    /// At the top of the crate, or `core::module`.
+    pub(crate) to: String,
+}
+
+struct Reader<'a> {
+    /// The crate's own name, by which its program calls it.
+    own: &'a str,
+    core: &'a str,
+    source: Source,
+}
+
+/// The module of a file under its crate's sources; the root's is empty.
+pub(crate) fn module(place: &Path) -> Vec<String> {
+    let place = place.with_extension("");
+    let names = place.iter().map(|name| name.to_string_lossy().into_owned());
+    names.filter(|name| name != "mod" && name != "lib").collect()
+}
+
+/// Reads a source's paths that begin with `crate`, `super`, or the name of its crate or of the core, wherever they stand.
+pub(crate) fn read(text: &str, module: &[String], own: &str, core: &str) -> Source {
+    let tokens: TokenStream = text.parse().expect("Rust");
+    let source = Source { module: module.to_vec(), paths: Vec::new(), tests: Vec::new() };
+    let mut reader = Reader { own, core, source };
+    reader.walk(tokens, module);
+    reader.source
+}
+
+impl Reader<'_> {
+    /// Walks through what stands in a module, in any brackets.
+    fn walk(&mut self, tokens: TokenStream, module: &[String]) {
+        let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+        let mut rest = &tokens[..];
+        while let Some((first, after)) = rest.split_first() {
+            rest = after;
+            match (first, after) {
+                (TokenTree::Punct(hash), [TokenTree::Group(attribute), item @ ..])
+                    if hash.as_char() == '#' && is_for_tests(&attribute.stream()) =>
+                {
+                    rest = self.skip(item, module);
+                }
+                (
+                    TokenTree::Ident(word),
+                    [TokenTree::Ident(name), TokenTree::Group(body), end @ ..],
+                ) if word == "mod" => {
+                    self.walk(body.stream(), &joined(module, &name.to_string()));
+                    rest = end;
+                }
+                (TokenTree::Ident(word), _) => {
+                    let line = word.span().start().line;
+                    match word.to_string().as_str() {
+                        "crate" => self.follow(after, Vec::new(), line),
+                        "super" => self.follow(after, parent(module), line),
+                        name if name == self.core => {
+                            self.follow(after, vec![self.core.to_owned()], line);
+                        }
+                        name if name == self.own => self.follow(after, Vec::new(), line),
+                        _ => {}
+                    }
+                }
+                (TokenTree::Group(group), _) => self.walk(group.stream(), module),
+                _ => {}
+            }
+        }
+    }
+
+    /// Passes over an item, and notes which module it declares.
+    fn skip<'a>(&mut self, item: &'a [TokenTree], module: &[String]) -> &'a [TokenTree] {
+        if let [TokenTree::Ident(word), TokenTree::Ident(name), ..] = item
+            && word == "mod"
+        {
+            self.source.tests.push(joined(module, &name.to_string()));
+        }
+        let ends = |token: &TokenTree| match token {
+            TokenTree::Punct(mark) => mark.as_char() == ';',
+            TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
+            _ => false,
+        };
+        let length = item.iter().position(ends).map_or(item.len(), |last| last + 1);
+        &item[length..]
+    }
+
+    /// Follows a path from the module that it has come to so far, and notes the module at the top that it leads to.
+    fn follow(&mut self, after: &[TokenTree], reached: Vec<String>, line: usize) {
+        let [TokenTree::Punct(one), TokenTree::Punct(two), next, rest @ ..] = after else { return };
+        if (one.as_char(), two.as_char()) != (':', ':') {
+            return;
+        }
+        let in_core = reached == [self.core];
+        match next {
+            TokenTree::Ident(name) if name == "super" => self.follow(rest, parent(&reached), line),
+            TokenTree::Ident(name) if in_core => self.note(format!("{}::{name}", self.core), line),
+            TokenTree::Ident(name) if reached.is_empty() => self.note(name.to_string(), line),
+            // Several at once: each begins the group or follows a comma.
+            TokenTree::Group(group) if in_core || reached.is_empty() => {
+                let mut begins = true;
+                for token in group.stream() {
+                    if let (true, TokenTree::Ident(name)) = (begins, &token) {
+                        let to = if in_core {
+                            format!("{}::{name}", self.core)
+                        } else {
+                            name.to_string()
+                        };
+                        self.note(to, name.span().start().line);
+                    }
+                    begins = matches!(token, TokenTree::Punct(mark) if mark.as_char() == ',');
+                }
+            }
+            _ => {
+                if let Some(top) = reached.into_iter().next() {
+                    self.note(top, line);
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, to: String, line: usize) {
+        self.source.paths.push(Used { line, to });
+    }
+}
+
+/// Whether an attribute is `cfg(test)`.
+fn is_for_tests(attribute: &TokenStream) -> bool {
+    attribute.to_string().replace(' ', "") == "cfg(test)"
+}
+
+fn joined(module: &[String], name: &str) -> Vec<String> {
+    [module, &[name.to_owned()]].concat()
+}
+
+fn parent(module: &[String]) -> Vec<String> {
+    module.split_last().map_or_else(Vec::new, |(_, parent)| parent.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The modules that a source names, with their lines, other than its own.
+    fn named(module: &[&str], text: &str) -> Vec<(usize, String)> {
+        let module: Vec<String> = module.iter().map(|name| (*name).to_owned()).collect();
+        let source = read(text, &module, "own", "core_of_all");
+        let others = source.paths.into_iter().filter(|used| Some(&used.to) != module.first());
+        others.map(|used| (used.line, used.to)).collect()
+    }
+
+    #[track_caller]
+    fn check(module: &[&str], text: &str, expected: &[(usize, &str)]) {
+        let found = named(module, text);
+        let found: Vec<(usize, &str)> = found.iter().map(|(line, to)| (*line, &**to)).collect();
+        assert_eq!(found, expected, "{text}");
+    }
+
+    #[test]
+    fn every_way_to_name_a_module_counts() {
+        check(
+            &["a", "b"],
+            "use crate::c::D;\nuse crate::{e, f::G};",
+            &[(1, "c"), (2, "e"), (2, "f")],
+        );
+        check(&["a", "b"], "use super::c;\nuse super::super::d::E;", &[(2, "d")]);
+        check(&["a"], "use super::{c, d};\nuse super::e::*;", &[(1, "c"), (1, "d"), (2, "e")]);
+        check(
+            &["a"],
+            "use core_of_all::c;\nuse core_of_all::{\n    d, e,\n};",
+            &[(1, "core_of_all::c"), (3, "core_of_all::d"), (3, "core_of_all::e")],
+        );
+        check(
+            &["a"],
+            "fn f() { g(crate::c::D) }\n#[h(i = crate::e::J)]\nstruct K;",
+            &[(1, "c"), (2, "e")],
+        );
+        check(
+            &["a"],
+            "m! { crate::c::d() }\nmod n { use super::super::e; }",
+            &[(1, "c"), (2, "e")],
+        );
+        check(&["main"], "fn main() { own::c::d() }", &[(1, "c")]);
+    }
+
+    #[test]
+    fn neither_tests_nor_comments_nor_visibilities_count() {
+        let text = "//! [`crate::c`]\npub(crate) struct D;\n#[cfg(test)]\nuse crate::{e, f};\n\
+                    #[cfg(test)]\nmod tests {\n    use crate::g;\n}\nuse crate::h;";
+        check(&["a"], text, &[(9, "h")]);
+        let declared = read("#[cfg(test)]\nmod tests;", &["a".to_owned()], "own", "core_of_all");
+        assert_eq!(declared.tests, [["a", "tests"]]);
+    }
+
+    #[test]
+    fn a_file_s_place_is_its_module() {
+        for (place, expected) in
+            [("lib.rs", &[][..]), ("a.rs", &["a"]), ("a/mod.rs", &["a"]), ("a/b.rs", &["a", "b"])]
+        {
+            assert_eq!(module(Path::new(place)), expected, "{place}");
+        }
+    }
+}
