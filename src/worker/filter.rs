@@ -36,10 +36,9 @@ mod linux {
     };
 
     /// What decoding, and the C library under it, asks of the system whatever the arguments.
-    const CALLS: [libc::c_long; 24] = [
+    const CALLS: [libc::c_long; 23] = [
         libc::SYS_read,
         libc::SYS_readv,
-        libc::SYS_pread64,
         libc::SYS_write,
         libc::SYS_writev,
         libc::SYS_close,
