@@ -93,7 +93,7 @@ fn answers(
         if !can_be_told {
             life.speaks_http2();
         }
-        if let Some(flawed) = Flawed::find(&mut request, life.in_flight_of_all()) {
+        if let Some(flawed) = Flawed::find(&mut request, life.is_crowding()) {
             request.extensions_mut().insert(flawed);
         }
         request.extensions_mut().insert(life.clone());

@@ -96,9 +96,13 @@ impl Life {
         self.traffic.closing.load(Ordering::Relaxed)
     }
 
-    /// How many requests of all connections wait for their answer.
-    pub(super) fn in_flight_of_all(&self) -> usize {
-        self.traffic.in_flight()
+    /// Whether so many requests of all connections wait for their answers that more than a few of one are not to be held.
+    pub(super) fn is_crowding(&self) -> bool {
+        /// Of all connections of a port.
+        const MANY: usize = 4096;
+        /// Of this one.
+        const FEW: usize = 4;
+        MANY < self.traffic.in_flight() && FEW < self.in_flight.load(Ordering::Relaxed)
     }
 
     pub(super) fn speaks_http2(&self) {

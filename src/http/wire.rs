@@ -21,16 +21,13 @@ pub(super) struct Flawed(Arc<Fault>);
 /// before, and us a hundred.
 const FIELDS: usize = 100;
 
-/// Requests of a port that may wait for their answers; the heads of more are not held.
-const OPEN: usize = 4096;
-
 impl Flawed {
     /// Looks at a head (RFC 9112, 3.2 and 6.1). One that there is no room for is taken out of its request at once, as it may be
     /// long until that comes to be refused.
-    pub(super) fn find<B>(request: &mut Request<B>, open: usize) -> Option<Self> {
+    pub(super) fn find<B>(request: &mut Request<B>, is_crowded: bool) -> Option<Self> {
         let fault = if FIELDS < request.headers().len() {
             Some(Fault::HeadTooLarge(FIELDS))
-        } else if OPEN < open {
+        } else if is_crowded {
             Some(Fault::Overloaded { status: 503, retry_after: Duration::from_secs(1) })
         } else {
             None
@@ -109,7 +106,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let mut request = request.body(Body::empty()).expect("a request");
-        let found = Flawed::find(&mut request, 0);
+        let found = Flawed::find(&mut request, false);
         assert_eq!(found.map(|Flawed(fault)| fault.code()), code, "{headers:?}");
     }
 
@@ -150,17 +147,17 @@ mod tests {
 
     #[test]
     fn a_head_that_there_is_no_room_for_is_not_held() {
-        let with = |fields: usize, open| {
+        let with = |fields: usize, is_crowded| {
             let mut request = Request::post("/embed").version(Version::HTTP_2);
             for at in 0..fields {
                 request = request.header("x", at.to_string());
             }
             let mut request = request.body(Body::empty()).expect("a request");
-            let code = Flawed::find(&mut request, open).map(|Flawed(fault)| fault.code());
+            let code = Flawed::find(&mut request, is_crowded).map(|Flawed(fault)| fault.code());
             (code, request.headers().len())
         };
-        assert_eq!(with(FIELDS, OPEN), (None, FIELDS));
-        assert_eq!(with(FIELDS + 1, 0), (Some("head_too_large"), 0));
-        assert_eq!(with(1, OPEN + 1), (Some("overloaded"), 0));
+        assert_eq!(with(FIELDS, false), (None, FIELDS));
+        assert_eq!(with(FIELDS + 1, false), (Some("head_too_large"), 0));
+        assert_eq!(with(1, true), (Some("overloaded"), 0));
     }
 }
