@@ -51,7 +51,9 @@ impl Raw {
         let raw = Reader(&budget).deserialize(&mut json);
         raw.and_then(|raw| json.end().map(|()| raw)).map_err(|err| {
             let (line, column) = (err.line(), err.column());
-            Fault::BodyMalformed(format!("the JSON breaks at line {line}, column {column}"))
+            // Of what is read nothing is refused but how much there is of it.
+            let why = if err.is_data() { "has more in it than is taken" } else { "breaks" };
+            Fault::BodyMalformed(format!("the JSON {why} at line {line}, column {column}"))
         })
     }
 
@@ -325,11 +327,13 @@ mod tests {
         let wide = format!("[{}null]", "null,".repeat(MOST));
         let inner = format!("[{}[]]", "[],".repeat(MOST - 1));
         let both = format!("[{}]", vec![inner; 17].join(","));
+        for json in [&wide, &both] {
+            let fault = Raw::parse(json.as_bytes()).expect_err("too much");
+            assert!(fault.to_string().contains("more in it than is taken"), "{fault}");
+        }
         for json in [deep, wide, both] {
-            assert_eq!(
-                Raw::parse(json.as_bytes()).err().map(|it| it.code()),
-                Some("body_malformed")
-            );
+            let fault = Raw::parse(json.as_bytes()).expect_err("too much");
+            assert_eq!(fault.code(), "body_malformed");
         }
     }
 }
