@@ -68,6 +68,11 @@ fn defect() -> Refusal {
     ("500", what, vec!["internal"])
 }
 
+/// Of all routes.
+fn large_head() -> Refusal {
+    ("431", "More than 100 fields in the head.", vec!["head_too_large"])
+}
+
 /// Whether a route asks for no key.
 pub(super) fn is_open(path: &str) -> bool {
     matches!(path, "/livez" | "/readyz" | "/metrics")
@@ -80,7 +85,7 @@ impl Modify for Problems {
     fn modify(&self, document: &mut openapi::OpenApi) {
         for (path, item) in &mut document.paths.paths {
             for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
-                for (status, what, codes) in refusals(path) {
+                for (status, what, codes) in refusals(path).into_iter().chain([large_head()]) {
                     let answer = answer(what, &codes);
                     operation.responses.responses.insert(status.to_owned(), answer.into());
                 }
