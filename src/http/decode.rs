@@ -23,8 +23,7 @@ use crate::worker::{Allowance, Pool};
 /// a change of threads costs.
 const HERE: [u64; 2] = [32 << 10, 128 << 10];
 
-/// The most that is decoded on a thread: pixels, and pixels times passes. A thread is held for a tenth of a second at
-/// worst.
+/// The most that is decoded on a thread: pixels, and pixels times passes, so that a thread is not held for long.
 const ON_A_THREAD: [u64; 2] = [2_000_000, 8_000_000];
 
 /// The longest upload that is decoded on a thread, in bytes: what is skipped in a file takes time too.
@@ -36,7 +35,7 @@ const LANES: [u64; 2] = [2_000_000, 16_000_000];
 /// Memory of uploads is counted in units of so many bytes.
 const UNIT: usize = 1 << 10;
 
-/// Planes of more bytes than this become numbers off the async threads: some 0.1 ms.
+/// Planes of more bytes than this become numbers off the async threads.
 const SMALL_PLANES: usize = 128 << 10;
 
 /// What decodes uploads.
@@ -191,8 +190,8 @@ impl Decoder {
         &self,
         tower: &Arc<Description>,
         upload: Bytes,
+        place: Place,
     ) -> Result<Vec<u8>, Fault> {
-        let place = self.place(&upload, Rank::Few)?;
         let planes = self.planes(tower, upload, place, Rank::Few).await?;
         let tower = tower.clone();
         Ok(aside(move || tower.card.preparation.png(&planes)).await)

@@ -170,10 +170,13 @@ impl Service {
         asked.into_iter().zip(found).map(sort).collect()
     }
 
-    /// A PNG of what the tower reads of an upload.
+    /// A PNG of what the tower reads of an upload. It is let into its lane as any other is.
     pub(super) async fn show(&self, upload: Bytes, spent: &mut Spent) -> Result<Vec<u8>, Fault> {
         let begun = Instant::now();
-        let shown = self.decoder.shown(&self.tower(), upload).await;
+        let place = self.decoder.place(&upload, Rank::Few)?;
+        let admitted = self.decoder.admit(place, upload.len());
+        let _admitted = admitted.map_err(|full| self.overloaded(full))?;
+        let shown = self.decoder.shown(&self.tower(), upload, place).await;
         spent.decode = begun.elapsed();
         self.metrics.stage(Stage::Decode, spent.decode);
         shown

@@ -56,7 +56,7 @@ fn work(
 
 /// The first bytes of the shared file, where they are.
 fn map(file: &File, length: usize) -> io::Result<Mmap> {
-    #[expect(unsafe_code, reason = "a copy of a photograph takes half a millisecond")]
+    #[expect(unsafe_code, reason = "it spares a copy of each photograph")]
     // SAFETY: the other side writes to the file before it sends the job, and then not until it has heard of its outcome. Were
     // it cut short meanwhile, this process would end, which is what it is for.
     unsafe {

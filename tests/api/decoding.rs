@@ -153,6 +153,18 @@ async fn large_claims_take_no_place_of_a_face() {
 }
 
 #[tokio::test]
+async fn what_is_only_shown_is_let_into_its_lane_as_well() {
+    let app = App::with(|settings| settings.picture.queue = crate::app::at_most(1));
+    let show = || async {
+        let request = post("/pixels", "image/jpeg").header("x-request-timeout-ms", "300");
+        app.send(request.body(endless().into()).expect("a request")).await
+    };
+    let (first, second) = tokio::join!(show(), show());
+    first.refused(504, "deadline_exceeded");
+    second.refused(503, "overloaded");
+}
+
+#[tokio::test]
 async fn a_pair_does_not_wait_for_somebody_elses_slow_request() {
     let app = App::start();
     let (media, slow) = form(&[("a", &face(SAME[0])), ("b", &endless())]);

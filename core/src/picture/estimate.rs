@@ -6,7 +6,7 @@
 use image::ImageFormat;
 use memchr::memmem;
 
-/// How much of a JPEG is searched for its frame and its scans, in bytes: some 50 µs.
+/// How much of a JPEG is searched for its frame and its scans, in bytes.
 const SEARCHED: usize = 1 << 20;
 
 /// What an upload's header says of the cost of decoding it.
