@@ -26,7 +26,7 @@ COPY config config
 COPY core core
 COPY src src
 # The samples of the page.
-COPY tests/fixtures/faces tests/fixtures/faces
+COPY samples samples
 RUN touch core/src/lib.rs src/lib.rs src/main.rs && cargo build --release --locked --package siamese --bin siamese
 COPY models/faces.onnx models/faces.onnx
 # The program, its library and its tower, and of the system the C library alone.

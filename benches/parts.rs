@@ -9,8 +9,8 @@ use std::path::Path;
 use std::thread;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use siamese::batch::{Batcher, Rank};
-use siamese::cache::Key;
+use siamese::engine::batch::{Batcher, Rank};
+use siamese::engine::cache::Key;
 use siamese_core::model::{Device, Embedded, LoadError, OnnxTower, Options, Tower, TowerError};
 use siamese_core::picture::{Limits, Pixels};
 use siamese_core::score::Embedding;

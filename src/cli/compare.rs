@@ -10,9 +10,9 @@ use siamese_core::score::{Embedding, Threshold, Verdict};
 
 use super::files::files;
 use super::{Failure, Outcome, TowerArgs, work};
-use crate::judgement::{Criterion, Judge, Judgement};
-use crate::telemetry;
-use crate::warm_up::Crew;
+use crate::engine::judgement::{Criterion, Judge, Judgement};
+use crate::engine::warm_up::Crew;
+use crate::ops::telemetry;
 
 #[derive(Debug, Args)]
 pub(super) struct Compare {

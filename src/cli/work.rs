@@ -13,7 +13,7 @@ use siamese_core::picture::{Limits, Pixels, Preparation};
 use siamese_core::score::Embedding;
 
 use super::Failure;
-use crate::warm_up::Crew;
+use crate::engine::warm_up::Crew;
 
 /// The least and the most files that are worked on together: a handful costs little to hand over, and a pixel of more
 /// would only be held for longer.

@@ -14,16 +14,16 @@ use utoipa::ToSchema;
 
 /// What is wrong, and with which part of the request.
 #[derive(Clone, Debug)]
-pub(super) struct Problem {
-    pub(super) fault: Fault,
+pub(crate) struct Problem {
+    pub(crate) fault: Fault,
     /// `a`, `images[2]`: the culprit, where there is one.
-    pub(super) field: Option<String>,
+    pub(crate) field: Option<String>,
 }
 
 /// Everything an answer can complain of. The text is the problem's `detail`: for people, and
 /// without a path or a library's words.
 #[derive(Clone, Debug, Error)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     #[error("{0}")]
     BodyMalformed(String),
     #[error("the part is missing")]
@@ -82,7 +82,7 @@ pub(super) enum Fault {
 
 /// Why an answer is 500.
 #[derive(Clone, Debug, Error)]
-pub(super) enum Cause {
+pub(crate) enum Cause {
     #[error("the tower failed")]
     Tower(#[source] Arc<TowerError>),
     #[error("the tower panicked")]
@@ -98,7 +98,7 @@ pub(super) enum Cause {
 /// A problem as it stands in an answer (RFC 9457).
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
-pub(super) struct Details<'a> {
+pub(crate) struct Details<'a> {
     r#type: &'static str,
     title: &'static str,
     status: u16,
@@ -113,11 +113,11 @@ pub(super) struct Details<'a> {
 
 impl Fault {
     /// Names the culprit.
-    pub(super) fn of(self, field: impl Into<String>) -> Problem {
+    pub(crate) fn of(self, field: impl Into<String>) -> Problem {
         Problem { fault: self, field: Some(field.into()) }
     }
 
-    pub(super) fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::BodyMalformed(_)
             | Self::PartMissing
@@ -152,7 +152,7 @@ impl Fault {
     }
 
     /// The code that never changes.
-    pub(super) fn code(&self) -> &'static str {
+    pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::BodyMalformed(_) => "body_malformed",
             Self::PartMissing => "part_missing",
@@ -211,7 +211,7 @@ impl From<PictureError> for Fault {
 
 impl Problem {
     /// The problem as an item of a list, and as an answer's body.
-    pub(super) fn details(&self) -> Details<'_> {
+    pub(crate) fn details(&self) -> Details<'_> {
         let status = self.fault.status();
         Details {
             // RFC 9457, 4.2.1: with about:blank, the title is the status's own phrase.

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use bytes::Bytes;
 
 use super::error::{Fault, Problem};
-use super::source::{Raw, Source};
+use super::request::source::{Raw, Source};
 use super::{accept, bulk, compare, embed, media, multipart, query};
 
 /// The names of the parts of a form.

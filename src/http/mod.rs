@@ -2,49 +2,19 @@
 //!
 //! Handlers read like their specification in the API; parsing, statuses and timing stand in files of their own.
 
-mod accept;
-mod answer;
-mod aside;
-mod asset;
-mod authorise;
-mod body;
-mod bulk;
-mod compare;
 mod connection;
-mod cors;
-mod crowd;
-mod decode;
-mod distinct;
-mod embed;
-mod error;
-mod exchange;
-#[cfg(fuzzing)]
-pub mod fuzzing;
-mod head;
-mod life;
-mod linger;
-mod listen;
-mod many;
-mod media;
-mod metrics;
-mod model;
-mod multipart;
-mod numbers;
+pub(crate) mod error;
+pub(crate) mod metrics;
+mod middleware;
 mod openapi;
 mod page;
-mod pipeline;
-mod pixels;
-mod query;
-mod receiving;
-mod secure;
-mod service;
-mod source;
-mod status;
-mod tls;
-mod trace;
-mod untaken;
-mod verify;
-mod wire;
+pub(crate) mod request;
+mod response;
+mod routes;
+pub(crate) mod service;
+
+#[cfg(fuzzing)]
+pub mod fuzzing;
 
 use std::sync::Arc;
 
@@ -54,14 +24,17 @@ use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 
-pub use listen::{CutOff, Port, serve};
+pub use connection::listen::{CutOff, Port, serve};
+pub use connection::tls::{Tls, TlsError};
 pub use metrics::{Connections, Metrics};
+pub use middleware::trace::traced;
 pub use service::Service;
-pub use tls::{Tls, TlsError};
-pub use trace::traced;
 
-use crate::keys::Keys;
-use untaken::Answers;
+use crate::ops::keys::Keys;
+use connection::wire;
+use middleware::untaken::{self, Answers};
+use middleware::{authorise, cors, exchange, linger, secure};
+use routes::{compare, compare_batch, embed, model, pixels, status, verify};
 
 /// The most bytes of answers on the port for health and metrics that nobody has taken.
 const ADMIN_ANSWERS: usize = 8 << 20;
@@ -72,7 +45,7 @@ const ADMIN_ANSWERS: usize = 8 << 20;
 pub fn router(service: Arc<Service>, keys: Arc<Keys>) -> Router {
     let work = Router::new()
         .route("/compare", post(compare::compare))
-        .route("/compare/batch", post(bulk::bulk))
+        .route("/compare/batch", post(compare_batch::compare_batch))
         .route("/embed", post(embed::embed))
         .route("/pixels", post(pixels::pixels));
     let work = if service.settings.server.verify {

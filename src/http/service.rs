@@ -11,42 +11,42 @@ use siamese_core::model::Description;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::body::Room;
-use super::decode::{Decoder, Lane};
+use super::connection::receiving::Receiving;
 use super::error::{Cause, Fault, Problem};
-use super::exchange::Floods;
-use super::many::Many;
 use super::metrics::{Full, Judged, Metrics};
-use super::query;
-use super::receiving::Receiving;
-use super::untaken::Answers;
-use crate::batch::EmbedError;
-use crate::deployment::{DeployError, Deployment};
-use crate::readiness::{NotReady, Readiness};
-use crate::settings::Settings;
-use crate::worker::{self, Pool};
+use super::middleware::exchange::Floods;
+use super::middleware::untaken::Answers;
+use super::request::body::Room;
+use super::request::query;
+use crate::engine::batch::EmbedError;
+use crate::engine::decode::worker::{self, Pool};
+use crate::engine::decode::{Decoder, Lane};
+use crate::engine::deployment::{DeployError, Deployment};
+use crate::engine::portions::Many;
+use crate::engine::readiness::{NotReady, Readiness};
+use crate::ops::settings::Settings;
 
 /// The state of all handlers.
 pub struct Service {
-    pub(super) settings: Settings,
-    pub(super) readiness: Readiness,
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) in_flight: Semaphore,
-    pub(super) bodies: Room,
-    pub(super) receiving: Arc<Receiving>,
-    pub(super) answers: Arc<Answers>,
-    pub(super) floods: Floods,
-    pub(super) many: Many,
-    pub(super) decoder: Decoder,
+    pub(crate) settings: Settings,
+    pub(crate) readiness: Readiness,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) in_flight: Semaphore,
+    pub(crate) bodies: Room,
+    pub(crate) receiving: Arc<Receiving>,
+    pub(crate) answers: Arc<Answers>,
+    pub(crate) floods: Floods,
+    pub(crate) many: Many,
+    pub(crate) decoder: Decoder,
     current: RwLock<Arc<InService>>,
     /// The files that were looked at when a tower was last loaded. Locked for a copy.
     looked: Mutex<Looked>,
 }
 
 /// The tower in service, and the counters of its verdicts.
-pub(super) struct InService {
+pub(crate) struct InService {
     deployment: Deployment,
-    pub(super) judged: Judged,
+    pub(crate) judged: Judged,
 }
 
 impl Service {
@@ -111,7 +111,7 @@ impl Service {
     }
 
     /// The lanes in which costly pictures are decoded.
-    pub(super) fn lanes(&self) -> &[Lane] {
+    pub(crate) fn lanes(&self) -> &[Lane] {
         self.decoder.lanes()
     }
 
@@ -160,22 +160,22 @@ impl Service {
     }
 
     /// The tower in service. Who works for a request asks once: a swap may come at any time.
-    pub(super) fn in_service(&self) -> Arc<InService> {
+    pub(crate) fn in_service(&self) -> Arc<InService> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether a balancer may send work.
-    pub(super) fn ready(&self) -> Result<(), NotReady> {
+    pub(crate) fn ready(&self) -> Result<(), NotReady> {
         self.readiness.check(&self.in_service())
     }
 
     /// When a request that came just now must have its answer.
-    pub(super) fn deadline(&self, headers: &HeaderMap) -> Result<Instant, Fault> {
+    pub(crate) fn deadline(&self, headers: &HeaderMap) -> Result<Instant, Fault> {
         Ok(Instant::now() + query::deadline(headers, self.settings.server.deadline())?)
     }
 
     /// Does work until the request's deadline.
-    pub(super) async fn within<T>(
+    pub(crate) async fn within<T>(
         &self,
         deadline: Instant,
         work: impl Future<Output = Result<T, Problem>>,
@@ -191,7 +191,7 @@ impl Service {
     }
 
     /// The refusal of a request beyond what the server can do, counted by what is full.
-    pub(super) fn overloaded(&self, full: Full) -> Fault {
+    pub(crate) fn overloaded(&self, full: Full) -> Fault {
         self.metrics.overloaded(full);
         Fault::Overloaded {
             status: self.settings.server.overload_status.into(),
@@ -199,7 +199,7 @@ impl Service {
         }
     }
 
-    pub(super) fn refusal(&self, err: EmbedError) -> Problem {
+    pub(crate) fn refusal(&self, err: EmbedError) -> Problem {
         match err {
             EmbedError::Overloaded => self.overloaded(Full::Places),
             EmbedError::Tower(err) => Fault::Internal(Cause::Tower(err)),

@@ -11,10 +11,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use http_body_util::BodyExt;
 use serde_json::Value;
-use siamese::batch::Batcher;
-use siamese::deployment::Deployment;
+use siamese::engine::batch::Batcher;
+use siamese::engine::deployment::Deployment;
 use siamese::http::{Metrics, Service, router};
-use siamese::settings::{Overrides, Settings};
+use siamese::ops::settings::{Overrides, Settings};
 use siamese_core::model::{Description, Device, OnnxTower, Options, Tower};
 use tower::ServiceExt;
 
@@ -60,7 +60,7 @@ pub(crate) fn fixture(name: &str) -> PathBuf {
 }
 
 pub(crate) fn face(name: &str) -> Vec<u8> {
-    let path = fixture("faces").join(name);
+    let path = root().join("samples").join(name);
     std::fs::read(&path).unwrap_or_else(|err| panic!("{}: {err}", path.display()))
 }
 

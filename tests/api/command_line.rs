@@ -18,7 +18,7 @@ fn run(arguments: &[&str]) -> Output {
 }
 
 fn face(name: &str) -> String {
-    format!("tests/fixtures/faces/{name}")
+    format!("samples/{name}")
 }
 
 fn text(bytes: &[u8]) -> &str {
@@ -54,7 +54,8 @@ fn one_against_a_folder_is_sorted_by_distance() {
     let folder = TempDir::new().expect("a folder");
     std::fs::create_dir(folder.path().join("deeper")).expect("a folder");
     for (name, place) in [(OTHER, "a.jpg"), (SAME[1], "deeper/b.jpg")] {
-        std::fs::copy(fixture("faces").join(name), folder.path().join(place)).expect("copied");
+        std::fs::copy(root().join("samples").join(name), folder.path().join(place))
+            .expect("copied");
     }
     let one = face(SAME[0]);
     let output = run(&["compare", &one, path(folder.path())]);
@@ -86,7 +87,7 @@ fn many() -> TempDir {
     for at in 0..20 {
         let name = ["s1_1.jpg", "s5_1.jpg", "s9_1.jpg", "s13_1.jpg"][at % 4];
         let place = pictures.join(format!("{at:02}.jpg"));
-        std::fs::copy(fixture("faces").join(name), place).expect("copied");
+        std::fs::copy(root().join("samples").join(name), place).expect("copied");
     }
     std::fs::write(pictures.join("notes.txt"), "no picture").expect("a file");
     folder
@@ -205,7 +206,7 @@ fn embeddings_are_printed_or_written() {
     let out = folder.path().join("faces.npy");
     let faces = TempDir::new().expect("a folder");
     for name in [OTHER, SAME[0]] {
-        std::fs::copy(fixture("faces").join(name), faces.path().join(name)).expect("copied");
+        std::fs::copy(root().join("samples").join(name), faces.path().join(name)).expect("copied");
     }
     let written = run(&["embed", path(faces.path()), "--out", path(&out)]);
     assert_eq!(written.status.code(), Some(0), "{}", text(&written.stderr));
@@ -260,7 +261,7 @@ fn what_stands_beside_the_program_goes_before_the_working_directory() {
         std::fs::write(elsewhere.path().join(planted), "planted").expect("written");
     }
     let compare = || {
-        let pictures = SAME.map(|name| fixture("faces").join(name));
+        let pictures = SAME.map(|name| root().join("samples").join(name));
         Command::new(&program)
             .arg("compare")
             .args(pictures)

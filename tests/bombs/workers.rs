@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use siamese::worker::{Allowance, End, Event, Pool};
+use siamese::engine::decode::worker::{Allowance, End, Event, Pool};
 use siamese_core::picture::{Limits, PictureError};
 
 use crate::uploads::structured::{Draw, any_gif, any_tiff, any_webp};

@@ -11,8 +11,8 @@ use siamese_core::model::Source;
 
 use super::files::files;
 use super::{Failure, Outcome, TowerArgs, work};
-use crate::telemetry;
-use crate::warm_up::Crew;
+use crate::engine::warm_up::Crew;
+use crate::ops::telemetry;
 use output::Output;
 
 #[derive(Debug, Args)]

@@ -18,11 +18,11 @@ use tokio::sync::{mpsc, watch as channel};
 
 use super::{Failure, Outcome, TowerArgs};
 use crate::http::{self, Connections, CutOff, Port, Service, Tls, router};
-use crate::keys::Keys;
-use crate::settings::TraceSettings;
-use crate::stop::{self, Asked, Phase};
-use crate::telemetry;
-use crate::traces::{Exporting, Traces};
+use crate::ops::keys::Keys;
+use crate::ops::settings::TraceSettings;
+use crate::ops::stop::{self, Asked, Phase};
+use crate::ops::telemetry;
+use crate::ops::traces::{Exporting, Traces};
 use reload::Reload;
 
 /// How long a stop waits for a collector to take the last traces.

@@ -10,10 +10,10 @@ use tokio::signal::unix::Signal;
 use tokio::sync::watch::{self as channel, Receiver};
 use tokio::task::JoinSet;
 
-use crate::aside::aside;
+use crate::engine::watch::Watch;
 use crate::http::Service;
-use crate::telemetry::milliseconds;
-use crate::watch::Watch;
+use crate::ops::blocking::on_a_thread;
+use crate::ops::telemetry::milliseconds;
 
 /// What can be read again, each by itself: where one can't, it stays as it was, and where one takes long, the others
 /// don't wait for it.
@@ -59,7 +59,7 @@ async fn follow_file(what: &'static str, read: Arc<Read>, mut told: Receiver<()>
     while told.changed().await.is_ok() {
         let read = read.clone();
         // A panic of one time is none of the next.
-        match aside(move || read()).await.map_err(|err| causes(&err)).flatten() {
+        match on_a_thread(move || read()).await.map_err(|err| causes(&err)).flatten() {
             Ok(()) => tracing::info!(what, "read again"),
             Err(cause) => tracing::error!(what, cause, "can't be read again: it stays as it was"),
         }

@@ -10,7 +10,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use siamese_core::score::Verdict;
 
-use crate::judgement::Judgement;
+use crate::engine::judgement::Judgement;
 
 /// Unit embeddings are up to 2 apart; others about as far as the margin they were trained with.
 const DISTANCES: [f64; 24] = [
@@ -27,7 +27,7 @@ const VERDICTS: [&str; 2] = ["same", "different"];
 const TOLD: usize = 4;
 
 /// The counters of the towers in service of late.
-pub(super) struct AllJudged {
+pub(crate) struct AllJudged {
     verdicts: Family<VerdictLabels, Counter>,
     distances: Family<DigestLabel, Histogram>,
     gaps: Family<VerdictLabels, Histogram>,
@@ -36,7 +36,7 @@ pub(super) struct AllJudged {
 }
 
 /// The counters of one tower, at hand.
-pub(in crate::http) struct Judged {
+pub(crate) struct Judged {
     distances: Histogram,
     same: Ruled,
     different: Ruled,
@@ -59,7 +59,7 @@ struct DigestLabel {
 }
 
 impl AllJudged {
-    pub(super) fn register(registry: &mut Registry) -> Self {
+    pub(crate) fn register(registry: &mut Registry) -> Self {
         let all = Self {
             verdicts: Family::default(),
             distances: Family::new_with_constructor(|| Histogram::new(DISTANCES)),
@@ -78,7 +78,7 @@ impl AllJudged {
     }
 
     /// The counters of a tower that comes into service, at zero where it is new; those of the oldest are told no more.
-    pub(super) fn of(&self, digest: &str) -> Judged {
+    pub(crate) fn of(&self, digest: &str) -> Judged {
         let digest: Arc<str> = digest.into();
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.retain(|other| *other != digest);
@@ -115,7 +115,7 @@ impl AllJudged {
 
 impl Judged {
     /// Counts a pair.
-    pub(in crate::http) fn count(&self, judgement: &Judgement) {
+    pub(crate) fn count(&self, judgement: &Judgement) {
         let distance = judgement.distance.get();
         let ruled = match judgement.verdict {
             Verdict::Same => &self.same,

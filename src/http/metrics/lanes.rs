@@ -7,7 +7,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::http::decode::Lane;
+use crate::engine::decode::Lane;
 
 /// A lane, by the most pixels of its pictures.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -16,7 +16,7 @@ struct LaneLabel {
 }
 
 /// Adds what each lane does at once, and what one picture may take there.
-pub(super) fn register(registry: &mut Registry, lanes: &[Lane]) {
+pub(crate) fn register(registry: &mut Registry, lanes: &[Lane]) {
     let [decodes, cpu, memory] =
         [(); 3].map(|()| Family::<LaneLabel, Gauge<f64, AtomicU64>>::default());
     for lane in lanes {

@@ -5,8 +5,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::http::{receiving, untaken};
-use crate::settings::Settings;
+use crate::http::connection::receiving;
+use crate::http::middleware::untaken;
+use crate::ops::settings::Settings;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LimitLabel {
@@ -14,7 +15,7 @@ struct LimitLabel {
 }
 
 /// Adds one family of all limits, each by its name: bytes and milliseconds where the name ends so, else a number.
-pub(super) fn register(registry: &mut Registry, settings: &Settings) {
+pub(crate) fn register(registry: &mut Registry, settings: &Settings) {
     let family = Family::<LimitLabel, Gauge>::default();
     for (limit, value) in of_requests(settings) {
         let value = i64::try_from(value).unwrap_or(i64::MAX);

@@ -22,8 +22,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::batch::Event;
-use crate::traces::Fate;
+use crate::engine::batch::Event;
+use crate::ops::traces::Fate;
 use judged::AllJudged;
 use labels::{
     CodeLabel, DroppedLabel, DurationLabels, FullLabel, OutcomeLabel, RequestLabels, RouteLabel,
@@ -33,11 +33,11 @@ use troubles::Troubles;
 use workers::Workers;
 
 pub use connections::Connections;
-pub(super) use connections::Ended;
-pub(super) use judged::Judged;
-pub(super) use labels::{Full, Route, Stage};
-pub(super) use now::Now;
-pub(super) use plain::plain;
+pub(crate) use connections::Ended;
+pub(crate) use judged::Judged;
+pub(crate) use labels::{Full, Route, Stage};
+pub(crate) use now::Now;
+pub(crate) use plain::plain;
 
 /// Seconds, from 50 µs: a compact tower answers below the buckets that are usual.
 const SECONDS: [f64; 18] = [
@@ -194,7 +194,7 @@ impl Metrics {
     }
 
     /// The counters of a tower's verdicts.
-    pub(super) fn judged(&self, digest: &str) -> Judged {
+    pub(crate) fn judged(&self, digest: &str) -> Judged {
         self.judged.of(digest)
     }
 
@@ -224,27 +224,27 @@ impl Metrics {
     }
 
     /// Counts a tower that was to take the place of the one in service.
-    pub(super) fn swapped(&self, ok: bool) {
+    pub(crate) fn swapped(&self, ok: bool) {
         self.troubles.swaps.count(ok);
     }
 
     /// Counts a picture that was not decoded, as nobody waits for it any more.
-    pub(super) fn not_decoded(&self) {
+    pub(crate) fn not_decoded(&self) {
         self.not_decoded.inc();
     }
 
     /// Counts a client that left before its answer.
-    pub(super) fn departed(&self, route: &Route) {
+    pub(crate) fn departed(&self, route: &Route) {
         self.departures.get_or_create(&RouteLabel { route: route.clone() }).inc();
     }
 
     /// Counts a picture of several that has a problem where the others have answers.
-    pub(super) fn item_problem(&self, code: &'static str) {
+    pub(crate) fn item_problem(&self, code: &'static str) {
         self.item_problems.get_or_create(&CodeLabel { code }).inc();
     }
 
     /// Counts a refusal by what was full.
-    pub(super) fn overloaded(&self, full: Full) {
+    pub(crate) fn overloaded(&self, full: Full) {
         match full {
             Full::Requests => &self.full_requests,
             Full::Places => &self.full_places,
@@ -258,12 +258,12 @@ impl Metrics {
     }
 
     /// Counts a body that was ended for others, by what was full.
-    pub(super) fn body_ended(&self, full: Full) {
+    pub(crate) fn body_ended(&self, full: Full) {
         self.bodies_ended.get_or_create(&FullLabel { full: full.as_str() }).inc();
     }
 
     /// All counters as `OpenMetrics` text, with the gauges as they are now.
-    pub(super) fn text(&self, now: &Now) -> String {
+    pub(crate) fn text(&self, now: &Now) -> String {
         let mut gauges = Registry::default();
         now.register(gauges.sub_registry_with_prefix("siamese"));
         process::register(&mut gauges);
@@ -275,7 +275,7 @@ impl Metrics {
         text
     }
 
-    pub(super) fn request(
+    pub(crate) fn request(
         &self,
         route: &Route,
         status: StatusCode,
@@ -288,7 +288,7 @@ impl Metrics {
         self.requests.get_or_create(&label).inc();
     }
 
-    pub(super) fn stage(&self, stage: Stage, took: Duration) {
+    pub(crate) fn stage(&self, stage: Stage, took: Duration) {
         match stage {
             Stage::Decode => &self.decode,
             Stage::Queue => &self.queue,
@@ -298,7 +298,7 @@ impl Metrics {
     }
 
     /// Counts a look into the cache.
-    pub(super) fn lookup(&self, known: bool) {
+    pub(crate) fn lookup(&self, known: bool) {
         if known { &self.hits } else { &self.misses }.inc();
     }
 }

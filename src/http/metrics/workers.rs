@@ -9,10 +9,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::Metrics;
-use crate::worker::{End, Event};
+use crate::engine::decode::worker::{End, Event};
 
 /// Told at zero from the start.
-pub(super) struct Workers {
+pub(crate) struct Workers {
     running: Gauge,
     started: Counter,
     cpu_time: Counter,
@@ -20,7 +20,7 @@ pub(super) struct Workers {
     crash: Counter,
     abandoned: Counter,
     idle: Counter,
-    pub(super) decoder_failures: Counter,
+    pub(crate) decoder_failures: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -29,7 +29,7 @@ struct EndLabel {
 }
 
 impl Workers {
-    pub(super) fn register(registry: &mut Registry) -> Self {
+    pub(crate) fn register(registry: &mut Registry) -> Self {
         let running = Gauge::default();
         registry.register(
             "workers",
@@ -81,15 +81,13 @@ impl Workers {
 
 impl Metrics {
     /// Counts what becomes of the processes that decode.
-    pub(in crate::http) fn worker_observer(
-        self: &Arc<Self>,
-    ) -> impl Fn(Event) + Send + Sync + 'static {
+    pub(crate) fn worker_observer(self: &Arc<Self>) -> impl Fn(Event) + Send + Sync + 'static {
         let metrics = self.clone();
         move |event| metrics.workers.count(event)
     }
 
     /// Counts a picture whose decoder panicked or crashed.
-    pub(in crate::http) fn decoder_failed(&self) {
+    pub(crate) fn decoder_failed(&self) {
         self.workers.decoder_failures.inc();
     }
 }

@@ -1,26 +1,26 @@
-//! What requests are made of, for the document alone: handlers read them by [`Raw`](super::super::source::Raw) and
-//! [`multipart`](super::super::multipart), which name whatever is wrong.
+//! What requests are made of, for the document alone: handlers read them by [`Raw`](crate::http::request::source::Raw) and
+//! [`multipart`](crate::http::request::multipart), which name whatever is wrong.
 
 #![expect(dead_code, reason = "described, never made")]
 
 use utoipa::{IntoParams, ToSchema};
 
-use super::super::embed::{One, Several};
+use crate::http::routes::embed::{One, Several};
 
 /// A picture's file.
 #[derive(ToSchema)]
 #[schema(value_type = String, format = Binary)]
-pub(in super::super) struct Picture(Vec<u8>);
+pub(crate) struct Picture(Vec<u8>);
 
 /// Little-endian `f32`s.
 #[derive(ToSchema)]
 #[schema(value_type = String, format = Binary)]
-pub(in super::super) struct Floats(Vec<u8>);
+pub(crate) struct Floats(Vec<u8>);
 
 /// A picture, or an embedding that the client has stored.
 #[derive(ToSchema)]
 #[serde(untagged)]
-pub(in super::super) enum Source {
+pub(crate) enum Source {
     /// A picture in base64, or as a data URI in base64.
     Short(String),
     Picture(ImageSource),
@@ -29,14 +29,14 @@ pub(in super::super) enum Source {
 
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in super::super) struct ImageSource {
+pub(crate) struct ImageSource {
     /// The picture in base64, or as a data URI in base64.
     image: String,
 }
 
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in super::super) struct StoredSource {
+pub(crate) struct StoredSource {
     /// As many numbers as the tower's embeddings have.
     embedding: Vec<f32>,
     /// The digest of the tower that made it; where it is given it must be the loaded tower's.
@@ -47,14 +47,14 @@ pub(in super::super) struct StoredSource {
 /// Two sources.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in super::super) struct Compare {
+pub(crate) struct Compare {
     a: Source,
     b: Source,
 }
 
 /// Two picture files.
 #[derive(ToSchema)]
-pub(in super::super) struct CompareForm {
+pub(crate) struct CompareForm {
     a: Picture,
     b: Picture,
 }
@@ -62,13 +62,13 @@ pub(in super::super) struct CompareForm {
 /// Pairs of sources.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in super::super) struct Pairs {
+pub(crate) struct Pairs {
     pairs: Vec<Compare>,
 }
 
 /// One picture file against each of others.
 #[derive(ToSchema)]
-pub(in super::super) struct OneToMany {
+pub(crate) struct OneToMany {
     a: Picture,
     b: Vec<Picture>,
 }
@@ -76,33 +76,33 @@ pub(in super::super) struct OneToMany {
 /// One source, or several.
 #[derive(ToSchema)]
 #[serde(untagged)]
-pub(in super::super) enum Embed {
+pub(crate) enum Embed {
     One(EmbedOne),
     Several(EmbedSeveral),
 }
 
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in super::super) struct EmbedOne {
+pub(crate) struct EmbedOne {
     image: Source,
 }
 
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in super::super) struct EmbedSeveral {
+pub(crate) struct EmbedSeveral {
     images: Vec<Source>,
 }
 
 /// One or several picture files.
 #[derive(ToSchema)]
-pub(in super::super) struct EmbedForm {
+pub(crate) struct EmbedForm {
     image: Vec<Picture>,
 }
 
 /// What comes for one source, or for several.
 #[derive(ToSchema)]
 #[serde(untagged)]
-pub(in super::super) enum Embedded<'a> {
+pub(crate) enum Embedded<'a> {
     One(One<'a>),
     Several(Several<'a>),
 }
@@ -110,7 +110,7 @@ pub(in super::super) enum Embedded<'a> {
 /// How pairs are judged: by the threshold in force, or by one of these.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(in super::super) struct Criterion {
+pub(crate) struct Criterion {
     /// By this threshold; not with `fmr`.
     #[param(minimum = 0.0, nullable = false)]
     threshold: Option<f64>,

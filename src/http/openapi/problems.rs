@@ -74,12 +74,12 @@ fn large_head() -> Refusal {
 }
 
 /// Whether a route asks for no key.
-pub(super) fn is_open(path: &str) -> bool {
+pub(crate) fn is_open(path: &str) -> bool {
     matches!(path, "/livez" | "/readyz" | "/metrics")
 }
 
 /// Adds refusals to all routes.
-pub(super) struct Problems;
+pub(crate) struct Problems;
 
 impl Modify for Problems {
     fn modify(&self, document: &mut openapi::OpenApi) {

@@ -1,0 +1,202 @@
+//! Around every request: its id, its count and its line in the log; and the answers of no handler.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use axum::body::HttpBody;
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use siamese_core::causes;
+use tracing::Instrument;
+use tracing::field::Empty;
+use uuid::Uuid;
+
+use crate::engine::pipeline::Spent;
+use crate::http::error::{Cause, Fault, Problem};
+use crate::http::metrics::{Full, Metrics, Route};
+use crate::http::response::{SERVER_TIMING, server_timing};
+use crate::http::service::Service;
+use crate::ops::telemetry::{Flood, Line, bounded};
+use crate::ops::traces::TraceId;
+
+/// Where balancers ask, each at its own pace.
+pub(crate) const READYZ: &str = "/readyz";
+
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Gives every request an id: the client's, where it sent a sane one; and every answer its date.
+pub(crate) async fn identify(request: Request, next: Next) -> Response {
+    let id = match request.headers().get(&REQUEST_ID) {
+        Some(id) if is_sane(id) => id.clone(),
+        _ => {
+            let id = Uuid::new_v4().simple().to_string();
+            HeaderValue::from_str(&id).expect("hex digits are a value")
+        }
+    };
+    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), trace = Empty);
+    if let Some(trace) = request.extensions().get::<TraceId>() {
+        span.record("trace", tracing::field::display(trace));
+    }
+    let mut response = next.run(request).instrument(span).await;
+    response.headers_mut().insert(REQUEST_ID, id);
+    response.headers_mut().insert(header::DATE, date(SystemTime::now()));
+    response
+}
+
+/// An answer's date. hyper's own is kept until the clock has gone on, and so stands still once that is set back.
+fn date(now: SystemTime) -> HeaderValue {
+    let now = now.max(SystemTime::UNIX_EPOCH);
+    HeaderValue::from_str(&httpdate::fmt_http_date(now)).expect("a date is plain text")
+}
+
+/// What can stand in a log and in a header without harm.
+fn is_sane(id: &HeaderValue) -> bool {
+    let sane = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:+/=".contains(byte);
+    (1..=128).contains(&id.len()) && id.as_bytes().iter().all(sane)
+}
+
+/// Times and counts every request, and logs every failure once, with its cause.
+pub(crate) async fn observe(
+    State(service): State<Arc<Service>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let begun = Instant::now();
+    let route = Route::of(&request);
+    let mut awaited = Awaited { metrics: &service.metrics, route: &route, answered: false };
+    let mut response = next.run(request).await;
+    awaited.answered = true;
+
+    let took = begun.elapsed();
+    if let Some(spent) = response.extensions().get::<Spent>() {
+        let value = server_timing(*spent, took);
+        response.headers_mut().insert(SERVER_TIMING, value);
+    }
+    let problem = response.extensions().get::<Arc<Problem>>().map(AsRef::as_ref);
+    let code = problem.map_or("", |it| it.fault.code());
+    service.metrics.request(&route, response.status(), code, took);
+    note(&service.floods, route.as_str(), response.status(), problem, took);
+    response
+}
+
+/// How fast lines are written: refusals, however many, leave room for what failed.
+#[derive(Default)]
+pub(crate) struct Floods {
+    failures: Flood,
+    refusals: Flood,
+}
+
+/// The one line that a request leaves in the log: for each failure by default, for others where it is asked for.
+fn note(
+    floods: &Floods,
+    route: &str,
+    status: StatusCode,
+    problem: Option<&Problem>,
+    took: Duration,
+) {
+    let (code, took_ms) = (status.as_u16(), took.as_secs_f64() * 1e3);
+    let Some(Problem { fault, field }) = problem else {
+        return tracing::debug!(route, status = code, took_ms, "request answered");
+    };
+    macro_rules! line {
+        ($level:ident, $said:literal) => {
+            tracing::$level!(
+                route,
+                status = code,
+                code = fault.code(),
+                field = field.as_deref().map(bounded),
+                took_ms,
+                cause = bounded(&causes(fault)),
+                $said
+            )
+        };
+    }
+    let is_ours = matches!(fault, Fault::Internal(_));
+    let Floods { failures, refusals } = floods;
+    match if is_ours { failures.line() } else { refusals.line() } {
+        Line::Write { left_out } => {
+            if 0 < left_out {
+                tracing::warn!(left_out, "such lines came faster than the log has room for");
+            }
+            if is_ours { line!(error, "request failed") } else { line!(info, "request refused") }
+        }
+        Line::LeaveOut if is_ours => line!(debug, "request failed"),
+        Line::LeaveOut => line!(debug, "request refused"),
+    }
+}
+
+/// A request in hand; dropped before it is answered, it is counted as a client's departure.
+struct Awaited<'a> {
+    metrics: &'a Metrics,
+    route: &'a Route,
+    answered: bool,
+}
+
+impl Drop for Awaited<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.metrics.departed(self.route);
+        }
+    }
+}
+
+/// Lets requests for work send their bodies, and none while the tower can't be trusted. They are let in to be worked on
+/// once their bodies are whole; where there is no room for that, none need send its own.
+pub(crate) async fn admit(
+    State(service): State<Arc<Service>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if let Err(why) = service.readiness.trust(&service.in_service()) {
+        return Problem::from(Fault::NotReady(why.to_string())).into_response();
+    }
+    if service.in_flight.available_permits() == 0 {
+        return Problem::from(service.overloaded(Full::Requests)).into_response();
+    }
+    if request.body().is_end_stream() {
+        return next.run(request).await;
+    }
+    let (head, body) = request.into_parts();
+    let life = head.extensions.get().cloned();
+    let Some((body, ended)) = service.receiving.begin(body, life) else {
+        return Problem::from(service.overloaded(Full::Receiving)).into_response();
+    };
+    if let Some(full) = ended {
+        service.metrics.body_ended(full);
+    }
+    next.run(Request::from_parts(head, body)).await
+}
+
+pub(crate) async fn not_found() -> Problem {
+    Fault::NotFound.into()
+}
+
+pub(crate) async fn method_not_allowed() -> Problem {
+    Fault::MethodNotAllowed.into()
+}
+
+/// A handler's panic costs its request.
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands it over")]
+pub(crate) fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let said = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no word of why");
+    Problem::from(Fault::Internal(Cause::Panicked(said.to_owned()))).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_follows_the_clock_both_ways() {
+        let at = |seconds| date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+        assert_eq!(at(784_111_777), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(at(784_111_776), "Sun, 06 Nov 1994 08:49:36 GMT");
+    }
+}

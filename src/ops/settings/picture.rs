@@ -1,0 +1,50 @@
+//! `[picture]`: what a picture may cost.
+
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::time::Duration;
+
+use serde::Deserialize;
+use siamese_core::picture::Limits;
+
+use crate::engine::decode::worker::Allowance;
+
+/// `[picture]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PictureSettings {
+    /// The most pixels.
+    pub max_pixels: NonZeroU64,
+    /// The most memory of a decode.
+    pub max_memory_bytes: NonZeroU64,
+    /// The most CPU time of a decode, in milliseconds; pictures of fewer pixels have less.
+    pub max_cpu_ms: NonZeroU64,
+    /// Pictures of about one size that are decoded at once; 0 means one a core.
+    pub decodes: usize,
+    /// The most pixels of pictures of about one size that are decoded at once.
+    pub max_pixels_in_flight: NonZeroU64,
+    /// Pictures that are decoded by workers or wait for that, in each lane.
+    pub queue: NonZeroUsize,
+}
+
+impl PictureSettings {
+    /// What a picture may cost.
+    pub fn limits(&self) -> Limits {
+        Limits { max_pixels: self.max_pixels.get(), max_memory: self.max_memory_bytes.get() }
+    }
+
+    /// What the largest picture may take of a worker.
+    pub fn allowance(&self) -> Allowance {
+        let cpu = Duration::from_millis(self.max_cpu_ms.get());
+        Allowance { cpu, memory: self.max_memory_bytes.get() }
+    }
+
+    /// How many pictures of up to so many pixels are decoded at once: at least one.
+    pub fn decodes(&self, pixels: u64) -> usize {
+        let most = match self.decodes {
+            0 => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+            decodes => decodes,
+        };
+        let room = self.max_pixels_in_flight.get() / pixels.max(1);
+        usize::try_from(room).unwrap_or(most).clamp(1, most)
+    }
+}
