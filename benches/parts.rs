@@ -113,7 +113,7 @@ impl Tower for Idle {
 fn handing_over(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let mut group = criterion.benchmark_group("hand-over");
-    let batcher = Batcher::start(vec![Idle], 256, 32, |_| ());
+    let batcher = Batcher::start(vec![Idle], NonZeroUsize::new(256).expect("not 0"), 32, |_| ());
     group.bench_function("batcher", |bencher| {
         bencher.iter(|| {
             let place = batcher.reserve(1).expect("there is room");

@@ -6,10 +6,10 @@ mod embed;
 mod failure;
 mod files;
 mod health;
+mod images;
 mod inspect;
 mod manual;
 mod serve;
-mod work;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -7,10 +7,11 @@ use siamese_core::model::{Description, LoadError, Source};
 use thiserror::Error;
 use tokio::task::JoinHandle;
 
-use super::batch::{Batcher, Event};
+use super::batch::Batcher;
 use super::cache::Cache;
 use super::self_test::SelfTest;
 use super::warm_up::{Crew, Plan};
+use super::{Event, Observer};
 use crate::ops::settings::{Settings, SettingsError};
 
 /// A tower in service. A request holds on to one from its start to its answer, so that all its pictures go through
@@ -27,6 +28,15 @@ pub struct Deployment {
     _watch: Watch,
     /// How it runs, and the size of its model.
     origin: Option<(Plan, u64)>,
+}
+
+/// How much is tried before a model comes into service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tuning {
+    /// The ways to run it that the settings leave open: for many images.
+    Full,
+    /// Nothing, for a few: one session, as the settings have it.
+    None,
 }
 
 /// The task of the self-test, which ends with its tower's service.
@@ -48,7 +58,7 @@ pub enum DeployError {
 
 impl Deployment {
     /// Loads the tower that the settings name beside the one in service, holds it to its golden pairs, and finds how
-    /// it runs fastest; `observe` is told of its runs, and `looked` takes the files that were looked at, also where
+    /// it runs fastest; `observer` is told of its runs, and `looked` takes the files that were looked at, also where
     /// this fails.
     ///
     /// The files are read once. All sessions are made of what was read, and have its digest, whatever stands at the
@@ -61,9 +71,10 @@ impl Deployment {
     /// If there is no tokio runtime, which the self-test needs.
     pub fn load(
         settings: &Settings,
+        tuning: Tuning,
         before: Option<&Self>,
         looked: &mut Looked,
-        observe: impl Fn(Event) + Send + Sync + 'static,
+        observer: &Observer,
     ) -> Result<Self, DeployError> {
         let path = settings.tower.file()?;
         let (files, source) = Source::read_within(&path, settings.tower.read_timeout());
@@ -74,7 +85,10 @@ impl Deployment {
         let size = source.size();
         let known = before.and_then(|it| it.origin).filter(|(_, it)| is_alike(*it, size));
         let wishes = known.map_or(settings.tower.wishes(), |(plan, _)| plan.into());
-        let Crew { towers, plan } = Crew::gather(&source, &settings.options(), wishes)?;
+        let Crew { towers, plan } = match tuning {
+            Tuning::Full => Crew::gather(&source, &settings.options(), wishes)?,
+            Tuning::None => Crew::alone(&source, &settings.options())?,
+        };
         drop(source);
         let tower = towers[0].description().clone();
         if tower.one_at_a_time {
@@ -84,8 +98,9 @@ impl Deployment {
                  batch axis"
             );
         }
-        let places = settings.tower.queue.get();
-        let batcher = Batcher::start(towers, places, plan.largest_batch, observe);
+        let observer = observer.clone();
+        let observe = move |event| observer(Event::Run(event));
+        let batcher = Batcher::start(towers, settings.tower.queue, plan.largest_batch, observe);
         Ok(Self { origin: Some((plan, size)), ..Self::new(tower, batcher, settings) })
     }
 

@@ -6,8 +6,10 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use bytes::Bytes;
 
 use super::error::{Fault, Problem};
-use super::request::source::{Raw, Source};
-use super::{accept, bulk, compare, embed, media, multipart, query};
+use super::request::source::Raw;
+use super::request::{accept, media, multipart, query};
+use super::routes::{compare, compare_batch, embed};
+use crate::engine::pipeline::Source;
 
 /// The names of the parts of a form.
 pub const ALLOWED: [&str; 2] = ["a", "b"];
@@ -39,7 +41,10 @@ pub fn request(json: &[u8]) -> [Result<(), &'static str>; 3] {
     let raw = || Raw::parse(json).map_err(Problem::from);
     [
         raw().and_then(compare::pair).map(drop).map_err(|it| code(&it)),
-        raw().and_then(|it| bulk::from_json(it, MOST_PAIRS)).map(drop).map_err(|it| code(&it)),
+        raw()
+            .and_then(|it| compare_batch::from_json(it, MOST_PAIRS))
+            .map(drop)
+            .map_err(|it| code(&it)),
         raw().and_then(embed::from_json).map(drop).map_err(|it| code(&it)),
     ]
 }
@@ -67,7 +72,7 @@ pub fn head(text: &[u8], most: Duration) -> Vec<Result<Duration, &'static str>> 
         answers.push(done(accept::embedding_form(&with(header::ACCEPT)).map(drop)));
         answers.push(done(media::media(&with(header::CONTENT_TYPE)).map(drop)));
         let timeout = with(HeaderName::from_static("x-request-timeout-ms"));
-        answers.push(query::deadline(&timeout, most).map_err(|it| it.code()));
+        answers.push(query::time_out(&timeout, most).map_err(|it| it.code()));
     }
     answers
 }

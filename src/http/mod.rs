@@ -3,15 +3,15 @@
 //! Handlers read like their specification in the API; parsing, statuses and timing stand in files of their own.
 
 mod connection;
-pub(crate) mod error;
-pub(crate) mod metrics;
+mod error;
+mod metrics;
 mod middleware;
 mod openapi;
 mod page;
-pub(crate) mod request;
+mod request;
 mod response;
 mod routes;
-pub(crate) mod service;
+mod service;
 
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -31,9 +31,8 @@ pub use middleware::trace::traced;
 pub use service::Service;
 
 use crate::ops::keys::Keys;
-use connection::wire;
-use middleware::untaken::{self, Answers};
-use middleware::{authorise, cors, exchange, linger, secure};
+use connection::answers::Answers;
+use middleware::{authorise, cors, exchange, flawed, linger, secure, untaken};
 use routes::{compare, compare_batch, embed, model, pixels, status, verify};
 
 /// The most bytes of answers on the port for health and metrics that nobody has taken.
@@ -48,7 +47,7 @@ pub fn router(service: Arc<Service>, keys: Arc<Keys>) -> Router {
         .route("/compare/batch", post(compare_batch::compare_batch))
         .route("/embed", post(embed::embed))
         .route("/pixels", post(pixels::pixels));
-    let work = if service.settings.server.verify {
+    let work = if service.settings().server.verify {
         work.route("/verify", post(verify::verify))
     } else {
         work
@@ -63,15 +62,15 @@ pub fn router(service: Arc<Service>, keys: Arc<Keys>) -> Router {
         let guard = Arc::new(authorise::Guard::new(keys, service.clone()));
         guarded = guarded.layer(from_fn_with_state(guard, authorise::authorise));
     }
-    let open = match service.settings.server.admin_listen {
+    let open = match service.settings().server.admin_listen {
         Some(_) => health(),
         None => health().merge(metrics()),
     };
     let open = open.route("/openapi.json", get(openapi::document));
-    let open = if service.settings.server.page { open.merge(page::routes()) } else { open };
+    let open = if service.settings().server.page { open.merge(page::routes()) } else { open };
     let open = open.method_not_allowed_fallback(exchange::method_not_allowed);
     let routes = open.merge(guarded);
-    let cors = cors::cors(&service.settings.cors);
+    let cors = cors::cors(&service.settings().cors);
     let answers = service.answers.clone();
     around(routes, cors, service, answers)
 }
@@ -103,7 +102,7 @@ fn around(
 ) -> Router {
     let mut routes = routes
         .layer(CatchPanicLayer::custom(exchange::panicked))
-        .layer(from_fn_with_state(service.clone(), wire::hold))
+        .layer(from_fn_with_state(service.clone(), flawed::refuse))
         .layer(from_fn_with_state((service.clone(), answers), untaken::count))
         .layer(from_fn_with_state(service.clone(), linger::linger));
     if let Some(cors) = cors {

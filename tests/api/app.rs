@@ -7,12 +7,13 @@ use std::sync::{Arc, OnceLock};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
-use base64::Engine;
+use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use http_body_util::BodyExt;
 use serde_json::Value;
 use siamese::engine::batch::Batcher;
 use siamese::engine::deployment::Deployment;
+use siamese::engine::{Engine, Event};
 use siamese::http::{Metrics, Service, router};
 use siamese::ops::settings::{Overrides, Settings};
 use siamese_core::model::{Description, Device, OnnxTower, Options, Tower};
@@ -79,7 +80,7 @@ pub(crate) fn shared() -> &'static (Batcher, Arc<Description>) {
     SHARED.get_or_init(|| {
         let tower = load(&shipped());
         let description = tower.description().clone();
-        (Batcher::start(vec![tower], 256, 32, |_| ()), description)
+        (Batcher::start(vec![tower], at_most(256), 32, |_| ()), description)
     })
 }
 
@@ -123,7 +124,9 @@ impl App {
         change: impl FnOnce(&mut Settings),
     ) -> Self {
         let metrics = Arc::new(Metrics::new());
-        let batcher = Batcher::start(vec![tower], places, 32, metrics.observer());
+        let observer = metrics.observer();
+        let observe = move |event| observer(Event::Run(event));
+        let batcher = Batcher::start(vec![tower], at_most(places), 32, observe);
         Self::build(batcher, description, metrics, settings(change))
     }
 
@@ -135,12 +138,9 @@ impl App {
     ) -> Self {
         let deployment = Deployment::new(tower.clone(), batcher, &settings);
         let keys = Arc::new(settings.auth.load().expect("keys"));
-        let service = Arc::new(Service::new(
-            settings,
-            deployment,
-            metrics,
-            env!("CARGO_BIN_EXE_siamese").into(),
-        ));
+        let program = env!("CARGO_BIN_EXE_siamese").into();
+        let engine = Engine::new(settings, deployment, metrics.observer(), program);
+        let service = Arc::new(Service::new(Arc::new(engine), metrics));
         Self { router: router(service.clone(), keys), service, tower }
     }
 

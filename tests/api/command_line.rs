@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::app::{OTHER, SAME, fixture, root, shipped};
+use crate::app::{OTHER, SAME, root, shipped};
 
 fn run(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_siamese"))

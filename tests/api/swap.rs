@@ -45,7 +45,7 @@ async fn what_is_in_flight_ends_with_the_tower_it_began_with() {
     let mut first = pin!(app.compare());
     tokio::select! {
         _ = first.as_mut() => panic!("the gate is closed"),
-        swapped = app.service.swap() => swapped.expect("another tower"),
+        swapped = app.service.engine().swap() => swapped.expect("another tower"),
     }
 
     let second = app.compare().await.ok().json();
@@ -240,7 +240,7 @@ async fn no_answer_has_the_digest_of_a_model_that_did_not_make_it() {
     let [black, half] = [0, 255].map(|right| [b"P5 4 4 255\n", &row(right)[..]].concat());
     let mut seen = BTreeMap::<String, u32>::new();
     for _ in 0..24 {
-        app.service.swap().await.expect("another tower");
+        app.service.engine().swap().await.expect("another tower");
         // Enough of them that each session has answered.
         for _ in 0..8 {
             let answer = app.form("/compare", &[("a", &black), ("b", &half)]).await.ok().json();
@@ -267,7 +267,7 @@ async fn a_read_that_takes_too_long_leaves_the_model_in_service() {
     });
     // So many zeros are not read and hashed in that time on any machine.
     fs::File::create(&path).and_then(|file| file.set_len(128 << 20)).expect("written");
-    let err = app.service.swap().await.expect_err("it takes longer");
+    let err = app.service.engine().swap().await.expect_err("it takes longer");
     let said = siamese_core::causes(&err);
     assert!(said.contains("did not come within 1 ms"), "{said}");
     app.compare().await.ok();
@@ -299,7 +299,7 @@ async fn counters_are_told_of_the_model_in_service_and_the_three_before_it() {
     });
     for number in 1..=6 {
         put_model(number);
-        app.service.swap().await.expect("another tower");
+        app.service.engine().swap().await.expect("another tower");
         digests.push(app.service.tower().digest.clone());
         app.form("/compare", &[("a", b"P5 1 1 255\n\0"), ("b", b"P5 1 1 255\n\0")]).await.ok();
     }
@@ -317,7 +317,7 @@ async fn counters_are_told_of_the_model_in_service_and_the_three_before_it() {
     }
     // One that comes back is counted from zero.
     put_model(0);
-    app.service.swap().await.expect("another tower");
+    app.service.engine().swap().await.expect("another tower");
     let scrape = String::from_utf8(app.get("/metrics").await.ok().body).expect("text");
     let digest = &digests[0];
     let line = format!("siamese_verdicts_total{{verdict=\"same\",digest=\"{digest}\"}} 0");

@@ -17,7 +17,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch as channel};
 
 use super::{Failure, Outcome, TowerArgs};
-use crate::http::{self, Connections, CutOff, Port, Service, Tls, router};
+use crate::engine::Engine;
+use crate::engine::deployment::Tuning;
+use crate::http::{self, Connections, CutOff, Metrics, Port, Service, Tls, router};
 use crate::ops::keys::Keys;
 use crate::ops::settings::TraceSettings;
 use crate::ops::stop::{self, Asked, Phase};
@@ -58,7 +60,9 @@ impl Serve {
             .map_err(|err| Failure::machine(&err))?;
         let context = runtime.enter();
         let signals = Signals::listen().map_err(|err| Failure::machine(&err))?;
-        let service = Arc::new(Service::start(settings)?);
+        let metrics = Arc::new(Metrics::new());
+        let engine = Engine::load(settings, Tuning::Full, metrics.observer())?;
+        let service = Arc::new(Service::new(Arc::new(engine), metrics));
         let outcome = runtime.block_on(serve(service, keys, tls, signals, begun));
         drop(context);
         // What is still decoded is for nobody.
@@ -102,10 +106,10 @@ async fn serve(
     let stopping = {
         let (service, times) = (service.clone(), stop::Times::from(&settings.server));
         tokio::spawn(async move {
-            stop::conduct(signals.stop, times, service.readiness(), &sender).await;
+            stop::conduct(signals.stop, times, service.engine().readiness(), &sender).await;
         })
     };
-    let mut reload = Reload::new(service.clone());
+    let mut reload = Reload::new(service.engine().clone());
     if keys.are_needed() {
         let keys = keys.clone();
         reload = reload.with("keys", move || keys.reload());
@@ -145,7 +149,7 @@ async fn serve(
 
 /// Has a process wait for pictures to decode: where none can be had, it is told now and not by the first picture.
 async fn start_decoder(service: &Service) -> Result<(), Failure> {
-    let started = service.start_decoder().await;
+    let started = service.engine().start_decoder().await;
     let is_filtered = started.map_err(|err| {
         Failure::Machine(format!("can't start this program again, to decode pictures: {err}"))
     })?;

@@ -9,6 +9,7 @@
 mod queue;
 mod roster;
 
+use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,8 +20,9 @@ use siamese_core::causes;
 use siamese_core::model::{Embedded, Tower, TowerError};
 use siamese_core::picture::Pixels;
 use thiserror::Error;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
 
+use super::admission::{Gate, Held, Limit};
 pub use queue::Rank;
 use queue::{Done, Item};
 use roster::{Duty, Roster};
@@ -33,7 +35,7 @@ pub struct Batcher(Arc<Handle>);
 pub struct Places {
     handle: Arc<Handle>,
     since: Instant,
-    _permit: OwnedSemaphorePermit,
+    _held: Held,
 }
 
 /// What a job's pictures became, and how long that took.
@@ -50,9 +52,6 @@ pub struct Answer {
 /// Why a job has no answer.
 #[derive(Clone, Debug, Error)]
 pub enum EmbedError {
-    /// There are no places.
-    #[error("the tower's queue is full")]
-    Overloaded,
     /// The tower failed on the batch.
     #[error("the tower failed")]
     Tower(#[source] Arc<TowerError>),
@@ -87,8 +86,7 @@ pub enum Event {
 /// What the batchers of one crew share.
 struct Handle {
     roster: Arc<Roster>,
-    places: Arc<Semaphore>,
-    most: u32,
+    places: Gate,
     /// Pictures that give each tower as many as it takes in one run.
     full_house: usize,
     /// How long work has lately stayed, in nanoseconds.
@@ -103,15 +101,13 @@ impl Batcher {
     ///
     /// # Panics
     ///
-    /// If `places` is 0, or the system gives no thread.
+    /// If the system gives no thread.
     pub fn start<T: Tower>(
         towers: Vec<T>,
-        places: usize,
+        places: NonZeroUsize,
         largest: usize,
         observe: impl Fn(Event) + Send + Sync + 'static,
     ) -> Self {
-        let most = u32::try_from(places).unwrap_or(u32::MAX);
-        assert!(0 < most, "a queue has places");
         let roster = Arc::new(Roster::new(towers.len()));
         let full_house = towers.len() * largest;
         let observe = Arc::new(observe);
@@ -122,23 +118,21 @@ impl Batcher {
                 .spawn(move || work(tower, &duty, largest, &*observe))
                 .expect("the system gives a thread at the start");
         }
-        let places = Arc::new(Semaphore::new(most as usize));
-        Self(Arc::new(Handle { roster, places, most, full_house, stay: AtomicU64::new(0) }))
+        let places = Gate::new(places);
+        Self(Arc::new(Handle { roster, places, full_house, stay: AtomicU64::new(0) }))
     }
 
     /// Reserves places for so many pictures, or refuses at once.
     ///
     /// A job of more pictures than there are places is let in alone.
-    pub fn reserve(&self, pictures: usize) -> Result<Places, EmbedError> {
-        let permit = self.0.places.clone().try_acquire_many_owned(self.clamped(pictures));
-        permit.map(|it| self.places(it)).map_err(|_| EmbedError::Overloaded)
+    pub fn reserve(&self, pictures: usize) -> Result<Places, Limit> {
+        let held = self.0.places.try_enter(pictures).ok_or(Limit::Places)?;
+        Ok(self.places(held))
     }
 
     /// Waits for places, in the order of asking: for the work that the server must do.
-    #[expect(clippy::missing_panics_doc, reason = "the places are never closed")]
     pub async fn wait(&self, pictures: usize) -> Places {
-        let permit = self.0.places.clone().acquire_many_owned(self.clamped(pictures)).await;
-        self.places(permit.expect("never closed"))
+        self.places(self.0.places.enter(pictures).await)
     }
 
     /// As many pictures as keep all towers busy for one run.
@@ -163,7 +157,7 @@ impl Batcher {
 
     /// Pictures being prepared, waiting for the tower or in it; at most as many as there are places.
     pub fn places_taken(&self) -> usize {
-        (self.0.most as usize).saturating_sub(self.0.places.available_permits())
+        self.0.places.taken()
     }
 
     /// How long the work now in hand will take: as long as work has lately stayed, since what leaves a full
@@ -172,12 +166,8 @@ impl Batcher {
         Duration::from_nanos(self.0.stay.load(Ordering::Relaxed))
     }
 
-    fn places(&self, permit: OwnedSemaphorePermit) -> Places {
-        Places { handle: self.0.clone(), since: Instant::now(), _permit: permit }
-    }
-
-    fn clamped(&self, pictures: usize) -> u32 {
-        u32::try_from(pictures).unwrap_or(u32::MAX).min(self.0.most)
+    fn places(&self, held: Held) -> Places {
+        Places { handle: self.0.clone(), since: Instant::now(), _held: held }
     }
 }
 

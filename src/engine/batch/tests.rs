@@ -56,7 +56,12 @@ fn stage_of(towers: usize, queue: usize) -> Stage {
     let observe = move |event| {
         let _ = seen.send(event);
     };
-    Stage { batcher: Batcher::start(towers, queue, 8, observe), started, events, gates }
+    Stage {
+        batcher: Batcher::start(towers, NonZeroUsize::new(queue).expect("not 0"), 8, observe),
+        started,
+        events,
+        gates,
+    }
 }
 
 fn pixels(values: &[f32]) -> Vec<Pixels> {
@@ -147,7 +152,7 @@ async fn what_finds_no_place_is_refused_at_once_until_one_is_free() {
     let pair = stage.send(&[1.0, 2.0]);
     assert_eq!(stage.started.recv().await, Some(2));
 
-    assert!(matches!(stage.batcher.reserve(1), Err(EmbedError::Overloaded)));
+    assert!(matches!(stage.batcher.reserve(1), Err(Limit::Places)));
 
     stage.gates[0].send(()).expect("a tower");
     assert!(pair.await.expect("no panic").is_ok());

@@ -7,16 +7,16 @@
 
 pub mod worker;
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use siamese_core::model::Description;
 use siamese_core::picture::{Estimate, Limits, PictureError, Pixels, Planes};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::admission::{Gate, Held, Limit};
 use super::batch::Rank;
-use crate::http::error::Fault;
-use crate::http::metrics::{Full, Metrics};
+use super::{Event, Observer};
 use crate::ops::blocking::{SMALL as SMALL_UPLOAD, compute};
 use crate::ops::settings::PictureSettings;
 use worker::{Allowance, Pool};
@@ -34,35 +34,30 @@ const LONGEST_ON_A_THREAD: usize = 1 << 20;
 /// The most pixels in each lane of workers but the last, which takes what the limits allow.
 const LANES: [u64; 2] = [2_000_000, 16_000_000];
 
-/// Memory of uploads is counted in units of so many bytes.
-const UNIT: usize = 1 << 10;
-
 /// Planes of more bytes than this become numbers off the async threads.
 const SMALL_PLANES: usize = 128 << 10;
 
 /// What decodes uploads.
 pub(crate) struct Decoder {
     limits: Limits,
-    threads: Arc<Semaphore>,
+    threads: Gate,
     lanes: Vec<Lane>,
     pool: Pool,
-    /// Memory for the uploads that are in lanes, in units of [`UNIT`]: what is left of that for all bodies is for others.
-    uploads: Arc<Semaphore>,
+    /// Memory for the uploads that are in lanes: what is left of that for all bodies is for others.
+    uploads: Gate,
     /// Pictures of many that are on a thread or in a lane.
-    many: Semaphore,
-    metrics: Arc<Metrics>,
+    many: Gate,
+    observer: Observer,
 }
 
 /// Workers for pictures up to a size.
-pub(crate) struct Lane {
+pub struct Lane {
     pub(crate) max_pixels: u64,
     /// What one decode may take.
     pub(crate) allowance: Allowance,
-    /// Decodes at once.
-    pub(crate) decodes: usize,
-    places: Semaphore,
+    places: Gate,
     /// Pictures that are decoded, wait for that, or wait for the tower after it.
-    admitted: Arc<Semaphore>,
+    admitted: Gate,
 }
 
 /// Where an upload is decoded.
@@ -77,12 +72,12 @@ pub(crate) enum Place {
 }
 
 /// A picture that waits for its turn; dropped before that, it is counted.
-struct Turn<'a>(Option<&'a Metrics>);
+struct Turn<'a>(Option<&'a Observer>);
 
 /// The right of one picture to be in a lane.
 pub(crate) struct Admitted {
-    _place: OwnedSemaphorePermit,
-    _upload: OwnedSemaphorePermit,
+    _place: Held,
+    _upload: Held,
 }
 
 impl Decoder {
@@ -91,26 +86,21 @@ impl Decoder {
         settings: &PictureSettings,
         bodies: usize,
         pool: Pool,
-        metrics: Arc<Metrics>,
+        observer: Observer,
     ) -> Self {
         let limits = settings.limits();
         let sizes = LANES.into_iter().filter(|pixels| *pixels < limits.max_pixels);
-        let lanes = sizes.chain([limits.max_pixels]).map(|max_pixels| {
-            let decodes = settings.decodes(max_pixels);
-            Lane {
-                max_pixels,
-                allowance: settings.allowance().share(max_pixels, limits.max_pixels),
-                decodes,
-                places: Semaphore::new(decodes),
-                admitted: Arc::new(Semaphore::new(
-                    settings.queue.get().min(Semaphore::MAX_PERMITS),
-                )),
-            }
+        let lanes = sizes.chain([limits.max_pixels]).map(|max_pixels| Lane {
+            max_pixels,
+            allowance: settings.allowance().share(max_pixels, limits.max_pixels),
+            places: Gate::new(settings.decodes(max_pixels)),
+            admitted: Gate::new(settings.queue),
         });
-        let threads = Arc::new(Semaphore::new(settings.decodes(ON_A_THREAD[0])));
-        let many = Semaphore::new((settings.decodes(0) / 2).max(1));
-        let uploads = Arc::new(Semaphore::new((bodies / UNIT / 4 * 3).min(Semaphore::MAX_PERMITS)));
-        Self { limits, threads, lanes: lanes.collect(), pool, uploads, many, metrics }
+        let threads = Gate::new(settings.decodes(ON_A_THREAD[0]));
+        let many = settings.decodes(0).get() / 2;
+        let many = Gate::new(NonZeroUsize::new(many).unwrap_or(NonZeroUsize::MIN));
+        let uploads = Gate::of_bytes(bodies / 4 * 3);
+        Self { limits, threads, lanes: lanes.collect(), pool, uploads, many, observer }
     }
 
     /// The lanes of workers, from small pictures to large ones.
@@ -159,15 +149,11 @@ impl Decoder {
 
     /// Lets an upload of so many bytes into its lane, or refuses it before any work is done. Outside of the lanes there is
     /// nothing to ask for.
-    pub(crate) fn admit(&self, place: Place, bytes: usize) -> Result<Option<Admitted>, Full> {
+    pub(crate) fn admit(&self, place: Place, bytes: usize) -> Result<Option<Admitted>, Limit> {
         let Place::Worker(lane) = place else { return Ok(None) };
-        let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
-        let place = self.lanes[lane].admitted.clone().try_acquire_owned();
-        let upload = self.uploads.clone().try_acquire_many_owned(units);
-        match (place, upload) {
-            (Ok(place), Ok(upload)) => Ok(Some(Admitted { _place: place, _upload: upload })),
-            _ => Err(Full::Decodes),
-        }
+        let place = self.lanes[lane].admitted.try_enter(1).ok_or(Limit::Decodes)?;
+        let upload = self.uploads.try_enter(bytes).ok_or(Limit::Decodes)?;
+        Ok(Some(Admitted { _place: place, _upload: upload }))
     }
 
     /// The pixels that a tower reads of an upload.
@@ -177,7 +163,7 @@ impl Decoder {
         upload: Bytes,
         place: Place,
         rank: Rank,
-    ) -> Result<Pixels, Fault> {
+    ) -> Result<Pixels, PictureError> {
         let planes = self.planes(tower, upload, place, rank).await?;
         let preparation = &tower.card.preparation;
         if planes.bytes().len() <= SMALL_PLANES {
@@ -193,7 +179,7 @@ impl Decoder {
         tower: &Arc<Description>,
         upload: Bytes,
         place: Place,
-    ) -> Result<Vec<u8>, Fault> {
+    ) -> Result<Vec<u8>, PictureError> {
         let planes = self.planes(tower, upload, place, Rank::Few).await?;
         let tower = tower.clone();
         Ok(compute(move || tower.card.preparation.png(&planes)).await)
@@ -208,7 +194,7 @@ impl Decoder {
     ) -> Result<Planes, PictureError> {
         let _share = match rank {
             Rank::Few => None,
-            Rank::Many => Some(self.many.acquire().await.expect("never closed")),
+            Rank::Many => Some(self.many.enter(1).await),
         };
         let decoded = match place {
             Place::Here => tower.card.preparation.planes(&upload, &self.up_to(HERE[0])),
@@ -235,8 +221,8 @@ impl Decoder {
         tower: &Arc<Description>,
         upload: Bytes,
     ) -> Result<Planes, PictureError> {
-        let turn = Turn(Some(&self.metrics));
-        let place = self.threads.clone().acquire_owned().await.expect("never closed");
+        let turn = Turn(Some(&self.observer));
+        let place = self.threads.enter(1).await;
         turn.came();
         let (tower, limits) = (tower.clone(), self.up_to(ON_A_THREAD[0]));
         compute(move || {
@@ -253,8 +239,8 @@ impl Decoder {
         tower: &Description,
         upload: &Bytes,
     ) -> Result<Planes, PictureError> {
-        let turn = Turn(Some(&self.metrics));
-        let _place = lane.places.acquire().await.expect("never closed");
+        let turn = Turn(Some(&self.observer));
+        let _place = lane.places.enter(1).await;
         turn.came();
         let limits = self.up_to(lane.max_pixels);
         self.pool.planes(&tower.card.preparation, upload, limits, lane.allowance).await
@@ -262,13 +248,20 @@ impl Decoder {
 
     fn counted(&self, decoded: Result<Planes, PictureError>) -> Result<Planes, PictureError> {
         if let Err(PictureError::DecoderFailed(_)) = decoded {
-            self.metrics.decoder_failed();
+            (self.observer)(Event::DecoderFailed);
         }
         decoded
     }
 
     fn up_to(&self, max_pixels: u64) -> Limits {
         Limits { max_pixels: max_pixels.min(self.limits.max_pixels), ..self.limits }
+    }
+}
+
+impl Lane {
+    /// Decodes at once.
+    pub(crate) fn decodes(&self) -> usize {
+        self.places.most()
     }
 }
 
@@ -280,8 +273,8 @@ impl Turn<'_> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        if let Some(metrics) = self.0 {
-            metrics.not_decoded();
+        if let Some(observer) = self.0 {
+            observer(Event::NotDecoded);
         }
     }
 }

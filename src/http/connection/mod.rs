@@ -1,5 +1,7 @@
 //! One connection: how its requests meet the routes, and how it ends.
 
+pub(crate) mod answers;
+pub(crate) mod bodies;
 pub(crate) mod crowd;
 pub(crate) mod head;
 pub(crate) mod life;

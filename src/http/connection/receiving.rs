@@ -20,10 +20,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::life::{Life, SPARED};
-use crate::http::metrics::Full;
-
-/// Bodies of one connection that may come at once where they take longer than a second.
-pub(crate) const OF_ONE: usize = 32;
+use crate::engine::admission::{BODIES_OF_CONNECTION, Limit};
 
 /// All bodies that have not come whole.
 pub(crate) struct Receiving {
@@ -80,19 +77,19 @@ impl Receiving {
         self: &Arc<Self>,
         body: Body,
         life: Option<Arc<Life>>,
-    ) -> Option<(Body, Option<Full>)> {
+    ) -> Option<(Body, Option<Limit>)> {
         let mut bodies = self.lock();
         let of_one = life.as_ref().map_or(0, |life| life.bodies.load(Ordering::Relaxed));
         let mut ended = None;
         // Of a connection's own, as many may come at once as come at once: no more than it has streams.
-        if OF_ONE <= of_one && bodies.end_longest(life.as_ref()) {
-            ended = Some(Full::Connection);
+        if BODIES_OF_CONNECTION <= of_one && bodies.end_longest(life.as_ref()) {
+            ended = Some(Limit::Connection);
         }
         if self.most <= bodies.coming.len() {
             if !bodies.end_of_heaviest(of_one) && !bodies.end_longest(None) {
                 return None;
             }
-            ended = Some(Full::Receiving);
+            ended = Some(Limit::Receiving);
         }
         if let Some(life) = &life {
             life.bodies.fetch_add(1, Ordering::Relaxed);
@@ -225,7 +222,7 @@ mod tests {
 
         let (_third, ended) = receiving.begin(endless(), None).expect("room");
 
-        assert_eq!((ended, receiving.bodies()), (Some(Full::Receiving), 2));
+        assert_eq!((ended, receiving.bodies()), (Some(Limit::Receiving), 2));
         assert!(is_cut(&mut first).await);
     }
 
@@ -235,13 +232,16 @@ mod tests {
         let [ours, other] = [(); 2].map(|()| Life::new(Arc::new(Traffic::default())));
         let (_theirs, _) = receiving.begin(endless(), Some(other)).expect("room");
         let begin = || receiving.begin(endless(), Some(ours.clone())).expect("room");
-        let mut bodies: Vec<_> = (0..OF_ONE + 8).map(|_| begin()).collect();
+        let mut bodies: Vec<_> = (0..BODIES_OF_CONNECTION + 8).map(|_| begin()).collect();
         assert!(bodies.iter().all(|(_, ended)| ended.is_none()), "they come at once");
         advance(SPARED).await;
 
         let (_last, ended) = begin();
 
-        assert_eq!((ended, receiving.bodies()), (Some(Full::Connection), OF_ONE + 9));
+        assert_eq!(
+            (ended, receiving.bodies()),
+            (Some(Limit::Connection), BODIES_OF_CONNECTION + 9)
+        );
         assert!(is_cut(&mut bodies[0].0).await);
         drop(bodies);
         assert_eq!((receiving.bodies(), ours.bodies.load(Ordering::Relaxed)), (2, 1));
@@ -258,7 +258,7 @@ mod tests {
 
         let (_second, ended) = begin(&few).expect("room");
 
-        assert_eq!(ended, Some(Full::Receiving));
+        assert_eq!(ended, Some(Limit::Receiving));
         assert!(is_cut(&mut bodies[0]).await);
         assert!(begin(&few).is_none(), "they would only change places");
     }

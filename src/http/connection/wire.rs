@@ -3,19 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Version, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 
-use crate::http::error::{Fault, Problem};
-use crate::http::metrics::Full;
-use crate::http::service::Service;
+use crate::http::error::Fault;
 
 /// A request whose head breaks HTTP's rules; found by its connection, refused behind it.
 #[derive(Clone)]
-pub(crate) struct Flawed(Arc<Fault>);
+pub(crate) struct Flawed(pub(crate) Arc<Fault>);
 
 /// The most fields of a head: as many as hyper takes over HTTP/1. In HTTP/2 a field costs its client a byte where it was sent
 /// before, and us a hundred.
@@ -39,23 +35,6 @@ impl Flawed {
         let fault = host(request.version(), request.headers())
             .or_else(|| transfer_coding(request.headers()))?;
         Some(Self(Arc::new(fault)))
-    }
-}
-
-/// Refuses what was found to be flawed, before its body is read.
-pub(crate) async fn hold(
-    State(service): State<Arc<Service>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    match request.extensions().get::<Flawed>() {
-        Some(Flawed(fault)) => {
-            if let Fault::Overloaded { .. } = **fault {
-                service.metrics.overloaded(Full::Requests);
-            }
-            Problem::from(fault.as_ref().clone()).into_response()
-        }
-        None => next.run(request).await,
     }
 }
 

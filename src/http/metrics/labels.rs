@@ -42,60 +42,6 @@ impl EncodeLabelValue for Route {
     }
 }
 
-/// A part of a request's work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
-    Decode,
-    Queue,
-    Tower,
-}
-
-impl Stage {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Decode => "decode",
-            Self::Queue => "queue",
-            Self::Tower => "tower",
-        }
-    }
-}
-
-/// What was full when a request was refused as overloaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Full {
-    /// The most requests at once.
-    Requests,
-    /// The tower's places for pictures.
-    Places,
-    /// The room for pictures of requests with many.
-    Bulk,
-    /// The memory of all bodies together.
-    Bodies,
-    /// A lane of pictures to be decoded by workers.
-    Decodes,
-    /// The bodies that may come at once.
-    Receiving,
-    /// Those of one connection.
-    Connection,
-    /// The memory of answers that are not taken.
-    Answers,
-}
-
-impl Full {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Requests => "requests",
-            Self::Places => "places",
-            Self::Bulk => "bulk",
-            Self::Bodies => "bodies",
-            Self::Decodes => "decodes",
-            Self::Receiving => "receiving",
-            Self::Connection => "connection",
-            Self::Answers => "answers",
-        }
-    }
-}
-
 /// What became of a request, roughly: how long a refusal took says nothing of how long work takes.
 pub(crate) fn outcome(status: StatusCode) -> &'static str {
     match status {

@@ -5,8 +5,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::http::connection::receiving;
-use crate::http::middleware::untaken;
+use crate::engine::admission::{ANSWERS_OF_CONNECTION, BODIES_OF_CONNECTION};
 use crate::ops::settings::Settings;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -38,11 +37,11 @@ fn of_requests(settings: &Settings) -> [(&'static str, u64); 20] {
         ("bodies_bytes", most(server.max_bodies_bytes.get())),
         ("body_timeout_ms", server.body_timeout_ms.get()),
         ("receiving", most(server.max_receiving.get())),
-        ("receiving_of_connection", most(receiving::OF_ONE)),
+        ("receiving_of_connection", most(BODIES_OF_CONNECTION)),
         ("in_flight_requests", most(server.max_in_flight.get())),
         ("deadline_ms", server.deadline_ms.get()),
         ("answers_bytes", most(server.max_answers_bytes.get())),
-        ("answers_of_connection_bytes", most(untaken::OF_ONE)),
+        ("answers_of_connection_bytes", most(ANSWERS_OF_CONNECTION)),
         ("answer_timeout_ms", server.answer_timeout_ms.get()),
         ("picture_pixels", settings.picture.max_pixels.get()),
         ("picture_memory_bytes", settings.picture.max_memory_bytes.get()),

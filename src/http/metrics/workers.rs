@@ -1,14 +1,11 @@
 //! What is counted of the processes that decode.
 
-use std::sync::Arc;
-
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::Metrics;
 use crate::engine::decode::worker::{End, Event};
 
 /// Told at zero from the start.
@@ -58,7 +55,7 @@ impl Workers {
         }
     }
 
-    fn count(&self, event: Event) {
+    pub(crate) fn count(&self, event: Event) {
         match event {
             Event::Started => {
                 self.running.inc();
@@ -76,18 +73,5 @@ impl Workers {
                 .inc();
             }
         }
-    }
-}
-
-impl Metrics {
-    /// Counts what becomes of the processes that decode.
-    pub(crate) fn worker_observer(self: &Arc<Self>) -> impl Fn(Event) + Send + Sync + 'static {
-        let metrics = self.clone();
-        move |event| metrics.workers.count(event)
-    }
-
-    /// Counts a picture whose decoder panicked or crashed.
-    pub(crate) fn decoder_failed(&self) {
-        self.workers.decoder_failures.inc();
     }
 }

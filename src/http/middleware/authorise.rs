@@ -64,7 +64,7 @@ pub(crate) async fn authorise(
     // Nothing of it is held while it waits.
     drop(request);
     // Not the deadline that the request asks for: a guess could make that as short as it likes.
-    let longest = guard.service.settings.server.deadline();
+    let longest = guard.service.settings().server.deadline();
     sleep_until(guard.line.join(longest)).await;
     Problem::from(Fault::Unauthorized).into_response()
 }

@@ -14,12 +14,13 @@ use tracing::Instrument;
 use tracing::field::Empty;
 use uuid::Uuid;
 
-use crate::engine::pipeline::Spent;
+use crate::engine::admission::Limit;
+use crate::engine::pipeline::Timings;
 use crate::http::error::{Cause, Fault, Problem};
-use crate::http::metrics::{Full, Metrics, Route};
+use crate::http::metrics::{Metrics, Route};
 use crate::http::response::{SERVER_TIMING, server_timing};
-use crate::http::service::Service;
-use crate::ops::telemetry::{Flood, Line, bounded};
+use crate::http::service::{Floods, Service};
+use crate::ops::telemetry::{Line, bounded};
 use crate::ops::traces::TraceId;
 
 /// Where balancers ask, each at its own pace.
@@ -71,8 +72,8 @@ pub(crate) async fn observe(
     awaited.answered = true;
 
     let took = begun.elapsed();
-    if let Some(spent) = response.extensions().get::<Spent>() {
-        let value = server_timing(*spent, took);
+    if let Some(timings) = response.extensions().get::<Timings>() {
+        let value = server_timing(*timings, took);
         response.headers_mut().insert(SERVER_TIMING, value);
     }
     let problem = response.extensions().get::<Arc<Problem>>().map(AsRef::as_ref);
@@ -80,13 +81,6 @@ pub(crate) async fn observe(
     service.metrics.request(&route, response.status(), code, took);
     note(&service.floods, route.as_str(), response.status(), problem, took);
     response
-}
-
-/// How fast lines are written: refusals, however many, leave room for what failed.
-#[derive(Default)]
-pub(crate) struct Floods {
-    failures: Flood,
-    refusals: Flood,
 }
 
 /// The one line that a request leaves in the log: for each failure by default, for others where it is asked for.
@@ -150,22 +144,23 @@ pub(crate) async fn admit(
     request: Request,
     next: Next,
 ) -> Response {
-    if let Err(why) = service.readiness.trust(&service.in_service()) {
+    let engine = &service.engine;
+    if let Err(why) = engine.readiness().trust(&engine.deployment()) {
         return Problem::from(Fault::NotReady(why.to_string())).into_response();
     }
-    if service.in_flight.available_permits() == 0 {
-        return Problem::from(service.overloaded(Full::Requests)).into_response();
+    if service.requests.is_full() {
+        return Problem::from(service.overloaded(Limit::Requests)).into_response();
     }
     if request.body().is_end_stream() {
         return next.run(request).await;
     }
     let (head, body) = request.into_parts();
     let life = head.extensions.get().cloned();
-    let Some((body, ended)) = service.receiving.begin(body, life) else {
-        return Problem::from(service.overloaded(Full::Receiving)).into_response();
+    let Some((body, ended)) = service.bodies.receiving.begin(body, life) else {
+        return Problem::from(service.overloaded(Limit::Receiving)).into_response();
     };
-    if let Some(full) = ended {
-        service.metrics.body_ended(full);
+    if let Some(limit) = ended {
+        service.metrics.body_ended(limit);
     }
     next.run(Request::from_parts(head, body)).await
 }

@@ -44,7 +44,7 @@ pub(crate) async fn linger(
     let rest =
         Arc::into_inner(body).map(|it| it.into_inner().unwrap_or_else(PoisonError::into_inner));
     if let Some(rest) = rest.filter(|it| !it.is_end_stream() && !waits) {
-        let most = service.settings.server.max_body_bytes.get();
+        let most = service.settings().server.max_body_bytes.get();
         let _ = tokio::time::timeout(PATIENCE, discard(rest, most)).await;
     }
     response

@@ -9,9 +9,10 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 
 use super::exchange::{READYZ, REQUEST_ID};
-use crate::engine::pipeline::Spent;
+use crate::engine::Stage;
+use crate::engine::pipeline::Timings;
 use crate::http::error::Problem;
-use crate::http::metrics::{Route, Stage};
+use crate::http::metrics::Route;
 use crate::ops::traces::{Parent, Traces, Value};
 
 /// The routes that are asked again and again: traced only for those who trace their asking.
@@ -49,10 +50,10 @@ async fn trace(State(traces): State<Traces>, mut request: Request, next: Next) -
     if status.is_server_error() {
         span.fail();
     }
-    if let Some(spent) = response.extensions().get::<Spent>() {
-        span.part(Stage::Decode.as_str(), spent.decode);
-        span.part(Stage::Queue.as_str(), spent.queue);
-        span.part(Stage::Tower.as_str(), spent.tower);
+    if let Some(timings) = response.extensions().get::<Timings>() {
+        span.part(Stage::Decode.as_str(), timings.decode);
+        span.part(Stage::Queue.as_str(), timings.queue);
+        span.part(Stage::Tower.as_str(), timings.tower);
     }
     response
 }

@@ -3,10 +3,9 @@
 use axum::http::{HeaderMap, header};
 
 use crate::http::error::Fault;
+use crate::http::response::numbers::{BYTES, NPY, Numbers};
 
 const JSON: &str = "application/json";
-pub(crate) const BYTES: &str = "application/octet-stream";
-pub(crate) const NPY: &str = "application/x-npy";
 const OPEN_METRICS: &str = "application/openmetrics-text";
 const PLAIN: &str = "text/plain";
 pub(crate) const PNG: &str = "image/png";
@@ -16,14 +15,6 @@ pub(crate) const PNG: &str = "image/png";
 pub(crate) enum Form {
     Json,
     Numbers(Numbers),
-}
-
-/// The forms numbers can take that are no text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Numbers {
-    Bare,
-    /// As a file of `NumPy`'s.
-    Npy,
 }
 
 /// Refuses a client that takes no JSON.

@@ -1,88 +1,32 @@
 //! A request's body: all of it, within limits of bytes and time.
 
-use std::time::Duration;
-
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout};
 
+use crate::engine::admission::{Held, Limit};
 use crate::http::connection::receiving::Cut;
 use crate::http::error::Fault;
-use crate::http::metrics::Full;
 use crate::http::service::Service;
 
-/// How long a body that was ended has to be gone.
-const LOOK: Duration = Duration::from_millis(20);
-
-/// The memory that all bodies together may take.
-pub(crate) struct Room {
-    units: Semaphore,
-    most: usize,
-}
-
-/// A body's share of that memory, which is free again once this is dropped.
-struct Share<'a>(SemaphorePermit<'a>);
-
 /// A request whose body is whole: its share of the memory, and its place among those that are worked on.
-pub(crate) struct Admitted<'a> {
-    _share: Share<'a>,
-    _place: SemaphorePermit<'a>,
-}
-
-impl Room {
-    /// Memory is counted in units of so many bytes.
-    const UNIT: usize = 1 << 10;
-
-    pub(crate) fn new(bytes: usize) -> Self {
-        let most = (bytes / Self::UNIT).min(Semaphore::MAX_PERMITS);
-        Self { units: Semaphore::new(most), most }
-    }
-
-    /// How many bytes are taken, in whole units.
-    pub(crate) fn taken(&self) -> usize {
-        (self.most - self.units.available_permits()) * Self::UNIT
-    }
-
-    fn nothing(&self) -> Share<'_> {
-        Share(self.units.try_acquire_many(0).expect("nothing can be had"))
-    }
-
-    /// Lets a share grow to so many bytes; false where the room is full, though other bodies that are still coming are
-    /// ended for it.
-    async fn grow<'a>(&'a self, share: &mut Share<'a>, bytes: usize, service: &Service) -> bool {
-        let more = bytes.div_ceil(Self::UNIT).saturating_sub(share.0.num_permits());
-        let Ok(more) = u32::try_from(more) else { return false };
-        loop {
-            if let Ok(more) = self.units.try_acquire_many(more) {
-                share.0.merge(more);
-                return true;
-            }
-            // What has been ended gives its bytes back as soon as its own task sees it.
-            if self.most < more as usize || !service.receiving.end_longest() {
-                return false;
-            }
-            service.metrics.body_ended(Full::Bodies);
-            if let Ok(Ok(more)) = timeout(LOOK, self.units.acquire_many(more)).await {
-                share.0.merge(more);
-                return true;
-            }
-        }
-    }
+pub(crate) struct Admitted {
+    _share: Held,
+    _place: Held,
 }
 
 /// Reads a body into one buffer, until the deadline at the latest.
 ///
 /// Refuses by the length announced before it reads, and by the bytes that came while it does.
-pub(crate) async fn read<'a>(
+pub(crate) async fn read(
     body: Body,
     headers: &HeaderMap,
-    service: &'a Service,
+    service: &Service,
     deadline: Instant,
-) -> Result<(Bytes, Admitted<'a>), Fault> {
-    let settings = &service.settings.server;
+) -> Result<(Bytes, Admitted), Fault> {
+    let settings = &service.settings().server;
     let announced =
         headers.get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse::<usize>().ok());
     let limit = settings.max_body_bytes.get();
@@ -94,8 +38,8 @@ pub(crate) async fn read<'a>(
         .await
         .unwrap_or(Err(Fault::BodyTimeout(patience)))?;
     // Only now: who sends slowly, or nothing, holds up nobody who has sent.
-    let place = service.in_flight.try_acquire();
-    let place = place.map_err(|_| service.overloaded(Full::Requests))?;
+    let place = service.requests.try_enter(1);
+    let place = place.ok_or_else(|| service.overloaded(Limit::Requests))?;
     Ok((body, Admitted { _share: share, _place: place }))
 }
 
@@ -103,12 +47,12 @@ async fn collect(
     mut body: Body,
     announced: Option<usize>,
     service: &Service,
-) -> Result<(Bytes, Share<'_>), Fault> {
+) -> Result<(Bytes, Held), Fault> {
     /// What any announcement may reserve.
     const TRUSTED: usize = 256 << 10;
 
-    let limit = service.settings.server.max_body_bytes.get();
-    let mut share = service.bodies.nothing();
+    let limit = service.settings().server.max_body_bytes.get();
+    let mut share = service.bodies.begin();
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -117,8 +61,8 @@ async fn collect(
         if limit < length {
             return Err(Fault::BodyTooLarge(limit));
         }
-        if !service.bodies.grow(&mut share, length, service).await {
-            return Err(service.overloaded(Full::Bodies));
+        if !service.bodies.grow(&mut share, length).await {
+            return Err(service.overloaded(Limit::Bodies));
         }
         // A body of one frame, as small pictures are, is not copied.
         if first.is_empty() && rest.is_empty() {

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use axum::http::HeaderMap;
 use siamese_core::score::Threshold;
+use tokio::time::Instant;
 
 use super::source::shown;
 use crate::engine::judgement::Criterion;
 use crate::http::error::Fault;
+use crate::http::service::Service;
 
 /// A client's own deadline; it can only shorten the server's.
 const TIMEOUT: &str = "x-request-timeout-ms";
@@ -39,8 +41,13 @@ pub(crate) fn none(query: Option<&str>) -> Result<(), Fault> {
     pairs(query).next().map_or(Ok(()), |(key, _)| unknown(key))
 }
 
+/// When a request that came just now must have its answer.
+pub(crate) fn deadline(headers: &HeaderMap, service: &Service) -> Result<Instant, Fault> {
+    Ok(Instant::now() + time_out(headers, service.settings().server.deadline())?)
+}
+
 /// The time a request's work may take: the server's, or less where the client says so.
-pub(crate) fn deadline(headers: &HeaderMap, most: Duration) -> Result<Duration, Fault> {
+pub(crate) fn time_out(headers: &HeaderMap, most: Duration) -> Result<Duration, Fault> {
     let Some(value) = headers.get(TIMEOUT) else { return Ok(most) };
     match value.to_str().ok().and_then(|it| it.parse().ok()) {
         Some(milliseconds) => Ok(Duration::from_millis(milliseconds).min(most)),
@@ -117,7 +124,7 @@ mod tests {
                 TIMEOUT.parse().expect("a name"),
                 value.parse().expect("a value"),
             )]);
-            match deadline(&headers, most) {
+            match time_out(&headers, most) {
                 Ok(found) => {
                     assert_eq!(Some(found), expected.map(Duration::from_millis), "{value}");
                 }

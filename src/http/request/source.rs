@@ -14,6 +14,7 @@ use bytes::Bytes;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use siamese_core::score::Embedding;
 
+use crate::engine::pipeline::Source;
 use crate::http::error::{Fault, Problem};
 use crate::ops::blocking::{SMALL, compute};
 
@@ -22,15 +23,6 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
-
-/// What a client gives to be embedded, or already has.
-#[derive(Debug)]
-pub(crate) enum Source {
-    /// A picture's bytes.
-    Upload(Bytes),
-    /// A stored embedding, and the digest of the tower that made it, where it is told.
-    Embedding(Embedding, Option<String>),
-}
 
 /// JSON as far as requests have use for it.
 #[derive(Debug)]

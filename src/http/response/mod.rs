@@ -10,7 +10,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::engine::pipeline::Spent;
+use crate::engine::pipeline::Timings;
 
 pub(crate) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
@@ -19,13 +19,13 @@ pub(crate) struct Answer;
 
 impl Answer {
     /// An answer whose body is JSON.
-    pub(crate) fn json(body: &impl Serialize, spent: Spent) -> Response {
-        Self::with(json(body), spent)
+    pub(crate) fn json(body: &impl Serialize, timings: Timings) -> Response {
+        Self::with(json(body), timings)
     }
 
     /// Any answer.
-    pub(crate) fn with(mut response: Response, spent: Spent) -> Response {
-        response.extensions_mut().insert(spent);
+    pub(crate) fn with(mut response: Response, timings: Timings) -> Response {
+        response.extensions_mut().insert(timings);
         response
     }
 }
@@ -37,11 +37,11 @@ pub(crate) fn json(body: &impl Serialize) -> Response {
 }
 
 /// The header that tells where the time went, in milliseconds down to the microsecond.
-pub(crate) fn server_timing(spent: Spent, total: Duration) -> HeaderValue {
+pub(crate) fn server_timing(timings: Timings, total: Duration) -> HeaderValue {
     let stages = [
-        ("decode", spent.decode),
-        ("queue", spent.queue),
-        ("tower", spent.tower),
+        ("decode", timings.decode),
+        ("queue", timings.queue),
+        ("tower", timings.tower),
         ("total", total),
     ];
     let mut text = String::with_capacity(80);

@@ -3,8 +3,19 @@
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::http::request::accept::{BYTES, NPY, Numbers};
 use crate::ops::npy;
+
+/// The media types of numbers that are no text.
+pub(crate) const BYTES: &str = "application/octet-stream";
+pub(crate) const NPY: &str = "application/x-npy";
+
+/// The forms numbers can take that are no text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Numbers {
+    Bare,
+    /// As a file of `NumPy`'s.
+    Npy,
+}
 
 /// Names the tower, for which the body has no room.
 const MODEL_DIGEST: HeaderName = HeaderName::from_static("siamese-model-digest");

@@ -11,10 +11,9 @@ use siamese_core::model::Signature;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
-use crate::engine::batch::Rank;
 use crate::engine::deployment::Deployment;
 use crate::engine::judgement::{Criterion, Judge, Judgement};
-use crate::engine::pipeline::Spent;
+use crate::engine::pipeline::{Source, Timings};
 use crate::http::error::{Fault, Problem};
 use crate::http::openapi;
 use crate::http::request::accept;
@@ -22,9 +21,9 @@ use crate::http::request::body;
 use crate::http::request::media::{Media, media};
 use crate::http::request::multipart;
 use crate::http::request::query;
-use crate::http::request::source::{Raw, Source, shown};
+use crate::http::request::source::{Raw, shown};
 use crate::http::response::Answer;
-use crate::http::service::{InService, Service};
+use crate::http::service::Service;
 
 pub(crate) const PARTS: [&str; 2] = ["a", "b"];
 
@@ -64,9 +63,9 @@ pub(crate) async fn compare(
 ) -> Result<Response, Problem> {
     accept::json(&headers)?;
     let criterion = query::criterion(query.as_deref())?;
-    let on = service.in_service();
+    let on = service.engine.deployment();
     let judge = judge(criterion, &service, &on)?;
-    let deadline = service.deadline(&headers)?;
+    let deadline = query::deadline(&headers, &service)?;
     let media = media(&headers)?;
     let (body, _room) = body::read(body, &headers, &service, deadline).await?;
     let pair = match media {
@@ -78,28 +77,28 @@ pub(crate) async fn compare(
         }
     };
 
-    let (judgement, spent) = judged(&service, &on, &judge, pair, deadline).await?;
-    Ok(Answer::json(&Comparison { judgement, model: on.tower.signature() }, spent))
+    let (judgement, timings) = judged(&service, &on, &judge, pair, deadline).await?;
+    Ok(Answer::json(&Comparison { judgement, model: on.tower.signature() }, timings))
 }
 
-/// Takes a pair through the tower, and rules on it.
+/// Takes a pair through the model, and rules on it.
 pub(crate) async fn judged(
     service: &Service,
-    on: &InService,
+    on: &Deployment,
     judge: &Judge<'_>,
     pair: Pair,
     deadline: Instant,
-) -> Result<(Judgement, Spent), Problem> {
-    let work = async {
-        let mut spent = Spent::default();
-        let work = service.prepare(on, pair.map(Ok).into(), Rank::Few, &mut spent).await?;
-        let embedded = service.embed(work.whole()?, &mut spent).await?;
-        let pair = embedded.into_iter().collect::<Result<Vec<_>, _>>()?;
-        Ok((judge.judge(pair[0].distance(&pair[1])), spent))
-    };
-    let (judgement, spent) = service.within(deadline, work).await?;
-    on.judged.count(&judgement);
-    Ok((judgement, spent))
+) -> Result<(Judgement, Timings), Problem> {
+    let (names, sources): (Vec<_>, Vec<_>) = pair.into_iter().unzip();
+    let (pair, timings) = service
+        .within(deadline, async {
+            let embedded = service.engine.embed_all(on, sources).await;
+            embedded.map_err(|refusal| service.refusal(refusal, &names))
+        })
+        .await?;
+    let judgement = judge.judge(pair[0].distance(&pair[1]));
+    service.metrics.judged(&on.tower.digest, &judgement);
+    Ok((judgement, timings))
 }
 
 /// Finds the threshold that a request wants.
@@ -108,7 +107,7 @@ pub(crate) fn judge<'a>(
     service: &Service,
     on: &'a Deployment,
 ) -> Result<Judge<'a>, Fault> {
-    Judge::new(criterion, service.settings.tower.threshold, &on.tower.card)
+    Judge::new(criterion, service.settings().tower.threshold, &on.tower.card)
         .map_err(|err| Fault::OperatingPointUnsupported(err.to_string()))
 }
 

@@ -12,9 +12,8 @@ use siamese_core::model::Signature;
 use utoipa::ToSchema;
 
 use super::compare::{PARTS, judge, pair};
-use crate::engine::distinct::Distinct;
 use crate::engine::judgement::Judgement;
-use crate::engine::pipeline::Asked;
+use crate::engine::pipeline::{Embedded, ItemError, Source};
 use crate::http::error::{Details, Fault, Problem};
 use crate::http::openapi;
 use crate::http::request::accept;
@@ -22,7 +21,7 @@ use crate::http::request::body;
 use crate::http::request::media::{Media, media};
 use crate::http::request::multipart;
 use crate::http::request::query;
-use crate::http::request::source::{Raw, Source, shown};
+use crate::http::request::source::{Raw, shown};
 use crate::http::response::Answer;
 use crate::http::service::Service;
 use crate::ops::blocking::{SMALL, compute};
@@ -32,7 +31,7 @@ const PAIRS: &str = "pairs";
 
 /// Pairs that are to be compared, each with its own outcome.
 pub(crate) struct Pairs {
-    sources: Vec<Asked>,
+    sources: Vec<Source>,
     pairs: Vec<Result<[Half; 2], Problem>>,
 }
 
@@ -88,12 +87,12 @@ pub(crate) async fn compare_batch(
 ) -> Result<Response, Problem> {
     accept::json(&headers)?;
     let criterion = query::criterion(query.as_deref())?;
-    let on = service.in_service();
+    let on = service.engine.deployment();
     let judge = judge(criterion, &service, &on)?;
-    let deadline = service.deadline(&headers)?;
+    let deadline = query::deadline(&headers, &service)?;
     let media = media(&headers)?;
     let (body, _room) = body::read(body, &headers, &service, deadline).await?;
-    let most = service.settings.server.max_pairs.get();
+    let most = service.settings().server.max_pairs.get();
     let Pairs { sources, pairs } = match media {
         Media::Multipart => {
             let large = SMALL < body.len();
@@ -108,12 +107,17 @@ pub(crate) async fn compare_batch(
         }
     };
 
-    let (outcomes, spent) = service.within(deadline, service.embed_all(&on, sources)).await?;
+    let Embedded { outcomes, timings } = service
+        .within(deadline, async {
+            let embedded = service.engine.embed(&on, sources).await;
+            embedded.map_err(|refusal| service.refusal(refusal, &["pairs"]))
+        })
+        .await?;
     let judged: Vec<Result<Judgement, Problem>> = pairs
         .into_iter()
         .map(|pair| {
             let [a, b] = pair?.map(|Half { name, at }| {
-                let named = |problem: &Problem| problem.fault.clone().of(name);
+                let named = |error: &ItemError| Fault::from(error.clone()).of(name);
                 outcomes[at].as_ref().map_err(named)
             });
             Ok(judge.judge(a?.distance(b?)))
@@ -121,7 +125,7 @@ pub(crate) async fn compare_batch(
         .collect();
     let results = judged.iter().map(|judged| match judged {
         Ok(judgement) => {
-            on.judged.count(judgement);
+            service.metrics.judged(&on.tower.digest, judgement);
             Item::Judged(judgement.clone())
         }
         Err(problem) => {
@@ -130,7 +134,7 @@ pub(crate) async fn compare_batch(
         }
     });
     let results = results.collect();
-    Ok(Answer::json(&Comparisons { results, model: on.tower.signature() }, spent))
+    Ok(Answer::json(&Comparisons { results, model: on.tower.signature() }, timings))
 }
 
 impl Pairs {
@@ -153,10 +157,10 @@ fn from_parts(parts: Vec<(&'static str, Bytes)>, most: usize) -> Result<Pairs, P
         1 => Pairs::check(b.len(), most, PARTS[1])?,
         _ => return Err(Fault::PartRepeated.of(PARTS[0])),
     }
-    let mut distinct = Distinct::default();
+    let mut sources = Vec::with_capacity(1 + b.len());
     let mut half = |name: String, (_, bytes)| {
-        let at = distinct.add(Ok((name.clone(), Source::Upload(bytes))));
-        Half { name, at }
+        sources.push(Source::Upload(bytes));
+        Half { name, at: sources.len() - 1 }
     };
     let mut one = a.into_iter().map(|it| half(PARTS[0].to_owned(), it)).collect::<Vec<_>>();
     let one = one.remove(0);
@@ -168,7 +172,7 @@ fn from_parts(parts: Vec<(&'static str, Bytes)>, most: usize) -> Result<Pairs, P
             Ok([a, half(format!("{}[{at}]", PARTS[1]), it)])
         })
         .collect();
-    Ok(Pairs { sources: distinct.into_asked(), pairs })
+    Ok(Pairs { sources, pairs })
 }
 
 pub(crate) fn from_json(json: Raw, most: usize) -> Result<Pairs, Problem> {
@@ -182,7 +186,7 @@ pub(crate) fn from_json(json: Raw, most: usize) -> Result<Pairs, Problem> {
     }
     let list = list.ok_or_else(|| Fault::PartMissing.of(PAIRS))?;
     Pairs::check(list.len(), most, PAIRS)?;
-    let mut distinct = Distinct::default();
+    let mut sources = Vec::with_capacity(2 * list.len());
     let pairs = list
         .into_iter()
         .enumerate()
@@ -194,10 +198,10 @@ pub(crate) fn from_json(json: Raw, most: usize) -> Result<Pairs, Problem> {
             let pair = pair(item).map_err(|it| it.fault.of(within(it.field)))?;
             Ok(pair.map(|(name, source)| {
                 let name = within(Some(name));
-                let at = distinct.add(Ok((name.clone(), source)));
-                Half { name, at }
+                sources.push(source);
+                Half { name, at: sources.len() - 1 }
             }))
         })
         .collect();
-    Ok(Pairs { sources: distinct.into_asked(), pairs })
+    Ok(Pairs { sources, pairs })
 }

@@ -13,8 +13,8 @@ use siamese_core::score::Embedding;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
-use crate::engine::distinct::Distinct;
-use crate::engine::pipeline;
+use crate::engine::deployment::Deployment;
+use crate::engine::pipeline::{Embedded, Source};
 use crate::http::error::{Details, Fault, Problem};
 use crate::http::openapi;
 use crate::http::request::accept::{self, Form};
@@ -22,16 +22,16 @@ use crate::http::request::body::{self, Admitted};
 use crate::http::request::media::{Media, media};
 use crate::http::request::multipart;
 use crate::http::request::query;
-use crate::http::request::source::{Raw, Source, shown};
+use crate::http::request::source::{Raw, shown};
 use crate::http::response::numbers::numbers;
 use crate::http::response::{self, Answer};
-use crate::http::service::{InService, Service};
+use crate::http::service::Service;
 
 /// What is to be embedded.
 pub(crate) enum Asked {
     One(Source),
     /// Each with its own outcome.
-    Several(Vec<pipeline::Asked>),
+    Several(Vec<Result<Source, Problem>>),
 }
 
 #[derive(Serialize, ToSchema)]
@@ -86,46 +86,53 @@ pub(crate) async fn embed(
 ) -> Result<Response, Problem> {
     let form = accept::embedding_form(&headers)?;
     query::none(query.as_deref())?;
-    let deadline = service.deadline(&headers)?;
+    let deadline = query::deadline(&headers, &service)?;
     let (asked, _room) = asked(body, &headers, &service, deadline).await?;
-    let on = service.in_service();
+    let on = service.engine.deployment();
     match asked {
         Asked::One(source) => {
-            let asked = vec![Ok(("image".to_owned(), source))];
-            let work = service.embed_all(&on, asked);
-            let (outcomes, spent) = service.within(deadline, work).await?;
-            let embedding = outcomes.into_iter().next().expect("an outcome for each")?;
-            Ok(Answer::with(one(&on, &embedding, form), spent))
+            let (embeddings, timings) = service
+                .within(deadline, async {
+                    let embedded = service.engine.embed_all(&on, vec![source]).await;
+                    embedded.map_err(|refusal| service.refusal(refusal, &["image"]))
+                })
+                .await?;
+            Ok(Answer::with(one(&on, &embeddings[0], form), timings))
         }
         Asked::Several(sources) => {
-            let most = service.settings.server.max_pictures.get();
+            let most = service.settings().server.max_pictures.get();
             if sources.is_empty() || most < sources.len() {
                 let why = format!("between 1 and {most} pictures are embedded at once");
                 return Err(Fault::BatchTooLarge(why).of("images"));
             }
-            let mut distinct = Distinct::default();
-            let places: Vec<usize> = sources.into_iter().map(|it| distinct.add(it)).collect();
-            let work = service.embed_all(&on, distinct.into_asked());
-            let (outcomes, spent) = service.within(deadline, work).await?;
-            let outcomes: Vec<Outcome> = places
-                .into_iter()
-                .enumerate()
-                .map(|(at, place)| {
-                    outcomes[place].as_ref().map_err(|it| it.fault.clone().of(item(at)))
+            let mut good = Vec::with_capacity(sources.len());
+            let read: Vec<Result<(), Problem>> =
+                sources.into_iter().map(|source| Ok(good.push(source?))).collect();
+            let Embedded { outcomes, timings } = service
+                .within(deadline, async {
+                    let embedded = service.engine.embed(&on, good).await;
+                    embedded.map_err(|refusal| service.refusal(refusal, &["images"]))
                 })
-                .collect();
-            Ok(Answer::with(several(&service, &on, outcomes, form)?, spent))
+                .await?;
+            let mut outcomes = outcomes.into_iter();
+            let outcomes = read.into_iter().enumerate().map(|(at, read)| {
+                read?;
+                let outcome = outcomes.next().expect("one for each source");
+                outcome.map_err(|error| Fault::from(error).of(item(at)))
+            });
+            let outcomes: Vec<Outcome> = outcomes.collect();
+            Ok(Answer::with(several(&service, &on, &outcomes, form)?, timings))
         }
     }
 }
 
 /// Reads what is asked for; it is worked on until the second is dropped.
-pub(crate) async fn asked<'a>(
+pub(crate) async fn asked(
     body: Body,
     headers: &HeaderMap,
-    service: &'a Service,
+    service: &Service,
     deadline: Instant,
-) -> Result<(Asked, Admitted<'a>), Problem> {
+) -> Result<(Asked, Admitted), Problem> {
     let media = media(headers)?;
     let (body, room) = body::read(body, headers, service, deadline).await?;
     let asked = match media {
@@ -136,7 +143,7 @@ pub(crate) async fn asked<'a>(
     Ok((asked, room))
 }
 
-fn one(on: &InService, embedding: &Embedding, form: Form) -> Response {
+fn one(on: &Deployment, embedding: &Embedding, form: Form) -> Response {
     let embedding = embedding.coordinates();
     match form {
         Form::Json => response::json(&One { embedding, model: on.tower.signature() }),
@@ -145,18 +152,21 @@ fn one(on: &InService, embedding: &Embedding, form: Form) -> Response {
 }
 
 /// What became of a picture of several.
-type Outcome<'a> = Result<&'a Embedding, Problem>;
+type Outcome = Result<Embedding, Problem>;
 
 /// Bare numbers have no room for what went wrong: there must be none.
 fn several(
     service: &Service,
-    on: &InService,
-    outcomes: Vec<Outcome>,
+    on: &Deployment,
+    outcomes: &[Outcome],
     form: Form,
 ) -> Result<Response, Problem> {
     if let Form::Numbers(kind) = form {
-        let rows = outcomes.into_iter().map(|it| it.map(Embedding::coordinates));
-        let rows = rows.collect::<Result<Vec<_>, _>>()?;
+        let rows = outcomes.iter().map(|outcome| match outcome {
+            Ok(embedding) => Ok(embedding.coordinates()),
+            Err(problem) => Err(problem.clone()),
+        });
+        let rows = rows.collect::<Result<Vec<_>, Problem>>()?;
         let shape = [rows.len(), on.tower.width];
         return Ok(numbers(kind, &rows, &shape, &on.tower.digest));
     }
@@ -177,9 +187,7 @@ fn from_parts(parts: Vec<(&'static str, Bytes)>) -> Result<Asked, Problem> {
     match uploads.len() {
         0 => Err(Fault::PartMissing.of("image")),
         1 => Ok(Asked::One(uploads.remove(0))),
-        _ => Ok(Asked::Several(
-            uploads.into_iter().enumerate().map(|(at, it)| Ok((item(at), it))).collect(),
-        )),
+        _ => Ok(Asked::Several(uploads.into_iter().map(Ok).collect())),
     }
 }
 
@@ -192,7 +200,7 @@ pub(crate) fn from_json(json: Raw) -> Result<Asked, Problem> {
                 let why = || Fault::BodyMalformed("images is a list of sources".to_owned());
                 let items = value.items().ok_or_else(|| why().of("images"))?;
                 let sources = items.into_iter().enumerate();
-                let source = |(at, it): (usize, Raw)| Ok((item(at), it.into_source(&item(at))?));
+                let source = |(at, it): (usize, Raw)| it.into_source(&item(at));
                 Asked::Several(sources.map(source).collect())
             }
             _ => return Err(Fault::PartUnexpected.of(shown(&name))),

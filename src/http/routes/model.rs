@@ -33,9 +33,9 @@ struct InForce {
 /// Its input, margin, operating points, calibration and provenance, what really runs it, and the threshold in force.
 #[utoipa::path(get, path = "/model", responses((status = 200, description = "The card.", body = Served)))]
 pub(crate) async fn model(State(service): State<Arc<Service>>) -> Response {
-    let on = service.in_service();
+    let on = service.engine.deployment();
     let tower = on.tower.as_ref();
-    let judge = Judge::new(Criterion::InForce, service.settings.tower.threshold, &tower.card);
+    let judge = Judge::new(Criterion::InForce, service.settings().tower.threshold, &tower.card);
     let in_force = judge
         .ok()
         .map(|it| InForce { threshold: it.threshold(), operating_point: it.provenance() });

@@ -8,12 +8,11 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 
 use super::embed::{Asked, asked};
-use crate::engine::pipeline::Spent;
+use crate::engine::pipeline::Source;
 use crate::http::error::{Fault, Problem};
 use crate::http::openapi;
 use crate::http::request::accept;
 use crate::http::request::query;
-use crate::http::request::source::Source;
 use crate::http::response::Answer;
 use crate::http::service::Service;
 
@@ -39,7 +38,7 @@ pub(crate) async fn pixels(
 ) -> Result<Response, Problem> {
     accept::png(&headers)?;
     query::none(query.as_deref())?;
-    let deadline = service.deadline(&headers)?;
+    let deadline = query::deadline(&headers, &service)?;
     let (asked, _room) = asked(body, &headers, &service, deadline).await?;
     let upload = match asked {
         Asked::One(Source::Upload(upload)) => upload,
@@ -52,12 +51,12 @@ pub(crate) async fn pixels(
             return Err(Fault::BatchTooLarge(why.to_owned()).of("images"));
         }
     };
-    let (png, spent) = service
+    let on = service.engine.deployment();
+    let (png, timings) = service
         .within(deadline, async {
-            let mut spent = Spent::default();
-            let png = service.show(upload, &mut spent).await.map_err(|it| it.of("image"))?;
-            Ok((png, spent))
+            let shown = service.engine.show(&on, upload).await;
+            shown.map_err(|refusal| service.refusal(refusal, &["image"]))
         })
         .await?;
-    Ok(Answer::with(([(header::CONTENT_TYPE, accept::PNG)], png).into_response(), spent))
+    Ok(Answer::with(([(header::CONTENT_TYPE, accept::PNG)], png).into_response(), timings))
 }

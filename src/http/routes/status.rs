@@ -40,8 +40,8 @@ pub(crate) async fn livez() -> Response {
 /// Not while it stops, nor where the last self-test, a known pair through the real tower, was wrong or is too old.
 #[utoipa::path(get, path = "/readyz", responses((status = 200, description = "It should.", body = Ready)))]
 pub(crate) async fn readyz(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
-    service.ready().map_err(|why| Fault::NotReady(why.to_string()))?;
-    let self_test_age_ms = service.in_service().self_test.age().as_millis();
+    service.engine.ready().map_err(|why| Fault::NotReady(why.to_string()))?;
+    let self_test_age_ms = service.engine.deployment().self_test.age().as_millis();
     Ok(response::json(&Ready { status: "ready", self_test_age_ms }))
 }
 
@@ -54,24 +54,23 @@ pub(crate) async fn metrics(State(service): State<Arc<Service>>, headers: Header
     const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-    let on = service.in_service();
-    service.decoder.reap();
-    let most = service.settings.server.max_in_flight.get();
+    let on = service.engine.deployment();
+    service.engine.reap();
     let text = service.metrics.text(&Now {
-        settings: &service.settings,
+        settings: service.settings(),
         tower: &on.tower,
         cached_bytes: on.cache.as_ref().map_or(0, Cache::bytes),
-        body_bytes: service.bodies.taken(),
-        receiving: service.receiving.bodies(),
+        body_bytes: service.bodies.bytes(),
+        receiving: service.bodies.receiving.bodies(),
         answer_bytes: service.answers.bytes(),
-        in_flight: most - service.in_flight.available_permits(),
+        in_flight: service.requests.taken(),
         queue_depth: on.batcher.depth(),
         places_taken: on.batcher.places_taken(),
-        bulk_pictures: service.many.pictures(),
-        ready: service.ready().is_ok(),
+        bulk_pictures: service.engine.bulk_images(),
+        ready: service.engine.ready().is_ok(),
         self_test_age: on.self_test.age(),
         longest_run: on.batcher.longest_run(),
-        lanes: service.lanes(),
+        lanes: service.engine.lanes(),
     });
     let (kind, text) =
         if accept::open_metrics(&headers) { (OPEN_METRICS, text) } else { (PLAIN, plain(&text)) };

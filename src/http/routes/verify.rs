@@ -16,13 +16,14 @@ use siamese_core::score::Verdict;
 
 use super::compare::{Pair, judge, judged};
 use crate::engine::judgement::Criterion;
+use crate::engine::pipeline::Source;
 use crate::http::error::{Fault, Problem};
 use crate::http::request::accept;
 use crate::http::request::body;
 use crate::http::request::media::{Media, media};
 use crate::http::request::multipart;
 use crate::http::request::query;
-use crate::http::request::source::{Raw, Source, shown};
+use crate::http::request::source::{Raw, shown};
 use crate::http::response::Answer;
 use crate::http::service::Service;
 
@@ -81,9 +82,9 @@ pub(crate) async fn verify(
     let begun = Instant::now();
     accept::json(&headers)?;
     query::none(query.as_deref())?;
-    let on = service.in_service();
+    let on = service.engine.deployment();
     let judge = judge(Criterion::InForce, &service, &on)?;
-    let deadline = service.deadline(&headers)?;
+    let deadline = query::deadline(&headers, &service)?;
     let media = media(&headers)?;
     let (body, _room) = body::read(body, &headers, &service, deadline).await?;
     let Asked { pair, metric } = match media {
@@ -104,7 +105,7 @@ pub(crate) async fn verify(
         let why = "this tower's distances are euclidean, as its embeddings are not of unit length";
         return Err(Fault::BodyMalformed(why.to_owned()).of(METRIC));
     }
-    let (judgement, spent) = judged(&service, &on, &judge, pair, deadline).await?;
+    let (judgement, timings) = judged(&service, &on, &judge, pair, deadline).await?;
     let verified = Verified {
         is_same: judgement.verdict == Verdict::Same,
         distance: metric.of(judgement.distance.get()),
@@ -115,7 +116,7 @@ pub(crate) async fn verify(
         facial_areas: Areas::default(),
         time: begun.elapsed().as_secs_f64(),
     };
-    Ok(Answer::json(&verified, spent))
+    Ok(Answer::json(&verified, timings))
 }
 
 impl Metric {

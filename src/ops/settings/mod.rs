@@ -249,7 +249,7 @@ mod tests {
         let file = "[picture]\ndecodes = 4\nmax_pixels_in_flight = 100";
         let settings = settings(file, &[], &Overrides::default()).expect("settings");
         for (pixels, decodes) in [(0, 4), (10, 4), (40, 2), (100, 1), (1000, 1)] {
-            assert_eq!(settings.picture.decodes(pixels), decodes, "{pixels}");
+            assert_eq!(settings.picture.decodes(pixels).get(), decodes, "{pixels}");
         }
     }
 

@@ -39,12 +39,11 @@ impl PictureSettings {
     }
 
     /// How many pictures of up to so many pixels are decoded at once: at least one.
-    pub fn decodes(&self, pixels: u64) -> usize {
-        let most = match self.decodes {
-            0 => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
-            decodes => decodes,
-        };
-        let room = self.max_pixels_in_flight.get() / pixels.max(1);
-        usize::try_from(room).unwrap_or(most).clamp(1, most)
+    pub fn decodes(&self, pixels: u64) -> NonZeroUsize {
+        let most = NonZeroUsize::new(self.decodes)
+            .or(std::thread::available_parallelism().ok())
+            .unwrap_or(NonZeroUsize::MIN);
+        let room = usize::try_from(self.max_pixels_in_flight.get() / pixels.max(1));
+        room.map_or(most, |room| NonZeroUsize::new(room).unwrap_or(NonZeroUsize::MIN).min(most))
     }
 }
