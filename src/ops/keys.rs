@@ -319,7 +319,7 @@ mod tests {
     #[test]
     fn keys_are_revoked_where_no_descriptor_is_left() {
         if std::env::var_os(ALONE).is_none() {
-            let name = "keys::tests::keys_are_revoked_where_no_descriptor_is_left";
+            let name = "ops::keys::tests::keys_are_revoked_where_no_descriptor_is_left";
             let output = Command::new("sh")
                 .args(["-c", r#"ulimit -n 64; exec "$0" "$@""#])
                 .arg(std::env::current_exe().expect("a path"))
