@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use paths::{Source, read};
 
-/// A crate, its modules from the outermost to the innermost, and what points back nevertheless.
+/// A crate, and its modules from the outermost to the innermost.
 struct Layers {
     /// As paths name it.
     name: &'static str,
@@ -17,8 +17,6 @@ struct Layers {
     modules: &'static [&'static str],
     /// Those of its modules whose own modules are held to an order too.
     rooms: &'static [(&'static str, &'static [&'static str])],
-    /// Known uses of an earlier module by a later one. Each must still be there: whoever removes one removes it here too.
-    back: &'static [(&'static str, &'static str)],
 }
 
 const CORE: Layers = Layers {
@@ -26,7 +24,6 @@ const CORE: Layers = Layers {
     sources: "core/src",
     modules: &["model", "picture", "score", "file", "memory", "causes"],
     rooms: &[],
-    back: &[],
 };
 
 const SERVER: Layers = Layers {
@@ -68,7 +65,6 @@ const SERVER: Layers = Layers {
         ),
         ("ops", &["stop", "settings", "keys", "traces", "telemetry", "blocking", "npy"]),
     ],
-    back: &[],
 };
 
 const TRAINER: Layers = Layers {
@@ -76,32 +72,18 @@ const TRAINER: Layers = Layers {
     sources: "trainer/src",
     modules: &[
         "main",
-        "train",
-        "adopt",
-        "calibrate",
-        "export",
-        "draft",
+        "cli",
         "report",
-        "side_by_side",
+        "export",
         "evaluate",
-        "provenance",
         "learn",
         "config",
-        "augment",
-        "loss",
         "network",
         "data",
+        "draft",
         "statistics",
-        "grid",
     ],
     rooms: &[],
-    back: &[
-        // A run's configuration has fields of the loop's own types, and the loop reads the whole of it.
-        ("config", "learn"),
-        // The two commands measure, and then draw what they have measured.
-        ("evaluate", "report"),
-        ("side_by_side", "report"),
-    ],
 };
 
 impl Layers {
@@ -183,31 +165,16 @@ fn order(layers: &Layers) -> BTreeMap<String, usize> {
 
 #[track_caller]
 fn check(layers: &Layers) {
-    let (order, uses) = (order(layers), uses(layers));
-    let known: BTreeSet<(String, String)> =
-        layers.back.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect();
+    let order = order(layers);
     let mut wrong = Vec::new();
-    let mut back = BTreeSet::new();
-    for ((from, to), places) in &uses {
-        let pair = (from.clone(), to.clone());
-        let complaint = match (order.get(from), order.get(to)) {
+    for ((from, to), places) in uses(layers) {
+        let complaint = match (order.get(&from), order.get(&to)) {
             (Some(from), Some(to)) if from < to => continue,
-            (Some(_), Some(_)) => {
-                back.insert(pair.clone());
-                if known.contains(&pair) {
-                    continue;
-                }
-                format!("`{from}` uses `{to}`, which does not stand after it")
-            }
+            (Some(_), Some(_)) => format!("`{from}` uses `{to}`, which does not stand after it"),
             _ => format!("`{from}` uses `{to}`, and one of them is in no list"),
         };
         wrong.extend(places.iter().map(|place| format!("{place}: {complaint}")));
     }
-    wrong.extend(
-        known
-            .difference(&back)
-            .map(|(from, to)| format!("`{from}` no longer uses `{to}`: remove that from the list")),
-    );
     assert!(wrong.is_empty(), "layers of {}:\n{}", layers.sources, wrong.join("\n"));
 }
 

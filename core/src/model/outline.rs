@@ -1,7 +1,5 @@
 //! What an ONNX file takes and gives, before anybody has said how to use it.
 
-use std::path::Path;
-
 use ort::value::{Outlet, TensorElementType, ValueType};
 
 use super::session::open;
@@ -28,13 +26,13 @@ pub struct Port {
 }
 
 impl Outline {
-    /// Reads it from a file that ONNX Runtime takes.
+    /// Reads it from a model that ONNX Runtime takes.
     ///
     /// # Errors
     ///
-    /// If ONNX Runtime is not there, or does not take the file.
-    pub fn read(path: &Path, options: &Options) -> Result<Self, LoadError> {
-        let (session, _) = open(&Source::read(path)?, options)?;
+    /// If ONNX Runtime is not there, or does not take the model.
+    pub fn of(source: &Source, options: &Options) -> Result<Self, LoadError> {
+        let (session, _) = open(source, options)?;
         Ok(Self {
             inputs: session.inputs().iter().map(Port::of).collect(),
             outputs: session.outputs().iter().map(Port::of).collect(),

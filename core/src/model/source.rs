@@ -46,6 +46,20 @@ impl Source {
         Self::read_looking(path, &mut Looked::default())
     }
 
+    /// Takes a model that stands in memory alone, whole and with its card in it; `path` is for people.
+    pub fn of(path: &Path, onnx: Vec<u8>) -> Result<Self, LoadError> {
+        let metadata = metadata(&onnx)
+            .map_err(|source| LoadError::NotOnnx { path: path.to_owned(), source })?;
+        Ok(Self {
+            path: path.to_owned(),
+            file_digest: digest::of(&onnx),
+            onnx,
+            metadata,
+            sidecar: None,
+            weights: Vec::new(),
+        })
+    }
+
     /// Reads a model's files, waiting no longer than the limit, and tells which files were looked at, also where the
     /// read failed; none where it did not end.
     pub fn read_within(path: &Path, limit: Duration) -> (Looked, Result<Self, LoadError>) {
@@ -114,7 +128,7 @@ impl Source {
     }
 
     /// The model with all its weights in it.
-    pub(super) fn onnx(&self) -> &[u8] {
+    pub fn onnx(&self) -> &[u8] {
         &self.onnx
     }
 

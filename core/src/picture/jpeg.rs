@@ -83,11 +83,21 @@ fn halvings(header: &FrameHeader, upright: Size, target: &Target) -> u32 {
     if !is_grey || header.precision != 8 || header.is_lossless {
         return 0;
     }
+    enough(upright, target)
+}
+
+/// How often the sides of a grey picture can be halved.
+fn enough(upright: Size, target: &Target) -> u32 {
     match target.shrinks(upright) {
         shrinks if 8.0 * ENOUGH <= shrinks => 3,
         shrinks if 4.0 * ENOUGH <= shrinks => 2,
         _ => 0,
     }
+}
+
+/// Whether a picture that was decoded for one target is as it would be for another of the same colour.
+pub(super) fn serves_both(upright: Size, one: &Target, other: &Target) -> bool {
+    enough(upright, one) == enough(upright, other)
 }
 
 /// Turns CMYK, stored inverted as Adobe does, into RGB as Pillow does.

@@ -11,7 +11,8 @@ use super::decode::decode;
 use super::fit::{Size, Target};
 use super::guard::guard;
 use super::resize::fit;
-use super::{Colour, Fit, Limits, PictureError, Pixels};
+use super::samples::Picture;
+use super::{Colour, Fit, Limits, PictureError, Pixels, jpeg};
 
 /// The longest side of a tower's input.
 const MAX_SIDE: u32 = 4_096;
@@ -99,9 +100,33 @@ impl Preparation {
 
     /// The part of [`prepare`](Self::prepare) that depends on the upload: decode, colour and fit.
     pub fn planes(&self, upload: &[u8], limits: &Limits) -> Result<Planes, PictureError> {
-        let size = Size { width: self.width, height: self.height };
-        let target = Target { size, colour: self.colour, fit: self.fit };
+        let target = self.target();
         guard(|| Ok(Planes(fit(&decode(upload, limits, &target)?, &target))))
+    }
+
+    /// The [planes](Self::planes) of an upload fitted in each of several ways, of one decode wherever one serves them all.
+    pub fn planes_by_fit(
+        &self,
+        upload: &[u8],
+        limits: &Limits,
+        fits: &[Fit],
+    ) -> Result<Vec<Planes>, PictureError> {
+        guard(|| {
+            let mut decoded: Option<(Picture, Target)> = None;
+            let mut planes = Vec::with_capacity(fits.len());
+            for fit_of in fits {
+                let target = Target { fit: *fit_of, ..self.target() };
+                let picture = match decoded.take() {
+                    Some((picture, last)) if jpeg::serves_both(picture.size(), &last, &target) => {
+                        picture
+                    }
+                    _ => decode(upload, limits, &target)?,
+                };
+                planes.push(Planes(fit(&picture, &target)));
+                decoded = Some((picture, target));
+            }
+            Ok(planes)
+        })
     }
 
     /// Takes planes that were made elsewhere; `None` where they can't be of this preparation.
@@ -132,6 +157,11 @@ impl Preparation {
             values.extend(plane.iter().map(|it| table[usize::from(*it)]));
         }
         Pixels::new(values)
+    }
+
+    fn target(&self) -> Target {
+        let size = Size { width: self.width, height: self.height };
+        Target { size, colour: self.colour, fit: self.fit }
     }
 
     /// What each of the 256 bytes becomes in a channel.
@@ -238,6 +268,27 @@ mod tests {
             let shown = image::load_from_memory(&file).expect("a PNG");
             assert_eq!((shown.width(), shown.height()), (2, 1));
             assert_eq!(shown.into_bytes(), expected, "{colour:?}");
+        }
+    }
+
+    #[test]
+    fn a_picture_is_fitted_in_each_way_as_in_that_alone() {
+        let photograph = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../tests/fixtures/pictures/reduced-orientation-6.jpg"
+        );
+        let photograph = std::fs::read(photograph).expect("a photograph");
+        let fits = [Fit::Stretch, Fit::Pad, Fit::Crop];
+        // One decode serves all, in full or at a quarter; at last what is padded is decoded at an eighth, the others in full.
+        let sizes = [(Colour::Rgb, [64, 48]), (Colour::Grey, [20, 15]), (Colour::Grey, [30, 5])];
+        for (colour, [height, width]) in sizes {
+            let preparation = Preparation { height, width, ..preparation(colour) };
+            let planes = preparation.planes_by_fit(&photograph, &Limits::default(), &fits);
+            for (fit, planes) in fits.into_iter().zip(planes.expect("planes")) {
+                let alone = Preparation { fit, ..preparation.clone() };
+                let alone = alone.planes(&photograph, &Limits::default()).expect("planes");
+                assert!(planes == alone, "{colour:?}, {fit:?}");
+            }
         }
     }
 

@@ -1,8 +1,6 @@
 //! The recipes tried.
 
-use siamese_trainer::config::{Config, Input, Length};
-use siamese_trainer::learn::Whitening;
-use siamese_trainer::loss::LossKind;
+use siamese_trainer::config::{Config, Input, Length, LossKind, Whitening};
 use siamese_trainer::network::{CompactConfig, NetworkConfig, WaveletConfig};
 
 /// A way to a tower.

@@ -5,20 +5,20 @@ use std::io::Cursor;
 
 use image::ImageReader;
 use sha2::{Digest, Sha256};
-use siamese_core::picture::{Limits, Pixels, Preparation};
+use siamese_core::picture::{Limits, PictureError, Pixels, Preparation};
 
 use super::error::Unreadable;
 use super::{Collection, DataError, Listing, digest};
 
-/// All pictures of a folder, or of a list.
+/// All pictures of a folder, or of a list; of each what a tower reads, or what that is made of.
 ///
 /// Invariant: samples stand in the order of their identities. Of a folder there are at least two
 /// identities with at least two pictures each; of a list, whose identities are its components, there
 /// are pairs of both kinds.
 #[derive(Clone, Debug)]
-pub struct Gallery {
+pub struct Gallery<P = Pixels> {
     pub(super) identities: Vec<String>,
-    pub(super) samples: Vec<Sample>,
+    pub(super) samples: Vec<Sample<P>>,
     pub(super) listing: Option<Listing>,
     skipped: Vec<String>,
     digest: String,
@@ -26,7 +26,7 @@ pub struct Gallery {
 
 /// One prepared picture.
 #[derive(Clone, Debug)]
-pub struct Sample {
+pub struct Sample<P = Pixels> {
     /// The place of its identity among the gallery's.
     pub identity: usize,
     /// Its file, as `IDENTITY/PICTURE`, or as a list names it.
@@ -36,14 +36,11 @@ pub struct Sample {
     /// Columns and rows of pixels as its header says; `None` where it can't be told.
     pub size: Option<[u32; 2]>,
     /// What the tower reads of it.
-    pub pixels: Pixels,
+    pub pixels: P,
 }
 
 impl Gallery {
-    /// Decodes and prepares every picture of `pictures`.
-    ///
-    /// Files that can't be read are an error that lists them, or with `skip_unreadable` are
-    /// [listed](Self::skipped) and left out.
+    /// Decodes and prepares every picture of `pictures`, as [`Gallery::read`] does.
     ///
     /// # Panics
     ///
@@ -54,6 +51,38 @@ impl Gallery {
         skip_unreadable: bool,
     ) -> Result<Self, DataError> {
         let limits = Limits::default();
+        Self::read(pictures, skip_unreadable, |upload| preparation.prepare(upload, &limits))
+    }
+
+    /// About `n_pictures` of it at most: whole identities from the front, but never fewer than two, nor
+    /// so few that a list's pairs are of one kind.
+    #[must_use]
+    pub fn excerpt(&self, n_pictures: usize) -> Self {
+        let fits = |identity: usize| {
+            self.samples.iter().filter(|it| it.identity <= identity).count() <= n_pictures
+        };
+        let all = self.identities.len();
+        let mut n_identities = (0..all).take_while(|it| *it < 2 || fits(*it)).count();
+        loop {
+            let part = self.part(|it| it < n_identities);
+            if n_identities == all || part.has_both_kinds() {
+                return part;
+            }
+            n_identities = (2 * n_identities).min(all);
+        }
+    }
+}
+
+impl<P> Gallery<P> {
+    /// Reads every file of `pictures` once, and makes of it what `prepare` does.
+    ///
+    /// Files that can't be read are an error that lists them, or with `skip_unreadable` are
+    /// [listed](Self::skipped) and left out.
+    pub fn read(
+        pictures: &Collection,
+        skip_unreadable: bool,
+        prepare: impl Fn(&[u8]) -> Result<P, PictureError>,
+    ) -> Result<Self, DataError> {
         let mut samples = Vec::new();
         let mut places = Vec::new();
         let mut unreadable = Vec::new();
@@ -67,7 +96,7 @@ impl Gallery {
                         hasher.update(name.as_bytes());
                         hasher.update([0]);
                         hasher.update(Sha256::digest(&upload));
-                        let pixels = preparation.prepare(&upload, &limits)?;
+                        let pixels = prepare(&upload)?;
                         Ok((digest::of(&upload), size(&upload), pixels))
                     });
                 match prepared {
@@ -104,31 +133,21 @@ impl Gallery {
         Ok(Self { identities, samples, listing, skipped: unreadable, digest })
     }
 
-    /// About `n_pictures` of it at most: whole identities from the front, but never fewer than two, nor
-    /// so few that a list's pairs are of one kind.
-    #[must_use]
-    pub fn excerpt(&self, n_pictures: usize) -> Self {
-        let fits = |identity: usize| {
-            self.samples.iter().filter(|it| it.identity <= identity).count() <= n_pictures
+    /// The same pictures, and of each what `make` makes of it.
+    pub fn map<Q>(&self, make: impl Fn(&P) -> Q) -> Gallery<Q> {
+        let sample = |it: &Sample<P>| Sample {
+            identity: it.identity,
+            name: it.name.clone(),
+            digest: it.digest.clone(),
+            size: it.size,
+            pixels: make(&it.pixels),
         };
-        let part = |n_identities: usize| {
-            let is_in = |it: &Sample| (it.identity < n_identities).then_some(());
-            let places: Vec<_> =
-                (0..).zip(&self.samples).map(|(at, it)| is_in(it).map(|()| at)).collect();
-            self.listing.as_ref().map(|it| it.moved(&places))
-        };
-        let all = self.identities.len();
-        let mut n_identities = (0..all).take_while(|it| *it < 2 || fits(*it)).count();
-        let mut listing = part(n_identities);
-        while n_identities < all && listing.as_ref().is_some_and(|it| !it.has_both_kinds()) {
-            n_identities = (2 * n_identities).min(all);
-            listing = part(n_identities);
-        }
-        Self {
-            listing,
-            identities: self.identities[..n_identities].to_vec(),
-            samples: self.samples.iter().filter(|it| it.identity < n_identities).cloned().collect(),
-            ..self.clone()
+        Gallery {
+            identities: self.identities.clone(),
+            samples: self.samples.iter().map(sample).collect(),
+            listing: self.listing.clone(),
+            skipped: self.skipped.clone(),
+            digest: self.digest.clone(),
         }
     }
 
@@ -138,7 +157,7 @@ impl Gallery {
     }
 
     /// Its pictures, those of one identity side by side.
-    pub fn samples(&self) -> &[Sample] {
+    pub fn samples(&self) -> &[Sample<P>] {
         &self.samples
     }
 
@@ -171,6 +190,44 @@ impl Gallery {
     }
 }
 
+impl<P: Clone> Gallery<P> {
+    /// About `n_pictures` of all: whole identities spread over them, but never fewer than two, nor so few
+    /// that a list's pairs are of one kind.
+    #[must_use]
+    pub fn spread(&self, n_pictures: usize) -> Self {
+        let step = self.samples.len().div_ceil(n_pictures.max(1));
+        let step = step.min(self.identities.len() / 2).max(1);
+        let part = |step: usize| self.part(|it| it % step == 0);
+        (1..=step).rev().map(part).find(Self::has_both_kinds).unwrap_or_else(|| self.clone())
+    }
+
+    /// The identities that `is_in` picks by their place, with their pictures and the pairs among these.
+    fn part(&self, is_in: impl Fn(usize) -> bool) -> Self {
+        let mut places = vec![None; self.identities.len()];
+        let mut identities = Vec::new();
+        for (at, name) in self.identities.iter().enumerate().filter(|(at, _)| is_in(*at)) {
+            places[at] = Some(identities.len());
+            identities.push(name.clone());
+        }
+        let mut samples = Vec::new();
+        let mut moved = Vec::with_capacity(self.samples.len());
+        for sample in &self.samples {
+            moved.push(places[sample.identity].map(|_| samples.len()));
+            if let Some(identity) = places[sample.identity] {
+                samples.push(Sample { identity, ..sample.clone() });
+            }
+        }
+        let listing = self.listing.as_ref().map(|it| it.moved(&moved));
+        let (skipped, digest) = (self.skipped.clone(), self.digest.clone());
+        Self { identities, samples, listing, skipped, digest }
+    }
+
+    /// Whether there are same pairs and different ones, as there always are among two identities.
+    fn has_both_kinds(&self) -> bool {
+        self.listing.as_ref().is_none_or(Listing::has_both_kinds)
+    }
+}
+
 /// What a picture's header says.
 fn size(upload: &[u8]) -> Option<[u32; 2]> {
     let reader = ImageReader::new(Cursor::new(upload)).with_guessed_format().ok()?;
@@ -178,7 +235,7 @@ fn size(upload: &[u8]) -> Option<[u32; 2]> {
     Some([columns, rows])
 }
 
-fn check(identities: &[String], samples: &[Sample]) -> Result<(), DataError> {
+fn check<P>(identities: &[String], samples: &[Sample<P>]) -> Result<(), DataError> {
     let mut counts = vec![0_usize; identities.len()];
     for sample in samples {
         counts[sample.identity] += 1;
@@ -251,6 +308,30 @@ mod tests {
         assert_eq!(load(9).digest(), load(9).digest());
         assert_ne!(load(9).digest(), load(8).digest());
         assert!(load(9).digest().starts_with("sha256:"));
+    }
+
+    #[test]
+    fn what_is_spread_over_all_holds_whole_identities_and_at_least_two() {
+        let data = TempDir::new().expect("a folder");
+        for identity in 0..9 {
+            let folder = data.path().join(format!("s{identity}"));
+            fs::create_dir(&folder).expect("a folder");
+            for number in 0..2 {
+                fs::write(folder.join(number.to_string()), [identity]).expect("a file");
+            }
+        }
+        let folder = Collection::open(data.path()).expect("pictures");
+        let gallery = Gallery::read(&folder, false, |upload| Ok(upload[0])).expect("pictures");
+        for (n_pictures, expected) in
+            [(18, &[0, 1, 2, 3, 4, 5, 6, 7, 8][..]), (6, &[0, 3, 6]), (1, &[0, 4, 8])]
+        {
+            let part = gallery.spread(n_pictures);
+            let found: Vec<u8> = part.samples().iter().map(|it| it.pixels).collect();
+            assert_eq!(found, expected.iter().flat_map(|it| [*it; 2]).collect::<Vec<_>>());
+            assert_eq!(part.identities().len(), expected.len());
+            let places: Vec<usize> = part.samples().iter().map(|it| it.identity).collect();
+            assert_eq!(places, (0..expected.len()).flat_map(|it| [it; 2]).collect::<Vec<_>>());
+        }
     }
 
     #[test]

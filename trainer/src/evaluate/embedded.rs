@@ -1,35 +1,33 @@
 //! Pictures, and what a tower makes of them.
 
+use std::sync::Arc;
+
 use indicatif::{ProgressBar, ProgressStyle};
-use siamese_core::model::{LoadError, OnnxTower, Options, Tower, TowerError};
+use siamese_core::model::{Card, Description, OnnxTower, Tower, TowerError};
+use siamese_core::picture::Pixels;
 use siamese_core::score::{Embedding, InvalidEmbedding};
 use thiserror::Error;
 
-use super::{Acquaintance, Chosen, Map, Subject, thumbnail};
-use crate::data::{Collection, DataError, Gallery};
+use super::{Acquaintance, Map, Subject, thumbnail};
+use crate::data::{Gallery, Sample};
 use crate::statistics::{Comparisons, NoEpisode, NotComparable, OneShot, OneShotRate, Plane, Unit};
 
 /// Pictures on a map at most: more can't be told apart.
 const MAPPED: usize = 400;
 
 /// Pictures that a tower has embedded.
+#[derive(Clone, Debug)]
 pub struct Embedded {
-    tower: OnnxTower,
+    tower: Arc<Description>,
     gallery: Gallery,
     data: String,
     /// By identity, in the gallery's order.
     embeddings: Vec<Vec<Embedding>>,
 }
 
-/// Why a tower can't be measured.
+/// Why pictures have no embeddings.
 #[derive(Debug, Error)]
 pub enum EmbeddedError {
-    /// The tower can't be used.
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    /// The pictures can't.
-    #[error(transparent)]
-    Data(#[from] DataError),
     /// The tower failed on the way.
     #[error(transparent)]
     Run(#[from] TowerError),
@@ -42,14 +40,58 @@ pub enum EmbeddedError {
         #[source]
         cause: InvalidEmbedding,
     },
-    /// The pictures make no pairs.
-    #[error(transparent)]
-    NotComparable(#[from] NotComparable),
 }
 
-/// Every pair of a gallery's pictures, or those that are listed, by their embeddings.
-pub fn compare(
-    gallery: &Gallery,
+/// Embeds pictures in their order, `pixels` being what the tower reads of each; `bar` shows how many are done.
+pub fn embed<P>(
+    tower: &mut impl Tower,
+    samples: &[&Sample<P>],
+    pixels: impl Fn(&P) -> Pixels,
+    bar: &ProgressBar,
+) -> Result<Vec<Embedding>, EmbeddedError> {
+    /// Enough for any batch, and short enough for a lively bar.
+    const CHUNK: usize = 64;
+    let mut embeddings = Vec::with_capacity(samples.len());
+    for chunk in samples.chunks(CHUNK) {
+        let pixels: Vec<_> = chunk.iter().map(|it| pixels(&it.pixels)).collect();
+        for (sample, embedding) in chunk.iter().zip(tower.embed(&pixels)?) {
+            embeddings.push(embedding.map_err(|cause| EmbeddedError::NoEmbedding {
+                picture: sample.name.clone(),
+                cause,
+            })?);
+        }
+        bar.inc(chunk.len().try_into().unwrap_or(u64::MAX));
+    }
+    Ok(embeddings)
+}
+
+/// A bar on the terminal over so many pictures to be embedded.
+#[expect(clippy::missing_panics_doc, reason = "the template is one that indicatif knows")]
+pub fn embedding_bar(n_pictures: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("embedding {wide_bar} {pos}/{len}, {eta} left")
+        .expect("a template that indicatif knows");
+    ProgressBar::new(n_pictures.try_into().unwrap_or(u64::MAX)).with_style(style)
+}
+
+/// Every pair of a gallery's pictures, or those that are listed, by their embeddings: one of each picture, in order.
+pub fn compare<P>(
+    gallery: &Gallery<P>,
+    embeddings: Vec<Embedding>,
+) -> Result<Comparisons, NotComparable> {
+    compare_grouped(gallery, &by_identity(gallery, embeddings))
+}
+
+fn by_identity<P>(gallery: &Gallery<P>, embeddings: Vec<Embedding>) -> Vec<Vec<Embedding>> {
+    assert_eq!(gallery.samples().len(), embeddings.len(), "one embedding a picture");
+    let mut grouped = vec![Vec::new(); gallery.identities().len()];
+    for (sample, embedding) in gallery.samples().iter().zip(embeddings) {
+        grouped[sample.identity].push(embedding);
+    }
+    grouped
+}
+
+fn compare_grouped<P>(
+    gallery: &Gallery<P>,
     embeddings: &[Vec<Embedding>],
 ) -> Result<Comparisons, NotComparable> {
     let Some(listing) = gallery.listing() else { return Comparisons::new(embeddings) };
@@ -66,38 +108,49 @@ pub fn compare(
 }
 
 impl Embedded {
-    /// Loads the tower, prepares the pictures as it wants them, and embeds them. Shows its progress
-    /// where somebody watches.
-    pub fn load(chosen: &Chosen, options: &Options) -> Result<Self, EmbeddedError> {
-        let pictures = chosen.pictures.collection()?;
-        let tower = OnnxTower::load(&chosen.tower, options)?;
-        Self::by(tower, &pictures, chosen.pictures.skip_unreadable)
+    /// Has a tower embed pictures that are prepared as it wants them. Shows its progress where somebody watches.
+    pub fn by(tower: &mut OnnxTower, gallery: Gallery, data: &str) -> Result<Self, EmbeddedError> {
+        let samples: Vec<_> = gallery.samples().iter().collect();
+        let bar = embedding_bar(samples.len());
+        let embeddings = embed(tower, &samples, Pixels::clone, &bar)?;
+        bar.finish_and_clear();
+        Ok(Self::new(tower.description().clone(), gallery, data, embeddings))
     }
 
-    /// Prepares pictures as the tower wants them, and embeds them.
-    pub fn by(
-        tower: OnnxTower,
-        pictures: &Collection,
-        skip_unreadable: bool,
-    ) -> Result<Self, EmbeddedError> {
-        let gallery = Gallery::load(pictures, &tower.card().preparation, skip_unreadable)?;
-        Self::new(tower, gallery, pictures.name().to_owned())
+    /// Pictures of the data called `data`, and what a tower has made of each, in order.
+    ///
+    /// # Panics
+    ///
+    /// If there are more or fewer embeddings than pictures.
+    pub fn new(
+        tower: Arc<Description>,
+        gallery: Gallery,
+        data: &str,
+        embeddings: Vec<Embedding>,
+    ) -> Self {
+        let embeddings = by_identity(&gallery, embeddings);
+        Self { tower, gallery, data: data.to_owned(), embeddings }
     }
 
     /// The same pictures by another tower, which must prepare them alike.
-    pub fn again(&self, tower: OnnxTower) -> Result<Self, EmbeddedError> {
-        Self::new(tower, self.gallery.clone(), self.data.clone())
+    pub fn again(&self, tower: &mut OnnxTower) -> Result<Self, EmbeddedError> {
+        Self::by(tower, self.gallery.clone(), &self.data)
     }
 
-    fn new(tower: OnnxTower, gallery: Gallery, data: String) -> Result<Self, EmbeddedError> {
-        let mut embedded = Self { tower, gallery, data, embeddings: Vec::new() };
-        embedded.embed()?;
-        Ok(embedded)
+    /// The same by a tower that embeds alike, and says something else of itself.
+    #[must_use]
+    pub fn described(self, tower: Arc<Description>) -> Self {
+        Self { tower, ..self }
     }
 
-    /// The tower.
-    pub fn tower(&self) -> &OnnxTower {
+    /// What is known of the tower.
+    pub fn tower(&self) -> &Description {
         &self.tower
+    }
+
+    /// What the tower says of itself.
+    pub fn card(&self) -> &Card {
+        &self.tower.card
     }
 
     /// The pictures.
@@ -107,7 +160,7 @@ impl Embedded {
 
     /// Every pair of the pictures, or those that are listed.
     pub fn comparisons(&self) -> Result<Comparisons, NotComparable> {
-        compare(&self.gallery, &self.embeddings)
+        compare_grouped(&self.gallery, &self.embeddings)
     }
 
     /// How often somebody seen once is recognised among others; for identities.
@@ -128,7 +181,7 @@ impl Embedded {
 
     /// Names of everything.
     pub fn subject(&self) -> Subject {
-        let description = self.tower.description();
+        let description = &self.tower;
         let mut pictures = vec![Vec::new(); self.gallery.identities().len()];
         for sample in self.gallery.samples() {
             pictures[sample.identity].push(sample.name.clone());
@@ -158,29 +211,6 @@ impl Embedded {
         let mut of_identity =
             self.gallery.samples().iter().filter(|it| it.identity == identity as usize);
         let sample = of_identity.nth(picture as usize).expect("a place in the gallery");
-        thumbnail(&sample.pixels, &self.tower.card().preparation)
-    }
-
-    fn embed(&mut self) -> Result<(), EmbeddedError> {
-        /// Enough for any batch, and short enough for a lively bar.
-        const CHUNK: usize = 64;
-        let samples = self.gallery.samples();
-        let style = ProgressStyle::with_template("embedding {wide_bar} {pos}/{len}, {eta} left")
-            .expect("a template that indicatif knows");
-        let bar = ProgressBar::new(samples.len().try_into().unwrap_or(u64::MAX)).with_style(style);
-        self.embeddings = vec![Vec::new(); self.gallery.identities().len()];
-        for chunk in samples.chunks(CHUNK) {
-            let pixels: Vec<_> = chunk.iter().map(|it| it.pixels.clone()).collect();
-            for (sample, embedding) in chunk.iter().zip(self.tower.embed(&pixels)?) {
-                let embedding = embedding.map_err(|cause| EmbeddedError::NoEmbedding {
-                    picture: sample.name.clone(),
-                    cause,
-                })?;
-                self.embeddings[sample.identity].push(embedding);
-            }
-            bar.inc(chunk.len().try_into().unwrap_or(u64::MAX));
-        }
-        bar.finish_and_clear();
-        Ok(())
+        thumbnail(&sample.pixels, &self.card().preparation)
     }
 }

@@ -3,43 +3,18 @@
 use std::fmt::{Display, Formatter};
 
 use serde::Serialize;
-use serde_json::Value;
 use siamese_core::model::Card;
-use siamese_core::score::{Calibration, Distance, Probability, Rates, Scores, Threshold};
+use siamese_core::score::{Rates, Scores, Threshold};
 
-use super::Acquaintance;
 use super::operating::{Aim, Operating, chosen};
+use super::{Embedded, ProbabilityCheck, Subject};
 use crate::learn::history::Entry;
 use crate::statistics::{
-    Band, Bootstrap, Cllr, Comparisons, Grid, Measures, OneShotRate, Plane, ReliabilityBin, Unit,
-    Unseen, reliability,
+    Band, Bootstrap, Comparisons, Grid, Measures, NotComparable, OneShotRate, Plane, Unseen,
 };
 
 /// The FMRs of the table, from the most lenient.
 pub const TABLE_FMRS: [f64; 3] = [0.1, 0.01, 0.001];
-
-/// What was evaluated.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subject {
-    /// The tower's name.
-    pub tower: String,
-    /// The digest of the tower's file.
-    pub digest: String,
-    /// The name of the pictures.
-    pub data: String,
-    /// What varies as a whole.
-    pub unit: Unit,
-    /// The identities' names; of components each the name of its first picture.
-    pub identities: Vec<String>,
-    /// The names of each identity's pictures.
-    pub pictures: Vec<Vec<String>>,
-    /// Whether the tower was trained on them.
-    pub acquaintance: Acquaintance,
-    /// Files that were left out, each with the reason.
-    pub skipped: Vec<String>,
-    /// What the tower states of its training.
-    pub provenance: Option<Value>,
-}
 
 /// Where the threshold that is looked at comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -102,52 +77,6 @@ pub struct Map {
     pub plane: Plane,
 }
 
-/// What a tower states of itself that its pairs are held against.
-#[derive(Clone, Debug, Default)]
-pub struct Stated {
-    /// The largest distance called same.
-    pub threshold: Option<Threshold>,
-    /// How far training pushed different pairs apart.
-    pub margin: Option<f64>,
-    /// What it was calibrated to.
-    pub calibration: Option<Calibration>,
-}
-
-impl From<&Card> for Stated {
-    fn from(card: &Card) -> Self {
-        Self {
-            threshold: card.threshold,
-            margin: card.margin,
-            calibration: card.calibration.clone(),
-        }
-    }
-}
-
-/// Probabilities, and what was seen beside them.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ProbabilityCheck {
-    /// Whether the tower states them; else they come from a curve fitted to these very pairs, which
-    /// flatters.
-    pub is_the_towers: bool,
-    /// What they cost in bits a pair.
-    pub cllr: Cllr,
-    /// What is seen where so much is stated.
-    pub bins: Vec<ReliabilityBin>,
-}
-
-/// The figures of one identity at the threshold.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct OfIdentity {
-    /// Its name.
-    pub name: String,
-    /// How many pictures it has.
-    pub pictures: u32,
-    /// The share of its pairs with others that are called same.
-    pub fmr: f64,
-    /// The share of its own pairs that are called different; `None` if it has one picture.
-    pub fnmr: Option<f64>,
-}
-
 impl Display for ThresholdSource {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -158,36 +87,20 @@ impl Display for ThresholdSource {
     }
 }
 
-impl Subject {
-    /// A plain warning, if the tower was trained on what it is measured on.
-    pub fn warning(&self) -> Option<String> {
-        self.acquaintance.warning(self.unit)
-    }
-
-    /// How the pictures relate to the training, where it is known.
-    pub fn split(&self) -> Option<&'static str> {
-        self.acquaintance.split(self.unit)
-    }
-}
-
 impl Evaluation {
-    /// Measures all pairs at the threshold that a tower states, or else at half its margin, or
+    /// Measures all pairs at the threshold that the tower states, or else at half its margin, or
     /// else where their errors are equal.
     #[expect(clippy::missing_panics_doc, reason = "comparisons have both kinds of pairs")]
-    pub fn new(
-        subject: Subject,
-        comparisons: Comparisons,
-        stated: &Stated,
-        bootstrap: Bootstrap,
-    ) -> Self {
-        let margin = stated.margin;
+    pub fn of(embedded: &Embedded, bootstrap: Bootstrap) -> Result<Self, NotComparable> {
+        let (subject, comparisons) = (embedded.subject(), embedded.comparisons()?);
+        let Card { threshold, margin, ref calibration, .. } = *embedded.card();
         // Log-spaced for the curves, finer than they are drawn.
         let even = (0..=160).map(|it| 10_f64.powf(-f64::from(it) / 32.0));
         let grid = Grid::new(even.chain(TABLE_FMRS));
         let [same, different] = comparisons.distances();
         let scores = Scores::new(&same, &different).expect("comparisons have both kinds of pairs");
         let half_margin = || margin.and_then(|it| Threshold::try_from(it / 2.0).ok());
-        let (threshold, threshold_source) = match (stated.threshold, half_margin()) {
+        let (threshold, threshold_source) = match (threshold, half_margin()) {
             (Some(threshold), _) => (threshold, ThresholdSource::Tower),
             (None, Some(half)) => (half, ThresholdSource::HalfMargin),
             (None, None) => (scores.eer_threshold(), ThresholdSource::SamePairs),
@@ -203,9 +116,9 @@ impl Evaluation {
             .filter_map(|it| Operating::of(it, &grid, &measures, band.as_ref()))
             .collect();
         let probability =
-            ProbabilityCheck::of(&comparisons, &scores, stated.calibration.as_ref(), bootstrap);
+            ProbabilityCheck::of(&comparisons, &scores, calibration.as_ref(), bootstrap);
         let unseen = Unseen::of(&comparisons, &TABLE_FMRS, bootstrap);
-        Self {
+        Ok(Self {
             subject,
             comparisons,
             margin,
@@ -223,7 +136,7 @@ impl Evaluation {
             map: None,
             history: Vec::new(),
             origin: Vec::new(),
-        }
+        })
     }
 
     /// The place in the grid of an FMR of [`TABLE_FMRS`].
@@ -284,73 +197,8 @@ impl Evaluation {
         )
     }
 
-    /// Who is confused with others, and who isn't recognised, at the threshold; nobody of a list, which
-    /// does not say who is shown.
-    pub fn by_identity(&self) -> Vec<OfIdentity> {
-        #[derive(Clone, Copy, Default)]
-        struct Tally {
-            pairs: u32,
-            wrong: u32,
-        }
-        impl Tally {
-            fn share(self) -> Option<f64> {
-                (0 < self.pairs).then(|| f64::from(self.wrong) / f64::from(self.pairs))
-            }
-        }
-        if self.comparisons.unit() == Unit::Component {
-            return Vec::new();
-        }
-        let identities = self.comparisons.pictures().len();
-        let [mut own, mut others] = [(); 2].map(|()| vec![Tally::default(); identities]);
-        for pair in self.comparisons.pairs() {
-            let called_same = pair.distance.get() <= self.threshold.get();
-            let [left, right] = pair.identities.map(|it| it as usize);
-            if pair.is_same {
-                own[left].pairs += 1;
-                own[left].wrong += u32::from(!called_same);
-            } else {
-                for of_one in [left, right] {
-                    others[of_one].pairs += 1;
-                    others[of_one].wrong += u32::from(called_same);
-                }
-            }
-        }
-        let named = self.subject.identities.iter().zip(self.comparisons.pictures());
-        named
-            .zip(own.into_iter().zip(others))
-            .filter(|((_, pictures), _)| 0 < **pictures)
-            .map(|((name, pictures), (own, others))| OfIdentity {
-                name: name.clone(),
-                pictures: *pictures,
-                fmr: others.share().unwrap_or_default(),
-                fnmr: own.share(),
-            })
-            .collect()
-    }
-
     /// The name of one picture.
     pub fn picture_name(&self, identity: u32, picture: u32) -> &str {
         &self.subject.pictures[identity as usize][picture as usize]
-    }
-}
-
-impl ProbabilityCheck {
-    fn of(
-        comparisons: &Comparisons,
-        scores: &Scores,
-        calibration: Option<&Calibration>,
-        bootstrap: Bootstrap,
-    ) -> Self {
-        let fitted = Probability::fit(scores);
-        let stated = |it: Distance| calibration?.probability(it);
-        let is_the_towers = Distance::try_from(0.0).ok().and_then(stated).is_some();
-        let probability = |it: f64| {
-            Distance::try_from(it).map_or(0.5, |it| stated(it).unwrap_or_else(|| fitted.at(it)))
-        };
-        Self {
-            is_the_towers,
-            cllr: Cllr::of(scores, probability),
-            bins: reliability(comparisons, probability, bootstrap),
-        }
     }
 }

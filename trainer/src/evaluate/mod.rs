@@ -1,23 +1,23 @@
-//! What a tower is worth on pictures of identities it may not have seen.
+//! What a tower is worth on pictures of identities it may not have seen, and which of two is better.
 
 mod acquaintance;
-mod chosen;
-mod command;
+mod by_identity;
+mod calibrate;
 mod embedded;
 mod evaluation;
 mod operating;
-mod sections;
-mod table;
+mod probability;
+mod side_by_side;
+mod subject;
 mod thumbnail;
 
 pub use acquaintance::Acquaintance;
-pub use chosen::{Chosen, Pictures};
-pub use command::Evaluate;
-pub use embedded::{Embedded, EmbeddedError, compare};
-pub use evaluation::{
-    Evaluation, Map, OfIdentity, ProbabilityCheck, Stated, Subject, TABLE_FMRS, ThresholdSource,
-};
+pub use by_identity::OfIdentity;
+pub use calibrate::{CalibrateError, Calibrated, Wanted, calibrate};
+pub use embedded::{Embedded, EmbeddedError, compare, embed, embedding_bar};
+pub use evaluation::{Evaluation, Map, TABLE_FMRS, ThresholdSource};
 pub use operating::{Aim, Operating};
-pub use sections::{UnseenLines, chosen_for, left_out};
-pub use table::Table;
+pub use probability::ProbabilityCheck;
+pub use side_by_side::{Contested, ContestedPair, Row, SideBySide, Tally};
+pub use subject::Subject;
 pub use thumbnail::thumbnail;

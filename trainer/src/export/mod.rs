@@ -1,25 +1,24 @@
-//! From a trained network to a tower's file.
+//! Towers' files in memory: of a trained network, of anybody's file ([`adopt`]), of a larger tower ([`int8`]).
 //!
-//! A file counts only once the server's own tower has read it, reproduced its golden pairs, and
-//! agreed with the network it was made of on real pictures; before that nothing stands at the place
-//! asked for.
+//! A file counts only once the server's own tower has taken it, reproduced its golden pairs, and
+//! agreed with the network it was made of on real pictures. Nothing here writes one.
 
+pub mod adopt;
 mod golden;
 mod graph;
 pub mod int8;
 mod proto;
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::tensor::Device;
 use prost::Message;
 use siamese_core::model::{
-    self, Card, Golden, GoldenPair, Length, LoadError, OnnxTower, Options, Tower, TowerError,
+    self, Card, Golden, GoldenPair, Length, LoadError, OnnxTower, Options, Source, Tower,
+    TowerError,
 };
 use siamese_core::picture::{Limits, PictureError, Pixels};
 use siamese_core::score::{Embedding, InvalidEmbedding};
-use tempfile::NamedTempFile;
 use thiserror::Error;
 
 use crate::learn::{NotFinite, embed};
@@ -37,15 +36,6 @@ pub const TOLERANCE: f64 = 1e-4;
 /// Why there is no tower's file.
 #[derive(Debug, Error)]
 pub enum ExportError {
-    /// The folder for it can't be written to.
-    #[error("{} can't be written", .path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        #[source]
-        cause: io::Error,
-    },
     /// The server's code can't load what was exported.
     #[error("the exported tower does not load, so it was not written")]
     Load(#[source] LoadError),
@@ -73,43 +63,33 @@ pub enum ExportError {
     Golden(#[source] PictureError),
 }
 
-/// What was checked of a written tower.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// A tower's file, and what was checked of it.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Exported {
+    /// The file.
+    pub onnx: Vec<u8>,
     /// The largest difference of a coordinate between the trainer's network and the tower, on the
     /// pictures compared.
     pub difference: f64,
     /// How many pictures were compared.
     pub compared: usize,
-    /// The file's size in bytes.
-    pub bytes: usize,
 }
 
-/// Writes `network` as a tower to `path`, with `card` and golden pairs of its own, after comparing
-/// both on `pictures`.
+/// Writes `network` as a tower, with `card` and golden pairs of its own, after comparing both on
+/// `pictures`.
 pub fn export(
     network: &Network,
     mut card: Card,
     pictures: &[&Pixels],
-    path: &Path,
 ) -> Result<Exported, ExportError> {
-    let write = |cause| ExportError::Write { path: path.to_path_buf(), cause };
-    let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let file = tempfile::Builder::new().suffix(".onnx").tempfile_in(folder).map_err(write)?;
-
     card.golden = None;
-    put(&file, &encode(network, &card)).map_err(write)?;
-    card.golden = Some(golden_pairs(&mut load(&file)?, &card)?);
+    card.golden = Some(golden_pairs(&mut load(encode(network, &card))?, &card)?);
     let onnx = encode(network, &card);
-    put(&file, &onnx).map_err(write)?;
-
-    let difference = compare(network, &mut load(&file)?, pictures)?;
+    let difference = compare(network, &mut load(onnx.clone())?, pictures)?;
     if TOLERANCE < difference {
         return Err(ExportError::Parity(difference));
     }
-    let file = file.persist(path).map_err(|err| write(err.error))?;
-    readable(&file).map_err(write)?;
-    Ok(Exported { difference, compared: pictures.len(), bytes: onnx.len() })
+    Ok(Exported { onnx, difference, compared: pictures.len() })
 }
 
 /// The whole file.
@@ -129,15 +109,21 @@ fn encode(network: &Network, card: &Card) -> Vec<u8> {
     .encode_to_vec()
 }
 
-fn load(file: &NamedTempFile) -> Result<OnnxTower, ExportError> {
-    let options = Options { device: model::Device::Cpu, ..Options::default() };
-    OnnxTower::load(file.path(), &options).map_err(ExportError::Load)
+fn load(onnx: Vec<u8>) -> Result<OnnxTower, ExportError> {
+    in_memory("the exported tower".as_ref(), onnx, &on_cpu()).map_err(ExportError::Load)
 }
 
-pub(crate) fn run(
-    tower: &mut OnnxTower,
-    pictures: &[Pixels],
-) -> Result<Vec<Embedding>, ExportError> {
+/// A tower that stands in no file yet; `path` is for people.
+fn in_memory(path: &Path, onnx: Vec<u8>, options: &Options) -> Result<OnnxTower, LoadError> {
+    OnnxTower::open(&Source::of(path, onnx)?, options)
+}
+
+/// The CPU, on which towers are proved.
+pub fn on_cpu() -> Options {
+    Options { device: model::Device::Cpu, ..Options::default() }
+}
+
+fn run(tower: &mut impl Tower, pictures: &[Pixels]) -> Result<Vec<Embedding>, ExportError> {
     tower
         .embed(pictures)
         .map_err(ExportError::Run)?
@@ -147,7 +133,7 @@ pub(crate) fn run(
 }
 
 /// Measures the made pictures' distances.
-pub(crate) fn golden_pairs(tower: &mut OnnxTower, card: &Card) -> Result<Golden, ExportError> {
+fn golden_pairs(tower: &mut OnnxTower, card: &Card) -> Result<Golden, ExportError> {
     let files = golden::pictures(&card.preparation);
     let pixels = files
         .iter()
@@ -188,20 +174,4 @@ fn compare(
         }
     }
     Ok(largest)
-}
-
-fn put(file: &NamedTempFile, bytes: &[u8]) -> io::Result<()> {
-    std::fs::write(file.path(), bytes)
-}
-
-/// Temporary files are for their owner alone; a tower is for whoever serves it.
-#[cfg(unix)]
-fn readable(file: &std::fs::File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn readable(_: &std::fs::File) -> io::Result<()> {
-    Ok(())
 }

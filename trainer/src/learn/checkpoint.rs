@@ -5,7 +5,6 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -13,10 +12,10 @@ use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::store::ModuleRecord;
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
 
 use super::Trainee;
 use crate::data::{Gallery, Sample, digest_of_file};
+use crate::draft;
 
 const RECORD: &str = "run.toml";
 const STATE: &str = "state.json";
@@ -148,7 +147,7 @@ impl RunFolder {
             fs::remove_dir_all(&place)?;
         }
         fs::rename(draft.keep(), place)?;
-        self.sync()?;
+        draft::sync_names(&self.0)?;
         self.forget_others()
     }
 
@@ -259,16 +258,7 @@ impl RunFolder {
 
     /// Replaces a file in one move.
     pub(super) fn replace(&self, name: &str, contents: &[u8]) -> anyhow::Result<()> {
-        let mut file = NamedTempFile::new_in(&self.0)?;
-        file.write_all(contents)?;
-        file.as_file().sync_all()?;
-        file.persist(self.0.join(name))?;
-        Ok(())
-    }
-
-    /// Brings the folder's list of names to the disk, where the system can.
-    fn sync(&self) -> io::Result<()> {
-        if cfg!(unix) { File::open(&self.0)?.sync_all() } else { Ok(()) }
+        Ok(draft::file(&self.0.join(name), contents)?)
     }
 }
 

@@ -2,24 +2,18 @@
 
 mod batch;
 mod checkpoint;
-mod compute;
-mod draws;
 pub mod history;
+pub mod loss;
 mod measure;
 mod progress;
-mod run;
-mod schedule;
-mod sparkline;
-mod supply;
+mod train;
 mod trainee;
 mod whitening;
 
-pub use batch::{Batch, Sampling};
+pub use batch::Batch;
 pub use checkpoint::{Best, RunFolder, State};
-pub use compute::{BuiltWithout, Compute, Unusable};
 pub use history::History;
 pub use measure::{NotFinite, embed, measure};
-pub use run::{Outcome, run};
-pub use schedule::Schedule;
+pub use train::{Trained, train};
 pub use trainee::{Learning, Trainee};
-pub use whitening::{Layer, Whitening};
+pub use whitening::Layer;

@@ -10,12 +10,12 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use super::batch::{Supplied, Supply};
 use super::checkpoint::{RunFolder, State};
-use super::supply::{Supplied, Supply};
-use super::{Batch, Whitening, measure};
-use crate::config::Config;
+use super::loss::{Classifier, contrastive, multi_similarity, triplet};
+use super::{Batch, measure};
+use crate::config::{Config, LossKind, Whitening};
 use crate::data::Gallery;
-use crate::loss::{Classifier, LossKind, contrastive, multi_similarity, triplet};
 use crate::network::{Dropout, Network, Wavelet, unit_rows};
 
 /// All weights that training adjusts.

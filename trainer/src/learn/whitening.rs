@@ -3,18 +3,8 @@
 //! Knows rows of numbers and whose they are; no pictures and no networks.
 
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
-use serde::{Deserialize, Serialize};
 
-/// How the linear layer is made before the first step.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Whitening {
-    /// How many varied copies of each picture are looked at, beside the picture.
-    pub variations: usize,
-    /// What is added to the variance within identities, as a share of its mean over the
-    /// directions: the larger, the less is believed of directions in which little varied.
-    pub shrinkage: f64,
-}
+use crate::config::Whitening;
 
 /// A variance below this is none.
 const LEAST: f64 = 1e-24;

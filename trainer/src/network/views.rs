@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-use crate::grid::{neighbours, single};
+use crate::data::vary::grid::{neighbours, single};
 
 /// How each pixel of a view is read from the picture: as a weighted sum of [`View::TAPS`] of its pixels.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,6 +1,6 @@
 //! One wave along one axis, as numbers: two of them make a Gabor wavelet.
 
-use crate::grid::single;
+use crate::data::vary::grid::single;
 
 /// A wave under a Gaussian along one axis.
 pub(super) struct Wave {

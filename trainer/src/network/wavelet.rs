@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::compact::standardise;
 use super::layers::linear;
 use super::wave::Wave;
-use crate::grid::single;
+use crate::data::vary::grid::single;
 
 /// The sizes of a [`Wavelet`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

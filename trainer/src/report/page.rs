@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use siamese_core::score::Verdict;
 
-use super::contact_sheet::worst;
+use super::charts::{self, worst};
 use super::html::{Page, percent, range, rate, small};
 use super::svg::escape;
-use super::{curves, histogram, map, more_charts};
-use crate::evaluate::{Evaluation, OfIdentity, Operating, TABLE_FMRS, chosen_for, left_out};
+use super::text::{chosen_for, left_out};
+use crate::evaluate::{Evaluation, OfIdentity, Operating, TABLE_FMRS};
 use crate::statistics::{Comparison, Interval, Promise, Unit, Unseen};
 
 /// Identities in the table of the hardest.
@@ -33,7 +33,7 @@ pub(super) fn page(evaluation: &Evaluation, thumbnail: &dyn Fn([u32; 2]) -> Stri
         page.unseen(unseen);
     }
     page.probability(evaluation);
-    if let Some(training) = more_charts::training(&evaluation.history) {
+    if let Some(training) = charts::training(&evaluation.history) {
         page.line("<h2>Training</h2>\n<p>The loss that training made less, beside what a network pays that has learned nothing.");
         page.charts([training]);
     }
@@ -50,7 +50,7 @@ pub(super) fn page(evaluation: &Evaluation, thumbnail: &dyn Fn([u32; 2]) -> Stri
             on_paper.pictures.len(),
             on_paper.plane.stress
         ));
-        let drawing = map::map(evaluation, on_paper, &places, thumbnail);
+        let drawing = charts::map(evaluation, on_paper, &places, thumbnail);
         page.line(&drawing.inline());
     }
     if !hardest.is_empty() {
@@ -105,9 +105,9 @@ impl Page {
              threshold. FMR: strangers let in. FNMR: people sent away.",
         );
         self.charts([
-            histogram::histogram(evaluation, "Distances"),
-            curves::det(&[evaluation]),
-            curves::roc(&[evaluation]),
+            charts::histogram(evaluation, "Distances"),
+            charts::det(&[evaluation]),
+            charts::roc(&[evaluation]),
         ]);
     }
 
@@ -164,7 +164,7 @@ impl Page {
                 Unit::Identity => "neither of its people",
                 Unit::Component => "none of the pictures that it is connected with",
             },
-            more_charts::promises(unseen).inline(),
+            charts::promises(unseen).inline(),
             if unseen.unit == Unit::Identity { "<th>worst FMR" } else { "" }
         ));
         for promise in &unseen.promises {
@@ -209,7 +209,7 @@ impl Page {
         self.line(&format!(
             "<div class=\"split\"><div>{}</div><div class=\"scroll\"><table><tr><th>stated<th>seen<th>same \
              pairs<th>different pairs",
-            more_charts::reliability(check, evaluation.comparisons.unit()).inline()
+            charts::reliability(check, evaluation.comparisons.unit()).inline()
         ));
         for bin in &check.bins {
             let seen = rate(bin.seen, bin.interval);

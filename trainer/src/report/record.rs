@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::contact_sheet::worst;
+use super::charts::worst;
 use crate::evaluate::{
     Acquaintance, Aim, Evaluation, Map, OfIdentity, Operating, ProbabilityCheck, TABLE_FMRS,
     ThresholdSource,

@@ -6,12 +6,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use siamese_core::score::{Distance, Verdict};
 
-use super::contact_sheet::pick;
+use super::charts::{self, pick};
 use super::html::{Page, small};
 use super::record;
 use super::svg::escape;
-use super::{curves, histogram};
-use crate::side_by_side::{ContestedPair, SideBySide, Tally};
+use crate::evaluate::{ContestedPair, SideBySide, Tally};
 use crate::statistics::{Difference, Unit};
 
 /// `report.json` of two towers.
@@ -102,11 +101,11 @@ pub(super) fn page(found: &SideBySide, thumbnail: &dyn Fn([u32; 2]) -> String) -
     page.line("<h2>How well they are told apart</h2>\n<div class=\"split\"><section>");
     for (letter, it) in ["A", "B"].iter().zip(&found.evaluations) {
         let title = format!("Distances of {letter}: {}", it.subject.tower);
-        page.line(&histogram::histogram(it, &title).inline());
+        page.line(&charts::histogram(it, &title).inline());
     }
     page.line("</section><section>");
-    page.line(&curves::det(&[a, b]).inline());
-    page.line(&curves::roc(&[a, b]).inline());
+    page.line(&charts::det(&[a, b]).inline());
+    page.line(&charts::roc(&[a, b]).inline());
     page.line("</section></div>");
     page.contested(found, thumbnail);
     page.finish(&found.origin)

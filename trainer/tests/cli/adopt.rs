@@ -1,7 +1,11 @@
 //! Somebody else's network, adopted.
 
-use std::fs;
+use std::ffi::OsStr;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
 use std::path::PathBuf;
+use std::process::Command;
+use std::thread;
 
 use siamese_core::model::{OnnxTower, Options, rewrite};
 
@@ -70,4 +74,43 @@ fn what_is_no_tower_is_refused_in_a_line() {
     let picture = ground.at("data/a/0.png");
     let refusal = ground.run_on(&picture, "adopt", &["--out", "mine.onnx"]).refusal();
     assert!(refusal.contains("0.png") || refusal.contains("no ONNX"), "{refusal}");
+}
+
+/// Makes a picture's file that can be opened once: it is gone as soon as somebody reads it.
+#[cfg(unix)]
+fn put_once(path: PathBuf) {
+    let picture = fs::read(&path).expect("a picture");
+    fs::remove_file(&path).expect("a picture");
+    let made = Command::new("mkfifo").arg(&path).status().expect("mkfifo runs");
+    assert!(made.success());
+    thread::spawn(move || {
+        // Opening it waits for a reader.
+        let mut pipe = OpenOptions::new().write(true).open(&path).expect("a pipe");
+        fs::remove_file(&path).expect("a pipe");
+        pipe.write_all(&picture).expect("a reader");
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn each_picture_is_read_once_whatever_is_tried_and_reported() {
+    let ground =
+        Ground::of(&[("a", &[10, 12]), ("b", &[50, 53]), ("c", &[90, 91]), ("d", &[130, 134])]);
+    let pairs = ["a/0,a/1,1", "b/0,b/1,1", "a/0,b/0,0", "c/0,c/1,1", "d/0,d/1,1", "c/1,d/0,0"];
+    let line = |it: &&str| {
+        let [left, right, same] = it.split(',').collect::<Vec<_>>()[..] else { panic!("{it}") };
+        format!("data/{left}.png,data/{right}.png,{same}\n")
+    };
+    let list: String = pairs.iter().map(line).collect();
+    fs::write(ground.at("pairs.csv"), format!("a,b,same\n{list}")).expect("a list");
+    for name in ["a/0", "a/1", "b/0", "b/1", "c/0", "c/1", "d/0", "d/1"] {
+        put_once(ground.at(&format!("data/{name}.png")));
+    }
+    let network = bare(&ground);
+    let arguments = ["adopt", "--tower", "bare.onnx", "--data", "pairs.csv", "--input", "4"];
+    let more = ["--scale", "1", "--embedding", "as-is", "--out", "mine.onnx", "--report", "report"];
+    let said = ground.program(arguments.into_iter().chain(more).map(OsStr::new)).well();
+    assert!(network.exists() && said.contains("Tried on 8 pictures"), "{said}");
+    assert!(ground.at("mine.onnx").exists() && ground.at("report/index.html").exists());
+    assert!(!ground.at("data/a/0.png").exists(), "it was read from where it was put");
 }

@@ -7,8 +7,7 @@ use std::fs;
 use image::{GrayImage, Luma};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use siamese_trainer::config::Length;
-use siamese_trainer::loss::LossKind;
+use siamese_trainer::config::{Length, LossKind};
 
 use crate::evaluate;
 use crate::ground::Ground;

@@ -31,7 +31,8 @@ fn ground() -> Ground {
     let mut card = load(BRIGHTNESS.as_ref()).card().clone();
     card.preparation = config.preparation();
     let pixels: Vec<_> = gallery.samples().iter().map(|it| &it.pixels).collect();
-    export(&learning.network(), card, &pixels, &ground.at("raw.onnx")).expect("a tower");
+    let exported = export(&learning.network(), card, &pixels).expect("a tower");
+    fs::write(ground.at("raw.onnx"), exported.onnx).expect("a file");
     ground
 }
 

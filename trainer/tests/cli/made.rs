@@ -6,8 +6,7 @@ use std::path::Path;
 
 use image::{GrayImage, Luma};
 use siamese_core::picture::{Colour, Fit};
-use siamese_trainer::config::{Config, Input, Length};
-use siamese_trainer::learn::Sampling;
+use siamese_trainer::config::{Config, Input, Length, Sampling};
 use siamese_trainer::network::{CompactConfig, NetworkConfig};
 
 const SIDE: u16 = 32;

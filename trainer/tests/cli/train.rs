@@ -7,11 +7,10 @@ use std::process::Command;
 use burn::tensor::Device;
 use siamese_core::model::{OnnxTower, Options, Tower};
 use siamese_core::score::Embedding;
-use siamese_trainer::config::{Config, Length};
+use siamese_trainer::config::{Config, Length, LossKind, Sampling};
 use siamese_trainer::data::{Collection, Gallery};
 use siamese_trainer::export::export;
-use siamese_trainer::learn::{self, Learning, RunFolder, Sampling, State};
-use siamese_trainer::loss::LossKind;
+use siamese_trainer::learn::{self, Learning, RunFolder, State};
 use siamese_trainer::network::{NetworkConfig, WaveletConfig};
 
 use crate::ground::{BRIGHTNESS, Ground, Outcome};
@@ -239,14 +238,30 @@ fn networks_export_to_what_they_were() {
         card.preparation = config.preparation();
         let pixels: Vec<_> = gallery.samples().iter().map(|it| &it.pixels).collect();
         let path = ground.at("exported.onnx");
-        let exported = export(&learning.network(), card, &pixels, &path).expect("a tower");
-        assert!(exported.difference < 1e-4, "{exported:?}");
+        let exported = export(&learning.network(), card, &pixels).expect("a tower");
+        fs::write(&path, &exported.onnx).expect("a file");
+        assert!(exported.difference < 1e-4, "{}", exported.difference);
         assert_eq!(exported.compared, 54);
 
         let mut tower = OnnxTower::load(&path, &Options::default()).expect("a tower");
         assert!(!tower.description().one_at_a_time);
         assert_eq!(tower.embed(&[pixels[0].clone()]).expect("a run").len(), 1);
     }
+}
+
+#[test]
+fn a_place_where_no_tower_can_stand_is_named_before_anything_is_done() {
+    let ground = made_ground();
+    fs::write(ground.at("tower.toml"), "input = \"32\"\n").expect("a file");
+    let refusal = train_bare(&ground, &[]).refusal();
+    assert!(refusal.contains("tower.toml describes the tower"), "{refusal}");
+    assert!(!ground.at("tower.onnx").exists() && !ground.at("tower.run").exists());
+
+    fs::remove_file(ground.at("tower.toml")).expect("a file");
+    fs::create_dir(ground.at("tower.onnx")).expect("a folder");
+    let refusal = train_bare(&ground, &[]).refusal();
+    assert!(refusal.contains("tower.onnx can't be written"), "{refusal}");
+    assert!(!ground.at("tower.run").exists());
 }
 
 #[test]

@@ -1,0 +1,100 @@
+//! The recipes: every choice of each network's best run.
+
+use siamese_core::picture::{Colour, Fit};
+
+use super::{
+    Config, Input, Length, LossConfig, LossKind, Optimizer, Sampling, Schedule, Watch, Whitening,
+};
+use crate::data::{Augmentation, Symmetry};
+use crate::network::{CompactConfig, NetworkConfig, WaveletConfig};
+
+impl Config {
+    /// The seed's recipe: drawn pairs, contrastive loss with margin 2, Adam 5e-4, 64 pairs a step,
+    /// 100 epochs.
+    pub fn seed() -> Self {
+        Self {
+            seed: 1,
+            length: Length::Epochs(100),
+            input: Input { height: 100, width: 100, colour: Colour::Grey, fit: Fit::Stretch },
+            network: NetworkConfig::Seed,
+            whitening: None,
+            loss: LossConfig {
+                kind: LossKind::Contrastive,
+                margin: 2.0,
+                classifier_weight: 0.0,
+                classifier_scale: 1.0,
+                classifier_margin: 0.0,
+            },
+            symmetry: Symmetry::None,
+            sampling: Sampling::Drawn { draws: 64 },
+            augmentation: Augmentation::default(),
+            optimizer: Optimizer {
+                rate: 5e-4,
+                schedule: Schedule::Constant,
+                weight_decay: 0.0,
+                epsilon: 1e-8,
+            },
+            watch: Watch { evaluate_every: 60, checkpoint_every: 60, patience: None },
+        }
+    }
+
+    /// The default recipe: the compact network on all pairs of identity-balanced batches, with a
+    /// classifier beside the contrastive loss.
+    pub fn compact() -> Self {
+        Self {
+            seed: 1,
+            length: Length::Steps(500),
+            input: Input { height: 64, width: 64, colour: Colour::Grey, fit: Fit::Stretch },
+            network: NetworkConfig::Compact(CompactConfig::default()),
+            whitening: None,
+            loss: LossConfig {
+                kind: LossKind::Contrastive,
+                margin: 1.2,
+                classifier_weight: 0.5,
+                classifier_scale: 16.0,
+                classifier_margin: 0.2,
+            },
+            symmetry: Symmetry::None,
+            sampling: Sampling::Balanced { identities: 20, pictures: 4 },
+            augmentation: Augmentation {
+                rotation: 12.0,
+                shift: 0.06,
+                scale: 0.12,
+                stretch: 0.05,
+                shear: 0.0,
+                elastic: 0.0,
+                mirror: 0.5,
+                contrast: 0.3,
+                gamma: 0.3,
+                light: 0.3,
+                erase: 0.5,
+                erase_side: 0.4,
+            },
+            optimizer: Optimizer {
+                rate: 2e-3,
+                schedule: Schedule::OneCycle,
+                weight_decay: 1e-2,
+                epsilon: 1e-8,
+            },
+            watch: Watch { evaluate_every: 100, checkpoint_every: 100, patience: None },
+        }
+    }
+
+    /// Fixed wavelets and a whitened linear layer, without a step: seconds, and for few identities.
+    pub fn wavelet() -> Self {
+        Self {
+            length: Length::Steps(0),
+            input: Input { height: 72, width: 60, colour: Colour::Grey, fit: Fit::Stretch },
+            network: NetworkConfig::Wavelet(WaveletConfig::default()),
+            whitening: Some(Whitening { variations: 0, shrinkage: 1.0 }),
+            augmentation: Augmentation {
+                rotation: 8.0,
+                shift: 0.05,
+                scale: 0.1,
+                erase: 0.0,
+                ..Self::compact().augmentation
+            },
+            ..Self::compact()
+        }
+    }
+}

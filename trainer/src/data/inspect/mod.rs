@@ -1,0 +1,202 @@
+//! What is wrong with pictures that can be read, told before anything is trained on them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+mod likeness;
+
+use super::error::listed;
+use super::{DataError, Gallery, Listing, Sample};
+use likeness::{Likeness, is_flat, near_copies};
+
+/// Two identities with at least this many near copies, for most of the smaller one's pictures, are
+/// taken for one.
+const ONE_IDENTITY: usize = 2;
+
+/// What is to be warned of: lines for people.
+///
+/// Copies of one file on both sides of the split are no warning but an error, unless allowed.
+///
+/// # Errors
+///
+/// If a file of the training is held out too, byte for byte, and `allow_duplicates` is not set.
+pub fn inspect(
+    training: &Gallery,
+    held_out: Option<&Gallery>,
+    shape: [usize; 3],
+    allow_duplicates: bool,
+) -> Result<Vec<String>, DataError> {
+    let pictures = Pictures::new(training, held_out);
+    let copies = pictures.copies();
+    let leaked: Vec<_> =
+        copies.iter().filter(|it| pictures.is_across(**it)).map(|it| pictures.pair(*it)).collect();
+    if !leaked.is_empty() && !allow_duplicates {
+        return Err(DataError::Leaked(leaked));
+    }
+    let likenesses: Vec<_> =
+        pictures.samples.iter().map(|it| Likeness::of(&it.pixels, shape)).collect();
+    let are_listed = training.listing().is_some();
+    let near = near_copies(&likenesses, |at, other| {
+        // What a list doesn't compare may be alike.
+        let matters = if are_listed {
+            pictures.is_across([at, other])
+        } else {
+            pictures.whose(at) != pictures.whose(other)
+        };
+        matters && pictures.samples[at].digest != pictures.samples[other].digest
+    });
+    let mut warnings = Vec::new();
+    let mut warn = |names: &[String], what: &str| {
+        if !names.is_empty() {
+            warnings.push(format!("{what} ({}): {}", names.len(), listed(names)));
+        }
+    };
+    warn(
+        &pictures.pairs(&near, |it| pictures.is_across(it)),
+        "near copies lie on both sides of the split, so that those held out are not unseen",
+    );
+    if are_listed {
+        let [same, different] = equal_files([Some(training), held_out]);
+        warn(&different, "equal files are said to be different");
+        warn(&same, "pairs of equal files teach nothing");
+    } else {
+        for (names, what) in pictures.of_identities(&copies, &near) {
+            warn(&names, what);
+        }
+    }
+    warn(&pictures.names(|it| is_flat(&it.pixels)), "pictures show nothing but one shade");
+    let [_, height, width] = shape;
+    let is_tiny = |it: &Sample| {
+        it.size.is_some_and(|[columns, rows]| {
+            2 * (columns as usize) < width || 2 * (rows as usize) < height
+        })
+    };
+    warn(
+        &pictures.names(is_tiny),
+        &format!(
+            "pictures have less than half as many pixels a side as the network reads, {height}x{width}"
+        ),
+    );
+    Ok(warnings)
+}
+
+/// Listed pairs of equal files: the same, and the different ones.
+fn equal_files(sides: [Option<&Gallery>; 2]) -> [Vec<String>; 2] {
+    let mut found = [Vec::new(), Vec::new()];
+    for gallery in sides.into_iter().flatten() {
+        for pair in gallery.listing().map_or(&[][..], Listing::pairs) {
+            let [left, right] = [pair.left, pair.right].map(|it| &gallery.samples()[it]);
+            if left.digest == right.digest {
+                found[usize::from(!pair.is_same)].push(format!("{} = {}", left.name, right.name));
+            }
+        }
+    }
+    found
+}
+
+/// The pictures of both sides in one row.
+struct Pictures<'a> {
+    samples: Vec<&'a Sample>,
+    n_training: usize,
+    identities: [&'a [String]; 2],
+}
+
+impl<'a> Pictures<'a> {
+    fn new(training: &'a Gallery, held_out: Option<&'a Gallery>) -> Self {
+        let held: &[Sample] = held_out.map_or(&[], Gallery::samples);
+        Self {
+            samples: training.samples().iter().chain(held).collect(),
+            n_training: training.samples().len(),
+            identities: [training.identities(), held_out.map_or(&[], Gallery::identities)],
+        }
+    }
+
+    fn side(&self, at: usize) -> usize {
+        usize::from(self.n_training <= at)
+    }
+
+    fn whose(&self, at: usize) -> (usize, usize) {
+        (self.side(at), self.samples[at].identity)
+    }
+
+    fn is_across(&self, [left, right]: [usize; 2]) -> bool {
+        self.side(left) != self.side(right)
+    }
+
+    fn pair(&self, [left, right]: [usize; 2]) -> String {
+        format!("{} = {}", self.samples[left].name, self.samples[right].name)
+    }
+
+    fn pairs(&self, found: &[[usize; 2]], wanted: impl Fn([usize; 2]) -> bool) -> Vec<String> {
+        found.iter().filter(|it| wanted(**it)).map(|it| self.pair(*it)).collect()
+    }
+
+    /// What copies say of who is shown.
+    fn of_identities(
+        &self,
+        copies: &[[usize; 2]],
+        near: &[[usize; 2]],
+    ) -> [(Vec<String>, &'static str); 4] {
+        let is_one = |it: [usize; 2]| self.whose(it[0]) == self.whose(it[1]);
+        [
+            (
+                self.pairs(copies, |it| !self.is_across(it) && !is_one(it)),
+                "equal files are said to show different identities",
+            ),
+            (
+                self.pairs(near, |it| !self.is_across(it)),
+                "near copies are said to show different identities",
+            ),
+            (
+                self.one_identity(copies.iter().chain(near)),
+                "identities share most of their pictures, so that they may be one in two folders",
+            ),
+            (self.pairs(copies, is_one), "equal files within one identity teach nothing"),
+        ]
+    }
+
+    fn names(&self, wanted: impl Fn(&Sample) -> bool) -> Vec<String> {
+        self.samples.iter().filter(|it| wanted(it)).map(|it| it.name.clone()).collect()
+    }
+
+    /// Equal files: each with the first of its kind.
+    fn copies(&self) -> Vec<[usize; 2]> {
+        let mut first = BTreeMap::new();
+        let mut copies = Vec::new();
+        for (at, sample) in self.samples.iter().enumerate() {
+            match first.get(&sample.digest) {
+                Some(first) => copies.push([*first, at]),
+                None => {
+                    first.insert(&sample.digest, at);
+                }
+            }
+        }
+        copies
+    }
+
+    /// Pairs of identities of which most of the smaller one's pictures have a copy with the other.
+    fn one_identity<'b>(&self, found: impl Iterator<Item = &'b [usize; 2]>) -> Vec<String> {
+        let mut counts = BTreeMap::new();
+        for [left, right] in found {
+            let [one, other] = [self.whose(*left), self.whose(*right)];
+            if one != other {
+                let entry = counts.entry([one.min(other), one.max(other)]);
+                let seen: &mut [BTreeSet<usize>; 2] = entry.or_default();
+                seen[0].insert(*left);
+                seen[1].insert(*right);
+            }
+        }
+        let mut sizes = BTreeMap::new();
+        for at in 0..self.samples.len() {
+            *sizes.entry(self.whose(at)).or_insert(0) += 1;
+        }
+        let name = |(side, identity): (usize, usize)| &self.identities[side][identity];
+        counts
+            .into_iter()
+            .map(|(who, [left, right])| (who, left.len().min(right.len())))
+            .filter(|([one, other], count)| {
+                ONE_IDENTITY <= *count && sizes[one].min(sizes[other]) < 2 * count
+            })
+            .map(|([one, other], count)| format!("{} = {} ({count})", name(one), name(other)))
+            .collect()
+    }
+}

@@ -1,0 +1,131 @@
+//! Identities made of identities: a character turned by a quarter is another character.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use siamese_core::picture::Pixels;
+
+use crate::data::{Gallery, Sample};
+
+/// What else each identity is trained on as: turned or mirrored, it is somebody else (A. Santoro
+/// et al., *Meta-learning with memory-augmented neural networks*, 2016, for characters by
+/// quarters).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Symmetry {
+    /// Itself alone.
+    #[default]
+    None,
+    /// Its mirror image: twice as many identities.
+    Mirrored,
+    /// Turned by one, two and three quarters: four times as many. For square pictures.
+    Turned,
+    /// Both: eight times as many. For square pictures.
+    TurnedAndMirrored,
+}
+
+impl Symmetry {
+    /// Whether pictures must be square.
+    pub fn turns(self) -> bool {
+        matches!(self, Self::Turned | Self::TurnedAndMirrored)
+    }
+
+    /// For each form: quarters turned, and whether it is mirrored then.
+    fn forms(self) -> &'static [(usize, bool)] {
+        const FORMS: [(usize, bool); 8] = [
+            (0, false),
+            (1, false),
+            (2, false),
+            (3, false),
+            (0, true),
+            (1, true),
+            (2, true),
+            (3, true),
+        ];
+        match self {
+            Self::None => &FORMS[..1],
+            Self::Mirrored => &[(0, false), (0, true)],
+            Self::Turned => &FORMS[..4],
+            Self::TurnedAndMirrored => &FORMS,
+        }
+    }
+}
+
+impl Gallery {
+    /// Each identity in all its forms, as an identity of its own; of a list, each pair with both pictures
+    /// in the same form.
+    ///
+    /// # Shapes
+    ///
+    /// - `shape`: channels, height and width of the samples; square where the symmetry
+    ///   [turns](Symmetry::turns)
+    #[must_use]
+    pub fn in_all_forms(&self, symmetry: Symmetry, shape: [usize; 3]) -> Cow<'_, Self> {
+        let mut forms = Cow::Borrowed(self);
+        for (at, form) in symmetry.forms().iter().enumerate().skip(1) {
+            let forms = forms.to_mut();
+            let first = at * self.identities().len();
+            forms.identities.extend(self.identities().iter().map(|it| format!("{it} ({at})")));
+            if let (Some(listing), Some(own)) = (&mut forms.listing, self.listing()) {
+                listing.repeat(own, at * self.samples().len());
+            }
+            forms.samples.extend(self.samples().iter().map(|it| Sample {
+                identity: first + it.identity,
+                pixels: formed(&it.pixels, shape, *form),
+                ..it.clone()
+            }));
+        }
+        forms
+    }
+}
+
+fn formed(
+    pixels: &Pixels,
+    [_, height, width]: [usize; 3],
+    (quarters, mirrored): (usize, bool),
+) -> Pixels {
+    let mut values = Vec::with_capacity(pixels.values().len());
+    for channel in pixels.values().chunks_exact(height * width) {
+        for row in 0..height {
+            for column in 0..width {
+                let column = if mirrored { width - 1 - column } else { column };
+                let (from_row, from_column) = match quarters {
+                    0 => (row, column),
+                    1 => (column, height - 1 - row),
+                    2 => (height - 1 - row, width - 1 - column),
+                    _ => (width - 1 - column, row),
+                };
+                values.push(channel[from_row * width + from_column]);
+            }
+        }
+    }
+    Pixels::new(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(form: (usize, bool), expected: [f32; 4]) {
+        let picture = Pixels::new(vec![1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(formed(&picture, [1, 2, 2], form).values(), expected);
+    }
+
+    #[test]
+    fn a_picture_is_turned_against_the_clock_and_mirrored_left_to_right() {
+        check((0, false), [1.0, 2.0, 3.0, 4.0]);
+        check((1, false), [2.0, 4.0, 1.0, 3.0]);
+        check((2, false), [4.0, 3.0, 2.0, 1.0]);
+        check((3, false), [3.0, 1.0, 4.0, 2.0]);
+        check((0, true), [2.0, 1.0, 4.0, 3.0]);
+        check((1, true), [4.0, 2.0, 3.0, 1.0]);
+    }
+
+    #[test]
+    fn a_picture_that_is_not_square_can_be_mirrored() {
+        let picture = Pixels::new(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        let mirrored = formed(&picture, [1, 2, 3], (0, true));
+        assert_eq!(mirrored.values(), [3.0, 2.0, 1.0, 6.0, 5.0, 4.0]);
+    }
+}

@@ -1,0 +1,65 @@
+//! Whom a tower takes for others, and whom it does not know again.
+
+use serde::Serialize;
+
+use super::Evaluation;
+use crate::statistics::Unit;
+
+/// The figures of one identity at the threshold.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OfIdentity {
+    /// Its name.
+    pub name: String,
+    /// How many pictures it has.
+    pub pictures: u32,
+    /// The share of its pairs with others that are called same.
+    pub fmr: f64,
+    /// The share of its own pairs that are called different; `None` if it has one picture.
+    pub fnmr: Option<f64>,
+}
+
+impl Evaluation {
+    /// Who is confused with others, and who isn't recognised, at the threshold; nobody of a list, which
+    /// does not say who is shown.
+    pub fn by_identity(&self) -> Vec<OfIdentity> {
+        #[derive(Clone, Copy, Default)]
+        struct Tally {
+            pairs: u32,
+            wrong: u32,
+        }
+        impl Tally {
+            fn share(self) -> Option<f64> {
+                (0 < self.pairs).then(|| f64::from(self.wrong) / f64::from(self.pairs))
+            }
+        }
+        if self.comparisons.unit() == Unit::Component {
+            return Vec::new();
+        }
+        let identities = self.comparisons.pictures().len();
+        let [mut own, mut others] = [(); 2].map(|()| vec![Tally::default(); identities]);
+        for pair in self.comparisons.pairs() {
+            let called_same = pair.distance.get() <= self.threshold.get();
+            let [left, right] = pair.identities.map(|it| it as usize);
+            if pair.is_same {
+                own[left].pairs += 1;
+                own[left].wrong += u32::from(!called_same);
+            } else {
+                for of_one in [left, right] {
+                    others[of_one].pairs += 1;
+                    others[of_one].wrong += u32::from(called_same);
+                }
+            }
+        }
+        let named = self.subject.identities.iter().zip(self.comparisons.pictures());
+        named
+            .zip(own.into_iter().zip(others))
+            .filter(|((_, pictures), _)| 0 < **pictures)
+            .map(|((name, pictures), (own, others))| OfIdentity {
+                name: name.clone(),
+                pictures: *pictures,
+                fmr: others.share().unwrap_or_default(),
+                fnmr: own.share(),
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,9 @@
+//! Two towers on the same pictures: which one is better, how sure that is, and where they differ.
+
+mod contested;
+mod found;
+mod row;
+
+pub use contested::{Contested, ContestedPair, Tally};
+pub use found::SideBySide;
+pub use row::Row;

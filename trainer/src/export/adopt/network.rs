@@ -1,0 +1,83 @@
+//! Anybody's ONNX file.
+
+use std::path::{Path, PathBuf};
+
+use siamese_core::model::{Card, LoadError, NotOnnx, OnnxTower, Options, Outline, Source, rewrite};
+use siamese_core::picture::{Fit, Preparation};
+
+use super::probe::{Said, probe};
+use super::{AdoptError, Usage};
+use crate::data::digest_of_file;
+use crate::export::in_memory;
+
+/// Anybody's ONNX file, with all its weights in it.
+pub struct Network {
+    path: PathBuf,
+    source: Source,
+    digest: String,
+    outline: Outline,
+}
+
+impl Network {
+    /// Reads a file and those of its weights, and has ONNX Runtime take them.
+    pub fn read(path: &Path, options: &Options) -> Result<Self, AdoptError> {
+        let source = Source::read(path).map_err(|error| match error {
+            LoadError::Unreadable { path: file, source: cause } if file == path => {
+                AdoptError::Read { path: file, cause }
+            }
+            LoadError::Unreadable { path: file, source: cause }
+                if file != path.with_extension("toml") =>
+            {
+                AdoptError::Weights { path: file, cause }
+            }
+            error => error.into(),
+        })?;
+        let digest = digest_of_file(path)
+            .map_err(|cause| AdoptError::Read { path: path.to_owned(), cause })?;
+        let outline = Outline::of(&source, options)?;
+        Ok(Self { path: path.to_owned(), source, digest, outline })
+    }
+
+    /// How it is used by what its file fixes and somebody `said`: its pictures' bytes as they are, each side on its own.
+    pub fn input(&self, said: Said) -> Result<Preparation, AdoptError> {
+        let input = probe(&self.outline, said)
+            .map_err(|why| AdoptError::NoTower { path: self.path.clone(), why })?;
+        Ok(Preparation {
+            height: input.height,
+            width: input.width,
+            colour: input.colour,
+            fit: Fit::Stretch,
+            scale: 1.0,
+            mean: vec![0.0],
+            std: vec![1.0],
+        })
+    }
+
+    /// The file with a card in it.
+    pub fn with(&self, card: &Card) -> Result<Vec<u8>, NotOnnx> {
+        rewrite(self.source.onnx(), &card.to_metadata())
+    }
+
+    pub(super) fn tower(&self, card: &Card, options: &Options) -> Result<OnnxTower, AdoptError> {
+        Ok(in_memory(&self.path, self.with(card)?, options)?)
+    }
+
+    /// What it says of itself, as far as its use and where it is from.
+    pub(super) fn card(&self, name: &str, usage: &Usage) -> Card {
+        let file = self.path.file_name().unwrap_or_default().to_string_lossy();
+        Card {
+            name: name.to_owned(),
+            preparation: usage.preparation.clone(),
+            length: usage.length,
+            margin: None,
+            threshold: None,
+            calibration: None,
+            provenance: Some(serde_json::json!({
+                "adopted_from": {"file": file, "digest": self.digest},
+                "trainer": env!("CARGO_PKG_VERSION"),
+            })),
+            weights: None,
+            golden: None,
+        }
+    }
+}

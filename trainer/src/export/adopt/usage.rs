@@ -1,0 +1,154 @@
+//! How a network is used, and what could have been said of that otherwise.
+
+use std::fmt::{Display, Formatter};
+
+use siamese_core::model::Length;
+use siamese_core::picture::{Colour, Fit, Preparation};
+use siamese_core::score::{Embedding, InvalidEmbedding};
+
+/// `ImageNet`'s means and deviations of red, green and blue, in the range 0 to 1, as torchvision has
+/// them.
+const IMAGENET: [[f32; 3]; 2] = [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]];
+/// `ImageNet`'s means of red, green and blue, in the range 0 to 255, as Caffe's networks have them.
+const CAFFE: [f32; 3] = [123.68, 116.779, 103.939];
+
+/// How a network's pictures are prepared, and what is done to its output.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Usage {
+    /// What is done to a picture.
+    pub preparation: Preparation,
+    /// What is done to an output.
+    pub length: Length,
+}
+
+impl Usage {
+    /// What a tower gives where the network gave `output`.
+    pub(super) fn embedding(&self, output: Embedding) -> Result<Embedding, InvalidEmbedding> {
+        match self.length {
+            Length::AsIs => Ok(output),
+            Length::Unit => output.into_unit(),
+        }
+    }
+}
+
+/// The ways to fit a picture.
+pub(super) const FITS: [Fit; 3] = [Fit::Stretch, Fit::Pad, Fit::Crop];
+
+/// Ways to say one thing otherwise; that of the usage given is among them.
+pub(super) type Others = fn(&Usage) -> Vec<Usage>;
+
+/// The things that could have been said otherwise, from what matters most.
+pub(super) const THINGS: [Others; 4] = [ranges, colours, fits, lengths];
+
+fn ranges(usage: &Usage) -> Vec<Usage> {
+    let Preparation { colour, ref mean, ref std, scale, .. } = usage.preparation;
+    let in_order = |of: [f32; 3]| match colour {
+        Colour::Grey => vec![of.iter().sum::<f32>() / 3.0],
+        Colour::Rgb => of.to_vec(),
+        Colour::Bgr => of.iter().rev().copied().collect(),
+    };
+    let [imagenet_mean, imagenet_std] = IMAGENET.map(in_order);
+    let mut ways = vec![
+        (scale, mean.clone(), std.clone()),
+        (1.0 / 255.0, vec![0.0], vec![1.0]),
+        (1.0 / 255.0, vec![0.5], vec![0.5]),
+        (1.0 / 255.0, imagenet_mean, imagenet_std),
+        (1.0, vec![0.0], vec![1.0]),
+        (1.0, in_order(CAFFE), vec![1.0]),
+    ];
+    let mut seen = Vec::new();
+    ways.retain(|way| {
+        let is_new = !seen.contains(way);
+        seen.push(way.clone());
+        is_new
+    });
+    let with = |(scale, mean, std)| Usage {
+        preparation: Preparation { scale, mean, std, ..usage.preparation.clone() },
+        ..usage.clone()
+    };
+    ways.into_iter().map(with).collect()
+}
+
+/// The channels the other way round; each keeps its mean and deviation.
+fn colours(usage: &Usage) -> Vec<Usage> {
+    let mut turned = usage.clone();
+    let preparation = &mut turned.preparation;
+    preparation.colour = match preparation.colour {
+        Colour::Grey => return vec![turned],
+        Colour::Rgb => Colour::Bgr,
+        Colour::Bgr => Colour::Rgb,
+    };
+    preparation.mean.reverse();
+    preparation.std.reverse();
+    vec![usage.clone(), turned]
+}
+
+fn fits(usage: &Usage) -> Vec<Usage> {
+    FITS.map(|fit| Usage {
+        preparation: Preparation { fit, ..usage.preparation.clone() },
+        ..usage.clone()
+    })
+    .to_vec()
+}
+
+fn lengths(usage: &Usage) -> Vec<Usage> {
+    [Length::Unit, Length::AsIs].map(|length| Usage { length, ..usage.clone() }).to_vec()
+}
+
+impl Display for Usage {
+    /// The flags that ask for it.
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let Preparation { colour, fit, scale, ref mean, ref std, .. } = self.preparation;
+        let numbers =
+            |numbers: &[f32]| numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        write!(f, "--colour {colour}")?;
+        if (scale - 1.0 / 255.0).abs() > 1e-9 {
+            write!(f, " --scale {scale}")?;
+        }
+        let (mean, std) = (numbers(mean), numbers(std));
+        write!(f, " --mean {mean} --std {std} --fit {fit} --embedding {}", self.length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usage(colour: Colour) -> Usage {
+        let preparation = Preparation {
+            height: 8,
+            width: 8,
+            colour,
+            fit: Fit::Pad,
+            scale: 1.0 / 255.0,
+            mean: vec![0.5],
+            std: vec![0.5],
+        };
+        Usage { preparation, length: Length::Unit }
+    }
+
+    #[test]
+    fn what_was_asked_for_is_among_the_others_once() {
+        for usage in [usage(Colour::Grey), usage(Colour::Rgb), usage(Colour::Bgr)] {
+            for others in THINGS {
+                let found = others(&usage).into_iter().filter(|it| *it == usage).count();
+                assert_eq!(found, 1, "{usage}");
+            }
+            assert_eq!(ranges(&usage).len(), 5);
+            for other in THINGS.iter().flat_map(|it| it(&usage)) {
+                assert_eq!(other.preparation.validate(), Ok(()), "{other}");
+            }
+        }
+        assert_eq!(colours(&usage(Colour::Grey)).len(), 1);
+    }
+
+    #[test]
+    fn channels_turned_round_keep_their_means() {
+        let mut rgb = usage(Colour::Rgb);
+        rgb.preparation.mean = vec![0.1, 0.2, 0.3];
+        let bgr = &colours(&rgb)[1];
+        assert_eq!(bgr.preparation.mean, [0.3, 0.2, 0.1]);
+        let text = "--colour bgr --mean 0.3,0.2,0.1 --std 0.5 --fit pad --embedding unit";
+        assert_eq!(bgr.to_string(), text);
+    }
+}

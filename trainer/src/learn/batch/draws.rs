@@ -1,0 +1,103 @@
+//! What steps see of a list.
+
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+use super::Batch;
+use crate::config::{LossKind, Sampling};
+use crate::data::{ListedPair, Listing};
+use crate::learn::loss::{Pairs, Triplets};
+
+/// A list's same and different pairs apart, so that as many are drawn of either, however few there are.
+#[derive(Clone, Debug)]
+pub(super) struct Draws<'a> {
+    listing: &'a Listing,
+    same: Vec<ListedPair>,
+    different: Vec<ListedPair>,
+}
+
+impl<'a> Draws<'a> {
+    /// Sorts a list's pairs by what was said of them; there are some of either.
+    pub(super) fn new(listing: &'a Listing) -> Self {
+        let (same, different) = listing.pairs().iter().partition(|it| it.is_same);
+        Self { listing, same, different }
+    }
+
+    /// Draws pairs, half of them the same, or triplets; about as many pictures as `sampling` has.
+    pub(super) fn draw(
+        &self,
+        sampling: Sampling,
+        loss: LossKind,
+        random: &mut ChaCha8Rng,
+    ) -> Batch {
+        let of_each = if loss == LossKind::Triplet { 3 } else { 2 };
+        let draws = match sampling {
+            Sampling::Drawn { draws } => draws,
+            Sampling::Balanced { .. } => sampling.draws() / of_each,
+        };
+        let mut batch = Batch::default();
+        if loss == LossKind::Triplet {
+            for _ in 0..draws.max(1) {
+                batch.pictures.extend(pick(self.listing.triplets(), random));
+            }
+            batch.triplets = Triplets::neighbours(batch.pictures.len());
+        } else {
+            // At least one of either.
+            let draws = draws.max(2);
+            for at in 0..draws {
+                let pairs = if at % 2 == 0 { &self.same } else { &self.different };
+                let ListedPair { left, right, .. } = pick(pairs, random);
+                batch.pictures.extend([left, right]);
+            }
+            batch.pairs = Pairs::side_by_side((0..draws).map(|it| it % 2 == 1));
+        }
+        batch
+    }
+}
+
+fn pick<T: Copy>(from: &[T], random: &mut ChaCha8Rng) -> T {
+    from[random.random_range(0..from.len())]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rand::SeedableRng;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::data::Collection;
+
+    fn draw(list: &str, sampling: Sampling, loss: LossKind) -> (Listing, Batch) {
+        let folder = TempDir::new().expect("a folder");
+        let path = folder.path().join("list.csv");
+        fs::write(&path, list).expect("a file");
+        let list = Collection::open(&path).expect("a list").listing().expect("a list").clone();
+        let batch = Draws::new(&list).draw(sampling, loss, &mut ChaCha8Rng::seed_from_u64(1));
+        (list, batch)
+    }
+
+    #[test]
+    fn half_of_the_pairs_are_the_same_however_few_there_are() {
+        let list = "a,b,same\n1,2,1\n3,4,0\n5,6,0\n7,8,0\n";
+        let balanced = Sampling::Balanced { identities: 10, pictures: 4 };
+        let (list, batch) = draw(list, balanced, LossKind::Contrastive);
+        assert_eq!((batch.pictures.len(), batch.pairs.len()), (40, 20));
+        for (two, different) in batch.pictures.chunks(2).zip(&batch.pairs.different) {
+            let said = list.pairs().iter().find(|it| [it.left, it.right] == two);
+            assert_eq!(said.map(|it| it.is_same), Some(!different));
+        }
+        assert_eq!(batch.pairs.different.iter().filter(|it| **it).count(), 10);
+    }
+
+    #[test]
+    fn triplets_are_drawn_as_they_stand() {
+        let list = "anchor,positive,negative\n1,2,3\n4,5,6\n";
+        let (list, batch) = draw(list, Sampling::Drawn { draws: 8 }, LossKind::Triplet);
+        assert_eq!(batch.triplets.anchor.len(), 8);
+        for three in batch.pictures.chunks(3) {
+            assert!(list.triplets().iter().any(|it| it == three), "{three:?}");
+        }
+    }
+}

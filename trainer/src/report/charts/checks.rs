@@ -1,0 +1,97 @@
+//! Reliability, promised beside realised, and how the training went.
+
+use crate::evaluate::ProbabilityCheck;
+use crate::learn::history::Entry;
+use crate::report::axis::{Axis, Scale, percent};
+use crate::report::chart::{Chart, Corner, Symbol};
+use crate::report::svg::Svg;
+use crate::statistics::{Unit, Unseen};
+
+/// What is seen where so much is stated, with the diagonal on which both agree.
+pub(in crate::report) fn reliability(check: &ProbabilityCheck, unit: Unit) -> Svg {
+    const TENTHS: [f64; 6] = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0];
+    let axis = |label| Axis::of_rates(label, Scale::Linear, [0.0, 1.0], &TENTHS);
+    let mut chart = Chart::new(
+        "Reliability",
+        "Pairs that are the same, by stated probability",
+        axis("stated probability"),
+        axis("same among such pairs, at equal priors"),
+    );
+    chart.curve("guide", &[(0.0, 0.0), (1.0, 1.0)]);
+    let line: Vec<_> = check.bins.iter().map(|it| (it.stated, it.seen)).collect();
+    chart.curve("curve", &line);
+    for bin in &check.bins {
+        if let Some(interval) = bin.interval {
+            chart.curve("whisker", &[(bin.stated, interval.low), (bin.stated, interval.high)]);
+        }
+        chart.mark("mark", (bin.stated, bin.seen));
+    }
+    let lines = [
+        (Symbol::Mark("mark"), format!("seen, 95 % over {}", unit.plural())),
+        (Symbol::Line("guide"), "as stated".to_owned()),
+    ];
+    chart.legend(Corner::BottomRight, &lines);
+    chart.finish()
+}
+
+/// FMRs realised over FMRs promised, with the diagonal of promises kept.
+pub(in crate::report) fn promises(unseen: &Unseen) -> Svg {
+    const TICKS: [f64; 9] = [1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0];
+    let least = 3e-4;
+    let axis = |label| Axis::of_rates(label, Scale::Log, [least, 1.0], &TICKS);
+    let mut chart = Chart::new(
+        "False matches, promised and realised",
+        &format!("On {} that the threshold was not chosen on", unseen.unit.plural()),
+        axis("FMR promised"),
+        axis("FMR realised"),
+    );
+    chart.curve("guide", &[(least, least), (1.0, 1.0)]);
+    for it in &unseen.promises {
+        let promised = it.promised.fmr.max(least);
+        if let Some(interval) = it.fmr_interval {
+            let [low, high] = [interval.low, interval.high].map(|it| it.max(least));
+            chart.curve("whisker", &[(promised, low), (promised, high)]);
+        }
+        chart.mark("mark", (promised, it.realised.fmr));
+    }
+    let lines = [
+        (Symbol::Mark("mark"), format!("realised, 95 % over {}", unseen.unit.plural())),
+        (Symbol::Line("guide"), "as promised".to_owned()),
+    ];
+    chart.legend(Corner::BottomRight, &lines);
+    chart.finish()
+}
+
+/// The loss by step beside its floor, and the EER where it was measured; `None` of fewer than two entries.
+pub(in crate::report) fn training(history: &[Entry]) -> Option<Svg> {
+    let last = history.last().filter(|_| 1 < history.len())?;
+    let floor = last.floor;
+    let greatest = history.iter().map(|it| it.loss).filter(|it| it.is_finite()).fold(0.0, f64::max);
+    let greatest = greatest.max(floor.unwrap_or_default());
+    let number =
+        |it: f64| format!("{it:.3}").trim_end_matches('0').trim_end_matches('.').to_owned();
+    let steps = f64::from(last.step);
+    let mut chart = Chart::new(
+        "Training",
+        "The loss by step",
+        Axis::linear("step", steps, number),
+        Axis::linear("loss; EER in shares of 1", (greatest * 1.1).max(1e-9), number),
+    );
+    if let Some(floor) = floor {
+        chart.curve("guide", &[(0.0, floor), (steps, floor)]);
+    }
+    let loss: Vec<_> = history.iter().map(|it| (f64::from(it.step), it.loss)).collect();
+    chart.curve("curve", &loss);
+    let eer: Vec<_> = history.iter().filter_map(|it| Some((f64::from(it.step), it.eer?))).collect();
+    chart.curve("second", &eer);
+    let mut lines =
+        vec![(Symbol::Line("curve"), format!("loss, {} at the end", number(last.loss)))];
+    if let Some((_, eer)) = eer.last() {
+        lines.push((Symbol::Line("second"), format!("EER, {} at the end", percent(*eer))));
+    }
+    if let Some(floor) = floor {
+        lines.push((Symbol::Line("guide"), format!("learned nothing: {}", number(floor))));
+    }
+    chart.legend(Corner::TopRight, &lines);
+    Some(chart.finish())
+}

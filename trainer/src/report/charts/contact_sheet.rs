@@ -1,0 +1,144 @@
+//! The pairs that are ruled most wrongly, to be looked at.
+
+use std::collections::BTreeMap;
+
+use siamese_core::score::Verdict;
+
+use crate::evaluate::Evaluation;
+use crate::report::svg::Svg;
+use crate::statistics::Comparison;
+
+/// Pairs of each kind.
+const SHOWN: usize = 10;
+
+/// Pairs of one kind in which one picture may stand.
+const REPEATS: u32 = 2;
+
+const SIDE: f64 = 96.0;
+const ROW: f64 = SIDE + 14.0;
+const TOP: f64 = 122.0;
+const COLUMN: f64 = 452.0;
+const MARGIN: f64 = 28.0;
+
+/// The different pairs that are closest and the same pairs that are farthest apart, worst first.
+/// No picture stands in more than [`REPEATS`] of them, or a single odd one would fill the sheet.
+pub(in crate::report) fn worst(evaluation: &Evaluation) -> [Vec<Comparison>; 2] {
+    let pairs = evaluation.comparisons.pairs();
+    [
+        pick(pairs.iter().filter(|it| !it.is_same).copied(), |it| it),
+        pick(pairs.iter().rev().filter(|it| it.is_same).copied(), |it| it),
+    ]
+}
+
+/// The first [`SHOWN`] in which no picture stands more than [`REPEATS`] times.
+pub(in crate::report) fn pick<T>(
+    found: impl Iterator<Item = T>,
+    pair: impl Fn(&T) -> &Comparison,
+) -> Vec<T> {
+    let mut seen = BTreeMap::new();
+    let fresh = found.filter(|it| {
+        let pair = pair(it);
+        let pictures = [0, 1].map(|at| (pair.identities[at], pair.pictures[at]));
+        let is_fresh = pictures.iter().all(|it| seen.get(it).copied().unwrap_or(0) < REPEATS);
+        if is_fresh {
+            for picture in pictures {
+                *seen.entry(picture).or_insert(0) += 1;
+            }
+        }
+        is_fresh
+    });
+    fresh.take(SHOWN).collect()
+}
+
+/// A sheet of picture pairs; `thumbnail` gives the data URI of an identity's picture.
+pub(in crate::report) fn contact_sheet(
+    evaluation: &Evaluation,
+    thumbnail: &dyn Fn([u32; 2]) -> String,
+) -> String {
+    let columns = worst(evaluation);
+    let rows = columns.iter().map(Vec::len).max().unwrap_or_default();
+    let rows = f64::from(u32::try_from(rows).unwrap_or(u32::MAX));
+    let title = "The worst pairs";
+    let mut svg = Svg::new(2.0 * COLUMN + MARGIN, TOP + rows * ROW + 12.0, title);
+    svg.text("title", (MARGIN, 32.0), title);
+    let threshold = evaluation.threshold.get();
+    svg.text("note", (MARGIN, 52.0), &evaluation.headline());
+    let key = format!(
+        "Red: ruled wrongly at the threshold {threshold:.3} {}. Pictures as the tower reads them, \
+         each at most twice a column.",
+        evaluation.threshold_source
+    );
+    svg.text("note", (MARGIN, 69.0), &key);
+    let headings = ["Different, but close: false matches", "Same, but far: false non-matches"];
+    for ((left, heading), pairs) in [MARGIN, MARGIN + COLUMN].into_iter().zip(headings).zip(columns)
+    {
+        svg.text("title", (left, TOP - 18.0), heading);
+        for (row, pair) in (0..).zip(pairs) {
+            let top = TOP + f64::from(row) * ROW;
+            draw(&mut svg, evaluation, thumbnail, (left, top), &pair);
+        }
+    }
+    svg.finish()
+}
+
+fn draw(
+    svg: &mut Svg,
+    evaluation: &Evaluation,
+    thumbnail: &dyn Fn([u32; 2]) -> String,
+    (left, top): (f64, f64),
+    pair: &Comparison,
+) {
+    let called_same = evaluation.threshold.judge(pair.distance) == Verdict::Same;
+    let wrong = called_same != pair.is_same;
+    for (at, place) in [(0, left), (1, left + SIDE + 4.0)] {
+        svg.picture((place, top), SIDE, &thumbnail([pair.identities[at], pair.pictures[at]]));
+    }
+    let frame = if wrong { "wrong" } else { "right" };
+    svg.rectangle(frame, (left - 3.0, top - 3.0), 2.0 * SIDE + 10.0, SIDE + 6.0);
+    let beside = left + 2.0 * SIDE + 20.0;
+    let ruling = if called_same { "called same" } else { "called different" };
+    let words = if wrong { "error" } else { "" };
+    svg.text("title", (beside, top + 26.0), &format!("{:.3}", pair.distance.get()));
+    svg.text(words, (beside, top + 46.0), ruling);
+    for (at, line) in [(0, top + 70.0), (1, top + 86.0)] {
+        let name = evaluation.picture_name(pair.identities[at], pair.pictures[at]);
+        svg.text("note", (beside, line), &shortened(name));
+    }
+}
+
+/// The end of a long name, which tells more than its beginning.
+fn shortened(name: &str) -> String {
+    const LETTERS: usize = 30;
+    let letters = name.chars().count();
+    if letters <= LETTERS {
+        return name.to_owned();
+    }
+    std::iter::once('…').chain(name.chars().skip(letters + 1 - LETTERS)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use siamese_core::score::Distance;
+
+    use super::*;
+
+    #[test]
+    fn no_picture_fills_the_sheet() {
+        let pair = |other| Comparison {
+            distance: Distance::try_from(0.5).expect("a distance"),
+            identities: [0, 1],
+            pictures: [0, other],
+            is_same: false,
+        };
+        let picked = pick([pair(1), pair(2), pair(3)].into_iter(), |it| it);
+        assert_eq!(picked, [pair(1), pair(2)]);
+    }
+
+    #[test]
+    fn a_long_name_keeps_its_end() {
+        assert_eq!(shortened("s1/1.pgm"), "s1/1.pgm");
+        let short = shortened("Early_Aramaic/character01/a-very-long-name/0012_03.png");
+        assert_eq!(short.chars().count(), 30);
+        assert!(short.starts_with('…') && short.ends_with("0012_03.png"), "{short}");
+    }
+}

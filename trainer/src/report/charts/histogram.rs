@@ -1,0 +1,97 @@
+//! How the distances of same and of different pairs are spread.
+
+use siamese_core::score::{Distance, Rates};
+
+use crate::evaluate::Evaluation;
+use crate::report::axis::{Axis, percent};
+use crate::report::chart::{Chart, Corner, Symbol};
+use crate::report::svg::{Place, Svg};
+
+const BINS: usize = 60;
+/// How much higher the frame is than the highest bar, so that no legend hides one.
+const LEGENDS_ROOM: f64 = 1.48;
+
+/// Both histograms over one axis, each as shares of its own pairs, with the threshold.
+pub(in crate::report) fn histogram(evaluation: &Evaluation, title: &str) -> Svg {
+    let [same, different] = evaluation.comparisons.distances();
+    let greatest = same.iter().chain(&different).map(|it| it.get()).fold(0.0, f64::max);
+    // A margin far beyond all distances would only squeeze them.
+    let margin = evaluation.margin.filter(|it| *it <= 1.4 * greatest);
+    let end = greatest
+        .max(margin.unwrap_or_default())
+        .max(evaluation.threshold.get().min(2.0 * greatest));
+    let end = if 0.0 < end { end * 1.02 } else { 1.0 };
+    let [same, different] = [same, different].map(|side| shares(&side, end));
+    let highest = same.iter().chain(&different).copied().fold(0.0, f64::max);
+
+    let x = Axis::linear("distance", end, |it| trim(&format!("{it:.6}")));
+    let y = Axis::linear("share of the pairs of its kind", highest * LEGENDS_ROOM, percent);
+    let mut chart = Chart::new(title, &evaluation.headline(), x, y);
+    chart.area("different", &outline(&different, end));
+    chart.area("same", &outline(&same, end));
+    let Rates { fmr, fnmr } = evaluation.rates;
+    let threshold = evaluation.threshold.get();
+    if let Some(margin) = margin {
+        chart.upright("guide", margin, "");
+    }
+    chart.upright("threshold", threshold, "");
+    let mut lines = vec![
+        (Symbol::Area("same"), format!("same: {} called different", percent(fnmr))),
+        (Symbol::Area("different"), format!("different: {} called same", percent(fmr))),
+        (
+            Symbol::Line("threshold"),
+            format!("threshold {threshold:.3} {}", evaluation.threshold_source),
+        ),
+    ];
+    if let Some(margin) = margin {
+        lines.push((Symbol::Line("guide"), format!("margin {margin}")));
+    }
+    chart.legend(Corner::TopRight, &lines);
+    chart.finish()
+}
+
+/// The share of the distances in each of [`BINS`] equal bins from 0 to `end`.
+fn shares(distances: &[Distance], end: f64) -> Vec<f64> {
+    let mut counts = vec![0_u32; BINS];
+    for distance in distances {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "at least 0, and cut off at the last bin"
+        )]
+        let bin = (distance.get() / end * real(BINS)) as usize;
+        counts[bin.min(BINS - 1)] += 1;
+    }
+    counts.iter().map(|it| f64::from(*it) / real(distances.len())).collect()
+}
+
+/// The corners of bars that stand side by side.
+fn outline(shares: &[f64], end: f64) -> Vec<Place> {
+    let edge = |at: usize| end * real(at) / real(BINS);
+    let bars =
+        shares.iter().enumerate().flat_map(|(at, it)| [(edge(at), *it), (edge(at + 1), *it)]);
+    [(0.0, 0.0)].into_iter().chain(bars).chain([(end, 0.0)]).collect()
+}
+
+fn trim(number: &str) -> String {
+    number.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
+fn real(count: usize) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_of_all_bins_make_the_whole() {
+        let distances: Vec<_> =
+            [0.0, 0.5, 0.99, 1.0].iter().map(|it| Distance::try_from(*it).expect("one")).collect();
+        let shares = shares(&distances, 1.0);
+        assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+        assert!((shares[BINS - 1] - 0.5).abs() < 1e-12 && (shares[BINS / 2] - 0.25).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,58 @@
+//! Pictures where the tower sees them.
+
+use crate::evaluate::{Evaluation, Map};
+use crate::report::svg::{Place, Svg};
+
+const WIDTH: f64 = 760.0;
+const HEIGHT: f64 = 560.0;
+const MARGIN: f64 = 34.0;
+/// Up to so many pictures are drawn as such, more as dots.
+const PICTURES: usize = 160;
+const SIDE: f64 = 30.0;
+/// Identities that are named: the hardest.
+const NAMED: usize = 8;
+
+/// The map, with the names of the `hardest` identities, by their places.
+pub(in crate::report) fn map(
+    evaluation: &Evaluation,
+    map: &Map,
+    hardest: &[usize],
+    thumbnail: &dyn Fn([u32; 2]) -> String,
+) -> Svg {
+    let mut svg = Svg::new(WIDTH, HEIGHT, "Pictures as far apart as the tower finds them");
+    let places = placed(map);
+    for (picture, (x, y)) in map.pictures.iter().zip(&places) {
+        let identity = picture[0] as usize;
+        if map.pictures.len() <= PICTURES {
+            let corner = (x - SIDE / 2.0, y - SIDE / 2.0);
+            svg.picture(corner, SIDE, &thumbnail(*picture));
+            svg.frame(identity, corner, SIDE);
+        } else {
+            svg.dot(identity, (*x, *y), 4.5);
+        }
+    }
+    for identity in hardest.iter().take(NAMED) {
+        let own: Vec<_> = map
+            .pictures
+            .iter()
+            .zip(&places)
+            .filter(|(it, _)| it[0] as usize == *identity)
+            .map(|(_, place)| *place)
+            .collect();
+        let count = f64::from(u32::try_from(own.len().max(1)).unwrap_or(1));
+        let sum = own.iter().fold((0.0, 0.0), |sum, it| (sum.0 + it.0, sum.1 + it.1));
+        if !own.is_empty() {
+            let name = &evaluation.subject.identities[*identity];
+            svg.text("halo middle", (sum.0 / count, sum.1 / count + 4.0), name);
+        }
+    }
+    svg
+}
+
+/// The places on the drawing: one scale for both directions, so that distances stay comparable.
+fn placed(map: &Map) -> Vec<Place> {
+    let reach = |axis: usize| map.plane.places.iter().map(|it| it[axis].abs()).fold(1e-9, f64::max);
+    let scale = ((WIDTH / 2.0 - MARGIN) / reach(0)).min((HEIGHT / 2.0 - MARGIN) / reach(1));
+    let place = |it: &[f64; 2]| (WIDTH / 2.0 + scale * it[0], HEIGHT / 2.0 - scale * it[1]);
+    map.plane.places.iter().map(place).collect()
+}

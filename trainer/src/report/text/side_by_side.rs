@@ -1,0 +1,107 @@
+//! Both towers for a terminal.
+
+use std::fmt::{Display, Formatter};
+
+use siamese_core::score::Verdict;
+
+use crate::evaluate::{ContestedPair, SideBySide, Tally};
+
+/// The most striking pairs shown of each tower.
+const SHOWN: usize = 3;
+
+/// Shows two towers side by side, in a table and some lines.
+#[derive(Clone, Copy, Debug)]
+pub struct TableOfTwo<'a>(pub &'a SideBySide);
+
+impl Display for TableOfTwo<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let Self(found) = self;
+        writeln!(f, "{}", found.headline())?;
+        for (letter, it) in ["A", "B"].iter().zip(&found.evaluations) {
+            let subject = &it.subject;
+            let split = subject.split().map(|it| format!(", {it}"));
+            writeln!(
+                f,
+                "  {letter}: {}, threshold {:.4} {}{}",
+                subject.tower,
+                it.threshold.get(),
+                it.threshold_source,
+                split.unwrap_or_default()
+            )?;
+        }
+        writeln!(f)?;
+        let heading = ["A", "B", "B - A", "95 % interval", "p"];
+        line(f, "", heading.map(str::to_owned))?;
+        for row in found.rows() {
+            let cells = [
+                row.value(row.values[0]),
+                row.value(row.values[1]),
+                row.change(),
+                row.interval().unwrap_or_default(),
+                row.p_value().unwrap_or_default(),
+            ];
+            line(f, &row.name, cells)?;
+        }
+        writeln!(f, "{}\n", found.conclusion())?;
+        self.contested(f)?;
+        let bootstrap = found.evaluations[0].bootstrap;
+        if found.differences.is_some() {
+            writeln!(
+                f,
+                "Intervals and p: {} resamples of the {} for both alike, seed {}",
+                bootstrap.resamples,
+                found.evaluations[0].comparisons.unit().plural(),
+                bootstrap.seed
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl TableOfTwo<'_> {
+    fn contested(self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let Self(found) = self;
+        let contested = &found.contested;
+        writeln!(
+            f,
+            "Judged differently at their thresholds: {} of {} pairs",
+            contested.pairs.len(),
+            contested.total()
+        )?;
+        for (name, tally) in [("same", contested.same), ("different", contested.different)] {
+            let Tally { pairs, only_a_right, only_b_right, both_wrong } = tally;
+            writeln!(
+                f,
+                "  of {pairs} {name} pairs only A is right about {only_a_right}, only B about \
+                 {only_b_right}; both are wrong about {both_wrong}"
+            )?;
+        }
+        for (tower, letter) in ["A", "B"].into_iter().enumerate() {
+            for it in contested.won_by(tower).take(SHOWN) {
+                writeln!(f, "  only {letter} is right: {}", self.pair(&it))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn pair(self, it: &ContestedPair) -> String {
+        let Self(found) = self;
+        let pair = &it.pair;
+        let name =
+            |at: usize| found.evaluations[0].picture_name(pair.identities[at], pair.pictures[at]);
+        let said = |tower: usize| {
+            let threshold = found.evaluations[tower].threshold;
+            let is_same = threshold.judge(it.distances[tower]) == Verdict::Same;
+            let sign = if is_same { "≤" } else { ">" };
+            format!("{:.3} {sign} {:.3}", it.distances[tower].get(), threshold.get())
+        };
+        let kind = if pair.is_same { "same" } else { "different" };
+        format!("{} and {}, {kind}: A {}, B {}", name(0), name(1), said(0), said(1))
+    }
+}
+
+fn line(f: &mut Formatter<'_>, name: &str, cells: [String; 5]) -> std::fmt::Result {
+    let [a, b, change, interval, p_value] = cells;
+    let line = format!("  {name:<22}{a:>10}{b:>10}{change:>10}  {interval:>21}  {p_value:>6}");
+    writeln!(f, "{}", line.trim_end())
+}

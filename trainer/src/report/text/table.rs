@@ -1,0 +1,84 @@
+//! One tower for a terminal.
+
+use std::fmt::{Display, Formatter};
+
+use super::sections::{OneShotLines, OperatingLines, ProbabilityLines, UnseenLines};
+use crate::evaluate::{Evaluation, TABLE_FMRS};
+use crate::statistics::Interval;
+
+/// Shows an evaluation as a table of a few lines.
+#[derive(Clone, Copy, Debug)]
+pub struct Table<'a>(pub &'a Evaluation);
+
+impl Display for Table<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let Self(evaluation) = self;
+        let Evaluation { measures, band, bootstrap, .. } = evaluation;
+        writeln!(f, "{}", evaluation.headline())?;
+        writeln!(f)?;
+        let heading = if band.is_some() { "95 % interval" } else { "" };
+        row(f, "", "measured", heading)?;
+        let percents = |it: &Interval| format!("{:.2} – {:.2} %", 100.0 * it.low, 100.0 * it.high);
+        let eer = band.as_ref().map(|it| percents(&it.eer)).unwrap_or_default();
+        row(f, "EER", &format!("{:.2} %", 100.0 * measures.eer), &eer)?;
+        let auc = band.as_ref().map(|it| format!("{:.4} – {:.4}", it.auc.low, it.auc.high));
+        row(f, "AUC", &format!("{:.4}", measures.auc), &auc.unwrap_or_default())?;
+        for fmr in TABLE_FMRS {
+            let at = evaluation.grid_place(fmr);
+            let interval = band.as_ref().map(|it| percents(&it.fnmr_at[at])).unwrap_or_default();
+            let name = format!("FNMR at FMR {} %", 100.0 * fmr);
+            let unsupported = if fmr < evaluation.smallest_fmr() { " *" } else { "" };
+            let value = format!("{:.2} %", 100.0 * measures.fnmr_at[at]);
+            row(f, &name, &value, &format!("{interval}{unsupported}"))?;
+        }
+        writeln!(f)?;
+        writeln!(
+            f,
+            "At the threshold {:.4} {}: FMR {:.2} %, FNMR {:.2} %",
+            evaluation.threshold.get(),
+            evaluation.threshold_source,
+            100.0 * evaluation.rates.fmr,
+            100.0 * evaluation.rates.fnmr,
+        )?;
+        if let Some(one_shot) = &evaluation.one_shot {
+            write!(f, "{}", OneShotLines(one_shot))?;
+        }
+        writeln!(f, "\n{}", OperatingLines(&evaluation.operating))?;
+        if let Some(unseen) = &evaluation.unseen {
+            writeln!(f, "{}", UnseenLines(unseen))?;
+        }
+        write!(f, "{}", ProbabilityLines(evaluation))?;
+        if TABLE_FMRS.iter().any(|it| *it < evaluation.smallest_fmr()) {
+            writeln!(
+                f,
+                "* {} different pairs can't tell an FMR below {:.2} % (rule of 3)",
+                evaluation.different_pairs(),
+                100.0 * evaluation.smallest_fmr()
+            )?;
+        }
+        if let Some(pairs) = evaluation.effective_different_pairs() {
+            writeln!(
+                f,
+                "{} different pairs vary as about {pairs:.0} independent ones would: take FMRs below \
+                 {:.2} % with care",
+                evaluation.different_pairs(),
+                300.0 / pairs.max(3.0),
+            )?;
+        }
+        if band.is_some() {
+            let resamples = bootstrap.resamples;
+            writeln!(
+                f,
+                "Intervals: {resamples} resamples of the {}, seed {}",
+                evaluation.comparisons.unit().plural(),
+                bootstrap.seed
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn row(f: &mut Formatter<'_>, name: &str, value: &str, interval: &str) -> std::fmt::Result {
+    let line = format!("  {name:<18}{value:>10}    {interval}");
+    writeln!(f, "{}", line.trim_end())
+}
