@@ -73,7 +73,7 @@ impl Deployment {
         let source = source?;
         let size = source.size();
         let known = before.and_then(|it| it.origin).filter(|(_, it)| is_alike(*it, size));
-        let wishes = known.map_or(settings.tower.wishes(), |(plan, _)| plan.into());
+        let wishes = known.map_or((&settings.tower).into(), |(plan, _)| plan.into());
         let Crew { towers, plan } = Crew::gather(&source, &settings.options(), wishes)?;
         drop(source);
         let tower = towers[0].description().clone();

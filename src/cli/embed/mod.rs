@@ -39,7 +39,7 @@ impl Embed {
         let crew = Crew::gather(
             &Source::read(&settings.tower.file()?)?,
             &settings.options(),
-            settings.tower.wishes(),
+            (&settings.tower).into(),
         )?;
         let description = crew.towers[0].description().clone();
         let mut output = match &self.out {

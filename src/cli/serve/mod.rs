@@ -102,7 +102,7 @@ async fn serve(
     let stopping = {
         let (service, times) = (service.clone(), stop::Times::from(&settings.server));
         tokio::spawn(async move {
-            stop::conduct(signals.stop, times, service.readiness(), &sender).await;
+            stop::conduct(signals.stop, times, || service.readiness().stop(), &sender).await;
         })
     };
     let mut reload = Reload::new(service.clone());

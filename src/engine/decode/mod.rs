@@ -99,7 +99,7 @@ impl Decoder {
             let decodes = settings.decodes(max_pixels);
             Lane {
                 max_pixels,
-                allowance: settings.allowance().share(max_pixels, limits.max_pixels),
+                allowance: Allowance::from(settings).share(max_pixels, limits.max_pixels),
                 decodes,
                 places: Semaphore::new(decodes),
                 admitted: Arc::new(Semaphore::new(
