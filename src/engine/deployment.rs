@@ -84,7 +84,7 @@ impl Deployment {
         let source = source?;
         let size = source.size();
         let known = before.and_then(|it| it.origin).filter(|(_, it)| is_alike(*it, size));
-        let wishes = known.map_or(settings.tower.wishes(), |(plan, _)| plan.into());
+        let wishes = known.map_or((&settings.tower).into(), |(plan, _)| plan.into());
         let Crew { towers, plan } = match tuning {
             Tuning::Full => Crew::gather(&source, &settings.options(), wishes)?,
             Tuning::None => Crew::alone(&source, &settings.options())?,

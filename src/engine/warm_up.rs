@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use siamese_core::model::{Device, LoadError, OnnxTower, Options, Provider, Source, Tower};
 use siamese_core::picture::Pixels;
 
+use crate::ops::settings::TowerSettings;
 use crate::ops::telemetry::milliseconds;
 
 /// What is left open; what is set by hand is not tried otherwise.
@@ -120,6 +121,17 @@ impl Plan {
 }
 
 /// What was found once need not be found again.
+/// What a server does not have to find out.
+impl From<&TowerSettings> for Wishes {
+    fn from(settings: &TowerSettings) -> Self {
+        Self {
+            sessions: NonZeroUsize::new(settings.sessions),
+            threads: NonZeroUsize::new(settings.threads),
+            largest_batch: NonZeroUsize::new(settings.largest_batch),
+        }
+    }
+}
+
 impl From<Plan> for Wishes {
     fn from(plan: Plan) -> Self {
         let Plan { sessions, threads, largest_batch, .. } = plan;

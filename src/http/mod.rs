@@ -19,7 +19,7 @@ pub mod fuzzing;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
@@ -32,7 +32,7 @@ pub use service::Service;
 
 use crate::ops::keys::Keys;
 use connection::answers::Answers;
-use middleware::{authorise, cors, exchange, flawed, linger, secure, untaken};
+use middleware::{authorise, cors, exchange, flawed, identify, linger, secure, untaken};
 use routes::{compare, compare_batch, embed, model, pixels, status, verify};
 
 /// The most bytes of answers on the port for health and metrics that nobody has taken.
@@ -108,9 +108,7 @@ fn around(
     if let Some(cors) = cors {
         routes = routes.layer(cors);
     }
-    routes
-        .layer(map_response(secure::secure))
-        .layer(from_fn_with_state(service.clone(), exchange::observe))
-        .layer(from_fn(exchange::identify))
-        .with_state(service)
+    let routes =
+        routes.layer(secure::layer()).layer(from_fn_with_state(service.clone(), exchange::observe));
+    identify::identified(routes).with_state(service)
 }

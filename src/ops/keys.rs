@@ -319,11 +319,12 @@ mod tests {
     #[test]
     fn keys_are_revoked_where_no_descriptor_is_left() {
         if std::env::var_os(ALONE).is_none() {
-            let name = "ops::keys::tests::keys_are_revoked_where_no_descriptor_is_left";
+            let (_, module) = module_path!().split_once("::").expect("the crate's name goes first");
+            let name = format!("{module}::keys_are_revoked_where_no_descriptor_is_left");
             let output = Command::new("sh")
                 .args(["-c", r#"ulimit -n 64; exec "$0" "$@""#])
                 .arg(std::env::current_exe().expect("a path"))
-                .args(["--exact", name, "--nocapture"])
+                .args(["--exact", &name, "--nocapture"])
                 .env(ALONE, "1")
                 .output()
                 .expect("a shell");

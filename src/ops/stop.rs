@@ -9,7 +9,6 @@ use tokio::time::sleep;
 
 use super::settings::Server;
 use super::telemetry::milliseconds;
-use crate::engine::readiness::Readiness;
 
 /// How far a stop has come. It never goes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,15 +70,16 @@ async fn forward(mut signals: Signal, means: Asked, sender: mpsc::Sender<Asked>)
     }
 }
 
-/// Waits for a stop to be asked for, and takes the server through its phases. A second ask ends it now.
+/// Waits for a stop to be asked for, and takes the server through its phases; `begins` is called first of all. A second ask
+/// ends it now.
 pub async fn conduct(
     mut asked: mpsc::Receiver<Asked>,
     times: Times,
-    readiness: &Readiness,
+    begins: impl FnOnce(),
     phase: &watch::Sender<Phase>,
 ) {
     let Some(first) = asked.recv().await else { return };
-    readiness.stop();
+    begins();
     if first == Asked::Terminate && Duration::ZERO < times.lame_duck {
         let lame_duck_ms = milliseconds(times.lame_duck);
         tracing::info!(lame_duck_ms, "stopping: no longer ready, and all is still served");
@@ -110,6 +110,7 @@ async fn hurried(asked: &mut mpsc::Receiver<Asked>, time: Duration) -> bool {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use tokio::time::Instant;
 
@@ -121,7 +122,8 @@ mod tests {
     /// A stop under way, and the phases it goes through with the seconds at which it does.
     struct Stopping {
         ask: mpsc::Sender<Asked>,
-        readiness: Arc<Readiness>,
+        /// Whether it was told that a stop begins.
+        told: Arc<AtomicBool>,
         phase: watch::Receiver<Phase>,
         begun: Instant,
     }
@@ -130,10 +132,13 @@ mod tests {
         fn begin(times: Times) -> Self {
             let (ask, asked) = mpsc::channel(2);
             let (sender, phase) = watch::channel(Phase::Serving);
-            let readiness = Arc::new(Readiness::new(Duration::from_hours(1)));
-            let shared = readiness.clone();
-            tokio::spawn(async move { conduct(asked, times, &shared, &sender).await });
-            Self { ask, readiness, phase, begun: Instant::now() }
+            let told = Arc::new(AtomicBool::new(false));
+            let begins = {
+                let told = told.clone();
+                move || told.store(true, Ordering::Relaxed)
+            };
+            tokio::spawn(async move { conduct(asked, times, begins, &sender).await });
+            Self { ask, told, phase, begun: Instant::now() }
         }
 
         async fn ask(&self, means: Asked) {
@@ -151,7 +156,7 @@ mod tests {
         let mut stopping = Stopping::begin(TIMES);
         stopping.ask(Asked::Terminate).await;
         assert_eq!(stopping.next().await, (Phase::LameDuck, 0));
-        assert!(stopping.readiness.is_stopping());
+        assert!(stopping.told.load(Ordering::Relaxed));
         assert_eq!(stopping.next().await, (Phase::Draining, 5));
         assert_eq!(stopping.next().await, (Phase::Over, 35));
     }
@@ -161,7 +166,7 @@ mod tests {
         let mut stopping = Stopping::begin(TIMES);
         stopping.ask(Asked::Interrupt).await;
         assert_eq!(stopping.next().await, (Phase::Draining, 0));
-        assert!(stopping.readiness.is_stopping());
+        assert!(stopping.told.load(Ordering::Relaxed));
         assert_eq!(stopping.next().await, (Phase::Over, 30));
     }
 

@@ -106,7 +106,8 @@ async fn serve(
     let stopping = {
         let (service, times) = (service.clone(), stop::Times::from(&settings.server));
         tokio::spawn(async move {
-            stop::conduct(signals.stop, times, service.engine().readiness(), &sender).await;
+            let stop = || service.engine().readiness().stop();
+            stop::conduct(signals.stop, times, stop, &sender).await;
         })
     };
     let mut reload = Reload::new(service.engine().clone());

@@ -92,7 +92,7 @@ impl Decoder {
         let sizes = LANES.into_iter().filter(|pixels| *pixels < limits.max_pixels);
         let lanes = sizes.chain([limits.max_pixels]).map(|max_pixels| Lane {
             max_pixels,
-            allowance: settings.allowance().share(max_pixels, limits.max_pixels),
+            allowance: Allowance::from(settings).share(max_pixels, limits.max_pixels),
             places: Gate::new(settings.decodes(max_pixels)),
             admitted: Gate::new(settings.queue),
         });

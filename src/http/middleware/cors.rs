@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::{HeaderName, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use super::exchange::REQUEST_ID;
+use super::identify::REQUEST_ID;
 use crate::http::response::SERVER_TIMING;
 use crate::ops::settings::Cors;
 

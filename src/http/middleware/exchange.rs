@@ -1,18 +1,15 @@
-//! Around every request: its id, its count and its line in the log; and the answers of no handler.
+//! Around every request: its count and its line in the log; and the answers of no handler.
 
 use std::any::Any;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use axum::body::HttpBody;
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use siamese_core::causes;
-use tracing::Instrument;
-use tracing::field::Empty;
-use uuid::Uuid;
 
 use crate::engine::admission::Limit;
 use crate::engine::pipeline::Timings;
@@ -21,43 +18,9 @@ use crate::http::metrics::{Metrics, Route};
 use crate::http::response::{SERVER_TIMING, server_timing};
 use crate::http::service::{Floods, Service};
 use crate::ops::telemetry::{Line, bounded};
-use crate::ops::traces::TraceId;
 
 /// Where balancers ask, each at its own pace.
 pub(crate) const READYZ: &str = "/readyz";
-
-pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// Gives every request an id: the client's, where it sent a sane one; and every answer its date.
-pub(crate) async fn identify(request: Request, next: Next) -> Response {
-    let id = match request.headers().get(&REQUEST_ID) {
-        Some(id) if is_sane(id) => id.clone(),
-        _ => {
-            let id = Uuid::new_v4().simple().to_string();
-            HeaderValue::from_str(&id).expect("hex digits are a value")
-        }
-    };
-    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), trace = Empty);
-    if let Some(trace) = request.extensions().get::<TraceId>() {
-        span.record("trace", tracing::field::display(trace));
-    }
-    let mut response = next.run(request).instrument(span).await;
-    response.headers_mut().insert(REQUEST_ID, id);
-    response.headers_mut().insert(header::DATE, date(SystemTime::now()));
-    response
-}
-
-/// An answer's date. hyper's own is kept until the clock has gone on, and so stands still once that is set back.
-fn date(now: SystemTime) -> HeaderValue {
-    let now = now.max(SystemTime::UNIX_EPOCH);
-    HeaderValue::from_str(&httpdate::fmt_http_date(now)).expect("a date is plain text")
-}
-
-/// What can stand in a log and in a header without harm.
-fn is_sane(id: &HeaderValue) -> bool {
-    let sane = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:+/=".contains(byte);
-    (1..=128).contains(&id.len()) && id.as_bytes().iter().all(sane)
-}
 
 /// Times and counts every request, and logs every failure once, with its cause.
 pub(crate) async fn observe(
@@ -182,16 +145,4 @@ pub(crate) fn panicked(panic: Box<dyn Any + Send>) -> Response {
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("no word of why");
     Problem::from(Fault::Internal(Cause::Panicked(said.to_owned()))).into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_date_follows_the_clock_both_ways() {
-        let at = |seconds| date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
-        assert_eq!(at(784_111_777), "Sun, 06 Nov 1994 08:49:37 GMT");
-        assert_eq!(at(784_111_776), "Sun, 06 Nov 1994 08:49:36 GMT");
-    }
 }

@@ -4,6 +4,7 @@ pub(crate) mod authorise;
 pub(crate) mod cors;
 pub(crate) mod exchange;
 pub(crate) mod flawed;
+pub(crate) mod identify;
 pub(crate) mod linger;
 pub(crate) mod secure;
 pub(crate) mod trace;

@@ -8,7 +8,8 @@ use axum::http::{HeaderMap, Method};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 
-use super::exchange::{READYZ, REQUEST_ID};
+use super::exchange::READYZ;
+use super::identify::REQUEST_ID;
 use crate::engine::Stage;
 use crate::engine::pipeline::Timings;
 use crate::http::error::Problem;

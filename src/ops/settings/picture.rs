@@ -1,12 +1,9 @@
 //! `[picture]`: what a picture may cost.
 
 use std::num::{NonZeroU64, NonZeroUsize};
-use std::time::Duration;
 
 use serde::Deserialize;
 use siamese_core::picture::Limits;
-
-use crate::engine::decode::worker::Allowance;
 
 /// `[picture]`
 #[derive(Clone, Debug, Deserialize)]
@@ -30,12 +27,6 @@ impl PictureSettings {
     /// What a picture may cost.
     pub fn limits(&self) -> Limits {
         Limits { max_pixels: self.max_pixels.get(), max_memory: self.max_memory_bytes.get() }
-    }
-
-    /// What the largest picture may take of a worker.
-    pub fn allowance(&self) -> Allowance {
-        let cpu = Duration::from_millis(self.max_cpu_ms.get());
-        Allowance { cpu, memory: self.max_memory_bytes.get() }
     }
 
     /// How many pictures of up to so many pixels are decoded at once: at least one.

@@ -9,7 +9,6 @@ use siamese_core::model::Device;
 use siamese_core::score::Threshold;
 
 use super::SettingsError;
-use crate::engine::warm_up::Wishes;
 
 /// The tower that is served where none is named.
 pub(super) const SHIPPED: &str = "models/faces.onnx";
@@ -76,15 +75,6 @@ impl TowerSettings {
     /// How often to look whether the file is another, if at all.
     pub fn watch(&self) -> Option<Duration> {
         Some(self.watch_ms).filter(|it| 0 < *it).map(Duration::from_millis)
-    }
-
-    /// What a server does not have to find out.
-    pub fn wishes(&self) -> Wishes {
-        Wishes {
-            sessions: NonZeroUsize::new(self.sessions),
-            threads: NonZeroUsize::new(self.threads),
-            largest_batch: NonZeroUsize::new(self.largest_batch),
-        }
     }
 }
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ops::settings::PictureSettings;
+
 /// What one decode may take of a worker, beyond the upload itself and the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Allowance {
@@ -32,6 +34,14 @@ impl Allowance {
         let memory =
             Self::LEAST_MEMORY.saturating_add(pixels.saturating_mul(Self::MEMORY_PER_PIXEL));
         Self { cpu: cpu.max(Self::LEAST_CPU).min(self.cpu), memory: memory.min(self.memory) }
+    }
+}
+
+/// What the largest picture may take.
+impl From<&PictureSettings> for Allowance {
+    fn from(settings: &PictureSettings) -> Self {
+        let cpu = Duration::from_millis(settings.max_cpu_ms.get());
+        Self { cpu, memory: settings.max_memory_bytes.get() }
     }
 }
 
