@@ -3,6 +3,7 @@
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -19,9 +20,14 @@ use siamese::ops::settings::{Overrides, Settings};
 use siamese_core::model::{Description, Device, OnnxTower, Options, Tower};
 use tower::ServiceExt;
 
+use crate::patience::{eventually, within};
+
 /// Two pictures of one person, and one of another; none was trained on.
 pub(crate) const SAME: [&str; 2] = ["s5_1.jpg", "s5_2.jpg"];
 pub(crate) const OTHER: &str = "s1_1.jpg";
+
+/// Longer than any answer takes, of many large pictures on a busy machine.
+const LONGEST: Duration = Duration::from_mins(3);
 
 /// The service of one tower.
 pub(crate) struct App {
@@ -145,14 +151,27 @@ impl App {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.expect("infallible");
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await.expect("a whole body").to_bytes().to_vec();
-        Answer { status: parts.status, headers: parts.headers, body }
+        let what = format!("an answer to {} {}", request.method(), request.uri());
+        let answer = async {
+            let response = self.router.clone().oneshot(request).await.expect("infallible");
+            let (parts, body) = response.into_parts();
+            let body = body.collect().await.expect("a whole body").to_bytes().to_vec();
+            Answer { status: parts.status, headers: parts.headers, body }
+        };
+        within(LONGEST, &what, answer).await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(Request::get(path).body(Body::empty()).expect("a request")).await
+    }
+
+    /// Waits until a line of its metrics is this.
+    pub(crate) async fn until_told(&self, line: &str) {
+        let is_told = async || {
+            let told = String::from_utf8(self.get("/metrics").await.ok().body).expect("text");
+            told.lines().any(|it| it == line)
+        };
+        eventually(line, is_told).await;
     }
 
     pub(crate) async fn post(&self, path: &str, media: &str, body: impl Into<Body>) -> Answer {

@@ -7,14 +7,12 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::app::{OTHER, SAME, root, shipped};
+use crate::waits::PATIENCE;
+use crate::waits::process::output;
 
 fn run(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_siamese"))
-        .args(arguments)
-        .current_dir(root())
-        .env("RUST_LOG", "off")
-        .output()
-        .expect("the program")
+    let mut command = Command::new(env!("CARGO_BIN_EXE_siamese"));
+    output(PATIENCE, command.args(arguments).current_dir(root()).env("RUST_LOG", "off"))
 }
 
 fn face(name: &str) -> String {
@@ -181,12 +179,9 @@ fn what_the_machine_lacks_is_one_line_and_code_3() {
     let a = face(SAME[0]);
     fails(&["compare", &a, &a, "--device", "require-gpu"], 3, "onnxruntime-gpu");
     for library in ["/nowhere/libonnxruntime.so", "Cargo.toml"] {
-        let output = Command::new(env!("CARGO_BIN_EXE_siamese"))
-            .args(["compare", &a, &a])
-            .current_dir(root())
-            .env("ORT_DYLIB_PATH", library)
-            .output()
-            .expect("the program");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_siamese"));
+        command.args(["compare", &a, &a]).current_dir(root()).env("ORT_DYLIB_PATH", library);
+        let output = output(PATIENCE, &mut command);
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(3), "{said}");
         assert!(said.contains(library) && said.contains("ORT_DYLIB_PATH"), "{said}");
@@ -262,13 +257,9 @@ fn what_stands_beside_the_program_goes_before_the_working_directory() {
     }
     let compare = || {
         let pictures = SAME.map(|name| root().join("samples").join(name));
-        Command::new(&program)
-            .arg("compare")
-            .args(pictures)
-            .current_dir(elsewhere.path())
-            .env("RUST_LOG", "off")
-            .output()
-            .expect("the program")
+        let mut command = Command::new(&program);
+        command.arg("compare").args(pictures).current_dir(elsewhere.path()).env("RUST_LOG", "off");
+        output(PATIENCE, &mut command)
     };
     let output = compare();
     assert!(text(&output.stderr).contains("models/faces.onnx can't be read as a model"));

@@ -22,6 +22,7 @@ mod memory;
 mod observability;
 mod overload;
 mod page;
+mod patience;
 mod pictures;
 mod probe;
 mod process;
@@ -36,3 +37,5 @@ mod traces;
 #[allow(dead_code, reason = "other tests have use for the rest")]
 mod uploads;
 mod verify;
+#[path = "../waits/mod.rs"]
+mod waits;

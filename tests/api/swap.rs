@@ -17,7 +17,8 @@ use siamese_core::score::Embedding;
 use tempfile::TempDir;
 
 use crate::app::{App, SAME, face, fixture, form, load, shared, shipped};
-use crate::server::Server;
+use crate::patience::eventually;
+use crate::server::{Server, connect};
 
 /// The tower before the swap: waits for the test in each run.
 struct Old(mpsc::Receiver<()>);
@@ -56,9 +57,7 @@ async fn what_is_in_flight_ends_with_the_tower_it_began_with() {
     gate.send(()).expect("the old tower");
     assert_eq!(digest(first.await.ok().json()), "sha256:old");
     // Its thread ends when nobody holds on to it any more.
-    while gate.send(()).is_ok() {
-        tokio::task::yield_now().await;
-    }
+    eventually("the old tower ends", async || gate.send(()).is_err()).await;
 }
 
 /// Two towers that see the same pictures otherwise, as files to be put in a place.
@@ -76,13 +75,9 @@ fn put(path: &Path, bytes: &[u8]) {
     fs::rename(&fresh, path).expect("renamed");
 }
 
-fn wait_for(server: &mut Server, message: &str) {
-    while !server.line().contains(message) {}
-}
-
 /// Compares one pair again and again on one connection; gives how far apart each tower found it.
 fn compare_until(done: &AtomicBool, listen: SocketAddr) -> BTreeMap<String, Vec<f64>> {
-    let mut stream = TcpStream::connect(listen).expect("a connection");
+    let mut stream = connect(listen);
     let mut distances = BTreeMap::<String, Vec<f64>>::new();
     let mut at = 0_u32;
     while !done.load(Ordering::Relaxed) {
@@ -140,7 +135,7 @@ fn under_load_no_request_fails_and_no_pair_is_split() {
     for next in [1, 0, 1, 0, 1] {
         put(&tower, &towers[next]);
         server.signal("HUP");
-        wait_for(&mut server, "another tower is in service");
+        server.line_with("another tower is in service");
     }
     done.store(true, Ordering::Relaxed);
 
@@ -171,7 +166,7 @@ fn a_tower_that_fails_leaves_the_old_one_serving() {
     let mut server = Server::with(&[("SIAMESE_TOWER__PATH", path)]);
     put(&tower, b"no tower");
     server.signal("HUP");
-    wait_for(&mut server, "the one in service goes on");
+    server.line_with("the one in service goes on");
     assert!(server.get("/model").contains(&shared().1.digest));
     assert!(server.get("/readyz").starts_with("HTTP/1.1 200"));
     assert!(server.get("/metrics").contains(r#"siamese_swaps_total{outcome="failed"} 1"#));
@@ -187,7 +182,7 @@ fn a_file_that_is_watched_is_swapped_in_when_it_is_another() {
     let watched = [("SIAMESE_TOWER__PATH", path), ("SIAMESE_TOWER__WATCH_MS", "20")];
     let mut server = Server::with(&watched);
     put(&tower, &towers[0]);
-    wait_for(&mut server, "another tower is in service");
+    server.line_with("another tower is in service");
     assert!(server.get("/model").contains(&shared().1.digest));
 }
 

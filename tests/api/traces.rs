@@ -4,16 +4,15 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::app::{SAME, face, form};
 use crate::server::Server;
+use crate::waits::{PATIENCE, eventually_some};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
-const SECONDS: Duration = Duration::from_secs(20);
 
 /// Takes posts as a collector does, and hands their spans on.
 struct Collector {
@@ -28,6 +27,7 @@ impl Collector {
         let (told, spans) = mpsc::channel();
         thread::spawn(move || {
             for mut stream in listener.incoming().map_while(Result::ok) {
+                stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
                 let (head, body) = read(&mut stream);
                 assert!(head.starts_with("POST /v1/traces HTTP/1.1\r\n"), "{head}");
                 assert!(head.contains("content-type: application/json\r\n"), "{head}");
@@ -53,7 +53,7 @@ impl Collector {
 
     /// The next so many spans.
     fn take(&self, spans: usize) -> Vec<Value> {
-        (0..spans).map(|_| self.spans.recv_timeout(SECONDS).expect("a span")).collect()
+        (0..spans).map(|_| self.spans.recv_timeout(PATIENCE).expect("a span")).collect()
     }
 }
 
@@ -165,7 +165,7 @@ fn a_dead_collector_costs_a_line() {
     for failed in 1..=2 {
         compare(&server, "");
         let line = format!("siamese_traced_requests_total{{outcome=\"failed\"}} {failed}\n");
-        while !server.get("/metrics").contains(&line) {}
+        server.until_told(&line);
     }
 
     let log = server.end();
@@ -179,7 +179,8 @@ fn a_collector_that_never_answers_delays_neither_requests_nor_the_stop_for_long(
     let endpoint = format!("http://{}", silent.local_addr().expect("an address"));
     let server = Server::with(&[("SIAMESE_TRACES__ENDPOINT", &endpoint)]);
     compare(&server, "");
-    let (_held, _) = silent.accept().expect("a post");
+    silent.set_nonblocking(true).expect("a socket");
+    let _held = eventually_some(PATIENCE, "a post", || silent.accept().ok());
     compare(&server, "");
 
     let log = server.end();

@@ -142,6 +142,9 @@ mod tests {
 
     use super::*;
 
+    /// Whoever waits so long waits for ever.
+    const LIMIT: Duration = Duration::from_mins(2);
+
     fn items(count: usize) -> Vec<Item> {
         let item = || Item {
             pixels: Pixels::new(vec![0.0]),
@@ -163,14 +166,15 @@ mod tests {
                 told.send(taken.len()).expect("a listener");
             });
         }
+        let begun = Instant::now();
         while queue.lock().idle < 2 {
+            assert!(begun.elapsed() < LIMIT, "the towers do not idle");
             thread::yield_now();
         }
 
         queue.put(items(3), Rank::Few);
 
-        let second = Duration::from_secs(1);
-        let mut shares = [(); 2].map(|()| shares.recv_timeout(second).expect("a share for each"));
+        let mut shares = [(); 2].map(|()| shares.recv_timeout(LIMIT).expect("a share for each"));
         shares.sort_unstable();
         assert_eq!(shares, [1, 2]);
     }

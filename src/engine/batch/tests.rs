@@ -33,10 +33,25 @@ impl Tower for Gated {
     }
 }
 
+/// What a tower tells the test.
+struct Told<T>(mpsc::UnboundedReceiver<T>);
+
+impl<T> Told<T> {
+    async fn recv(&mut self) -> Option<T> {
+        soon(self.0.recv()).await
+    }
+}
+
+/// What must come; whoever waits so long waits for ever.
+async fn soon<T>(work: impl Future<Output = T>) -> T {
+    let limit = Duration::from_mins(2);
+    tokio::time::timeout(limit, work).await.expect("it comes within two minutes")
+}
+
 struct Stage {
     batcher: Batcher,
-    started: mpsc::UnboundedReceiver<usize>,
-    events: mpsc::UnboundedReceiver<Event>,
+    started: Told<usize>,
+    events: Told<Event>,
     gates: Vec<gate::Sender<()>>,
 }
 
@@ -56,12 +71,17 @@ fn stage_of(towers: usize, queue: usize) -> Stage {
     let observe = move |event| {
         let _ = seen.send(event);
     };
+<<<<<<< HEAD:src/engine/batch/tests.rs
     Stage {
         batcher: Batcher::start(towers, NonZeroUsize::new(queue).expect("not 0"), 8, observe),
         started,
         events,
         gates,
     }
+=======
+    let batcher = Batcher::start(towers, queue, 8, observe);
+    Stage { batcher, started: Told(started), events: Told(events), gates }
+>>>>>>> wt-tests:src/batch/tests.rs
 }
 
 fn pixels(values: &[f32]) -> Vec<Pixels> {
@@ -75,13 +95,20 @@ impl Stage {
 
     fn send_as(&self, rank: Rank, values: &[f32]) -> JoinHandle<Result<Answer, EmbedError>> {
         let places = self.batcher.reserve(values.len()).expect("places");
-        tokio::spawn(places.embed(pixels(values), rank))
+        tokio::spawn(soon(places.embed(pixels(values), rank)))
     }
 
     async fn until_waiting(&self, pictures: usize) {
-        while self.batcher.depth() < pictures {
-            tokio::task::yield_now().await;
-        }
+        self.until(|batcher| pictures <= batcher.depth()).await;
+    }
+
+    async fn until(&self, is_so: impl Fn(&Batcher) -> bool) {
+        let wait = async {
+            while !is_so(&self.batcher) {
+                tokio::task::yield_now().await;
+            }
+        };
+        soon(wait).await;
     }
 }
 
@@ -192,7 +219,7 @@ async fn a_panic_costs_its_batch_and_a_session_but_no_more() {
     let bad = stage.send(&[-1.0]);
     stage.gates[0].send(()).expect("a tower");
     assert!(matches!(bad.await.expect("no panic"), Err(EmbedError::Panicked)));
-    stage.batcher.failure().await;
+    soon(stage.batcher.failure()).await;
 
     let good = stage.send(&[5.0]);
     stage.gates[0].send(()).expect("a tower");
@@ -230,10 +257,10 @@ async fn a_run_that_does_not_end_is_seen() {
     assert_eq!(stage.batcher.longest_run(), Duration::ZERO);
     let first = stage.send(&[1.0]);
     assert_eq!(stage.started.recv().await, Some(1));
-    while stage.batcher.longest_run() < Duration::from_millis(1) {}
+    stage.until(|batcher| Duration::from_millis(1) <= batcher.longest_run()).await;
 
     stage.gates[0].send(()).expect("a tower");
 
     assert!(first.await.expect("no panic").is_ok());
-    while Duration::ZERO < stage.batcher.longest_run() {}
+    stage.until(|batcher| batcher.longest_run().is_zero()).await;
 }

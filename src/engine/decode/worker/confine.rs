@@ -179,7 +179,11 @@ mod tests {
             confined.allow(allowance, 0).expect("an allowance");
             match deed.as_str() {
                 "little" => drop(std::hint::black_box(vec![1_u8; 32 << 20])),
-                "time" => while std::hint::black_box(true) {},
+                "time" => {
+                    // It would go on for a minute, if nothing ended it.
+                    let begun = std::time::Instant::now();
+                    while begun.elapsed() < Duration::from_mins(1) {}
+                }
                 _ => drop(std::hint::black_box(vec![1_u8; 128 << 20])),
             }
             std::process::exit(0);
