@@ -7,9 +7,8 @@ use image::{ExtendedColorType, ImageEncoder};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::decode::decode;
+use super::decode::{decode, guard};
 use super::fit::{Size, Target};
-use super::guard::guard;
 use super::resize::fit;
 use super::{Colour, Fit, Limits, PictureError, Pixels};
 

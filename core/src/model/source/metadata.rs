@@ -4,8 +4,8 @@
 //! `StringStringEntryProto {1: key, 2: value}` (onnx/onnx.proto in the ONNX project). Old entries are cut out and
 //! new ones appended; the weights stay byte for byte what they were, whatever else the file holds.
 
-use super::card::PREFIX;
 use super::protobuf::{Field, NotOnnx, fields, put};
+use crate::model::card::PREFIX;
 
 const METADATA_PROPS: u64 = 14;
 

@@ -8,10 +8,10 @@ use image::metadata::Orientation;
 use image::{GrayImage, RgbImage};
 use libjpeg_turbo_rs::{DecodeLimits, Decoder, FrameHeader, JpegError, PixelFormat, ScalingFactor};
 
-use super::decode::no_pixels;
-use super::fit::{Size, Target};
-use super::samples::{Picture, Samples};
-use super::{Colour, Diagnosis, Limits, PictureError};
+use super::{Limits, no_pixels};
+use crate::picture::fit::{Size, Target};
+use crate::picture::samples::{Picture, Samples};
+use crate::picture::{Colour, Diagnosis, PictureError};
 
 /// The most scans of a progressive JPEG: encoders write about ten, and each costs a whole pass.
 const MAX_SCANS: usize = 100;
@@ -126,9 +126,9 @@ fn unsupported(feature: &str) -> PictureError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Fit;
-    use super::super::side::Side;
     use super::*;
+    use crate::picture::Fit;
+    use crate::picture::side::Side;
 
     #[track_caller]
     fn check(colour: Colour, [width, height]: [u32; 2], expected: [u32; 2]) {
