@@ -23,7 +23,7 @@ pub use runtime::{
     UnknownDevice, forbid_telemetry,
 };
 pub use source::protobuf::NotOnnx;
-pub use source::{Source, protobuf, rewrite};
+pub use source::{Source, onnx, protobuf, rewrite};
 
 use crate::picture::Pixels;
 use crate::score::{Embedding, InvalidEmbedding};

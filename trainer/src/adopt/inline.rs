@@ -1,9 +1,5 @@
 //! Weights that lie in a file beside an ONNX file, as `PyTorch` writes them, taken into it: a tower
 //! is one file.
-//!
-//! Fields by onnx/onnx.proto: a model's graph is field 7, a graph's initializers are its fields 5, and
-//! a tensor has its bytes in field 9, or says in field 13 (key and value pairs) where they lie, and
-//! 1 in field 14.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,15 +7,13 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use siamese_core::model::NotOnnx;
+use siamese_core::model::onnx::graph::INITIALIZER;
+use siamese_core::model::onnx::model::GRAPH;
+use siamese_core::model::onnx::string_string_entry::{KEY, VALUE};
+use siamese_core::model::onnx::tensor::{DATA_LOCATION, EXTERNAL_DATA, RAW_DATA};
 use siamese_core::model::protobuf::{fields, put};
 
 use super::AdoptError;
-
-const GRAPH: u64 = 7;
-const INITIALIZER: u64 = 5;
-const RAW_DATA: u64 = 9;
-const EXTERNAL_DATA: u64 = 13;
-const DATA_LOCATION: u64 = 14;
 
 /// The file with all weights in it; as it is, where they are there already.
 ///
@@ -108,7 +102,7 @@ impl Place {
                 let bytes = found.and_then(|it| it.body).unwrap_or_default();
                 Ok(String::from_utf8_lossy(bytes).into_owned())
             };
-            let (key, value) = (text(1)?, text(2)?);
+            let (key, value) = (text(KEY)?, text(VALUE)?);
             match key.as_str() {
                 "location" => place.file = value,
                 "offset" => place.offset = value.parse().map_err(|_| NotOnnx)?,
@@ -130,8 +124,8 @@ mod tests {
         let mut tensor = vec![0x10, 0x01];
         for (key, value) in entries {
             let mut entry = Vec::new();
-            put(&mut entry, 1, key.as_bytes());
-            put(&mut entry, 2, value.as_bytes());
+            put(&mut entry, KEY, key.as_bytes());
+            put(&mut entry, VALUE, value.as_bytes());
             put(&mut tensor, EXTERNAL_DATA, &entry);
         }
         if !entries.is_empty() {

@@ -3,6 +3,7 @@
 mod digest;
 mod external;
 mod metadata;
+pub mod onnx;
 pub mod protobuf;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use external::{ExternalError, Files, text_entry};
+use onnx::model::METADATA_PROPS;
 use protobuf::{NotOnnx, each};
 
 use super::card::{Card, PREFIX, sidecar_values};
@@ -27,9 +29,6 @@ const LARGEST_SIDECAR: u64 = 64 << 20;
 
 /// How often files are read again that were exchanged between the read of one and of the next.
 const TRIES: usize = 3;
-
-/// The field of a model that holds its metadata.
-const METADATA_PROPS: u64 = 14;
 
 /// The reads of models for which there is a limit.
 static READS: Limited = Limited::new();
