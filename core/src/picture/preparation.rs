@@ -7,12 +7,12 @@ use image::{ExtendedColorType, ImageEncoder};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::decode::decode;
+use super::decode::jpeg;
+use super::decode::{decode, guard};
 use super::fit::{Size, Target};
-use super::guard::guard;
 use super::resize::fit;
 use super::samples::Picture;
-use super::{Colour, Fit, Limits, PictureError, Pixels, jpeg};
+use super::{Colour, Fit, Limits, PictureError, Pixels};
 
 /// The longest side of a tower's input.
 const MAX_SIDE: u32 = 4_096;

@@ -71,17 +71,9 @@ fn stage_of(towers: usize, queue: usize) -> Stage {
     let observe = move |event| {
         let _ = seen.send(event);
     };
-<<<<<<< HEAD:src/engine/batch/tests.rs
-    Stage {
-        batcher: Batcher::start(towers, NonZeroUsize::new(queue).expect("not 0"), 8, observe),
-        started,
-        events,
-        gates,
-    }
-=======
+    let queue = NonZeroUsize::new(queue).expect("not 0");
     let batcher = Batcher::start(towers, queue, 8, observe);
     Stage { batcher, started: Told(started), events: Told(events), gates }
->>>>>>> wt-tests:src/batch/tests.rs
 }
 
 fn pixels(values: &[f32]) -> Vec<Pixels> {
