@@ -76,32 +76,31 @@ pub enum TrustError {
 
 /// What speaks TLS 1.3, or 1.2 with older collectors, and trusts these authorities only; the system's where none are told.
 pub(super) fn connector(authorities: Option<&Authorities>) -> Result<TlsConnector, TrustError> {
+    let (trusted, none) = match authorities {
+        Some(it @ Authorities { variable, path }) => {
+            (certificates(it)?, TrustError::Empty { variable, path: path.clone() })
+        }
+        None => (of_the_system(), TrustError::Nobody),
+    };
     let mut roots = RootCertStore::empty();
-    match authorities {
-        Some(authorities) => {
-            let (variable, path) = (authorities.variable, &authorities.path);
-            // A system's store may have old ones that TLS does not read; here too, the others count.
-            let (added, _) = roots.add_parsable_certificates(certificates(authorities)?);
-            if added == 0 {
-                return Err(TrustError::Empty { variable, path: path.clone() });
-            }
-        }
-        None => {
-            let system = rustls_native_certs::load_native_certs();
-            for err in &system.errors {
-                tracing::warn!(%err, "some of the system's certificates can't be read");
-            }
-            let (added, _) = roots.add_parsable_certificates(system.certs);
-            if added == 0 {
-                return Err(TrustError::Nobody);
-            }
-        }
+    // A store may have old ones that TLS does not read: the others count.
+    let (added, _) = roots.add_parsable_certificates(trusted);
+    if added == 0 {
+        return Err(none);
     }
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))
+}
+
+fn of_the_system() -> Vec<CertificateDer<'static>> {
+    let found = rustls_native_certs::load_native_certs();
+    for err in &found.errors {
+        tracing::warn!(%err, "some of the system's certificates can't be read");
+    }
+    found.certs
 }
 
 fn certificates(
