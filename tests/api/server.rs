@@ -49,6 +49,8 @@ impl Server {
             .args(["serve", "--listen", "127.0.0.1:0", "--device", "cpu"])
             .current_dir(root())
             .env("SIAMESE_LOG__FORMAT", "json")
+            .env_remove("OTEL_SERVICE_NAME")
+            .env_remove("OTEL_RESOURCE_ATTRIBUTES")
             .env_remove("RUST_LOG")
             .env_remove("OTEL_EXPORTER_OTLP_ENDPOINT")
             .envs(variables.iter().copied())

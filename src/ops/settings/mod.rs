@@ -1,7 +1,7 @@
 //! Settings: compiled-in defaults, then a file, then the environment, then the command line.
 //!
-//! Only this module and the search for ONNX Runtime's library read the environment. What belongs to a
-//! tower (its input, normalisation, threshold) travels in the tower's file, not here.
+//! Only this module, and the searches for ONNX Runtime's library and for the system's certificates, read the environment.
+//! What belongs to a tower (its input, normalisation, threshold) travels in the tower's file, not here.
 
 mod access;
 mod picture;
@@ -21,17 +21,13 @@ use thiserror::Error;
 pub use access::{Auth, Cors, Origin, TlsSettings};
 pub use picture::PictureSettings;
 pub use server::{OverloadStatus, Server};
-pub use telemetry::{Log, TraceSettings};
+pub use telemetry::{InvalidVariable, Log, TraceSettings};
 pub use tower::{CacheSettings, Health, TowerSettings};
 
-use crate::ops::traces::InvalidEndpoint;
 use tower::SHIPPED;
 
 /// The file that documents every setting; compiled in.
 const DEFAULTS: &str = include_str!("../../../config/default.toml");
-
-/// The variable by which platforms tell all their programs of a collector.
-const COLLECTOR: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
 /// All settings. Unknown keys and bad values are refused by name.
 #[derive(Clone, Debug, Deserialize)]
@@ -89,9 +85,15 @@ pub enum SettingsError {
         /// The most that it can be.
         most: usize,
     },
-    /// The standard variable names no collector.
-    #[error("{COLLECTOR} is wrong")]
-    Collector(#[source] InvalidEndpoint),
+    /// A platform's variable that says nothing.
+    #[error("{name} is wrong")]
+    Variable {
+        /// Its name.
+        name: &'static str,
+        /// What is wrong with it.
+        #[source]
+        why: InvalidVariable,
+    },
     /// No tower was named, and the shipped one is nowhere.
     #[error(
         "no tower is named, and {SHIPPED} is neither below the working directory nor beside the program; name one by --tower"
@@ -103,7 +105,7 @@ impl Settings {
     /// Reads the settings from all their places, the process's environment among them.
     pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Self, SettingsError> {
         let mut settings = Self::assemble(file, environment(), overrides)?;
-        settings.traces.default_to(std::env::var(COLLECTOR).ok())?;
+        settings.traces.find_collector(|name| std::env::var_os(name))?;
         Ok(settings)
     }
 
@@ -283,7 +285,8 @@ mod tests {
         refused("[cuda]\ndevice_id = -1", &[], "device_id");
         refused("", &[("SIAMESE_SERVER__DEADLINE_MS", "soon")], "deadline_ms");
         refused("", &[("SIAMESE_DEADLINE", "1")], "deadline");
-        refused("[traces]\nendpoint = \"https://collector\"", &[], "endpoint");
+        refused("[traces]\nendpoint = \"grpc://collector\"", &[], "endpoint");
+        refused("[traces]\ncollector = 1", &[], "collector");
         refused("[traces]\nratio = 1.1", &[], "ratio");
     }
 
@@ -321,22 +324,5 @@ mod tests {
         let settings = settings(file, &[], &Overrides::default()).expect("settings");
         assert_eq!(settings.server.http2_ping_interval(), None);
         assert_eq!(settings.tower.watch(), None);
-    }
-
-    #[test]
-    fn a_collector_is_the_settings_or_else_the_platforms() {
-        let collector = |file, variable: Option<&str>| {
-            let mut traces = settings(file, &[], &Overrides::default()).expect("settings").traces;
-            let outcome = traces.default_to(variable.map(str::to_owned));
-            outcome.map(|()| traces.endpoint.map(|it| it.to_string()))
-        };
-        let (ours, theirs) = ("[traces]\nendpoint = \"http://ours:1\"", Some("http://theirs:2"));
-        let found = |it| collector(it, theirs).expect("settings");
-        assert_eq!(found(ours).as_deref(), Some("http://ours:1/v1/traces"));
-        assert_eq!(found("").as_deref(), Some("http://theirs:2/v1/traces"));
-        assert_eq!(collector("", Some("")).expect("settings"), None);
-        assert_eq!(collector("", None).expect("settings"), None);
-        let said = collector("", Some("https://theirs")).expect_err("no settings").to_string();
-        assert!(said.contains("OTEL_EXPORTER_OTLP_ENDPOINT"), "{said}");
     }
 }

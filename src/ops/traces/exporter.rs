@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use siamese_core::causes;
 
-use super::Endpoint;
-use super::client::post;
+use super::Resource;
+use super::client::Client;
 use super::otlp::{self, Spans};
 
 /// Requests that may wait to be sent; more are dropped.
@@ -41,13 +41,17 @@ pub(super) type Stopped = Receiver<()>;
 
 type Observe = Arc<dyn Fn(Fate, u64) + Send + Sync>;
 
-pub(super) fn start(endpoint: Endpoint, observe: Observe) -> (SyncSender<Message>, Stopped) {
+pub(super) fn start(
+    client: Client,
+    resource: Resource,
+    observe: Observe,
+) -> (SyncSender<Message>, Stopped) {
     let (queue, messages) = mpsc::sync_channel(ROOM);
     let (ended, stopped) = mpsc::sync_channel(1);
     thread::Builder::new()
         .name("traces".to_owned())
         .spawn(move || {
-            export(&endpoint, &messages, &*observe);
+            export(&client, &resource, &messages, &*observe);
             let _ = ended.send(());
         })
         .expect("the system gives a thread at the start");
@@ -68,7 +72,8 @@ pub(super) fn stop(queue: &SyncSender<Message>, stopped: &Stopped, patience: Dur
 }
 
 fn export(
-    endpoint: &Endpoint,
+    client: &Client,
+    resource: &Resource,
     messages: &Receiver<Message>,
     observe: &(dyn Fn(Fate, u64) + Send + Sync),
 ) {
@@ -77,6 +82,7 @@ fn export(
         Ok(runtime) => runtime,
         Err(err) => return tracing::error!(%err, "no traces can be sent"),
     };
+    let endpoint = client.endpoint();
     let mut failing = false;
     let mut going = true;
     while going {
@@ -86,7 +92,7 @@ fn export(
             continue;
         }
         let requests = batch.len() as u64;
-        match runtime.block_on(post(endpoint, otlp::body(&batch))) {
+        match runtime.block_on(client.post(otlp::body(resource, &batch))) {
             Ok(()) => {
                 if std::mem::take(&mut failing) {
                     tracing::info!(%endpoint, "the collector takes traces again");

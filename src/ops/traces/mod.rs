@@ -7,18 +7,28 @@ mod client;
 mod context;
 mod endpoint;
 mod exporter;
+mod headers;
+mod list;
 mod otlp;
+mod resource;
 mod span;
+mod trust;
 
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
+pub use client::Collector;
 pub use context::{Parent, TraceId};
 pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use exporter::Fate;
+pub use headers::Headers;
+pub use list::InvalidList;
+pub use resource::Resource;
 pub use span::{Span, Value};
+pub use trust::{Authorities, TrustError};
 
+use client::Client;
 use exporter::{Message, Stopped};
 
 /// Begins spans and takes them when they have ended. Cloning it is cheap.
@@ -41,19 +51,22 @@ pub struct Exporting {
 pub struct Ratio(f64);
 
 impl Traces {
-    /// Starts a thread that sends spans to an endpoint; `observe` is told what becomes of them.
+    /// Starts a thread that sends spans to a collector; `observe` is told what becomes of them.
+    ///
+    /// May take some seconds, to read whom to trust: for a thread that may wait.
     ///
     /// # Panics
     ///
     /// If the system gives no thread.
     pub fn start(
-        endpoint: &Endpoint,
+        collector: &Collector,
         ratio: Ratio,
         observe: impl Fn(Fate, u64) + Send + Sync + 'static,
-    ) -> (Self, Exporting) {
+    ) -> Result<(Self, Exporting), TrustError> {
+        let client = Client::new(collector)?;
         let observe: Arc<dyn Fn(Fate, u64) + Send + Sync> = Arc::new(observe);
-        let (queue, stopped) = exporter::start(endpoint.clone(), observe.clone());
-        (Self { ratio, queue: queue.clone(), observe }, Exporting { queue, stopped })
+        let (queue, stopped) = exporter::start(client, collector.resource.clone(), observe.clone());
+        Ok((Self { ratio, queue: queue.clone(), observe }, Exporting { queue, stopped }))
     }
 
     /// A span for a request that has come just now; `None` where it is not to be traced.
@@ -114,8 +127,14 @@ mod tests {
                 counted.fetch_add(requests, Ordering::Relaxed);
             }
         };
-        let endpoint = endpoint.try_into().expect("an endpoint");
-        let (traces, _exporting) = Traces::start(&endpoint, Ratio(1.0), observe);
+        let collector = Collector {
+            endpoint: endpoint.try_into().expect("an endpoint"),
+            headers: Headers::default(),
+            authorities: None,
+            resource: Resource::read(None, "").expect("a resource"),
+        };
+        let (traces, _exporting) =
+            Traces::start(&collector, Ratio(1.0), observe).expect("no TLS is spoken");
         for _ in 0..MORE_THAN_FITS {
             drop(traces.begin(None).expect("a span"));
         }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::{Serialize, Serializer};
 use serde_json::{Value as Json, json};
 
+use super::Resource;
 use super::context::{SpanId, TraceId};
 use super::span::Value;
 
@@ -33,14 +34,14 @@ pub(super) enum Kind {
 }
 
 /// The body that takes spans to a collector.
-pub(super) fn body(batch: &[Spans]) -> Vec<u8> {
+pub(super) fn body(resource: &Resource, batch: &[Spans]) -> Vec<u8> {
     let spans: Vec<&Span> = batch.iter().flat_map(|it| &it.0).collect();
+    let attributes = resource.attributes();
+    let attributes: Vec<Json> =
+        attributes.map(|(key, value)| attribute(key, &Value::Text(value.to_owned()))).collect();
     let request = json!({
         "resourceSpans": [{
-            "resource": {"attributes": [
-                attribute("service.name", &Value::Text(env!("CARGO_PKG_NAME").to_owned())),
-                attribute("service.version", &Value::Text(env!("CARGO_PKG_VERSION").to_owned())),
-            ]},
+            "resource": {"attributes": attributes},
             "scopeSpans": [{"scope": {"name": env!("CARGO_PKG_NAME")}, "spans": spans}],
         }],
     });
@@ -97,9 +98,11 @@ mod tests {
             failed: true,
             attributes: vec![("http.response.status_code", Value::Number(500))],
         };
+        let resource = Resource::read(None, "service.instance.id=7,service.version=1");
+        let body = body(&resource.expect("a resource"), &[Spans(vec![span])]);
         insta::assert_snapshot!(
-            String::from_utf8(body(&[Spans(vec![span])])).expect("text"),
-            @r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"siamese"}},{"key":"service.version","value":{"stringValue":"0.1.0"}}]},"scopeSpans":[{"scope":{"name":"siamese"},"spans":[{"attributes":[{"key":"http.response.status_code","value":{"intValue":"500"}}],"endTimeUnixNano":"1700000000000000001","kind":2,"name":"GET /livez","parentSpanId":"0000000000000002","spanId":"0000000000000001","startTimeUnixNano":"1700000000000000000","status":{"code":2},"traceId":"00000000000000000000000000000abc"}]}]}]}"#
+            String::from_utf8(body).expect("text"),
+            @r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"service.instance.id","value":{"stringValue":"7"}},{"key":"service.name","value":{"stringValue":"siamese"}},{"key":"service.version","value":{"stringValue":"1"}}]},"scopeSpans":[{"scope":{"name":"siamese"},"spans":[{"attributes":[{"key":"http.response.status_code","value":{"intValue":"500"}}],"endTimeUnixNano":"1700000000000000001","kind":2,"name":"GET /livez","parentSpanId":"0000000000000002","spanId":"0000000000000001","startTimeUnixNano":"1700000000000000000","status":{"code":2},"traceId":"00000000000000000000000000000abc"}]}]}]}"#
         );
     }
 }
