@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use siamese_core::score::Verdict;
+use siamese_drawing::Svg;
 
-use super::svg::Svg;
 use crate::evaluate::Evaluation;
 use crate::statistics::Comparison;
 

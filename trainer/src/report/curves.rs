@@ -1,10 +1,8 @@
 //! ROC and DET.
 
 use siamese_core::score::Rates;
+use siamese_drawing::{Axis, Chart, Corner, Place, Scale, Svg, Symbol, percent};
 
-use super::axis::{Axis, Scale, percent};
-use super::chart::{Chart, Corner, Symbol};
-use super::svg::{Place, Svg};
 use crate::evaluate::Evaluation;
 use crate::statistics::Comparisons;
 

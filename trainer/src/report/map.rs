@@ -1,6 +1,7 @@
 //! Pictures where the tower sees them.
 
-use super::svg::{Place, Svg};
+use siamese_drawing::{Place, Svg};
+
 use crate::evaluate::{Evaluation, Map};
 
 const WIDTH: f64 = 760.0;

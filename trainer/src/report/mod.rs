@@ -1,10 +1,5 @@
 //! An evaluation, or two side by side, written into a folder for people and for machines.
-//!
-//! Draws by hand: seven drawings need less SVG than a plotting library needs settings, and no
-//! measure of fonts.
 
-mod axis;
-mod chart;
 mod contact_sheet;
 mod curves;
 mod histogram;
@@ -13,7 +8,6 @@ mod map;
 mod more_charts;
 mod page;
 mod record;
-mod svg;
 mod two;
 
 use std::path::Path;
