@@ -45,6 +45,13 @@ pub struct Built {
     pub rustc: String,
     /// Operating system and processor, such as `linux x86_64`.
     pub system: String,
+    /// Whether a CPU's convolutions are the trainer's own kernels, as they were before this was noted.
+    #[serde(default = "yes")]
+    pub kernels: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Built {
@@ -55,6 +62,7 @@ impl Built {
             burn: known(option_env!("SIAMESE_BURN")),
             rustc: known(option_env!("SIAMESE_RUSTC")),
             system: format!("{} {}", env::consts::OS, env::consts::ARCH),
+            kernels: cfg!(feature = "kernels"),
         }
     }
 }
