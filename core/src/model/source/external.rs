@@ -30,6 +30,10 @@ enum Kind {
 
 impl Kind {
     /// What a field holds, if there may be tensors in it.
+    #[expect(
+        clippy::match_same_arms,
+        reason = "in the order of the messages, as ONNX defines them"
+    )]
     fn of_field(self, number: u64) -> Option<Self> {
         Some(match (self, number) {
             (Self::Model, model::GRAPH) => Self::Graph,
