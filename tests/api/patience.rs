@@ -16,14 +16,14 @@ use crate::waits::process::output;
 /// As safe as what it waits for.
 pub(crate) async fn within<T>(limit: Duration, what: &str, work: impl Future<Output = T>) -> T {
     watch();
-    let (ring, rung) = oneshot::channel();
+    let (ring, alarm) = oneshot::channel();
     let _alarm = Alarm::after(limit, move || {
         let _ = ring.send(());
     });
     tokio::select! {
         biased;
         done = work => done,
-        _ = rung => panic!("not within {limit:?}: {what}"),
+        _ = alarm => panic!("not within {limit:?}: {what}"),
     }
 }
 

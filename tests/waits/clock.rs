@@ -13,7 +13,7 @@ pub(crate) const TEST_SECONDS: &str = "SIAMESE_TEST_SECONDS";
 
 type Ring = Box<dyn FnOnce() + Send>;
 
-/// What is to be rung, by when, and in the order in which it was set.
+/// What is to be rung, by its time and a number.
 type Alarms = BTreeMap<(Instant, u64), Ring>;
 
 static ALARMS: Mutex<Alarms> = Mutex::new(BTreeMap::new());
@@ -28,7 +28,8 @@ impl Alarm {
         THREAD.call_once(|| drop(thread::spawn(run)));
         let mut alarms = alarms();
         let time = Instant::now() + time;
-        let number = (0..).find(|number| !alarms.contains_key(&(time, *number)));
+        // Two may be set for the same time.
+        let number = (0..u64::MAX).find(|number| !alarms.contains_key(&(time, *number)));
         let key = (time, number.expect("they are few"));
         alarms.insert(key, Box::new(ring));
         SET.notify_one();
