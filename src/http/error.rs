@@ -14,7 +14,8 @@ use thiserror::Error;
 use utoipa::ToSchema;
 
 /// What is wrong, and with which part of the request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Error)]
+#[error("{fault}")]
 pub(crate) struct Problem {
     pub(crate) fault: Fault,
     /// `a`, `images[2]`: the culprit, where there is one.
@@ -229,6 +230,21 @@ impl From<PictureError> for Fault {
 }
 
 impl Problem {
+    /// Names what the culprit stands in.
+    pub(crate) fn within(self, outer: &str) -> Self {
+        let field = match self.field {
+            Some(field) => format!("{outer}.{field}"),
+            None => outer.to_owned(),
+        };
+        self.fault.of(field)
+    }
+
+    /// Whether it is a part of one of these names that is not expected.
+    pub(crate) fn is_unexpected(&self, names: &[&str]) -> bool {
+        let name = self.field.as_deref().unwrap_or_default();
+        matches!(self.fault, Fault::PartUnexpected) && names.contains(&name)
+    }
+
     /// The problem as an item of a list, and as an answer's body.
     pub(crate) fn details(&self) -> Details<'_> {
         let status = self.fault.status();

@@ -31,7 +31,7 @@ pub struct Service {
     pub(crate) settings: Settings,
     pub(crate) readiness: Readiness,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) in_flight: Semaphore,
+    pub(crate) in_flight: Arc<Semaphore>,
     pub(crate) bodies: Room,
     pub(crate) receiving: Arc<Receiving>,
     pub(crate) answers: Arc<Answers>,
@@ -73,7 +73,7 @@ impl Service {
         program: PathBuf,
     ) -> Self {
         let most = settings.server.max_in_flight.get().min(Semaphore::MAX_PERMITS);
-        let in_flight = Semaphore::new(most);
+        let in_flight = Arc::new(Semaphore::new(most));
         let bodies = Room::new(settings.server.max_bodies_bytes.get());
         let receiving = Receiving::new(settings.server.max_receiving.get());
         let answers = Answers::new(settings.server.max_answers_bytes.get());

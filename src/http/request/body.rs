@@ -1,12 +1,13 @@
 //! A request's body: all of it, within limits of bytes and time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
 use crate::http::connection::receiving::Cut;
@@ -19,17 +20,17 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// The memory that all bodies together may take.
 pub(crate) struct Room {
-    units: Semaphore,
+    units: Arc<Semaphore>,
     most: usize,
 }
 
 /// A body's share of that memory, which is free again once this is dropped.
-struct Share<'a>(SemaphorePermit<'a>);
+struct Share(OwnedSemaphorePermit);
 
 /// A request whose body is whole: its share of the memory, and its place among those that are worked on.
-pub(crate) struct Admitted<'a> {
-    _share: Share<'a>,
-    _place: SemaphorePermit<'a>,
+pub(crate) struct Admitted {
+    _share: Share,
+    _place: OwnedSemaphorePermit,
 }
 
 impl Room {
@@ -38,7 +39,7 @@ impl Room {
 
     pub(crate) fn new(bytes: usize) -> Self {
         let most = (bytes / Self::UNIT).min(Semaphore::MAX_PERMITS);
-        Self { units: Semaphore::new(most), most }
+        Self { units: Arc::new(Semaphore::new(most)), most }
     }
 
     /// How many bytes are taken, in whole units.
@@ -46,17 +47,17 @@ impl Room {
         (self.most - self.units.available_permits()) * Self::UNIT
     }
 
-    fn nothing(&self) -> Share<'_> {
-        Share(self.units.try_acquire_many(0).expect("nothing can be had"))
+    fn nothing(&self) -> Share {
+        Share(self.units.clone().try_acquire_many_owned(0).expect("nothing can be had"))
     }
 
     /// Lets a share grow to so many bytes; false where the room is full, though other bodies that are still coming are
     /// ended for it.
-    async fn grow<'a>(&'a self, share: &mut Share<'a>, bytes: usize, service: &Service) -> bool {
+    async fn grow(&self, share: &mut Share, bytes: usize, service: &Service) -> bool {
         let more = bytes.div_ceil(Self::UNIT).saturating_sub(share.0.num_permits());
         let Ok(more) = u32::try_from(more) else { return false };
         loop {
-            if let Ok(more) = self.units.try_acquire_many(more) {
+            if let Ok(more) = self.units.clone().try_acquire_many_owned(more) {
                 share.0.merge(more);
                 return true;
             }
@@ -65,7 +66,7 @@ impl Room {
                 return false;
             }
             service.metrics.body_ended(Full::Bodies);
-            if let Ok(Ok(more)) = timeout(LOOK, self.units.acquire_many(more)).await {
+            if let Ok(Ok(more)) = timeout(LOOK, self.units.clone().acquire_many_owned(more)).await {
                 share.0.merge(more);
                 return true;
             }
@@ -76,12 +77,12 @@ impl Room {
 /// Reads a body into one buffer, until the deadline at the latest.
 ///
 /// Refuses by the length announced before it reads, and by the bytes that came while it does.
-pub(crate) async fn read<'a>(
+pub(crate) async fn read(
     body: Body,
     headers: &HeaderMap,
-    service: &'a Service,
+    service: &Service,
     deadline: Instant,
-) -> Result<(Bytes, Admitted<'a>), Fault> {
+) -> Result<(Bytes, Admitted), Fault> {
     let settings = &service.settings.server;
     let announced =
         headers.get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse::<usize>().ok());
@@ -94,7 +95,7 @@ pub(crate) async fn read<'a>(
         .await
         .unwrap_or(Err(Fault::BodyTimeout(patience)))?;
     // Only now: who sends slowly, or nothing, holds up nobody who has sent.
-    let place = service.in_flight.try_acquire();
+    let place = service.in_flight.clone().try_acquire_owned();
     let place = place.map_err(|_| service.overloaded(Full::Requests))?;
     Ok((body, Admitted { _share: share, _place: place }))
 }
@@ -103,7 +104,7 @@ async fn collect(
     mut body: Body,
     announced: Option<usize>,
     service: &Service,
-) -> Result<(Bytes, Share<'_>), Fault> {
+) -> Result<(Bytes, Share), Fault> {
     /// What any announcement may reserve.
     const TRUSTED: usize = 256 << 10;
 

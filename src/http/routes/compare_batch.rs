@@ -2,45 +2,25 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
+use axum::extract::State;
 use axum::response::Response;
-use bytes::Bytes;
 use serde::Serialize;
 use siamese_core::model::Signature;
+use siamese_core::score::Embedding;
+use tokio::time::Instant;
 use utoipa::ToSchema;
 
-use super::compare::{PARTS, judge, pair};
 use crate::engine::distinct::Distinct;
 use crate::engine::judgement::Judgement;
-use crate::engine::pipeline::Asked;
-use crate::http::error::{Details, Fault, Problem};
-use crate::http::openapi;
-use crate::http::request::accept;
-use crate::http::request::body;
-use crate::http::request::media::{Media, media};
-use crate::http::request::multipart;
-use crate::http::request::query;
-use crate::http::request::source::{Raw, Source, shown};
+use crate::engine::pipeline::Spent;
+use crate::http::error::{Details, Problem};
+use crate::http::request::accept::AcceptsJson;
+use crate::http::request::pairs::{CompareMany, OneToMany, Pairs};
+use crate::http::request::query::{Judging, Ruling};
+use crate::http::request::received::Received;
+use crate::http::request::source::Source;
 use crate::http::response::Answer;
 use crate::http::service::Service;
-use crate::ops::blocking::{SMALL, compute};
-
-/// The member of JSON that holds the pairs.
-const PAIRS: &str = "pairs";
-
-/// Pairs that are to be compared, each with its own outcome.
-pub(crate) struct Pairs {
-    sources: Vec<Asked>,
-    pairs: Vec<Result<[Half; 2], Problem>>,
-}
-
-/// One of a pair: what to call it in a complaint, and where it stands among the sources.
-struct Half {
-    name: String,
-    at: usize,
-}
 
 #[derive(Serialize, ToSchema)]
 struct Comparisons<'a> {
@@ -64,10 +44,10 @@ enum Item<'a> {
     post,
     path = "/compare/batch",
     operation_id = "compare_batch",
-    params(openapi::Criterion),
+    params(Judging),
     request_body(content(
-        (openapi::OneToMany = "multipart/form-data"),
-        (openapi::Pairs = "application/json", example = json!({"pairs": [{"a": "UDUgMSAxIDI1NQqA", "b": "UDUgMSAxIDI1NQqA"}]})),
+        (OneToMany = "multipart/form-data"),
+        (CompareMany = "application/json", example = json!({"pairs": [{"a": "UDUgMSAxIDI1NQqA", "b": "UDUgMSAxIDI1NQqA"}]})),
     )),
     responses((status = 200, description = "One result or error for each pair.", body = Comparisons, example = json!({
         "results": [
@@ -82,46 +62,21 @@ enum Item<'a> {
 )]
 pub(crate) async fn compare_batch(
     State(service): State<Arc<Service>>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Body,
+    _: AcceptsJson,
+    ruling: Ruling,
+    request: Received<Pairs>,
 ) -> Result<Response, Problem> {
-    accept::json(&headers)?;
-    let criterion = query::criterion(query.as_deref())?;
-    let on = service.in_service();
-    let judge = judge(criterion, &service, &on)?;
-    let deadline = service.deadline(&headers)?;
-    let media = media(&headers)?;
-    let (body, _room) = body::read(body, &headers, &service, deadline).await?;
-    let most = service.settings.server.max_pairs.get();
-    let Pairs { sources, pairs } = match media {
-        Media::Multipart => {
-            let large = SMALL < body.len();
-            let parts = multipart::parts(&body, &headers, &PARTS)?;
-            let read = move || from_parts(parts, most);
-            if large { compute(read).await? } else { read()? }
-        }
-        Media::Json => Raw::read(body, move |json| from_json(json, most)).await?,
-        Media::Picture => {
-            let why = "pairs come as multipart/form-data or application/json";
-            return Err(Fault::MediaTypeUnsupported(why).into());
-        }
-    };
-
-    let (outcomes, spent) = service.within(deadline, service.embed_all(&on, sources)).await?;
-    let judged: Vec<Result<Judgement, Problem>> = pairs
-        .into_iter()
-        .map(|pair| {
-            let [a, b] = pair?.map(|Half { name, at }| {
-                let named = |problem: &Problem| problem.fault.clone().of(name);
-                outcomes[at].as_ref().map_err(named)
-            });
-            Ok(judge.judge(a?.distance(b?)))
-        })
-        .collect();
+    let Received { asked: Pairs { sources, pairs }, deadline, .. } = request;
+    let judge = ruling.judge(&service)?;
+    let (outcomes, spent) = embedded(&service, &ruling, sources, deadline).await?;
+    let judged = pairs.into_iter().map(|pair| {
+        let [a, b] = pair?.map(|place| outcomes[place].as_ref().map_err(Problem::clone));
+        Ok(judge.judge(a?.distance(b?)))
+    });
+    let judged: Vec<Result<Judgement, Problem>> = judged.collect();
     let results = judged.iter().map(|judged| match judged {
         Ok(judgement) => {
-            on.judged.count(judgement);
+            ruling.on.judged.count(judgement);
             Item::Judged(judgement.clone())
         }
         Err(problem) => {
@@ -130,74 +85,24 @@ pub(crate) async fn compare_batch(
         }
     });
     let results = results.collect();
-    Ok(Answer::json(&Comparisons { results, model: on.tower.signature() }, spent))
+    Ok(Answer::json(&Comparisons { results, model: ruling.on.tower.signature() }, spent))
 }
 
-impl Pairs {
-    /// Refuses none, and more than the limit.
-    fn check(pairs: usize, most: usize, field: &str) -> Result<(), Problem> {
-        if (1..=most).contains(&pairs) {
-            return Ok(());
-        }
-        let why = format!("between 1 and {most} pairs are compared at once");
-        Err(Fault::BatchTooLarge(why).of(field))
-    }
-}
-
-/// One `a` against each `b`.
-fn from_parts(parts: Vec<(&'static str, Bytes)>, most: usize) -> Result<Pairs, Problem> {
-    let (a, b): (Vec<_>, Vec<_>) = parts.into_iter().partition(|(name, _)| *name == PARTS[0]);
-    match a.len() {
-        0 => return Err(Fault::PartMissing.of(PARTS[0])),
-        1 if b.is_empty() => return Err(Fault::PartMissing.of(PARTS[1])),
-        1 => Pairs::check(b.len(), most, PARTS[1])?,
-        _ => return Err(Fault::PartRepeated.of(PARTS[0])),
-    }
+/// Takes sources through the tower, equal pictures once. Each has its own outcome, which bears its name.
+async fn embedded(
+    service: &Service,
+    ruling: &Ruling,
+    sources: Vec<(String, Source)>,
+    deadline: Instant,
+) -> Result<(Vec<Result<Embedding, Problem>>, Spent), Problem> {
     let mut distinct = Distinct::default();
-    let mut half = |name: String, (_, bytes)| {
-        let at = distinct.add(Ok((name.clone(), Source::Upload(bytes))));
-        Half { name, at }
-    };
-    let mut one = a.into_iter().map(|it| half(PARTS[0].to_owned(), it)).collect::<Vec<_>>();
-    let one = one.remove(0);
-    let pairs = b
-        .into_iter()
-        .enumerate()
-        .map(|(at, it)| {
-            let a = Half { name: one.name.clone(), at: one.at };
-            Ok([a, half(format!("{}[{at}]", PARTS[1]), it)])
-        })
-        .collect();
-    Ok(Pairs { sources: distinct.into_asked(), pairs })
-}
-
-pub(crate) fn from_json(json: Raw, most: usize) -> Result<Pairs, Problem> {
-    let mut list = None;
-    for (name, value) in json.members()? {
-        if name != PAIRS {
-            return Err(Fault::PartUnexpected.of(shown(&name)));
-        }
-        let why = "pairs is a list of objects with `a` and `b`";
-        list = Some(value.items().ok_or_else(|| Fault::BodyMalformed(why.to_owned()).of(PAIRS))?);
+    let mut places = Vec::with_capacity(sources.len());
+    for (name, source) in sources {
+        places.push((name.clone(), distinct.add(Ok((name, source)))));
     }
-    let list = list.ok_or_else(|| Fault::PartMissing.of(PAIRS))?;
-    Pairs::check(list.len(), most, PAIRS)?;
-    let mut distinct = Distinct::default();
-    let pairs = list
-        .into_iter()
-        .enumerate()
-        .map(|(at, item)| {
-            let within = |field: Option<String>| match field {
-                Some(field) => format!("{PAIRS}[{at}].{field}"),
-                None => format!("{PAIRS}[{at}]"),
-            };
-            let pair = pair(item).map_err(|it| it.fault.of(within(it.field)))?;
-            Ok(pair.map(|(name, source)| {
-                let name = within(Some(name));
-                let at = distinct.add(Ok((name.clone(), source)));
-                Half { name, at }
-            }))
-        })
-        .collect();
-    Ok(Pairs { sources: distinct.into_asked(), pairs })
+    let work = service.embed_all(&ruling.on, distinct.into_asked());
+    let (outcomes, spent) = service.within(deadline, work).await?;
+    let named =
+        |(name, place): (String, usize)| outcomes[place].clone().map_err(|it| it.fault.of(name));
+    Ok((places.into_iter().map(named).collect(), spent))
 }

@@ -2,11 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
+use axum::extract::State;
 use axum::response::Response;
-use bytes::Bytes;
 use serde::Serialize;
 use siamese_core::model::Signature;
 use siamese_core::score::Embedding;
@@ -14,36 +11,37 @@ use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use crate::engine::distinct::Distinct;
-use crate::engine::pipeline;
+use crate::engine::pipeline::Spent;
 use crate::http::error::{Details, Fault, Problem};
-use crate::http::openapi;
-use crate::http::request::accept::{self, Form};
-use crate::http::request::body::{self, Admitted};
-use crate::http::request::media::{Media, media};
-use crate::http::request::multipart;
-use crate::http::request::query;
-use crate::http::request::source::{Raw, Source, shown};
-use crate::http::response::numbers::numbers;
+use crate::http::request::accept::Form;
+use crate::http::request::form::Picture;
+use crate::http::request::images::{Embed, EmbedForm, Images};
+use crate::http::request::query::NoQuery;
+use crate::http::request::received::Received;
+use crate::http::request::source::Source;
+use crate::http::response::numbers::{Floats, numbers};
 use crate::http::response::{self, Answer};
 use crate::http::service::{InService, Service};
 
-/// What is to be embedded.
-pub(crate) enum Asked {
-    One(Source),
-    /// Each with its own outcome.
-    Several(Vec<pipeline::Asked>),
+/// What comes for one source, or for several.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Embedded)]
+#[serde(untagged)]
+enum Embeddings<'a> {
+    One(One<'a>),
+    Several(Several<'a>),
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = OneEmbedding)]
-pub(crate) struct One<'a> {
+struct One<'a> {
     embedding: &'a [f32],
     model: Signature<'a>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = SeveralEmbeddings)]
-pub(crate) struct Several<'a> {
+struct Several<'a> {
     results: Vec<Item<'a>>,
     model: Signature<'a>,
 }
@@ -65,98 +63,92 @@ enum Item<'a> {
     post,
     path = "/embed",
     request_body(content(
-        (openapi::Picture = "image/*"),
-        (openapi::Picture = "application/octet-stream"),
-        (openapi::EmbedForm = "multipart/form-data"),
-        (openapi::Embed = "application/json", example = json!({"image": "UDUgMSAxIDI1NQqA"})),
+        (Picture = "image/*"),
+        (Picture = "application/octet-stream"),
+        (EmbedForm = "multipart/form-data"),
+        (Embed = "application/json", example = json!({"image": "UDUgMSAxIDI1NQqA"})),
     )),
     responses((status = 200, description = "The embeddings.", content(
-        (openapi::Embedded = "application/json", example = json!({
+        (Embeddings = "application/json", example = json!({
             "embedding": [0.0412, -0.1203], "model": {"name": "faces", "digest": "sha256:a57e6666..."}
         })),
-        (openapi::Floats = "application/octet-stream"),
-        (openapi::Floats = "application/x-npy"),
+        (Floats = "application/octet-stream"),
+        (Floats = "application/x-npy"),
     )))
 )]
 pub(crate) async fn embed(
     State(service): State<Arc<Service>>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Body,
+    form: Form,
+    _: NoQuery,
+    request: Received<Images>,
 ) -> Result<Response, Problem> {
-    let form = accept::embedding_form(&headers)?;
-    query::none(query.as_deref())?;
-    let deadline = service.deadline(&headers)?;
-    let (asked, _room) = asked(body, &headers, &service, deadline).await?;
+    let Received { asked: images, deadline, .. } = request;
     let on = service.in_service();
-    match asked {
-        Asked::One(source) => {
-            let asked = vec![Ok(("image".to_owned(), source))];
-            let work = service.embed_all(&on, asked);
-            let (outcomes, spent) = service.within(deadline, work).await?;
-            let embedding = outcomes.into_iter().next().expect("an outcome for each")?;
-            Ok(Answer::with(one(&on, &embedding, form), spent))
+    let (response, spent) = match images {
+        Images::One(source) => {
+            let sources = vec![Ok(source)];
+            let (mut outcomes, spent) =
+                embedded(&service, &on, sources, |_| "image".to_owned(), deadline).await?;
+            (one(&on, &outcomes.remove(0)?, form), spent)
         }
-        Asked::Several(sources) => {
+        Images::Several(sources) => {
             let most = service.settings.server.max_pictures.get();
             if sources.is_empty() || most < sources.len() {
                 let why = format!("between 1 and {most} pictures are embedded at once");
                 return Err(Fault::BatchTooLarge(why).of("images"));
             }
-            let mut distinct = Distinct::default();
-            let places: Vec<usize> = sources.into_iter().map(|it| distinct.add(it)).collect();
-            let work = service.embed_all(&on, distinct.into_asked());
-            let (outcomes, spent) = service.within(deadline, work).await?;
-            let outcomes: Vec<Outcome> = places
-                .into_iter()
-                .enumerate()
-                .map(|(at, place)| {
-                    outcomes[place].as_ref().map_err(|it| it.fault.clone().of(item(at)))
-                })
-                .collect();
-            Ok(Answer::with(several(&service, &on, outcomes, form)?, spent))
+            let (outcomes, spent) =
+                embedded(&service, &on, sources, Images::name, deadline).await?;
+            (several(&service, &on, &outcomes, form)?, spent)
         }
-    }
+    };
+    Ok(Answer::with(response, spent))
 }
 
-/// Reads what is asked for; it is worked on until the second is dropped.
-pub(crate) async fn asked<'a>(
-    body: Body,
-    headers: &HeaderMap,
-    service: &'a Service,
+/// What became of a source.
+type Outcome = Result<Embedding, Problem>;
+
+/// Takes sources through the tower, equal pictures once. Each has its own outcome, which bears its name.
+async fn embedded(
+    service: &Service,
+    on: &InService,
+    sources: Vec<Result<Source, Problem>>,
+    name: impl Fn(usize) -> String,
     deadline: Instant,
-) -> Result<(Asked, Admitted<'a>), Problem> {
-    let media = media(headers)?;
-    let (body, room) = body::read(body, headers, service, deadline).await?;
-    let asked = match media {
-        Media::Picture => Asked::One(Source::Upload(body)),
-        Media::Multipart => from_parts(multipart::parts(&body, headers, &["image"])?)?,
-        Media::Json => Raw::read(body, from_json).await?,
+) -> Result<(Vec<Outcome>, Spent), Problem> {
+    let mut distinct = Distinct::default();
+    let sources = sources.into_iter().enumerate();
+    let add = |(at, source): (usize, Result<Source, Problem>)| {
+        distinct.add(source.map(|source| (name(at), source)))
     };
-    Ok((asked, room))
+    let places: Vec<usize> = sources.map(add).collect();
+    let work = service.embed_all(on, distinct.into_asked());
+    let (outcomes, spent) = service.within(deadline, work).await?;
+    let named =
+        |(at, place): (usize, usize)| outcomes[place].clone().map_err(|it| it.fault.of(name(at)));
+    Ok((places.into_iter().enumerate().map(named).collect(), spent))
 }
 
 fn one(on: &InService, embedding: &Embedding, form: Form) -> Response {
     let embedding = embedding.coordinates();
     match form {
-        Form::Json => response::json(&One { embedding, model: on.tower.signature() }),
+        Form::Json => {
+            response::json(&Embeddings::One(One { embedding, model: on.tower.signature() }))
+        }
         Form::Numbers(kind) => numbers(kind, &[embedding], &[embedding.len()], &on.tower.digest),
     }
 }
-
-/// What became of a picture of several.
-type Outcome<'a> = Result<&'a Embedding, Problem>;
 
 /// Bare numbers have no room for what went wrong: there must be none.
 fn several(
     service: &Service,
     on: &InService,
-    outcomes: Vec<Outcome>,
+    outcomes: &[Outcome],
     form: Form,
 ) -> Result<Response, Problem> {
     if let Form::Numbers(kind) = form {
-        let rows = outcomes.into_iter().map(|it| it.map(Embedding::coordinates));
-        let rows = rows.collect::<Result<Vec<_>, _>>()?;
+        let rows = outcomes.iter().map(|it| it.as_ref().map(Embedding::coordinates));
+        let rows = rows.collect::<Result<Vec<_>, _>>().map_err(Problem::clone)?;
         let shape = [rows.len(), on.tower.width];
         return Ok(numbers(kind, &rows, &shape, &on.tower.digest));
     }
@@ -168,43 +160,5 @@ fn several(
         }
     });
     let results = results.collect();
-    Ok(response::json(&Several { results, model: on.tower.signature() }))
-}
-
-fn from_parts(parts: Vec<(&'static str, Bytes)>) -> Result<Asked, Problem> {
-    let mut uploads: Vec<Source> =
-        parts.into_iter().map(|(_, bytes)| Source::Upload(bytes)).collect();
-    match uploads.len() {
-        0 => Err(Fault::PartMissing.of("image")),
-        1 => Ok(Asked::One(uploads.remove(0))),
-        _ => Ok(Asked::Several(
-            uploads.into_iter().enumerate().map(|(at, it)| Ok((item(at), it))).collect(),
-        )),
-    }
-}
-
-pub(crate) fn from_json(json: Raw) -> Result<Asked, Problem> {
-    let mut asked = None;
-    for (name, value) in json.members()? {
-        let this = match name.as_str() {
-            "image" => Asked::One(value.into_source("image")?),
-            "images" => {
-                let why = || Fault::BodyMalformed("images is a list of sources".to_owned());
-                let items = value.items().ok_or_else(|| why().of("images"))?;
-                let sources = items.into_iter().enumerate();
-                let source = |(at, it): (usize, Raw)| Ok((item(at), it.into_source(&item(at))?));
-                Asked::Several(sources.map(source).collect())
-            }
-            _ => return Err(Fault::PartUnexpected.of(shown(&name))),
-        };
-        if asked.replace(this).is_some() {
-            return Err(Fault::PartUnexpected.of(name));
-        }
-    }
-    asked.ok_or_else(|| Fault::PartMissing.of("image"))
-}
-
-/// What to call an item of a list in a complaint.
-fn item(at: usize) -> String {
-    format!("images[{at}]")
+    Ok(response::json(&Embeddings::Several(Several { results, model: on.tower.signature() })))
 }
