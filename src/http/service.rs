@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::http::request::Parts;
 use siamese_core::model::Description;
 use tokio::time::Instant;
 
@@ -12,6 +13,7 @@ use super::metrics::Metrics;
 use crate::engine::Engine;
 use crate::engine::admission::{Gate, Limit};
 use crate::engine::batch::EmbedError;
+use crate::engine::deployment::Deployment;
 use crate::engine::pipeline::{ItemError, Refusal};
 use crate::ops::settings::Settings;
 use crate::ops::telemetry::Flood;
@@ -67,20 +69,22 @@ impl Service {
         self.engine.deployment().tower.clone()
     }
 
-    /// Does work until the request's deadline.
-    pub(crate) async fn within<T>(
+    /// Has the engine work until the request's deadline; `names` are what to call its sources in a complaint.
+    pub(crate) async fn within<T, N: AsRef<str>>(
         &self,
         deadline: Instant,
-        work: impl Future<Output = Result<T, Problem>>,
+        work: impl Future<Output = Result<T, Refusal>>,
+        names: &[N],
     ) -> Result<T, Problem> {
         // A timer is late by a millisecond, in which a face is done.
         if deadline <= Instant::now() {
             return Err(Fault::DeadlineExceeded.into());
         }
         // What is dropped here is dropped everywhere: before its decode, and before its run.
-        tokio::time::timeout_at(deadline, work)
-            .await
-            .unwrap_or_else(|_| Err(Fault::DeadlineExceeded.into()))
+        match tokio::time::timeout_at(deadline, work).await {
+            Ok(done) => done.map_err(|refusal| self.refusal(refusal, names)),
+            Err(_) => Err(Fault::DeadlineExceeded.into()),
+        }
     }
 
     /// The refusal of a request beyond what the server can do, counted by its limit.
@@ -93,7 +97,7 @@ impl Service {
     }
 
     /// The engine's refusal of a request whose sources have these names.
-    pub(crate) fn refusal<N: AsRef<str>>(&self, refusal: Refusal, names: &[N]) -> Problem {
+    fn refusal<N: AsRef<str>>(&self, refusal: Refusal, names: &[N]) -> Problem {
         match refusal {
             Refusal::Overloaded(limit) => self.overloaded(limit).into(),
             Refusal::Item { at, error } => Fault::from(error).of(names[at].as_ref()),
@@ -104,6 +108,11 @@ impl Service {
             }
         }
     }
+}
+
+/// The model that a request is answered by, from its admission to its answer: a swap may come at any time.
+pub(crate) fn pinned(head: &Parts) -> Arc<Deployment> {
+    head.extensions.get::<Arc<Deployment>>().expect("what lets a request in pins a model").clone()
 }
 
 impl From<ItemError> for Fault {

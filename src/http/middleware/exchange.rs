@@ -100,17 +100,18 @@ impl Drop for Awaited<'_> {
     }
 }
 
-/// Lets requests for work send their bodies, and none while the tower can't be trusted. They are let in to be worked on
+/// Lets requests for work send their bodies, each to the model that is in service now, and none while the tower can't be trusted. They are let in to be worked on
 /// once their bodies are whole; where there is no room for that, none need send its own.
 pub(crate) async fn admit(
     State(service): State<Arc<Service>>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
-    let engine = &service.engine;
-    if let Err(why) = engine.readiness().trust(&engine.deployment()) {
+    let deployment = service.engine.deployment();
+    if let Err(why) = service.engine.readiness().trust(&deployment) {
         return Problem::from(Fault::NotReady(why.to_string())).into_response();
     }
+    request.extensions_mut().insert(deployment);
     if service.requests.is_full() {
         return Problem::from(service.overloaded(Limit::Requests)).into_response();
     }

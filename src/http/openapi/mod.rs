@@ -1,6 +1,5 @@
 //! `GET /openapi.json`: the contract for machines, made of what the handlers say of themselves.
 
-mod bodies;
 mod problems;
 
 use std::sync::LazyLock;
@@ -10,10 +9,6 @@ use axum::response::Response;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{self, SecurityRequirement};
 use utoipa::{Modify, OpenApi};
-
-pub(crate) use bodies::{
-    Compare, CompareForm, Criterion, Embed, EmbedForm, Embedded, Floats, OneToMany, Pairs, Picture,
-};
 
 use super::error::Details;
 use super::routes::{compare, compare_batch, embed, model, pixels, status};

@@ -1,11 +1,13 @@
 //! What a client takes as an answer (RFC 9110, 12.5.1).
 
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 
-use crate::http::error::Fault;
+use crate::http::error::{Fault, Problem};
 use crate::http::response::numbers::{BYTES, NPY, Numbers};
 
-const JSON: &str = "application/json";
+pub(crate) const JSON: &str = "application/json";
 const OPEN_METRICS: &str = "application/openmetrics-text";
 const PLAIN: &str = "text/plain";
 pub(crate) const PNG: &str = "image/png";
@@ -17,17 +19,40 @@ pub(crate) enum Form {
     Numbers(Numbers),
 }
 
-/// Refuses a client that takes no JSON.
-pub(crate) fn json(headers: &HeaderMap) -> Result<(), Fault> {
-    only(JSON, headers)
+/// The client takes JSON.
+pub(crate) struct AcceptsJson;
+
+/// The client takes a PNG.
+pub(crate) struct AcceptsPng;
+
+impl<S: Sync> FromRequestParts<S> for AcceptsJson {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Problem> {
+        only(JSON, &head.headers)?;
+        Ok(Self)
+    }
 }
 
-/// Refuses a client that takes no PNG.
-pub(crate) fn png(headers: &HeaderMap) -> Result<(), Fault> {
-    only(PNG, headers)
+impl<S: Sync> FromRequestParts<S> for AcceptsPng {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Problem> {
+        only(PNG, &head.headers)?;
+        Ok(Self)
+    }
 }
 
-fn only(kind: &'static str, headers: &HeaderMap) -> Result<(), Fault> {
+impl<S: Sync> FromRequestParts<S> for Form {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(embedding_form(&head.headers)?)
+    }
+}
+
+/// Refuses a client that takes no answer of this kind.
+pub(crate) fn only(kind: &'static str, headers: &HeaderMap) -> Result<(), Fault> {
     if quality(headers, kind) <= 0.0 {
         return Err(Fault::NotAcceptable(kind));
     }

@@ -2,11 +2,9 @@
 //!
 //! Own code, as the libraries that read forms read streams, and copy each part out of one.
 
-use axum::http::{HeaderMap, header};
-use bytes::Bytes;
 use memchr::memmem::Finder;
 
-use super::source::shown;
+use super::mistake::{malformed, shown};
 use crate::http::error::{Fault, Problem};
 
 /// The most parts any request has use for; a form with more is refused.
@@ -15,28 +13,26 @@ const MOST: usize = 4096;
 /// The most headers of a part.
 const MOST_HEADERS: usize = 16;
 
-/// Reads a form's parts in order, each with its name. Every name must be one of `allowed`.
-pub(crate) fn parts(
-    body: &Bytes,
-    headers: &HeaderMap,
+/// Reads a form's parts in order, each with its name; `media` is its type. Every name must be one of `allowed`.
+pub(crate) fn parts<'a>(
+    body: &'a [u8],
+    media: &[u8],
     allowed: &[&'static str],
-) -> Result<Vec<(&'static str, Bytes)>, Problem> {
-    let boundary = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|it| parameter(it.as_bytes(), "boundary"))
+) -> Result<Vec<(&'static str, &'a [u8])>, Problem> {
+    let boundary = parameter(media, "boundary")
         .filter(|it| !it.is_empty())
-        .ok_or_else(|| Fault::BodyMalformed("the form's type has no boundary".to_owned()))?;
-    let broken = || Fault::BodyMalformed("the form is malformed or breaks off".to_owned());
+        .ok_or_else(|| malformed("the form's type has no boundary"))?;
     let mut parts = Vec::new();
     for part in Form::new(body, &boundary) {
-        let (name, content) = part.ok_or_else(broken)?;
+        let (name, content) =
+            part.ok_or_else(|| malformed("the form is malformed or breaks off"))?;
         let Some(allowed) = allowed.iter().copied().find(|it| it.as_bytes() == name) else {
             return Err(Fault::PartUnexpected.of(shown(&String::from_utf8_lossy(&name))));
         };
         if parts.len() == MOST {
-            return Err(Fault::BodyMalformed("the form has too many parts".to_owned()).into());
+            return Err(malformed("the form has too many parts").into());
         }
-        parts.push((allowed, body.slice_ref(content)));
+        parts.push((allowed, content));
     }
     Ok(parts)
 }
@@ -133,21 +129,17 @@ fn value(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
 mod tests {
     use super::*;
 
-    type Parts = Vec<(&'static str, Bytes)>;
+    type Parts<'a> = Vec<(&'static str, &'a [u8])>;
 
-    fn read(media: &str, body: &[u8]) -> Result<Parts, &'static str> {
-        let headers =
-            HeaderMap::from_iter([(header::CONTENT_TYPE, media.parse().expect("a value"))]);
-        parts(&Bytes::copy_from_slice(body), &headers, &["a", "b"]).map_err(|it| it.fault.code())
+    fn read<'a>(media: &str, body: &'a [u8]) -> Result<Parts<'a>, &'static str> {
+        parts(body, media.as_bytes(), &["a", "b"]).map_err(|it| it.fault.code())
     }
 
     #[track_caller]
     fn check(body: &str, expected: &[(&'static str, &'static str)]) {
         let found = read("multipart/form-data; boundary=x", body.as_bytes());
-        let expected: Parts = expected
-            .iter()
-            .map(|(name, text)| (*name, Bytes::from_static(text.as_bytes())))
-            .collect();
+        let expected: Parts =
+            expected.iter().map(|(name, text)| (*name, text.as_bytes())).collect();
         assert_eq!(found, Ok(expected), "{body:?}");
     }
 

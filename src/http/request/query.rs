@@ -1,39 +1,111 @@
 //! What a request says outside its body.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
+use axum::http::request::Parts;
 use siamese_core::score::Threshold;
-use tokio::time::Instant;
+use utoipa::IntoParams;
 
-use super::source::shown;
-use crate::engine::judgement::Criterion;
-use crate::http::error::Fault;
-use crate::http::service::Service;
+use super::mistake::shown;
+use crate::engine::deployment::Deployment;
+use crate::engine::judgement::{Criterion, Judge};
+use crate::http::error::{Fault, Problem};
+use crate::http::service::{Service, pinned};
 
 /// A client's own deadline; it can only shorten the server's.
 const TIMEOUT: &str = "x-request-timeout-ms";
 
+/// How pairs are judged: by the threshold in force, or by one of these.
+#[derive(Default, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Judging {
+    /// By this threshold; not with `fmr`.
+    #[param(minimum = 0.0, nullable = false)]
+    threshold: Option<f64>,
+    /// By the operating point with the largest threshold whose false match rate is at most this; not with `threshold`.
+    #[param(exclusive_minimum = 0.0, exclusive_maximum = 1.0, nullable = false)]
+    fmr: Option<f64>,
+}
+
+/// The tower that a request is answered by, and how it wants its pairs to be judged: which that tower can.
+pub(crate) struct Ruling {
+    pub(crate) on: Arc<Deployment>,
+    criterion: Criterion,
+}
+
+/// The same where the request has no say in it.
+pub(crate) struct InForce(pub(crate) Ruling);
+
+/// There is no query.
+pub(crate) struct NoQuery;
+
+impl Ruling {
+    fn new(criterion: Criterion, head: &Parts, service: &Service) -> Result<Self, Fault> {
+        let ruling = Self { on: pinned(head), criterion };
+        ruling.judge(service)?;
+        Ok(ruling)
+    }
+
+    /// Finds the threshold.
+    pub(crate) fn judge(&self, service: &Service) -> Result<Judge<'_>, Fault> {
+        Judge::new(self.criterion, service.settings().tower.threshold, &self.on.tower.card)
+            .map_err(|err| Fault::OperatingPointUnsupported(err.to_string()))
+    }
+}
+
+impl FromRequestParts<Arc<Service>> for Ruling {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Parts, service: &Arc<Service>) -> Result<Self, Problem> {
+        Ok(Self::new(criterion(head.uri.query())?, head, service)?)
+    }
+}
+
+impl FromRequestParts<Arc<Service>> for InForce {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Parts, service: &Arc<Service>) -> Result<Self, Problem> {
+        none(head.uri.query())?;
+        Ok(Self(Ruling::new(Criterion::InForce, head, service)?))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for NoQuery {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Problem> {
+        none(head.uri.query())?;
+        Ok(Self)
+    }
+}
+
 /// Reads `threshold=` or `fmr=`.
 pub(crate) fn criterion(query: Option<&str>) -> Result<Criterion, Fault> {
-    let mut criterion = Criterion::InForce;
+    let mut judging = Judging::default();
     for (key, value) in pairs(query) {
-        if criterion != Criterion::InForce {
-            return invalid("a query has one of `threshold` and `fmr`, once");
-        }
-        let number: Option<f64> = value.parse().ok();
-        criterion = match (key, number) {
-            ("threshold", Some(number)) => match Threshold::try_from(number) {
-                Ok(threshold) => Criterion::Threshold(threshold),
-                Err(err) => return invalid(&err.to_string()),
-            },
-            ("fmr", Some(number)) if 0.0 < number && number < 1.0 => Criterion::Fmr(number),
-            ("fmr", Some(_)) => return invalid("an FMR lies between 0 and 1"),
-            ("threshold" | "fmr", None) => return invalid(&format!("`{key}` is a number")),
+        let place = match key {
+            "threshold" => &mut judging.threshold,
+            "fmr" => &mut judging.fmr,
             _ => return unknown(key),
         };
+        let Ok(number) = value.parse() else { return invalid(&format!("`{key}` is a number")) };
+        if place.replace(number).is_some() {
+            return invalid("a query has one of `threshold` and `fmr`, once");
+        }
     }
-    Ok(criterion)
+    match (judging.threshold, judging.fmr) {
+        (None, None) => Ok(Criterion::InForce),
+        (Some(threshold), None) => match Threshold::try_from(threshold) {
+            Ok(threshold) => Ok(Criterion::Threshold(threshold)),
+            Err(err) => invalid(&err.to_string()),
+        },
+        (None, Some(fmr)) if 0.0 < fmr && fmr < 1.0 => Ok(Criterion::Fmr(fmr)),
+        (None, Some(_)) => invalid("an FMR lies between 0 and 1"),
+        (Some(_), Some(_)) => invalid("a query has one of `threshold` and `fmr`, once"),
+    }
 }
 
 /// Refuses any query.
@@ -41,13 +113,8 @@ pub(crate) fn none(query: Option<&str>) -> Result<(), Fault> {
     pairs(query).next().map_or(Ok(()), |(key, _)| unknown(key))
 }
 
-/// When a request that came just now must have its answer.
-pub(crate) fn deadline(headers: &HeaderMap, service: &Service) -> Result<Instant, Fault> {
-    Ok(Instant::now() + time_out(headers, service.settings().server.deadline())?)
-}
-
 /// The time a request's work may take: the server's, or less where the client says so.
-pub(crate) fn time_out(headers: &HeaderMap, most: Duration) -> Result<Duration, Fault> {
+pub(crate) fn deadline(headers: &HeaderMap, most: Duration) -> Result<Duration, Fault> {
     let Some(value) = headers.get(TIMEOUT) else { return Ok(most) };
     match value.to_str().ok().and_then(|it| it.parse().ok()) {
         Some(milliseconds) => Ok(Duration::from_millis(milliseconds).min(most)),
@@ -124,7 +191,7 @@ mod tests {
                 TIMEOUT.parse().expect("a name"),
                 value.parse().expect("a value"),
             )]);
-            match time_out(&headers, most) {
+            match deadline(&headers, most) {
                 Ok(found) => {
                     assert_eq!(Some(found), expected.map(Duration::from_millis), "{value}");
                 }

@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use utoipa::ToSchema;
 
 use crate::ops::npy;
 
@@ -23,16 +24,22 @@ const MODEL_DIGEST: HeaderName = HeaderName::from_static("siamese-model-digest")
 /// The embeddings' count and width, with a comma between them; the width alone for one that is no row of several.
 const SHAPE: HeaderName = HeaderName::from_static("siamese-shape");
 
+/// Little-endian `f32`s.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+pub(crate) struct Floats(Vec<u8>);
+
 /// An answer of rows of little-endian `f32`s.
 pub(crate) fn numbers(kind: Numbers, rows: &[&[f32]], shape: &[usize], digest: &str) -> Response {
-    let (media, mut bytes) = match kind {
+    let (media, head) = match kind {
         Numbers::Bare => (BYTES, Vec::new()),
         Numbers::Npy => (NPY, npy::header(shape)),
     };
-    bytes.extend(rows.iter().copied().flatten().flat_map(|it| it.to_le_bytes()));
+    let mut body = Floats(head);
+    body.0.extend(rows.iter().copied().flatten().flat_map(|it| it.to_le_bytes()));
     let shape: Vec<String> = shape.iter().map(ToString::to_string).collect();
     let shape = HeaderValue::from_str(&shape.join(",")).expect("digits and commas are a value");
-    let mut response = ([(header::CONTENT_TYPE, media)], bytes).into_response();
+    let mut response = ([(header::CONTENT_TYPE, media)], body.0).into_response();
     let digest = HeaderValue::from_str(digest).expect("a digest is a value");
     response.headers_mut().extend([(SHAPE, shape), (MODEL_DIGEST, digest)]);
     response

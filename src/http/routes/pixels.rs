@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, header};
+use axum::extract::State;
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
-use super::embed::{Asked, asked};
 use crate::engine::pipeline::Source;
 use crate::http::error::{Fault, Problem};
-use crate::http::openapi;
-use crate::http::request::accept;
-use crate::http::request::query;
+use crate::http::request::accept::{self, AcceptsPng};
+use crate::http::request::form::Picture;
+use crate::http::request::images::{Embed, EmbedForm, Images};
+use crate::http::request::query::NoQuery;
+use crate::http::request::received::Received;
 use crate::http::response::Answer;
 use crate::http::service::Service;
 
@@ -23,40 +23,32 @@ use crate::http::service::Service;
     post,
     path = "/pixels",
     request_body(content(
-        (openapi::Picture = "image/*"),
-        (openapi::Picture = "application/octet-stream"),
-        (openapi::EmbedForm = "multipart/form-data"),
-        (openapi::Embed = "application/json", example = json!({"image": "UDUgMSAxIDI1NQqA"})),
+        (Picture = "image/*"),
+        (Picture = "application/octet-stream"),
+        (EmbedForm = "multipart/form-data"),
+        (Embed = "application/json", example = json!({"image": "UDUgMSAxIDI1NQqA"})),
     )),
-    responses((status = 200, description = "A picture of the size of the tower's input.", body = openapi::Picture, content_type = "image/png"))
+    responses((status = 200, description = "A picture of the size of the tower's input.", body = Picture, content_type = "image/png"))
 )]
 pub(crate) async fn pixels(
     State(service): State<Arc<Service>>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Body,
+    _: AcceptsPng,
+    _: NoQuery,
+    request: Received<Images>,
 ) -> Result<Response, Problem> {
-    accept::png(&headers)?;
-    query::none(query.as_deref())?;
-    let deadline = query::deadline(&headers, &service)?;
-    let (asked, _room) = asked(body, &headers, &service, deadline).await?;
-    let upload = match asked {
-        Asked::One(Source::Upload(upload)) => upload,
-        Asked::One(Source::Embedding(..)) => {
+    let Received { asked: images, on, deadline, .. } = request;
+    let upload = match images {
+        Images::One(Source::Upload(upload)) => upload,
+        Images::One(Source::Embedding(..)) => {
             let why = "an embedding has no pixels; send its picture";
             return Err(Fault::BodyMalformed(why.to_owned()).of("image"));
         }
-        Asked::Several(_) => {
+        Images::Several(_) => {
             let why = "one picture is shown at a time";
             return Err(Fault::BatchTooLarge(why.to_owned()).of("images"));
         }
     };
-    let on = service.engine.deployment();
-    let (png, timings) = service
-        .within(deadline, async {
-            let shown = service.engine.show(&on, upload).await;
-            shown.map_err(|refusal| service.refusal(refusal, &["image"]))
-        })
-        .await?;
+    let shown = service.engine.show(&on, upload);
+    let (png, timings) = service.within(deadline, shown, &["image"]).await?;
     Ok(Answer::with(([(header::CONTENT_TYPE, accept::PNG)], png).into_response(), timings))
 }

@@ -3,36 +3,34 @@
 //! Its documented fields are read (`DeepFace`'s README, section "API"); those that choose a network or a detector are taken
 //! and change nothing, as there is one tower and no detector here. What would be a false promise is refused.
 
+use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Instant;
 
-use axum::body::Body;
-use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
+use axum::extract::State;
 use axum::response::Response;
-use serde::Serialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 use siamese_core::model::Length;
 use siamese_core::score::Verdict;
 
-use super::compare::{Pair, judge, judged};
-use crate::engine::judgement::Criterion;
+use super::compare::judged;
 use crate::engine::pipeline::Source;
 use crate::http::error::{Fault, Problem};
-use crate::http::request::accept;
-use crate::http::request::body;
-use crate::http::request::media::{Media, media};
-use crate::http::request::multipart;
-use crate::http::request::query;
-use crate::http::request::source::{Raw, shown};
+use crate::http::request::accept::AcceptsJson;
+use crate::http::request::form::Picture;
+use crate::http::request::json::{self, Json};
+use crate::http::request::mistake::malformed;
+use crate::http::request::pairs::Pair;
+use crate::http::request::query::InForce;
+use crate::http::request::received::{Asked, Content, Received};
+use crate::http::request::source::picture;
 use crate::http::response::Answer;
 use crate::http::service::Service;
+use crate::ops::settings::Server;
 
 const PICTURES: [&str; 2] = ["img1", "img2"];
 const METRIC: &str = "distance_metric";
 const SPOOFING: &str = "anti_spoofing";
-/// What chooses among things of which there is one here, or none.
-const IGNORED: [&str; 5] =
-    ["model_name", "detector_backend", "align", "enforce_detection", "max_faces"];
 
 /// How `DeepFace` measures distances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -44,9 +42,35 @@ enum Metric {
 }
 
 /// What is to be verified.
-struct Asked {
+pub(crate) struct Verification {
     pair: Pair,
     metric: Option<Metric>,
+}
+
+/// What a client sends, as members of an object or parts of a form.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, bound = "T: Deserialize<'de>")]
+#[expect(
+    dead_code,
+    reason = "what chooses among things of which there is one here, or none, changes nothing"
+)]
+struct Verify<T> {
+    img1: T,
+    img2: T,
+    #[serde(default, deserialize_with = "json::given")]
+    distance_metric: Option<T>,
+    #[serde(default, deserialize_with = "json::given")]
+    anti_spoofing: Option<T>,
+    #[serde(default)]
+    model_name: IgnoredAny,
+    #[serde(default)]
+    detector_backend: IgnoredAny,
+    #[serde(default)]
+    align: IgnoredAny,
+    #[serde(default)]
+    enforce_detection: IgnoredAny,
+    #[serde(default)]
+    max_faces: IgnoredAny,
 }
 
 #[derive(Serialize)]
@@ -75,42 +99,19 @@ struct Nowhere {}
 
 pub(crate) async fn verify(
     State(service): State<Arc<Service>>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Body,
+    _: AcceptsJson,
+    InForce(ruling): InForce,
+    request: Received<Verification>,
 ) -> Result<Response, Problem> {
-    let begun = Instant::now();
-    accept::json(&headers)?;
-    query::none(query.as_deref())?;
-    let on = service.engine.deployment();
-    let judge = judge(Criterion::InForce, &service, &on)?;
-    let deadline = query::deadline(&headers, &service)?;
-    let media = media(&headers)?;
-    let (body, _room) = body::read(body, &headers, &service, deadline).await?;
-    let Asked { pair, metric } = match media {
-        Media::Json => Raw::read(body, |json| asked(json.members()?)).await?,
-        Media::Multipart => {
-            let names = [&PICTURES[..], &[METRIC, SPOOFING], &IGNORED].concat();
-            let parts = multipart::parts(&body, &headers, &names)?;
-            from_parts(parts)?
-        }
-        Media::Picture => {
-            let why = "two pictures come as multipart/form-data or application/json";
-            return Err(Fault::MediaTypeUnsupported(why).into());
-        }
-    };
-    let is_unit = on.tower.card.length == Length::Unit;
-    let metric = metric.unwrap_or(if is_unit { Metric::EuclideanL2 } else { Metric::Euclidean });
-    if metric != Metric::Euclidean && !is_unit {
-        let why = "this tower's distances are euclidean, as its embeddings are not of unit length";
-        return Err(Fault::BodyMalformed(why.to_owned()).of(METRIC));
-    }
-    let (judgement, timings) = judged(&service, &on, &judge, pair, deadline).await?;
+    let Received { asked: Verification { pair, metric }, begun, deadline, .. } = request;
+    let card = &ruling.on.tower.card;
+    let metric = Metric::chosen(metric, card.length == Length::Unit)?;
+    let (judgement, timings) = judged(&service, &ruling, pair, PICTURES, deadline).await?;
     let verified = Verified {
         is_same: judgement.verdict == Verdict::Same,
         distance: metric.of(judgement.distance.get()),
         threshold: metric.of(judgement.threshold.get()),
-        model: &on.tower.card.name,
+        model: &card.name,
         detector_backend: "skip",
         similarity_metric: metric,
         facial_areas: Areas::default(),
@@ -126,9 +127,20 @@ impl Metric {
             "euclidean" => Ok(Self::Euclidean),
             "euclidean_l2" => Ok(Self::EuclideanL2),
             _ => {
-                let why = "a distance metric is cosine, euclidean or euclidean_l2";
-                Err(Fault::BodyMalformed(why.to_owned()).of(METRIC))
+                Err(malformed("a distance metric is cosine, euclidean or euclidean_l2").of(METRIC))
             }
+        }
+    }
+
+    /// The metric that was asked for, or `DeepFace`'s own; only embeddings of unit length have more than one.
+    fn chosen(asked: Option<Self>, is_unit: bool) -> Result<Self, Problem> {
+        match asked {
+            Some(Self::Cosine | Self::EuclideanL2) if !is_unit => {
+                let why = "this tower's distances are euclidean, as its embeddings are not of unit length";
+                Err(malformed(why).of(METRIC))
+            }
+            Some(metric) => Ok(metric),
+            None => Ok(if is_unit { Self::EuclideanL2 } else { Self::Euclidean }),
         }
     }
 
@@ -141,57 +153,47 @@ impl Metric {
     }
 }
 
-fn asked(members: Vec<(String, Raw)>) -> Result<Asked, Problem> {
-    let (mut pictures, mut metric) = ([None, None], None);
-    for (name, value) in members {
-        match (name.as_str(), value) {
-            ("img1", text @ Raw::Text(_)) => pictures[0] = Some(text.into_source("img1")?),
-            ("img2", text @ Raw::Text(_)) => pictures[1] = Some(text.into_source("img2")?),
-            (METRIC, Raw::Text(name)) => metric = Some(Metric::named(&name)?),
-            (SPOOFING, value) => refuse_spoofing(matches!(value, Raw::Bool(false)))?,
-            (name, _) if IGNORED.contains(&name) => {}
-            (name, _) if PICTURES.contains(&name) || name == METRIC => {
-                let why = "this is text; a picture is base64 or a data URI";
-                return Err(Fault::BodyMalformed(why.to_owned()).of(name));
-            }
-            (name, _) => return Err(Fault::PartUnexpected.of(shown(name))),
+impl<T> Verify<T> {
+    /// Reads what was sent, by how a picture, a text and a refusal of what is not done here look.
+    fn read(
+        self,
+        picture: impl Fn(T) -> Result<Source, Fault>,
+        text: impl Fn(T) -> Result<String, Fault>,
+        is_off: impl Fn(T) -> bool,
+    ) -> Result<Verification, Problem> {
+        let [first, second] = PICTURES;
+        let first = picture(self.img1).map_err(|fault| fault.of(first))?;
+        let second = picture(self.img2).map_err(|fault| fault.of(second))?;
+        let metric = self.distance_metric.map(|metric| {
+            text(metric).map_err(|fault| fault.of(METRIC)).and_then(|it| Metric::named(&it))
+        });
+        if !self.anti_spoofing.is_none_or(is_off) {
+            let why = "nothing here tells a face from a picture of one";
+            return Err(malformed(why).of(SPOOFING));
+        }
+        Ok(Verification { pair: Pair([first, second]), metric: metric.transpose()? })
+    }
+}
+
+impl Asked for Verification {
+    fn read(content: Content, _: &Server) -> Result<Self, Problem> {
+        const TEXT: &str = "this is text; a picture is base64 or a data URI";
+
+        match content {
+            Content::Json(body) => json::body::<Verify<Json>>(&body)?.read(
+                |value| picture(&value.text(TEXT)?),
+                |value| value.text(TEXT).map(Cow::into_owned),
+                |value| value.0 == "false",
+            ),
+            Content::Form(form) => form.read::<Verify<Picture>>()?.read(
+                |part| Ok(form.upload(&part)),
+                |Picture(text)| Ok(String::from_utf8_lossy(text).into_owned()),
+                |Picture(text)| text.eq_ignore_ascii_case(b"false"),
+            ),
+            Content::Picture(_) => Err(Fault::MediaTypeUnsupported(
+                "two pictures come as multipart/form-data or application/json",
+            )
+            .into()),
         }
     }
-    complete(pictures, metric)
-}
-
-fn from_parts(parts: Vec<(&'static str, bytes::Bytes)>) -> Result<Asked, Problem> {
-    let (mut pictures, mut metric) = ([None, None], None);
-    for (name, bytes) in parts {
-        match name {
-            METRIC => metric = Some(Metric::named(&String::from_utf8_lossy(&bytes))?),
-            SPOOFING => refuse_spoofing(bytes.eq_ignore_ascii_case(b"false"))?,
-            _ => {
-                let place = PICTURES.iter().position(|it| *it == name);
-                if let Some(at) = place
-                    && pictures[at].replace(Source::Upload(bytes)).is_some()
-                {
-                    return Err(Fault::PartRepeated.of(name));
-                }
-            }
-        }
-    }
-    complete(pictures, metric)
-}
-
-fn refuse_spoofing(is_off: bool) -> Result<(), Problem> {
-    if is_off {
-        return Ok(());
-    }
-    let why = "nothing here tells a face from a picture of one";
-    Err(Fault::BodyMalformed(why.to_owned()).of(SPOOFING))
-}
-
-fn complete(pictures: [Option<Source>; 2], metric: Option<Metric>) -> Result<Asked, Problem> {
-    let [first, second] = pictures;
-    let missing = |name: &str| Fault::PartMissing.of(name);
-    let first = first.ok_or_else(|| missing(PICTURES[0]))?;
-    let second = second.ok_or_else(|| missing(PICTURES[1]))?;
-    let [first_name, second_name] = PICTURES.map(str::to_owned);
-    Ok(Asked { pair: [(first_name, first), (second_name, second)], metric })
 }
