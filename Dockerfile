@@ -30,7 +30,7 @@ COPY src src
 COPY samples samples
 RUN touch core/src/lib.rs src/lib.rs src/main.rs && cargo build --release --locked --package siamese --bin siamese
 COPY models/faces.onnx models/faces.onnx
-# The program, its library and its tower, and of the system the C library and whom it trusts for certificates alone.
+# The program, its library and its model, and of the system the C library and whom it trusts for certificates alone.
 RUN mkdir -p /image/opt/siamese/models /image/etc/ssl/certs /image/tmp \
     && cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ \
     && cp target/release/siamese target/onnxruntime/*/libonnxruntime.so /image/opt/siamese/ \
@@ -46,7 +46,7 @@ LABEL org.opencontainers.image.title="siamese" \
 COPY --from=server /image /
 # Health and metrics have a port of their own, which a full or besieged service port does not silence. It is not among the
 # exposed ones, so that `docker run --publish-all` does not publish it.
-ENV SIAMESE_SERVER__LISTEN=0.0.0.0:8080 SIAMESE_SERVER__ADMIN_LISTEN=0.0.0.0:9090 SIAMESE_TOWER__DEVICE=cpu \
+ENV SIAMESE_SERVER__LISTEN=0.0.0.0:8080 SIAMESE_SERVER__ADMIN_LISTEN=0.0.0.0:9090 SIAMESE_MODEL__DEVICE=cpu \
     ORT_DISABLE_TELEMETRY=1
 USER 65532:65532
 WORKDIR /opt/siamese
@@ -77,7 +77,7 @@ RUN export LD_LIBRARY_PATH=/image/opt/siamese/gpu \
 FROM cpu AS cuda
 COPY --from=gpu-libraries /image /
 ENV ORT_DYLIB_PATH=/opt/siamese/gpu/libonnxruntime.so LD_LIBRARY_PATH=/opt/siamese/gpu \
-    NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility SIAMESE_TOWER__DEVICE=require-gpu
+    NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility SIAMESE_MODEL__DEVICE=require-gpu
 
 FROM server AS trainer-build
 COPY trainer trainer

@@ -1,7 +1,7 @@
 //! The parts of a request, each by itself: `cargo bench --bench parts`.
 
-#[path = "service/pictures.rs"]
-mod pictures;
+#[path = "service/images.rs"]
+mod images;
 
 use std::hint::black_box;
 use std::num::NonZeroUsize;
@@ -9,65 +9,65 @@ use std::path::Path;
 use std::thread;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use siamese::engine::batch::{Batcher, Rank};
+use siamese::engine::batch::{Batcher, Priority};
 use siamese::engine::cache::Key;
-use siamese_core::model::{Device, Embedded, LoadError, OnnxTower, Options, Tower, TowerError};
-use siamese_core::picture::{Limits, Pixels};
+use siamese_core::model::{Device, Embedded, LoadError, Model, ModelError, OnnxModel, Options};
+use siamese_core::preprocessing::{Limits, Pixels};
 use siamese_core::score::Embedding;
 use tokio::sync::{mpsc, oneshot};
 
-use pictures::Kind;
+use images::Kind;
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
-    let mut tower = shipped();
-    preparing(&mut criterion, &tower);
-    running(&mut criterion, &mut tower);
+    let mut model = shipped();
+    preprocessing(&mut criterion, &model);
+    running(&mut criterion, &mut model);
     measuring(&mut criterion);
     naming(&mut criterion);
     handing_over(&mut criterion);
     criterion.final_summary();
 }
 
-/// The shipped tower on one thread, so that its figures are of a core.
-fn shipped() -> OnnxTower {
+/// The shipped model on one thread, so that its figures are of a core.
+fn shipped() -> OnnxModel {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/faces.onnx");
     let threads = Some(NonZeroUsize::MIN);
     let options = Options { device: Device::Cpu, threads, ..Options::default() };
-    OnnxTower::load(&path, &options).expect("the shipped tower loads")
+    OnnxModel::load(&path, &options).expect("the shipped model loads")
 }
 
 fn upload(kind: Kind) -> Vec<u8> {
-    kind.uploads().expect("the pictures are made").swap_remove(0)
+    kind.uploads().expect("the images are made").swap_remove(0)
 }
 
-/// From an upload to what the shipped tower reads.
-fn preparing(criterion: &mut Criterion, tower: &OnnxTower) {
-    let preparation = &tower.card().preparation;
+/// From an upload to what the shipped model reads.
+fn preprocessing(criterion: &mut Criterion, model: &OnnxModel) {
+    let preprocessing = &model.card().preprocessing;
     let limits = Limits::default();
-    let mut group = criterion.benchmark_group("picture");
+    let mut group = criterion.benchmark_group("image");
     for kind in Kind::ALL {
         let upload = upload(kind);
         group.bench_with_input(
             BenchmarkId::from_parameter(kind.name()),
             &upload,
             |bencher, upload| {
-                bencher.iter(|| preparation.prepare(upload, &limits));
+                bencher.iter(|| preprocessing.preprocess(upload, &limits));
             },
         );
     }
 }
 
-/// A run of the shipped tower.
-fn running(criterion: &mut Criterion, tower: &mut OnnxTower) {
-    let (preparation, upload) = (&tower.card().preparation, upload(Kind::Face));
-    let pixels = preparation.prepare(&upload, &Limits::default()).expect("it is prepared");
-    let mut group = criterion.benchmark_group("tower");
+/// A run of the shipped model.
+fn running(criterion: &mut Criterion, model: &mut OnnxModel) {
+    let (preprocessing, upload) = (&model.card().preprocessing, upload(Kind::Face));
+    let pixels = preprocessing.preprocess(&upload, &Limits::default()).expect("it is preprocessed");
+    let mut group = criterion.benchmark_group("model");
     for batch in [1, 32] {
         let pixels = vec![pixels.clone(); batch];
         group.throughput(Throughput::Elements(batch as u64));
         group.bench_with_input(BenchmarkId::from_parameter(batch), &pixels, |bencher, pixels| {
-            bencher.iter(|| tower.embed(pixels));
+            bencher.iter(|| model.embed(pixels));
         });
     }
 }
@@ -99,9 +99,9 @@ fn naming(criterion: &mut Criterion) {
 /// Does nothing, so that what is left is the way to it and back.
 struct Idle;
 
-impl Tower for Idle {
-    fn embed(&mut self, pictures: &[Pixels]) -> Result<Vec<Embedded>, TowerError> {
-        Ok(pictures.iter().map(|_| Embedding::new([0.0])).collect())
+impl Model for Idle {
+    fn embed(&mut self, images: &[Pixels]) -> Result<Vec<Embedded>, ModelError> {
+        Ok(images.iter().map(|_| Embedding::new([0.0])).collect())
     }
 
     fn renew(&mut self) -> Result<(), LoadError> {
@@ -117,7 +117,7 @@ fn handing_over(criterion: &mut Criterion) {
     group.bench_function("batcher", |bencher| {
         bencher.iter(|| {
             let place = batcher.reserve(1).expect("there is room");
-            runtime.block_on(place.embed(vec![Pixels::new(vec![0.0])], Rank::Few))
+            runtime.block_on(place.embed(vec![Pixels::new(vec![0.0])], Priority::Interactive))
         });
     });
     let (messages, mut waiting) = mpsc::channel::<oneshot::Sender<()>>(256);

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""From a PyTorch network to a served tower, as docs/adopt.md tells it: every step of that page, run.
+"""From a PyTorch network to a served model, as docs/adopt.md tells it: every step of that page, run.
 
     python3 scripts/adopt_from_pytorch.py [--trainer PROGRAM] [--siamese PROGRAM] [--keep DIR]
 
-Needs torch, onnx, onnxscript, onnxruntime, numpy and Pillow. It makes pictures of some made things, trains a small
+Needs torch, onnx, onnxscript, onnxruntime, numpy and Pillow. It makes images of some made things, trains a small
 network on part of them for a few seconds, exports it by both of PyTorch's exporters, holds both files to the network,
 and has `siamese-trainer adopt` and `siamese compare` work on them. It fails loudly where a step does not do what the
 page says.
@@ -46,7 +46,7 @@ class Embedder(torch.nn.Module):
         return self.head(torch.flatten(self.trunk(x), 1))
 
 
-def made_picture(thing: int, number: int) -> Image.Image:
+def made_image(thing: int, number: int) -> Image.Image:
     """A striped disc: the thing decides colours and stripes, the number where it lies and how light it is."""
     random = numpy.random.default_rng([thing, number])
     kind = numpy.random.default_rng([7, thing])
@@ -56,21 +56,21 @@ def made_picture(thing: int, number: int) -> Image.Image:
     x, y = x - 0.5 + random.uniform(-0.1, 0.1), y - 0.56 + random.uniform(-0.1, 0.1)
     wave = 0.5 + 0.5 * numpy.sin(2 * math.pi * stripes * (x * math.cos(turn) + y * math.sin(turn)))
     disc = (x * x + y * y < 0.4**2)[..., None]
-    picture = numpy.where(disc, low + (high - low) * wave[..., None], 120.0)
-    picture = picture * random.uniform(0.7, 1.2) + random.normal(0, 12, picture.shape)
-    return Image.fromarray(picture.clip(0, 255).astype("uint8"))
+    image = numpy.where(disc, low + (high - low) * wave[..., None], 120.0)
+    image = image * random.uniform(0.7, 1.2) + random.normal(0, 12, image.shape)
+    return Image.fromarray(image.clip(0, 255).astype("uint8"))
 
 
-def write_pictures(folder: Path, things: range) -> None:
+def write_images(folder: Path, things: range) -> None:
     for thing in things:
         (folder / f"thing{thing}").mkdir(parents=True)
         for number in range(6):
-            made_picture(thing, number).save(folder / f"thing{thing}" / f"{number}.png")
+            made_image(thing, number).save(folder / f"thing{thing}" / f"{number}.png")
 
 
-def prepared(picture: Image.Image) -> numpy.ndarray:
+def prepared(image: Image.Image) -> numpy.ndarray:
     """What the training code does: resized as Pillow does, RGB, channels first, 0 to 1, less the mean, over the std."""
-    pixels = numpy.asarray(picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR), numpy.float32)
+    pixels = numpy.asarray(image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR), numpy.float32)
     return ((pixels / 255.0 - MEAN) / STD).transpose(2, 0, 1)
 
 
@@ -78,7 +78,7 @@ def train(folder: Path) -> Embedder:
     """A classifier over the things, whose cosines make the embeddings of one thing alike."""
     files = sorted(folder.glob("*/*.png"))
     names = sorted({it.parent.name for it in files})
-    pictures = torch.tensor(numpy.stack([prepared(Image.open(it)) for it in files]))
+    images = torch.tensor(numpy.stack([prepared(Image.open(it)) for it in files]))
     labels = torch.tensor([names.index(it.parent.name) for it in files])
     torch.manual_seed(1)
     network, classes = Embedder(), torch.nn.Parameter(torch.randn(len(names), 32))
@@ -86,7 +86,7 @@ def train(folder: Path) -> Embedder:
     for _ in range(150):
         batch = torch.randint(len(files), (48,))
         unit = torch.nn.functional.normalize
-        cosines = unit(network(pictures[batch])) @ unit(classes).T
+        cosines = unit(network(images[batch])) @ unit(classes).T
         loss = torch.nn.functional.cross_entropy(10 * cosines, labels[batch])
         optimizer.zero_grad()
         loss.backward()
@@ -97,12 +97,12 @@ def train(folder: Path) -> Embedder:
 def export(network: torch.nn.Module, file: Path, dynamo: bool) -> None:
     """Both exporters, with an open first axis."""
     example = torch.zeros(2, 3, SIDE, SIDE)
-    names = {"input_names": ["pictures"], "output_names": ["embeddings"]}
+    names = {"input_names": ["images"], "output_names": ["embeddings"]}
     if dynamo:
         batch = torch.export.Dim("n", min=1)
         torch.onnx.export(network, (example,), file, dynamo=True, dynamic_shapes=({0: batch},), **names)
     else:
-        axes = {"pictures": {0: "n"}, "embeddings": {0: "n"}}
+        axes = {"images": {0: "n"}, "embeddings": {0: "n"}}
         torch.onnx.export(network, (example,), file, dynamo=False, dynamic_axes=axes, opset_version=17, **names)
 
 
@@ -112,10 +112,10 @@ def check_parity(network: torch.nn.Module, file: Path) -> float:
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     largest = 0.0
     for size in (1, 3, 8):
-        pictures = torch.randn(size, 3, SIDE, SIDE)
+        images = torch.randn(size, 3, SIDE, SIDE)
         with torch.no_grad():
-            expected = network(pictures).numpy()
-        (found,) = session.run(None, {"pictures": pictures.numpy()})
+            expected = network(images).numpy()
+        (found,) = session.run(None, {"images": images.numpy()})
         assert found.shape == expected.shape, (found.shape, expected.shape)
         largest = max(largest, float(abs(found - expected).max()))
     assert largest < 1e-4, f"{file} differs from the network by {largest}"
@@ -142,8 +142,8 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         place = arguments.keep or Path(temporary)
-        write_pictures(place / "training", range(40))
-        write_pictures(place / "mine", range(40, 60))
+        write_images(place / "training", range(40))
+        write_images(place / "mine", range(40, 60))
         network = train(place / "training")
 
         adopt = [arguments.trainer, "adopt", "--data", place / "mine"]
@@ -157,27 +157,27 @@ def main() -> None:
                 training=torch.onnx.TrainingMode.TRAINING, do_constant_folding=False,
                 dynamic_axes={"x": {0: "n"}}, input_names=["x"],
             )
-        refused = run(*adopt, *asked, "--tower", place / "training.onnx", "--out", place / "no.onnx", code=2)
+        refused = run(*adopt, *asked, "--model", place / "training.onnx", "--out", place / "no.onnx", code=2)
         assert "model.eval()" in refused and not (place / "no.onnx").exists()
 
         network.eval()
         for kind, dynamo in (("dynamo", True), ("legacy", False)):
-            file, tower = place / f"{kind}.onnx", place / f"{kind}-tower.onnx"
+            file, model = place / f"{kind}.onnx", place / f"{kind}-model.onnx"
             export(network, file, dynamo)
             print(f"{kind}: within {check_parity(network, file):.1e} of the network, files",
                   sorted(it.name for it in place.glob(f"{kind}.onnx*")))
-            run(*adopt, *asked, "--tower", file, "--out", tower, "--report", place / f"{kind}-report")
+            run(*adopt, *asked, "--model", file, "--out", model, "--report", place / f"{kind}-report")
             assert (place / f"{kind}-report" / "index.html").exists()
             right = 0
             for number in range(5):
                 one, same, other = (place / "mine" / it for it in (f"thing{40 + number}/0.png", f"thing{40 + number}/1.png", f"thing{50 + number}/0.png"))
-                right += "same" in run(arguments.siamese, "compare", "--tower", tower, one, same, code=None)
-                right += "different" in run(arguments.siamese, "compare", "--tower", tower, one, other, code=None)
+                right += "same" in run(arguments.siamese, "compare", "--model", model, one, same, code=None)
+                right += "different" in run(arguments.siamese, "compare", "--model", model, one, other, code=None)
             assert 8 <= right, f"{right} of 10 verdicts are right"
 
         print("Wrong guesses are found out, and --best takes what is better.")
         wrong = ["--scale", 1, "--colour", "bgr", "--embedding", "as-is"]
-        said = run(*adopt, *wrong, "--tower", place / "dynamo.onnx", "--out", place / "best.onnx", "--best")
+        said = run(*adopt, *wrong, "--model", place / "dynamo.onnx", "--out", place / "best.onnx", "--best")
         assert "more than chance" in said and "--colour rgb" in said, "the wrong guess was not found out"
         inspected = run(arguments.siamese, "inspect", place / "best.onnx")
         assert "rgb" in inspected

@@ -2,7 +2,7 @@
 """How much longer single comparisons take beside streams of full bulk requests.
 
 Starts the release build of the server, asks it for single pairs at a steady rate, each at its due time, first alone and then beside
-clients that send `/compare/batch` after `/compare/batch` with as many pairs as are allowed, all of pictures never seen
+clients that send `/compare/batch` after `/compare/batch` with as many pairs as are allowed, all of images never seen
 before. Prints a table.
 """
 
@@ -31,9 +31,9 @@ BOUNDARY = b"between-the-parts"
 
 def bulk(host: str, chance: random.Random) -> bytes:
     """One face against 256 that differ from all before in a comment within their file."""
-    picture = (FACES / "s5_1.jpg").read_bytes()
+    image = (FACES / "s5_1.jpg").read_bytes()
     other = (FACES / "s1_1.jpg").read_bytes()
-    parts = [("a", picture)]
+    parts = [("a", image)]
     for _ in range(PAIRS):
         comment = b"\xff\xfe\x00\x12" + chance.randbytes(16)
         parts.append(("b", other[:2] + comment + other[2:]))
@@ -85,7 +85,7 @@ async def main() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = {**os.environ, "RUST_LOG": "error", "SIAMESE_CACHE__MAX_BYTES": "0", "SIAMESE_TOWER__DEVICE": "cpu"}
+    environment = {**os.environ, "RUST_LOG": "error", "SIAMESE_CACHE__MAX_BYTES": "0", "SIAMESE_MODEL__DEVICE": "cpu"}
     command = [TARGET / "release" / "siamese", "serve", "--listen", f"127.0.0.1:{port}"]
     server = subprocess.Popen(command, cwd=ROOT, env=environment)
     try:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Times a training step of the trainer and of PyTorch: the same network, batch and threads, in turns.
 
-    python3 scripts/bench_training.py [--threads 2] [--rounds 5] [--steps 10] [--networks compact,seed]
+    python3 scripts/bench_training.py [--threads 2] [--rounds 5] [--steps 10] [--networks compact,baseline]
 
 It needs PyTorch (the CPU's is enough) and a release build, which it makes. Both sides draw their batches ready-made:
 a step is forward, loss, backward and AdamW. Turns are short, so that whatever else the machine does meets both alike;
@@ -44,14 +44,14 @@ class Compact(nn.Module):
         self.maps = nn.Sequential(*layers, nn.Dropout2d(0.1), nn.Flatten())
         self.head = nn.Linear(inputs * side * side, width)
 
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        centred = pictures - pictures.mean((2, 3), keepdim=True)
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        centred = images - images.mean((2, 3), keepdim=True)
         variance = centred.square().mean((2, 3), keepdim=True)
         return functional.normalize(self.head(self.maps(centred / (variance + 1e-4).sqrt())))
 
 
 class Seed(nn.Module):
-    """The trainer's `seed`, as trainer/src/network/seed.rs has it."""
+    """The trainer's `baseline`, as trainer/src/network/baseline.rs has it."""
 
     def __init__(self):
         super().__init__()
@@ -63,8 +63,8 @@ class Seed(nn.Module):
         layers += [nn.Linear(500, 500), nn.ReLU(inplace=True), nn.Linear(500, 5)]
         self.layers = nn.Sequential(*layers)
 
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        return self.layers(pictures)
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.layers(images)
 
 
 class PyTorch:
@@ -74,16 +74,16 @@ class PyTorch:
         torch.manual_seed(1)
         compact = network == "compact"
         self.network = Compact() if compact else Seed()
-        n_pictures, side = (80, 64) if compact else (128, 100)
-        self.pictures = torch.rand(n_pictures, 1, side, side)
+        n_images, side = (80, 64) if compact else (128, 100)
+        self.images = torch.rand(n_images, 1, side, side)
         self.margin = 1.2 if compact else 2.0
         if compact:
-            self.identities = torch.arange(n_pictures) // 4
-            self.left, self.right = torch.triu_indices(n_pictures, n_pictures, 1)
+            self.identities = torch.arange(n_images) // 4
+            self.left, self.right = torch.triu_indices(n_images, n_images, 1)
             self.rows = nn.Parameter(torch.randn(30, 64) / 8)
         else:
-            self.identities = torch.randint(0, 30, (n_pictures,))
-            self.left, self.right = torch.arange(0, n_pictures, 2), torch.arange(1, n_pictures, 2)
+            self.identities = torch.randint(0, 30, (n_images,))
+            self.left, self.right = torch.arange(0, n_images, 2), torch.arange(1, n_images, 2)
             self.rows = None
         parameters = list(self.network.parameters()) + ([] if self.rows is None else [self.rows])
         self.optimizer = torch.optim.AdamW(parameters, lr=1e-3)
@@ -93,7 +93,7 @@ class PyTorch:
 
     def step(self) -> float:
         """Does one step, and gives its loss."""
-        embeddings = self.network(self.pictures)
+        embeddings = self.network(self.images)
         distances = (embeddings[self.left] - embeddings[self.right]).square().sum(1).add(1e-12).sqrt()
         pull = (1 - self.different) * distances.square()
         push = self.different * functional.relu(self.margin - distances).square()
@@ -154,8 +154,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=10, help="steps a turn; the seed network does a third of them")
-    parser.add_argument("--networks", default="compact,seed")
+    parser.add_argument("--steps", type=int, default=10, help="steps a turn; the baseline network does a third of them")
+    parser.add_argument("--networks", default="compact,baseline")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     program = build()

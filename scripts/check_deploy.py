@@ -32,9 +32,9 @@ KEPT = {
 # Other values, each of which must render to what Kubernetes takes.
 TRIED = [
     {"autoscaling": {"enabled": True}, "serviceMonitor": {"enabled": True}, "networkPolicy": {"metricsFrom": [{"podSelector": {}}]}},
-    {"tower": {"from": "volume", "claim": "towers"}, "keysSecret": "keys"},
-    {"tower": {"from": "fetch", "fetch": {"image": "towers:1", "command": ["cp", "/tower.onnx", "/towers/"]}}},
-    {"settings": {"SIAMESE_TOWER__THRESHOLD": "0.9"}, "networkPolicy": {"enabled": False}},
+    {"model": {"from": "volume", "claim": "models"}, "keysSecret": "keys"},
+    {"model": {"from": "fetch", "fetch": {"image": "models:1", "command": ["cp", "/model.onnx", "/models/"]}}},
+    {"settings": {"SIAMESE_MODEL__THRESHOLD": "0.9"}, "networkPolicy": {"enabled": False}},
 ]
 # How long each balancer keeps a connection, and how long it waits for an answer, in seconds.
 BALANCERS = {

@@ -1,7 +1,7 @@
-"""Holds a machine with an NVIDIA GPU to what is promised of it, in one call: `python3 scripts/check_gpu.py [TOWER...]`.
+"""Holds a machine with an NVIDIA GPU to what is promised of it, in one call: `python3 scripts/check_gpu.py [MODEL...]`.
 
-For each tower, by default the shipped one: that its golden pairs hold on the GPU; that GPU and CPU agree on the
-distances of real pictures; that what serves says it is the GPU; that no batch size stalls; that memory stays flat under
+For each model, by default the shipped one: that its golden pairs hold on the GPU; that GPU and CPU agree on the
+distances of real images; that what serves says it is the GPU; that no batch size stalls; that memory stays flat under
 mixed work; and what rate it reaches, whole service over HTTP from JPEG, by the benchmark. Exits 1 where anything does
 not hold. `--device cpu` makes the same run without a GPU, to try this script.
 
@@ -54,18 +54,18 @@ def library() -> None:
     os.environ["LD_LIBRARY_PATH"] = ":".join(filter(None, paths))
 
 
-def embeddings(tower: Path, device: str) -> list[list[float]]:
-    command = [PROGRAM, "embed", *FACES, "--tower", tower, "--device", device]
+def embeddings(model: Path, device: str) -> list[list[float]]:
+    command = [PROGRAM, "embed", *FACES, "--model", model, "--device", device]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     return [json.loads(line)["embedding"] for line in lines]
 
 
-def parity(tower: Path, device: str) -> None:
+def parity(model: Path, device: str) -> None:
     inspected = subprocess.run(
-        [PROGRAM, "inspect", tower, "--device", device], capture_output=True, text=True
+        [PROGRAM, "inspect", model, "--device", device], capture_output=True, text=True
     )
     check(inspected.returncode == 0, f"golden pairs on {device} {inspected.stderr.strip()}")
-    here, there = embeddings(tower, device), embeddings(tower, "cpu")
+    here, there = embeddings(model, device), embeddings(model, "cpu")
     pairs = [(a, b) for a in range(len(here)) for b in range(a)]
     off = max(
         abs(math.dist(here[a], here[b]) - math.dist(there[a], there[b])) for a, b in pairs
@@ -74,12 +74,12 @@ def parity(tower: Path, device: str) -> None:
 
 
 class Server:
-    def __init__(self, tower: Path, device: str) -> None:
+    def __init__(self, model: Path, device: str) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.at = f"127.0.0.1:{free.getsockname()[1]}"
         self.process = subprocess.Popen(
-            [PROGRAM, "serve", "--listen", self.at, "--tower", tower, "--device", device],
+            [PROGRAM, "serve", "--listen", self.at, "--model", model, "--device", device],
             env={**os.environ, "SIAMESE_CACHE__MAX_BYTES": "0", "SIAMESE_LOG__FORMAT": "json"},
         )
         for _ in range(600):
@@ -90,10 +90,10 @@ class Server:
             except OSError:
                 if self.process.poll() is not None:
                     break
-        raise SystemExit(f"the server of {tower} does not start")
+        raise SystemExit(f"the server of {model} does not start")
 
-    def tower_ms(self, size: int) -> float:
-        """How long the tower took for the pictures of one request, as its Server-Timing says."""
+    def model_ms(self, size: int) -> float:
+        """How long the model took for the images of one request, as its Server-Timing says."""
         parts = [
             b'--b\r\ncontent-disposition: form-data; name="image"; filename="x"\r\n\r\n'
             + FACES[at % len(FACES)].read_bytes()
@@ -107,7 +107,7 @@ class Server:
         )
         with urllib.request.urlopen(request) as answer:
             stages = dict(it.split(";dur=") for it in answer.headers["server-timing"].split(", "))
-        return float(stages["tower"])
+        return float(stages["model"])
 
     def memory(self) -> dict[str, float]:
         """MiB held by the process, and on the GPU."""
@@ -126,8 +126,8 @@ class Server:
         self.process.wait()
 
 
-def serve(tower: Path, device: str, seconds: float) -> None:
-    server = Server(tower, device)
+def serve(model: Path, device: str, seconds: float) -> None:
+    server = Server(model, device)
     try:
         card = server.card
         expected = ("cpu", "CPUExecutionProvider") if device == "cpu" else ("gpu", "CUDAExecutionProvider")
@@ -136,9 +136,9 @@ def serve(tower: Path, device: str, seconds: float) -> None:
 
         first, usual = {}, {}
         for size in SIZES:
-            first[size] = server.tower_ms(size)
-            usual[size] = statistics.median(server.tower_ms(size) for _ in range(9))
-        print("pictures: first run, median of nine, in ms")
+            first[size] = server.model_ms(size)
+            usual[size] = statistics.median(server.model_ms(size) for _ in range(9))
+        print("images: first run, median of nine, in ms")
         for size in SIZES:
             print(f"{size:>8}: {first[size]:9.3f} {usual[size]:9.3f}")
         worst = max(SIZES, key=lambda size: first[size] / usual[size])
@@ -150,7 +150,7 @@ def serve(tower: Path, device: str, seconds: float) -> None:
             until = time.monotonic() + seconds / 2
             while time.monotonic() < until:
                 for size in SIZES[:: 1 + len(halves)]:
-                    server.tower_ms(size)
+                    server.model_ms(size)
             halves.append(server.memory())
         for place, before in halves[0].items():
             after = halves[1][place]
@@ -160,15 +160,15 @@ def serve(tower: Path, device: str, seconds: float) -> None:
         server.stop()
 
 
-def rate(tower: Path, device: str) -> None:
-    command = ["cargo", "bench", "--bench", "service", "--", "--tower", tower, "--device", device]
+def rate(model: Path, device: str) -> None:
+    command = ["cargo", "bench", "--bench", "service", "--", "--model", model, "--device", device]
     for route in ("embed", "compare"):
         subprocess.run([*command, "--only", f"closed/face/{route}"], cwd=ROOT, check=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("towers", nargs="*", type=Path, default=[ROOT / "models/faces.onnx"])
+    parser.add_argument("models", nargs="*", type=Path, default=[ROOT / "models/faces.onnx"])
     parser.add_argument("--device", default="require-gpu", choices=["require-gpu", "cpu"])
     parser.add_argument("--seconds", type=float, default=60, help="of mixed work, while memory is watched")
     parser.add_argument("--no-rate", action="store_true", help="leave out the benchmark")
@@ -176,12 +176,12 @@ def main() -> None:
     if arguments.device != "cpu":
         library()
     subprocess.run(["cargo", "build", "--release", "--bin", "siamese"], cwd=ROOT, check=True)
-    for tower in arguments.towers:
-        print(f"== {tower}", flush=True)
-        parity(tower, arguments.device)
-        serve(tower, arguments.device, arguments.seconds)
+    for model in arguments.models:
+        print(f"== {model}", flush=True)
+        parity(model, arguments.device)
+        serve(model, arguments.device, arguments.seconds)
         if not arguments.no_rate:
-            rate(tower, arguments.device)
+            rate(model, arguments.device)
     print(f"{len(failures)} failed" if failures else "all of it holds")
     raise SystemExit(bool(failures))
 

@@ -1,6 +1,6 @@
-"""Asks the ONNX project and Python's onnxruntime whether they take a tower: `python scripts/check_onnx.py TOWER`.
+"""Asks the ONNX project and Python's onnxruntime whether they take a model: `python scripts/check_onnx.py MODEL`.
 
-Runs ONNX's full check, then the tower on its golden pictures, one by one and together, and compares their distances
+Runs ONNX's full check, then the model on its golden images, one by one and together, and compares their distances
 with those it states. Needs the Python packages onnx, onnxruntime, numpy and pillow.
 """
 
@@ -15,11 +15,11 @@ import onnxruntime
 from PIL import Image
 
 
-def pixels(picture: str, card: dict[str, str]) -> np.ndarray:
-    """A golden picture as the tower reads it: [channels, height, width]."""
+def pixels(image: str, card: dict[str, str]) -> np.ndarray:
+    """A golden image as the model reads it: [channels, height, width]."""
     height, width = map(int, card["input"].split("x"))
     mode = {"grey": "L", "rgb": "RGB"}[card["colour"]]
-    image = Image.open(io.BytesIO(base64.b64decode(picture))).convert(mode)
+    image = Image.open(io.BytesIO(base64.b64decode(image))).convert(mode)
     values = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR), np.float32)
     channels = values.reshape(height, width, -1).transpose(2, 0, 1)
     mean, std = (np.fromstring(card[key], np.float32, sep=",")[:, None, None] for key in ("mean", "std"))
@@ -32,12 +32,12 @@ def main() -> None:
     model = onnx.load(path)
     card = {it.key.removeprefix("siamese."): it.value for it in model.metadata_props}
     golden = json.loads(card["golden"])
-    pictures = np.stack([pixels(it, card) for it in golden["pictures"]])
+    images = np.stack([pixels(it, card) for it in golden["images"]])
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
-    together = session.run(None, {name: pictures})[0]
-    alone = np.concatenate([session.run(None, {name: it[None]})[0] for it in pictures])
+    together = session.run(None, {name: images})[0]
+    alone = np.concatenate([session.run(None, {name: it[None]})[0] for it in images])
     apart = float(np.abs(together - alone).max())
     if card["embedding"] == "unit":
         together /= np.linalg.norm(together, axis=1, keepdims=True)

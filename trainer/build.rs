@@ -1,4 +1,4 @@
-//! Notes which commit the trainer is built from, and with what, for its towers' provenance.
+//! Notes which commit the trainer is built from, and with what, for its models' provenance.
 
 use std::process::Command;
 

@@ -6,14 +6,14 @@ use std::time::Duration;
 use clap::Parser;
 use siamese_core::model::Device;
 
-use crate::pictures::Kind;
+use crate::images::Kind;
 
 /// Measures the whole service over real sockets; settings come from SIAMESE_ variables, as the server's.
 #[derive(Debug, Parser)]
 pub(crate) struct Arguments {
-    /// The tower to serve.
+    /// The model to serve.
     #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/models/faces.onnx"))]
-    pub(crate) tower: PathBuf,
+    pub(crate) model: PathBuf,
     /// The program that serves it, by default the one that was built with this.
     #[arg(long, value_name = "FILE", default_value = env!("CARGO_BIN_EXE_siamese"))]
     pub(crate) server: PathBuf,
@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
     soak_seconds: Option<f64>,
     /// Where to draw its memory, as SVG.
     #[arg(long, value_name = "FILE")]
-    pub(crate) soak_picture: Option<PathBuf>,
+    pub(crate) soak_image: Option<PathBuf>,
     /// Only what has this in its name, such as closed/face/compare/32.
     #[arg(long, value_name = "NAME", default_value = "")]
     only: String,

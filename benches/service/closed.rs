@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::floor::{Pace, Way};
+use crate::images::Kind;
 use crate::load::{Outcome, Target};
-use crate::pictures::Kind;
 use crate::process::Memory;
 use crate::request::Route;
 use crate::server::{Cache, Server};
@@ -35,7 +35,7 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
         "Bare loop",
         "Decode, prepare and run by the library's functions, without a server; the fastest way of each kind is \
          the floor of the next table.",
-        &["pictures", "callers", "way", "images/s", "images/core-s"],
+        &["images", "callers", "way", "images/s", "images/core-s"],
     );
     let mut ways = Vec::new();
     for cell in &cells {
@@ -52,7 +52,7 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
          bare loop on the same cores, run in turn with the server; the load generator shares the cores. 100 % CPU is \
          one core.",
         &[
-            "pictures",
+            "images",
             "route",
             "connections",
             "requests/s",
@@ -108,7 +108,7 @@ impl Cell {
         format!("closed/{}/{}/{}", self.kind.name(), self.route.name(), self.connections)
     }
 
-    /// Many callers' pictures are all alike; one caller waits for the pictures of one request.
+    /// Many callers' images are all alike; one caller waits for the images of one request.
     fn same_floor(&self, other: &Self) -> bool {
         let alone = |it: &Self| (it.connections == 1).then_some(it.route);
         self.kind == other.kind && alone(self) == alone(other)
@@ -145,7 +145,7 @@ impl Cell {
         Ok(Round { floor, server })
     }
 
-    /// Large pictures take so long that few would fall into a short look.
+    /// Large images take so long that few would fall into a short look.
     fn time(&self, bench: &Bench) -> Duration {
         let factor = if self.kind == Kind::TwelveMegapixels { 3 } else { 1 };
         bench.arguments.seconds() * factor
@@ -153,10 +153,10 @@ impl Cell {
 
     fn report(&self, rounds: &[Round], memory: Memory) -> Vec<String> {
         let of = |value: &dyn Fn(&Round) -> f64| median(rounds.iter().map(value).collect());
-        let pictures = f64::from(self.route.pictures());
-        let rate = |it: &Round| pictures * it.server.accepted_per_second();
+        let images = f64::from(self.route.images());
+        let rate = |it: &Round| images * it.server.accepted_per_second();
         // The processor's time is counted in coarse ticks, so that it is told of all rounds together.
-        let images: f64 = rounds.iter().map(|it| pictures * count(it.server.accepted())).sum();
+        let images: f64 = rounds.iter().map(|it| images * count(it.server.accepted())).sum();
         let cpu: Duration = rounds.iter().map(|it| it.server.server_cpu).sum();
         let per_core = images / cpu.as_secs_f64();
         let floor = Pace::total(rounds.iter().map(|it| &it.floor));
@@ -168,7 +168,7 @@ impl Cell {
             self.kind.name().to_owned(),
             self.route.name().to_owned(),
             self.connections.to_string(),
-            number(of(&|it| rate(it) / pictures)),
+            number(of(&|it| rate(it) / images)),
             number(of(&rate)),
             number(of(&|it| rate(it) / it.floor.images_per_second())),
             number(per_core),

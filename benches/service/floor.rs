@@ -8,20 +8,20 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use siamese_core::model::{Description, Device, OnnxTower, Options, Tower};
-use siamese_core::picture::{Limits, Pixels, Preparation};
+use siamese_core::model::{Description, Device, Model, OnnxModel, Options};
+use siamese_core::preprocessing::{Limits, Pixels, Preprocessing};
 
 use crate::Failure;
-use crate::pictures::Kind;
+use crate::images::Kind;
 use crate::process::Process;
 use crate::request::Route;
 
-/// Sessions of the tower, kept from one measurement to the next.
+/// Sessions of the model, kept from one measurement to the next.
 pub(crate) struct Floor {
-    tower: PathBuf,
+    model: PathBuf,
     device: Device,
     /// By the threads of a session.
-    sessions: BTreeMap<usize, Vec<OnnxTower>>,
+    sessions: BTreeMap<usize, Vec<OnnxModel>>,
 }
 
 /// A way to use the cores.
@@ -31,9 +31,9 @@ pub(crate) struct Way {
     sessions: usize,
     /// Threads of a session's run.
     threads: usize,
-    /// Pictures of a run.
+    /// Images of a run.
     batch: usize,
-    /// Threads that decode the pictures of a run.
+    /// Threads that decode the images of a run.
     decoders: usize,
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct Pace {
     cpu: Duration,
 }
 
-/// The most pictures in one run of a bare loop.
+/// The most images in one run of a bare loop.
 const LARGEST: usize = 32;
 
 pub(crate) fn cores() -> usize {
@@ -53,10 +53,10 @@ pub(crate) fn cores() -> usize {
 }
 
 impl Way {
-    /// The ways in which many callers' pictures can be embedded.
+    /// The ways in which many callers' images can be embedded.
     pub(crate) fn for_many(kind: Kind) -> Vec<Self> {
         let cores = cores();
-        // Decoding large pictures takes so long that what a run costs does not matter.
+        // Decoding large images takes so long that what a run costs does not matter.
         let batch = if kind == Kind::TwelveMegapixels { 4 } else { LARGEST };
         vec![
             Self { sessions: cores, threads: 1, batch: 1, decoders: 1 },
@@ -67,7 +67,7 @@ impl Way {
 
     /// The ways in which one caller's request can be answered.
     pub(crate) fn for_one(route: Route) -> Vec<Self> {
-        let (cores, batch) = (cores(), route.pictures() as usize);
+        let (cores, batch) = (cores(), route.images() as usize);
         let alone = Self { sessions: 1, threads: 1, batch, decoders: 1 };
         let mut ways = vec![alone, Self { threads: cores, ..alone }];
         if 1 < batch {
@@ -83,13 +83,13 @@ impl Way {
 }
 
 impl Floor {
-    pub(crate) fn new(tower: PathBuf, device: Device) -> Result<Self, Failure> {
-        let mut floor = Self { tower, device, sessions: BTreeMap::new() };
+    pub(crate) fn new(model: PathBuf, device: Device) -> Result<Self, Failure> {
+        let mut floor = Self { model, device, sessions: BTreeMap::new() };
         floor.sessions(1, 1)?;
         Ok(floor)
     }
 
-    /// What is known of the tower.
+    /// What is known of the model.
     pub(crate) fn description(&self) -> &Description {
         self.sessions.values().flatten().next().expect("one is loaded at the start").description()
     }
@@ -125,7 +125,7 @@ impl Floor {
         let images: u32 = thread::scope(|scope| {
             let loops: Vec<_> = sessions
                 .iter_mut()
-                .map(|tower| scope.spawn(move || embed_for(time, tower, way, uploads)))
+                .map(|model| scope.spawn(move || embed_for(time, model, way, uploads)))
                 .collect();
             loops.into_iter().map(|it| it.join().expect("a loop does not panic")).sum()
         });
@@ -134,13 +134,13 @@ impl Floor {
     }
 
     /// So many sessions of so many threads, loaded now where they were not before.
-    fn sessions(&mut self, threads: usize, sessions: usize) -> Result<&mut [OnnxTower], Failure> {
+    fn sessions(&mut self, threads: usize, sessions: usize) -> Result<&mut [OnnxModel], Failure> {
         let loaded = self.sessions.entry(threads).or_default();
-        let largest_batch = NonZeroUsize::new(LARGEST).expect("32 is not 0");
+        let max_batch = NonZeroUsize::new(LARGEST).expect("32 is not 0");
         let threads = NonZeroUsize::new(threads);
-        let options = Options { device: self.device, threads, largest_batch, ..Options::default() };
+        let options = Options { device: self.device, threads, max_batch, ..Options::default() };
         while loaded.len() < sessions {
-            loaded.push(OnnxTower::load(&self.tower, &options)?);
+            loaded.push(OnnxModel::load(&self.model, &options)?);
         }
         Ok(&mut loaded[..sessions])
     }
@@ -167,32 +167,32 @@ impl Pace {
     }
 }
 
-/// Embeds one run after another; tells how many pictures.
-fn embed_for(time: Duration, tower: &mut OnnxTower, way: Way, uploads: &[Vec<u8>]) -> u32 {
-    let preparation = tower.card().preparation.clone();
+/// Embeds one run after another; tells how many images.
+fn embed_for(time: Duration, model: &mut OnnxModel, way: Way, uploads: &[Vec<u8>]) -> u32 {
+    let preprocessing = model.card().preprocessing.clone();
     let (begun, mut images, mut uploads) = (Instant::now(), 0, uploads.iter().cycle());
     while images == 0 || begun.elapsed() < time {
         let batch: Vec<&[u8]> = uploads.by_ref().take(way.batch).map(Vec::as_slice).collect();
-        let pixels = prepare_all(&preparation, &batch, way.decoders);
-        let embedded = tower.embed(&pixels).expect("the tower runs");
+        let pixels = prepare_all(&preprocessing, &batch, way.decoders);
+        let embedded = model.embed(&pixels).expect("the model runs");
         images += u32::try_from(embedded.len()).unwrap_or(0);
     }
     images
 }
 
-fn prepare_all(preparation: &Preparation, uploads: &[&[u8]], decoders: usize) -> Vec<Pixels> {
+fn prepare_all(preprocessing: &Preprocessing, uploads: &[&[u8]], decoders: usize) -> Vec<Pixels> {
     if decoders == 1 {
-        return uploads.iter().map(|it| prepare(preparation, it)).collect();
+        return uploads.iter().map(|it| preprocess(preprocessing, it)).collect();
     }
     thread::scope(|scope| {
         let parts: Vec<_> = uploads
             .chunks(uploads.len().div_ceil(decoders))
-            .map(|part| scope.spawn(|| prepare_all(preparation, part, 1)))
+            .map(|part| scope.spawn(|| prepare_all(preprocessing, part, 1)))
             .collect();
         parts.into_iter().flat_map(|it| it.join().expect("a fixture decodes")).collect()
     })
 }
 
-fn prepare(preparation: &Preparation, upload: &[u8]) -> Pixels {
-    preparation.prepare(upload, &Limits::default()).expect("a fixture is prepared")
+fn preprocess(preprocessing: &Preprocessing, upload: &[u8]) -> Pixels {
+    preprocessing.preprocess(upload, &Limits::default()).expect("a fixture is preprocessed")
 }

@@ -25,7 +25,7 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
     let mut table = Table::begin(
         "Load generator",
         &about,
-        &["pictures", "route", "KB a request", "requests/s", "CPU µs a request"],
+        &["images", "route", "KB a request", "requests/s", "CPU µs a request"],
     );
     for kind in bench.arguments.kinds() {
         for route in Route::ALL {
@@ -54,7 +54,7 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Answers `CONNECTIONS` connections until they are closed: once for every `length` bytes.
+/// UnsentResponses `CONNECTIONS` connections until they are closed: once for every `length` bytes.
 fn respond(listener: &TcpListener, length: usize) {
     for connection in listener.incoming().take(CONNECTIONS).flatten() {
         thread::spawn(move || respond_on(connection, length));

@@ -32,7 +32,7 @@ impl Machine {
 
     /// Prints what somebody must know to compare figures with these. All servers have been ended by now.
     pub(crate) fn describe(&self, bench: &Bench) {
-        let tower = bench.floor.description();
+        let model = bench.floor.description();
         let others = self.others();
         let facts = [
             ("date", said_by(Command::new("date").args(["-u", "+%F %H:%M UTC"]))),
@@ -43,7 +43,7 @@ impl Machine {
             ("rustc", said_by(Command::new("rustc").arg("--version"))),
             ("siamese", format!("{} ({})", env!("CARGO_PKG_VERSION"), self.commit)),
             ("ONNX Runtime", bench.library.clone()),
-            ("tower", format!("{}, {}", tower.card.name, tower.digest)),
+            ("model", format!("{}, {}", model.card.name, model.digest)),
             ("the server ran it as", plans(bench)),
             ("settings", settings()),
         ];
@@ -75,7 +75,7 @@ fn ours() -> f64 {
     Process::this().cpu_with_children().as_secs_f64()
 }
 
-/// How the servers ran the tower: more than one way where their starts did not agree.
+/// How the servers ran the model: more than one way where their starts did not agree.
 fn plans(bench: &Bench) -> String {
     let plans: Vec<&str> = bench.plans.iter().map(String::as_str).collect();
     if plans.is_empty() { "not started".to_owned() } else { plans.join("; ") }

@@ -8,10 +8,10 @@ mod closed;
 mod connection;
 mod floor;
 mod generator;
+mod images;
 mod load;
 mod machine;
 mod open;
-mod pictures;
 mod process;
 mod request;
 mod server;
@@ -30,9 +30,9 @@ use tokio::runtime::Runtime;
 
 use arguments::Arguments;
 use floor::Floor;
+use images::Kind;
 use load::Sample;
 use machine::Machine;
-use pictures::Kind;
 use process::Process;
 use server::{Cache, Server};
 use table::Table;
@@ -46,7 +46,7 @@ pub(crate) struct Bench {
     pub(crate) floor: Floor,
     /// The load's: of one thread.
     pub(crate) runtime: Runtime,
-    /// How the servers ran the tower.
+    /// How the servers ran the model.
     pub(crate) plans: BTreeSet<String>,
     /// The library of ONNX Runtime that the last server loaded; before the first, the floor's.
     pub(crate) library: String,
@@ -69,7 +69,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
-    let floor = Floor::new(arguments.tower.clone(), arguments.device)?;
+    let floor = Floor::new(arguments.model.clone(), arguments.device)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut bench = Bench {
         arguments,
@@ -102,15 +102,15 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
 
 impl Bench {
     pub(crate) fn serve(&mut self, cache: Cache) -> Result<Server, Failure> {
-        let Arguments { server, tower, device, .. } = &self.arguments;
-        let server = Server::start(server, tower, *device, cache)?;
+        let Arguments { server, model, device, .. } = &self.arguments;
+        let server = Server::start(server, model, *device, cache)?;
         self.plans.insert(server.plan()?);
         self.library = server.process().onnx_runtime();
         Ok(server)
     }
 
-    /// The kinds of picture that come thousandfold, so far as a measurement of them is asked for.
-    pub(crate) fn small_pictures(&self, measurement: &str) -> Vec<Kind> {
+    /// The kinds of image that come thousandfold, so far as a measurement of them is asked for.
+    pub(crate) fn small_images(&self, measurement: &str) -> Vec<Kind> {
         let kinds = self.arguments.kinds().iter().copied();
         kinds
             .filter(|it| *it != Kind::TwelveMegapixels)

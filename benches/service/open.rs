@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crate::images::Kind;
 use crate::load::Outcome;
-use crate::pictures::Kind;
 use crate::process::Memory;
 use crate::request::Route;
 use crate::server::Cache;
@@ -21,7 +21,7 @@ const BUSY: usize = 32;
 const SHARES: [f64; 3] = [0.5, 0.8, 2.0];
 
 pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
-    let kinds: Vec<Kind> = bench.small_pictures("open");
+    let kinds: Vec<Kind> = bench.small_images("open");
     if kinds.is_empty() {
         return Ok(());
     }
@@ -35,7 +35,7 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
         "Open loop",
         &about,
         &[
-            "pictures",
+            "images",
             "offered",
             "requests/s",
             "accepted/s",

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
-    /// `/compare`, a form of two pictures.
+    /// `/compare`, a form of two images.
     Compare,
-    /// `/embed`, a picture as it is.
+    /// `/embed`, an image as it is.
     Embed,
 }
 
@@ -28,8 +28,8 @@ impl Route {
         }
     }
 
-    /// Pictures of one request.
-    pub(crate) fn pictures(self) -> u32 {
+    /// Images of one request.
+    pub(crate) fn images(self) -> u32 {
         match self {
             Self::Compare => 2,
             Self::Embed => 1,
@@ -47,8 +47,8 @@ impl Route {
 }
 
 impl Request {
-    /// A comparison of one picture, always the same, with another that is new each time: a JPEG's readers
-    /// stop at its end, so that what follows makes other bytes and the same picture.
+    /// A comparison of one image, always the same, with another that is new each time: a JPEG's readers
+    /// stop at its end, so that what follows makes other bytes and the same image.
     pub(crate) fn of_a_stream(a: &[u8], b: &[u8]) -> Self {
         const STAMP: &[u8; 8] = b"________";
         let mut request = compare(a, &[b, STAMP].concat());

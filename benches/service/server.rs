@@ -26,7 +26,7 @@ pub(crate) struct Server {
     pub(crate) ready_after: Duration,
 }
 
-/// Embeddings of pictures seen before: kept as by default, or not at all.
+/// Embeddings of images seen before: kept as by default, or not at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cache {
     On,
@@ -40,7 +40,7 @@ impl Server {
     /// Starts the program, with the environment's settings, and waits until it is ready.
     pub(crate) fn start(
         program: &Path,
-        tower: &Path,
+        model: &Path,
         device: Device,
         cache: Cache,
     ) -> Result<Self, Failure> {
@@ -51,8 +51,8 @@ impl Server {
         command
             .args(["serve", "--listen", &address.to_string()])
             .args(["--device", device.as_str().unwrap_or_default()])
-            .arg("--tower")
-            .arg(tower)
+            .arg("--model")
+            .arg(model)
             .env("SIAMESE_LOG__FORMAT", "json")
             .stdin(Stdio::null())
             .stderr(log.reopen()?);
@@ -81,18 +81,18 @@ impl Server {
         Target { address: self.address, process: self.process(), requests: Arc::from(requests) }
     }
 
-    /// How it runs its tower, as its log has it.
+    /// How it runs its model, as its log has it.
     pub(crate) fn plan(&self) -> Result<String, Failure> {
         let log = std::fs::read_to_string(self.log.path())?;
         let chosen = log
             .lines()
             .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .find(|event| event["message"] == "chose how to run the tower");
+            .find(|event| event["message"] == "chose how to run the model");
         Ok(chosen.map_or_else(
             || "unknown, as RUST_LOG hides it".to_owned(),
             |it| {
                 let (sessions, threads) = (&it["sessions"], &it["threads"]);
-                format!("{sessions} × {threads} threads, at most {} a run", it["largest_batch"])
+                format!("{sessions} × {threads} threads, at most {} a run", it["max_batch"])
             },
         ))
     }

@@ -1,4 +1,4 @@
-//! A soak: mixed work at full speed for minutes, and what memory that takes all the while, as a table and a picture.
+//! A soak: mixed work at full speed for minutes, and what memory that takes all the while, as a table and an image.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use siamese_drawing::{Axis, Chart, number as short};
 
-use crate::pictures::Kind;
+use crate::images::Kind;
 use crate::process::Process;
 use crate::request::{Request, Route};
 use crate::server::Cache;
@@ -46,7 +46,7 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
     let mut table = Table::begin(
         "Soak",
         "Mixed work of 32 connections at full speed, by the minute: faces, VGA and 12 megapixels, compared and \
-         embedded, most of them never seen before, and uploads that are no pictures.",
+         embedded, most of them never seen before, and uploads that are no images.",
         &["minute", "answers/s", "refusals/s", "broken", "RSS MiB, least", "most"],
     );
     let begun = outcome.samples.iter().map(|it| it.sent).min().unwrap_or_else(Instant::now);
@@ -73,7 +73,7 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
         ]);
     }
     bench.told(&table);
-    if let Some(file) = &bench.arguments.soak_picture {
+    if let Some(file) = &bench.arguments.soak_image {
         draw(&looks, file)?;
     }
     Ok(())
@@ -92,7 +92,7 @@ fn mixed() -> std::io::Result<Vec<Request>> {
     }
     requests.extend(stream(Kind::TwelveMegapixels)?);
     requests.extend(Route::Embed.requests(&Kind::Vga.uploads()?));
-    requests.extend(Route::Embed.requests(&vec![b"no picture".repeat(1000); 4]));
+    requests.extend(Route::Embed.requests(&vec![b"no image".repeat(1000); 4]));
     fastrand::Rng::with_seed(7).shuffle(&mut requests);
     Ok(requests)
 }

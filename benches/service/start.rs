@@ -1,6 +1,6 @@
 //! How soon the server is ready, and how much memory it holds: at rest, and after many callers.
 
-use crate::pictures::Kind;
+use crate::images::Kind;
 use crate::request::Route;
 use crate::server::Cache;
 use crate::statistics::{count, median};

@@ -14,8 +14,8 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
 
 /// The smallest duration that so many percent do not exceed, in milliseconds; 0 of none.
 pub(crate) fn percentile(sorted: &[Duration], percent: usize) -> f64 {
-    let rank = (sorted.len() * percent).div_ceil(100).max(1);
-    sorted.get(rank - 1).map_or(0.0, |it| it.as_secs_f64() * 1e3)
+    let priority = (sorted.len() * percent).div_ceil(100).max(1);
+    sorted.get(priority - 1).map_or(0.0, |it| it.as_secs_f64() * 1e3)
 }
 
 /// How many, as a number to divide.

@@ -1,4 +1,4 @@
-//! One reference against a stream: the same picture each time, compared with one never seen before.
+//! One reference against a stream: the same image each time, compared with one never seen before.
 
 use crate::load::Outcome;
 use crate::request::Request;
@@ -10,16 +10,16 @@ use crate::{Bench, Failure};
 const CONNECTIONS: [usize; 2] = [1, 32];
 
 pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
-    let kinds = bench.small_pictures("stream");
+    let kinds = bench.small_images("stream");
     if kinds.is_empty() {
         return Ok(());
     }
     let mut table = Table::begin(
         "One reference against a stream",
-        "`/compare` of a picture that is always the same with one that is new each time, in a closed loop; the \
+        "`/compare` of an image that is always the same with one that is new each time, in a closed loop; the \
          cache off and on, in turn.",
         &[
-            "pictures",
+            "images",
             "connections",
             "requests/s, off",
             "on",

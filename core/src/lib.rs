@@ -5,13 +5,13 @@
 //! feature `openapi`.
 //!
 //! The modules stand in the order of their layers; a `use` never points back along it:
-//! `model → picture, score, file`.
+//! `model → image, score, file`.
 
 mod causes;
 pub mod file;
 pub mod memory;
 pub mod model;
-pub mod picture;
+pub mod preprocessing;
 pub mod score;
 
 pub use causes::causes;

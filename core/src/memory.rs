@@ -1,6 +1,6 @@
 //! What the allocator gives back to the system.
 //!
-//! glibc's is kept, as measured: others fault a picture's pages in anew for each decode, which costs half as much
+//! glibc's is kept, as measured: others fault an image's pages in anew for each decode, which costs half as much
 //! again as decoding it. But glibc learns from each large block that is freed to keep all up to 32 MiB, and bodies of
 //! many clients then add up to several times what is in use.
 //!
@@ -17,7 +17,7 @@ pub fn give_back_large_blocks() {
 }
 
 /// For training, whose every step takes the same blocks: what is freed is kept for the next. Where the system must
-/// make pages for them each time, a step of the `seed` network takes three quarters as long again, for 14 % less memory.
+/// make pages for them each time, a step of the `baseline` network takes three quarters as long again, for 14 % less memory.
 pub fn keep_large_blocks() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {

@@ -1,6 +1,6 @@
 //! Any bytes as the JSON of a request, and as one source of it.
 //!
-//! What is taken is JSON to everybody else too, and a picture is what its base64 says.
+//! What is taken is JSON to everybody else too, and an image is what its base64 says.
 
 #![no_main]
 

@@ -10,24 +10,24 @@ use siamese_core::score::{Embedding, Threshold, Verdict};
 
 use super::files::files;
 use super::images::Images;
-use super::{Failure, Outcome, TowerArgs};
+use super::{Failure, ModelArgs, Outcome};
 use crate::engine::deployment::Tuning;
 use crate::engine::judgement::{Criterion, Judge, Judgement};
 use crate::ops::telemetry;
 
 #[derive(Debug, Args)]
 pub(super) struct Compare {
-    /// A picture's file.
+    /// An image's file.
     a: PathBuf,
-    /// Another; or several, or folders, whose pictures are sorted by their distance from A, the nearest first.
+    /// Another; or several, or folders, whose images are sorted by their distance from A, the nearest first.
     #[arg(required = true)]
     b: Vec<PathBuf>,
     #[command(flatten)]
-    tower: TowerArgs,
+    model: ModelArgs,
     /// Judge by this threshold.
     #[arg(long, value_name = "X", conflicts_with = "fmr")]
     threshold: Option<f64>,
-    /// Judge by the tower's operating point whose FMR is at most this.
+    /// Judge by the model's operating point whose FMR is at most this.
     #[arg(long, value_name = "X")]
     fmr: Option<f64>,
     /// Print JSON.
@@ -58,16 +58,16 @@ struct Against {
 
 impl Compare {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
-        let settings = self.tower.settings(None)?;
+        let settings = self.model.settings(None)?;
         telemetry::start(settings.log.format, "error");
         let criterion = self.criterion()?;
         let others = files(&self.b)?;
         let is_one = matches!(self.b.as_slice(), [only] if !only.is_dir());
-        let threshold = settings.tower.threshold;
+        let threshold = settings.model.threshold;
         let images = Images::load(settings, Tuning::None)?;
-        let tower = images.tower();
+        let model = images.model();
         let judge =
-            Judge::new(criterion, threshold, &tower.card).map_err(|err| Failure::caller(&err))?;
+            Judge::new(criterion, threshold, &model.card).map_err(|err| Failure::caller(&err))?;
 
         let all = [vec![self.a.clone()], others].concat();
         let (mut first, mut results, mut unreadable) = (None::<Embedding>, Vec::new(), Vec::new());
@@ -89,9 +89,9 @@ impl Compare {
         })?;
         results.sort_by(|a, b| a.judgement.distance.get().total_cmp(&b.judgement.distance.get()));
         if is_one {
-            self.print_one(&results[0].judgement, tower);
+            self.print_one(&results[0].judgement, model);
         } else {
-            self.print_many(&results, tower);
+            self.print_many(&results, model);
         }
         if !unreadable.is_empty() {
             let mut errors = io::stderr().lock();
@@ -116,17 +116,17 @@ impl Compare {
         })
     }
 
-    fn print_one(&self, judgement: &Judgement, tower: &Description) {
+    fn print_one(&self, judgement: &Judgement, model: &Description) {
         if self.json {
-            json(&One { judgement, model: tower.signature() });
+            json(&One { judgement, model: model.signature() });
         } else {
             println!("{}", judgement.words());
         }
     }
 
-    fn print_many(&self, results: &[Against], tower: &Description) {
+    fn print_many(&self, results: &[Against], model: &Description) {
         if self.json {
-            json(&Many { results, model: tower.signature() });
+            json(&Many { results, model: model.signature() });
             return;
         }
         for Against { path, judgement } in results {

@@ -38,11 +38,11 @@ impl Images {
     /// Loads the model that the settings name.
     pub(super) fn load(mut settings: Settings, tuning: Tuning) -> Result<Self, Failure> {
         // Nobody else has use for the half of the decoders that is kept for pairs, nor is anybody kept out.
-        let decodes = NonZeroUsize::new(settings.picture.decodes)
+        let decodes = NonZeroUsize::new(settings.image.decodes)
             .or(std::thread::available_parallelism().ok())
             .map_or(1, NonZeroUsize::get);
-        settings.picture.decodes = decodes.saturating_mul(2);
-        settings.tower.bulk_queue = NonZeroUsize::MAX;
+        settings.image.decodes = decodes.saturating_mul(2);
+        settings.model.bulk_queue = NonZeroUsize::MAX;
         let runtime = Runtime::new().map_err(|err| Failure::machine(&err))?;
         let context = runtime.enter();
         let engine = Engine::load(settings, tuning, Arc::new(|_| ()))?;
@@ -52,8 +52,8 @@ impl Images {
     }
 
     /// The model.
-    pub(super) fn tower(&self) -> &Description {
-        &self.on.tower
+    pub(super) fn model(&self) -> &Description {
+        &self.on.model
     }
 
     /// Embeds files, and gives what became of each, in order, until `put` fails.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use siamese_core::model::{Description, Device, OnnxTower, Options, WeightKind, Weights};
+use siamese_core::model::{Description, Device, OnnxModel, Options, WeightKind, Weights};
 
 use super::{Failure, Outcome};
 use crate::engine::judgement::{Criterion, Judge};
@@ -11,8 +11,8 @@ use crate::ops::telemetry::{self, LogFormat};
 
 #[derive(Debug, Args)]
 pub(super) struct Inspect {
-    /// The tower's ONNX file.
-    tower: PathBuf,
+    /// The model's ONNX file.
+    model: PathBuf,
     /// Where it runs: cpu, prefer-gpu or require-gpu.
     #[arg(long, default_value = "cpu")]
     device: Device,
@@ -24,10 +24,10 @@ pub(super) struct Inspect {
 impl Inspect {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
         telemetry::start(LogFormat::Text, "error");
-        // Loading runs the golden pairs: a tower that misses them is no tower here.
+        // Loading runs the golden pairs: a model that misses them is no model here.
         let options = Options { device: self.device, ..Options::default() };
-        let tower = OnnxTower::load(&self.tower, &options)?;
-        let description = tower.description().as_ref();
+        let model = OnnxModel::load(&self.model, &options)?;
+        let description = model.description().as_ref();
         if self.json {
             let text = serde_json::to_string_pretty(description);
             println!("{}", text.expect("text keys, finite numbers"));
@@ -38,10 +38,10 @@ impl Inspect {
     }
 }
 
-fn text(tower: &Description) -> String {
-    let card = tower.card.as_ref();
-    let preparation = &card.preparation;
-    let [channels, height, width] = preparation.shape();
+fn text(model: &Description) -> String {
+    let card = model.card.as_ref();
+    let preprocessing = &card.preprocessing;
+    let [channels, height, width] = preprocessing.shape();
     let stated =
         |number: Option<f64>| number.map_or("not stated".to_owned(), |it| format!("{it:.4}"));
     let golden = match &card.golden {
@@ -50,24 +50,24 @@ fn text(tower: &Description) -> String {
     };
     let mut lines = vec![
         ("name", card.name.clone()),
-        ("digest", tower.digest.clone()),
-        ("runs on", format!("{} ({:?})", tower.provider.device(), tower.provider)),
+        ("digest", model.digest.clone()),
+        ("runs on", format!("{} ({:?})", model.provider.device(), model.provider)),
         (
             "input",
-            format!("{channels} x {height} x {width}, {}, {}", preparation.colour, preparation.fit),
+            format!(
+                "{channels} x {height} x {width}, {}, {}",
+                preprocessing.colour, preprocessing.fit
+            ),
         ),
         (
             "values",
             format!(
                 "(byte * {} - {:?}) / {:?}",
-                preparation.scale, preparation.mean, preparation.std
+                preprocessing.scale, preprocessing.mean, preprocessing.std
             ),
         ),
-        ("embedding", format!("{} numbers, {}", tower.width, card.length)),
-        (
-            "batches",
-            if tower.one_at_a_time { "one picture a run" } else { "of any size" }.to_owned(),
-        ),
+        ("embedding", format!("{} numbers, {}", model.width, card.length)),
+        ("batches", if model.one_at_a_time { "one image a run" } else { "of any size" }.to_owned()),
         ("golden", golden),
         ("margin", stated(card.margin)),
         ("threshold", stated(card.threshold.map(f64::from))),

@@ -34,11 +34,11 @@ pub struct Cli {
 enum Command {
     /// Answer over HTTP.
     Serve(serve::Serve),
-    /// Judge two pictures, or one against many: exit 0 same, 1 different, 2 could not tell.
+    /// Judge two images, or one against many: exit 0 same, 1 different, 2 could not tell.
     Compare(compare::Compare),
-    /// Print or write the embeddings of pictures and folders of pictures.
+    /// Print or write the embeddings of images and folders of images.
     Embed(embed::Embed),
-    /// Show a tower's card, and whether its golden pairs hold here.
+    /// Show a model's card, and whether its golden pairs hold here.
     Inspect(inspect::Inspect),
     /// Ask a server beside this whether work should be sent to it: exit 0 yes, 1 no.
     Health(health::Health),
@@ -46,17 +46,17 @@ enum Command {
     Completions(completions::Completions),
     /// Write the manual pages.
     Manual(manual::Manual),
-    /// Decode pictures for a server, which starts this.
+    /// Decode images for a server, which starts this.
     #[command(name = crate::engine::decode::worker::COMMAND, hide = true)]
     DecodeWorker,
 }
 
-/// Which tower, where.
+/// Which model, where.
 #[derive(Debug, Args)]
-struct TowerArgs {
-    /// The tower's ONNX file; by default the shipped one.
+struct ModelArgs {
+    /// The model's ONNX file; by default the shipped one.
     #[arg(long, value_name = "FILE")]
-    tower: Option<PathBuf>,
+    model: Option<PathBuf>,
     /// Where it runs: cpu, prefer-gpu or require-gpu.
     #[arg(long)]
     device: Option<Device>,
@@ -91,9 +91,9 @@ impl Cli {
     }
 }
 
-impl TowerArgs {
+impl ModelArgs {
     fn settings(&self, listen: Option<std::net::SocketAddr>) -> Result<Settings, Failure> {
-        let overrides = Overrides { listen, tower: self.tower.clone(), device: self.device };
+        let overrides = Overrides { listen, model: self.model.clone(), device: self.device };
         Ok(Settings::load(self.config.as_deref(), &overrides)?)
     }
 }

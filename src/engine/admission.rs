@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub const BODIES_OF_CONNECTION: usize = 32;
 
 /// What one connection may leave untaken before its requests are refused, in bytes.
-pub const ANSWERS_OF_CONNECTION: usize = 4 << 20;
+pub const UNSENT_OF_CONNECTION: usize = 4 << 20;
 
 /// Portions in hand of all requests of many images: with the most images of each, they leave places for pairs.
 pub const PORTIONS: NonZeroUsize = NonZeroUsize::new(4).expect("not 0");
@@ -43,9 +43,9 @@ pub enum Limit {
     /// Images decoded at once, in each lane and on threads; those of many have half of it.
     Decoders,
     /// Images that the model's queue holds: being decoded, waiting or in the model.
-    Places,
+    Queue,
     /// Bytes of answers that clients have not taken.
-    Answers,
+    Unsent,
 }
 
 /// What happens where a limit is reached.
@@ -69,10 +69,10 @@ impl Limit {
         Self::Requests,
         Self::Bulk,
         Self::Portions,
-        Self::Places,
+        Self::Queue,
         Self::Decodes,
         Self::Decoders,
-        Self::Answers,
+        Self::Unsent,
     ];
 
     /// Its name in the metrics.
@@ -87,8 +87,8 @@ impl Limit {
             Self::Portions => "portions",
             Self::Decodes => "decodes",
             Self::Decoders => "decoders",
-            Self::Places => "places",
-            Self::Answers => "answers",
+            Self::Queue => "queue",
+            Self::Unsent => "unsent",
         }
     }
 
@@ -99,11 +99,11 @@ impl Limit {
             Self::Receiving => Some("server.max_receiving"),
             Self::Bodies => Some("server.max_bodies_bytes"),
             Self::Requests => Some("server.max_in_flight"),
-            Self::Bulk => Some("tower.bulk_queue"),
-            Self::Decodes => Some("picture.queue"),
-            Self::Decoders => Some("picture.decodes"),
-            Self::Places => Some("tower.queue"),
-            Self::Answers => Some("server.max_answers_bytes"),
+            Self::Bulk => Some("model.bulk_queue"),
+            Self::Decodes => Some("image.queue"),
+            Self::Decoders => Some("image.decodes"),
+            Self::Queue => Some("model.queue"),
+            Self::Unsent => Some("server.max_unsent_bytes"),
             Self::Connection | Self::Portions => None,
         }
     }
@@ -115,8 +115,8 @@ impl Limit {
             | Self::Receiving
             | Self::Connection
             | Self::Bodies
-            | Self::Answers => WhenFull::EndAnother,
-            Self::Requests | Self::Bulk | Self::Decodes | Self::Places => WhenFull::Refuse,
+            | Self::Unsent => WhenFull::EndAnother,
+            Self::Requests | Self::Bulk | Self::Decodes | Self::Queue => WhenFull::Refuse,
             Self::Portions | Self::Decoders => WhenFull::Wait,
         }
     }

@@ -1,7 +1,7 @@
-//! Embeddings of pictures that were seen before, by the digest of their bytes.
+//! Embeddings of images that were seen before, by the digest of their bytes.
 //!
-//! One cache serves one tower, so that the tower's digest need not be part of a key. It is exact: a key is
-//! the SHA-256 of an upload, and what stands under it is what the tower gave for those very bytes.
+//! One cache serves one model, so that the model's digest need not be part of a key. It is exact: a key is
+//! the SHA-256 of an upload, and what stands under it is what the model gave for those very bytes.
 
 use quick_cache::sync::{Cache as Entries, DefaultLifecycle, PlaceholderGuard};
 use quick_cache::{DefaultHashBuilder, Weighter};

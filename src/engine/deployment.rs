@@ -1,4 +1,4 @@
-//! A tower in service, with all that goes with it when another takes its place.
+//! A model in service, with all that goes with it when another takes its place.
 
 use std::sync::Arc;
 
@@ -10,18 +10,18 @@ use tokio::task::JoinHandle;
 use super::batch::Batcher;
 use super::cache::Cache;
 use super::self_test::SelfTest;
-use super::warm_up::{Crew, Plan};
+use super::tuning::{Plan, Sessions};
 use super::{Event, Observer};
 use crate::ops::settings::{Settings, SettingsError};
 
-/// A tower in service. A request holds on to one from its start to its answer, so that all its pictures go through
-/// the same tower; when the last one lets go, the tower's threads end.
+/// A model in service. A request holds on to one from its start to its answer, so that all its images go through
+/// the same model; when the last one lets go, the model's threads end.
 pub struct Deployment {
-    /// What is known of the tower.
-    pub tower: Arc<Description>,
+    /// What is known of the model.
+    pub model: Arc<Description>,
     /// The way to it.
     pub batcher: Batcher,
-    /// What it said of pictures seen before.
+    /// What it said of images seen before.
     pub cache: Option<Cache>,
     /// Whether it still is right.
     pub self_test: Arc<SelfTest>,
@@ -39,10 +39,10 @@ pub enum Tuning {
     None,
 }
 
-/// The task of the self-test, which ends with its tower's service.
+/// The task of the self-test, which ends with its model's service.
 struct Watch(JoinHandle<()>);
 
-/// Why a tower can't be brought into service.
+/// Why a model can't be brought into service.
 #[derive(Debug, Error)]
 pub enum DeployError {
     /// There is none.
@@ -52,12 +52,12 @@ pub enum DeployError {
     #[error(transparent)]
     Load(#[from] LoadError),
     /// What loads it has a defect.
-    #[error("loading the tower panicked")]
+    #[error("loading the model panicked")]
     Panicked,
 }
 
 impl Deployment {
-    /// Loads the tower that the settings name beside the one in service, holds it to its golden pairs, and finds how
+    /// Loads the model that the settings name beside the one in service, holds it to its golden pairs, and finds how
     /// it runs fastest; `observer` is told of its runs, and `looked` takes the files that were looked at, also where
     /// this fails.
     ///
@@ -76,48 +76,48 @@ impl Deployment {
         looked: &mut Looked,
         observer: &Observer,
     ) -> Result<Self, DeployError> {
-        let path = settings.tower.file()?;
-        let (files, source) = Source::read_within(&path, settings.tower.read_timeout());
+        let path = settings.model.file()?;
+        let (files, source) = Source::read_within(&path, settings.model.read_timeout());
         if !files.is_empty() {
             *looked = files;
         }
         let source = source?;
         let size = source.size();
         let known = before.and_then(|it| it.origin).filter(|(_, it)| is_alike(*it, size));
-        let wishes = known.map_or((&settings.tower).into(), |(plan, _)| plan.into());
-        let Crew { towers, plan } = match tuning {
-            Tuning::Full => Crew::gather(&source, &settings.options(), wishes)?,
-            Tuning::None => Crew::alone(&source, &settings.options())?,
+        let preset = known.map_or((&settings.model).into(), |(plan, _)| plan.into());
+        let Sessions { models, plan } = match tuning {
+            Tuning::Full => Sessions::gather(&source, &settings.options(), preset)?,
+            Tuning::None => Sessions::alone(&source, &settings.options())?,
         };
         drop(source);
-        let tower = towers[0].description().clone();
-        if tower.one_at_a_time {
+        let model = models[0].description().clone();
+        if model.one_at_a_time {
             tracing::warn!(
-                tower = tower.card.name,
-                "the tower takes a batch of 1 only: pictures run one by one, and slower; export it with a dynamic \
+                model = model.card.name,
+                "the model takes a batch of 1 only: images run one by one, and slower; export it with a dynamic \
                  batch axis"
             );
         }
         let observer = observer.clone();
         let observe = move |event| observer(Event::Run(event));
-        let batcher = Batcher::start(towers, settings.tower.queue, plan.largest_batch, observe);
-        Ok(Self { origin: Some((plan, size)), ..Self::new(tower, batcher, settings) })
+        let batcher = Batcher::start(models, settings.model.queue, plan.max_batch, observe);
+        Ok(Self { origin: Some((plan, size)), ..Self::new(model, batcher, settings) })
     }
 
-    /// Brings a tower that is at work into service.
+    /// Brings a model that is at work into service.
     ///
     /// # Panics
     ///
     /// If there is no tokio runtime, which the self-test needs.
-    pub fn new(tower: Arc<Description>, batcher: Batcher, settings: &Settings) -> Self {
+    pub fn new(model: Arc<Description>, batcher: Batcher, settings: &Settings) -> Self {
         let self_test = Arc::new(SelfTest::new());
         let watch = Watch({
-            let (self_test, batcher, tower) = (self_test.clone(), batcher.clone(), tower.clone());
+            let (self_test, batcher, model) = (self_test.clone(), batcher.clone(), model.clone());
             let interval = settings.health.interval();
-            tokio::spawn(async move { self_test.watch(&batcher, &tower.golden, interval).await })
+            tokio::spawn(async move { self_test.watch(&batcher, &model.golden, interval).await })
         });
         let cache = Some(settings.cache.max_bytes).filter(|it| 0 < *it).map(Cache::new);
-        Self { tower, batcher, cache, self_test, _watch: watch, origin: None }
+        Self { model, batcher, cache, self_test, _watch: watch, origin: None }
     }
 }
 

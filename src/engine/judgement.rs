@@ -11,12 +11,12 @@ use utoipa::ToSchema;
 /// How a caller wants pairs to be judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Criterion {
-    /// By the threshold in force: the settings', else the tower's, else half its margin.
+    /// By the threshold in force: the settings', else the model's, else half its margin.
     #[default]
     InForce,
     /// By this threshold.
     Threshold(Threshold),
-    /// By the tower's operating point with the largest threshold whose FMR is at most this.
+    /// By the model's operating point with the largest threshold whose FMR is at most this.
     Fmr(f64),
 }
 
@@ -37,21 +37,21 @@ pub enum Source {
     Request,
     /// The operator.
     Settings,
-    /// The tower.
+    /// The model.
     Calibration,
-    /// Half the tower's margin, where contrastive loss's pull and push balance.
+    /// Half the model's margin, where contrastive loss's pull and push balance.
     Margin,
 }
 
 /// Why a criterion gives no threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
 pub enum NoThreshold {
-    /// Neither tower nor operator states one, nor a margin to take the half of.
-    #[error("the tower states neither threshold nor margin; name a threshold")]
+    /// Neither model nor operator states one, nor a margin to take the half of.
+    #[error("the model states neither threshold nor margin; name a threshold")]
     NoneStated,
-    /// An FMR was asked of a tower without a calibration.
+    /// An FMR was asked of a model without a calibration.
     #[error(
-        "the tower carries no calibration, so no threshold is known for an FMR; name a threshold"
+        "the model carries no calibration, so no threshold is known for an FMR; name a threshold"
     )]
     NotCalibrated,
     /// Its calibration can't tell.
@@ -68,17 +68,17 @@ pub struct Judgement {
     pub distance: Distance,
     /// The largest distance called same.
     pub threshold: Threshold,
-    /// The tower's margin.
+    /// The model's margin.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub margin: Option<f64>,
-    /// That the two are the same, by the tower's calibration, at equal priors.
+    /// That the two are the same, by the model's calibration, at equal priors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probability: Option<f64>,
     /// Where the threshold comes from and what it costs.
     pub operating_point: Provenance,
 }
 
-/// Where a threshold comes from and, where the tower is calibrated, what it costs.
+/// Where a threshold comes from and, where the model is calibrated, what it costs.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Provenance {
     source: Source,

@@ -20,7 +20,7 @@ pub mod cache;
 
 pub mod decode;
 
-pub mod warm_up;
+pub mod tuning;
 pub mod watch;
 
 use std::io;
@@ -76,7 +76,7 @@ pub enum Stage {
     /// Waiting for the model.
     Queue,
     /// The run it was part of.
-    Tower,
+    Model,
 }
 
 /// A model in service, and what its work goes through.
@@ -127,12 +127,12 @@ impl Engine {
             Pool::new(program, move |event| observer(Event::Worker(event)))
         };
         let memory = settings.server.max_bodies_bytes.get();
-        let decoder = Decoder::new(&settings.picture, memory, pool, observer.clone());
-        observer(Event::InService(&deployment.tower));
+        let decoder = Decoder::new(&settings.image, memory, pool, observer.clone());
+        observer(Event::InService(&deployment.model));
         Self {
             readiness: Readiness::new(settings.health.max_age()),
             decoder,
-            bulk: Gate::new(settings.tower.bulk_queue),
+            bulk: Gate::new(settings.model.bulk_queue),
             bulk_requests: Gate::new(admission::quarter(settings.server.max_in_flight)),
             portions: Gate::new(PORTIONS),
             current: RwLock::new(Arc::new(deployment)),
@@ -183,7 +183,7 @@ impl Engine {
     ///
     /// Outside of a tokio runtime.
     pub async fn start_decoder(&self) -> io::Result<bool> {
-        self.decoder.warm_up().await
+        self.decoder.tuning().await
     }
 
     /// The files that were looked at when a model was last loaded, whether it could be or not, and what stood there.
@@ -206,7 +206,7 @@ impl Engine {
         let next = tokio::task::spawn_blocking(load).await.unwrap_or(Err(DeployError::Panicked));
         self.observe(Event::Swapped { ok: next.is_ok() });
         let next = Arc::new(next?);
-        self.observe(Event::InService(&next.tower));
+        self.observe(Event::InService(&next.model));
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = next;
         Ok(())
     }
@@ -222,7 +222,7 @@ impl Stage {
         match self {
             Self::Decode => "decode",
             Self::Queue => "queue",
-            Self::Tower => "tower",
+            Self::Model => "model",
         }
     }
 }

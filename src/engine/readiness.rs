@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::deployment::Deployment;
 
-/// Tells a balancer whether to send work, and requests whether the tower can be trusted.
+/// Tells a balancer whether to send work, and requests whether the model can be trusted.
 #[derive(Debug)]
 pub struct Readiness {
     stopping: AtomicBool,
@@ -20,19 +20,19 @@ pub enum NotReady {
     /// A stop was asked for.
     #[error("the server is stopping")]
     Stopping,
-    /// The tower did not give what it must.
-    #[error("the tower's last self-test failed")]
+    /// The model did not give what it must.
+    #[error("the model's last self-test failed")]
     SelfTestFailed,
-    /// The tower has not been proved right for too long.
-    #[error("the tower's last right self-test is {} s old", .0.as_secs())]
+    /// The model has not been proved right for too long.
+    #[error("the model's last right self-test is {} s old", .0.as_secs())]
     SelfTestStale(Duration),
-    /// A run of the tower does not end.
-    #[error("the tower has been at one run for {} s", .0.as_secs())]
+    /// A run of the model does not end.
+    #[error("the model has been at one run for {} s", .0.as_secs())]
     Hangs(Duration),
 }
 
 impl Readiness {
-    /// For towers whose last right self-test may be so old, and whose runs may take so long.
+    /// For models whose last right self-test may be so old, and whose runs may take so long.
     pub fn new(max_age: Duration) -> Self {
         Self { stopping: AtomicBool::new(false), max_age }
     }
@@ -50,7 +50,7 @@ impl Readiness {
         }
     }
 
-    /// Whether the tower's answers may be given out: its last self-test did not fail.
+    /// Whether the model's answers may be given out: its last self-test did not fail.
     ///
     /// What was not refuted may still be served: age alone refuses no request that comes all the same.
     pub fn trust(&self, deployment: &Deployment) -> Result<(), NotReady> {

@@ -1,4 +1,4 @@
-//! Whether a tower still says of its golden pairs what it must.
+//! Whether a model still says of its golden pairs what it must.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use siamese_core::causes;
 use siamese_core::model::GoldenCheck;
 
-use super::batch::{Batcher, Rank};
+use super::batch::{Batcher, Priority};
 
-/// What is known of one tower's health. Asking costs a lock held for a copy.
+/// What is known of one model's health. Asking costs a lock held for a copy.
 #[derive(Debug)]
 pub struct SelfTest(Mutex<Last>);
 
@@ -19,11 +19,11 @@ struct Last {
     failure: Option<String>,
 }
 
-/// The least time between two self-tests: a tower that fails in each run is not tested without a pause.
+/// The least time between two self-tests: a model that fails in each run is not tested without a pause.
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl SelfTest {
-    /// Starts from a tower that was proved right just now, as loading does.
+    /// Starts from a model that was proved right just now, as loading does.
     #[expect(clippy::new_without_default, reason = "it begins to age at once")]
     pub fn new() -> Self {
         Self(Mutex::new(Last { succeeded: Instant::now(), failure: None }))
@@ -34,27 +34,27 @@ impl SelfTest {
         self.lock().failure.clone()
     }
 
-    /// How long ago the tower was last proved right.
+    /// How long ago the model was last proved right.
     pub fn age(&self) -> Duration {
         self.lock().succeeded.elapsed()
     }
 
-    /// Holds the tower to its golden pairs, again and again, through the queue that all work takes; soon, where a run
+    /// Holds the model to its golden pairs, again and again, through the queue that all work takes; soon, where a run
     /// has failed.
     ///
-    /// Under overload it waits for its turn, as a full queue proves nothing about the tower.
+    /// Under overload it waits for its turn, as a full queue proves nothing about the model.
     pub async fn watch(&self, batcher: &Batcher, golden: &GoldenCheck, interval: Duration) {
         loop {
             let pause = PAUSE.min(interval);
             tokio::time::sleep(pause).await;
             // It makes no difference which of the two it was.
             let _ = tokio::time::timeout(interval.saturating_sub(pause), batcher.failure()).await;
-            let pictures = golden.pixels().to_vec();
-            let failure = match batcher.wait(pictures.len()).await.embed(pictures, Rank::Few).await
-            {
-                Ok(answer) => golden.hold(&answer.embedded).err().map(|err| causes(&err)),
-                Err(err) => Some(causes(&err)),
-            };
+            let images = golden.pixels().to_vec();
+            let failure =
+                match batcher.wait(images.len()).await.embed(images, Priority::Interactive).await {
+                    Ok(answer) => golden.hold(&answer.embedded).err().map(|err| causes(&err)),
+                    Err(err) => Some(causes(&err)),
+                };
             self.note(failure);
         }
     }

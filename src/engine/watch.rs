@@ -1,4 +1,4 @@
-//! Sees when a tower's files are others.
+//! Sees when a model's files are others.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use siamese_core::file::{Limited, Looked};
 
 use crate::ops::blocking::on_a_thread;
 
-/// The looks at towers' files.
+/// The looks at models' files.
 static LOOKS: Limited = Limited::new();
 
-/// The files of a tower: its own, the sidecar that may stand beside it, and those of its weights.
+/// The files of a model: its own, the sidecar that may stand beside it, and those of its weights.
 ///
 /// They are looked at from time to time, which works wherever files are: links that are turned over and network's
 /// file systems tell nobody of a change.
@@ -33,7 +33,7 @@ impl Watch {
         *self = Self { hangs: self.hangs, ..Self::new(read, self.limit) };
     }
 
-    /// Waits until the files are others and stay so from one look to the next: what is still being written is no tower
+    /// Waits until the files are others and stay so from one look to the next: what is still being written is no model
     /// yet.
     pub async fn changed(&mut self, interval: Duration) {
         loop {
@@ -53,9 +53,9 @@ impl Watch {
         let hung = std::mem::replace(&mut self.hangs, looked.is_err());
         match &looked {
             Err(err) if !hung => {
-                tracing::error!(%err, "the tower's files can't be looked at; the tower in service goes on");
+                tracing::error!(%err, "the model's files can't be looked at; the model in service goes on");
             }
-            Ok(_) if hung => tracing::info!("the tower's files can be looked at again"),
+            Ok(_) if hung => tracing::info!("the model's files can be looked at again"),
             _ => {}
         }
         looked.ok()
@@ -89,13 +89,13 @@ mod tests {
     #[test]
     fn a_file_is_another_once_it_has_been_written() {
         let folder = tempfile::TempDir::new().expect("a folder");
-        let [tower, sidecar] = ["tower.onnx", "tower.toml"].map(|name| folder.path().join(name));
-        let files = [tower.as_path(), sidecar.as_path()];
-        fs::write(&tower, "one").expect("written");
+        let [model, sidecar] = ["model.onnx", "model.toml"].map(|name| folder.path().join(name));
+        let files = [model.as_path(), sidecar.as_path()];
+        fs::write(&model, "one").expect("written");
         let mut watch = Watch::new(look(&files), Duration::from_secs(1));
         assert!(!watch.is_another(look(&files)), "nothing was written");
         for text in ["one, and", "one, and two"] {
-            fs::write(&tower, text).expect("written");
+            fs::write(&model, text).expect("written");
             assert!(!watch.is_another(look(&files)), "it is still being written");
         }
         assert!(watch.is_another(look(&files)));
@@ -109,14 +109,14 @@ mod tests {
     #[test]
     fn a_file_of_the_same_size_and_time_is_another() {
         let folder = tempfile::TempDir::new().expect("a folder");
-        let [tower, fresh] = ["tower.onnx", "fresh"].map(|name| folder.path().join(name));
-        fs::write(&tower, "one").expect("written");
-        let before = look(&[&tower]);
+        let [model, fresh] = ["model.onnx", "fresh"].map(|name| folder.path().join(name));
+        fs::write(&model, "one").expect("written");
+        let before = look(&[&model]);
         fs::write(&fresh, "two").expect("written");
-        let time = fs::metadata(&tower).and_then(|it| it.modified()).expect("a time");
+        let time = fs::metadata(&model).and_then(|it| it.modified()).expect("a time");
         let file = fs::File::options().write(true).open(&fresh).expect("a file");
         file.set_modified(time).expect("set");
-        fs::rename(&fresh, &tower).expect("renamed");
-        assert_ne!(look(&[&tower]), before);
+        fs::rename(&fresh, &model).expect("renamed");
+        assert_ne!(look(&[&model]), before);
     }
 }

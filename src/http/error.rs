@@ -6,8 +6,8 @@ use std::time::Duration;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use siamese_core::model::TowerError;
-use siamese_core::picture::PictureError;
+use siamese_core::model::ModelError;
+use siamese_core::preprocessing::DecodeError;
 use siamese_core::score::InvalidEmbedding;
 use strum::{EnumDiscriminants, VariantArray};
 use thiserror::Error;
@@ -49,20 +49,20 @@ pub(crate) enum Fault {
     HeadTooLarge(usize),
     #[error("the body did not arrive within {} ms", .0.as_millis())]
     BodyTimeout(Duration),
-    #[error("the embedding was made by another tower; this one is {0}")]
+    #[error("the embedding was made by another model; this one is {0}")]
     ModelMismatch(String),
     #[error("the body has more than the {0} bytes allowed")]
     BodyTooLarge(usize),
-    #[error("decoding the picture would take more pixels, memory or CPU time than is allowed")]
-    PictureTooLarge,
+    #[error("decoding the image would take more pixels, memory or CPU time than is allowed")]
+    ImageTooLarge,
     #[error("{0}")]
     MediaTypeUnsupported(&'static str),
     #[error("{0}")]
-    PictureFormatUnsupported(&'static str),
-    #[error("the picture has no bytes")]
-    PictureEmpty,
-    #[error("the picture can't be decoded: it is damaged or cut off")]
-    PictureCorrupt(#[source] PictureError),
+    ImageFormatUnsupported(&'static str),
+    #[error("the image has no bytes")]
+    ImageEmpty,
+    #[error("the image can't be decoded: it is damaged or cut off")]
+    ImageCorrupt(#[source] DecodeError),
     #[error("the text is not base64")]
     Base64Invalid,
     #[error("{0}")]
@@ -86,16 +86,16 @@ pub(crate) enum Fault {
 /// Why an answer is 500.
 #[derive(Clone, Debug, Error)]
 pub(crate) enum Cause {
-    #[error("the tower failed")]
-    Tower(#[source] Arc<TowerError>),
-    #[error("the tower panicked")]
-    TowerPanicked,
-    #[error("the tower's output is no embedding")]
+    #[error("the model failed")]
+    Model(#[source] Arc<ModelError>),
+    #[error("the model panicked")]
+    ModelPanicked,
+    #[error("the model's output is no embedding")]
     Output(#[source] InvalidEmbedding),
     #[error("a handler panicked: {0}")]
     Panicked(String),
-    #[error("a picture could not be decoded")]
-    Decoder(#[source] PictureError),
+    #[error("an image could not be decoded")]
+    Decoder(#[source] DecodeError),
 }
 
 /// A problem as it stands in an answer (RFC 9457).
@@ -147,7 +147,7 @@ pub(crate) enum Origin {
     Key,
     /// The route tells whether the service is ready.
     Health,
-    /// A body is read, and the tower asked.
+    /// A body is read, and the model asked.
     Work,
     /// Pairs are judged.
     Judging,
@@ -179,15 +179,15 @@ impl Kind {
             Self::BodyTimeout => (S::REQUEST_TIMEOUT, "body_timeout", &[Work]),
             Self::ModelMismatch => (S::CONFLICT, "model_mismatch", &[Stored]),
             Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body_too_large", &[Work]),
-            Self::PictureTooLarge => (S::PAYLOAD_TOO_LARGE, "picture_too_large", &[Work]),
+            Self::ImageTooLarge => (S::PAYLOAD_TOO_LARGE, "image_too_large", &[Work]),
             Self::MediaTypeUnsupported => {
                 (S::UNSUPPORTED_MEDIA_TYPE, "media_type_unsupported", &[Work])
             }
-            Self::PictureFormatUnsupported => {
-                (S::UNSUPPORTED_MEDIA_TYPE, "picture_format_unsupported", &[Work])
+            Self::ImageFormatUnsupported => {
+                (S::UNSUPPORTED_MEDIA_TYPE, "image_format_unsupported", &[Work])
             }
-            Self::PictureEmpty => (S::UNPROCESSABLE_ENTITY, "picture_empty", &[Source]),
-            Self::PictureCorrupt => (S::UNPROCESSABLE_ENTITY, "picture_corrupt", &[Source]),
+            Self::ImageEmpty => (S::UNPROCESSABLE_ENTITY, "image_empty", &[Source]),
+            Self::ImageCorrupt => (S::UNPROCESSABLE_ENTITY, "image_corrupt", &[Source]),
             Self::Base64Invalid => (S::UNPROCESSABLE_ENTITY, "base64_invalid", &[Source]),
             Self::EmbeddingInvalid => (S::UNPROCESSABLE_ENTITY, "embedding_invalid", &[Source]),
             Self::OperatingPointUnsupported => {
@@ -211,20 +211,20 @@ impl From<Fault> for Problem {
     }
 }
 
-impl From<PictureError> for Fault {
-    fn from(err: PictureError) -> Self {
+impl From<DecodeError> for Fault {
+    fn from(err: DecodeError) -> Self {
         match err {
-            PictureError::Empty => Self::PictureEmpty,
-            PictureError::UnknownFormat => Self::PictureFormatUnsupported(
+            DecodeError::Empty => Self::ImageEmpty,
+            DecodeError::UnknownFormat => Self::ImageFormatUnsupported(
                 "the bytes are no JPEG, PNG, WebP, GIF, BMP, TIFF or PNM",
             ),
-            PictureError::Unsupported(_) => Self::PictureFormatUnsupported(
-                "the picture is of a kind of its format that is not decoded here",
+            DecodeError::Unsupported(_) => Self::ImageFormatUnsupported(
+                "the image is of a kind of its format that is not decoded here",
             ),
-            PictureError::TooLarge | PictureError::TooCostly(_) => Self::PictureTooLarge,
-            PictureError::Corrupt(_) | PictureError::CutShort => Self::PictureCorrupt(err),
-            PictureError::DecoderFailed(_) => Self::Internal(Cause::Decoder(err)),
-            PictureError::NoDecoder(_) => Self::NotReady(err.to_string()),
+            DecodeError::TooLarge | DecodeError::TooCostly(_) => Self::ImageTooLarge,
+            DecodeError::Corrupt(_) | DecodeError::CutShort => Self::ImageCorrupt(err),
+            DecodeError::DecoderFailed(_) => Self::Internal(Cause::Decoder(err)),
+            DecodeError::NoDecoder(_) => Self::NotReady(err.to_string()),
         }
     }
 }

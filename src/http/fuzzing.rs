@@ -20,7 +20,7 @@ const MOST_PAIRS: usize = 16;
 /// What a source was.
 #[derive(Debug)]
 pub enum Read {
-    /// A picture's bytes.
+    /// An image's bytes.
     Upload(Bytes),
     /// A stored embedding.
     Embedding(Vec<f32>),
@@ -60,20 +60,20 @@ pub fn source(json: &[u8]) -> Result<Read, &'static str> {
 /// Reads bytes as each thing that stands outside a body; a deadline is told.
 pub fn head(text: &[u8], most: Duration) -> Vec<Result<Duration, &'static str>> {
     let done = |it: Result<(), Fault>| it.map(|()| Duration::ZERO).map_err(|it| it.code());
-    let mut answers = Vec::new();
+    let mut responses = Vec::new();
     if let Ok(text) = std::str::from_utf8(text) {
-        answers.push(done(query::criterion(Some(text)).map(drop)));
-        answers.push(done(query::none(Some(text))));
+        responses.push(done(query::criterion(Some(text)).map(drop)));
+        responses.push(done(query::none(Some(text))));
     }
     if let Ok(value) = HeaderValue::from_bytes(text) {
         let with = |name: HeaderName| HeaderMap::from_iter([(name, value.clone())]);
-        answers.push(done(accept::only(accept::JSON, &with(header::ACCEPT))));
-        answers.push(done(accept::embedding_form(&with(header::ACCEPT)).map(drop)));
-        answers.push(done(received::media(&with(header::CONTENT_TYPE)).map(drop)));
+        responses.push(done(accept::only(accept::JSON, &with(header::ACCEPT))));
+        responses.push(done(accept::embedding_form(&with(header::ACCEPT)).map(drop)));
+        responses.push(done(received::media(&with(header::CONTENT_TYPE)).map(drop)));
         let timeout = with(HeaderName::from_static("x-request-timeout-ms"));
-        answers.push(query::deadline(&timeout, most).map_err(|it| it.code()));
+        responses.push(query::deadline(&timeout, most).map_err(|it| it.code()));
     }
-    answers
+    responses
 }
 
 fn code(problem: &Problem) -> &'static str {

@@ -31,8 +31,8 @@ pub use middleware::trace::traced;
 pub use service::Service;
 
 use crate::ops::keys::Keys;
-use connection::answers::Answers;
-use middleware::{authorise, cors, exchange, flawed, identify, linger, secure, untaken};
+use connection::responses::UnsentResponses;
+use middleware::{authorise, cors, exchange, identify, linger, malformed, secure, unsent};
 use routes::{compare, compare_batch, embed, model, pixels, status, verify};
 
 /// The most bytes of answers on the port for health and metrics that nobody has taken.
@@ -71,8 +71,8 @@ pub fn router(service: Arc<Service>, keys: Arc<Keys>) -> Router {
     let open = open.method_not_allowed_fallback(exchange::method_not_allowed);
     let routes = open.merge(guarded);
     let cors = cors::cors(&service.settings().cors);
-    let answers = service.answers.clone();
-    around(routes, cors, service, answers)
+    let responses = service.responses.clone();
+    around(routes, cors, service, responses)
 }
 
 /// What is served on a port of its own, to those who look after the service.
@@ -81,8 +81,8 @@ pub fn admin(service: Arc<Service>) -> Router {
         .merge(metrics())
         .method_not_allowed_fallback(exchange::method_not_allowed)
         .fallback(exchange::not_found);
-    // Answers that nobody takes on the other port leave room here.
-    around(routes, None, service, Answers::new(ADMIN_ANSWERS))
+    // UnsentResponses that nobody takes on the other port leave room here.
+    around(routes, None, service, UnsentResponses::new(ADMIN_ANSWERS))
 }
 
 fn health() -> Router<Arc<Service>> {
@@ -98,12 +98,12 @@ fn around(
     routes: Router<Arc<Service>>,
     cors: Option<CorsLayer>,
     service: Arc<Service>,
-    answers: Arc<Answers>,
+    responses: Arc<UnsentResponses>,
 ) -> Router {
     let mut routes = routes
         .layer(CatchPanicLayer::custom(exchange::panicked))
-        .layer(from_fn_with_state(service.clone(), flawed::refuse))
-        .layer(from_fn_with_state((service.clone(), answers), untaken::count))
+        .layer(from_fn_with_state(service.clone(), malformed::refuse))
+        .layer(from_fn_with_state((service.clone(), responses), unsent::count))
         .layer(from_fn_with_state(service.clone(), linger::linger));
     if let Some(cors) = cors {
         routes = routes.layer(cors);

@@ -6,8 +6,8 @@ use axum::http::request::Parts;
 use siamese_core::model::Description;
 use tokio::time::Instant;
 
-use super::connection::answers::Answers;
 use super::connection::bodies::Bodies;
+use super::connection::responses::UnsentResponses;
 use super::error::{Cause, Fault, Problem};
 use super::metrics::Metrics;
 use crate::engine::Engine;
@@ -16,7 +16,7 @@ use crate::engine::batch::EmbedError;
 use crate::engine::deployment::Deployment;
 use crate::engine::pipeline::{ItemError, Refusal};
 use crate::ops::settings::Settings;
-use crate::ops::telemetry::Flood;
+use crate::ops::telemetry::RateLimiter;
 
 /// The state of all handlers.
 pub struct Service {
@@ -24,15 +24,15 @@ pub struct Service {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) requests: Gate,
     pub(crate) bodies: Bodies,
-    pub(crate) answers: Arc<Answers>,
-    pub(crate) floods: Floods,
+    pub(crate) responses: Arc<UnsentResponses>,
+    pub(crate) log_limits: LogLimits,
 }
 
 /// How fast lines are written: refusals, however many, leave room for what failed.
 #[derive(Default)]
-pub(crate) struct Floods {
-    pub(crate) failures: Flood,
-    pub(crate) refusals: Flood,
+pub(crate) struct LogLimits {
+    pub(crate) failures: RateLimiter,
+    pub(crate) refusals: RateLimiter,
 }
 
 impl Service {
@@ -42,8 +42,8 @@ impl Service {
         Self {
             requests: Gate::new(server.max_in_flight),
             bodies: Bodies::new(server, metrics.clone()),
-            answers: Answers::new(server.max_answers_bytes.get()),
-            floods: Floods::default(),
+            responses: UnsentResponses::new(server.max_unsent_bytes.get()),
+            log_limits: LogLimits::default(),
             engine,
             metrics,
         }
@@ -65,8 +65,8 @@ impl Service {
     }
 
     /// What is known of the model in service.
-    pub fn tower(&self) -> Arc<Description> {
-        self.engine.deployment().tower.clone()
+    pub fn model(&self) -> Arc<Description> {
+        self.engine.deployment().model.clone()
     }
 
     /// Has the engine work until the request's deadline; `names` are what to call its sources in a complaint.
@@ -101,10 +101,10 @@ impl Service {
         match refusal {
             Refusal::Overloaded(limit) => self.overloaded(limit).into(),
             Refusal::Item { at, error } => Fault::from(error).of(names[at].as_ref()),
-            Refusal::Model(EmbedError::Tower(err)) => Fault::Internal(Cause::Tower(err)).into(),
-            Refusal::Model(EmbedError::Panicked) => Fault::Internal(Cause::TowerPanicked).into(),
+            Refusal::Model(EmbedError::Model(err)) => Fault::Internal(Cause::Model(err)).into(),
+            Refusal::Model(EmbedError::Panicked) => Fault::Internal(Cause::ModelPanicked).into(),
             Refusal::Model(EmbedError::Stopped) => {
-                Fault::NotReady("the tower has stopped".to_owned()).into()
+                Fault::NotReady("the model has stopped".to_owned()).into()
             }
         }
     }

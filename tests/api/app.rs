@@ -1,4 +1,4 @@
-//! The service without a socket, and the pictures and forms that tests send it.
+//! The service without a socket, and the images and forms that tests send it.
 
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
@@ -17,23 +17,23 @@ use siamese::engine::deployment::Deployment;
 use siamese::engine::{Engine, Event};
 use siamese::http::{Metrics, Service, router};
 use siamese::ops::settings::{Overrides, Settings};
-use siamese_core::model::{Description, Device, OnnxTower, Options, Tower};
+use siamese_core::model::{Description, Device, Model, OnnxModel, Options};
 use tower::ServiceExt;
 
 use crate::patience::{eventually, within};
 
-/// Two pictures of one person, and one of another; none was trained on.
+/// Two images of one person, and one of another; none was trained on.
 pub(crate) const SAME: [&str; 2] = ["s5_1.jpg", "s5_2.jpg"];
 pub(crate) const OTHER: &str = "s1_1.jpg";
 
-/// Longer than any answer takes, of many large pictures on a busy machine.
+/// Longer than any answer takes, of many large images on a busy machine.
 const LONGEST: Duration = Duration::from_mins(3);
 
-/// The service of one tower.
+/// The service of one model.
 pub(crate) struct App {
     pub(crate) router: Router,
     pub(crate) service: Arc<Service>,
-    pub(crate) tower: Arc<Description>,
+    pub(crate) model: Arc<Description>,
 }
 
 /// An answer, read whole.
@@ -75,18 +75,18 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
     BASE64.encode(bytes)
 }
 
-pub(crate) fn load(path: &Path) -> OnnxTower {
+pub(crate) fn load(path: &Path) -> OnnxModel {
     let options = Options { device: Device::Cpu, ..Options::default() };
-    OnnxTower::load(path, &options).unwrap_or_else(|err| panic!("{err}"))
+    OnnxModel::load(path, &options).unwrap_or_else(|err| panic!("{err}"))
 }
 
-/// The shipped tower, loaded once for all tests.
+/// The shipped model, loaded once for all tests.
 pub(crate) fn shared() -> &'static (Batcher, Arc<Description>) {
     static SHARED: OnceLock<(Batcher, Arc<Description>)> = OnceLock::new();
     SHARED.get_or_init(|| {
-        let tower = load(&shipped());
-        let description = tower.description().clone();
-        (Batcher::start(vec![tower], at_most(256), 32, |_| ()), description)
+        let model = load(&shipped());
+        let description = model.description().clone();
+        (Batcher::start(vec![model], at_most(256), 32, |_| ()), description)
     })
 }
 
@@ -99,32 +99,32 @@ fn settings(change: impl FnOnce(&mut Settings)) -> Settings {
 }
 
 impl App {
-    /// The shipped tower under the default settings.
+    /// The shipped model under the default settings.
     pub(crate) fn start() -> Self {
         Self::with(|_| ())
     }
 
-    /// The shipped tower under changed settings.
+    /// The shipped model under changed settings.
     pub(crate) fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let (batcher, description) = shared();
         let metrics = Arc::new(Metrics::new());
         Self::build(batcher.clone(), description.clone(), metrics, settings(change))
     }
 
-    /// Another tower.
-    pub(crate) fn of(tower: OnnxTower) -> Self {
-        let description = tower.description().clone();
-        Self::run_by(tower, description, 256)
+    /// Another model.
+    pub(crate) fn of(model: OnnxModel) -> Self {
+        let description = model.description().clone();
+        Self::run_by(model, description, 256)
     }
 
-    /// A tower that runs in place of the one described, with so many places for pictures.
-    pub(crate) fn run_by(tower: impl Tower, description: Arc<Description>, places: usize) -> Self {
-        Self::run_with(tower, description, places, |_| ())
+    /// A model that runs in place of the one described, with so many places for images.
+    pub(crate) fn run_by(model: impl Model, description: Arc<Description>, places: usize) -> Self {
+        Self::run_with(model, description, places, |_| ())
     }
 
     /// The same, under changed settings.
     pub(crate) fn run_with(
-        tower: impl Tower,
+        model: impl Model,
         description: Arc<Description>,
         places: usize,
         change: impl FnOnce(&mut Settings),
@@ -132,22 +132,22 @@ impl App {
         let metrics = Arc::new(Metrics::new());
         let observer = metrics.observer();
         let observe = move |event| observer(Event::Run(event));
-        let batcher = Batcher::start(vec![tower], at_most(places), 32, observe);
+        let batcher = Batcher::start(vec![model], at_most(places), 32, observe);
         Self::build(batcher, description, metrics, settings(change))
     }
 
     fn build(
         batcher: Batcher,
-        tower: Arc<Description>,
+        model: Arc<Description>,
         metrics: Arc<Metrics>,
         settings: Settings,
     ) -> Self {
-        let deployment = Deployment::new(tower.clone(), batcher, &settings);
+        let deployment = Deployment::new(model.clone(), batcher, &settings);
         let keys = Arc::new(settings.auth.load().expect("keys"));
         let program = env!("CARGO_BIN_EXE_siamese").into();
         let engine = Engine::new(settings, deployment, metrics.observer(), program);
         let service = Arc::new(Service::new(Arc::new(engine), metrics));
-        Self { router: router(service.clone(), keys), service, tower }
+        Self { router: router(service.clone(), keys), service, model }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
@@ -182,7 +182,7 @@ impl App {
         self.post(path, "application/json", body.to_string()).await
     }
 
-    /// Compares two pictures of one person.
+    /// Compares two images of one person.
     pub(crate) async fn compare(&self) -> Answer {
         self.form("/compare", &[("a", &face(SAME[0])), ("b", &face(SAME[1]))]).await
     }

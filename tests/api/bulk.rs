@@ -43,19 +43,19 @@ async fn pairs_are_judged_as_each_by_itself() {
 async fn one_is_held_against_many() {
     let app = App::start();
     let [a, b] = SAME.map(face);
-    let parts: [(&str, &[u8]); 4] = [("b", &b), ("a", &a), ("b", b"no picture"), ("b", &a)];
+    let parts: [(&str, &[u8]); 4] = [("b", &b), ("a", &a), ("b", b"no image"), ("b", &a)];
     let answer = app.form("/compare/batch", &parts).await.ok().json();
     let alone = app.form("/compare", &[("a", &a), ("b", &b)]).await.ok().json();
     let [first, bad, itself] = results(&answer) else { panic!("{answer}") };
     check_alike(first, &alone);
-    assert_eq!(bad["error"]["code"], "picture_format_unsupported");
+    assert_eq!(bad["error"]["code"], "image_format_unsupported");
     assert_eq!(bad["error"]["field"], "b[1]");
     assert_eq!(itself["distance"], 0.0);
 
     let parts: [(&str, &[u8]); 3] = [("a", b""), ("b", &b), ("b", &a)];
     let answer = app.form("/compare/batch", &parts).await.ok().json();
     for failed in results(&answer) {
-        assert_eq!(failed["error"]["code"], "picture_empty");
+        assert_eq!(failed["error"]["code"], "image_empty");
         assert_eq!(failed["error"]["field"], "a");
     }
 }
@@ -71,8 +71,8 @@ async fn a_bad_pair_fails_alone_and_names_its_culprit() {
         {"a": good, "b": "%%%"},
         {"a": good},
         {"a": good, "b": good, "c": good},
-        {"a": base64(b"no picture"), "b": good},
-        {"a": good, "b": base64(b"no picture")},
+        {"a": base64(b"no image"), "b": good},
+        {"a": good, "b": base64(b"no image")},
         {"a": {"embedding": [1, 2]}, "b": good},
         {"a": {"embedding": [1], "digest": "sha256:00"}, "b": good},
         {"a": {"image": good, "url": ""}, "b": good},
@@ -85,8 +85,8 @@ async fn a_bad_pair_fails_alone_and_names_its_culprit() {
         Some(("base64_invalid", "pairs[1].b")),
         Some(("part_missing", "pairs[2].b")),
         Some(("part_unexpected", "pairs[3].c")),
-        Some(("picture_format_unsupported", "pairs[4].a")),
-        Some(("picture_format_unsupported", "pairs[5].b")),
+        Some(("image_format_unsupported", "pairs[4].a")),
+        Some(("image_format_unsupported", "pairs[5].b")),
         Some(("embedding_invalid", "pairs[6].a")),
         Some(("model_mismatch", "pairs[7].a")),
         Some(("part_unexpected", "pairs[8].a.url")),
@@ -104,7 +104,7 @@ async fn a_bad_pair_fails_alone_and_names_its_culprit() {
 }
 
 #[tokio::test]
-async fn a_picture_of_several_pairs_is_embedded_once() {
+async fn an_image_of_several_pairs_is_embedded_once() {
     for cached in [0, 1 << 20] {
         let app = App::run_with(
             crate::app::load(&crate::app::shipped()),
@@ -121,12 +121,12 @@ async fn a_picture_of_several_pairs_is_embedded_once() {
         assert_eq!(results(&answer)[0], results(&answer)[1]);
         assert_eq!(results(&answer)[2]["distance"], 0.0);
         let told = String::from_utf8(app.get("/metrics").await.ok().body).expect("text");
-        assert!(told.contains("siamese_batch_pictures_sum 3.0\n"), "{told}");
+        assert!(told.contains("siamese_batch_images_sum 3.0\n"), "{told}");
     }
 }
 
 #[tokio::test]
-async fn more_pictures_than_any_portion_come_back_in_order() {
+async fn more_images_than_any_portion_come_back_in_order() {
     let app = App::with(|settings| settings.cache.max_bytes = 0);
     let faces: Vec<String> = (0..100)
         .map(|at: u8| {
@@ -149,8 +149,8 @@ async fn more_pictures_than_any_portion_come_back_in_order() {
 #[tokio::test]
 async fn what_is_no_list_of_pairs_is_refused_as_a_whole() {
     let app = App::with(|settings| settings.server.max_pairs = 2.try_into().expect("not 0"));
-    let picture = face(SAME[0]);
-    let pair = json!({"a": base64(&picture), "b": base64(&picture)});
+    let image = face(SAME[0]);
+    let pair = json!({"a": base64(&image), "b": base64(&image)});
     for (body, status, code, field) in [
         (json!({}), 400, "part_missing", Some("pairs")),
         (json!({"pairs": {}}), 400, "body_malformed", Some("pairs")),
@@ -162,8 +162,8 @@ async fn what_is_no_list_of_pairs_is_refused_as_a_whole() {
         let answer = app.json("/compare/batch", &body).await;
         assert_eq!(answer.refused(status, code).as_deref(), field, "{body}");
     }
-    let part: (&str, &[u8]) = ("b", &picture);
-    let a: (&str, &[u8]) = ("a", &picture);
+    let part: (&str, &[u8]) = ("b", &image);
+    let a: (&str, &[u8]) = ("a", &image);
     for (parts, status, code, field) in [
         (vec![part, part], 400, "part_missing", "a"),
         (vec![a], 400, "part_missing", "b"),
@@ -173,17 +173,17 @@ async fn what_is_no_list_of_pairs_is_refused_as_a_whole() {
         let answer = app.form("/compare/batch", &parts).await;
         assert_eq!(answer.refused(status, code).as_deref(), Some(field));
     }
-    let raw = app.post("/compare/batch", "image/png", picture).await;
+    let raw = app.post("/compare/batch", "image/png", image).await;
     raw.refused(415, "media_type_unsupported");
     app.json("/compare/batch?fmr=2", &json!({})).await.refused(400, "query_invalid");
 }
 
 #[tokio::test]
 async fn what_has_no_room_among_the_many_is_refused_and_pairs_are_not() {
-    let app = App::with(|settings| settings.tower.bulk_queue = 6.try_into().expect("not 0"));
+    let app = App::with(|settings| settings.model.bulk_queue = 6.try_into().expect("not 0"));
     let pairs = |from: u8| -> Value {
-        let picture = |at| base64(&[face(SAME[0]), vec![at]].concat());
-        let pairs = (0..2).map(|at| json!({"a": picture(from + at), "b": picture(from + 2 + at)}));
+        let image = |at| base64(&[face(SAME[0]), vec![at]].concat());
+        let pairs = (0..2).map(|at| json!({"a": image(from + at), "b": image(from + 2 + at)}));
         json!({"pairs": pairs.collect::<Vec<_>>()})
     };
     let (first, second) = (pairs(0), pairs(4));
@@ -217,11 +217,11 @@ async fn embeddings_come_as_rows_where_they_are_asked_for() {
         })
         .collect();
     let listed: Vec<u8> = listed.into_iter().flat_map(f32::to_le_bytes).collect();
-    let shape = format!("3,{}", app.tower.width);
+    let shape = format!("3,{}", app.model.width);
 
     let rows = embed(&app, "application/octet-stream", &parts).await.ok();
     assert_eq!(rows.header("siamese-shape"), shape);
-    assert_eq!(rows.header("siamese-model-digest"), app.tower.digest);
+    assert_eq!(rows.header("siamese-model-digest"), app.model.digest);
     assert_eq!(rows.body, listed);
 
     let npy = embed(&app, "application/x-npy", &parts).await.ok();
@@ -229,18 +229,18 @@ async fn embeddings_come_as_rows_where_they_are_asked_for() {
     let (head, numbers) = npy.body.split_at(npy.body.len() - listed.len());
     assert_eq!((head.len() % 64, numbers), (0, listed.as_slice()));
     let dictionary = String::from_utf8_lossy(&head[10..]);
-    assert!(dictionary.contains(&format!("'shape': (3, {})", app.tower.width)), "{dictionary}");
+    assert!(dictionary.contains(&format!("'shape': (3, {})", app.model.width)), "{dictionary}");
 
     let one = embed(&app, "application/x-npy", &parts[..1]).await.ok();
-    assert_eq!(one.header("siamese-shape"), app.tower.width.to_string());
+    assert_eq!(one.header("siamese-shape"), app.model.width.to_string());
 }
 
 #[tokio::test]
-async fn rows_come_only_where_all_pictures_are_good() {
+async fn rows_come_only_where_all_images_are_good() {
     let app = App::start();
     let good = face(SAME[0]);
-    let parts: [(&str, &[u8]); 2] = [("image", &good), ("image", b"no picture")];
+    let parts: [(&str, &[u8]); 2] = [("image", &good), ("image", b"no image")];
     let answer = embed(&app, "application/x-npy", &parts).await;
-    let field = answer.refused(415, "picture_format_unsupported");
+    let field = answer.refused(415, "image_format_unsupported");
     assert_eq!(field.as_deref(), Some("images[1]"));
 }

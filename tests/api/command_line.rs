@@ -69,7 +69,7 @@ fn one_against_a_folder_is_sorted_by_distance() {
     let distance = |at: usize| results[at]["distance"].as_f64();
     assert!(results.len() == 2 && distance(0) < distance(1), "{answer}");
 
-    std::fs::write(folder.path().join("notes.txt"), "no picture").expect("a file");
+    std::fs::write(folder.path().join("notes.txt"), "no image").expect("a file");
     let spoilt = run(&["compare", &one, path(folder.path())]);
     assert_eq!(spoilt.status.code(), Some(2));
     assert_eq!(text(&spoilt.stdout).lines().count(), 2);
@@ -77,25 +77,25 @@ fn one_against_a_folder_is_sorted_by_distance() {
     assert!(text(&spoilt.stderr).contains("1 of 3 files"), "{}", text(&spoilt.stderr));
 }
 
-/// Twenty files of four pictures, and one that is none, and a place for embeddings.
+/// Twenty files of four images, and one that is none, and a place for embeddings.
 fn many() -> TempDir {
     let folder = TempDir::new().expect("a folder");
-    let pictures = folder.path().join("pictures");
-    std::fs::create_dir(&pictures).expect("a folder");
+    let images = folder.path().join("images");
+    std::fs::create_dir(&images).expect("a folder");
     for at in 0..20 {
         let name = ["s1_1.jpg", "s5_1.jpg", "s9_1.jpg", "s13_1.jpg"][at % 4];
-        let place = pictures.join(format!("{at:02}.jpg"));
+        let place = images.join(format!("{at:02}.jpg"));
         std::fs::copy(root().join("samples").join(name), place).expect("copied");
     }
-    std::fs::write(pictures.join("notes.txt"), "no picture").expect("a file");
+    std::fs::write(images.join("notes.txt"), "no image").expect("a file");
     folder
 }
 
 #[test]
-fn files_that_are_no_pictures_are_named_at_the_end_and_the_others_written() {
+fn files_that_are_no_images_are_named_at_the_end_and_the_others_written() {
     let folder = many();
     let out = folder.path().join("x.jsonl");
-    let output = run(&["embed", path(&folder.path().join("pictures")), "--out", path(&out)]);
+    let output = run(&["embed", path(&folder.path().join("images")), "--out", path(&out)]);
     assert_eq!(output.status.code(), Some(2));
     let said = text(&output.stderr);
     assert!(said.contains("notes.txt: ") && said.contains("1 of 21 files"), "{said}");
@@ -115,12 +115,12 @@ fn paths(lines: &[u8]) -> Vec<String> {
 #[test]
 fn a_stopped_run_goes_on_where_it_was_cut_off() {
     let folder = many();
-    let pictures = folder.path().join("pictures");
-    std::fs::remove_file(pictures.join("notes.txt")).expect("a file");
+    let images = folder.path().join("images");
+    std::fs::remove_file(images.join("notes.txt")).expect("a file");
     let [rows, lines] = ["rows.npy", "lines.jsonl"].map(|it| folder.path().join(it));
     for out in [&rows, &lines] {
         let embed = |more: &[&str]| {
-            let arguments = [&["embed", path(&pictures), "--out", path(out)], more].concat();
+            let arguments = [&["embed", path(&images), "--out", path(out)], more].concat();
             let output = run(&arguments);
             assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         };
@@ -135,7 +135,7 @@ fn a_stopped_run_goes_on_where_it_was_cut_off() {
             std::fs::write(&names, &listed[..listed.len() - 4]).expect("a file");
         }
         embed(&["--resume"]);
-        // Numbers may differ in their last bits, as they may have been run with other pictures.
+        // Numbers may differ in their last bits, as they may have been run with other images.
         let resumed = std::fs::read(out).expect("a file");
         match &listed {
             Some(_) => assert_eq!((resumed.len(), &resumed[..128]), (whole.len(), &whole[..128])),
@@ -143,10 +143,10 @@ fn a_stopped_run_goes_on_where_it_was_cut_off() {
         }
         assert_eq!(std::fs::read(&names).ok(), listed);
 
-        let first = &pictures.join("00.jpg");
-        let other = ["embed", path(first), "--tower", "models/characters.onnx"];
+        let first = &images.join("00.jpg");
+        let other = ["embed", path(first), "--model", "models/characters.onnx"];
         let other = [&other[..], &["--out", path(out), "--resume"]].concat();
-        fails(&other, 2, "another tower");
+        fails(&other, 2, "another model");
     }
 }
 
@@ -168,8 +168,8 @@ fn what_cannot_be_told_is_one_line_and_code_2() {
     fails(&["compare", &a, "nowhere.png"], 2, "nowhere.png");
     fails(&["compare", &a, "Cargo.toml"], 2, "none of JPEG");
     fails(&["compare", &a, &a, "--fmr", "1e-9"], 2, "smallest");
-    fails(&["compare", &a, &a, "--tower", "nowhere.onnx"], 2, "nowhere.onnx");
-    fails(&["inspect", "tests/fixtures/towers/plain.onnx"], 2, "plain.toml");
+    fails(&["compare", &a, &a, "--model", "nowhere.onnx"], 2, "nowhere.onnx");
+    fails(&["inspect", "tests/fixtures/models/plain.onnx"], 2, "plain.toml");
     fails(&["embed", &a, "--out", "x.txt"], 2, ".npy");
     fails(&["serve", "--config", "nowhere.toml"], 2, "nowhere.toml");
 }
@@ -225,7 +225,7 @@ fn path(path: &Path) -> &str {
 }
 
 #[test]
-fn a_towers_card_is_shown() {
+fn a_models_card_is_shown() {
     let output = run(&["inspect", path(&shipped())]);
     let card = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
@@ -256,9 +256,9 @@ fn what_stands_beside_the_program_goes_before_the_working_directory() {
         std::fs::write(elsewhere.path().join(planted), "planted").expect("written");
     }
     let compare = || {
-        let pictures = SAME.map(|name| root().join("samples").join(name));
+        let images = SAME.map(|name| root().join("samples").join(name));
         let mut command = Command::new(&program);
-        command.arg("compare").args(pictures).current_dir(elsewhere.path()).env("RUST_LOG", "off");
+        command.arg("compare").args(images).current_dir(elsewhere.path()).env("RUST_LOG", "off");
         output(PATIENCE, &mut command)
     };
     let output = compare();

@@ -22,11 +22,11 @@ async fn a_person_is_the_same_and_another_is_different() {
 async fn an_answer_says_all_that_is_known_of_it() {
     let app = App::start();
     let answer = compare(&app, &face(SAME[0]), &face(SAME[1]), "").await;
-    let card = &app.tower.card;
+    let card = &app.model.card;
     assert_eq!(answer["threshold"].as_f64(), card.threshold.map(f64::from));
     assert_eq!(answer["margin"].as_f64(), card.margin);
     assert!(answer["probability"].as_f64().is_some_and(|it| 0.5 < it && it <= 1.0));
-    assert_eq!(answer["model"], json!({"name": card.name, "digest": app.tower.digest}));
+    assert_eq!(answer["model"], json!({"name": card.name, "digest": app.model.digest}));
     let point = &answer["operating_point"];
     assert_eq!(point["source"], "calibration");
     assert_eq!(point["same_pairs"], 450);
@@ -55,17 +55,17 @@ async fn all_bodies_and_formats_give_one_distance() {
 }
 
 #[tokio::test]
-async fn stored_embeddings_are_compared_without_the_tower() {
+async fn stored_embeddings_are_compared_without_the_model() {
     let app = App::start();
     let mut stored = Vec::new();
     for name in SAME {
         let answer = app.post("/embed", "image/jpeg", face(name)).await.ok().json();
         stored.push(json!({"embedding": answer["embedding"], "digest": answer["model"]["digest"]}));
     }
-    let of_pictures = compare(&app, &face(SAME[0]), &face(SAME[1]), "").await;
+    let of_images = compare(&app, &face(SAME[0]), &face(SAME[1]), "").await;
     for b in [stored[1].clone(), json!(base64(&face(SAME[1])))] {
         let answer = app.json("/compare", &json!({"a": stored[0], "b": b})).await.ok().json();
-        let (here, there) = (answer["distance"].as_f64(), of_pictures["distance"].as_f64());
+        let (here, there) = (answer["distance"].as_f64(), of_images["distance"].as_f64());
         let apart = here.zip(there).map(|(here, there)| (here - there).abs());
         assert!(apart.is_some_and(|it| it < 1e-5), "{here:?} {there:?}");
     }
@@ -102,8 +102,8 @@ async fn a_request_may_name_its_fmr() {
 }
 
 #[tokio::test]
-async fn the_operators_threshold_goes_before_the_towers() {
-    let app = App::with(|settings| settings.tower.threshold = 0.125.try_into().ok());
+async fn the_operators_threshold_goes_before_the_models() {
+    let app = App::with(|settings| settings.model.threshold = 0.125.try_into().ok());
     let answer = compare(&app, &face(SAME[0]), &face(SAME[1]), "").await;
     assert_eq!(answer["threshold"], 0.125);
     assert_eq!(answer["operating_point"]["source"], "settings");

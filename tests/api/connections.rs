@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use crate::app::{App, SAME, face, form, post};
 use crate::patience::soon;
 
-/// The service of the shipped tower on a port of its own.
+/// The service of the shipped model on a port of its own.
 struct Listening {
     address: SocketAddr,
     phase: watch::Sender<Phase>,
@@ -184,15 +184,15 @@ async fn a_client_that_takes_requests_back_at_once_is_sent_away() {
     const HEADERS: [u8; 12] = [0, 0, 3, 1, 5, 0, 0, 0, 0, 0x82, 0x84, 0x86];
     const RESET: [u8; 13] = [0, 0, 4, 3, 0, 0, 0, 0, 0, 0, 0, 0, 8];
     let listening = Listening::start(|_| ()).await;
-    let mut flood = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &SETTINGS].concat();
+    let mut rate_limiter = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &SETTINGS].concat();
     for stream in (1..200_u8).step_by(2) {
         let (mut headers, mut reset) = (HEADERS, RESET);
         (headers[8], reset[8]) = (stream, stream);
-        flood.extend_from_slice(&headers);
-        flood.extend_from_slice(&reset);
+        rate_limiter.extend_from_slice(&headers);
+        rate_limiter.extend_from_slice(&reset);
     }
     let mut stream = listening.connect().await;
-    stream.write_all(&flood).await.expect("sent");
+    stream.write_all(&rate_limiter).await.expect("sent");
 
     let (said, _) = until_the_end(stream).await;
 

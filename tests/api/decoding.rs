@@ -50,8 +50,8 @@ fn panics() -> [Vec<u8>; 2] {
     [jpeg, tiff(&tiles, [40, 40], (27, &[0; 256]))]
 }
 
-fn picture(name: &str) -> Vec<u8> {
-    std::fs::read(fixture("pictures").join(name)).expect("a picture")
+fn image(name: &str) -> Vec<u8> {
+    std::fs::read(fixture("images").join(name)).expect("an image")
 }
 
 async fn metric(app: &App, name: &str) -> i64 {
@@ -79,7 +79,7 @@ async fn embed(app: &App, upload: impl Into<Body>) -> Answer {
 
 #[tokio::test]
 async fn a_decode_ends_at_its_deadline_and_its_lane_is_free() {
-    let app = App::with(|settings| settings.picture.decodes = 1);
+    let app = App::with(|settings| settings.image.decodes = 1);
     let (answer, ()) = tokio::join!(embed(&app, endless()), pass_deadline(&app));
     answer.refused(504, "deadline_exceeded");
     assert_eq!(metric(&app, "siamese_workers_ended_total{reason=\"abandoned\"}").await, 1);
@@ -89,7 +89,7 @@ async fn a_decode_ends_at_its_deadline_and_its_lane_is_free() {
 
 #[tokio::test]
 async fn a_decode_ends_when_its_client_leaves() {
-    let app = App::with(|settings| settings.picture.decodes = 1);
+    let app = App::with(|settings| settings.image.decodes = 1);
     tokio::select! {
         answer = embed(&app, endless()) => panic!("it was answered: {answer:?}"),
         () = until_decoded(&app) => {}
@@ -108,22 +108,22 @@ fn large_photograph() -> Vec<u8> {
 async fn what_takes_too_long_is_stopped_and_told_so() {
     let app = App::start();
     let answer = embed(&app, hidden()).await;
-    assert_eq!(answer.refused(413, "picture_too_large").as_deref(), Some("image"));
+    assert_eq!(answer.refused(413, "image_too_large").as_deref(), Some("image"));
     let stopped = metric(&app, "siamese_workers_ended_total{reason=\"cpu_time\"}").await
         + metric(&app, "siamese_workers_ended_total{reason=\"memory\"}").await;
     assert_eq!(stopped, 1);
-    embed(&app, picture("rgb.tiff")).await.ok();
+    embed(&app, image("rgb.tiff")).await.ok();
 }
 
 #[tokio::test]
 async fn uploads_made_to_harm_hold_no_photograph_up() {
     let app = App::start();
-    let (hidden, photograph) = (hidden(), picture("large.jpg"));
+    let (hidden, photograph) = (hidden(), image("large.jpg"));
     let harm = join_all((0..6).map(|_| embed(&app, hidden.clone())));
     let photographs = async {
         let begun = Instant::now();
         for at in 0..10 {
-            // Bytes that no other has, as the same picture would be decoded once.
+            // Bytes that no other has, as the same image would be decoded once.
             embed(&app, [&photograph[..], &[at]].concat()).await.ok();
         }
         begun.elapsed()
@@ -164,12 +164,12 @@ async fn large_claims_take_no_place_of_a_face() {
         claims.contains(&StatusCode::SERVICE_UNAVAILABLE),
         "the lane is never full: {claims:?}"
     );
-    assert!(0 < metric(&app, "siamese_overloads_total{full=\"decodes\"}").await);
+    assert!(0 < metric(&app, "siamese_overloads_total{limit=\"decodes\"}").await);
 }
 
 #[tokio::test]
 async fn what_is_only_shown_is_let_into_its_lane_as_well() {
-    let app = App::with(|settings| settings.picture.queue = crate::app::at_most(1));
+    let app = App::with(|settings| settings.image.queue = crate::app::at_most(1));
     let show = || app.post("/pixels", "image/jpeg", endless());
     let (first, second, ()) = tokio::join!(show(), show(), pass_deadline(&app));
     first.refused(504, "deadline_exceeded");
@@ -194,7 +194,7 @@ async fn a_pair_does_not_wait_for_somebody_elses_slow_request() {
 }
 
 #[tokio::test]
-async fn a_stored_embedding_of_another_length_is_none_of_a_unit_tower() {
+async fn a_stored_embedding_of_another_length_is_none_of_a_unit_model() {
     let app = App::start();
     let embedded = embed(&app, face(SAME[0])).await.ok().json();
     let embedding: Vec<f64> = embedded["embedding"]

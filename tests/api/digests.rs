@@ -6,8 +6,8 @@ use std::process::Command;
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use siamese_core::model::{Device, OnnxTower, Options, Tower};
-use siamese_core::picture::Limits;
+use siamese_core::model::{Device, Model, OnnxModel, Options};
+use siamese_core::preprocessing::Limits;
 use tempfile::TempDir;
 
 use crate::app::{App, SAME, face, fixture, load, shipped};
@@ -25,19 +25,19 @@ struct Foreign {
 
 impl Foreign {
     fn new(seed: u64) -> Self {
-        Self::of("external.onnx", "tower.onnx.data", seed)
+        Self::of("external.onnx", "model.onnx.data", seed)
     }
 
-    fn of(tower: &str, weights: &str, seed: u64) -> Self {
+    fn of(model: &str, weights: &str, seed: u64) -> Self {
         let foreign = Self { folder: TempDir::new().expect("a folder") };
-        fs::copy(fixture("towers").join(tower), foreign.path()).expect("copied");
+        fs::copy(fixture("models").join(model), foreign.path()).expect("copied");
         foreign.write_sidecar(SIDECAR);
         foreign.put_weights(weights, seed);
         foreign
     }
 
     fn path(&self) -> PathBuf {
-        self.folder.path().join("tower.onnx")
+        self.folder.path().join("model.onnx")
     }
 
     fn write_sidecar(&self, text: &str) {
@@ -61,17 +61,17 @@ impl Foreign {
     }
 
     fn embedding(&self) -> Vec<f32> {
-        let mut tower = load(&self.path());
-        let preparation = &tower.card().preparation;
-        let pixels = preparation.prepare(&face(SAME[0]), &Limits::default()).expect("pixels");
-        let embedded = tower.embed(&[pixels]).expect("a run").remove(0);
+        let mut model = load(&self.path());
+        let preprocessing = &model.card().preprocessing;
+        let pixels = preprocessing.preprocess(&face(SAME[0]), &Limits::default()).expect("pixels");
+        let embedded = model.embed(&[pixels]).expect("a run").remove(0);
         embedded.expect("an embedding").coordinates().to_vec()
     }
 }
 
 fn said(path: &Path) -> String {
     let options = Options { device: Device::Cpu, ..Options::default() };
-    let err = OnnxTower::load(path, &options).err().expect("no tower");
+    let err = OnnxModel::load(path, &options).err().expect("no model");
     siamese_core::causes(&err)
 }
 
@@ -81,7 +81,7 @@ fn make_pipe(path: &Path) {
 
 #[test]
 fn a_model_of_one_file_has_the_digest_of_the_file() {
-    let bytes = fs::read(shipped()).expect("a tower");
+    let bytes = fs::read(shipped()).expect("a model");
     let digest = Sha256::digest(&bytes)
         .iter()
         .fold("sha256:".to_owned(), |text, byte| text + &format!("{byte:02x}"));
@@ -124,33 +124,33 @@ fn of_a_sidecar_what_determines_an_embedding_is_in_the_digest() {
 #[test]
 fn weights_are_found_in_the_model_s_folder_and_below_it() {
     let expected = Foreign::new(1).embedding();
-    for (tower, weights) in [
+    for (model, weights) in [
         ("external-dot.onnx", "dot.data"),
         ("external-folder.onnx", "weights/sub.data"),
         ("external-attribute.onnx", "constattr.data"),
     ] {
-        let foreign = Foreign::of(tower, weights, 1);
-        assert_eq!(foreign.embedding(), expected, "{tower}");
+        let foreign = Foreign::of(model, weights, 1);
+        assert_eq!(foreign.embedding(), expected, "{model}");
         foreign.put_weights(weights, 2);
-        assert_ne!(foreign.embedding(), expected, "{tower}");
+        assert_ne!(foreign.embedding(), expected, "{model}");
     }
 }
 
 #[test]
 fn weights_that_cannot_be_read_are_named() {
     let foreign = Foreign::new(1);
-    let weights = foreign.folder.path().join("tower.onnx.data");
+    let weights = foreign.folder.path().join("model.onnx.data");
     fs::write(&weights, [0; 100]).expect("written");
     assert!(said(&foreign.path()).contains("shorter than the model says"));
     fs::remove_file(&weights).expect("removed");
     let missing = said(&foreign.path());
-    assert!(missing.contains("tower.onnx.data can't be read"), "{missing}");
+    assert!(missing.contains("model.onnx.data can't be read"), "{missing}");
     make_pipe(&weights);
     assert!(said(&foreign.path()).contains("no regular file"));
 
     // What a model names elsewhere is not even looked at.
     let onnx = fs::read(foreign.path()).expect("a model");
-    let at = onnx.windows(10).position(|it| it == b"tower.onnx").expect("a name");
+    let at = onnx.windows(10).position(|it| it == b"model.onnx").expect("a name");
     fs::write(foreign.path(), [&onnx[..at], b"../er.onnx", &onnx[at + 10..]].concat())
         .expect("written");
     let outside = said(&foreign.path());
@@ -160,10 +160,10 @@ fn weights_that_cannot_be_read_are_named() {
 #[test]
 fn a_pipe_is_no_model_and_holds_nobody_up() {
     let folder = TempDir::new().expect("a folder");
-    let path = folder.path().join("tower.onnx");
+    let path = folder.path().join("model.onnx");
     make_pipe(&path);
     let path = path.to_str().expect("text");
-    refuses_to_start(&[("SIAMESE_TOWER__PATH", path)], "no regular file");
+    refuses_to_start(&[("SIAMESE_MODEL__FILE", path)], "no regular file");
 }
 
 #[test]
@@ -173,20 +173,20 @@ fn what_is_watched_is_every_file_of_the_model() {
     let path = foreign.path();
     let path = path.to_str().expect("text");
     let mut server =
-        Server::with(&[("SIAMESE_TOWER__PATH", path), ("SIAMESE_TOWER__WATCH_MS", "20")]);
+        Server::with(&[("SIAMESE_MODEL__FILE", path), ("SIAMESE_MODEL__WATCH_MS", "20")]);
     let mut next = |message: &str| server.event("message", message);
-    foreign.put_weights("tower.onnx.data", 2);
-    let second = next("another tower is in service")["digest"].clone();
+    foreign.put_weights("model.onnx.data", 2);
+    let second = next("another model is in service")["digest"].clone();
     assert_ne!(second, *first);
 
     // Weights that are gone for a while are seen when they come.
-    let weights = foreign.folder.path().join("tower.onnx.data");
+    let weights = foreign.folder.path().join("model.onnx.data");
     fs::remove_file(&weights).expect("removed");
-    next("the tower can't be loaded; the one in service goes on");
-    foreign.put_weights("tower.onnx.data", 1);
-    assert_eq!(next("another tower is in service")["digest"], *first);
+    next("the model can't be loaded; the one in service goes on");
+    foreign.put_weights("model.onnx.data", 1);
+    assert_eq!(next("another model is in service")["digest"], *first);
 
     foreign.write_sidecar(&format!("{SIDECAR}mean = 0.5\n"));
-    let third = next("another tower is in service")["digest"].clone();
+    let third = next("another model is in service")["digest"].clone();
     assert!(third != *first && third != second, "{third}");
 }

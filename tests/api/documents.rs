@@ -1,5 +1,5 @@
 //! Documents say what is true: the operator's page of every setting with its default, every problem's code, every
-//! metric; the cards of the towers beside them.
+//! metric; the cards of the models beside them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -80,15 +80,15 @@ fn every_problem_stands_there() {
 }
 
 #[test]
-fn the_cards_are_of_the_towers_that_are_shipped() {
+fn the_cards_are_of_the_models_that_are_shipped() {
     let cards = fs::read_to_string(root().join("models/README.md")).expect("the cards");
     for name in ["faces.onnx", "characters.onnx"] {
         let (_, card) = cards.split_once(&format!("\n# `{name}`\n")).expect("a card");
         let card = card.split("\n# ").next().expect("a card");
-        let tower = load(&root().join("models").join(name)).description().clone();
-        let threshold = f64::from(tower.card.threshold.expect("a threshold"));
-        let calibration = tower.card.calibration.as_ref().expect("a calibration");
-        assert!(card.contains(&tower.digest), "{name}: {}", tower.digest);
+        let model = load(&root().join("models").join(name)).description().clone();
+        let threshold = f64::from(model.card.threshold.expect("a threshold"));
+        let calibration = model.card.calibration.as_ref().expect("a calibration");
+        assert!(card.contains(&model.digest), "{name}: {}", model.digest);
         let stated = card.split_once("| threshold | ").expect("a row").1;
         let stated: f64 = stated.split(',').next().expect("a figure").parse().expect("a number");
         assert!((stated - threshold).abs() < 5e-5, "{name}: {stated} is not {threshold}");

@@ -13,13 +13,13 @@ fn numbers(embedding: &Value) -> Vec<f32> {
 #[tokio::test]
 async fn every_body_gives_the_same_embedding() {
     let app = App::start();
-    let picture = face(SAME[0]);
-    let raw = app.post("/embed", "image/jpeg", picture.clone()).await.ok().json();
-    assert_eq!(numbers(&raw["embedding"]).len(), app.tower.width);
-    assert_eq!(raw["model"]["digest"], app.tower.digest);
-    let untyped = app.post("/embed", "application/octet-stream", picture.clone()).await;
-    let form = app.form("/embed", &[("image", &picture)]).await;
-    let json = app.json("/embed", &json!({"image": base64(&picture)})).await;
+    let image = face(SAME[0]);
+    let raw = app.post("/embed", "image/jpeg", image.clone()).await.ok().json();
+    assert_eq!(numbers(&raw["embedding"]).len(), app.model.width);
+    assert_eq!(raw["model"]["digest"], app.model.digest);
+    let untyped = app.post("/embed", "application/octet-stream", image.clone()).await;
+    let form = app.form("/embed", &[("image", &image)]).await;
+    let json = app.json("/embed", &json!({"image": base64(&image)})).await;
     for answer in [untyped, form, json] {
         assert_eq!(answer.ok().json(), raw);
     }
@@ -35,23 +35,23 @@ async fn the_bare_numbers_come_where_they_are_asked_for() {
         .expect("a request");
     let answer = app.send(request).await.ok();
     assert_eq!(answer.header("content-type"), "application/octet-stream");
-    assert_eq!(answer.header("siamese-model-digest"), app.tower.digest);
+    assert_eq!(answer.header("siamese-model-digest"), app.model.digest);
     let (words, rest) = answer.body.as_chunks();
     let bare: Vec<f32> = words.iter().map(|it| f32::from_le_bytes(*it)).collect();
     assert_eq!((bare, rest.len()), (numbers(&as_json["embedding"]), 0));
 }
 
 #[tokio::test]
-async fn a_bad_picture_fails_alone() {
+async fn a_bad_image_fails_alone() {
     let app = App::start();
     let (good, other) = (face(SAME[0]), face(OTHER));
     let alone = app.post("/embed", "image/jpeg", good.clone()).await.ok().json();
     let by_form = app
-        .form("/embed", &[("image", &good), ("image", b"no picture"), ("image", &other)])
+        .form("/embed", &[("image", &good), ("image", b"no image"), ("image", &other)])
         .await
         .ok()
         .json();
-    let images = json!([base64(&good), {"image": base64(b"no picture")}, base64(&other)]);
+    let images = json!([base64(&good), {"image": base64(b"no image")}, base64(&other)]);
     let by_json = app.json("/embed", &json!({"images": images})).await.ok().json();
     assert_eq!(by_form, by_json);
     let results = by_form["results"].as_array().expect("results");
@@ -61,9 +61,9 @@ async fn a_bad_picture_fails_alone() {
         .map(|(a, b)| (a - b).abs())
         .fold(0.0, f32::max);
     assert!(deviation < 1e-5, "an embedding does not depend on its batch: {deviation}");
-    assert_eq!(results[1]["error"]["code"], "picture_format_unsupported");
+    assert_eq!(results[1]["error"]["code"], "image_format_unsupported");
     assert_eq!(results[1]["error"]["field"], "images[1]");
-    assert_eq!(numbers(&results[2]["embedding"]).len(), app.tower.width);
+    assert_eq!(numbers(&results[2]["embedding"]).len(), app.model.width);
 }
 
 #[tokio::test]
@@ -77,22 +77,22 @@ async fn a_malformed_item_fails_alone_too() {
 }
 
 #[tokio::test]
-async fn only_so_many_pictures_come_at_once() {
-    let app = App::with(|settings| settings.server.max_pictures = 2.try_into().expect("not 0"));
-    let picture = base64(&face(SAME[0]));
-    let three = app.json("/embed", &json!({"images": [picture, picture, picture]})).await;
+async fn only_so_many_images_come_at_once() {
+    let app = App::with(|settings| settings.server.max_images = 2.try_into().expect("not 0"));
+    let image = base64(&face(SAME[0]));
+    let three = app.json("/embed", &json!({"images": [image, image, image]})).await;
     assert_eq!(three.refused(422, "batch_too_large").as_deref(), Some("images"));
     app.json("/embed", &json!({"images": []})).await.refused(422, "batch_too_large");
 }
 
 #[tokio::test]
-async fn a_picture_seen_before_is_not_embedded_again() {
+async fn an_image_seen_before_is_not_embedded_again() {
     let app = App::start();
     let first = app.post("/embed", "image/jpeg", face(SAME[0])).await.ok();
     let second = app.form("/embed", &[("image", &face(SAME[0]))]).await.ok();
     assert_eq!(first.json(), second.json());
-    assert!(!first.header("server-timing").contains("tower;dur=0.000"));
-    assert!(second.header("server-timing").contains("tower;dur=0.000"));
+    assert!(!first.header("server-timing").contains("model;dur=0.000"));
+    assert!(second.header("server-timing").contains("model;dur=0.000"));
     let text = String::from_utf8(app.get("/metrics").await.ok().body).expect("text");
     for line in [
         r#"siamese_cache_lookups_total{outcome="hit"} 1"#,
@@ -123,6 +123,6 @@ async fn without_a_budget_nothing_is_kept() {
     let app = App::with(|settings| settings.cache.max_bytes = 0);
     for _ in 0..2 {
         let answer = app.post("/embed", "image/jpeg", face(SAME[0])).await.ok();
-        assert!(!answer.header("server-timing").contains("tower;dur=0.000"));
+        assert!(!answer.header("server-timing").contains("model;dur=0.000"));
     }
 }

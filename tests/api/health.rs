@@ -1,15 +1,15 @@
-//! Health that is true: what the probes say of a tower that hangs, errs, drifts or panics.
+//! Health that is true: what the probes say of a model that hangs, errs, drifts or panics.
 
 use std::sync::{Arc, Condvar, Mutex};
 
-use siamese_core::model::{Embedded, LoadError, OnnxTower, Tower, TowerError};
-use siamese_core::picture::Pixels;
+use siamese_core::model::{Embedded, LoadError, Model, ModelError, OnnxModel};
+use siamese_core::preprocessing::Pixels;
 use siamese_core::score::Embedding;
 
 use crate::app::{Answer, App, load, milliseconds, shipped};
 use crate::patience::eventually;
 
-/// What a tower does in its next run.
+/// What a model does in its next run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mood {
     Right,
@@ -19,42 +19,40 @@ enum Mood {
     Panics,
 }
 
-/// The shipped tower, in a mood that the test sets.
+/// The shipped model, in a mood that the test sets.
 struct Moody {
-    tower: OnnxTower,
+    model: OnnxModel,
     mood: Arc<(Mutex<Mood>, Condvar)>,
     /// How often it can begin anew.
     spare: usize,
 }
 
-impl Tower for Moody {
-    fn embed(&mut self, pictures: &[Pixels]) -> Result<Vec<Embedded>, TowerError> {
+impl Model for Moody {
+    fn embed(&mut self, images: &[Pixels]) -> Result<Vec<Embedded>, ModelError> {
         let (mood, changed) = &*self.mood;
         let mood = changed.wait_while(mood.lock().expect("a mood"), |it| *it == Mood::Hangs);
         let mood = *mood.expect("a mood");
         match mood {
-            Mood::Right | Mood::Hangs => self.tower.embed(pictures),
-            Mood::Errs => {
-                Err(TowerError::Shape { pictures: pictures.len(), width: 64, found: vec![] })
-            }
-            Mood::Drifts => Ok(vec![Embedding::new([0.0; 64]); pictures.len()]),
+            Mood::Right | Mood::Hangs => self.model.embed(images),
+            Mood::Errs => Err(ModelError::Shape { images: images.len(), width: 64, found: vec![] }),
+            Mood::Drifts => Ok(vec![Embedding::new([0.0; 64]); images.len()]),
             Mood::Panics => panic!("asked to panic"),
         }
     }
 
     fn renew(&mut self) -> Result<(), LoadError> {
-        let none = || LoadError::Changed { path: "tower.onnx".into() };
+        let none = || LoadError::Changed { path: "model.onnx".into() };
         self.spare = self.spare.checked_sub(1).ok_or_else(none)?;
         Ok(())
     }
 }
 
-/// A service whose self-test runs all the time, and what sets its tower's mood.
+/// A service whose self-test runs all the time, and what sets its model's mood.
 fn moody(spare: usize) -> (App, impl Fn(Mood)) {
     let mood = Arc::new((Mutex::new(Mood::Right), Condvar::new()));
-    let tower = Moody { tower: load(&shipped()), mood: mood.clone(), spare };
-    let description = tower.tower.description().clone();
-    let app = App::run_with(tower, description, 64, |settings| {
+    let model = Moody { model: load(&shipped()), mood: mood.clone(), spare };
+    let description = model.model.description().clone();
+    let app = App::run_with(model, description, 64, |settings| {
         settings.health.self_test_interval_ms = milliseconds(5);
         settings.health.self_test_max_age_ms = milliseconds(3000);
         settings.server.deadline_ms = milliseconds(3000);
@@ -79,7 +77,7 @@ async fn readyz(app: &App, status: u16) -> Answer {
 }
 
 #[tokio::test]
-async fn a_tower_that_errs_or_drifts_is_not_ready_until_it_is_right_again() {
+async fn a_model_that_errs_or_drifts_is_not_ready_until_it_is_right_again() {
     let (app, set) = moody(0);
     readyz(&app, 200).await;
     for mood in [Mood::Errs, Mood::Drifts] {
@@ -97,7 +95,7 @@ async fn a_tower_that_errs_or_drifts_is_not_ready_until_it_is_right_again() {
 }
 
 #[tokio::test]
-async fn a_tower_that_hangs_is_not_ready_and_hangs_no_request() {
+async fn a_model_that_hangs_is_not_ready_and_hangs_no_request() {
     let (app, set) = moody(0);
     set(Mood::Hangs);
     let answer = readyz(&app, 503).await;
@@ -123,9 +121,9 @@ async fn a_panic_is_counted_and_healed() {
         let found = text.lines().find_map(|it| it.strip_prefix(line));
         found.and_then(|it| it.trim().parse().ok()).unwrap_or_else(|| panic!("{line}\n{text}"))
     };
-    let panics = count(r#"siamese_tower_failures_total{kind="panic"}"#);
+    let panics = count(r#"siamese_model_failures_total{kind="panic"}"#);
     assert!(0 < panics);
-    assert_eq!(count(r#"siamese_tower_renewals_total{outcome="ok"}"#), panics);
+    assert_eq!(count(r#"siamese_model_renewals_total{outcome="ok"}"#), panics);
 }
 
 #[tokio::test]
@@ -133,7 +131,7 @@ async fn without_a_fresh_session_a_panic_ends_in_not_ready() {
     let (app, set) = moody(0);
     set(Mood::Panics);
     readyz(&app, 503).await;
-    app.until_told(r#"siamese_tower_renewals_total{outcome="failed"} 1"#).await;
+    app.until_told(r#"siamese_model_renewals_total{outcome="failed"} 1"#).await;
     set(Mood::Right);
     app.compare().await.refused(503, "not_ready");
     readyz(&app, 503).await;

@@ -201,17 +201,21 @@ fn answers_that_nobody_takes_are_bounded_and_end_their_connections() {
     let admin = server.admin.expect("a port");
     let (clients, listen) = (elsewhere(), server.listen);
     let greedy: Vec<_> = (0..20).map(|_| clients.spawn(greedy(listen))).collect();
-    eventually(PATIENCE, "answers wait", || MOST / 3 < told(admin, "siamese_answers_held_bytes"));
+    eventually(PATIENCE, "answers wait", || {
+        MOST / 3 < told(admin, "siamese_responses_unsent_bytes")
+    });
 
     while greedy.iter().any(|client| !client.is_finished()) {
-        assert!(told(admin, "siamese_answers_held_bytes") <= MOST);
+        assert!(told(admin, "siamese_responses_unsent_bytes") <= MOST);
         assert_eq!(honest_pair(&server), "HTTP/1.1 200 OK");
     }
 
     for client in greedy {
         assert!(clients.block_on(client).expect("no panic"), "a connection was held");
     }
-    eventually(PATIENCE, "all is free again", || told(admin, "siamese_answers_held_bytes") == 0);
+    eventually(PATIENCE, "all is free again", || {
+        told(admin, "siamese_responses_unsent_bytes") == 0
+    });
     let ended =
         |why: &str| told(admin, &format!("siamese_connections_ended_total{{why=\"{why}\"}}"));
     let (full, stalled) = (ended("answers_full"), ended("stalled"));
@@ -241,7 +245,7 @@ fn a_connection_that_takes_none_of_its_answers_is_refused_more() {
         }
     });
     assert_eq!(last, 503);
-    assert_eq!(told(admin, r#"siamese_overloads_total{full="answers"}"#), 1);
+    assert_eq!(told(admin, r#"siamese_overloads_total{limit="answers"}"#), 1);
     assert_eq!(honest_pair(&server), "HTTP/1.1 200 OK");
 }
 
@@ -296,7 +300,7 @@ fn who_reads_no_answer_over_http_1_is_let_go() {
     eventually(PATIENCE, "it is let go", || {
         1 <= told(admin, r#"siamese_connections_ended_total{why="stalled"}"#)
     });
-    eventually(PATIENCE, "nothing is held", || told(admin, "siamese_answers_held_bytes") == 0);
+    eventually(PATIENCE, "nothing is held", || told(admin, "siamese_responses_unsent_bytes") == 0);
 }
 
 #[test]

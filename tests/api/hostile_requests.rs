@@ -28,11 +28,11 @@ const CODES: [(&str, u16); 21] = [
     ("body_timeout", 408),
     ("model_mismatch", 409),
     ("body_too_large", 413),
-    ("picture_too_large", 413),
+    ("image_too_large", 413),
     ("media_type_unsupported", 415),
-    ("picture_format_unsupported", 415),
-    ("picture_empty", 422),
-    ("picture_corrupt", 422),
+    ("image_format_unsupported", 415),
+    ("image_empty", 422),
+    ("image_corrupt", 422),
     ("base64_invalid", 422),
     ("embedding_invalid", 422),
     ("operating_point_unsupported", 422),
@@ -234,8 +234,8 @@ fn source(rng: &mut Rng, depth: usize) -> String {
     }
 }
 
-/// A picture with some bytes amiss.
-fn nearly_a_picture(rng: &mut Rng) -> Request<Body> {
+/// An image with some bytes amiss.
+fn nearly_an_image(rng: &mut Rng) -> Request<Body> {
     let names = [
         "interlaced.png",
         "plain.gif",
@@ -245,8 +245,8 @@ fn nearly_a_picture(rng: &mut Rng) -> Request<Body> {
         "lzw.tiff",
     ];
     let name = names[rng.usize(..names.len())];
-    let picture = std::fs::read(fixture("pictures").join(name)).expect("a picture");
-    let body = mutated(rng, picture);
+    let image = std::fs::read(fixture("images").join(name)).expect("an image");
+    let body = mutated(rng, image);
     post(rng, "image/png", body)
 }
 
@@ -320,7 +320,7 @@ async fn forms_that_are_nearly_right_have_an_answer_of_the_contract() {
         &App::start(),
         "form",
         nearly_a_form,
-        &["part_missing", "part_repeated", "part_unexpected", "picture_empty"],
+        &["part_missing", "part_repeated", "part_unexpected", "image_empty"],
     )
     .await;
 }
@@ -337,12 +337,7 @@ async fn json_that_is_nearly_right_has_an_answer_of_the_contract() {
 }
 
 #[tokio::test]
-async fn pictures_that_are_nearly_right_have_an_answer_of_the_contract() {
-    hold(
-        &App::start(),
-        "picture",
-        nearly_a_picture,
-        &["picture_corrupt", "picture_format_unsupported"],
-    )
-    .await;
+async fn images_that_are_nearly_right_have_an_answer_of_the_contract() {
+    hold(&App::start(), "image", nearly_an_image, &["image_corrupt", "image_format_unsupported"])
+        .await;
 }

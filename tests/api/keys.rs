@@ -183,13 +183,13 @@ async fn a_guess_waits_up_to_the_server_s_deadline_and_can_shorten_nothing() {
 #[test]
 fn keys_are_revoked_while_the_model_s_path_is_a_pipe() {
     let folder = tempfile::TempDir::new().expect("a folder");
-    let [model, keys] = ["tower.onnx", "keys"].map(|name| folder.path().join(name));
+    let [model, keys] = ["model.onnx", "keys"].map(|name| folder.path().join(name));
     std::fs::copy(crate::app::shipped(), &model).expect("copied");
     std::fs::write(&keys, format!("{FIRST}\n{SECOND}\n")).expect("written");
     let mut server = Server::with(&[
-        ("SIAMESE_TOWER__PATH", model.to_str().expect("text")),
+        ("SIAMESE_MODEL__FILE", model.to_str().expect("text")),
         ("SIAMESE_AUTH__KEYS_FILE", keys.to_str().expect("text")),
-        ("SIAMESE_TOWER__WATCH_MS", "20"),
+        ("SIAMESE_MODEL__WATCH_MS", "20"),
     ]);
     let opens = |server: &Server, key: &str| {
         let headers = format!("authorization: Bearer {key}\r\n");
@@ -206,5 +206,5 @@ fn keys_are_revoked_while_the_model_s_path_is_a_pipe() {
     // The model is loaded again once there is one.
     std::fs::remove_file(&model).expect("removed");
     std::fs::copy(crate::app::shipped(), &model).expect("copied");
-    server.line_with("another tower is in service");
+    server.line_with("another model is in service");
 }

@@ -35,26 +35,26 @@ fn a_request_is_one_line_where_it_is_asked_for() {
 #[test]
 fn a_failure_is_one_line_with_its_cause_and_by_default_others_are_none() {
     let server = logging("info", "json");
-    let picture = face(SAME[0]);
-    let (media, body) = form(&[("a", &picture), ("b", &picture[..picture.len() / 2])]);
+    let image = face(SAME[0]);
+    let (media, body) = form(&[("a", &image), ("b", &image[..image.len() / 2])]);
     server.post("/compare", &media, &body, "x-request-id: mine-1\r\n");
-    let (media, body) = form(&[("a", &picture), ("b", &picture)]);
+    let (media, body) = form(&[("a", &image), ("b", &image)]);
     server.post("/compare", &media, &body, "x-request-id: mine-2\r\n");
 
     let log = server.end();
     let [line] = &lines(&log, "mine-1")[..] else { panic!("one line") };
     assert_eq!(
         (&line["level"], &line["code"], &line["field"], &line["status"]),
-        (&json!("INFO"), &json!("picture_corrupt"), &json!("b"), &json!(422)),
+        (&json!("INFO"), &json!("image_corrupt"), &json!("b"), &json!(422)),
         "{line}"
     );
     let cause = line["cause"].as_str().expect("a cause");
-    assert!(cause.starts_with("the picture can't be decoded") && cause.contains(": "), "{cause}");
+    assert!(cause.starts_with("the image can't be decoded") && cause.contains(": "), "{cause}");
     assert!(lines(&log, "mine-2").is_empty());
 }
 
 #[test]
-fn nobodys_picture_embedding_or_key_is_in_the_log() {
+fn nobodys_image_embedding_or_key_is_in_the_log() {
     const EMBEDDING: [f64; 3] = [0.123_456_7, -0.765_432_1, 0.246_813_5];
     const KEY: &str = "a-key-that-nobody-may-see";
     for format in ["json", "text"] {
@@ -62,8 +62,7 @@ fn nobodys_picture_embedding_or_key_is_in_the_log() {
         let secret = format!("authorization: Bearer {KEY}\r\n");
         let [a, b] = SAME.map(face);
         let (media, body) = form(&[("a", &a), ("b", &b)]);
-        let (_, broken) =
-            form(&[("a", &a[..a.len() / 2]), ("b", b"plain text that is no picture")]);
+        let (_, broken) = form(&[("a", &a[..a.len() / 2]), ("b", b"plain text that is no image")]);
         let json = json!({"a": base64(&a), "b": {"embedding": EMBEDDING}}).to_string();
         let cut_off = &json[..json.len() - 1];
         let embedding = server.post("/embed", "image/jpeg", &a, &secret);
@@ -83,7 +82,7 @@ fn nobodys_picture_embedding_or_key_is_in_the_log() {
         let hex = format!("{:02x?}", &a[100..110]);
         let told = [text[..24].to_owned(), text[400..424].to_owned(), bytes, hex];
         let told = told.iter().chain(&theirs).map(String::as_str).chain(ours);
-        for secret in told.chain([KEY, "plain text that is no picture", "JFIF"]) {
+        for secret in told.chain([KEY, "plain text that is no image", "JFIF"]) {
             assert!(!log.contains(secret), "{secret} is in the log:\n{log}");
         }
     }

@@ -1,4 +1,4 @@
-//! The service as its clients meet it: the real ONNX Runtime on the shipped tower, and, where a test
+//! The service as its clients meet it: the real ONNX Runtime on the shipped model, and, where a test
 //! must foresee numbers or failures, on tiny made ones.
 
 mod app;
@@ -15,16 +15,17 @@ mod embed;
 mod health;
 mod hostile_clients;
 mod hostile_connections;
-mod hostile_pictures;
+mod hostile_images;
 mod hostile_requests;
+mod images;
 mod keys;
 mod logs;
 mod memory;
+mod models;
 mod observability;
 mod overload;
 mod page;
 mod patience;
-mod pictures;
 mod probe;
 mod process;
 mod refusals;
@@ -32,7 +33,6 @@ mod server;
 mod status;
 mod swap;
 mod tls;
-mod towers;
 mod traces;
 #[path = "../uploads/mod.rs"]
 #[allow(dead_code, reason = "other tests have use for the rest")]

@@ -13,7 +13,7 @@ use crate::server::Server;
 /// As the README has it, for two decodes at once, in MiB.
 const CEILING: u64 = 1024;
 
-/// A picture of just under the most pixels, in colour, of which none can be left out.
+/// An image of just under the most pixels, in colour, of which none can be left out.
 fn largest() -> Vec<u8> {
     let [width, height] = [7070_u32, 7070];
     let rgb = vec![0; (width * height * 3) as usize];
@@ -41,12 +41,12 @@ fn peak(server: &Server) -> u64 {
 }
 
 #[test]
-fn walls_of_the_largest_pictures_and_bodies_stay_below_the_ceiling() {
+fn walls_of_the_largest_images_and_bodies_stay_below_the_ceiling() {
     let readme = fs::read_to_string(root().join("README.md")).expect("the README");
     assert!(readme.contains(&format!("below {} GiB", CEILING / 1024)));
 
     let server = Server::with(&[
-        ("SIAMESE_PICTURE__DECODES", "2"),
+        ("SIAMESE_IMAGE__DECODES", "2"),
         ("SIAMESE_SERVER__DEADLINE_MS", "120000"),
         ("SIAMESE_SERVER__BODY_TIMEOUT_MS", "120000"),
     ]);
@@ -58,7 +58,7 @@ fn walls_of_the_largest_pictures_and_bodies_stay_below_the_ceiling() {
         for at in 0..6 {
             let (server, largest, body) = (&server, &largest, &body);
             scope.spawn(move || {
-                // Bytes that no other has, as the same picture would be decoded once.
+                // Bytes that no other has, as the same image would be decoded once.
                 let upload = [&largest[..], &[at]].concat();
                 let answer = server.post("/embed", "image/png", &upload, "");
                 assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");

@@ -42,7 +42,7 @@ impl Known {
         let request = app.post("/embed", "image/png", Body::from_stream(endless));
         assert!(request.now_or_never().is_none());
         app.form("/compare", &[("a", &a), ("b", &b)]).await.ok();
-        app.form("/embed", &[("image", &a), ("image", b"no picture")]).await.ok();
+        app.form("/embed", &[("image", &a), ("image", b"no image")]).await.ok();
         Self::read(&String::from_utf8(app.get("/metrics").await.ok().body).expect("text"))
     }
 

@@ -7,20 +7,20 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use futures_util::{FutureExt, StreamExt};
-use siamese_core::model::{Embedded, LoadError, Tower, TowerError};
-use siamese_core::picture::Pixels;
+use siamese_core::model::{Embedded, LoadError, Model, ModelError};
+use siamese_core::preprocessing::Pixels;
 use siamese_core::score::Embedding;
 
 use crate::app::{Answer, App, SAME, at_most, face, shared};
 use crate::waits::WINDOW;
 
-/// A tower that waits for the test before each run.
+/// A model that waits for the test before each run.
 struct Gated(mpsc::Receiver<()>);
 
-impl Tower for Gated {
-    fn embed(&mut self, pictures: &[Pixels]) -> Result<Vec<Embedded>, TowerError> {
+impl Model for Gated {
+    fn embed(&mut self, images: &[Pixels]) -> Result<Vec<Embedded>, ModelError> {
         let _ = self.0.recv();
-        Ok(pictures.iter().map(|_| Embedding::new([0.0])).collect())
+        Ok(images.iter().map(|_| Embedding::new([0.0])).collect())
     }
 
     fn renew(&mut self) -> Result<(), LoadError> {
@@ -37,11 +37,11 @@ async fn metrics(app: &App) -> String {
     String::from_utf8(app.get("/metrics").await.ok().body).expect("text")
 }
 
-/// Sees a request to the tower, whose gate is closed.
+/// Sees a request to the model, whose gate is closed.
 async fn until_running(app: &App, request: Pin<&mut impl Future<Output = Answer>>) {
     tokio::select! {
         _ = request => panic!("the gate is closed"),
-        () = app.until_told("siamese_batch_pictures_count 1") => (),
+        () = app.until_told("siamese_batch_images_count 1") => (),
     }
 }
 
@@ -51,18 +51,18 @@ async fn what_finds_no_room_is_refused_before_it_is_decoded() {
     let mut first = pin!(app.compare());
     assert!(first.as_mut().now_or_never().is_none());
 
-    let refused = app.form("/compare", &[("a", b"no picture"), ("b", b"no picture")]).await;
+    let refused = app.form("/compare", &[("a", b"no image"), ("b", b"no image")]).await;
     refused.refused(503, "overloaded");
     assert_eq!(refused.header("retry-after"), "1");
     let told = metrics(&app).await;
-    for line in [r#"siamese_overloads_total{full="places"} 1"#, "siamese_places_taken 2"] {
+    for line in [r#"siamese_overloads_total{limit="places"} 1"#, "siamese_queue_reserved 2"] {
         assert!(told.lines().any(|it| it == line), "{line} is not in\n{told}");
     }
 
-    gate.send(()).expect("a tower");
+    gate.send(()).expect("a model");
     first.await.ok();
-    let found = app.form("/compare", &[("a", b"no picture"), ("b", b"no picture")]).await;
-    found.refused(415, "picture_format_unsupported");
+    let found = app.form("/compare", &[("a", b"no image"), ("b", b"no image")]).await;
+    found.refused(415, "image_format_unsupported");
 }
 
 #[tokio::test]
@@ -74,16 +74,16 @@ async fn work_whose_client_has_gone_is_dropped_and_counted() {
         _ = app.compare() => panic!("the gate is closed"),
         () = app.until_told("siamese_queue_depth 2") => (),
     }
-    app.until_told(r#"siamese_departures_total{route="/compare"} 1"#).await;
+    app.until_told(r#"siamese_client_disconnects_total{route="/compare"} 1"#).await;
 
-    gate.send(()).expect("a tower");
+    gate.send(()).expect("a model");
     first.await.ok();
-    app.until_told(r#"siamese_dropped_pictures_total{before="tower"} 2"#).await;
-    app.until_told("siamese_batch_pictures_count 1").await;
+    app.until_told(r#"siamese_dropped_images_total{before="model"} 2"#).await;
+    app.until_told("siamese_batch_images_count 1").await;
 }
 
 #[tokio::test]
-async fn work_past_its_deadline_is_dropped_before_the_tower() {
+async fn work_past_its_deadline_is_dropped_before_the_model() {
     let (gate, app) = gated(8);
     let mut first = pin!(app.post("/embed", "image/jpeg", face("s1_1.jpg")));
     until_running(&app, first.as_mut()).await;
@@ -92,18 +92,18 @@ async fn work_past_its_deadline_is_dropped_before_the_tower() {
     let late = late.body(face(SAME[0]).into()).expect("a request");
     app.send(late).await.refused(504, "deadline_exceeded");
 
-    gate.send(()).expect("a tower");
+    gate.send(()).expect("a model");
     first.await.ok();
-    app.until_told(r#"siamese_dropped_pictures_total{before="tower"} 1"#).await;
+    app.until_told(r#"siamese_dropped_images_total{before="model"} 1"#).await;
 }
 
 #[tokio::test]
 async fn bodies_have_a_limit_together() {
     let app = App::with(|settings| settings.server.max_bodies_bytes = at_most(4096));
-    app.post("/embed", "image/png", vec![0; 4096]).await.refused(415, "picture_format_unsupported");
+    app.post("/embed", "image/png", vec![0; 4096]).await.refused(415, "image_format_unsupported");
     app.post("/embed", "image/png", vec![0; 4097]).await.refused(503, "overloaded");
-    app.until_told(r#"siamese_overloads_total{full="bodies"} 1"#).await;
-    app.post("/embed", "image/png", vec![0; 4096]).await.refused(415, "picture_format_unsupported");
+    app.until_told(r#"siamese_overloads_total{limit="bodies"} 1"#).await;
+    app.post("/embed", "image/png", vec![0; 4096]).await.refused(415, "image_format_unsupported");
 }
 
 fn endless() -> Body {
@@ -123,8 +123,8 @@ async fn more_requests_than_the_server_holds_are_told_to_come_back() {
 
     refused.refused(503, "overloaded");
     assert_eq!(refused.header("retry-after"), "1");
-    app.until_told(r#"siamese_overloads_total{full="requests"} 1"#).await;
-    gate.send(()).expect("a tower");
+    app.until_told(r#"siamese_overloads_total{limit="requests"} 1"#).await;
+    gate.send(()).expect("a model");
     first.await.ok();
 }
 
@@ -153,12 +153,12 @@ async fn where_no_more_bodies_may_come_the_slowest_makes_room() {
     }
     let [first, _second] = slow;
     app.post("/embed", "image/png", endless()).await.refused(503, "overloaded");
-    app.until_told(r#"siamese_overloads_total{full="receiving"} 1"#).await;
+    app.until_told(r#"siamese_overloads_total{limit="receiving"} 1"#).await;
 
     tokio::time::advance(Duration::from_secs(1)).await;
-    let third = app.post("/embed", "image/png", "no picture").await;
+    let third = app.post("/embed", "image/png", "no image").await;
 
-    third.refused(415, "picture_format_unsupported");
+    third.refused(415, "image_format_unsupported");
     first.await.refused(408, "body_timeout");
     app.until_told(r#"siamese_bodies_ended_total{full="receiving"} 1"#).await;
 }
@@ -177,6 +177,6 @@ async fn a_body_that_holds_memory_and_does_not_go_on_makes_room_for_others() {
     let (slow, other) = tokio::join!(slow, other);
 
     slow.refused(408, "body_timeout");
-    other.refused(415, "picture_format_unsupported");
+    other.refused(415, "image_format_unsupported");
     app.until_told(r#"siamese_bodies_ended_total{full="bodies"} 1"#).await;
 }

@@ -92,9 +92,9 @@ async fn an_operator_may_leave_the_page_out() {
 }
 
 #[tokio::test]
-async fn pixels_are_a_picture_of_the_towers_size() {
+async fn pixels_are_an_image_of_the_models_size() {
     let app = App::start();
-    let [_, height, width] = app.tower.card.preparation.shape();
+    let [_, height, width] = app.model.card.preprocessing.shape();
     let upload = face(SAME[0]);
     let as_json = json!({"image": base64(&upload)});
     for answer in [
@@ -105,22 +105,22 @@ async fn pixels_are_a_picture_of_the_towers_size() {
         assert_eq!(answer.header("content-type"), "image/png");
         let shown = image::load_from_memory(&answer.body).expect("a PNG").to_luma8();
         assert_eq!((shown.height() as usize, shown.width() as usize), (height, width));
-        let preparation = &app.tower.card.preparation;
-        let limits = app.service.settings().picture.limits();
-        let read = preparation.prepare(&upload, &limits).expect("pixels");
-        let levels = shown.as_raw().iter().map(|it| f32::from(*it) * preparation.scale);
+        let preprocessing = &app.model.card.preprocessing;
+        let limits = app.service.settings().image.limits();
+        let read = preprocessing.preprocess(&upload, &limits).expect("pixels");
+        let levels = shown.as_raw().iter().map(|it| f32::from(*it) * preprocessing.scale);
         assert!(levels.zip(read.values()).all(|(shown, read)| (shown - read).abs() < 1e-6));
     }
 }
 
 #[tokio::test]
-async fn pixels_are_of_one_good_picture() {
+async fn pixels_are_of_one_good_image() {
     let app = App::start();
     let upload = face(SAME[0]);
-    let picture = base64(&upload);
-    let refused = app.post("/pixels", "image/png", "no picture").await;
-    refused.refused(415, "picture_format_unsupported");
-    let several = app.json("/pixels", &json!({"images": [picture, picture]})).await;
+    let image = base64(&upload);
+    let refused = app.post("/pixels", "image/png", "no image").await;
+    refused.refused(415, "image_format_unsupported");
+    let several = app.json("/pixels", &json!({"images": [image, image]})).await;
     several.refused(422, "batch_too_large");
     let stored = app.json("/pixels", &json!({"image": {"embedding": [0.5]}})).await;
     stored.refused(400, "body_malformed");

@@ -168,13 +168,13 @@ fn a_low_limit_of_descriptors_leaves_some_for_more_than_connections() {
     assert!((50..=128).contains(&most), "{most}");
     assert!(server.before.iter().any(|it| it.contains("the limit of file descriptors")));
 
-    let crowd: Vec<TcpStream> = (0..300).map(|_| server.connect()).collect();
+    let registry: Vec<TcpStream> = (0..300).map(|_| server.connect()).collect();
     server.until_told(&format!("siamese_connections_open {most}\n"));
 
     assert!(get(server.listen, "/livez").starts_with("HTTP/1.1 200"));
     server.signal("HUP");
     server.until_told(r#"siamese_swaps_total{outcome="ok"} 1"#);
-    drop(crowd);
+    drop(registry);
     server.terminate();
     assert_eq!(server.ended().code(), Some(0));
 }

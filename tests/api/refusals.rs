@@ -14,25 +14,25 @@ async fn compared(parts: &[(&str, &[u8])], status: u16, code: &str) -> Option<St
 
 #[tokio::test]
 async fn a_form_has_its_two_parts_and_no_other() {
-    let picture = face(SAME[0]);
-    let picture = picture.as_slice();
-    assert_eq!(compared(&[("a", picture)], 400, "part_missing").await.as_deref(), Some("b"));
+    let image = face(SAME[0]);
+    let image = image.as_slice();
+    assert_eq!(compared(&[("a", image)], 400, "part_missing").await.as_deref(), Some("b"));
     assert_eq!(compared(&[], 400, "part_missing").await.as_deref(), Some("a"));
-    let odd = [("a", picture), ("b", picture), ("c", picture)];
+    let odd = [("a", image), ("b", image), ("c", image)];
     assert_eq!(compared(&odd, 400, "part_unexpected").await.as_deref(), Some("c"));
-    let twice = [("a", picture), ("a", picture)];
+    let twice = [("a", image), ("a", image)];
     assert_eq!(compared(&twice, 400, "part_repeated").await.as_deref(), Some("a"));
 }
 
 #[tokio::test]
-async fn a_picture_at_fault_is_named() {
+async fn an_image_at_fault_is_named() {
     let good = face(SAME[0]);
     let good = good.as_slice();
     for (bad, status, code) in [
-        (&b""[..], 422, "picture_empty"),
-        (b"GIF is no picture", 415, "picture_format_unsupported"),
-        (&good[..good.len() / 2], 422, "picture_corrupt"),
-        (&huge_png(), 413, "picture_too_large"),
+        (&b""[..], 422, "image_empty"),
+        (b"GIF is no image", 415, "image_format_unsupported"),
+        (&good[..good.len() / 2], 422, "image_corrupt"),
+        (&huge_png(), 413, "image_too_large"),
     ] {
         assert_eq!(compared(&[("a", good), ("b", bad)], status, code).await.as_deref(), Some("b"));
         assert_eq!(compared(&[("a", bad), ("b", good)], status, code).await.as_deref(), Some("a"));
@@ -61,36 +61,36 @@ fn crc32(bytes: &[u8]) -> u32 {
 #[tokio::test]
 async fn json_at_fault_is_named() {
     let app = App::start();
-    let picture = base64(&face(SAME[0]));
-    let width = app.tower.width;
+    let image = base64(&face(SAME[0]));
+    let width = app.model.width;
     let zeros = vec![0.0; width];
     let cases: [(Value, u16, &str, Option<&str>); 10] = [
         (json!([]), 400, "body_malformed", None),
-        (json!({"a": picture}), 400, "part_missing", Some("b")),
-        (json!({"a": picture, "b": picture, "c": 1}), 400, "part_unexpected", Some("c")),
+        (json!({"a": image}), 400, "part_missing", Some("b")),
+        (json!({"a": image, "b": image, "c": 1}), 400, "part_unexpected", Some("c")),
         (
-            json!({"a": picture, "b": {"url": "http://localhost"}}),
+            json!({"a": image, "b": {"url": "http://localhost"}}),
             400,
             "part_unexpected",
             Some("b.url"),
         ),
-        (json!({"a": picture, "b": {}}), 400, "part_missing", Some("b.image")),
-        (json!({"a": picture, "b": 7}), 400, "body_malformed", Some("b")),
-        (json!({"a": "?", "b": picture}), 422, "base64_invalid", Some("a")),
-        (json!({"a": picture, "b": {"embedding": [1.0]}}), 422, "embedding_invalid", Some("b")),
+        (json!({"a": image, "b": {}}), 400, "part_missing", Some("b.image")),
+        (json!({"a": image, "b": 7}), 400, "body_malformed", Some("b")),
+        (json!({"a": "?", "b": image}), 422, "base64_invalid", Some("a")),
+        (json!({"a": image, "b": {"embedding": [1.0]}}), 422, "embedding_invalid", Some("b")),
         (
-            json!({"a": {"embedding": zeros, "digest": "sha256:00"}, "b": picture}),
+            json!({"a": {"embedding": zeros, "digest": "sha256:00"}, "b": image}),
             409,
             "model_mismatch",
             Some("a"),
         ),
-        (json!({"a": "", "b": picture}), 422, "picture_empty", Some("a")),
+        (json!({"a": "", "b": image}), 422, "image_empty", Some("a")),
     ];
     for (body, status, code, field) in cases {
         assert_eq!(app.json("/compare", &body).await.refused(status, code).as_deref(), field);
     }
     app.post("/compare", "application/json", "{\"a\":").await.refused(400, "body_malformed");
-    let twice = format!(r#"{{"a":"{picture}","a":"{picture}"}}"#);
+    let twice = format!(r#"{{"a":"{image}","a":"{image}"}}"#);
     app.post("/compare", "application/json", twice).await.refused(400, "part_repeated");
 }
 
@@ -100,15 +100,15 @@ async fn nothing_that_names_a_place_is_opened() {
     let place = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     place.set_nonblocking(true).expect("an answer at once");
     let url = format!("http://{}/a.jpg", place.local_addr().expect("an address"));
-    let picture = base64(&face(SAME[0]));
+    let image = base64(&face(SAME[0]));
     let file = crate::app::root().join("samples").join(SAME[0]);
     let app = App::start();
     for name in [url.clone(), format!("file://{}", file.display()), file.display().to_string()] {
         for source in [json!(name), json!({ "image": name })] {
-            let answer = app.json("/compare", &json!({"a": source, "b": picture})).await;
+            let answer = app.json("/compare", &json!({"a": source, "b": image})).await;
             assert_eq!(answer.refused(422, "base64_invalid").as_deref(), Some("a"));
         }
-        app.post("/embed", "image/jpeg", name).await.refused(415, "picture_format_unsupported");
+        app.post("/embed", "image/jpeg", name).await.refused(415, "image_format_unsupported");
     }
     app.post("/embed", "text/uri-list", url).await.refused(415, "media_type_unsupported");
     assert!(place.accept().is_err(), "somebody came");
@@ -132,8 +132,8 @@ async fn queries_media_and_answers_are_checked_before_the_body() {
 #[tokio::test]
 async fn forms_that_break_off_are_malformed() {
     let app = App::start();
-    let picture = face(SAME[0]);
-    let (media, body) = form(&[("a", &picture), ("b", &picture)]);
+    let image = face(SAME[0]);
+    let (media, body) = form(&[("a", &image), ("b", &image)]);
     for length in [0, 10, body.len() / 2, body.len() - 4] {
         app.post("/compare", &media, body[..length].to_vec()).await.refused(400, "body_malformed");
     }
@@ -167,7 +167,7 @@ async fn a_body_has_its_limit_announced_or_not() {
 
     let chunks = (0..10).map(|_| Ok::<_, Infallible>(Bytes::from(vec![0; 100])));
     let stream = Body::from_stream(futures_util::stream::iter(chunks));
-    app.post("/embed", "image/png", stream).await.refused(415, "picture_format_unsupported");
+    app.post("/embed", "image/png", stream).await.refused(415, "image_format_unsupported");
 }
 
 #[tokio::test(start_paused = true)]

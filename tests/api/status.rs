@@ -6,12 +6,12 @@ use axum::http::Request;
 use crate::app::{App, SAME, face};
 
 #[tokio::test]
-async fn the_card_tells_the_tower_and_what_runs_it() {
+async fn the_card_tells_the_model_and_what_runs_it() {
     let app = App::start();
     let card = app.get("/model").await.ok().json();
     assert_eq!(card["name"], "faces");
-    assert_eq!(card["digest"], app.tower.digest);
-    assert_eq!(card["embedding"]["width"], app.tower.width);
+    assert_eq!(card["digest"], app.model.digest);
+    assert_eq!(card["embedding"]["width"], app.model.width);
     assert_eq!(card["device"], "cpu");
     assert_eq!(card["execution_provider"], "CPUExecutionProvider");
     assert_eq!(card["in_force"]["operating_point"]["source"], "calibration");
@@ -36,7 +36,7 @@ async fn requests_and_verdicts_are_counted() {
     let app = App::start();
     app.form("/compare", &[("a", &face(SAME[0])), ("b", &face(SAME[1]))]).await.ok();
     app.form("/compare", &[("a", b"")]).await;
-    let digest = &app.tower.digest;
+    let digest = &app.model.digest;
     let told = [
         r#"siamese_requests_total{route="/compare",status="200",code=""} 1"#,
         r#"siamese_requests_total{route="/compare",status="400",code="part_missing"} 1"#,
@@ -44,21 +44,21 @@ async fn requests_and_verdicts_are_counted() {
         r#"siamese_request_duration_seconds_count{route="/compare",outcome="refused"} 1"#,
         r#"siamese_stage_seconds_count{stage="decode"} 1"#,
         r#"siamese_stage_seconds_count{stage="queue"} 1"#,
-        r#"siamese_stage_seconds_count{stage="tower"} 1"#,
-        r#"siamese_overloads_total{full="places"} 0"#,
+        r#"siamese_stage_seconds_count{stage="model"} 1"#,
+        r#"siamese_overloads_total{limit="places"} 0"#,
         &format!(r#"siamese_verdicts_total{{verdict="same",digest="{digest}"}} 1"#),
         &format!(r#"siamese_verdicts_total{{verdict="different",digest="{digest}"}} 0"#),
         "siamese_ready 1",
         "siamese_in_flight_requests 0",
         "siamese_in_flight_requests_max 1024",
-        "siamese_places_max 320",
+        "siamese_queue_max 320",
         "siamese_self_test_max_age_seconds 45.0",
     ];
     check_told(&app, &told).await;
 }
 
 #[tokio::test]
-async fn distances_are_counted_by_tower_and_by_their_side_of_the_threshold() {
+async fn distances_are_counted_by_model_and_by_their_side_of_the_threshold() {
     let app = App::start();
     let pair = [("a", &*face(SAME[0])), ("b", &*face(SAME[1]))];
     let distance = app.form("/compare", &pair).await.ok().json()["distance"].as_f64();
@@ -68,7 +68,7 @@ async fn distances_are_counted_by_tower_and_by_their_side_of_the_threshold() {
     app.form(&format!("/compare?threshold={outside}"), &pair).await.ok();
     app.form(&format!("/compare?threshold={distance}"), &pair).await.ok();
 
-    let digest = &app.tower.digest;
+    let digest = &app.model.digest;
     let gap = |verdict, le| {
         format!(
             r#"siamese_threshold_gap_bucket{{le="{le}",verdict="{verdict}",digest="{digest}"}}"#
@@ -89,11 +89,11 @@ async fn distances_are_counted_by_tower_and_by_their_side_of_the_threshold() {
 }
 
 #[tokio::test]
-async fn a_picture_that_fails_alone_is_counted() {
+async fn an_image_that_fails_alone_is_counted() {
     let app = App::start();
-    let pictures: [(&str, &[u8]); 2] = [("image", &face(SAME[0])), ("image", b"no picture")];
-    app.form("/embed", &pictures).await.ok();
-    let told = r#"siamese_item_problems_total{code="picture_format_unsupported"} 1"#;
+    let images: [(&str, &[u8]); 2] = [("image", &face(SAME[0])), ("image", b"no image")];
+    app.form("/embed", &images).await.ok();
+    let told = r#"siamese_item_problems_total{code="image_format_unsupported"} 1"#;
     check_told(&app, &[told]).await;
 }
 
@@ -128,7 +128,7 @@ async fn metrics_come_as_their_reader_wants_them() {
     assert!(plain.header("content-type").starts_with("text/plain; version=0.0.4"));
     let text = String::from_utf8(plain.body).expect("text");
     assert!(text.contains("# TYPE siamese_requests_total counter\n"), "{text}");
-    assert!(text.contains("# TYPE siamese_tower_info gauge\n"), "{text}");
+    assert!(text.contains("# TYPE siamese_model_info gauge\n"), "{text}");
 }
 
 async fn metrics(app: &App) -> String {
@@ -157,7 +157,7 @@ async fn every_answer_has_an_id_and_work_has_its_timing() {
 
     let answer = app.form("/compare", &[("a", &face(SAME[0])), ("b", &face(SAME[1]))]).await;
     let timing = answer.header("server-timing").to_owned();
-    for stage in ["decode", "queue", "tower", "total"] {
+    for stage in ["decode", "queue", "model", "total"] {
         let duration = timing
             .split(", ")
             .find_map(|it| it.strip_prefix(&format!("{stage};dur=")))

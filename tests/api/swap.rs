@@ -1,4 +1,4 @@
-//! Another tower takes the place of the one in service, and nobody notices.
+//! Another model takes the place of the one in service, and nobody notices.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,8 +11,8 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 
 use serde_json::Value;
-use siamese_core::model::{Description, Embedded, LoadError, Tower, TowerError, rewrite};
-use siamese_core::picture::Pixels;
+use siamese_core::model::{Description, Embedded, LoadError, Model, ModelError, rewrite};
+use siamese_core::preprocessing::Pixels;
 use siamese_core::score::Embedding;
 use tempfile::TempDir;
 
@@ -20,13 +20,13 @@ use crate::app::{App, SAME, face, fixture, form, load, shared, shipped};
 use crate::patience::eventually;
 use crate::server::{Server, connect};
 
-/// The tower before the swap: waits for the test in each run.
+/// The model before the swap: waits for the test in each run.
 struct Old(mpsc::Receiver<()>);
 
-impl Tower for Old {
-    fn embed(&mut self, pictures: &[Pixels]) -> Result<Vec<Embedded>, TowerError> {
+impl Model for Old {
+    fn embed(&mut self, images: &[Pixels]) -> Result<Vec<Embedded>, ModelError> {
         let _ = self.0.recv();
-        Ok(vec![Embedding::new([0.0]); pictures.len()])
+        Ok(vec![Embedding::new([0.0]); images.len()])
     }
 
     fn renew(&mut self) -> Result<(), LoadError> {
@@ -35,18 +35,18 @@ impl Tower for Old {
 }
 
 #[tokio::test]
-async fn what_is_in_flight_ends_with_the_tower_it_began_with() {
+async fn what_is_in_flight_ends_with_the_model_it_began_with() {
     let (gate, opened) = mpsc::channel();
     let old = Description { digest: "sha256:old".to_owned(), ..(*shared().1).clone() };
     let app = App::run_with(Old(opened), Arc::new(old), 8, |settings| {
-        settings.tower.path = Some(shipped());
-        settings.tower.sessions = 1;
+        settings.model.file = Some(shipped());
+        settings.model.sessions = 1;
     });
     let digest = |answer: Value| answer["model"]["digest"].as_str().expect("a digest").to_owned();
     let mut first = pin!(app.compare());
     tokio::select! {
         _ = first.as_mut() => panic!("the gate is closed"),
-        swapped = app.service.engine().swap() => swapped.expect("another tower"),
+        swapped = app.service.engine().swap() => swapped.expect("another model"),
     }
 
     let second = app.compare().await.ok().json();
@@ -54,18 +54,18 @@ async fn what_is_in_flight_ends_with_the_tower_it_began_with() {
     assert_eq!(digest(second), shared().1.digest);
     assert_eq!(app.get("/model").await.ok().json()["digest"], shared().1.digest);
 
-    gate.send(()).expect("the old tower");
+    gate.send(()).expect("the old model");
     assert_eq!(digest(first.await.ok().json()), "sha256:old");
     // Its thread ends when nobody holds on to it any more.
-    eventually("the old tower ends", async || gate.send(()).is_err()).await;
+    eventually("the old model ends", async || gate.send(()).is_err()).await;
 }
 
-/// Two towers that see the same pictures otherwise, as files to be put in a place.
-fn towers() -> [Vec<u8>; 2] {
+/// Two models that see the same images otherwise, as files to be put in a place.
+fn models() -> [Vec<u8>; 2] {
     let entries = [("name", "halves"), ("input", "4"), ("colour", "grey"), ("threshold", "0.1")];
     let entries = entries.map(|(key, value)| (format!("siamese.{key}"), value.to_owned()));
-    let made = fs::read(fixture("towers/plain.onnx")).expect("a tower");
-    [fs::read(shipped()).expect("a tower"), rewrite(&made, &entries).expect("a tower")]
+    let made = fs::read(fixture("models/plain.onnx")).expect("a model");
+    [fs::read(shipped()).expect("a model"), rewrite(&made, &entries).expect("a model")]
 }
 
 /// Puts a file in a place at once, as whoever deploys one should.
@@ -75,13 +75,13 @@ fn put(path: &Path, bytes: &[u8]) {
     fs::rename(&fresh, path).expect("renamed");
 }
 
-/// Compares one pair again and again on one connection; gives how far apart each tower found it.
+/// Compares one pair again and again on one connection; gives how far apart each model found it.
 fn compare_until(done: &AtomicBool, listen: SocketAddr) -> BTreeMap<String, Vec<f64>> {
     let mut stream = connect(listen);
     let mut distances = BTreeMap::<String, Vec<f64>>::new();
     let mut at = 0_u32;
     while !done.load(Ordering::Relaxed) {
-        // Every second pair has bytes that no cache knows: decoders leave alone what follows a picture.
+        // Every second pair has bytes that no cache knows: decoders leave alone what follows an image.
         let beside = if at.is_multiple_of(2) { vec![] } else { at.to_le_bytes().to_vec() };
         let [a, b] = SAME.map(|name| [face(name), beside.clone()].concat());
         at += 1;
@@ -120,11 +120,11 @@ fn read(stream: &mut TcpStream) -> Value {
 #[test]
 fn under_load_no_request_fails_and_no_pair_is_split() {
     let folder = TempDir::new().expect("a folder");
-    let tower = folder.path().join("tower.onnx");
-    let towers = towers();
-    put(&tower, &towers[0]);
-    let path = tower.to_str().expect("text");
-    let mut server = Server::with(&[("SIAMESE_TOWER__PATH", path)]);
+    let model = folder.path().join("model.onnx");
+    let models = models();
+    put(&model, &models[0]);
+    let path = model.to_str().expect("text");
+    let mut server = Server::with(&[("SIAMESE_MODEL__FILE", path)]);
     let (done, listen) = (Arc::new(AtomicBool::new(false)), server.listen);
     let clients: Vec<_> = (0..3)
         .map(|_| {
@@ -133,9 +133,9 @@ fn under_load_no_request_fails_and_no_pair_is_split() {
         })
         .collect();
     for next in [1, 0, 1, 0, 1] {
-        put(&tower, &towers[next]);
+        put(&model, &models[next]);
         server.signal("HUP");
-        server.line_with("another tower is in service");
+        server.line_with("another model is in service");
     }
     done.store(true, Ordering::Relaxed);
 
@@ -145,7 +145,7 @@ fn under_load_no_request_fails_and_no_pair_is_split() {
             all.entry(digest).or_default().extend(distances);
         }
     }
-    assert_eq!(all.len(), 2, "both towers answered");
+    assert_eq!(all.len(), 2, "both models answered");
     let mut means = Vec::new();
     for (digest, distances) in &all {
         let mean = distances.iter().sum::<f64>() / distances.iter().map(|_| 1.0).sum::<f64>();
@@ -153,18 +153,18 @@ fn under_load_no_request_fails_and_no_pair_is_split() {
         assert!(apart < 1e-5, "{digest} gave distances that are {apart} apart");
         means.push(mean);
     }
-    assert!(1e-3 < (means[0] - means[1]).abs(), "the towers can't be told apart: {means:?}");
+    assert!(1e-3 < (means[0] - means[1]).abs(), "the models can't be told apart: {means:?}");
     assert!(server.get("/metrics").contains(r#"siamese_swaps_total{outcome="ok"} 5"#));
 }
 
 #[test]
-fn a_tower_that_fails_leaves_the_old_one_serving() {
+fn a_model_that_fails_leaves_the_old_one_serving() {
     let folder = TempDir::new().expect("a folder");
-    let tower = folder.path().join("tower.onnx");
-    put(&tower, &towers()[0]);
-    let path = tower.to_str().expect("text");
-    let mut server = Server::with(&[("SIAMESE_TOWER__PATH", path)]);
-    put(&tower, b"no tower");
+    let model = folder.path().join("model.onnx");
+    put(&model, &models()[0]);
+    let path = model.to_str().expect("text");
+    let mut server = Server::with(&[("SIAMESE_MODEL__FILE", path)]);
+    put(&model, b"no model");
     server.signal("HUP");
     server.line_with("the one in service goes on");
     assert!(server.get("/model").contains(&shared().1.digest));
@@ -175,20 +175,20 @@ fn a_tower_that_fails_leaves_the_old_one_serving() {
 #[test]
 fn a_file_that_is_watched_is_swapped_in_when_it_is_another() {
     let folder = TempDir::new().expect("a folder");
-    let tower = folder.path().join("tower.onnx");
-    let towers = towers();
-    put(&tower, &towers[1]);
-    let path = tower.to_str().expect("text");
-    let watched = [("SIAMESE_TOWER__PATH", path), ("SIAMESE_TOWER__WATCH_MS", "20")];
+    let model = folder.path().join("model.onnx");
+    let models = models();
+    put(&model, &models[1]);
+    let path = model.to_str().expect("text");
+    let watched = [("SIAMESE_MODEL__FILE", path), ("SIAMESE_MODEL__WATCH_MS", "20")];
     let mut server = Server::with(&watched);
-    put(&tower, &towers[0]);
-    server.line_with("another tower is in service");
+    put(&model, &models[0]);
+    server.line_with("another model is in service");
     assert!(server.get("/model").contains(&shared().1.digest));
 }
 
-/// The made tower as two models: the weights of the other are half of those of the one.
+/// The made model as two models: the weights of the other are half of those of the one.
 fn halved() -> [Vec<u8>; 2] {
-    let made = fs::read(fixture("towers/plain.onnx")).expect("a tower");
+    let made = fs::read(fixture("models/plain.onnx")).expect("a model");
     let mut other = made.clone();
     let (weight, half) = (0.125_f32.to_le_bytes(), 0.0625_f32.to_le_bytes());
     for at in 0..other.len() - 3 {
@@ -198,26 +198,26 @@ fn halved() -> [Vec<u8>; 2] {
     }
     let entries = [("input", "4"), ("colour", "grey"), ("scale", "1"), ("threshold", "1")];
     let entries = entries.map(|(key, value)| (format!("siamese.{key}"), value.to_owned()));
-    [made, other].map(|onnx| rewrite(&onnx, &entries).expect("a tower"))
+    [made, other].map(|onnx| rewrite(&onnx, &entries).expect("a model"))
 }
 
 #[tokio::test]
 async fn no_answer_has_the_digest_of_a_model_that_did_not_make_it() {
     let folder = TempDir::new().expect("a folder");
-    let path = folder.path().join("tower.onnx");
+    let path = folder.path().join("model.onnx");
     let models = halved();
     let mut distances = BTreeMap::new();
     for (model, distance) in models.iter().zip([255.0, 127.5]) {
         put(&path, model);
         distances.insert(load(&path).description().digest.clone(), distance);
     }
-    let (tower, digest) = (load(&path), shared().1.digest.clone());
-    let description = Arc::new(Description { digest, ..(**tower.description()).clone() });
-    let app = App::run_with(tower, description, 8, |settings| {
-        settings.tower.path = Some(path.clone());
-        settings.tower.sessions = 2;
-        settings.tower.threads = 1;
-        settings.tower.largest_batch = 1;
+    let (model, digest) = (load(&path), shared().1.digest.clone());
+    let description = Arc::new(Description { digest, ..(**model.description()).clone() });
+    let app = App::run_with(model, description, 8, |settings| {
+        settings.model.file = Some(path.clone());
+        settings.model.sessions = 2;
+        settings.model.threads = 1;
+        settings.model.max_batch = 1;
         settings.cache.max_bytes = 0;
     });
     let done = Arc::new(AtomicBool::new(false));
@@ -235,7 +235,7 @@ async fn no_answer_has_the_digest_of_a_model_that_did_not_make_it() {
     let [black, half] = [0, 255].map(|right| [b"P5 4 4 255\n", &row(right)[..]].concat());
     let mut seen = BTreeMap::<String, u32>::new();
     for _ in 0..24 {
-        app.service.engine().swap().await.expect("another tower");
+        app.service.engine().swap().await.expect("another model");
         // Enough of them that each session has answered.
         for _ in 0..8 {
             let answer = app.form("/compare", &[("a", &black), ("b", &half)]).await.ok().json();
@@ -252,13 +252,13 @@ async fn no_answer_has_the_digest_of_a_model_that_did_not_make_it() {
 #[tokio::test]
 async fn a_read_that_takes_too_long_leaves_the_model_in_service() {
     let folder = TempDir::new().expect("a folder");
-    let path = folder.path().join("tower.onnx");
+    let path = folder.path().join("model.onnx");
     put(&path, &halved()[0]);
-    let tower = load(&path);
-    let description = tower.description().clone();
-    let app = App::run_with(tower, description, 8, |settings| {
-        settings.tower.path = Some(path.clone());
-        settings.tower.read_timeout_ms = 1.try_into().expect("not 0");
+    let model = load(&path);
+    let description = model.description().clone();
+    let app = App::run_with(model, description, 8, |settings| {
+        settings.model.file = Some(path.clone());
+        settings.model.read_timeout_ms = 1.try_into().expect("not 0");
     });
     // So many zeros are not read and hashed in that time on any machine.
     fs::File::create(&path).and_then(|file| file.set_len(128 << 20)).expect("written");
@@ -271,8 +271,8 @@ async fn a_read_that_takes_too_long_leaves_the_model_in_service() {
 #[tokio::test]
 async fn counters_are_told_of_the_model_in_service_and_the_three_before_it() {
     let folder = TempDir::new().expect("a folder");
-    let path = folder.path().join("tower.onnx");
-    let made = fs::read(fixture("towers/plain.onnx")).expect("a tower");
+    let path = folder.path().join("model.onnx");
+    let made = fs::read(fixture("models/plain.onnx")).expect("a model");
     let put_model = |number: usize| {
         let provenance = number.to_string();
         let entries = [
@@ -282,20 +282,20 @@ async fn counters_are_told_of_the_model_in_service_and_the_three_before_it() {
             ("provenance", provenance.as_str()),
         ];
         let entries = entries.map(|(key, value)| (format!("siamese.{key}"), value.to_owned()));
-        put(&path, &rewrite(&made, &entries).expect("a tower"));
+        put(&path, &rewrite(&made, &entries).expect("a model"));
     };
     put_model(0);
-    let tower = load(&path);
-    let mut digests = vec![tower.description().digest.clone()];
-    let description = tower.description().clone();
-    let app = App::run_with(tower, description, 8, |settings| {
-        settings.tower.path = Some(path.clone());
-        settings.tower.sessions = 1;
+    let model = load(&path);
+    let mut digests = vec![model.description().digest.clone()];
+    let description = model.description().clone();
+    let app = App::run_with(model, description, 8, |settings| {
+        settings.model.file = Some(path.clone());
+        settings.model.sessions = 1;
     });
     for number in 1..=6 {
         put_model(number);
-        app.service.engine().swap().await.expect("another tower");
-        digests.push(app.service.tower().digest.clone());
+        app.service.engine().swap().await.expect("another model");
+        digests.push(app.service.model().digest.clone());
         app.form("/compare", &[("a", b"P5 1 1 255\n\0"), ("b", b"P5 1 1 255\n\0")]).await.ok();
     }
     let scrape = String::from_utf8(app.get("/metrics").await.ok().body).expect("text");
@@ -312,7 +312,7 @@ async fn counters_are_told_of_the_model_in_service_and_the_three_before_it() {
     }
     // One that comes back is counted from zero.
     put_model(0);
-    app.service.engine().swap().await.expect("another tower");
+    app.service.engine().swap().await.expect("another model");
     let scrape = String::from_utf8(app.get("/metrics").await.ok().body).expect("text");
     let digest = &digests[0];
     let line = format!("siamese_verdicts_total{{verdict=\"same\",digest=\"{digest}\"}} 0");

@@ -136,7 +136,7 @@ fn a_request_and_its_parts_are_spans_of_the_clients_trace() {
     let spans = collector.take(4);
     assert!(spans.iter().all(|it| it["traceId"] == TRACE), "{spans:?}");
     let names: Vec<&str> = spans.iter().filter_map(|it| it["name"].as_str()).collect();
-    assert_eq!(names, ["tower", "queue", "decode", "POST /compare"]);
+    assert_eq!(names, ["model", "queue", "decode", "POST /compare"]);
     let request = &spans[3];
     assert_eq!((&request["parentSpanId"], &request["kind"]), (&json!(PARENT), &json!(2)));
     assert_eq!(attribute(request, "http.route")["stringValue"], "/compare");

@@ -81,7 +81,7 @@ async fn what_can_not_be_kept_is_not_promised() {
         (json!({"distance_metric": "manhattan"}), 400, "body_malformed", "distance_metric"),
         (json!({"img1": 1}), 400, "body_malformed", "img1"),
         (json!({"img2": "https://example.com/a.jpg"}), 422, "base64_invalid", "img2"),
-        (json!({"img2": ""}), 422, "picture_empty", "img2"),
+        (json!({"img2": ""}), 422, "image_empty", "img2"),
         (json!({"callback": "x"}), 400, "part_unexpected", "callback"),
     ] {
         let answer = app.json("/verify", &body(SAME[1], &more)).await;

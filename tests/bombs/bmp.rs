@@ -9,7 +9,7 @@ pub(crate) fn bombs() -> Vec<Bomb> {
     ]
 }
 
-/// A picture of eight bits a pixel, coded in runs.
+/// An image of eight bits a pixel, coded in runs.
 fn bmp(coded: &[u8]) -> Vec<u8> {
     let side = i32::from(SIDE).to_le_bytes();
     [

@@ -19,7 +19,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use peak_alloc::PeakAlloc;
-use siamese_core::picture::{Colour, Fit, Limits, PictureError, Pixels, Preparation};
+use siamese_core::preprocessing::{Colour, DecodeError, Fit, Limits, Pixels, Preprocessing};
 
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
@@ -46,9 +46,9 @@ fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What the shipped tower reads.
-fn preparation() -> Preparation {
-    Preparation {
+/// What the shipped model reads.
+fn preprocessing() -> Preprocessing {
+    Preprocessing {
         height: 64,
         width: 64,
         colour: Colour::Grey,
@@ -60,8 +60,8 @@ fn preparation() -> Preparation {
 }
 
 /// Prepares an upload in this process.
-fn prepare(upload: &[u8]) -> Result<Pixels, PictureError> {
-    preparation().prepare(upload, &Limits::default())
+fn preprocess(upload: &[u8]) -> Result<Pixels, DecodeError> {
+    preprocessing().preprocess(upload, &Limits::default())
 }
 
 /// How many bytes were held at most beyond those that were held before.
@@ -87,15 +87,15 @@ fn no_upload_takes_more_memory_or_time_than_is_allowed() {
         let upload = make();
         assert!(upload.len() <= MAX_BODY, "{name}: {} bytes", upload.len());
         let begun = Instant::now();
-        let (answer, held) = measured(|| prepare(&upload));
+        let (answer, held) = measured(|| preprocess(&upload));
         let took = begun.elapsed();
         let answer = answer.err();
         println!("{name}: {} bytes, {held} held, {took:?}, {answer:?}", upload.len());
-        assert!(!matches!(answer, Some(PictureError::DecoderFailed(_))), "{name}");
+        assert!(!matches!(answer, Some(DecodeError::DecoderFailed(_))), "{name}");
         assert!(took < PATIENCE, "{name}: {took:?}");
         let most = match answer {
             // What is refused as too large is refused before room is made for it.
-            Some(PictureError::TooLarge) => 2 * MAX_BODY,
+            Some(DecodeError::TooLarge) => 2 * MAX_BODY,
             _ => usize::try_from(Limits::default().max_memory).expect("64 bits"),
         };
         assert!(held <= most, "{name}: {held} bytes, {answer:?}");

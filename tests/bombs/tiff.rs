@@ -11,7 +11,7 @@ pub(crate) fn bombs() -> Vec<Bomb> {
         ("tiff: a strip of LZW that grows", || {
             tiff(&[(259, 4, 1, 5)], [1, 1], (1, &b"\x80\0\x20\x10".repeat(LARGE / 4)))
         }),
-        ("tiff: a tile beyond the picture", || {
+        ("tiff: a tile beyond the image", || {
             let tile = [(322, 4, 1, 65_520), (323, 4, 1, 65_520), (259, 4, 1, 8)];
             tiff(&tile, [1, 1], (1, &zeros(1 << 20)))
         }),
@@ -42,7 +42,7 @@ pub(crate) fn bombs() -> Vec<Bomb> {
             let one_row = (278, 3, 1, 1);
             tiff(&[(259, 4, 1, 8), one_row], [2000, 1000], (1000, &zeros(600 << 20)))
         }),
-        ("tiff: a thousand tiles far wider than the picture", || {
+        ("tiff: a thousand tiles far wider than the image", || {
             let tile = [(322, 4, 1, 65_520), (323, 4, 1, 16), (259, 4, 1, 8)];
             tiff(&tile, [8, 16_000], (1000, &zeros(16 << 20)))
         }),

@@ -11,11 +11,11 @@ pub(crate) fn bombs() -> Vec<Bomb> {
             let exif = [&b"EXIF"[..], &0xffff_fff0_u32.to_le_bytes(), b"II*\0"].concat();
             riff(&[chunk(b"VP8X", &[8, 0, 0, 0, 0, 0, 0, 0, 0, 0]), frame, exif].concat())
         }),
-        ("webp: a frame larger than its picture", || {
+        ("webp: a frame larger than its image", || {
             let frame = chunk(b"VP8 ", &vp8(16_383));
             riff(&[chunk(b"VP8X", &[0; 10]), frame].concat())
         }),
-        ("webp: an animation's frame larger than its picture", || {
+        ("webp: an animation's frame larger than its image", || {
             let frame = [&[0; 16][..], &chunk(b"VP8 ", &vp8(16_383))].concat();
             let animation = chunk(b"ANIM", &[0; 6]);
             riff(

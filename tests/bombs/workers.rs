@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use siamese::engine::decode::worker::{Allowance, End, Event, Pool};
-use siamese_core::picture::{Limits, PictureError};
+use siamese_core::preprocessing::{DecodeError, Limits};
 
 use crate::uploads::structured::{Draw, any_gif, any_tiff, any_webp};
-use crate::{Bomb, MAX_BODY, PATIENCE, alone, gif, preparation, tiff, webp};
+use crate::{Bomb, MAX_BODY, PATIENCE, alone, gif, preprocessing, tiff, webp};
 
 /// Less than a server's, so that the test ends soon: what is ended by it would be by more, a little later.
 const ALLOWANCE: Allowance = Allowance { cpu: Duration::from_millis(300), memory: 128 << 20 };
@@ -41,11 +41,11 @@ impl Workers {
     }
 
     /// Has an upload decoded, and checks that nothing but an answer comes of it.
-    async fn check(&self, name: &str, upload: Vec<u8>) -> Result<(), PictureError> {
+    async fn check(&self, name: &str, upload: Vec<u8>) -> Result<(), DecodeError> {
         assert!(upload.len() <= MAX_BODY, "{name}: {} bytes", upload.len());
         let upload = upload.into();
-        let preparation = preparation();
-        let answer = self.pool.planes(&preparation, &upload, self.limits, ALLOWANCE);
+        let preprocessing = preprocessing();
+        let answer = self.pool.planes(&preprocessing, &upload, self.limits, ALLOWANCE);
         let answer = tokio::time::timeout(PATIENCE, answer).await;
         let answer = answer.unwrap_or_else(|_| panic!("{name} is not decoded within {PATIENCE:?}"));
         assert_eq!(self.crashes.load(Ordering::Relaxed), 0, "{name}: {answer:?}");
@@ -65,7 +65,7 @@ fn run(test: impl Future<Output = ()>) {
 }
 
 #[test]
-fn bombs_end_with_their_allowance_and_the_next_picture_is_decoded() {
+fn bombs_end_with_their_allowance_and_the_next_image_is_decoded() {
     run(all_bombs());
 }
 
@@ -76,7 +76,7 @@ async fn all_bombs() {
         let bytes = upload.len();
         let answer = workers.check(name, upload).await;
         println!("{name}: {bytes} bytes, {answer:?}");
-        let whole = workers.check("a picture", b"P5 1 1 255\n\0".to_vec()).await;
+        let whole = workers.check("an image", b"P5 1 1 255\n\0".to_vec()).await;
         assert_eq!(whole, Ok(()), "behind {name}");
     }
     assert!(0 < workers.stopped.load(Ordering::Relaxed), "none of them was one");
@@ -113,7 +113,7 @@ async fn structured(any: fn(Draw) -> Vec<u8>) {
         let upload = any(&mut |below| random.usize(..below));
         match workers.check(&format!("seed {seed}"), upload).await {
             Ok(()) => decoded += 1,
-            Err(PictureError::DecoderFailed(why)) => {
+            Err(DecodeError::DecoderFailed(why)) => {
                 println!("seed {seed}: {why}");
                 panicked += 1;
             }

@@ -16,7 +16,7 @@ FACES = ROOT / "samples"
 
 
 class Server:
-    """The real server on the shipped tower, which a test may stop."""
+    """The real server on the shipped model, which a test may stop."""
 
     def __init__(self, address: str | None = None, **environment: str):
         with socket.socket() as free:

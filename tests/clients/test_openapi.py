@@ -13,25 +13,25 @@ import pytest
 
 from conftest import FACES
 
-PICTURE = base64.b64encode((FACES / "s5_1.jpg").read_bytes()).decode()
+IMAGE = base64.b64encode((FACES / "s5_1.jpg").read_bytes()).decode()
 STORED = {"embedding": [0.5] * 256, "digest": "sha256:another"}
 REQUESTS = [
     ("GET", "/livez", None, 200),
     ("GET", "/readyz", None, 200),
     ("GET", "/model", None, 200),
-    ("POST", "/compare", {"a": PICTURE, "b": {"image": PICTURE}}, 200),
-    ("POST", "/compare?threshold=0.8", {"a": PICTURE, "b": PICTURE}, 200),
-    ("POST", "/compare?fmr=0.01", {"a": PICTURE, "b": PICTURE}, 200),
-    ("POST", "/compare?fmr=0.00001", {"a": PICTURE, "b": PICTURE}, 422),
-    ("POST", "/compare?threshold=near", {"a": PICTURE, "b": PICTURE}, 400),
-    ("POST", "/compare", {"a": PICTURE}, 400),
-    ("POST", "/compare", {"a": PICTURE, "b": STORED}, 409),
-    ("POST", "/compare", {"a": PICTURE, "b": "aGVsbG8="}, 415),
-    ("POST", "/compare/batch", {"pairs": [{"a": PICTURE, "b": PICTURE}, {"a": PICTURE, "b": ""}]}, 200),
+    ("POST", "/compare", {"a": IMAGE, "b": {"image": IMAGE}}, 200),
+    ("POST", "/compare?threshold=0.8", {"a": IMAGE, "b": IMAGE}, 200),
+    ("POST", "/compare?fmr=0.01", {"a": IMAGE, "b": IMAGE}, 200),
+    ("POST", "/compare?fmr=0.00001", {"a": IMAGE, "b": IMAGE}, 422),
+    ("POST", "/compare?threshold=near", {"a": IMAGE, "b": IMAGE}, 400),
+    ("POST", "/compare", {"a": IMAGE}, 400),
+    ("POST", "/compare", {"a": IMAGE, "b": STORED}, 409),
+    ("POST", "/compare", {"a": IMAGE, "b": "aGVsbG8="}, 415),
+    ("POST", "/compare/batch", {"pairs": [{"a": IMAGE, "b": IMAGE}, {"a": IMAGE, "b": ""}]}, 200),
     ("POST", "/compare/batch", {"pairs": []}, 422),
-    ("POST", "/embed", {"image": PICTURE}, 200),
-    ("POST", "/embed", {"images": [PICTURE, "", PICTURE]}, 200),
-    ("POST", "/embed", {"image": PICTURE, "images": []}, 400),
+    ("POST", "/embed", {"image": IMAGE}, 200),
+    ("POST", "/embed", {"images": [IMAGE, "", IMAGE]}, 200),
+    ("POST", "/embed", {"image": IMAGE, "images": []}, 400),
     ("POST", "/pixels", {"image": "!"}, 422),
 ]
 

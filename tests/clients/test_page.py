@@ -30,19 +30,19 @@ def accessible(page: Page) -> None:
     assert grave == []
 
 
-def test_two_chosen_pictures_are_judged(server, open_page):
+def test_two_chosen_images_are_judged(server, open_page):
     page = open_page(server.address)
     compare(page, *SAME)
     expect(page.locator(VERDICT)).to_have_text("The same")
     compare(page, SAME[0], OTHER)
     expect(page.locator(VERDICT)).to_have_text("Different")
     expect(page.locator("#two-figure")).to_contain_text("of the same pairs")
-    # What the tower sees stands in both slots.
+    # What the model sees stands in both slots.
     for slot in ("#slot-a", "#slot-b"):
         seen = page.locator(f"{slot} .seen")
         expect(seen).to_be_visible()
         assert seen.evaluate("it => [it.naturalWidth, it.naturalHeight]") == [60, 72]
-    for name in ("decode", "queue", "tower", "total", "round trip"):
+    for name in ("decode", "queue", "model", "total", "round trip"):
         expect(page.locator(".timings")).to_contain_text(name)
 
 
@@ -80,7 +80,7 @@ def test_the_curl_line_does_the_same(server, open_page):
     assert json.loads(answer)["verdict"] == "different"
 
 
-def test_pictures_are_dropped_and_pasted(server, open_page):
+def test_images_are_dropped_and_pasted(server, open_page):
     page = open_page(server.address)
     give = """([kind, selector, name]) => fetch(`/page/samples/${name}.jpg`).then((it) => it.blob()).then((blob) => {
         const data = new DataTransfer();
@@ -96,7 +96,7 @@ def test_pictures_are_dropped_and_pasted(server, open_page):
 
 
 @pytest.mark.parametrize("slot", ["#slot-a", "#slot-b"])
-def test_what_is_no_picture_is_told_beside_it(server, open_page, slot):
+def test_what_is_no_image_is_told_beside_it(server, open_page, slot):
     page = open_page(server.address, expect=["415"])
     compare(page, *SAME)
     expect(page.locator(VERDICT)).to_have_text("The same")
@@ -110,9 +110,9 @@ def test_what_is_no_picture_is_told_beside_it(server, open_page, slot):
     expect(page.locator(f"{slot} .error")).to_be_hidden()
 
 
-def test_a_picture_that_the_browser_can_not_show_is_shown_as_the_tower_sees_it(server, open_page):
+def test_an_image_that_the_browser_can_not_show_is_shown_as_the_model_sees_it(server, open_page):
     page = open_page(server.address)
-    tiff = FACES.parent / "pictures" / "grey.tiff"
+    tiff = FACES.parent / "images" / "grey.tiff"
     choose(page, "#slot-a", tiff)
     shown = page.locator("#slot-a .frame > img")
     page.wait_for_function("() => document.querySelector('#slot-a .frame > img').naturalWidth === 60")
@@ -151,7 +151,7 @@ def test_one_against_many(server, open_page):
 
 def test_all_with_all_are_grouped(server, open_page):
     page = open_page(f"{server.address}/#matrix")
-    page.get_by_role("button", name="eight pictures").click()
+    page.get_by_role("button", name="eight images").click()
     expect(page.locator(".matrix td.self")).to_have_count(8)
     slider = page.get_by_role("slider", name="Threshold")
     slider.fill("0")
@@ -207,5 +207,5 @@ def test_the_api_is_documented_without_anything_from_elsewhere(server, open_page
     for path in ("/compare", "/compare/batch", "/embed", "/pixels", "/model"):
         expect(page.get_by_role("heading", name=path, exact=False).first).to_be_visible()
     page.locator("summary", has_text="Refusals").first.click()
-    expect(page.get_by_text("picture_corrupt").first).to_be_visible()
+    expect(page.get_by_text("image_corrupt").first).to_be_visible()
     accessible(page)

@@ -1,4 +1,4 @@
-"""An open-loop load of real pictures: each request has its time, whatever became of those before it."""
+"""An open-loop load of real images: each request has its time, whatever became of those before it."""
 
 import asyncio
 import collections
@@ -26,7 +26,7 @@ class Outcome:
 
 @dataclass
 class Truth:
-    """What each tower says of each pair; the first answer is held against all that follow."""
+    """What each model says of each pair; the first answer is held against all that follow."""
 
     known: dict = field(default_factory=dict)
 
@@ -41,9 +41,9 @@ def requests(host: str) -> list[tuple[str, bytes]]:
     made = []
     for a, b in itertools.combinations(sorted(FACES.glob("*.jpg")), 2):
         parts = []
-        for name, picture in (("a", a), ("b", b)):
-            disposition = f'content-disposition: form-data; name="{name}"; filename="{picture.name}"'
-            parts.append(b"--%s\r\n%s\r\n\r\n%s\r\n" % (BOUNDARY, disposition.encode(), picture.read_bytes()))
+        for name, image in (("a", a), ("b", b)):
+            disposition = f'content-disposition: form-data; name="{name}"; filename="{image.name}"'
+            parts.append(b"--%s\r\n%s\r\n\r\n%s\r\n" % (BOUNDARY, disposition.encode(), image.read_bytes()))
         body = b"".join(parts) + b"--%s--\r\n" % BOUNDARY
         head = (
             f"POST /compare HTTP/1.1\r\nhost: {host}\r\ncontent-length: {len(body)}\r\n"

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Drives three replicas behind HAProxy, all in containers, while replicas stop, crash, hang, refuse, are cut off and get
-another tower, and counts what clients see.
+another model, and counts what clients see.
 
 Needs a Docker engine and root (to cut a replica's network). Prints a table, writes it and its figures into a folder, and
 ends with 1 where a client saw what it must not see.
@@ -15,7 +15,7 @@ import sys
 import time
 
 from load import Load, Truth, summary
-from replicas import BALANCER, NETWORK, REPLICAS, ROOT, address, balancer, clear, docker, inspect, ready, remove, start, towers
+from replicas import BALANCER, NETWORK, REPLICAS, ROOT, address, balancer, clear, docker, inspect, ready, remove, start, models
 from scenes import MOST_LOST, SCENES
 from stall import ask
 
@@ -76,7 +76,7 @@ async def main() -> None:
     parser.add_argument("scenes", nargs="*", help=f"of {', '.join(SCENES)}; by default all")
     options = parser.parse_args()
     clear()
-    towers()
+    models()
     docker("network", "create", NETWORK)
     results = {}
     try:
@@ -90,7 +90,7 @@ async def main() -> None:
         for name in options.scenes or SCENES:
             results[name] = await play(name, options.rate, Truth())
             print(name, json.dumps(results[name]), flush=True)
-            for replica in REPLICAS if name == "rollout to another tower" else []:
+            for replica in REPLICAS if name == "rollout to another model" else []:
                 await remove(replica)
                 await start(replica)
                 assert await ready(replica)

@@ -36,14 +36,14 @@ def address(name: str) -> str:
     return inspect(name, "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}")
 
 
-def arguments_of(name: str, tower: str, **settings: str) -> list[str]:
+def arguments_of(name: str, model: str, **settings: str) -> list[str]:
     """What runs a replica: read-only, without rights, within the limits that the chart and Compose give, and with the cache
-    off, so that the tower runs for every request."""
-    settings = {"SIAMESE_CACHE__MAX_BYTES": "0", "SIAMESE_TOWER__PATH": f"/towers/{tower}", **settings}
+    off, so that the model runs for every request."""
+    settings = {"SIAMESE_CACHE__MAX_BYTES": "0", "SIAMESE_MODEL__FILE": f"/models/{model}", **settings}
     return [
         "run", "--detach", "--name", name, "--network", NETWORK, "--network-alias", "siamese",
         "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--memory", "2g", "--pids-limit", "1024",
-        "--volume", f"{ROOT / 'target' / 'container'}:/towers:ro",
+        "--volume", f"{ROOT / 'target' / 'container'}:/models:ro",
         *(it for key, value in settings.items() for it in ("--env", f"{key}={value}")),
         "siamese",
     ]
@@ -56,8 +56,8 @@ def balancer() -> None:
     docker("run", "--detach", "--name", BALANCER, "--network", NETWORK, "--volume", mount, "siamese-test-haproxy")
 
 
-async def start(name: str, tower: str = "faces.onnx", **settings: str) -> None:
-    await beside(*arguments_of(name, tower, **settings))
+async def start(name: str, model: str = "faces.onnx", **settings: str) -> None:
+    await beside(*arguments_of(name, model, **settings))
 
 
 async def remove(name: str) -> None:
@@ -90,8 +90,8 @@ async def counted(host: str, port: int, series: str) -> float:
     return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(series))
 
 
-def towers() -> None:
-    """The towers that replicas serve, and one whose golden distances are wrong."""
+def models() -> None:
+    """The models that replicas serve, and one whose golden distances are wrong."""
     folder = ROOT / "target" / "container"
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("faces.onnx", "characters.onnx"):

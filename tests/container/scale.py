@@ -12,7 +12,7 @@ import statistics
 import time
 
 from load import Load, Truth, requests
-from replicas import BALANCER, NETWORK, REPLICAS, address, arguments_of, balancer, clear, docker, ready, towers
+from replicas import BALANCER, NETWORK, REPLICAS, address, arguments_of, balancer, clear, docker, ready, models
 
 
 async def drive(load: Load, connections: int, seconds: float) -> tuple[float, list[float]]:
@@ -49,14 +49,14 @@ async def main() -> None:
     options = parser.parse_args()
     print("| replicas | through HAProxy, pairs a second | p50 ms | p99 ms |\n|---|---|---|---|")
     clear()
-    towers()
+    models()
     docker("network", "create", NETWORK)
     try:
         balancer()
         for name in REPLICAS:
             run, *rest = arguments_of(name, "faces.onnx")
             # What it runs with is said, as a start's trial under a share of a core tells little.
-            fixed = ["--env", "SIAMESE_TOWER__SESSIONS=1", "--env", "SIAMESE_TOWER__THREADS=1", "--env", "SIAMESE_TOWER__LARGEST_BATCH=1"]
+            fixed = ["--env", "SIAMESE_MODEL__SESSIONS=1", "--env", "SIAMESE_MODEL__THREADS=1", "--env", "SIAMESE_MODEL__LARGEST_BATCH=1"]
             docker(run, "--cpus", str(options.cpus), *fixed, *rest)
             assert await ready(name)
             # Until the balancer gives it its whole share.

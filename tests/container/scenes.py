@@ -35,11 +35,11 @@ SILENT = ("504 of the balancer",)
 BROKEN = ("502 of the balancer", "connection: IncompleteReadError", "connection: ConnectionResetError")
 
 
-async def rolling(tower: str) -> None:
+async def rolling(model: str) -> None:
     """One replica after the other is replaced, the next once the one before is ready again."""
     for name in REPLICAS:
         await remove(name)
-        await start(name, tower)
+        await start(name, model)
         assert await ready(name), f"{name} did not become ready"
         # The balancer has to see it too.
         await asyncio.sleep(1.5)
@@ -88,12 +88,12 @@ async def cut() -> list[Loss]:
     return [loss]
 
 
-async def broken_tower() -> list[Loss]:
-    """A replica comes with a tower that misses its golden pairs, and one is told to take such a tower while it serves."""
+async def broken_model() -> list[Loss]:
+    """A replica comes with a model that misses its golden pairs, and one is told to take such a model while it serves."""
     name = REPLICAS[0]
     await remove(name)
     await start(name, "broken.onnx")
-    assert not await ready(name, within=8), "a tower that fails its self-test was put into service"
+    assert not await ready(name, within=8), "a model that fails its self-test was put into service"
     await beside("rm", "--force", name)
     await start(name)
     assert await ready(name)
@@ -103,7 +103,7 @@ async def broken_tower() -> list[Loss]:
     await beside("kill", "--signal", "HUP", name)
     await asyncio.sleep(5)
     faces.write_bytes(good)
-    assert await ready(name), "a refused tower took the old one out of service"
+    assert await ready(name), "a refused model took the old one out of service"
     return []
 
 
@@ -130,8 +130,8 @@ async def holder(request: asyncio.Task) -> str | None:
     hosts = {name: address(name) for name in REPLICAS}
     while not request.done():
         for name, host in hosts.items():
-            # Pictures of requests with more than a pair, which the load has none of.
-            if await counted(host, ADMIN_PORT, "siamese_bulk_pictures ") > 0:
+            # Images of requests with more than a pair, which the load has none of.
+            if await counted(host, ADMIN_PORT, "siamese_bulk_images ") > 0:
                 return name
     return None
 
@@ -161,7 +161,7 @@ async def stall() -> list[Loss]:
     before = {other: await counted(at, ADMIN_PORT, embedded) for other, at in others.items()}
     while not request.done():
         for other, at in others.items():
-            assert await counted(at, ADMIN_PORT, "siamese_bulk_pictures ") == 0, f"{other} got the request of {name}"
+            assert await counted(at, ADMIN_PORT, "siamese_bulk_images ") == 0, f"{other} got the request of {name}"
         await asyncio.sleep(0.1)
     assert request.result() == 504, f"the client of the frozen replica was told {request.result()}"
     for other, at in others.items():
@@ -172,7 +172,7 @@ async def stall() -> list[Loss]:
     at, compared = address(name), 'siamese_requests_total{route="/compare"'
     before_that = await counted(at, ADMIN_PORT, compared)
     until = time.monotonic() + 20
-    while await counted(at, ADMIN_PORT, compared) < before_that + 100 or await counted(at, ADMIN_PORT, "siamese_bulk_pictures "):
+    while await counted(at, ADMIN_PORT, compared) < before_that + 100 or await counted(at, ADMIN_PORT, "siamese_bulk_images "):
         assert time.monotonic() < until, f"{name} gets no requests again, or goes on with the one that was given up"
         await asyncio.sleep(0.25)
     return losses
@@ -181,8 +181,8 @@ async def stall() -> list[Loss]:
 # What happens, and how many requests there are at least.
 SCENES = {
     "rolling restart": (restart, 20_000),
-    "rollout to another tower": (rollout, 20_000),
-    "failed self-test": (broken_tower, 20_000),
+    "rollout to another model": (rollout, 20_000),
+    "failed self-test": (broken_model, 20_000),
     "one refuses connections": (refusal, 0),
     "one frozen over a request": (stall, 0),
     "SIGKILL of one": (kill, 0),

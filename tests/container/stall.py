@@ -4,9 +4,9 @@ import asyncio
 import struct
 import zlib
 
-BOUNDARY = "between-the-pictures"
+BOUNDARY = "between-the-images"
 # As many as a request may have. Each is decoded: 4 megapixels in 700 bytes.
-PICTURES = 64
+IMAGES = 64
 SIDE = 2048
 # Longer than HAProxy waits for a replica.
 PATIENCE = 30.0
@@ -16,7 +16,7 @@ def chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
-def picture(number: int) -> bytes:
+def image(number: int) -> bytes:
     """A black PNG of one bit a pixel; its text makes it another than the rest, as equal ones are decoded once."""
     header = struct.pack(">IIBBBBB", SIDE, SIDE, 1, 0, 0, 0, 0)
     pixels = zlib.compress(bytes((1 + SIDE // 8) * SIDE), 9)
@@ -28,7 +28,7 @@ def picture(number: int) -> bytes:
 def stalling(host: str) -> bytes:
     """A request to /embed, small enough that HAProxy could send it to one replica after the other."""
     disposition = 'content-disposition: form-data; name="image"'
-    parts = [f"--{BOUNDARY}\r\n{disposition}\r\n\r\n".encode() + picture(it) + b"\r\n" for it in range(PICTURES)]
+    parts = [f"--{BOUNDARY}\r\n{disposition}\r\n\r\n".encode() + image(it) + b"\r\n" for it in range(IMAGES)]
     body = b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()
     head = (
         f"POST /embed HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {len(body)}\r\n"

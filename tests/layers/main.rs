@@ -22,7 +22,7 @@ struct Layers {
 const CORE: Layers = Layers {
     name: "siamese_core",
     sources: "core/src",
-    modules: &["model", "picture", "score", "file", "memory", "causes"],
+    modules: &["model", "image", "score", "file", "memory", "causes"],
     rooms: &[],
 };
 

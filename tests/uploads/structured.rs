@@ -9,7 +9,7 @@ fn one_of<T: Copy>(draw: Draw, all: &[T]) -> T {
     all[draw(all.len())]
 }
 
-/// Mostly a side that a small picture has.
+/// Mostly a side that a small image has.
 fn side(draw: Draw) -> u32 {
     match draw(8) {
         0 => one_of(draw, &[0, 1, 1400, 4000, 7000, 16_384, 65_535, 70_000, u32::MAX]),

@@ -20,12 +20,12 @@ pub(crate) fn vp8(side: u16) -> Vec<u8> {
     [&[0x10, 0x20, 0, 0x9d, 1, 0x2a][..], &side, &side, &[0; 2000]].concat()
 }
 
-/// A lossless picture of one pixel, with five tables of codes for each of 65,536 kinds of pixels, of which there is one.
+/// A lossless image of one pixel, with five tables of codes for each of 65,536 kinds of pixels, of which there is one.
 pub(crate) fn tables() -> Vec<u8> {
     lossless([1, 1], 65_536)
 }
 
-/// A file of one lossless picture, with five tables of codes for each of so many kinds of pixels, of which there is one. It
+/// A file of one lossless image, with five tables of codes for each of so many kinds of pixels, of which there is one. It
 /// ends behind its tables.
 pub(crate) fn lossless([width, height]: [usize; 2], kinds: usize) -> Vec<u8> {
     let side = |side: usize| u16::try_from(side - 1).expect("14 bits");
@@ -36,7 +36,7 @@ pub(crate) fn lossless([width, height]: [usize; 2], kinds: usize) -> Vec<u8> {
     {
         bits.put(value, count);
     }
-    // The picture of kinds: the last one, in red and green.
+    // The image of kinds: the last one, in red and green.
     for symbol in [low, high, 0, 0, 0] {
         bits.put(0b101, 3);
         bits.put(symbol.into(), 8);

@@ -14,7 +14,7 @@ use siamese_trainer::learn::Learning;
 
 #[derive(Parser)]
 struct Arguments {
-    /// DIR/IDENTITY/PICTURE
+    /// DIR/IDENTITY/IMAGE
     folder: PathBuf,
     /// Into how many folds the identities are dealt
     n_folds: usize,
@@ -33,7 +33,7 @@ fn main() -> anyhow::Result<()> {
     let folds = if folds.is_empty() { (0..n_folds).collect() } else { folds };
     let config = match config.as_str() {
         "compact" => Config::compact(),
-        "seed" => Config::seed(),
+        "baseline" => Config::baseline(),
         "wavelet" => Config::wavelet(),
         file => toml::from_str(&std::fs::read_to_string(file)?)?,
     };
@@ -41,9 +41,9 @@ fn main() -> anyhow::Result<()> {
     for fold in folds {
         let held_out = HoldOut { names: vec![], fold: Some(format!("{fold}/{n_folds}").parse()?) };
         let (training, unseen) = held_out.split(&folder)?;
-        let training = Gallery::load(&training, &config.preparation(), false)?;
-        let training = training.in_all_forms(config.symmetry, config.preparation().shape());
-        let unseen = Gallery::load(&unseen.expect("a fold"), &config.preparation(), false)?;
+        let training = Gallery::load(&training, &config.preprocessing(), false)?;
+        let training = training.in_all_forms(config.symmetry, config.preprocessing().shape());
+        let unseen = Gallery::load(&unseen.expect("a fold"), &config.preprocessing(), false)?;
         let start = Instant::now();
         let mut learning = Learning::new(&config, &training);
         let mut loss = 0.0;

@@ -1,7 +1,7 @@
-//! Times training steps, for `scripts/bench_training.py`: `steps compact|seed`.
+//! Times training steps, for `scripts/bench_training.py`: `steps compact|baseline`.
 //!
 //! For each number that it reads from its input, a line, it does so many steps, each on a batch of
-//! made pictures, and prints how many milliseconds each took, as a JSON list. In the end it says how long steps waited
+//! made images, and prints how many milliseconds each took, as a JSON list. In the end it says how long steps waited
 //! for their batches.
 
 use std::io::{BufRead, stdin};
@@ -19,7 +19,7 @@ fn main() -> anyhow::Result<()> {
     let network = std::env::args().nth(1);
     let config = match network.as_deref() {
         Some("compact") => Config::compact(),
-        Some("seed") => Config::seed(),
+        Some("baseline") => Config::baseline(),
         _ => anyhow::bail!("which network, compact or seed?"),
     };
     let gallery = made(&config)?;
@@ -40,19 +40,19 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Thirty identities with five pictures of noise each.
+/// Thirty identities with five images of noise each.
 fn made(config: &Config) -> anyhow::Result<Gallery> {
     let folder = tempfile::tempdir()?;
     let mut random = ChaCha8Rng::seed_from_u64(1);
     for identity in 0..30 {
         let identity = folder.path().join(identity.to_string());
         std::fs::create_dir(&identity)?;
-        for picture in 0..5 {
+        for image in 0..5 {
             let mut noise = GrayImage::new(32, 32);
             random.fill_bytes(&mut noise);
-            noise.save(identity.join(format!("{picture}.png")))?;
+            noise.save(identity.join(format!("{image}.png")))?;
         }
     }
     let folder = Collection::open(folder.path())?;
-    Ok(Gallery::load(&folder, &config.preparation(), false)?)
+    Ok(Gallery::load(&folder, &config.preprocessing(), false)?)
 }

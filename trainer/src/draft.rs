@@ -4,21 +4,21 @@ use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::{cfg, fs};
 
-use siamese_core::model::{LoadError, OnnxTower, Options};
+use siamese_core::model::{LoadError, OnnxModel, Options};
 use tempfile::NamedTempFile;
 use thiserror::Error;
 
-/// Why a tower's file does not stand where it was asked for.
+/// Why a model's file does not stand where it was asked for.
 #[derive(Debug, Error)]
 pub enum DraftError {
-    /// Two files would say different things of the tower.
+    /// Two files would say different things of the model.
     #[error(
-        "{} describes the tower that would be written: choose another --out, or remove it",
+        "{} describes the model that would be written: choose another --out, or remove it",
         .0.display()
     )]
     Sidecar(PathBuf),
     /// The server's code can't load it.
-    #[error("the new tower does not load, so it was not written")]
+    #[error("the new model does not load, so it was not written")]
     Load(#[source] LoadError),
     /// It can't be written there.
     #[error("{} can't be written", .path.display())]
@@ -37,7 +37,7 @@ struct Draft<'a> {
     place: &'a Path,
 }
 
-/// Whether a tower can be written to `out`: to be asked before the work that makes it.
+/// Whether a model can be written to `out`: to be asked before the work that makes it.
 pub fn check(out: &Path) -> Result<(), DraftError> {
     let sidecar = out.with_extension("toml");
     if sidecar.exists() {
@@ -50,16 +50,16 @@ pub fn check(out: &Path) -> Result<(), DraftError> {
     Draft::new(out).map(drop).map_err(failed)
 }
 
-/// Writes a tower to `out`, whatever is there, once the code that serves has loaded the file with its golden pairs; gives
-/// the tower that was loaded.
-pub fn tower(out: &Path, onnx: &[u8], options: &Options) -> Result<OnnxTower, DraftError> {
+/// Writes a model to `out`, whatever is there, once the code that serves has loaded the file with its golden pairs; gives
+/// the model that was loaded.
+pub fn model(out: &Path, onnx: &[u8], options: &Options) -> Result<OnnxModel, DraftError> {
     check(out)?;
     let failed = |cause| DraftError::Write { path: out.to_owned(), cause };
     let mut draft = Draft::new(out).map_err(failed)?;
     draft.write(onnx).map_err(failed)?;
-    let tower = OnnxTower::load(draft.file.path(), options).map_err(DraftError::Load)?;
+    let model = OnnxModel::load(draft.file.path(), options).map_err(DraftError::Load)?;
     draft.keep().map_err(failed)?;
-    Ok(tower)
+    Ok(model)
 }
 
 /// Writes a file, in place of what is there.
@@ -124,25 +124,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_tower_leaves_what_was_there() {
+    fn what_is_no_model_leaves_what_was_there() {
         let folder = TempDir::new().expect("a folder");
-        let out = folder.path().join("tower.onnx");
+        let out = folder.path().join("model.onnx");
         fs::write(&out, "the old one").expect("a file");
-        let refusal = tower(&out, b"no ONNX", &Options::default()).err();
+        let refusal = model(&out, b"no ONNX", &Options::default()).err();
         assert!(matches!(refusal, Some(DraftError::Load(_))), "{refusal:?}");
         assert_eq!(fs::read(&out).expect("a file"), b"the old one");
-        assert_eq!(names(folder.path()), ["tower.onnx"]);
+        assert_eq!(names(folder.path()), ["model.onnx"]);
     }
 
     #[test]
     fn a_place_that_can_not_be_written_is_told_of_beforehand() {
         let folder = TempDir::new().expect("a folder");
-        let out = folder.path().join("tower.onnx");
+        let out = folder.path().join("model.onnx");
         assert!(check(&out).is_ok());
         assert_eq!(names(folder.path()), [""; 0]);
         fs::create_dir(&out).expect("a folder");
         assert!(matches!(check(&out), Err(DraftError::Write { .. })));
-        let nowhere = folder.path().join("nowhere/tower.onnx");
+        let nowhere = folder.path().join("nowhere/model.onnx");
         assert!(matches!(check(&nowhere), Err(DraftError::Write { .. })));
     }
 

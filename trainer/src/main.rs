@@ -1,4 +1,4 @@
-//! Trains, evaluates and calibrates the towers that siamese serves.
+//! Trains, evaluates and calibrates the models that siamese serves.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// 3 where the machine lacks what any tower needs to run; 2 for what the caller can mend.
+/// 3 where the machine lacks what any model needs to run; 2 for what the caller can mend.
 fn exit_code(error: &anyhow::Error) -> u8 {
     let is_the_machines = error.chain().any(|it| {
         matches!(

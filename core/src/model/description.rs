@@ -1,14 +1,14 @@
-//! What is known of a loaded tower, for whoever asks.
+//! What is known of a loaded model, for whoever asks.
 
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
 use super::{Card, GoldenCheck, Length, Provider, Weights};
-use crate::picture::Preparation;
+use crate::preprocessing::Preprocessing;
 use crate::score::{OperatingPoint, Unseen};
 
-/// What is known of a loaded tower.
+/// What is known of a loaded model.
 #[derive(Clone, Debug)]
 pub struct Description {
     /// What its file, or sidecar, says.
@@ -19,13 +19,13 @@ pub struct Description {
     pub width: usize,
     /// What runs it.
     pub provider: Provider,
-    /// Whether it takes one picture a run only, and so can't be batched.
+    /// Whether it takes one image a run only, and so can't be batched.
     pub one_at_a_time: bool,
-    /// Its golden pairs; where it carries none, a made pair as this very tower had it at load.
+    /// Its golden pairs; where it carries none, a made pair as this very model had it at load.
     pub golden: GoldenCheck,
 }
 
-/// What an answer says of the tower that made it.
+/// What an answer says of the model that made it.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Signature<'a> {
@@ -65,7 +65,7 @@ struct Input<'a> {
     shape: [usize; 3],
     resize: &'static str,
     #[serde(flatten)]
-    preparation: &'a Preparation,
+    preprocessing: &'a Preprocessing,
 }
 
 #[derive(Serialize)]
@@ -89,7 +89,7 @@ struct Measured<'a> {
     unseen: &'a [Unseen],
 }
 
-/// The card as `GET /model` gives it: without the golden pictures, with what really runs it.
+/// The card as `GET /model` gives it: without the golden images, with what really runs it.
 impl Serialize for Description {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let card = self.card.as_ref();
@@ -98,9 +98,9 @@ impl Serialize for Description {
             name: &card.name,
             digest: &self.digest,
             input: Input {
-                shape: card.preparation.shape(),
+                shape: card.preprocessing.shape(),
                 resize: "bilinear",
-                preparation: &card.preparation,
+                preprocessing: &card.preprocessing,
             },
             embedding: Output { width: self.width, length: card.length },
             margin: card.margin,
@@ -139,7 +139,7 @@ mod openapi {
 
     impl ToSchema for Description {
         fn name() -> Cow<'static, str> {
-            "Tower".into()
+            "Model".into()
         }
 
         fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {

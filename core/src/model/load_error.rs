@@ -1,14 +1,14 @@
-//! Why a file can't serve as a tower.
+//! Why a file can't serve as a model.
 
 use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::{CardError, GoldenError, LibraryError, NotOnnx, TowerError};
-use crate::picture::PictureError;
+use super::{CardError, GoldenError, LibraryError, ModelError, NotOnnx};
+use crate::preprocessing::DecodeError;
 
-/// Why a file can't serve as a tower. Each message is a sentence with the file in it.
+/// Why a file can't serve as a model. Each message is a sentence with the file in it.
 #[derive(Debug, Error)]
 pub enum LoadError {
     /// There is no ONNX Runtime to run it.
@@ -26,13 +26,13 @@ pub enum LoadError {
     /// Its files were exchanged while they were read, again and again.
     #[error("{} and the files beside it were exchanged while they were read", .path.display())]
     Unsteady {
-        /// The tower's file.
+        /// The model's file.
         path: PathBuf,
     },
     /// It is no ONNX file.
     #[error("{} can't be read as a model", .path.display())]
     NotOnnx {
-        /// The tower's file.
+        /// The model's file.
         path: PathBuf,
         /// Why.
         #[source]
@@ -41,7 +41,7 @@ pub enum LoadError {
     /// ONNX Runtime does not take it.
     #[error("{} is no ONNX model that ONNX Runtime takes", .path.display())]
     NoModel {
-        /// The tower's file.
+        /// The model's file.
         path: PathBuf,
         /// What ONNX Runtime says.
         #[source]
@@ -54,7 +54,7 @@ pub enum LoadError {
         .path.display()
     )]
     NoGpu {
-        /// The tower's file.
+        /// The model's file.
         path: PathBuf,
         /// What ONNX Runtime says.
         #[source]
@@ -63,12 +63,12 @@ pub enum LoadError {
     /// Nothing says how to use it.
     #[error(
         "{} carries no siamese metadata; write {} beside it, with at least `input = \"112x112\"` (height and width of \
-         its pictures) and `colour = \"grey\"` or `\"rgb\"`, then scale, mean, std, fit, embedding, margin and \
+         its images) and `colour = \"grey\"` or `\"rgb\"`, then scale, mean, std, fit, embedding, margin and \
          threshold as it was trained with",
         .path.display(), .sidecar.display()
     )]
     NoCard {
-        /// The tower's file.
+        /// The model's file.
         path: PathBuf,
         /// The file that could say it.
         sidecar: PathBuf,
@@ -76,7 +76,7 @@ pub enum LoadError {
     /// Two places say how to use it.
     #[error("{} carries siamese metadata, so {} beside it must go", .path.display(), .sidecar.display())]
     TwoCards {
-        /// The tower's file.
+        /// The model's file.
         path: PathBuf,
         /// The file beside it.
         sidecar: PathBuf,
@@ -91,50 +91,50 @@ pub enum LoadError {
         source: toml::de::Error,
     },
     /// What it says of itself can't be.
-    #[error("{} does not describe a tower", .path.display())]
+    #[error("{} does not describe a model", .path.display())]
     Card {
-        /// The tower's file, or its sidecar.
+        /// The model's file, or its sidecar.
         path: PathBuf,
         /// What is wrong.
         #[source]
         source: CardError,
     },
-    /// Its input or output is not what a tower has.
-    #[error("{} is no tower: {why}", .path.display())]
+    /// Its input or output is not what a model has.
+    #[error("{} is no model: {why}", .path.display())]
     Shape {
-        /// The tower's file.
+        /// The model's file.
         path: PathBuf,
         /// What is wrong.
         why: String,
     },
-    /// No picture can be made to fit its input.
-    #[error("{} has an input that no picture fits", .path.display())]
+    /// No image can be made to fit its input.
+    #[error("{} has an input that no image fits", .path.display())]
     Input {
-        /// The tower's file.
+        /// The model's file.
         path: PathBuf,
         /// What is wrong.
         #[source]
-        source: PictureError,
+        source: DecodeError,
     },
     /// It is not the file any more that it was.
     #[error("{} has changed since it was loaded", .path.display())]
     Changed {
-        /// The tower's file.
+        /// The model's file.
         path: PathBuf,
     },
     /// It does not run.
     #[error("{} does not run", .path.display())]
     Run {
-        /// The tower's file.
+        /// The model's file.
         path: PathBuf,
         /// What is wrong.
         #[source]
-        source: TowerError,
+        source: ModelError,
     },
     /// It does not give here what it gave where it was made.
     #[error("{} fails its golden pairs", .path.display())]
     Golden {
-        /// The tower's file.
+        /// The model's file.
         path: PathBuf,
         /// Which, and by how much.
         #[source]

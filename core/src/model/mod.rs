@@ -1,8 +1,8 @@
-//! The tower: its card, its runs, and the proof that it does here what it did where it was made.
+//! The model: its card, its runs, and the proof that it does here what it did where it was made.
 //!
 //! The one module that names ONNX Runtime. Nothing here knows HTTP or batching.
 //!
-//! `source` reads the files, `card` is what they say of the tower, and `runtime` runs it.
+//! `source` reads the files, `card` is what they say of the model, and `runtime` runs it.
 
 pub mod card;
 mod description;
@@ -19,43 +19,43 @@ pub use card::{
 pub use description::{Description, Signature};
 pub use load_error::LoadError;
 pub use runtime::{
-    ConvolutionSearch, Cuda, Device, LibraryError, OnnxTower, Options, Outline, Port, Provider,
+    ConvolutionSearch, Cuda, Device, LibraryError, OnnxModel, Options, Outline, Port, Provider,
     UnknownDevice, forbid_telemetry,
 };
 pub use source::protobuf::NotOnnx;
 pub use source::{Source, onnx, protobuf, rewrite};
 
-use crate::picture::Pixels;
+use crate::preprocessing::Pixels;
 use crate::score::{Embedding, InvalidEmbedding};
 
-/// What a tower makes of one picture: an embedding, or the reason why its output is none.
+/// What a model makes of one image: an embedding, or the reason why its output is none.
 pub type Embedded = Result<Embedding, InvalidEmbedding>;
 
-/// One half of a siamese network: turns prepared pictures into embeddings.
+/// One half of a siamese network: turns preprocessed images into embeddings.
 ///
 /// `embed` takes `&mut self` because an ONNX Runtime session serves one caller at a time.
-/// Ownership, not a lock, keeps that promise: whoever runs a tower owns it.
-pub trait Tower: Send + 'static {
-    /// Embeds `pictures`, giving one answer for each, in order.
+/// Ownership, not a lock, keeps that promise: whoever runs a model owns it.
+pub trait Model: Send + 'static {
+    /// Embeds `images`, giving one answer for each, in order.
     ///
-    /// A picture whose output is not finite spoils its own answer alone.
-    fn embed(&mut self, pictures: &[Pixels]) -> Result<Vec<Embedded>, TowerError>;
+    /// An image whose output is not finite spoils its own answer alone.
+    fn embed(&mut self, images: &[Pixels]) -> Result<Vec<Embedded>, ModelError>;
 
     /// Begins anew, with nothing kept of what may have been left half done.
     fn renew(&mut self) -> Result<(), LoadError>;
 }
 
-/// Why a tower gave no answer at all.
+/// Why a model gave no answer at all.
 #[derive(Debug, Error)]
-pub enum TowerError {
+pub enum ModelError {
     /// ONNX Runtime refused or failed.
-    #[error("the tower's run failed")]
+    #[error("the model's run failed")]
     Run(#[source] ort::Error),
     /// Its output has not the shape it had when it was loaded.
-    #[error("the tower's output has shape {found:?}, not [{pictures}, {width}]")]
+    #[error("the model's output has shape {found:?}, not [{images}, {width}]")]
     Shape {
-        /// Pictures in the run.
-        pictures: usize,
+        /// Images in the run.
+        images: usize,
         /// The embedding's width, as loaded.
         width: usize,
         /// The output's shape.

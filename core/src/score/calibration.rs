@@ -1,6 +1,6 @@
-//! What was measured of a tower on pairs it had not been trained on.
+//! What was measured of a model on pairs it had not been trained on.
 //!
-//! Written by the trainer into the tower's file, read by the server out of any file: nothing of it
+//! Written by the trainer into the model's file, read by the server out of any file: nothing of it
 //! is believed before it has been checked.
 
 mod table;
@@ -18,7 +18,7 @@ use table::Table;
 pub use table::InvalidTable;
 pub use unseen::{InvalidUnseen, Unseen};
 
-/// The error rates of a tower by threshold, and the probability of a distance.
+/// The error rates of a model by threshold, and the probability of a distance.
 ///
 /// In JSON:
 /// `{"data": "orl-faces", "split": "people unseen in training", "identities": 10, "same_pairs":
@@ -134,7 +134,7 @@ impl TryFrom<Written> for Calibration {
 impl Calibration {
     /// Measures the distances of same and different pairs of `identities` people or things.
     ///
-    /// `data` names the pictures, `split` says how they relate to the training ("people unseen in
+    /// `data` names the images, `split` says how they relate to the training ("people unseen in
     /// training").
     pub fn fit(
         data: &str,
@@ -171,12 +171,12 @@ impl Calibration {
         &self.unseen
     }
 
-    /// The name of the pictures that were measured.
+    /// The name of the images that were measured.
     pub fn data(&self) -> &str {
         &self.data
     }
 
-    /// How those pictures relate to the ones the tower was trained on.
+    /// How those images relate to the ones the model was trained on.
     pub fn split(&self) -> &str {
         &self.split
     }
@@ -259,8 +259,8 @@ impl Calibration {
             .expect("a table has a row")
     }
 
-    /// The probability that two pictures at this distance show the same, at equal priors, in
-    /// `[0, 1]`; it never rises with the distance. `None` if the tower's file states none.
+    /// The probability that two images at this distance show the same, at equal priors, in
+    /// `[0, 1]`; it never rises with the distance. `None` if the model's file states none.
     pub fn probability(&self, distance: Distance) -> Option<f64> {
         self.probability.map(|curve| curve.at(distance))
     }

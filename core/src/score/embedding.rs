@@ -1,9 +1,9 @@
-//! A tower's output, and the distance between two of them.
+//! A model's output, and the distance between two of them.
 
 use serde::Serialize;
 use thiserror::Error;
 
-/// A point in a tower's output space.
+/// A point in a model's output space.
 ///
 /// Invariant: it has at least one coordinate, and every coordinate is finite.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,14 +48,14 @@ impl Embedding {
         }
     }
 
-    /// Scales it to an L2 norm of 1, as towers want whose metadata say `unit`.
+    /// Scales it to an L2 norm of 1, as models want whose metadata say `unit`.
     pub fn into_unit(mut self) -> Result<Self, InvalidEmbedding> {
         let norm = self.length();
         if norm == 0.0 {
             return Err(InvalidEmbedding::Zero);
         }
         for it in &mut self.0 {
-            #[expect(clippy::cast_possible_truncation, reason = "back to the tower's precision")]
+            #[expect(clippy::cast_possible_truncation, reason = "back to the model's precision")]
             let scaled = (f64::from(*it) / norm) as f32;
             *it = scaled;
         }
@@ -67,7 +67,7 @@ impl Embedding {
         self.0.iter().map(|coordinate| f64::from(*coordinate).powi(2)).sum::<f64>().sqrt()
     }
 
-    /// Its coordinates, in the tower's order.
+    /// Its coordinates, in the model's order.
     pub fn coordinates(&self) -> &[f32] {
         &self.0
     }
@@ -81,9 +81,9 @@ impl Embedding {
     ///
     /// # Panics
     ///
-    /// If the two differ in width: embeddings of different towers have no distance.
+    /// If the two differ in width: embeddings of different models have no distance.
     pub fn distance(&self, other: &Self) -> Distance {
-        assert_eq!(self.width(), other.width(), "embeddings of one tower");
+        assert_eq!(self.width(), other.width(), "embeddings of one model");
         let squares =
             self.0.iter().zip(&other.0).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2));
         Distance(squares.sum::<f64>().sqrt())

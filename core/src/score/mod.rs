@@ -1,6 +1,6 @@
 //! Embeddings, distances, and what is ruled on them.
 //!
-//! Pure: numbers in, values out. Knows no pictures, no tower and no HTTP.
+//! Pure: numbers in, values out. Knows no images, no model and no HTTP.
 
 mod calibration;
 mod embedding;

@@ -87,7 +87,7 @@ impl Probability {
         Self::new(rounded(offset - slope * mean, 9), rounded(slope, 9)).unwrap_or(UNDECIDED)
     }
 
-    /// The probability that two pictures at this distance show the same, in `[0, 1]`.
+    /// The probability that two images at this distance show the same, in `[0, 1]`.
     pub fn at(self, distance: Distance) -> f64 {
         logistic(self.intercept + self.slope * distance.get())
     }

@@ -18,10 +18,10 @@ pub struct Scores {
 /// Why no error rate can be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NoPairs {
-    /// No two pictures show the same thing, so no FNMR can be measured.
+    /// No two images show the same thing, so no FNMR can be measured.
     #[error("there is no pair of the same identity")]
     Same,
-    /// No two pictures show different things, so no FMR can be measured.
+    /// No two images show different things, so no FMR can be measured.
     #[error("there is no pair of different identities")]
     Different,
 }

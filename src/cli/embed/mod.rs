@@ -10,19 +10,19 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::files::files;
 use super::images::Images;
-use super::{Failure, Outcome, TowerArgs};
+use super::{Failure, ModelArgs, Outcome};
 use crate::engine::deployment::Tuning;
 use crate::ops::telemetry;
 use output::Output;
 
 #[derive(Debug, Args)]
 pub(super) struct Embed {
-    /// Pictures, or folders, of which all files are taken, those of folders in them too, in the order of their names.
-    #[arg(required = true, value_name = "PICTURE|FOLDER")]
+    /// Images, or folders, of which all files are taken, those of folders in them too, in the order of their names.
+    #[arg(required = true, value_name = "IMAGE|FOLDER")]
     paths: Vec<PathBuf>,
     #[command(flatten)]
-    tower: TowerArgs,
-    /// Write a .npy file (float32, one row a picture; whose row it is stands in a .txt beside it) or a .jsonl file;
+    model: ModelArgs,
+    /// Write a .npy file (float32, one row an image; whose row it is stands in a .txt beside it) or a .jsonl file;
     /// else .jsonl is printed.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -33,11 +33,11 @@ pub(super) struct Embed {
 
 impl Embed {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
-        let settings = self.tower.settings(None)?;
+        let settings = self.model.settings(None)?;
         telemetry::start(settings.log.format, "error");
         let files = files(&self.paths)?;
         let images = Images::load(settings, Tuning::Full)?;
-        let description = images.tower();
+        let description = images.model();
         let mut output = match &self.out {
             None => Output::printed(&description.digest),
             Some(out) => Output::file(out, description.width, &description.digest, self.resume)?,
@@ -79,7 +79,7 @@ impl Embed {
 fn progress(files: usize, is_shown: bool) -> ProgressBar {
     let target = if is_shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let style =
-        ProgressStyle::with_template("{bar:40} {pos} of {len} pictures, {per_sec}, {eta} left")
+        ProgressStyle::with_template("{bar:40} {pos} of {len} images, {per_sec}, {eta} left")
             .expect("a template of indicatif's own fields");
     ProgressBar::with_draw_target(u64::try_from(files).ok(), target).with_style(style)
 }

@@ -39,7 +39,7 @@ enum Sink {
     Rows(Rows),
 }
 
-/// A `.npy`, and the names of its rows' pictures in a `.txt` beside it, below the tower's digest.
+/// A `.npy`, and the names of its rows' images in a `.txt` beside it, below the model's digest.
 struct Rows {
     numbers: BufWriter<File>,
     names: BufWriter<File>,
@@ -82,7 +82,7 @@ impl Output {
         }
     }
 
-    /// Whether an earlier run left this picture's embedding.
+    /// Whether an earlier run left this image's embedding.
     pub(super) fn holds(&self, path: &Path) -> bool {
         self.held.contains(path)
     }
@@ -208,7 +208,7 @@ fn check(found: &str, digest: &str) -> io::Result<()> {
     if found == digest {
         return Ok(());
     }
-    let why = "it is of another tower: name another file, or leave --resume out to write it anew";
+    let why = "it is of another model: name another file, or leave --resume out to write it anew";
     Err(io::Error::new(io::ErrorKind::InvalidData, why))
 }
 

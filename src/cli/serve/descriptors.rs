@@ -9,7 +9,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// files that are read again (keys, certificate, model), the log, traces, the system's own.
 const RESERVED: usize = 128;
 
-/// More of them for each core: pictures are decoded on as many, and a decoder may be a process with its sockets.
+/// More of them for each core: images are decoded on as many, and a decoder may be a process with its sockets.
 const RESERVED_FOR_A_CORE: usize = 4;
 
 /// Raises the limit of descriptors as far as it goes, and gives how many connections it leaves room for, of those wanted.

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch as channel};
 
-use super::{Failure, Outcome, TowerArgs};
+use super::{Failure, ModelArgs, Outcome};
 use crate::engine::Engine;
 use crate::engine::deployment::Tuning;
 use crate::http::{self, Connections, CutOff, Metrics, Port, Service, Tls, router};
@@ -35,7 +35,7 @@ const ADMIN_CONNECTIONS: NonZeroUsize = NonZeroUsize::new(64).expect("not 0");
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     #[command(flatten)]
-    tower: TowerArgs,
+    model: ModelArgs,
     /// Where to listen.
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<SocketAddr>,
@@ -45,7 +45,7 @@ impl Serve {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
         let begun = Instant::now();
         memory::give_back_large_blocks();
-        let mut settings = self.tower.settings(self.listen)?;
+        let mut settings = self.model.settings(self.listen)?;
         // Dropped at the very end: the last lines are of the stop.
         let _rest = telemetry::start_queued(settings.log.format, "info");
         let most = &mut settings.server.max_connections;
@@ -92,14 +92,14 @@ async fn serve(
         Some(address) => Some(bind(address).await?),
         None => None,
     };
-    let tower = service.tower();
+    let model = service.model();
     tracing::info!(
         %listen,
         tls = tls.is_some(),
         admin_listen = admin.as_ref().map(|(_, address)| display(address)),
-        tower = tower.card.name,
-        digest = tower.digest,
-        device = tower.provider.device(),
+        model = model.card.name,
+        digest = model.digest,
+        device = model.provider.device(),
         ready_after_ms = telemetry::milliseconds(begun.elapsed()),
         "ready"
     );
@@ -147,11 +147,11 @@ async fn serve(
     Ok(Outcome::Done)
 }
 
-/// Has a process wait for pictures to decode: where none can be had, it is told now and not by the first picture.
+/// Has a process wait for images to decode: where none can be had, it is told now and not by the first image.
 async fn start_decoder(service: &Service) -> Result<(), Failure> {
     let started = service.engine().start_decoder().await;
     let is_filtered = started.map_err(|err| {
-        Failure::Machine(format!("can't start this program again, to decode pictures: {err}"))
+        Failure::Machine(format!("can't start this program again, to decode images: {err}"))
     })?;
     if !is_filtered {
         tracing::warn!(
@@ -181,7 +181,7 @@ fn traced(routes: Router, service: &Service) -> Result<(Router, Option<Exporting
     let settings = &service.settings().traces;
     let Some(collector) = &settings.collector else { return Ok((routes, None)) };
     let metrics = service.metrics().clone();
-    let observe = move |fate, requests| metrics.traced(fate, requests);
+    let observe = move |outcome, requests| metrics.traced(outcome, requests);
     let (traces, exporting) =
         tokio::task::block_in_place(|| Traces::start(collector, settings.ratio, observe))?;
     tracing::info!(

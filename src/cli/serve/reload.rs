@@ -1,4 +1,4 @@
-//! What is read again while the server runs: everything at SIGHUP, and the tower when its files are others.
+//! What is read again while the server runs: everything at SIGHUP, and the model when its files are others.
 
 use std::error::Error;
 use std::future::pending;
@@ -25,7 +25,7 @@ pub(super) struct Reload {
 type Read = dyn Fn() -> Result<(), String> + Send + Sync;
 
 impl Reload {
-    /// Only the tower.
+    /// Only the model.
     pub(super) fn new(engine: Arc<Engine>) -> Self {
         Self { engine, files: Vec::new() }
     }
@@ -40,7 +40,7 @@ impl Reload {
         self
     }
 
-    /// Reads at each signal, and the tower whenever its files are others, where that is to be seen.
+    /// Reads at each signal, and the model whenever its files are others, where that is to be seen.
     pub(super) async fn follow(self, mut hangup: Signal) {
         let (sender, told) = channel::channel(());
         // They end with this future.
@@ -48,7 +48,7 @@ impl Reload {
         for (what, read) in self.files {
             tasks.spawn(follow_file(what, read, told.clone()));
         }
-        tasks.spawn(follow_tower(self.engine, told));
+        tasks.spawn(follow_model(self.engine, told));
         while hangup.recv().await.is_some() {
             sender.send_replace(());
         }
@@ -66,9 +66,9 @@ async fn follow_file(what: &'static str, read: Arc<Read>, mut told: Receiver<()>
     }
 }
 
-async fn follow_tower(engine: Arc<Engine>, mut told: Receiver<()>) {
+async fn follow_model(engine: Arc<Engine>, mut told: Receiver<()>) {
     // From what was read at the start: what took its place since then is seen.
-    let mut watch = Watch::new(engine.looked(), engine.settings().tower.read_timeout());
+    let mut watch = Watch::new(engine.looked(), engine.settings().model.read_timeout());
     loop {
         tokio::select! {
             asked = told.changed() => if asked.is_err() { return },
@@ -80,37 +80,37 @@ async fn follow_tower(engine: Arc<Engine>, mut told: Receiver<()>) {
 }
 
 async fn swap(engine: &Arc<Engine>) {
-    tracing::info!("loading the tower's file beside the tower in service");
+    tracing::info!("loading the model's file beside the model in service");
     // What reads the files gives up by itself; its sessions may take as long again before that is worth a line.
-    let limit = 2 * engine.settings().tower.read_timeout();
+    let limit = 2 * engine.settings().model.read_timeout();
     let mut swapping = pin!(engine.swap());
     let swapped = if let Ok(swapped) = tokio::time::timeout(limit, swapping.as_mut()).await {
         swapped
     } else {
         let limit_ms = milliseconds(limit);
-        tracing::warn!(limit_ms, "the tower is still loading; the one in service goes on");
+        tracing::warn!(limit_ms, "the model is still loading; the one in service goes on");
         swapping.await
     };
     match swapped {
         Ok(()) => {
-            let tower = engine.deployment().tower.clone();
+            let model = engine.deployment().model.clone();
             tracing::info!(
-                tower = tower.card.name,
-                digest = tower.digest,
-                device = tower.provider.device(),
-                "another tower is in service"
+                model = model.card.name,
+                digest = model.digest,
+                device = model.provider.device(),
+                "another model is in service"
             );
         }
         Err(err) => {
             let cause = causes(&err);
-            tracing::error!(cause, "the tower can't be loaded; the one in service goes on");
+            tracing::error!(cause, "the model can't be loaded; the one in service goes on");
         }
     }
 }
 
-/// Waits until the tower's files are others; for ever, where nobody is to look.
+/// Waits until the model's files are others; for ever, where nobody is to look.
 async fn changed(watch: &mut Watch, engine: &Engine) {
-    match engine.settings().tower.watch() {
+    match engine.settings().model.watch() {
         Some(interval) => watch.changed(interval).await,
         None => pending().await,
     }

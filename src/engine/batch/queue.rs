@@ -1,39 +1,39 @@
-//! Pictures that wait for a tower, and the towers that wait for pictures.
+//! Images that wait for a model, and the models that wait for images.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use siamese_core::model::Embedded;
-use siamese_core::picture::Pixels;
+use siamese_core::preprocessing::Pixels;
 use tokio::sync::oneshot;
 
 use super::EmbedError;
 
-/// One picture, and who waits for its embedding.
+/// One image, and who waits for its embedding.
 pub(super) struct Item {
     pub(super) pixels: Pixels,
     pub(super) queued: Instant,
     pub(super) reply: oneshot::Sender<Result<Done, EmbedError>>,
 }
 
-/// What became of one picture, and how long that took.
+/// What became of one image, and how long that took.
 pub(super) struct Done {
     pub(super) embedded: Embedded,
     pub(super) queue: Duration,
-    pub(super) tower: Duration,
+    pub(super) model: Duration,
 }
 
-/// Whether somebody waits for these pictures alone, or for many.
+/// Whether somebody waits for these images alone, or for many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rank {
-    /// A picture or a pair: they go first.
-    Few,
+pub enum Priority {
+    /// An image or a pair: they go first.
+    Interactive,
     /// A portion of many: they fill what is left.
-    Many,
+    Bulk,
 }
 
-/// Pictures in the order they came, in two lines. It knows no end: [places](super::Places) bound it.
+/// Images in the order they came, in two lines. It knows no end: [places](super::Reservation) bound it.
 pub(super) struct Queue {
     state: Mutex<State>,
     came: Condvar,
@@ -42,9 +42,9 @@ pub(super) struct Queue {
 struct State {
     few: VecDeque<Item>,
     many: VecDeque<Item>,
-    /// Pictures of few that went first since one of many did, which was waiting.
+    /// Images of few that went first since one of many did, which was waiting.
     went_first: usize,
-    /// Towers that have nothing to do.
+    /// Models that have nothing to do.
     idle: usize,
     closed: bool,
 }
@@ -75,17 +75,17 @@ impl Queue {
         Self { state: Mutex::new(state), came: Condvar::new() }
     }
 
-    /// Adds pictures, all at once: a tower that waits for them sees all or none. A closed queue drops them.
-    pub(super) fn put(&self, items: Vec<Item>, rank: Rank) {
+    /// Adds images, all at once: a model that waits for them sees all or none. A closed queue drops them.
+    pub(super) fn put(&self, items: Vec<Item>, priority: Priority) {
         let came = items.len();
         let idle = {
             let mut state = self.lock();
             if state.closed {
                 return;
             }
-            match rank {
-                Rank::Few => state.few.extend(items),
-                Rank::Many => state.many.extend(items),
+            match priority {
+                Priority::Interactive => state.few.extend(items),
+                Priority::Bulk => state.many.extend(items),
             }
             state.idle
         };
@@ -94,9 +94,9 @@ impl Queue {
         }
     }
 
-    /// Waits for pictures and takes up to `largest`; false once there will be no more.
+    /// Waits for images and takes up to `largest`; false once there will be no more.
     ///
-    /// Towers that are idle share what waits: two pictures are done at once by two towers.
+    /// Models that are idle share what waits: two images are done at once by two models.
     pub(super) fn take(&self, largest: usize, taken: &mut Vec<Item>) -> bool {
         let mut state = self.lock();
         state.idle += 1;
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn idle_towers_share_what_comes() {
+    fn idle_models_share_what_comes() {
         let queue = Arc::new(Queue::new());
         let (told, shares) = mpsc::channel();
         for _ in 0..2 {
@@ -168,11 +168,11 @@ mod tests {
         }
         let begun = Instant::now();
         while queue.lock().idle < 2 {
-            assert!(begun.elapsed() < LIMIT, "the towers do not idle");
+            assert!(begun.elapsed() < LIMIT, "the models do not idle");
             thread::yield_now();
         }
 
-        queue.put(items(3), Rank::Few);
+        queue.put(items(3), Priority::Interactive);
 
         let mut shares = [(); 2].map(|()| shares.recv_timeout(LIMIT).expect("a share for each"));
         shares.sort_unstable();
@@ -183,8 +183,8 @@ mod tests {
     fn one_of_many_gets_on_however_many_few_come() {
         let queue = Queue::new();
         let marked = |value| Item { pixels: Pixels::new(vec![value]), ..items(1).remove(0) };
-        queue.put(vec![marked(1.0), marked(1.0)], Rank::Many);
-        queue.put(items(3 * State::PATIENCE), Rank::Few);
+        queue.put(vec![marked(1.0), marked(1.0)], Priority::Bulk);
+        queue.put(items(3 * State::PATIENCE), Priority::Interactive);
         let mut taken = Vec::new();
         queue.take(3 * State::PATIENCE, &mut taken);
         let at = |it: &Item| 0.0 < it.pixels.values()[0];
@@ -194,9 +194,9 @@ mod tests {
     }
 
     #[test]
-    fn a_tower_takes_no_more_than_it_can_and_ends_after_the_last() {
+    fn a_model_takes_no_more_than_it_can_and_ends_after_the_last() {
         let queue = Queue::new();
-        queue.put(items(3), Rank::Few);
+        queue.put(items(3), Priority::Interactive);
         queue.close();
         let mut taken = Vec::new();
         assert!(queue.take(2, &mut taken));

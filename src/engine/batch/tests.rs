@@ -1,4 +1,4 @@
-//! Batches with a tower whose runs begin when the test says so.
+//! Batches with a model whose runs begin when the test says so.
 
 use std::sync::mpsc as gate;
 
@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 
-/// Waits for the gate before each run; a picture embeds as its first value, and -1 panics.
+/// Waits for the gate before each run; an image embeds as its first value, and -1 panics.
 struct Gated {
     started: mpsc::UnboundedSender<usize>,
     gate: gate::Receiver<()>,
@@ -17,23 +17,23 @@ struct Gated {
     spare: usize,
 }
 
-impl Tower for Gated {
-    fn embed(&mut self, pictures: &[Pixels]) -> Result<Vec<Embedded>, TowerError> {
-        let _ = self.started.send(pictures.len());
+impl Model for Gated {
+    fn embed(&mut self, images: &[Pixels]) -> Result<Vec<Embedded>, ModelError> {
+        let _ = self.started.send(images.len());
         let _ = self.gate.recv();
         let first = |it: &Pixels| it.values()[0];
-        assert!(pictures.iter().all(|it| 0.0 <= first(it)), "asked to panic");
-        Ok(pictures.iter().map(|it| Embedding::new([first(it)])).collect())
+        assert!(images.iter().all(|it| 0.0 <= first(it)), "asked to panic");
+        Ok(images.iter().map(|it| Embedding::new([first(it)])).collect())
     }
 
     fn renew(&mut self) -> Result<(), LoadError> {
-        let none = || LoadError::Changed { path: "tower.onnx".into() };
+        let none = || LoadError::Changed { path: "model.onnx".into() };
         self.spare = self.spare.checked_sub(1).ok_or_else(none)?;
         Ok(())
     }
 }
 
-/// What a tower tells the test.
+/// What a model tells the test.
 struct Told<T>(mpsc::UnboundedReceiver<T>);
 
 impl<T> Told<T> {
@@ -59,9 +59,9 @@ fn stage(queue: usize) -> Stage {
     stage_of(1, queue)
 }
 
-fn stage_of(towers: usize, queue: usize) -> Stage {
+fn stage_of(models: usize, queue: usize) -> Stage {
     let (told, started) = mpsc::unbounded_channel();
-    let (gates, towers) = (0..towers)
+    let (gates, models) = (0..models)
         .map(|_| gate::channel())
         .map(|(gate, gate_opened)| {
             (gate, Gated { started: told.clone(), gate: gate_opened, spare: 1 })
@@ -72,7 +72,7 @@ fn stage_of(towers: usize, queue: usize) -> Stage {
         let _ = seen.send(event);
     };
     let queue = NonZeroUsize::new(queue).expect("not 0");
-    let batcher = Batcher::start(towers, queue, 8, observe);
+    let batcher = Batcher::start(models, queue, 8, observe);
     Stage { batcher, started: Told(started), events: Told(events), gates }
 }
 
@@ -82,16 +82,20 @@ fn pixels(values: &[f32]) -> Vec<Pixels> {
 
 impl Stage {
     fn send(&self, values: &[f32]) -> JoinHandle<Result<Answer, EmbedError>> {
-        self.send_as(Rank::Few, values)
+        self.send_as(Priority::Interactive, values)
     }
 
-    fn send_as(&self, rank: Rank, values: &[f32]) -> JoinHandle<Result<Answer, EmbedError>> {
+    fn send_as(
+        &self,
+        priority: Priority,
+        values: &[f32],
+    ) -> JoinHandle<Result<Answer, EmbedError>> {
         let places = self.batcher.reserve(values.len()).expect("places");
-        tokio::spawn(soon(places.embed(pixels(values), rank)))
+        tokio::spawn(soon(places.embed(pixels(values), priority)))
     }
 
-    async fn until_waiting(&self, pictures: usize) {
-        self.until(|batcher| pictures <= batcher.depth()).await;
+    async fn until_waiting(&self, images: usize) {
+        self.until(|batcher| images <= batcher.depth()).await;
     }
 
     async fn until(&self, is_so: impl Fn(&Batcher) -> bool) {
@@ -109,7 +113,7 @@ fn values(answer: &Answer) -> Vec<f32> {
 }
 
 #[tokio::test]
-async fn what_waits_while_the_tower_runs_becomes_one_batch() {
+async fn what_waits_while_the_model_runs_becomes_one_batch() {
     let mut stage = stage(8);
     let first = stage.send(&[1.0]);
     assert_eq!(stage.started.recv().await, Some(1));
@@ -118,8 +122,8 @@ async fn what_waits_while_the_tower_runs_becomes_one_batch() {
     let single = stage.send(&[4.0]);
     stage.until_waiting(3).await;
 
-    stage.gates[0].send(()).expect("a tower");
-    stage.gates[0].send(()).expect("a tower");
+    stage.gates[0].send(()).expect("a model");
+    stage.gates[0].send(()).expect("a model");
 
     assert_eq!(values(&first.await.expect("no panic").expect("an answer")), [1.0]);
     assert_eq!(values(&pair.await.expect("no panic").expect("an answer")), [2.0, 3.0]);
@@ -132,33 +136,33 @@ async fn few_go_before_many_that_came_earlier_and_fill_one_batch_with_them() {
     let mut stage = stage(64);
     let first = stage.send(&[1.0]);
     assert_eq!(stage.started.recv().await, Some(1));
-    let many = stage.send_as(Rank::Many, &[2.0; 10]);
+    let many = stage.send_as(Priority::Bulk, &[2.0; 10]);
     stage.until_waiting(10).await;
     let pair = stage.send(&[3.0, 4.0]);
     stage.until_waiting(12).await;
 
-    stage.gates[0].send(()).expect("a tower");
-    stage.gates[0].send(()).expect("a tower");
+    stage.gates[0].send(()).expect("a model");
+    stage.gates[0].send(()).expect("a model");
 
     assert!(first.await.expect("no panic").is_ok());
     assert_eq!(values(&pair.await.expect("no panic").expect("an answer")), [3.0, 4.0]);
     assert_eq!(stage.started.recv().await, Some(8), "the batch is full");
     assert!(!many.is_finished());
-    stage.gates[0].send(()).expect("a tower");
+    stage.gates[0].send(()).expect("a model");
     assert_eq!(values(&many.await.expect("no panic").expect("an answer")), [2.0; 10]);
     assert_eq!(stage.started.recv().await, Some(4));
 }
 
 #[tokio::test]
-async fn towers_share_one_queue() {
+async fn models_share_one_queue() {
     let mut stage = stage_of(2, 8);
     let first = stage.send(&[1.0]);
     assert_eq!(stage.started.recv().await, Some(1));
     let second = stage.send(&[2.0]);
-    assert_eq!(stage.started.recv().await, Some(1), "the second tower did not wait for the first");
+    assert_eq!(stage.started.recv().await, Some(1), "the second model did not wait for the first");
 
     for gate in &stage.gates {
-        gate.send(()).expect("a tower");
+        gate.send(()).expect("a model");
     }
 
     assert_eq!(values(&first.await.expect("no panic").expect("an answer")), [1.0]);
@@ -171,9 +175,9 @@ async fn what_finds_no_place_is_refused_at_once_until_one_is_free() {
     let pair = stage.send(&[1.0, 2.0]);
     assert_eq!(stage.started.recv().await, Some(2));
 
-    assert!(matches!(stage.batcher.reserve(1), Err(Limit::Places)));
+    assert!(matches!(stage.batcher.reserve(1), Err(Limit::Queue)));
 
-    stage.gates[0].send(()).expect("a tower");
+    stage.gates[0].send(()).expect("a model");
     assert!(pair.await.expect("no panic").is_ok());
     assert!(stage.batcher.reserve(2).is_ok());
 }
@@ -198,7 +202,7 @@ async fn gone_callers_cost_no_run() {
     gone.abort();
     assert!(gone.await.is_err());
 
-    stage.gates[0].send(()).expect("a tower");
+    stage.gates[0].send(()).expect("a model");
 
     assert!(first.await.expect("no panic").is_ok());
     drop(stage.batcher);
@@ -209,12 +213,12 @@ async fn gone_callers_cost_no_run() {
 async fn a_panic_costs_its_batch_and_a_session_but_no_more() {
     let mut stage = stage(8);
     let bad = stage.send(&[-1.0]);
-    stage.gates[0].send(()).expect("a tower");
+    stage.gates[0].send(()).expect("a model");
     assert!(matches!(bad.await.expect("no panic"), Err(EmbedError::Panicked)));
     soon(stage.batcher.failure()).await;
 
     let good = stage.send(&[5.0]);
-    stage.gates[0].send(()).expect("a tower");
+    stage.gates[0].send(()).expect("a model");
     assert_eq!(values(&good.await.expect("no panic").expect("an answer")), [5.0]);
     let taken = Event::Taken { run: 1, dropped: 0 };
     for event in [taken, Event::Panicked, Event::Renewed, taken] {
@@ -226,7 +230,7 @@ async fn a_panic_costs_its_batch_and_a_session_but_no_more() {
 async fn without_a_fresh_session_nobody_waits_in_vain() {
     let mut stage = stage(8);
     let first = stage.send(&[-1.0]);
-    stage.gates[0].send(()).expect("a tower");
+    stage.gates[0].send(()).expect("a model");
     assert!(first.await.expect("no panic").is_err());
     assert_eq!(stage.started.recv().await, Some(1));
     let bad = stage.send(&[-1.0]);
@@ -234,7 +238,7 @@ async fn without_a_fresh_session_nobody_waits_in_vain() {
     let waiting = stage.send(&[5.0]);
     stage.until_waiting(1).await;
 
-    stage.gates[0].send(()).expect("a tower");
+    stage.gates[0].send(()).expect("a model");
 
     assert!(matches!(bad.await.expect("no panic"), Err(EmbedError::Panicked)));
     while stage.events.recv().await != Some(Event::Lost) {}
@@ -251,7 +255,7 @@ async fn a_run_that_does_not_end_is_seen() {
     assert_eq!(stage.started.recv().await, Some(1));
     stage.until(|batcher| Duration::from_millis(1) <= batcher.longest_run()).await;
 
-    stage.gates[0].send(()).expect("a tower");
+    stage.gates[0].send(()).expect("a model");
 
     assert!(first.await.expect("no panic").is_ok());
     stage.until(|batcher| batcher.longest_run().is_zero()).await;

@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use siamese_core::picture::PictureError;
+use siamese_core::preprocessing::DecodeError;
 use siamese_core::score::{Embedding, InvalidEmbedding};
 use thiserror::Error;
 use tokio::time::Instant;
 
 use super::admission::Limit;
-use super::batch::{EmbedError, Rank};
+use super::batch::{EmbedError, Priority};
 use super::deployment::Deployment;
 use super::{Engine, Event, Stage};
 
@@ -50,7 +50,7 @@ pub struct Timings {
     /// Waiting for the model.
     pub queue: Duration,
     /// The run it was part of.
-    pub tower: Duration,
+    pub model: Duration,
 }
 
 /// Why one source has no embedding.
@@ -58,12 +58,12 @@ pub struct Timings {
 pub enum ItemError {
     /// The upload can't be decoded.
     #[error(transparent)]
-    Image(#[from] PictureError),
+    Image(#[from] DecodeError),
     /// A stored embedding is another model's; this one's digest is told.
-    #[error("the embedding was made by another tower; this one is {0}")]
+    #[error("the embedding was made by another model; this one is {0}")]
     ModelMismatch(String),
     /// A stored embedding has another width.
-    #[error("the embedding has {found} numbers, this tower's have {expected}")]
+    #[error("the embedding has {found} numbers, this model's have {expected}")]
     Width {
         /// Its numbers.
         found: usize,
@@ -71,10 +71,10 @@ pub enum ItemError {
         expected: usize,
     },
     /// A stored embedding is not of unit length, and the model's are.
-    #[error("the length of this tower's embeddings is 1, and this one's is {0:.4}")]
+    #[error("the length of this model's embeddings is 1, and this one's is {0:.4}")]
     Length(f64),
     /// The model's output is no embedding.
-    #[error("the tower's output is no embedding")]
+    #[error("the model's output is no embedding")]
     Output(#[source] InvalidEmbedding),
 }
 
@@ -112,7 +112,7 @@ impl Engine {
     pub async fn embed(&self, on: &Deployment, sources: Vec<Source>) -> Result<Embedded, Refusal> {
         let (sources, positions) = distinct(sources);
         let Embedded { outcomes, timings } = if sources.len() <= FEW {
-            self.portion(on, sources, Rank::Few, Need::Any).await?
+            self.portion(on, sources, Priority::Interactive, Need::Any).await?
         } else {
             self.in_portions(on, sources).await?
         };
@@ -127,7 +127,7 @@ impl Engine {
     ) -> Result<(Vec<Embedding>, Timings), Refusal> {
         let (sources, positions) = distinct(sources);
         let Embedded { outcomes, timings } =
-            self.portion(on, sources, Rank::Few, Need::All).await?;
+            self.portion(on, sources, Priority::Interactive, Need::All).await?;
         let outcomes = in_order(outcomes, &positions).into_iter().enumerate();
         let embeddings =
             outcomes.map(|(at, outcome)| outcome.map_err(|error| Refusal::Item { at, error }));
@@ -140,11 +140,11 @@ impl Engine {
         on: &Deployment,
         upload: Bytes,
     ) -> Result<(Vec<u8>, Timings), Refusal> {
-        let item = |error: PictureError| Refusal::Item { at: 0, error: error.into() };
+        let item = |error: DecodeError| Refusal::Item { at: 0, error: error.into() };
         let begun = Instant::now();
-        let place = self.decoder.place(&upload, Rank::Few).map_err(item)?;
+        let place = self.decoder.place(&upload, Priority::Interactive).map_err(item)?;
         let _admitted = self.decoder.admit(place, upload.len()).map_err(Refusal::Overloaded)?;
-        let shown = self.decoder.shown(&on.tower, upload, place).await;
+        let shown = self.decoder.shown(&on.model, upload, place).await;
         let decode = begun.elapsed();
         self.observe(Event::Took(Stage::Decode, decode));
         Ok((shown.map_err(item)?, Timings { decode, ..Timings::default() }))
@@ -177,7 +177,7 @@ impl Engine {
         }
         let done = stream::iter(portions).map(|portion| async move {
             let _turn = self.portions.enter(1).await;
-            self.portion(on, portion, Rank::Many, Need::Any).await
+            self.portion(on, portion, Priority::Bulk, Need::Any).await
         });
         let none = Embedded { outcomes: Vec::new(), timings: Timings::default() };
         done.buffered(PORTIONS_OF_ONE)
@@ -194,7 +194,7 @@ impl Timings {
     fn add(&mut self, portion: Self) {
         self.decode += portion.decode;
         self.queue += portion.queue;
-        self.tower += portion.tower;
+        self.model += portion.model;
     }
 }
 

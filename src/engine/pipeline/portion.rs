@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use siamese_core::picture::Pixels;
+use siamese_core::preprocessing::Pixels;
 use siamese_core::score::Embedding;
 use tokio::time::{Instant, timeout_at};
 
 use super::source::check;
 use super::{Embedded, ItemError, Need, Refusal, Source, Timings};
-use crate::engine::batch::{Places, Rank};
+use crate::engine::batch::{Priority, Reservation};
 use crate::engine::cache::{Claim, Found, Key};
-use crate::engine::decode::{Admitted, Place};
+use crate::engine::decode::{Admitted, Executor};
 use crate::engine::deployment::Deployment;
 use crate::engine::{Engine, Event, Stage};
 use crate::ops::blocking::{SMALL, compute};
@@ -29,7 +29,7 @@ enum Item<'a> {
     Upload {
         upload: Bytes,
         /// Where.
-        place: Place,
+        place: Executor,
         /// To keep its embedding, where others may ask for it too.
         claim: Option<Claim<'a>>,
     },
@@ -44,7 +44,7 @@ enum Item<'a> {
 /// What was let in for a portion's uploads before they are decoded.
 struct Room {
     /// With the model: none yet where an upload is costly, so that those never hold what cheap ones need.
-    places: Option<Places>,
+    places: Option<Reservation>,
     _lanes: Vec<Admitted>,
 }
 
@@ -54,13 +54,13 @@ impl Engine {
         &self,
         on: &Deployment,
         sources: Vec<Source>,
-        rank: Rank,
+        priority: Priority,
         need: Need,
     ) -> Result<Embedded, Refusal> {
         let begun = Instant::now();
-        let items = self.sort(on, sources, rank).await;
-        let Room { mut places, _lanes } = self.admit(on, &items, rank).await?;
-        let items = join_all(items.into_iter().map(|item| self.decode(on, item, rank))).await;
+        let items = self.sort(on, sources, priority).await;
+        let Room { mut places, _lanes } = self.admit(on, &items, priority).await?;
+        let items = join_all(items.into_iter().map(|item| self.decode(on, item, priority))).await;
         let decode = begun.elapsed();
         self.observe(Event::Took(Stage::Decode, decode));
         if need == Need::All {
@@ -75,7 +75,7 @@ impl Engine {
         drop(_lanes);
         let timings = Timings { decode, ..Timings::default() };
         match places {
-            Some(places) => self.run(places, items, rank, timings).await,
+            Some(places) => self.run(places, items, priority, timings).await,
             None => {
                 Ok(Embedded { outcomes: items.into_iter().map(Item::outcome).collect(), timings })
             }
@@ -87,13 +87,13 @@ impl Engine {
         &self,
         on: &'a Deployment,
         sources: Vec<Source>,
-        rank: Rank,
+        priority: Priority,
     ) -> Vec<Item<'a>> {
         let found = self.look_up(on, &sources).await;
         let sort = |(source, found): (Source, Option<Found<'a>>)| {
             let upload = match source {
                 Source::Embedding(embedding, digest) => {
-                    return Item::Done(check(&on.tower, embedding, digest));
+                    return Item::Done(check(&on.model, embedding, digest));
                 }
                 Source::Upload(upload) => upload,
             };
@@ -102,7 +102,7 @@ impl Engine {
                 Some(Found::Claimed(claim)) => Some(claim),
                 None => None,
             };
-            match self.decoder.place(&upload, rank) {
+            match self.decoder.place(&upload, priority) {
                 Ok(place) => Item::Upload { upload, place, claim },
                 Err(err) => Item::Done(Err(err.into())),
             }
@@ -137,21 +137,23 @@ impl Engine {
         &self,
         on: &Deployment,
         items: &[Item<'_>],
-        rank: Rank,
+        priority: Priority,
     ) -> Result<Room, Refusal> {
         let uploads = items.iter().filter_map(|item| match item {
             Item::Upload { upload, place, .. } => Some((*place, upload.len())),
             _ => None,
         });
-        let uploads: Vec<(Place, usize)> = uploads.collect();
-        let is_cheap = !uploads.iter().any(|(place, _)| matches!(place, Place::Worker(_)));
-        let places = match rank {
+        let uploads: Vec<(Executor, usize)> = uploads.collect();
+        let is_cheap = !uploads.iter().any(|(place, _)| matches!(place, Executor::Worker(_)));
+        let places = match priority {
             _ if uploads.is_empty() || !is_cheap => None,
-            Rank::Few => Some(on.batcher.reserve(uploads.len()).map_err(Refusal::Overloaded)?),
-            Rank::Many => Some(on.batcher.wait(uploads.len()).await),
+            Priority::Interactive => {
+                Some(on.batcher.reserve(uploads.len()).map_err(Refusal::Overloaded)?)
+            }
+            Priority::Bulk => Some(on.batcher.wait(uploads.len()).await),
         };
         let mut lanes = Vec::new();
-        if rank == Rank::Few {
+        if priority == Priority::Interactive {
             for (place, bytes) in uploads {
                 lanes.extend(self.decoder.admit(place, bytes).map_err(Refusal::Overloaded)?);
             }
@@ -159,9 +161,9 @@ impl Engine {
         Ok(Room { places, _lanes: lanes })
     }
 
-    async fn decode<'a>(&self, on: &Deployment, item: Item<'a>, rank: Rank) -> Item<'a> {
+    async fn decode<'a>(&self, on: &Deployment, item: Item<'a>, priority: Priority) -> Item<'a> {
         let Item::Upload { upload, place, claim } = item else { return item };
-        match self.decoder.pixels(&on.tower, upload, place, rank).await {
+        match self.decoder.pixels(&on.model, upload, place, priority).await {
             Ok(pixels) => Item::Pixels(pixels, claim),
             Err(err) => Item::Done(Err(err.into())),
         }
@@ -169,15 +171,15 @@ impl Engine {
 
     async fn run(
         &self,
-        places: Places,
+        places: Reservation,
         mut items: Vec<Item<'_>>,
-        rank: Rank,
+        priority: Priority,
         timings: Timings,
     ) -> Result<Embedded, Refusal> {
         let pixels = items.iter_mut().filter_map(Item::begin_run).collect();
-        let answer = places.embed(pixels, rank).await.map_err(Refusal::Model)?;
+        let answer = places.embed(pixels, priority).await.map_err(Refusal::Model)?;
         self.observe(Event::Took(Stage::Queue, answer.queue));
-        self.observe(Event::Took(Stage::Tower, answer.tower));
+        self.observe(Event::Took(Stage::Model, answer.model));
         let mut embedded = answer.embedded.into_iter();
         let outcomes = items.into_iter().map(|item| match item {
             Item::Running(claim) => {
@@ -193,7 +195,7 @@ impl Engine {
         let outcomes = outcomes.collect();
         Ok(Embedded {
             outcomes,
-            timings: Timings { queue: answer.queue, tower: answer.tower, ..timings },
+            timings: Timings { queue: answer.queue, model: answer.model, ..timings },
         })
     }
 }

@@ -23,11 +23,11 @@ pub enum Source {
 
 /// Finds out whether a stored embedding can be one of this model's.
 pub(super) fn check(
-    tower: &Description,
+    model: &Description,
     embedding: Embedding,
     digest: Option<String>,
 ) -> Result<Embedding, ItemError> {
-    let Description { digest: ours, width, .. } = tower;
+    let Description { digest: ours, width, .. } = model;
     if digest.is_some_and(|digest| digest != *ours) {
         return Err(ItemError::ModelMismatch(ours.clone()));
     }
@@ -35,7 +35,7 @@ pub(super) fn check(
         return Err(ItemError::Width { found: embedding.width(), expected: *width });
     }
     let length = embedding.length();
-    if tower.card.length == Length::Unit && UNIT_TOLERANCE < (length - 1.0).abs() {
+    if model.card.length == Length::Unit && UNIT_TOLERANCE < (length - 1.0).abs() {
         return Err(ItemError::Length(length));
     }
     Ok(embedding)

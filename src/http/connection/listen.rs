@@ -11,8 +11,8 @@ use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use super::crowd::{Crowd, Room};
-use super::life::{Life, Traffic};
+use super::registry::{Registry, Room};
+use super::state::{ConnectionState, Traffic};
 use super::tls::Tls;
 use super::{Connection, Times};
 use crate::http::metrics::Connections;
@@ -65,18 +65,18 @@ pub async fn serve(
     let times = Times {
         idle: settings.idle_timeout(),
         head: settings.head_timeout(),
-        answer: settings.answer_timeout(),
+        answer: settings.response_timeout(),
     };
     let Port { listener, most, tls, connections } = port;
-    let crowd = Crowd::new(most.get());
+    let registry = Registry::new(most.get());
     let traffic = Arc::new(Traffic::default());
     let begin = |stream, room| {
-        let life = Life::new(traffic.clone());
-        let place = crowd.place(room, life.clone());
+        let state = ConnectionState::new(traffic.clone());
+        let place = registry.place(room, state.clone());
         let connection = Connection {
             http: http.clone(),
             routes: routes.clone(),
-            life,
+            state,
             times,
             phase: phase.clone(),
         };
@@ -99,7 +99,7 @@ pub async fn serve(
     loop {
         tokio::select! {
             stream = accept(&listener), if next.is_none() => next = Some(stream),
-            room = crowd.room(), if next.is_some() => {
+            room = registry.room(), if next.is_some() => {
                 if let Some(stream) = next.take() {
                     begin(stream, room);
                 }
@@ -115,14 +115,14 @@ pub async fn serve(
             }
         }
     }
-    for (stream, room) in latecomers(next, listener, &crowd) {
+    for (stream, room) in latecomers(next, listener, &registry) {
         begin(stream, room);
     }
     tokio::select! {
-        () = crowd.gone() => CutOff::default(),
+        () = registry.gone() => CutOff::default(),
         _ = changes.wait_for(|it| *it == Phase::Over) => CutOff {
             requests: traffic.in_flight(),
-            connections: crowd.size(),
+            connections: registry.size(),
         },
     }
 }
@@ -175,12 +175,12 @@ async fn accept(listener: &TcpListener) -> TcpStream {
 fn latecomers(
     accepted: Option<TcpStream>,
     listener: TcpListener,
-    crowd: &Crowd,
+    registry: &Registry,
 ) -> Vec<(TcpStream, Room)> {
     let mut latecomers: Vec<_> =
-        accepted.and_then(|it| Some((it, crowd.try_room()?))).into_iter().collect();
+        accepted.and_then(|it| Some((it, registry.try_room()?))).into_iter().collect();
     let Ok(listener) = listener.into_std() else { return latecomers };
-    while let Some(room) = crowd.try_room() {
+    while let Some(room) = registry.try_room() {
         let Ok((stream, _)) = listener.accept() else { break };
         let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream))
         else {

@@ -1,14 +1,14 @@
 //! One connection: how its requests meet the routes, and how it ends.
 
-pub(crate) mod answers;
 pub(crate) mod bodies;
-pub(crate) mod crowd;
 pub(crate) mod head;
-pub(crate) mod life;
 pub(crate) mod listen;
+pub(crate) mod malformed;
 pub(crate) mod receiving;
+pub(crate) mod registry;
+pub(crate) mod responses;
+pub(crate) mod state;
 pub(crate) mod tls;
-pub(crate) mod wire;
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -34,9 +34,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::metrics::Ended;
 use crate::http::connection::head::Noting;
-use crate::http::connection::life::{InFlight, Life};
+use crate::http::connection::malformed::MalformedHead;
+use crate::http::connection::state::{ConnectionState, InFlight};
 use crate::http::connection::tls::Tls;
-use crate::http::connection::wire::Flawed;
 use crate::ops::stop::Phase;
 
 /// How long a connection that idled and was asked to end may take to, while it has no request.
@@ -49,7 +49,7 @@ const FIRST: Duration = Duration::from_millis(500);
 pub(crate) struct Connection {
     pub(crate) http: Arc<Builder<TokioExecutor>>,
     pub(crate) routes: Router,
-    pub(crate) life: Arc<Life>,
+    pub(crate) state: Arc<ConnectionState>,
     pub(crate) times: Times,
     pub(crate) phase: watch::Receiver<Phase>,
 }
@@ -70,7 +70,7 @@ impl Connection {
     pub(crate) async fn serve_tls(mut self, stream: TcpStream, tls: &Tls) -> Option<Ended> {
         let stream = tokio::select! {
             stream = tls.accept(stream) => stream,
-            why = self.life.told() => return Some(why),
+            why = self.state.told() => return Some(why),
             () = told_to_end(&mut self.phase, None) => None,
         };
         self.serve(stream?).await
@@ -81,36 +81,36 @@ impl Connection {
         self,
         stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
     ) -> Option<Ended> {
-        let Self { http, routes, life, times, phase } = self;
-        let answers = answers(routes, life.clone());
-        let stream = TokioIo::new(Noting::new(stream, life.head.clone()));
-        drive(http.serve_connection(stream, answers), &life, times, phase).await
+        let Self { http, routes, state, times, phase } = self;
+        let responses = responses(routes, state.clone());
+        let stream = TokioIo::new(Noting::new(stream, state.head.clone()));
+        drive(http.serve_connection(stream, responses), &state, times, phase).await
     }
 }
 
 /// The routes as one connection's requests meet them: each bears what is known of its connection, and what only a
 /// connection sees.
-fn answers(
+fn responses(
     routes: Router,
-    life: Arc<Life>,
+    state: Arc<ConnectionState>,
 ) -> impl Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send + 'static>
 {
     let routes = TowerToHyperService::new(routes);
     service_fn(move |mut request: Request<Incoming>| {
-        let in_flight = InFlight::begin(life.clone());
+        let in_flight = InFlight::begin(state.clone());
         // HTTP/2 has no such header: its connections are told otherwise, when the drain begins.
         let can_be_told = request.version() < Version::HTTP_2;
         if !can_be_told {
-            life.speaks_http2();
+            state.speaks_http2();
         }
-        if let Some(flawed) = Flawed::find(&mut request, life.is_crowding()) {
-            request.extensions_mut().insert(flawed);
+        if let Some(malformed) = MalformedHead::find(&mut request, state.is_crowding()) {
+            request.extensions_mut().insert(malformed);
         }
-        request.extensions_mut().insert(life.clone());
+        request.extensions_mut().insert(state.clone());
         let answer = routes.call(request);
         async move {
             let mut response: Response = answer.await?;
-            if can_be_told && in_flight.life().is_closing() {
+            if can_be_told && in_flight.state().is_closing() {
                 response
                     .headers_mut()
                     .insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -125,7 +125,7 @@ fn answers(
 /// nothing of an answer is dropped, and so is one that is told to end.
 async fn drive(
     connection: impl GracefulConnection,
-    life: &Life,
+    state: &ConnectionState,
     times: Times,
     mut phase: watch::Receiver<Phase>,
 ) -> Option<Ended> {
@@ -141,17 +141,17 @@ async fn drive(
             biased;
             // A client that breaks off is no error of ours.
             _ = &mut connection => return why,
-            told = life.told() => {
+            told = state.told() => {
                 // An HTTP/2 client can be told as long as it reads; nobody waits for it to hear.
                 connection.as_mut().graceful_shutdown();
                 let _ = poll_fn(|context| Poll::Ready(connection.as_mut().poll(context))).await;
                 return Some(told);
             }
-            () = told_to_end(&mut phase, Some(life)), if !asked_to_end => {}
+            () = told_to_end(&mut phase, Some(state)), if !asked_to_end => {}
             () = sleep_until(due) => {
                 let now = Instant::now();
-                let end = life.idle_since().unwrap_or(now) + patience;
-                if let Some(overdue) = times.overdue(life, opened, now) {
+                let end = state.idle_since().unwrap_or(now) + patience;
+                if let Some(overdue) = times.overdue(state, opened, now) {
                     return Some(overdue);
                 }
                 if end <= now && asked_to_end {
@@ -173,13 +173,13 @@ async fn drive(
 
 impl Times {
     /// What its client has taken too long for.
-    fn overdue(self, life: &Life, opened: Instant, now: Instant) -> Option<Ended> {
-        let stalled = life.stalled_since().is_some_and(|since| since + self.answer <= now);
+    fn overdue(self, state: &ConnectionState, opened: Instant, now: Instant) -> Option<Ended> {
+        let stalled = state.stalled_since().is_some_and(|since| since + self.answer <= now);
         if stalled {
             Some(Ended::Stalled)
-        } else if life.head.is_silent() && opened + self.head <= now {
+        } else if state.head.is_silent() && opened + self.head <= now {
             Some(Ended::Silent)
-        } else if self.head <= life.head_takes() {
+        } else if self.head <= state.head_takes() {
             Some(Ended::Head)
         } else {
             None
@@ -188,9 +188,9 @@ impl Times {
 }
 
 /// Waits for a drain, and, where there was no request yet, a little longer: to end such a connection is to refuse it.
-async fn told_to_end(phase: &mut watch::Receiver<Phase>, life: Option<&Life>) {
+async fn told_to_end(phase: &mut watch::Receiver<Phase>, state: Option<&ConnectionState>) {
     let _ = phase.wait_for(|it| Phase::Draining <= *it).await;
-    if life.is_none_or(Life::is_new) {
+    if state.is_none_or(ConnectionState::is_new) {
         sleep(FIRST).await;
     }
 }

@@ -19,7 +19,7 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::life::{Life, SPARED};
+use super::state::{ConnectionState, SPARED};
 use crate::engine::admission::{BODIES_OF_CONNECTION, Limit};
 
 /// All bodies that have not come whole.
@@ -37,7 +37,7 @@ struct Bodies {
 
 struct Coming {
     since: Instant,
-    life: Option<Arc<Life>>,
+    state: Option<Arc<ConnectionState>>,
     end: oneshot::Sender<Cut>,
 }
 
@@ -76,13 +76,13 @@ impl Receiving {
     pub(crate) fn begin(
         self: &Arc<Self>,
         body: Body,
-        life: Option<Arc<Life>>,
+        state: Option<Arc<ConnectionState>>,
     ) -> Option<(Body, Option<Limit>)> {
         let mut bodies = self.lock();
-        let of_one = life.as_ref().map_or(0, |life| life.bodies.load(Ordering::Relaxed));
+        let of_one = state.as_ref().map_or(0, |state| state.bodies.load(Ordering::Relaxed));
         let mut ended = None;
         // Of a connection's own, as many may come at once as come at once: no more than it has streams.
-        if BODIES_OF_CONNECTION <= of_one && bodies.end_longest(life.as_ref()) {
+        if BODIES_OF_CONNECTION <= of_one && bodies.end_longest(state.as_ref()) {
             ended = Some(Limit::Connection);
         }
         if self.most <= bodies.coming.len() {
@@ -91,13 +91,13 @@ impl Receiving {
             }
             ended = Some(Limit::Receiving);
         }
-        if let Some(life) = &life {
-            life.bodies.fetch_add(1, Ordering::Relaxed);
+        if let Some(state) = &state {
+            state.bodies.fetch_add(1, Ordering::Relaxed);
         }
         let number = bodies.next;
         bodies.next += 1;
         let (end, told) = oneshot::channel();
-        bodies.coming.insert(number, Coming { since: Instant::now(), life, end });
+        bodies.coming.insert(number, Coming { since: Instant::now(), state, end });
         drop(bodies);
         let place = Place { receiving: self.clone(), number };
         Some((Body::new(Received { body, place: Some((place, told)) }), ended))
@@ -117,7 +117,7 @@ impl Bodies {
     /// Ends the longest of the connection that has most, where that is more than another would have with one more.
     fn end_of_heaviest(&mut self, others: usize) -> bool {
         let load = |coming: &Coming| {
-            coming.life.as_ref().map_or(1, |life| life.bodies.load(Ordering::Relaxed))
+            coming.state.as_ref().map_or(1, |state| state.bodies.load(Ordering::Relaxed))
         };
         // The first of the largest, in the order in which they began.
         let heaviest = self.coming.iter().rev().max_by_key(|(_, coming)| load(coming));
@@ -128,10 +128,10 @@ impl Bodies {
     }
 
     /// Ends the one of them all, or of one connection, that has been coming for longest.
-    fn end_longest(&mut self, of: Option<&Arc<Life>>) -> bool {
-        let is_of = |coming: &Coming| match (of, &coming.life) {
+    fn end_longest(&mut self, of: Option<&Arc<ConnectionState>>) -> bool {
+        let is_of = |coming: &Coming| match (of, &coming.state) {
             (None, _) => true,
-            (Some(of), Some(life)) => Arc::ptr_eq(of, life),
+            (Some(of), Some(state)) => Arc::ptr_eq(of, state),
             (Some(_), None) => false,
         };
         let longest = self.coming.iter().find(|(_, coming)| is_of(coming));
@@ -149,8 +149,8 @@ impl Bodies {
 
 impl Coming {
     fn leave(&self) {
-        if let Some(life) = &self.life {
-            life.bodies.fetch_sub(1, Ordering::Relaxed);
+        if let Some(state) = &self.state {
+            state.bodies.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }
@@ -201,7 +201,7 @@ mod tests {
     use tokio::time::advance;
 
     use super::*;
-    use crate::http::connection::life::Traffic;
+    use crate::http::connection::state::Traffic;
 
     fn endless() -> Body {
         Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::convert::Infallible>>())
@@ -229,7 +229,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_connection_has_so_many_and_its_own_make_room() {
         let receiving = Receiving::new(1000);
-        let [ours, other] = [(); 2].map(|()| Life::new(Arc::new(Traffic::default())));
+        let [ours, other] = [(); 2].map(|()| ConnectionState::new(Arc::new(Traffic::default())));
         let (_theirs, _) = receiving.begin(endless(), Some(other)).expect("room");
         let begin = || receiving.begin(endless(), Some(ours.clone())).expect("room");
         let mut bodies: Vec<_> = (0..BODIES_OF_CONNECTION + 8).map(|_| begin()).collect();
@@ -250,8 +250,8 @@ mod tests {
     #[tokio::test]
     async fn who_has_many_makes_room_for_who_has_few() {
         let receiving = Receiving::new(5);
-        let [many, few] = [(); 2].map(|()| Life::new(Arc::new(Traffic::default())));
-        let begin = |life: &Arc<Life>| receiving.begin(endless(), Some(life.clone()));
+        let [many, few] = [(); 2].map(|()| ConnectionState::new(Arc::new(Traffic::default())));
+        let begin = |state: &Arc<ConnectionState>| receiving.begin(endless(), Some(state.clone()));
         let (_few, _) = begin(&few).expect("room");
         let mut bodies: Vec<_> = (0..4).map(|_| begin(&many).expect("room").0).collect();
         assert!(begin(&many).is_none(), "it has most itself, and all have only just begun");

@@ -31,7 +31,7 @@ pub(crate) enum Ended {
     /// It idled while another came and there was no room.
     Crowded,
     /// It took nothing of an answer, for which there was no room any more.
-    AnswersFull,
+    UnsentFull,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -41,7 +41,7 @@ struct WhyLabel {
 
 impl Ended {
     const ALL: [Self; 6] =
-        [Self::Silent, Self::Head, Self::Idle, Self::Stalled, Self::Crowded, Self::AnswersFull];
+        [Self::Silent, Self::Head, Self::Idle, Self::Stalled, Self::Crowded, Self::UnsentFull];
 
     fn as_str(self) -> &'static str {
         match self {
@@ -50,7 +50,7 @@ impl Ended {
             Self::Idle => "idle",
             Self::Stalled => "stalled",
             Self::Crowded => "connections_full",
-            Self::AnswersFull => "answers_full",
+            Self::UnsentFull => "answers_full",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What one tower's verdicts were, and how far apart its pairs: where these drift, so does what is asked of it.
+//! What one model's verdicts were, and how far apart its pairs: where these drift, so does what is asked of it.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -22,11 +22,11 @@ const GAPS: [f64; 10] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0];
 
 const VERDICTS: [&str; 2] = ["same", "different"];
 
-/// Towers whose counters are told: the one in service, and those before it. Each has some 55 lines of a scrape, and a
+/// Models whose counters are told: the one in service, and those before it. Each has some 55 lines of a scrape, and a
 /// collector keeps what it has seen of those that are gone.
 const TOLD: usize = 4;
 
-/// The counters of the towers in service of late.
+/// The counters of the models in service of late.
 pub(crate) struct AllJudged {
     verdicts: Family<VerdictLabels, Counter>,
     distances: Family<DigestLabel, Histogram>,
@@ -35,7 +35,7 @@ pub(crate) struct AllJudged {
     told: RwLock<VecDeque<(Arc<str>, Judged)>>,
 }
 
-/// The counters of one tower, at hand.
+/// The counters of one model, at hand.
 struct Judged {
     distances: Histogram,
     same: Ruled,
@@ -66,12 +66,12 @@ impl AllJudged {
             gaps: Family::new_with_constructor(|| Histogram::new(GAPS)),
             told: RwLock::default(),
         };
-        registry.register("verdicts", "Verdicts given, by tower", all.verdicts.clone());
-        registry.register("distance", "Distances of pairs, by tower", all.distances.clone());
+        registry.register("verdicts", "Verdicts given, by model", all.verdicts.clone());
+        registry.register("distance", "Distances of pairs, by model", all.distances.clone());
         // One histogram of both sides would have negative sums, which OpenMetrics forbids.
         registry.register(
             "threshold_gap",
-            "How far from the threshold the distances fell, on the verdict's side of it, by tower",
+            "How far from the threshold the distances fell, on the verdict's side of it, by model",
             all.gaps.clone(),
         );
         all

@@ -5,7 +5,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::engine::admission::{ANSWERS_OF_CONNECTION, BODIES_OF_CONNECTION};
+use crate::engine::admission::{BODIES_OF_CONNECTION, UNSENT_OF_CONNECTION};
 use crate::ops::settings::Settings;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -24,7 +24,7 @@ pub(crate) fn register(registry: &mut Registry, settings: &Settings) {
     registry.register("limit", help, family);
 }
 
-/// Limits of connections, requests, bodies, answers and pictures.
+/// Limits of connections, requests, bodies, answers and images.
 fn of_requests(settings: &Settings) -> [(&'static str, u64); 20] {
     let server = &settings.server;
     let most = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
@@ -40,14 +40,14 @@ fn of_requests(settings: &Settings) -> [(&'static str, u64); 20] {
         ("receiving_of_connection", most(BODIES_OF_CONNECTION)),
         ("in_flight_requests", most(server.max_in_flight.get())),
         ("deadline_ms", server.deadline_ms.get()),
-        ("answers_bytes", most(server.max_answers_bytes.get())),
-        ("answers_of_connection_bytes", most(ANSWERS_OF_CONNECTION)),
-        ("answer_timeout_ms", server.answer_timeout_ms.get()),
-        ("picture_pixels", settings.picture.max_pixels.get()),
-        ("picture_memory_bytes", settings.picture.max_memory_bytes.get()),
-        ("picture_cpu_ms", settings.picture.max_cpu_ms.get()),
-        ("pictures", most(server.max_pictures.get())),
+        ("unsent_bytes_limit", most(server.max_unsent_bytes.get())),
+        ("answers_of_connection_bytes", most(UNSENT_OF_CONNECTION)),
+        ("response_timeout_ms", server.response_timeout_ms.get()),
+        ("image_pixels", settings.image.max_pixels.get()),
+        ("image_memory_bytes", settings.image.max_memory_bytes.get()),
+        ("image_cpu_ms", settings.image.max_cpu_ms.get()),
+        ("images", most(server.max_images.get())),
         ("pairs", most(server.max_pairs.get())),
-        ("bulk_pictures", most(settings.tower.bulk_queue.get())),
+        ("bulk_images", most(settings.model.bulk_queue.get())),
     ]
 }

@@ -25,7 +25,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::engine::admission::Limit;
 use crate::engine::judgement::Judgement;
 use crate::engine::{Event, Observer, Stage, batch};
-use crate::ops::traces::Fate;
+use crate::ops::traces::ExportOutcome;
 use judged::AllJudged;
 use labels::{
     CodeLabel, DroppedLabel, DurationLabels, FullLabel, OutcomeLabel, RequestLabels, RouteLabel,
@@ -40,23 +40,23 @@ pub(crate) use labels::Route;
 pub(crate) use now::Now;
 pub(crate) use plain::plain;
 
-/// Seconds, from 50 µs: a compact tower answers below the buckets that are usual.
+/// Seconds, from 50 µs: a compact model answers below the buckets that are usual.
 const SECONDS: [f64; 18] = [
     50e-6, 100e-6, 200e-6, 400e-6, 800e-6, 1.5e-3, 2.5e-3, 5e-3, 10e-3, 20e-3, 40e-3, 80e-3, 0.15,
     0.3, 0.6, 1.2, 2.5, 10.0,
 ];
 
-const PICTURES: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
+const IMAGES: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
 
 /// The limits at which requests are refused as overloaded, told at zero from the start.
 const REFUSING: [Limit; 7] = [
     Limit::Requests,
-    Limit::Places,
+    Limit::Queue,
     Limit::Bulk,
     Limit::Bodies,
     Limit::Decodes,
     Limit::Receiving,
-    Limit::Answers,
+    Limit::Unsent,
 ];
 
 /// The counters of one server.
@@ -76,7 +76,7 @@ pub struct Metrics {
     batches: Histogram,
     decode: Histogram,
     queue: Histogram,
-    tower: Histogram,
+    model: Histogram,
     hits: Counter,
     misses: Counter,
     not_decoded: Counter,
@@ -110,9 +110,9 @@ impl Metrics {
         registry.register_with_unit("request_duration", help, Unit::Seconds, durations.clone());
         let departures = Family::default();
         let help = "Clients that left before their answer, by route";
-        registry.register("departures", help, departures.clone());
+        registry.register("client_disconnects", help, departures.clone());
         let item_problems = Family::default();
-        let help = "Pictures that failed alone, in requests that were answered, by problem code";
+        let help = "Images that failed alone, in requests that were answered, by problem code";
         registry.register("item_problems", help, item_problems.clone());
 
         let overloads = Family::<FullLabel, Counter>::default();
@@ -132,16 +132,16 @@ impl Metrics {
         registry.register_with_unit("stage", help, Unit::Seconds, stages.clone());
         let stage = |it: Stage| stages.get_or_create_owned(&StageLabel { stage: it.as_str() });
 
-        let batches = Histogram::new(PICTURES);
-        let help = "Pictures that went through the tower in one run";
-        registry.register("batch_pictures", help, batches.clone());
+        let batches = Histogram::new(IMAGES);
+        let help = "Images that went through the model in one run";
+        registry.register("batch_images", help, batches.clone());
         let dropped = Family::<DroppedLabel, Counter>::default();
-        let help = "Pictures that nobody waited for any more, by the stage that they were spared";
-        registry.register("dropped_pictures", help, dropped.clone());
+        let help = "Images that nobody waited for any more, by the stage that they were spared";
+        registry.register("dropped_images", help, dropped.clone());
         let spared = |it: Stage| dropped.get_or_create_owned(&DroppedLabel { before: it.as_str() });
 
         let lookups = Family::<OutcomeLabel, Counter>::default();
-        registry.register("cache_lookups", "Pictures looked up in the cache", lookups.clone());
+        registry.register("cache_lookups", "Images looked up in the cache", lookups.clone());
         let lookup = |outcome| lookups.get_or_create_owned(&OutcomeLabel { outcome });
 
         let traces = Family::<OutcomeLabel, Counter>::default();
@@ -166,11 +166,11 @@ impl Metrics {
             batches,
             decode: stage(Stage::Decode),
             queue: stage(Stage::Queue),
-            tower: stage(Stage::Tower),
+            model: stage(Stage::Model),
             hits: lookup("hit"),
             misses: lookup("miss"),
             not_decoded: spared(Stage::Decode),
-            not_run: spared(Stage::Tower),
+            not_run: spared(Stage::Model),
             overloads: REFUSING.map(|limit| (limit, full(limit))).into(),
             bodies_ended,
             traces_sent: trace("sent"),
@@ -180,11 +180,11 @@ impl Metrics {
     }
 
     /// Counts what became of traced requests.
-    pub fn traced(&self, fate: Fate, requests: u64) {
-        match fate {
-            Fate::Sent => &self.traces_sent,
-            Fate::Failed => &self.traces_failed,
-            Fate::Dropped => &self.traces_dropped,
+    pub fn traced(&self, outcome: ExportOutcome, requests: u64) {
+        match outcome {
+            ExportOutcome::Sent => &self.traces_sent,
+            ExportOutcome::Failed => &self.traces_failed,
+            ExportOutcome::Dropped => &self.traces_dropped,
         }
         .inc_by(requests);
     }
@@ -207,7 +207,7 @@ impl Metrics {
 
     fn event(&self, event: Event) {
         match event {
-            Event::InService(tower) => self.judged.begin(&tower.digest),
+            Event::InService(model) => self.judged.begin(&model.digest),
             Event::Swapped { ok } => self.troubles.swaps.count(ok),
             Event::Run(event) => self.run(event),
             Event::Worker(event) => self.workers.count(event),
@@ -217,7 +217,7 @@ impl Metrics {
             Event::Took(stage, took) => match stage {
                 Stage::Decode => &self.decode,
                 Stage::Queue => &self.queue,
-                Stage::Tower => &self.tower,
+                Stage::Model => &self.model,
             }
             .observe(took.as_secs_f64()),
             Event::NotDecoded => {
@@ -253,7 +253,7 @@ impl Metrics {
         self.departures.get_or_create(&RouteLabel { route: route.clone() }).inc();
     }
 
-    /// Counts a picture of several that has a problem where the others have answers.
+    /// Counts an image of several that has a problem where the others have answers.
     pub(crate) fn item_problem(&self, code: &'static str) {
         self.item_problems.get_or_create(&CodeLabel { code }).inc();
     }

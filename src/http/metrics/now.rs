@@ -17,15 +17,15 @@ use crate::ops::telemetry::dropped_lines;
 /// The service as it is just now.
 pub(crate) struct Now<'a> {
     pub(crate) settings: &'a Settings,
-    pub(crate) tower: &'a Description,
+    pub(crate) model: &'a Description,
     pub(crate) cached_bytes: u64,
     pub(crate) body_bytes: usize,
     pub(crate) receiving: usize,
     pub(crate) answer_bytes: usize,
     pub(crate) in_flight: usize,
     pub(crate) queue_depth: usize,
-    pub(crate) places_taken: usize,
-    pub(crate) bulk_pictures: usize,
+    pub(crate) reserved: usize,
+    pub(crate) bulk_images: usize,
     pub(crate) ready: bool,
     pub(crate) self_test_age: Duration,
     pub(crate) longest_run: Duration,
@@ -36,14 +36,14 @@ impl Now<'_> {
     /// Adds all gauges as they are, beside the limits that they run up to.
     pub(crate) fn register(&self, registry: &mut Registry) {
         let server = &self.settings.server;
-        self.register_tower(registry);
+        self.register_model(registry);
         lanes::register(registry, self.lanes);
         let help = "Memory in use by the processes that decode";
         bytes(registry, "workers_resident_memory", help, process::workers_resident_memory());
         let ready = u32::from(self.ready);
         gauge(registry, "ready", "1 while work should be sent here", ready);
         let age = self.self_test_age.as_secs_f64();
-        seconds(registry, "self_test_age", "Since the tower was last proved right", age);
+        seconds(registry, "self_test_age", "Since the model was last proved right", age);
         let most = self.settings.health.max_age().as_secs_f64();
         seconds(registry, "self_test_max_age", "The age beyond which it is not ready", most);
 
@@ -57,22 +57,22 @@ impl Now<'_> {
         gauge(registry, "in_flight_requests", help, self.in_flight);
         let help = "Requests worked on at most; more are refused";
         gauge(registry, "in_flight_requests_max", help, server.max_in_flight.get());
-        gauge(registry, "queue_depth", "Pictures waiting for the tower", self.queue_depth);
-        let help = "Pictures being decoded, waiting for the tower or in it";
-        gauge(registry, "places_taken", help, self.places_taken);
-        let help = "Pictures being decoded, waiting or in the tower at most; more are refused";
-        gauge(registry, "places_max", help, self.settings.tower.queue.get());
-        let help = "Pictures in hand of requests with more than a pair";
-        gauge(registry, "bulk_pictures", help, self.bulk_pictures);
-        let help = "Pictures in hand of requests with more than a pair at most; more are refused";
-        gauge(registry, "bulk_pictures_max", help, self.settings.tower.bulk_queue.get());
+        gauge(registry, "queue_depth", "Images waiting for the model", self.queue_depth);
+        let help = "Images being decoded, waiting for the model or in it";
+        gauge(registry, "queue_reserved", help, self.reserved);
+        let help = "Images being decoded, waiting or in the model at most; more are refused";
+        gauge(registry, "queue_max", help, self.settings.model.queue.get());
+        let help = "Images in hand of requests with more than a pair";
+        gauge(registry, "bulk_images", help, self.bulk_images);
+        let help = "Images in hand of requests with more than a pair at most; more are refused";
+        gauge(registry, "bulk_images_max", help, self.settings.model.bulk_queue.get());
         bytes(registry, "bodies_held", "Requests' bodies in memory", self.body_bytes);
         let help = "Requests' bodies in memory at most; more are refused";
         bytes(registry, "bodies_max", help, server.max_bodies_bytes.get());
         let help = "Requests whose bodies have not come whole";
         gauge(registry, "receiving_requests", help, self.receiving);
         let help = "Answers that their clients have not taken";
-        bytes(registry, "answers_held", help, self.answer_bytes);
+        bytes(registry, "responses_unsent", help, self.answer_bytes);
         bytes(registry, "cache_held", "Embeddings held in the cache", self.cached_bytes);
         let help = "Embeddings held in the cache at most; 0 where it is off";
         bytes(registry, "cache_max", help, self.settings.cache.max_bytes);
@@ -88,21 +88,21 @@ impl Now<'_> {
         }
     }
 
-    fn register_tower(&self, registry: &mut Registry) {
-        let asked = match self.settings.tower.device {
+    fn register_model(&self, registry: &mut Registry) {
+        let asked = match self.settings.model.device {
             Device::Cpu => "cpu",
             Device::PreferGpu => "prefer-gpu",
             Device::RequireGpu => "require-gpu",
         };
-        let provider = self.tower.provider;
-        let tower = Info::new([
-            ("name", self.tower.card.name.clone()),
-            ("digest", self.tower.digest.clone()),
+        let provider = self.model.provider;
+        let model = Info::new([
+            ("name", self.model.card.name.clone()),
+            ("digest", self.model.digest.clone()),
             ("device", provider.device().to_owned()),
             ("execution_provider", provider.name().to_owned()),
             ("device_asked", asked.to_owned()),
         ]);
-        registry.register("tower", "The tower that is served, and what really runs it", tower);
+        registry.register("model", "The model that is served, and what really runs it", model);
     }
 }
 

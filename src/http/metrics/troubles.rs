@@ -1,4 +1,4 @@
-//! What is counted of the towers' failures, and of their swaps.
+//! What is counted of the models' failures, and of their swaps.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -29,12 +29,12 @@ struct KindLabel {
 impl Troubles {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let failures = Family::<KindLabel, Counter>::default();
-        let help = "Runs of the tower that ended in an error or a panic";
-        registry.register("tower_failures", help, failures.clone());
+        let help = "Runs of the model that ended in an error or a panic";
+        registry.register("model_failures", help, failures.clone());
         let failure = |kind| failures.get_or_create_owned(&KindLabel { kind });
         let help = "Sessions begun anew after a panic; where that failed there is one less";
-        let renewals = Outcomes::register(registry, "tower_renewals", help);
-        let help = "Towers that were to take the place of the one in service";
+        let renewals = Outcomes::register(registry, "model_renewals", help);
+        let help = "Models that were to take the place of the one in service";
         let swaps = Outcomes::register(registry, "swaps", help);
         Self { errors: failure("error"), panics: failure("panic"), renewals, swaps }
     }

@@ -30,18 +30,18 @@ impl Workers {
         let running = Gauge::default();
         registry.register(
             "workers",
-            "Processes that decode pictures, or wait for one",
+            "Processes that decode images, or wait for one",
             running.clone(),
         );
         let started = Counter::default();
         registry.register("workers_started", "Processes started to decode", started.clone());
         let ends = Family::<EndLabel, Counter>::default();
-        let help = "Processes to decode that ended, by why: the picture's CPU time or memory, a crash, nobody who waited \
-                    for the picture any more, or while there was nothing to do";
+        let help = "Processes to decode that ended, by why: the image's CPU time or memory, a crash, nobody who waited \
+                    for the image any more, or while there was nothing to do";
         registry.register("workers_ended", help, ends.clone());
         let end = |reason| ends.get_or_create_owned(&EndLabel { reason });
         let decoder_failures = Counter::default();
-        let help = "Pictures whose decoder panicked or crashed";
+        let help = "Images whose decoder panicked or crashed";
         registry.register("decoder_failures", help, decoder_failures.clone());
         Self {
             running,

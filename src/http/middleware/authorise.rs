@@ -9,7 +9,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::time::{Instant, sleep_until};
 
-use crate::http::connection::life::Life;
+use crate::http::connection::state::ConnectionState;
 use crate::http::error::{Fault, Problem};
 use crate::http::service::Service;
 use crate::ops::keys::Keys;
@@ -55,8 +55,8 @@ pub(crate) async fn authorise(
     next: Next,
 ) -> Response {
     let has_key = bearer(request.headers()).is_some_and(|key| guard.keys.hold(key));
-    if let Some(life) = request.extensions().get::<Arc<Life>>() {
-        life.asked(has_key);
+    if let Some(state) = request.extensions().get::<Arc<ConnectionState>>() {
+        state.asked(has_key);
     }
     if has_key {
         return next.run(request).await;

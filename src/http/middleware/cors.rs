@@ -12,7 +12,7 @@ use crate::ops::settings::Cors;
 /// How long a browser need not ask again.
 const MAX_AGE: Duration = Duration::from_hours(1);
 
-/// Answers preflights, and tells browsers which pages may read an answer. No cookies are let in: keys are sent.
+/// UnsentResponses preflights, and tells browsers which pages may read an answer. No cookies are let in: keys are sent.
 pub(crate) fn cors(settings: &Cors) -> Option<CorsLayer> {
     if settings.origins.is_empty() {
         return None;

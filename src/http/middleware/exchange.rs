@@ -16,7 +16,7 @@ use crate::engine::pipeline::Timings;
 use crate::http::error::{Cause, Fault, Problem};
 use crate::http::metrics::{Metrics, Route};
 use crate::http::response::{SERVER_TIMING, server_timing};
-use crate::http::service::{Floods, Service};
+use crate::http::service::{LogLimits, Service};
 use crate::ops::telemetry::{Line, bounded};
 
 /// Where balancers ask, each at its own pace.
@@ -42,13 +42,13 @@ pub(crate) async fn observe(
     let problem = response.extensions().get::<Arc<Problem>>().map(AsRef::as_ref);
     let code = problem.map_or("", |it| it.fault.code());
     service.metrics.request(&route, response.status(), code, took);
-    note(&service.floods, route.as_str(), response.status(), problem, took);
+    note(&service.log_limits, route.as_str(), response.status(), problem, took);
     response
 }
 
 /// The one line that a request leaves in the log: for each failure by default, for others where it is asked for.
 fn note(
-    floods: &Floods,
+    log_limits: &LogLimits,
     route: &str,
     status: StatusCode,
     problem: Option<&Problem>,
@@ -72,16 +72,16 @@ fn note(
         };
     }
     let is_ours = matches!(fault, Fault::Internal(_));
-    let Floods { failures, refusals } = floods;
+    let LogLimits { failures, refusals } = log_limits;
     match if is_ours { failures.line() } else { refusals.line() } {
-        Line::Write { left_out } => {
-            if 0 < left_out {
-                tracing::warn!(left_out, "such lines came faster than the log has room for");
+        Line::Write { suppressed } => {
+            if 0 < suppressed {
+                tracing::warn!(suppressed, "such lines came faster than the log has room for");
             }
             if is_ours { line!(error, "request failed") } else { line!(info, "request refused") }
         }
-        Line::LeaveOut if is_ours => line!(debug, "request failed"),
-        Line::LeaveOut => line!(debug, "request refused"),
+        Line::Suppress if is_ours => line!(debug, "request failed"),
+        Line::Suppress => line!(debug, "request refused"),
     }
 }
 
@@ -100,7 +100,7 @@ impl Drop for Awaited<'_> {
     }
 }
 
-/// Lets requests for work send their bodies, each to the model that is in service now, and none while the tower can't be trusted. They are let in to be worked on
+/// Lets requests for work send their bodies, each to the model that is in service now, and none while the model can't be trusted. They are let in to be worked on
 /// once their bodies are whole; where there is no room for that, none need send its own.
 pub(crate) async fn admit(
     State(service): State<Arc<Service>>,
@@ -119,8 +119,8 @@ pub(crate) async fn admit(
         return next.run(request).await;
     }
     let (head, body) = request.into_parts();
-    let life = head.extensions.get().cloned();
-    let Some((body, ended)) = service.bodies.receiving.begin(body, life) else {
+    let state = head.extensions.get().cloned();
+    let Some((body, ended)) = service.bodies.receiving.begin(body, state) else {
         return Problem::from(service.overloaded(Limit::Receiving)).into_response();
     };
     if let Some(limit) = ended {

@@ -3,9 +3,9 @@
 pub(crate) mod authorise;
 pub(crate) mod cors;
 pub(crate) mod exchange;
-pub(crate) mod flawed;
 pub(crate) mod identify;
 pub(crate) mod linger;
+pub(crate) mod malformed;
 pub(crate) mod secure;
 pub(crate) mod trace;
-pub(crate) mod untaken;
+pub(crate) mod unsent;

@@ -5,7 +5,7 @@ use axum::response::Response;
 use tower_http::set_header::HeaderMetadata;
 use tower_http::set_header::response::SetMultipleResponseHeadersLayer;
 
-/// For every answer: it is what its type says, and nobody keeps it, as it is about somebody's pictures.
+/// For every answer: it is what its type says, and nobody keeps it, as it is about somebody's images.
 const ALWAYS: [(HeaderName, HeaderValue); 2] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),

@@ -54,7 +54,7 @@ async fn trace(State(traces): State<Traces>, mut request: Request, next: Next) -
     if let Some(timings) = response.extensions().get::<Timings>() {
         span.part(Stage::Decode.as_str(), timings.decode);
         span.part(Stage::Queue.as_str(), timings.queue);
-        span.part(Stage::Tower.as_str(), timings.tower);
+        span.part(Stage::Model.as_str(), timings.model);
     }
     response
 }

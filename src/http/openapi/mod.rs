@@ -26,9 +26,9 @@ pub(crate) async fn document(headers: HeaderMap) -> Response {
 #[openapi(
     info(
         title = "Siamese",
-        description = "Do two pictures show the same thing? A tower maps each to an embedding, and the L2 distance of \
-                       the two is judged against a calibrated threshold.\n\nPictures are JPEG, PNG, WebP, GIF (the \
-                       first frame), BMP, TIFF or PNM. Every answer carries `X-Request-Id`; those that ran the tower \
+        description = "Do two images show the same thing? A model maps each to an embedding, and the L2 distance of \
+                       the two is judged against a calibrated threshold.\n\nImages are JPEG, PNG, WebP, GIF (the \
+                       first frame), BMP, TIFF or PNM. Every answer carries `X-Request-Id`; those that ran the model \
                        carry `Server-Timing`. Refusals are problem details (RFC 9457) with a `code` that never changes."
     ),
     paths(

@@ -64,7 +64,7 @@ async fn collect(
         if !service.bodies.grow(&mut share, length).await {
             return Err(service.overloaded(Limit::Bodies));
         }
-        // A body of one frame, as small pictures are, is not copied.
+        // A body of one frame, as small images are, is not copied.
         if first.is_empty() && rest.is_empty() {
             first = data;
             continue;

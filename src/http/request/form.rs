@@ -20,11 +20,11 @@ pub(crate) struct Form {
     media: HeaderValue,
 }
 
-/// A picture's file.
+/// An image's file.
 #[derive(Deserialize, ToSchema)]
 #[serde(transparent)]
 #[schema(value_type = String, format = Binary)]
-pub(crate) struct Picture<'a>(#[serde(borrow)] pub(crate) &'a [u8]);
+pub(crate) struct Image<'a>(#[serde(borrow)] pub(crate) &'a [u8]);
 
 impl Form {
     pub(crate) fn new(body: Bytes, media: HeaderValue) -> Self {
@@ -36,9 +36,9 @@ impl Form {
         T::deserialize(self)
     }
 
-    /// One of its parts, as a picture to be embedded; it is not copied.
-    pub(crate) fn upload(&self, picture: &Picture) -> Source {
-        Source::Upload(self.body.slice_ref(picture.0))
+    /// One of its parts, as an image to be embedded; it is not copied.
+    pub(crate) fn upload(&self, image: &Image) -> Source {
+        Source::Upload(self.body.slice_ref(image.0))
     }
 }
 

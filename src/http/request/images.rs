@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::form::Picture;
+use super::form::Image;
 use super::json::{self, Json};
 use super::received::{Asked, Content};
 use super::source::{Written, read_at};
@@ -17,11 +17,11 @@ pub(crate) enum Images {
     Several(Vec<Result<Source, Problem>>),
 }
 
-/// One or several picture files.
+/// One or several image files.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct EmbedForm<'a> {
     #[serde(borrow)]
-    image: Vec<Picture<'a>>,
+    image: Vec<Image<'a>>,
 }
 
 /// One source, or several.
@@ -70,7 +70,7 @@ impl Images {
 impl Asked for Images {
     fn read(content: Content, _: &Server) -> Result<Self, Problem> {
         match content {
-            Content::Picture(body) => Ok(Self::One(Source::Upload(body))),
+            Content::Image(body) => Ok(Self::One(Source::Upload(body))),
             Content::Json(body) => Self::from_json(&body),
             Content::Form(form) => {
                 let EmbedForm { image } = form.read()?;

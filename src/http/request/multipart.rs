@@ -1,4 +1,4 @@
-//! The parts of a form (RFC 7578), as slices of the body: no picture is copied.
+//! The parts of a form (RFC 7578), as slices of the body: no image is copied.
 //!
 //! Own code, as the libraries that read forms read streams, and copy each part out of one.
 
@@ -187,7 +187,7 @@ mod tests {
         let part = "\r\nContent-Disposition: form-data; name=c\r\n\r\n1\r\n--x";
         let media = "multipart/form-data; boundary=x";
         assert_eq!(read(media, format!("--x{part}--").as_bytes()).err(), Some("part_unexpected"));
-        let crowd = format!("--x{}--", part.replace("=c", "=a").repeat(MOST + 1));
-        assert_eq!(read(media, crowd.as_bytes()).err(), Some("body_malformed"));
+        let registry = format!("--x{}--", part.replace("=c", "=a").repeat(MOST + 1));
+        assert_eq!(read(media, registry.as_bytes()).err(), Some("body_malformed"));
     }
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::form::Picture;
+use super::form::Image;
 use super::json::{self, Json};
 use super::received::{Asked, Content};
 use super::source::{Written, read_at};
@@ -35,13 +35,13 @@ pub(crate) struct Compare<'a> {
     b: Json<'a>,
 }
 
-/// Two picture files.
+/// Two image files.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct CompareForm<'a> {
     #[serde(borrow)]
-    a: Picture<'a>,
+    a: Image<'a>,
     #[serde(borrow)]
-    b: Picture<'a>,
+    b: Image<'a>,
 }
 
 /// Pairs of sources.
@@ -54,13 +54,13 @@ pub(crate) struct CompareMany<'a> {
     pairs: Json<'a>,
 }
 
-/// One picture file against each of others.
+/// One image file against each of others.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct OneToMany<'a> {
     #[serde(borrow)]
-    a: Picture<'a>,
+    a: Image<'a>,
     #[serde(borrow)]
-    b: Vec<Picture<'a>>,
+    b: Vec<Image<'a>>,
 }
 
 impl Pair {
@@ -84,8 +84,8 @@ impl Asked for Pair {
                 let CompareForm { a, b } = form.read()?;
                 Ok(Self([form.upload(&a), form.upload(&b)]))
             }
-            Content::Picture(_) => Err(Fault::MediaTypeUnsupported(
-                "two pictures come as multipart/form-data or application/json",
+            Content::Image(_) => Err(Fault::MediaTypeUnsupported(
+                "two images come as multipart/form-data or application/json",
             )
             .into()),
         }
@@ -141,7 +141,7 @@ impl Asked for Pairs {
                 }
                 Ok(read)
             }
-            Content::Picture(_) => Err(Fault::MediaTypeUnsupported(
+            Content::Image(_) => Err(Fault::MediaTypeUnsupported(
                 "pairs come as multipart/form-data or application/json",
             )
             .into()),

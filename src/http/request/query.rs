@@ -30,7 +30,7 @@ pub(crate) struct Judging {
     fmr: Option<f64>,
 }
 
-/// The tower that a request is answered by, and how it wants its pairs to be judged: which that tower can.
+/// The model that a request is answered by, and how it wants its pairs to be judged: which that model can.
 pub(crate) struct Ruling {
     pub(crate) on: Arc<Deployment>,
     criterion: Criterion,
@@ -51,7 +51,7 @@ impl Ruling {
 
     /// Finds the threshold.
     pub(crate) fn judge(&self, service: &Service) -> Result<Judge<'_>, Fault> {
-        Judge::new(self.criterion, service.settings().tower.threshold, &self.on.tower.card)
+        Judge::new(self.criterion, service.settings().model.threshold, &self.on.model.card)
             .map_err(|err| Fault::OperatingPointUnsupported(err.to_string()))
     }
 }

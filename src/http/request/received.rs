@@ -35,8 +35,8 @@ pub(crate) trait Asked: Sized + Send + 'static {
 
 /// A body, by what it is said to be.
 pub(crate) enum Content {
-    /// One picture's bytes; their format is told from themselves.
-    Picture(Bytes),
+    /// One image's bytes; their format is told from themselves.
+    Image(Bytes),
     Form(Form),
     Json(Bytes),
 }
@@ -53,7 +53,7 @@ impl<T: Asked> FromRequest<Arc<Service>> for Received<T> {
         let (body, admitted) = body::read(body, &head.headers, service, deadline).await?;
         let is_small = body.len() <= SMALL;
         let content = match media {
-            Media::Picture => Content::Picture(body),
+            Media::Image => Content::Image(body),
             Media::Form => {
                 Content::Form(Form::new(body, head.headers[header::CONTENT_TYPE].clone()))
             }
@@ -74,7 +74,7 @@ impl<T: Asked> FromRequest<Arc<Service>> for Received<T> {
 /// The kinds of body that requests come as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Media {
-    Picture,
+    Image,
     Form,
     Json,
 }
@@ -87,7 +87,7 @@ pub(crate) fn media(headers: &HeaderMap) -> Result<Media, Fault> {
         return Err(Fault::MediaTypeUnsupported(why));
     }
     let unsupported = Err(Fault::MediaTypeUnsupported(
-        "a body is multipart/form-data, application/json or, for one picture, image/* or application/octet-stream",
+        "a body is multipart/form-data, application/json or, for one image, image/* or application/octet-stream",
     ));
     let Some(Ok(value)) = headers.get(header::CONTENT_TYPE).map(|it| it.to_str()) else {
         return unsupported;
@@ -96,8 +96,8 @@ pub(crate) fn media(headers: &HeaderMap) -> Result<Media, Fault> {
     match essence.as_str() {
         "multipart/form-data" => Ok(Media::Form),
         "application/json" => Ok(Media::Json),
-        "application/octet-stream" => Ok(Media::Picture),
-        essence if essence.starts_with("image/") => Ok(Media::Picture),
+        "application/octet-stream" => Ok(Media::Image),
+        essence if essence.starts_with("image/") => Ok(Media::Image),
         _ => unsupported,
     }
 }

@@ -1,4 +1,4 @@
-//! Pictures and embeddings as they stand in JSON.
+//! Images and embeddings as they stand in JSON.
 
 use std::borrow::Cow;
 
@@ -20,21 +20,21 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// A picture, or an embedding that the client has stored.
+/// An image, or an embedding that the client has stored.
 #[derive(ToSchema)]
 #[schema(as = Source)]
 #[serde(untagged)]
 pub(crate) enum Written<'a> {
-    /// A picture in base64, or as a data URI in base64.
+    /// An image in base64, or as a data URI in base64.
     Short(Cow<'a, str>),
-    Picture(ImageSource<'a>),
+    Image(ImageSource<'a>),
     Stored(StoredSource<'a>),
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ImageSource<'a> {
-    /// The picture in base64, or as a data URI in base64.
+    /// The image in base64, or as a data URI in base64.
     #[serde(borrow)]
     #[schema(value_type = String)]
     image: Json<'a>,
@@ -43,11 +43,11 @@ pub(crate) struct ImageSource<'a> {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StoredSource<'a> {
-    /// As many numbers as the tower's embeddings have.
+    /// As many numbers as the model's embeddings have.
     #[serde(borrow)]
     #[schema(value_type = Vec<f32>)]
     embedding: Json<'a>,
-    /// The digest of the tower that made it; where it is given it must be the loaded tower's.
+    /// The digest of the model that made it; where it is given it must be the loaded model's.
     #[serde(default, borrow, deserialize_with = "json::given")]
     #[schema(value_type = Option<String>, nullable = false)]
     digest: Option<Json<'a>>,
@@ -56,9 +56,9 @@ pub(crate) struct StoredSource<'a> {
 /// Reads a source.
 pub(crate) fn read(json: Json) -> Result<Source, Problem> {
     match Written::read(json)? {
-        Written::Short(text) => Ok(picture(&text)?),
-        Written::Picture(ImageSource { image }) => {
-            Ok(picture(&image.text("an image is base64 text")?)?)
+        Written::Short(text) => Ok(upload(&text)?),
+        Written::Image(ImageSource { image }) => {
+            Ok(upload(&image.text("an image is base64 text")?)?)
         }
         Written::Stored(StoredSource { embedding, digest }) => {
             let digest = digest.map(|digest| digest.text("a digest is text"));
@@ -82,7 +82,7 @@ impl<'a> Written<'a> {
         }
         match json.object() {
             Err(problem) if problem.is_unexpected(&["embedding", "digest"]) => {}
-            picture => return picture.map(Self::Picture),
+            image => return image.map(Self::Image),
         }
         json.object().map(Self::Stored).map_err(|problem| match problem.fault {
             // A digest alone.
@@ -95,8 +95,8 @@ impl<'a> Written<'a> {
     }
 }
 
-/// Reads a picture in base64.
-pub(crate) fn picture(text: &str) -> Result<Source, Fault> {
+/// Reads an image in base64.
+pub(crate) fn upload(text: &str) -> Result<Source, Fault> {
     let base64 = match text.strip_prefix("data:") {
         None => text,
         Some(uri) => match uri.split_once(',') {
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_comes_in_three_forms() {
+    fn an_image_comes_in_three_forms() {
         upload(r#""aGk=""#, b"hi");
         upload(r#""aGk""#, b"hi");
         upload(r#""\u0061Gk""#, b"hi");
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn an_embedding_may_name_its_tower() {
+    fn an_embedding_may_name_its_model() {
         for json in [
             r#"{"embedding":[1,-2.5,0],"digest":"sha256:00"}"#,
             r#"{"digest":"sha256:00","embedding":[1,-2.5,0]}"#,

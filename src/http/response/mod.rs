@@ -30,7 +30,7 @@ impl Answer {
     }
 }
 
-/// JSON without timing, for what needs no tower.
+/// JSON without timing, for what needs no model.
 pub(crate) fn json(body: &impl Serialize) -> Response {
     let bytes = serde_json::to_vec(body).expect("answers have text keys and finite numbers");
     ([(header::CONTENT_TYPE, "application/json")], bytes).into_response()
@@ -41,7 +41,7 @@ pub(crate) fn server_timing(timings: Timings, total: Duration) -> HeaderValue {
     let stages = [
         ("decode", timings.decode),
         ("queue", timings.queue),
-        ("tower", timings.tower),
+        ("model", timings.model),
         ("total", total),
     ];
     let mut text = String::with_capacity(80);

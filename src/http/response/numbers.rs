@@ -18,7 +18,7 @@ pub(crate) enum Numbers {
     Npy,
 }
 
-/// Names the tower, for which the body has no room.
+/// Names the model, for which the body has no room.
 const MODEL_DIGEST: HeaderName = HeaderName::from_static("siamese-model-digest");
 
 /// The embeddings' count and width, with a comma between them; the width alone for one that is no row of several.

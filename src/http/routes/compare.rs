@@ -26,9 +26,9 @@ struct Comparison<'a> {
     model: Signature<'a>,
 }
 
-/// Compare two pictures
+/// Compare two images
 ///
-/// Two sources, a picture or a stored embedding each, are judged by their distance. The verdict is `same` if the distance
+/// Two sources, an image or a stored embedding each, are judged by their distance. The verdict is `same` if the distance
 /// is at most the threshold.
 #[utoipa::path(
     post,
@@ -55,7 +55,7 @@ pub(crate) async fn compare(
 ) -> Result<Response, Problem> {
     let Received { asked: pair, deadline, .. } = request;
     let (judgement, timings) = judged(&service, &ruling, pair, Pair::NAMES, deadline).await?;
-    Ok(Answer::json(&Comparison { judgement, model: ruling.on.tower.signature() }, timings))
+    Ok(Answer::json(&Comparison { judgement, model: ruling.on.model.signature() }, timings))
 }
 
 /// Takes a pair through the model, and rules on it; `names` are what to call the two in a complaint.
@@ -70,6 +70,6 @@ pub(crate) async fn judged(
     let embedded = service.engine.embed_all(&ruling.on, sources.into());
     let (pair, timings) = service.within(deadline, embedded, &names).await?;
     let judgement = judge.judge(pair[0].distance(&pair[1]));
-    service.metrics.judged(&ruling.on.tower.digest, &judgement);
+    service.metrics.judged(&ruling.on.model.digest, &judgement);
     Ok((judgement, timings))
 }

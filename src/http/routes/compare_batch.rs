@@ -34,8 +34,8 @@ enum Item<'a> {
 
 /// Compare many pairs
 ///
-/// Pairs as JSON, or a form with one picture `a` against several `b`. Results come in order; a bad item fails alone, and
-/// the answer is still 200. A picture that stands in several pairs is embedded once.
+/// Pairs as JSON, or a form with one image `a` against several `b`. Results come in order; a bad item fails alone, and
+/// the answer is still 200. An image that stands in several pairs is embedded once.
 #[utoipa::path(
     post,
     path = "/compare/batch",
@@ -49,8 +49,8 @@ enum Item<'a> {
         "results": [
             {"verdict": "different", "distance": 1.31, "threshold": 1.134, "operating_point": {"source": "calibration"}},
             {"error": {
-                "type": "about:blank", "title": "Unprocessable Entity", "status": 422, "code": "picture_empty",
-                "detail": "the picture has no bytes", "field": "pairs[1].b"
+                "type": "about:blank", "title": "Unprocessable Entity", "status": 422, "code": "image_empty",
+                "detail": "the image has no bytes", "field": "pairs[1].b"
             }}
         ],
         "model": {"name": "faces", "digest": "sha256:a57e6666..."}
@@ -78,7 +78,7 @@ pub(crate) async fn compare_batch(
     let judged: Vec<Result<Judgement, Problem>> = judged.collect();
     let results = judged.iter().map(|judged| match judged {
         Ok(judgement) => {
-            service.metrics.judged(&ruling.on.tower.digest, judgement);
+            service.metrics.judged(&ruling.on.model.digest, judgement);
             Item::Judged(judgement.clone())
         }
         Err(problem) => {
@@ -87,5 +87,5 @@ pub(crate) async fn compare_batch(
         }
     });
     let results = results.collect();
-    Ok(Answer::json(&Comparisons { results, model: ruling.on.tower.signature() }, timings))
+    Ok(Answer::json(&Comparisons { results, model: ruling.on.model.signature() }, timings))
 }

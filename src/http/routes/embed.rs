@@ -1,4 +1,4 @@
-//! `POST /embed`: where does the tower put this?
+//! `POST /embed`: where does the model put this?
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::engine::deployment::Deployment;
 use crate::engine::pipeline::{Embedded, Source, Timings};
 use crate::http::error::{Details, Fault, Problem};
 use crate::http::request::accept::Form;
-use crate::http::request::form::Picture;
+use crate::http::request::form::Image;
 use crate::http::request::images::{Embed, EmbedForm, Images};
 use crate::http::request::query::NoQuery;
 use crate::http::request::received::Received;
@@ -53,17 +53,17 @@ enum Item<'a> {
     Error(Details<'a>),
 }
 
-/// Embed pictures
+/// Embed images
 ///
-/// One picture, or several: of several a bad one fails alone. As bare numbers, row by row with their shape in
-/// `Siamese-Shape` and the tower in `Siamese-Model-Digest`, or as a file for `numpy.load`, embeddings come only where every
-/// picture is good.
+/// One image, or several: of several a bad one fails alone. As bare numbers, row by row with their shape in
+/// `Siamese-Shape` and the model in `Siamese-Model-Digest`, or as a file for `numpy.load`, embeddings come only where every
+/// image is good.
 #[utoipa::path(
     post,
     path = "/embed",
     request_body(content(
-        (Picture = "image/*"),
-        (Picture = "application/octet-stream"),
+        (Image = "image/*"),
+        (Image = "application/octet-stream"),
         (EmbedForm = "multipart/form-data"),
         (Embed = "application/json", example = json!({"image": "UDUgMSAxIDI1NQqA"})),
     )),
@@ -89,9 +89,9 @@ pub(crate) async fn embed(
             (one(&on, &embeddings[0], form), timings)
         }
         Images::Several(images) => {
-            let most = service.settings().server.max_pictures.get();
+            let most = service.settings().server.max_images.get();
             if images.is_empty() || most < images.len() {
-                let why = format!("between 1 and {most} pictures are embedded at once");
+                let why = format!("between 1 and {most} images are embedded at once");
                 return Err(Fault::BatchTooLarge(why).of("images"));
             }
             let (outcomes, timings) = each(&service, &on, images, deadline).await?;
@@ -129,9 +129,9 @@ fn one(on: &Deployment, embedding: &Embedding, form: Form) -> Response {
     let embedding = embedding.coordinates();
     match form {
         Form::Json => {
-            response::json(&Embeddings::One(One { embedding, model: on.tower.signature() }))
+            response::json(&Embeddings::One(One { embedding, model: on.model.signature() }))
         }
-        Form::Numbers(kind) => numbers(kind, &[embedding], &[embedding.len()], &on.tower.digest),
+        Form::Numbers(kind) => numbers(kind, &[embedding], &[embedding.len()], &on.model.digest),
     }
 }
 
@@ -145,8 +145,8 @@ fn several(
     if let Form::Numbers(kind) = form {
         let rows = outcomes.iter().map(|it| it.as_ref().map(Embedding::coordinates));
         let rows = rows.collect::<Result<Vec<_>, _>>().map_err(Problem::clone)?;
-        let shape = [rows.len(), on.tower.width];
-        return Ok(numbers(kind, &rows, &shape, &on.tower.digest));
+        let shape = [rows.len(), on.model.width];
+        return Ok(numbers(kind, &rows, &shape, &on.model.digest));
     }
     let results = outcomes.iter().map(|outcome| match outcome {
         Ok(embedding) => Item::Embedding(embedding.coordinates()),
@@ -156,5 +156,5 @@ fn several(
         }
     });
     let results = results.collect();
-    Ok(response::json(&Embeddings::Several(Several { results, model: on.tower.signature() })))
+    Ok(response::json(&Embeddings::Several(Several { results, model: on.model.signature() })))
 }

@@ -1,4 +1,4 @@
-//! `GET /model`: the tower's card.
+//! `GET /model`: the model's card.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::http::service::Service;
 #[schema(as = Card)]
 struct Served<'a> {
     #[serde(flatten)]
-    tower: &'a Description,
+    model: &'a Description,
     in_force: Option<InForce>,
 }
 
@@ -28,16 +28,16 @@ struct InForce {
     operating_point: Provenance,
 }
 
-/// The tower's card
+/// The model's card
 ///
 /// Its input, margin, operating points, calibration and provenance, what really runs it, and the threshold in force.
 #[utoipa::path(get, path = "/model", responses((status = 200, description = "The card.", body = Served)))]
 pub(crate) async fn model(State(service): State<Arc<Service>>) -> Response {
     let on = service.engine.deployment();
-    let tower = on.tower.as_ref();
-    let judge = Judge::new(Criterion::InForce, service.settings().tower.threshold, &tower.card);
+    let model = on.model.as_ref();
+    let judge = Judge::new(Criterion::InForce, service.settings().model.threshold, &model.card);
     let in_force = judge
         .ok()
         .map(|it| InForce { threshold: it.threshold(), operating_point: it.provenance() });
-    response::json(&Served { tower, in_force })
+    response::json(&Served { model, in_force })
 }

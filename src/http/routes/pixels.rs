@@ -1,4 +1,4 @@
-//! `POST /pixels`: what does the tower see of this?
+//! `POST /pixels`: what does the model see of this?
 
 use std::sync::Arc;
 
@@ -9,26 +9,26 @@ use axum::response::{IntoResponse, Response};
 use crate::engine::pipeline::Source;
 use crate::http::error::{Fault, Problem};
 use crate::http::request::accept::{self, AcceptsPng};
-use crate::http::request::form::Picture;
+use crate::http::request::form::Image;
 use crate::http::request::images::{Embed, EmbedForm, Images};
 use crate::http::request::query::NoQuery;
 use crate::http::request::received::Received;
 use crate::http::response::Answer;
 use crate::http::service::Service;
 
-/// See what the tower sees
+/// See what the model sees
 ///
-/// The pixels that the tower reads of a picture, after turning upright, colour and size.
+/// The pixels that the model reads of an image, after turning upright, colour and size.
 #[utoipa::path(
     post,
     path = "/pixels",
     request_body(content(
-        (Picture = "image/*"),
-        (Picture = "application/octet-stream"),
+        (Image = "image/*"),
+        (Image = "application/octet-stream"),
         (EmbedForm = "multipart/form-data"),
         (Embed = "application/json", example = json!({"image": "UDUgMSAxIDI1NQqA"})),
     )),
-    responses((status = 200, description = "A picture of the size of the tower's input.", body = Picture, content_type = "image/png"))
+    responses((status = 200, description = "An image of the size of the model's input.", body = Image, content_type = "image/png"))
 )]
 pub(crate) async fn pixels(
     State(service): State<Arc<Service>>,
@@ -40,11 +40,11 @@ pub(crate) async fn pixels(
     let upload = match images {
         Images::One(Source::Upload(upload)) => upload,
         Images::One(Source::Embedding(..)) => {
-            let why = "an embedding has no pixels; send its picture";
+            let why = "an embedding has no pixels; send its image";
             return Err(Fault::BodyMalformed(why.to_owned()).of("image"));
         }
         Images::Several(_) => {
-            let why = "one picture is shown at a time";
+            let why = "one image is shown at a time";
             return Err(Fault::BatchTooLarge(why.to_owned()).of("images"));
         }
     };

@@ -37,7 +37,7 @@ pub(crate) async fn livez() -> Response {
 
 /// Whether work should be sent here
 ///
-/// Not while it stops, nor where the last self-test, a known pair through the real tower, was wrong or is too old.
+/// Not while it stops, nor where the last self-test, a known pair through the real model, was wrong or is too old.
 #[utoipa::path(get, path = "/readyz", responses((status = 200, description = "It should.", body = Ready)))]
 pub(crate) async fn readyz(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
     service.engine.ready().map_err(|why| Fault::NotReady(why.to_string()))?;
@@ -58,15 +58,15 @@ pub(crate) async fn metrics(State(service): State<Arc<Service>>, headers: Header
     service.engine.reap();
     let text = service.metrics.text(&Now {
         settings: service.settings(),
-        tower: &on.tower,
+        model: &on.model,
         cached_bytes: on.cache.as_ref().map_or(0, Cache::bytes),
         body_bytes: service.bodies.bytes(),
         receiving: service.bodies.receiving.bodies(),
-        answer_bytes: service.answers.bytes(),
+        answer_bytes: service.responses.bytes(),
         in_flight: service.requests.taken(),
         queue_depth: on.batcher.depth(),
-        places_taken: on.batcher.places_taken(),
-        bulk_pictures: service.engine.bulk_images(),
+        reserved: on.batcher.reserved(),
+        bulk_images: service.engine.bulk_images(),
         ready: service.engine.ready().is_ok(),
         self_test_age: on.self_test.age(),
         longest_run: on.batcher.longest_run(),

@@ -1,7 +1,7 @@
 //! `POST /verify`: `/compare` in `DeepFace`'s words, for its clients. Only where the settings ask for it.
 //!
 //! Its documented fields are read (`DeepFace`'s README, section "API"); those that choose a network or a detector are taken
-//! and change nothing, as there is one tower and no detector here. What would be a false promise is refused.
+//! and change nothing, as there is one model and no detector here. What would be a false promise is refused.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -17,18 +17,18 @@ use super::compare::judged;
 use crate::engine::pipeline::Source;
 use crate::http::error::{Fault, Problem};
 use crate::http::request::accept::AcceptsJson;
-use crate::http::request::form::Picture;
+use crate::http::request::form::Image;
 use crate::http::request::json::{self, Json};
 use crate::http::request::mistake::malformed;
 use crate::http::request::pairs::Pair;
 use crate::http::request::query::InForce;
 use crate::http::request::received::{Asked, Content, Received};
-use crate::http::request::source::picture;
+use crate::http::request::source::upload;
 use crate::http::response::Answer;
 use crate::http::service::Service;
 use crate::ops::settings::Server;
 
-const PICTURES: [&str; 2] = ["img1", "img2"];
+const IMAGES: [&str; 2] = ["img1", "img2"];
 const METRIC: &str = "distance_metric";
 const SPOOFING: &str = "anti_spoofing";
 
@@ -104,9 +104,9 @@ pub(crate) async fn verify(
     request: Received<Verification>,
 ) -> Result<Response, Problem> {
     let Received { asked: Verification { pair, metric }, begun, deadline, .. } = request;
-    let card = &ruling.on.tower.card;
+    let card = &ruling.on.model.card;
     let metric = Metric::chosen(metric, card.length == Length::Unit)?;
-    let (judgement, timings) = judged(&service, &ruling, pair, PICTURES, deadline).await?;
+    let (judgement, timings) = judged(&service, &ruling, pair, IMAGES, deadline).await?;
     let verified = Verified {
         is_same: judgement.verdict == Verdict::Same,
         distance: metric.of(judgement.distance.get()),
@@ -136,7 +136,7 @@ impl Metric {
     fn chosen(asked: Option<Self>, is_unit: bool) -> Result<Self, Problem> {
         match asked {
             Some(Self::Cosine | Self::EuclideanL2) if !is_unit => {
-                let why = "this tower's distances are euclidean, as its embeddings are not of unit length";
+                let why = "this model's distances are euclidean, as its embeddings are not of unit length";
                 Err(malformed(why).of(METRIC))
             }
             Some(metric) => Ok(metric),
@@ -154,21 +154,21 @@ impl Metric {
 }
 
 impl<T> Verify<T> {
-    /// Reads what was sent, by how a picture, a text and a refusal of what is not done here look.
+    /// Reads what was sent, by how an image, a text and a refusal of what is not done here look.
     fn read(
         self,
-        picture: impl Fn(T) -> Result<Source, Fault>,
+        image: impl Fn(T) -> Result<Source, Fault>,
         text: impl Fn(T) -> Result<String, Fault>,
         is_off: impl Fn(T) -> bool,
     ) -> Result<Verification, Problem> {
-        let [first, second] = PICTURES;
-        let first = picture(self.img1).map_err(|fault| fault.of(first))?;
-        let second = picture(self.img2).map_err(|fault| fault.of(second))?;
+        let [first, second] = IMAGES;
+        let first = image(self.img1).map_err(|fault| fault.of(first))?;
+        let second = image(self.img2).map_err(|fault| fault.of(second))?;
         let metric = self.distance_metric.map(|metric| {
             text(metric).map_err(|fault| fault.of(METRIC)).and_then(|it| Metric::named(&it))
         });
         if !self.anti_spoofing.is_none_or(is_off) {
-            let why = "nothing here tells a face from a picture of one";
+            let why = "nothing here tells a face from an image of one";
             return Err(malformed(why).of(SPOOFING));
         }
         Ok(Verification { pair: Pair([first, second]), metric: metric.transpose()? })
@@ -177,21 +177,21 @@ impl<T> Verify<T> {
 
 impl Asked for Verification {
     fn read(content: Content, _: &Server) -> Result<Self, Problem> {
-        const TEXT: &str = "this is text; a picture is base64 or a data URI";
+        const TEXT: &str = "this is text; an image is base64 or a data URI";
 
         match content {
             Content::Json(body) => json::body::<Verify<Json>>(&body)?.read(
-                |value| picture(&value.text(TEXT)?),
+                |value| upload(&value.text(TEXT)?),
                 |value| value.text(TEXT).map(Cow::into_owned),
                 |value| value.0 == "false",
             ),
-            Content::Form(form) => form.read::<Verify<Picture>>()?.read(
+            Content::Form(form) => form.read::<Verify<Image>>()?.read(
                 |part| Ok(form.upload(&part)),
-                |Picture(text)| Ok(String::from_utf8_lossy(text).into_owned()),
-                |Picture(text)| text.eq_ignore_ascii_case(b"false"),
+                |Image(text)| Ok(String::from_utf8_lossy(text).into_owned()),
+                |Image(text)| text.eq_ignore_ascii_case(b"false"),
             ),
-            Content::Picture(_) => Err(Fault::MediaTypeUnsupported(
-                "two pictures come as multipart/form-data or application/json",
+            Content::Image(_) => Err(Fault::MediaTypeUnsupported(
+                "two images come as multipart/form-data or application/json",
             )
             .into()),
         }

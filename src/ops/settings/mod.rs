@@ -1,13 +1,13 @@
 //! Settings: compiled-in defaults, then a file, then the environment, then the command line.
 //!
 //! Only this module, and the searches for ONNX Runtime's library and for the system's certificates, read the environment.
-//! What belongs to a tower (its input, normalisation, threshold) travels in the tower's file, not here.
+//! What belongs to a model (its input, normalisation, threshold) travels in the model's file, not here.
 
 mod access;
-mod picture;
+mod image;
+mod model;
 mod server;
 mod telemetry;
-mod tower;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -19,12 +19,12 @@ use siamese_core::model::{Cuda, Device, Options};
 use thiserror::Error;
 
 pub use access::{Auth, Cors, Origin, TlsSettings};
-pub use picture::PictureSettings;
+pub use image::ImageSettings;
+pub use model::{CacheSettings, Health, ModelSettings};
 pub use server::{OverloadStatus, Server};
 pub use telemetry::{InvalidVariable, Log, TraceSettings};
-pub use tower::{CacheSettings, Health, TowerSettings};
 
-use tower::SHIPPED;
+use model::SHIPPED;
 
 /// The file that documents every setting; compiled in.
 const DEFAULTS: &str = include_str!("../../../config/default.toml");
@@ -41,13 +41,13 @@ pub struct Settings {
     pub auth: Auth,
     /// Which other sites' pages may ask.
     pub cors: Cors,
-    /// Which tower runs, and how.
-    pub tower: TowerSettings,
-    /// What matters only where a GPU runs the tower.
+    /// Which model runs, and how.
+    pub model: ModelSettings,
+    /// What matters only where a GPU runs the model.
     pub cuda: Cuda,
-    /// Limits of a picture.
-    pub picture: PictureSettings,
-    /// Embeddings of pictures seen before.
+    /// Limits of an image.
+    pub image: ImageSettings,
+    /// Embeddings of images seen before.
     pub cache: CacheSettings,
     /// The self-test.
     pub health: Health,
@@ -62,8 +62,8 @@ pub struct Settings {
 pub struct Overrides {
     /// `--listen`
     pub listen: Option<SocketAddr>,
-    /// `--tower`
-    pub tower: Option<PathBuf>,
+    /// `--model`
+    pub model: Option<PathBuf>,
     /// `--device`
     pub device: Option<Device>,
 }
@@ -94,11 +94,11 @@ pub enum SettingsError {
         #[source]
         why: InvalidVariable,
     },
-    /// No tower was named, and the shipped one is nowhere.
+    /// No model was named, and the shipped one is nowhere.
     #[error(
-        "no tower is named, and {SHIPPED} is neither below the working directory nor beside the program; name one by --tower"
+        "no model is named, and {SHIPPED} is neither below the working directory nor beside the program; name one by --model"
     )]
-    NoTower,
+    NoModel,
 }
 
 impl Settings {
@@ -122,11 +122,11 @@ impl Settings {
         if let Some(listen) = overrides.listen {
             settings.server.listen = listen;
         }
-        if let Some(tower) = &overrides.tower {
-            settings.tower.path = Some(tower.clone());
+        if let Some(model) = &overrides.model {
+            settings.model.file = Some(model.clone());
         }
         if let Some(device) = overrides.device {
-            settings.tower.device = device;
+            settings.model.device = device;
         }
         if settings.tls.certificate.is_some() != settings.tls.key.is_some() {
             return Err(SettingsError::HalfTls);
@@ -137,22 +137,22 @@ impl Settings {
 
     /// Refuses numbers beyond what any machine has use for: to make room for so many would take the process along.
     fn check(&self) -> Result<(), SettingsError> {
-        /// Connections, requests and pictures.
+        /// Connections, requests and images.
         const MANY: usize = 1 << 20;
-        let Self { server, tower, picture, .. } = self;
+        let Self { server, model, image, .. } = self;
         for (key, value, most) in [
             ("server.max_connections", server.max_connections.get(), MANY),
             ("server.max_in_flight", server.max_in_flight.get(), MANY),
             ("server.max_receiving", server.max_receiving.get(), MANY),
-            ("server.max_pictures", server.max_pictures.get(), MANY),
+            ("server.max_images", server.max_images.get(), MANY),
             ("server.max_pairs", server.max_pairs.get(), MANY),
-            ("tower.queue", tower.queue.get(), MANY),
-            ("tower.bulk_queue", tower.bulk_queue.get(), MANY),
-            ("tower.sessions", tower.sessions, 1024),
-            ("tower.threads", tower.threads, 1024),
-            ("tower.largest_batch", tower.largest_batch, 4096),
-            ("picture.queue", picture.queue.get(), MANY),
-            ("picture.decodes", picture.decodes, 1024),
+            ("model.queue", model.queue.get(), MANY),
+            ("model.bulk_queue", model.bulk_queue.get(), MANY),
+            ("model.sessions", model.sessions, 1024),
+            ("model.threads", model.threads, 1024),
+            ("model.max_batch", model.max_batch, 4096),
+            ("image.queue", image.queue.get(), MANY),
+            ("image.decodes", image.decodes, 1024),
         ] {
             if most < value {
                 return Err(SettingsError::TooMany { key, most });
@@ -161,13 +161,13 @@ impl Settings {
         Ok(())
     }
 
-    /// Where the tower is to be run, and how where nothing is tried.
+    /// Where the model is to be run, and how where nothing is tried.
     pub fn options(&self) -> Options {
-        let Options { largest_batch, .. } = Options::default();
+        let Options { max_batch, .. } = Options::default();
         Options {
-            device: self.tower.device,
-            threads: NonZeroUsize::new(self.tower.threads),
-            largest_batch: NonZeroUsize::new(self.tower.largest_batch).unwrap_or(largest_batch),
+            device: self.model.device,
+            threads: NonZeroUsize::new(self.model.threads),
+            max_batch: NonZeroUsize::new(self.model.max_batch).unwrap_or(max_batch),
             cuda: self.cuda,
         }
     }
@@ -189,7 +189,7 @@ mod tests {
     use std::time::Duration;
 
     use axum::http::HeaderValue;
-    use siamese_core::picture::Limits;
+    use siamese_core::preprocessing::Limits;
     use siamese_core::score::Threshold;
 
     use super::*;
@@ -212,16 +212,16 @@ mod tests {
 
     #[test]
     fn later_places_win() {
-        let file = "[server]\nlisten = \"127.0.0.1:1\"\ndeadline_ms = 5\n[tower]\nthreshold = 0.5";
-        let variables = [("SIAMESE_SERVER__LISTEN", "127.0.0.1:2"), ("SIAMESE_TOWER__QUEUE", "9")];
+        let file = "[server]\nlisten = \"127.0.0.1:1\"\ndeadline_ms = 5\n[model]\nthreshold = 0.5";
+        let variables = [("SIAMESE_SERVER__LISTEN", "127.0.0.1:2"), ("SIAMESE_MODEL__QUEUE", "9")];
         let overrides = Overrides { listen: "127.0.0.1:3".parse().ok(), ..Overrides::default() };
 
         let settings = settings(file, &variables, &overrides).expect("settings");
 
         assert_eq!(settings.server.listen.port(), 3);
         assert_eq!(settings.server.deadline_ms.get(), 5);
-        assert_eq!(settings.tower.queue.get(), 9);
-        assert_eq!(settings.tower.threshold.map(Threshold::get), Some(0.5));
+        assert_eq!(settings.model.queue.get(), 9);
+        assert_eq!(settings.model.threshold.map(Threshold::get), Some(0.5));
         assert_eq!(settings.server.max_in_flight.get(), 1024);
     }
 
@@ -241,17 +241,17 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_may_cost_the_same_everywhere() {
+    fn an_image_may_cost_the_same_everywhere() {
         let settings = settings("", &[], &Overrides::default()).expect("settings");
-        assert_eq!(settings.picture.limits(), Limits::default());
+        assert_eq!(settings.image.limits(), Limits::default());
     }
 
     #[test]
-    fn the_larger_pictures_are_the_fewer_are_decoded_at_once() {
-        let file = "[picture]\ndecodes = 4\nmax_pixels_in_flight = 100";
+    fn the_larger_images_are_the_fewer_are_decoded_at_once() {
+        let file = "[image]\ndecodes = 4\nmax_pixels_in_flight = 100";
         let settings = settings(file, &[], &Overrides::default()).expect("settings");
         for (pixels, decodes) in [(0, 4), (10, 4), (40, 2), (100, 1), (1000, 1)] {
-            assert_eq!(settings.picture.decodes(pixels).get(), decodes, "{pixels}");
+            assert_eq!(settings.image.decodes(pixels).get(), decodes, "{pixels}");
         }
     }
 
@@ -276,11 +276,11 @@ mod tests {
         refused("[cors]\norigins = [\"ours.example\"]", &[], "an origin is https://host");
         refused("", &[("SIAMESE_CORS__ORIGINS", "https://x/y")], "an origin is https://host");
         refused("[tls]\nkey = \"key.pem\"", &[], "tls.certificate");
-        refused("[tower]\nqueue = 0", &[], "queue");
-        refused("[tower]\nsessions = 1025", &[], "tower.sessions is 1024 at most");
+        refused("[model]\nqueue = 0", &[], "queue");
+        refused("[model]\nsessions = 1025", &[], "model.sessions is 1024 at most");
         refused("[server]\nmax_in_flight = 9223372036854775807", &[], "server.max_in_flight");
-        refused("[tower]\nthreshold = -1.0", &[], "threshold");
-        refused("[tower]\ndevice = \"tpu\"", &[], "device");
+        refused("[model]\nthreshold = -1.0", &[], "threshold");
+        refused("[model]\ndevice = \"tpu\"", &[], "device");
         refused("[cuda]\nconvolution_search = \"thorough\"", &[], "convolution_search");
         refused("[cuda]\ndevice_id = -1", &[], "device_id");
         refused("", &[("SIAMESE_SERVER__DEADLINE_MS", "soon")], "deadline_ms");
@@ -296,8 +296,8 @@ mod tests {
             "max_connections",
             "idle_timeout_ms",
             "head_timeout_ms",
-            "answer_timeout_ms",
-            "max_answers_bytes",
+            "response_timeout_ms",
+            "max_unsent_bytes",
             "max_receiving",
             "http2_max_streams",
             "http2_ping_timeout_ms",
@@ -320,9 +320,9 @@ mod tests {
     #[test]
     fn nothing_turns_off_what_can_be_off() {
         let file = "[server]\nhttp2_ping_interval_ms = 0\nlame_duck_ms = 0\ndrain_ms = 0\n\
-             [tower]\nwatch_ms = 0\n[cache]\nmax_bytes = 0";
+             [model]\nwatch_ms = 0\n[cache]\nmax_bytes = 0";
         let settings = settings(file, &[], &Overrides::default()).expect("settings");
         assert_eq!(settings.server.http2_ping_interval(), None);
-        assert_eq!(settings.tower.watch(), None);
+        assert_eq!(settings.model.watch(), None);
     }
 }

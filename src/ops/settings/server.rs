@@ -22,9 +22,9 @@ pub struct Server {
     /// so often, so up to twice.
     pub head_timeout_ms: NonZeroU64,
     /// How long a client may take nothing of an answer, in milliseconds; looked at so often, so up to twice.
-    pub answer_timeout_ms: NonZeroU64,
+    pub response_timeout_ms: NonZeroU64,
     /// The most bytes of all answers that clients have not taken.
-    pub max_answers_bytes: NonZeroUsize,
+    pub max_unsent_bytes: NonZeroUsize,
     /// Requests of one HTTP/2 connection at once.
     pub http2_max_streams: NonZeroU32,
     /// How often an HTTP/2 client is asked whether it is still there, in milliseconds; 0 for never.
@@ -45,8 +45,8 @@ pub struct Server {
     pub max_in_flight: NonZeroUsize,
     /// The status of an overload's refusal.
     pub overload_status: OverloadStatus,
-    /// The most pictures of one request to `/embed`.
-    pub max_pictures: NonZeroUsize,
+    /// The most images of one request to `/embed`.
+    pub max_images: NonZeroUsize,
     /// The most pairs of one request to `/compare/batch`.
     pub max_pairs: NonZeroUsize,
     /// Whether the page for people is served, with the documents of the API.
@@ -81,8 +81,8 @@ impl Server {
     }
 
     /// How long a client may take nothing of an answer.
-    pub fn answer_timeout(&self) -> Duration {
-        Duration::from_millis(self.answer_timeout_ms.get())
+    pub fn response_timeout(&self) -> Duration {
+        Duration::from_millis(self.response_timeout_ms.get())
     }
 
     /// How often an HTTP/2 client is asked whether it is still there; `None` for never.

@@ -1,7 +1,7 @@
-//! The log. Nobody's picture or embedding ever stands in it, and nobody's text can break a line of it.
+//! The log. Nobody's image or embedding ever stands in it, and nobody's text can break a line of it.
 
-mod flood;
 mod queue;
+mod rate_limiter;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{IsTerminal, Write};
@@ -10,12 +10,12 @@ use std::thread;
 use std::time::Duration;
 
 use serde::Deserialize;
-use siamese_core::picture;
+use siamese_core::preprocessing;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-pub use flood::{Flood, Line};
 pub use queue::{Rest, dropped_lines, say_last};
+pub use rate_limiter::{Line, RateLimiter};
 
 use queue::Queue;
 
@@ -74,18 +74,18 @@ where
 /// Makes a panic one line of the log, with the request's id where it is in a request: the standard words on it are
 /// several lines, and no JSON. Where the log leaves errors out, it is told `otherwise`.
 fn log_panics(otherwise: impl Fn(&PanicHookInfo<'_>) + Send + Sync + 'static) {
-    let flood = Flood::new();
+    let rate_limiter = RateLimiter::new();
     panic::set_hook(Box::new(move |panic| {
         // A decoder's is told with its request.
-        if picture::catches(panic) {
+        if preprocessing::catches(panic) {
             return;
         }
-        let Line::Write { left_out } = flood.line() else { return };
+        let Line::Write { suppressed } = rate_limiter.line() else { return };
         if !tracing::enabled!(tracing::Level::ERROR) {
             return otherwise(panic);
         }
-        if 0 < left_out {
-            tracing::warn!(left_out, "panics came faster than the log has lines for");
+        if 0 < suppressed {
+            tracing::warn!(suppressed, "panics came faster than the log has lines for");
         }
         let at = panic.location().map(ToString::to_string);
         let backtrace = Backtrace::capture();

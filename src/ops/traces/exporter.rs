@@ -22,7 +22,7 @@ const GATHER: Duration = Duration::from_secs(1);
 
 /// What became of a traced request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum ExportOutcome {
     /// The collector has it.
     Sent,
     /// The collector did not take it.
@@ -39,7 +39,7 @@ pub(super) enum Message {
 /// Tells when the thread has ended.
 pub(super) type Stopped = Receiver<()>;
 
-type Observe = Arc<dyn Fn(Fate, u64) + Send + Sync>;
+type Observe = Arc<dyn Fn(ExportOutcome, u64) + Send + Sync>;
 
 pub(super) fn start(
     client: Client,
@@ -75,7 +75,7 @@ fn export(
     client: &Client,
     resource: &Resource,
     messages: &Receiver<Message>,
-    observe: &(dyn Fn(Fate, u64) + Send + Sync),
+    observe: &(dyn Fn(ExportOutcome, u64) + Send + Sync),
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
@@ -97,14 +97,14 @@ fn export(
                 if std::mem::take(&mut failing) {
                     tracing::info!(%endpoint, "the collector takes traces again");
                 }
-                observe(Fate::Sent, requests);
+                observe(ExportOutcome::Sent, requests);
             }
             Err(err) => {
                 if !std::mem::replace(&mut failing, true) {
                     let cause = causes(&err);
                     tracing::warn!(%endpoint, cause, "the collector takes no traces; they are counted and dropped");
                 }
-                observe(Fate::Failed, requests);
+                observe(ExportOutcome::Failed, requests);
             }
         }
     }

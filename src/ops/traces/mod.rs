@@ -21,7 +21,7 @@ use std::time::Duration;
 pub use client::Collector;
 pub use context::{Parent, TraceId};
 pub use endpoint::{Endpoint, InvalidEndpoint};
-pub use exporter::Fate;
+pub use exporter::ExportOutcome;
 pub use headers::Headers;
 pub use list::InvalidList;
 pub use resource::Resource;
@@ -36,7 +36,7 @@ use exporter::{Message, Stopped};
 pub struct Traces {
     ratio: Ratio,
     queue: SyncSender<Message>,
-    observe: Arc<dyn Fn(Fate, u64) + Send + Sync>,
+    observe: Arc<dyn Fn(ExportOutcome, u64) + Send + Sync>,
 }
 
 /// Sends what is in the queue, until it is stopped.
@@ -61,10 +61,10 @@ impl Traces {
     pub fn start(
         collector: &Collector,
         ratio: Ratio,
-        observe: impl Fn(Fate, u64) + Send + Sync + 'static,
+        observe: impl Fn(ExportOutcome, u64) + Send + Sync + 'static,
     ) -> Result<(Self, Exporting), TrustError> {
         let client = Client::new(collector)?;
-        let observe: Arc<dyn Fn(Fate, u64) + Send + Sync> = Arc::new(observe);
+        let observe: Arc<dyn Fn(ExportOutcome, u64) + Send + Sync> = Arc::new(observe);
         let (queue, stopped) = exporter::start(client, collector.resource.clone(), observe.clone());
         Ok((Self { ratio, queue: queue.clone(), observe }, Exporting { queue, stopped }))
     }
@@ -83,7 +83,7 @@ impl Traces {
     /// Queues a span that has ended, or drops it where there is no room.
     fn take(&self, spans: otlp::Spans) {
         if self.queue.try_send(Message::Spans(spans)).is_err() {
-            (self.observe)(Fate::Dropped, 1);
+            (self.observe)(ExportOutcome::Dropped, 1);
         }
     }
 }
@@ -122,8 +122,8 @@ mod tests {
         let endpoint = format!("http://{}", silent.local_addr().expect("an address"));
         let dropped = Arc::new(AtomicU64::new(0));
         let counted = dropped.clone();
-        let observe = move |fate, requests| {
-            if fate == Fate::Dropped {
+        let observe = move |outcome, requests| {
+            if outcome == ExportOutcome::Dropped {
                 counted.fetch_add(requests, Ordering::Relaxed);
             }
         };

@@ -71,8 +71,8 @@ impl Svg {
         ));
     }
 
-    /// A picture that fits into a square with this corner, its proportions kept.
-    pub fn picture(&mut self, (x, y): Place, side: f64, data_uri: &str) {
+    /// An image that fits into a square with this corner, its proportions kept.
+    pub fn image(&mut self, (x, y): Place, side: f64, data_uri: &str) {
         self.push(format_args!(
             "<image x=\"{x:.1}\" y=\"{y:.1}\" width=\"{side:.1}\" height=\"{side:.1}\" \
              href=\"{data_uri}\"/>"

@@ -30,7 +30,7 @@ const INNER_FOLDS: usize = 3;
 
 #[derive(Parser)]
 struct Arguments {
-    /// The ORL faces, as DIR/IDENTITY/PICTURE
+    /// The ORL faces, as DIR/IDENTITY/IMAGE
     data: PathBuf,
     /// Where runs, table and drawing are kept
     out: PathBuf,
@@ -120,7 +120,7 @@ fn trained(
     unseen: &Collection,
 ) -> anyhow::Result<(f64, Option<f64>)> {
     let [training, unseen] =
-        [training, unseen].map(|it| Gallery::load(it, &config.preparation(), false));
+        [training, unseen].map(|it| Gallery::load(it, &config.preprocessing(), false));
     let (training, unseen) = (training?, unseen?);
     let mut learning = Learning::new(config, &training);
     let last = learning.steps().div_ceil(20);

@@ -3,7 +3,7 @@
 use siamese_trainer::config::{Config, Input, Length, LossKind, Whitening};
 use siamese_trainer::network::{CompactConfig, NetworkConfig, WaveletConfig};
 
-/// A way to a tower.
+/// A way to a model.
 pub(crate) struct Recipe {
     /// What it is called in the table.
     pub(crate) name: &'static str,

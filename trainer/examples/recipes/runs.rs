@@ -20,7 +20,7 @@ pub(crate) struct Run {
     pub(crate) eer: f64,
     /// The mean main loss of the last steps; none where there was no step.
     pub(crate) loss: Option<f64>,
-    /// From reading the pictures to the EER, with the choice if there was one.
+    /// From reading the images to the EER, with the choice if there was one.
     pub(crate) seconds: f64,
 }
 

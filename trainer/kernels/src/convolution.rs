@@ -1,4 +1,4 @@
-//! A convolution of a picture, and its gradients.
+//! A convolution of an image, and its gradients.
 
 use pulp::Simd;
 
@@ -21,7 +21,7 @@ struct Block {
     weights: Vec<f32>,
 }
 
-/// Buffers that one picture after another is worked on in.
+/// Buffers that one image after another is worked on in.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     pub(crate) canvas: Vec<f32>,
@@ -158,17 +158,17 @@ impl Convolution {
         Self { geometry, canvas, weighed: Weighed::new(sweep, geometry.channels[1], weights) }
     }
 
-    /// Convolves one picture.
+    /// Convolves one image.
     #[inline(always)]
     pub(crate) fn apply<S: Simd>(
         &self,
         simd: S,
-        picture: &[f32],
+        image: &[f32],
         scratch: &mut Scratch,
         result: &mut [f32],
     ) {
         scratch.blank(self.canvas, 1);
-        self.canvas.fill(picture, &mut scratch.canvas);
+        self.canvas.fill(image, &mut scratch.canvas);
         let plane = self.geometry.output().iter().product();
         self.weighed.apply(simd, &scratch.canvas, &mut scratch.sheet, result, plane);
     }
@@ -190,20 +190,20 @@ impl InputGradient {
         Self { geometry, canvas, phases }
     }
 
-    /// The gradient of one picture, from that of its result.
+    /// The gradient of one image, from that of its result.
     #[inline(always)]
     pub(crate) fn apply<S: Simd>(
         &self,
         simd: S,
         gradient: &[f32],
         scratch: &mut Scratch,
-        picture: &mut [f32],
+        image: &mut [f32],
     ) {
         scratch.blank(self.canvas, 1);
         self.canvas.fill(gradient, &mut scratch.canvas);
         let plane = self.geometry.side.iter().product();
         for phase in &self.phases {
-            phase.apply(simd, &scratch.canvas, &mut scratch.sheet, picture, plane);
+            phase.apply(simd, &scratch.canvas, &mut scratch.sheet, image, plane);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a convolution is: its sizes.
 
-/// A square convolution of pictures' planes, zeros around them and no bias.
+/// A square convolution of images' planes, zeros around them and no bias.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
     /// Channels in and out, each 1 or more.
@@ -31,12 +31,12 @@ impl Geometry {
         })
     }
 
-    /// How many numbers one picture is, as it comes in.
+    /// How many numbers one image is, as it comes in.
     pub fn inputs(&self) -> usize {
         self.channels[0] * self.side[0] * self.side[1]
     }
 
-    /// How many numbers one picture is, as it comes out.
+    /// How many numbers one image is, as it comes out.
     pub fn outputs(&self) -> usize {
         self.channels[1] * self.output().iter().product::<usize>()
     }

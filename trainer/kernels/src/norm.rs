@@ -1,4 +1,4 @@
-//! Batch norm, `ReLU` and pooling of one plane: a channel of a picture.
+//! Batch norm, `ReLU` and pooling of one plane: a channel of an image.
 
 /// How many sums run side by side, so that they go into wide registers.
 const SIDE_BY_SIDE: usize = 16;

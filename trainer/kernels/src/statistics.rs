@@ -6,7 +6,7 @@ use crate::unit::Weights;
 /// Each channel's mean and variance, `[out]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statistics {
-    /// Over pictures and pixels.
+    /// Over images and pixels.
     pub mean: Vec<f32>,
     /// The mean squared distance from the mean: not the estimate of a population's.
     pub variance: Vec<f32>,
@@ -22,7 +22,7 @@ pub(crate) struct Norm {
 }
 
 impl Statistics {
-    /// Puts each picture's moments, of planes of so many pixels, together (Chan, Golub, `LeVeque`
+    /// Puts each image's moments, of planes of so many pixels, together (Chan, Golub, `LeVeque`
     /// 1983).
     pub(crate) fn of(moments: &[Vec<[f32; 2]>], plane: usize) -> Self {
         let [count, plane] = [moments.len(), plane].map(double);
@@ -84,7 +84,7 @@ impl Norm {
     }
 }
 
-/// Adds pictures' sums up, one after another.
+/// Adds images' sums up, one after another.
 pub(crate) fn in_order(sums: &[Vec<[f32; 2]>], n_channels: usize) -> Vec<[f64; 2]> {
     let mut total = vec![[0.0; 2]; n_channels];
     for sums in sums {

@@ -1,6 +1,6 @@
 //! Where a convolution, or one of its gradients, reads and writes.
 //!
-//! All of them are one thing: at many places of a *canvas* (a picture's planes with zeros around
+//! All of them are one thing: at many places of a *canvas* (an image's planes with zeros around
 //! them), values some way off, the *taps*, are weighed and summed up. Several neighbouring places
 //! make one vector. With a stride the canvas holds each phase of a plane by itself, so that
 //! neighbours stand side by side there as well.

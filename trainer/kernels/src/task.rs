@@ -1,4 +1,4 @@
-//! What is done to one picture, or to a few, compiled for each kind of processor.
+//! What is done to one image, or to a few, compiled for each kind of processor.
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -22,10 +22,10 @@ pub(crate) fn lanes(arch: Arch) -> usize {
     arch.dispatch(Lanes)
 }
 
-/// One picture to be convolved, and the moments of its planes to be told.
+/// One image to be convolved, and the moments of its planes to be told.
 pub(crate) struct Convolving<'a> {
     pub(crate) convolution: &'a Convolution,
-    pub(crate) picture: &'a [f32],
+    pub(crate) image: &'a [f32],
     pub(crate) scratch: &'a mut Scratch,
     pub(crate) results: &'a mut [f32],
     pub(crate) plane: usize,
@@ -36,7 +36,7 @@ impl WithSimd for Convolving<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Vec<[f32; 2]> {
-        self.convolution.apply(simd, self.picture, self.scratch, self.results);
+        self.convolution.apply(simd, self.image, self.scratch, self.results);
         self.results.chunks_exact(self.plane).map(moments).collect()
     }
 }
@@ -64,12 +64,12 @@ impl Rectifying<'_> {
     }
 }
 
-pub(crate) struct RectifyingPicture<'a> {
+pub(crate) struct RectifyingImage<'a> {
     pub(crate) convolved: &'a [f32],
     pub(crate) rectifying: Rectifying<'a>,
 }
 
-impl WithSimd for RectifyingPicture<'_> {
+impl WithSimd for RectifyingImage<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -80,7 +80,7 @@ impl WithSimd for RectifyingPicture<'_> {
 
 pub(crate) struct Evaluating<'a> {
     pub(crate) convolution: &'a Convolution,
-    pub(crate) picture: &'a [f32],
+    pub(crate) image: &'a [f32],
     pub(crate) scratch: &'a mut Scratch,
     pub(crate) convolved: &'a mut [f32],
     pub(crate) rectifying: Rectifying<'a>,
@@ -91,12 +91,12 @@ impl WithSimd for Evaluating<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        self.convolution.apply(simd, self.picture, self.scratch, self.convolved);
+        self.convolution.apply(simd, self.image, self.scratch, self.convolved);
         self.rectifying.apply(self.convolved);
     }
 }
 
-/// One picture's gradient, to be brought to before the `ReLU`, and what of it the norm needs.
+/// One image's gradient, to be brought to before the `ReLU`, and what of it the norm needs.
 pub(crate) struct Unrectifying<'a> {
     pub(crate) unit: &'a Unit,
     pub(crate) affine: &'a [Affine],
@@ -129,15 +129,15 @@ impl WithSimd for Unrectifying<'_> {
     }
 }
 
-/// Some pictures' gradients, to be brought through the norm and the convolution.
+/// Some images' gradients, to be brought through the norm and the convolution.
 pub(crate) struct Passing<'a> {
     pub(crate) geometry: Geometry,
     pub(crate) of_weights: &'a WeightGradient,
-    pub(crate) of_pictures: Option<&'a InputGradient>,
+    pub(crate) of_images: Option<&'a InputGradient>,
     pub(crate) passages: &'a [Passage],
     pub(crate) gradients: &'a mut [f32],
     pub(crate) convolved: &'a [f32],
-    pub(crate) pictures: &'a [f32],
+    pub(crate) images: &'a [f32],
     pub(crate) results: &'a mut [f32],
 }
 
@@ -156,14 +156,14 @@ impl WithSimd for Passing<'_> {
         let mut scratch = Scratch::default();
         let at_once = self.of_weights.at_once;
         let groups = self.gradients.chunks(at_once * outputs);
-        for (gradients, pictures) in groups.zip(self.pictures.chunks(at_once * inputs)) {
-            self.of_weights.add(simd, pictures, gradients, &mut scratch, &mut weights);
+        for (gradients, images) in groups.zip(self.images.chunks(at_once * inputs)) {
+            self.of_weights.add(simd, images, gradients, &mut scratch, &mut weights);
         }
-        if let Some(of_pictures) = self.of_pictures {
+        if let Some(of_images) = self.of_images {
             let mut scratch = Scratch::default();
-            let pictures = self.results.chunks_exact_mut(inputs);
-            for (gradient, picture) in self.gradients.chunks_exact(outputs).zip(pictures) {
-                of_pictures.apply(simd, gradient, &mut scratch, picture);
+            let images = self.results.chunks_exact_mut(inputs);
+            for (gradient, image) in self.gradients.chunks_exact(outputs).zip(images) {
+                of_images.apply(simd, gradient, &mut scratch, image);
             }
         }
         weights

@@ -1,6 +1,6 @@
 //! A whole unit, of a whole batch: convolution, batch norm, `ReLU` and perhaps pooling.
 //!
-//! Pictures are worked on side by side; what is summed over them is summed in parts that depend on
+//! Images are worked on side by side; what is summed over them is summed in parts that depend on
 //! their number alone, and the parts in order: the same bits on any number of threads.
 
 use pulp::Arch;
@@ -12,7 +12,7 @@ use crate::geometry::Geometry;
 use crate::norm::{Affine, Passage};
 use crate::statistics::{Norm, Statistics, in_order};
 use crate::task::{
-    Convolving, Evaluating, Passing, Rectifying, RectifyingPicture, Unrectifying, lanes,
+    Convolving, Evaluating, Passing, Rectifying, RectifyingImage, Unrectifying, lanes,
 };
 use crate::weight_gradient::WeightGradient;
 
@@ -56,7 +56,7 @@ pub struct Trained {
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
     /// What came in, `[n, in, height, width]`.
-    pub pictures: &'a [f32],
+    pub images: &'a [f32],
     /// As in [`Trained`].
     pub convolved: &'a [f32],
     /// As in [`Trained`].
@@ -67,7 +67,7 @@ pub struct Seen<'a> {
 #[derive(Clone, Debug)]
 pub struct Gradients {
     /// `[n, in, height, width]`, where it was asked for.
-    pub pictures: Option<Vec<f32>>,
+    pub images: Option<Vec<f32>>,
     /// `[out, in, kernel, kernel]`
     pub convolution: Vec<f32>,
     /// `[out]`
@@ -83,7 +83,7 @@ impl Unit {
         if self.pooled { side.map(|it| it / 2) } else { side }
     }
 
-    /// How many numbers one picture is, as it comes out.
+    /// How many numbers one image is, as it comes out.
     pub(crate) fn results(&self) -> usize {
         self.geometry.channels[1] * self.side().iter().product::<usize>()
     }
@@ -96,21 +96,21 @@ impl Unit {
     ///
     /// # Shapes
     ///
-    /// - `pictures`: `[n, in, height, width]`
-    pub fn train(&self, pictures: &[f32], weights: Weights<'_>) -> Trained {
+    /// - `images`: `[n, in, height, width]`
+    pub fn train(&self, images: &[f32], weights: Weights<'_>) -> Trained {
         let arch = Arch::new();
         let geometry = self.geometry;
         let convolution = Convolution::new(geometry, weights.convolution, lanes(arch));
-        let n_pictures = pictures.len() / geometry.inputs();
-        let mut convolved = vec![0.0; n_pictures * geometry.outputs()];
+        let n_images = images.len() / geometry.inputs();
+        let mut convolved = vec![0.0; n_images * geometry.outputs()];
         let moments = convolved
             .par_chunks_exact_mut(geometry.outputs())
-            .zip(pictures.par_chunks_exact(geometry.inputs()))
-            .map_init(Scratch::default, |scratch, (results, picture)| {
+            .zip(images.par_chunks_exact(geometry.inputs()))
+            .map_init(Scratch::default, |scratch, (results, image)| {
                 let plane = self.plane();
                 arch.dispatch(Convolving {
                     convolution: &convolution,
-                    picture,
+                    image,
                     scratch,
                     results,
                     plane,
@@ -127,11 +127,11 @@ impl Unit {
     ///
     /// # Shapes
     ///
-    /// - `pictures`: `[n, in, height, width]`
+    /// - `images`: `[n, in, height, width]`
     /// - out: as [`Trained::results`]
     pub fn evaluate(
         &self,
-        pictures: &[f32],
+        images: &[f32],
         weights: Weights<'_>,
         statistics: &Statistics,
     ) -> Vec<f32> {
@@ -139,16 +139,16 @@ impl Unit {
         let geometry = self.geometry;
         let convolution = Convolution::new(geometry, weights.convolution, lanes(arch));
         let norm = Norm::new(weights, statistics, self.epsilon);
-        let mut results = vec![0.0; pictures.len() / geometry.inputs() * self.results()];
+        let mut results = vec![0.0; images.len() / geometry.inputs() * self.results()];
         results
             .par_chunks_exact_mut(self.results())
-            .zip(pictures.par_chunks_exact(geometry.inputs()))
+            .zip(images.par_chunks_exact(geometry.inputs()))
             .for_each_init(
                 || (Scratch::default(), vec![0.0; geometry.outputs()]),
-                |(scratch, convolved), (results, picture)| {
+                |(scratch, convolved), (results, image)| {
                     arch.dispatch(Evaluating {
                         convolution: &convolution,
-                        picture,
+                        image,
                         scratch,
                         convolved,
                         rectifying: Rectifying { unit: self, affine: &norm.affine, results },
@@ -168,7 +168,7 @@ impl Unit {
         seen: Seen<'_>,
         weights: Weights<'_>,
         gradient: &[f32],
-        wants_pictures: bool,
+        wants_images: bool,
     ) -> Gradients {
         let arch = Arch::new();
         let geometry = self.geometry;
@@ -194,12 +194,12 @@ impl Unit {
         let count = seen.convolved.len() / geometry.channels[1];
         let passages = norm.passages(&sums, seen.statistics, count);
         let [gamma, beta] = norm.gradients(&sums);
-        let (convolution, pictures) =
-            self.convolution_gradients(arch, seen, weights, &passages, gradients, wants_pictures);
-        Gradients { pictures, convolution, gamma, beta }
+        let (convolution, images) =
+            self.convolution_gradients(arch, seen, weights, &passages, gradients, wants_images);
+        Gradients { images, convolution, gamma, beta }
     }
 
-    /// Gradients of the convolution's weights and of the pictures, from those behind the norm.
+    /// Gradients of the convolution's weights and of the images, from those behind the norm.
     fn convolution_gradients(
         &self,
         arch: Arch,
@@ -207,35 +207,35 @@ impl Unit {
         weights: Weights<'_>,
         passages: &[Passage],
         mut gradients: Vec<f32>,
-        wants_pictures: bool,
+        wants_images: bool,
     ) -> (Vec<f32>, Option<Vec<f32>>) {
         let geometry = self.geometry;
         let of_weights = WeightGradient::new(geometry, lanes(arch));
-        let of_pictures =
-            wants_pictures.then(|| InputGradient::new(geometry, weights.convolution, lanes(arch)));
-        let n_pictures = seen.pictures.len() / geometry.inputs();
-        let part = n_pictures.div_ceil(PARTS).max(1).next_multiple_of(of_weights.at_once);
-        let mut pictures = vec![0.0; if wants_pictures { seen.pictures.len() } else { 0 }];
-        let mut parts: Vec<&mut [f32]> = if wants_pictures {
-            pictures.chunks_mut(part * geometry.inputs()).collect()
+        let of_images =
+            wants_images.then(|| InputGradient::new(geometry, weights.convolution, lanes(arch)));
+        let n_images = seen.images.len() / geometry.inputs();
+        let part = n_images.div_ceil(PARTS).max(1).next_multiple_of(of_weights.at_once);
+        let mut images = vec![0.0; if wants_images { seen.images.len() } else { 0 }];
+        let mut parts: Vec<&mut [f32]> = if wants_images {
+            images.chunks_mut(part * geometry.inputs()).collect()
         } else {
             Vec::new()
         };
-        parts.resize_with(n_pictures.div_ceil(part), Default::default);
+        parts.resize_with(n_images.div_ceil(part), Default::default);
         let sums = gradients
             .par_chunks_mut(part * geometry.outputs())
             .zip(seen.convolved.par_chunks(part * geometry.outputs()))
-            .zip(seen.pictures.par_chunks(part * geometry.inputs()))
+            .zip(seen.images.par_chunks(part * geometry.inputs()))
             .zip(parts)
-            .map(|(((gradients, convolved), pictures), results)| {
+            .map(|(((gradients, convolved), images), results)| {
                 let passing = Passing {
                     geometry,
                     of_weights: &of_weights,
-                    of_pictures: of_pictures.as_ref(),
+                    of_images: of_images.as_ref(),
                     passages,
                     gradients,
                     convolved,
-                    pictures,
+                    images,
                     results,
                 };
                 arch.dispatch(passing)
@@ -246,17 +246,17 @@ impl Unit {
         for part in sums {
             convolution.iter_mut().zip(part).for_each(|(sum, it)| *sum += it);
         }
-        (convolution, wants_pictures.then_some(pictures))
+        (convolution, wants_images.then_some(images))
     }
 
     fn rectify(&self, arch: Arch, convolved: &[f32], affine: &[Affine]) -> Vec<f32> {
-        let n_pictures = convolved.len() / self.geometry.outputs();
-        let mut results = vec![0.0; n_pictures * self.results()];
+        let n_images = convolved.len() / self.geometry.outputs();
+        let mut results = vec![0.0; n_images * self.results()];
         results
             .par_chunks_exact_mut(self.results())
             .zip(convolved.par_chunks_exact(self.geometry.outputs()))
             .for_each(|(results, convolved)| {
-                arch.dispatch(RectifyingPicture {
+                arch.dispatch(RectifyingImage {
                     convolved,
                     rectifying: Rectifying { unit: self, affine, results },
                 });
@@ -295,20 +295,19 @@ mod tests {
         let unit = unit([3, 8], true);
         let [weights, gamma, beta] = [8 * 27, 8, 8].map(|it| numbers(it, 1));
         let weights = Weights { convolution: &weights, gamma: &gamma, beta: &beta };
-        let pictures = numbers(37 * unit.geometry.inputs(), 2);
+        let images = numbers(37 * unit.geometry.inputs(), 2);
         let gradient = numbers(37 * unit.results(), 3);
         let mut made = Vec::new();
         for n_threads in [1, 2, 3] {
             on_threads(n_threads, || {
-                let Trained { results, convolved, statistics } = unit.train(&pictures, weights);
-                let seen =
-                    Seen { pictures: &pictures, convolved: &convolved, statistics: &statistics };
+                let Trained { results, convolved, statistics } = unit.train(&images, weights);
+                let seen = Seen { images: &images, convolved: &convolved, statistics: &statistics };
                 let gradients = unit.gradients(seen, weights, &gradient, true);
                 let all = [
                     results,
                     statistics.mean,
                     statistics.variance,
-                    gradients.pictures.expect("asked for"),
+                    gradients.images.expect("asked for"),
                     gradients.convolution,
                     gradients.gamma,
                     gradients.beta,
@@ -320,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_is_normalised_over_pictures_and_pixels() {
+    fn a_channel_is_normalised_over_images_and_pixels() {
         let unit = unit([2, 3], false);
         let weights = numbers(3 * 18, 1);
         let weights = Weights { convolution: &weights, gamma: &[1.0; 3], beta: &[10.0; 3] };
@@ -335,13 +334,13 @@ mod tests {
     }
 
     #[test]
-    fn no_pictures_give_no_results() {
+    fn no_images_give_no_results() {
         let unit = unit([2, 3], false);
         let weights = numbers(3 * 18, 1);
         let weights = Weights { convolution: &weights, gamma: &[1.0; 3], beta: &[0.0; 3] };
         let Trained { results, convolved, statistics } = unit.train(&[], weights);
         assert!(results.is_empty());
-        let seen = Seen { pictures: &[], convolved: &convolved, statistics: &statistics };
+        let seen = Seen { images: &[], convolved: &convolved, statistics: &statistics };
         let gradients = unit.gradients(seen, weights, &[], true);
         assert!(gradients.convolution.iter().all(|it| it.abs() < 1e-9));
     }

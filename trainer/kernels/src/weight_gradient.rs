@@ -21,7 +21,7 @@ pub(crate) struct WeightGradient {
     geometry: Geometry,
     canvas: Canvas,
     sweep: Sweep,
-    /// How many pictures are summed up at once.
+    /// How many images are summed up at once.
     pub(crate) at_once: usize,
 }
 
@@ -32,35 +32,35 @@ impl WeightGradient {
         Self { geometry, canvas, sweep, at_once }
     }
 
-    /// Adds the gradient of a few pictures.
+    /// Adds the gradient of a few images.
     ///
     /// # Shapes
     ///
-    /// - `pictures`: `[n, in, height, width]`
+    /// - `images`: `[n, in, height, width]`
     /// - `gradients`: of the results, `[n, out, height, width]`
     /// - `weights`: `[out, in, kernel, kernel]`
     #[inline(always)]
     pub(crate) fn add<S: Simd>(
         &self,
         simd: S,
-        pictures: &[f32],
+        images: &[f32],
         gradients: &[f32],
         scratch: &mut Scratch,
         weights: &mut [f32],
     ) {
         let [_, outputs] = self.geometry.channels;
         let length = self.sweep.starts.len() * S::F32_LANES;
-        let n_pictures = pictures.len() / self.geometry.inputs();
+        let n_images = images.len() / self.geometry.inputs();
         let size = self.canvas.len();
-        scratch.blank(self.canvas, n_pictures);
-        for (picture, canvas) in
-            pictures.chunks_exact(self.geometry.inputs()).zip(scratch.canvas.chunks_exact_mut(size))
+        scratch.blank(self.canvas, n_images);
+        for (image, canvas) in
+            images.chunks_exact(self.geometry.inputs()).zip(scratch.canvas.chunks_exact_mut(size))
         {
-            self.canvas.fill(picture, canvas);
+            self.canvas.fill(image, canvas);
         }
-        if scratch.sheet.len() != n_pictures * outputs * length {
+        if scratch.sheet.len() != n_images * outputs * length {
             scratch.sheet.clear();
-            scratch.sheet.resize(n_pictures * outputs * length, 0.0);
+            scratch.sheet.resize(n_images * outputs * length, 0.0);
         }
         let plane = self.sweep.size.iter().product();
         for (plane, sheet) in
@@ -68,7 +68,7 @@ impl WeightGradient {
         {
             self.sweep.put_on(plane, sheet);
         }
-        let part = Part { gradient: self, scratch, n_pictures, length };
+        let part = Part { gradient: self, scratch, n_images, length };
         let n_taps = self.sweep.taps.len();
         let [channels, taps] = TILE;
         let mut rows = weights.chunks_exact_mut(channels * n_taps);
@@ -88,7 +88,7 @@ impl WeightGradient {
 struct Part<'a> {
     gradient: &'a WeightGradient,
     scratch: &'a Scratch,
-    n_pictures: usize,
+    n_images: usize,
     length: usize,
 }
 
@@ -125,10 +125,10 @@ impl Part<'_> {
     ) {
         let WeightGradient { canvas, sweep, geometry, .. } = self.gradient;
         let mut sums = [[simd.splat_f32s(0.0); T]; C];
-        for picture in 0..self.n_pictures {
-            let canvas = &self.scratch.canvas[picture * canvas.len()..][..canvas.len()];
+        for image in 0..self.n_images {
+            let canvas = &self.scratch.canvas[image * canvas.len()..][..canvas.len()];
             let channels: [&[f32]; C] = from_fn(|it| {
-                let channel = picture * geometry.channels[1] + first + it;
+                let channel = image * geometry.channels[1] + first + it;
                 &self.scratch.sheet[channel * self.length..][..self.length]
             });
             correlate(simd, canvas, &sweep.starts, channels, taps, &mut sums);

@@ -1,28 +1,28 @@
-//! `siamese-trainer adopt`: from anybody's ONNX file to a calibrated tower.
+//! `siamese-trainer adopt`: from anybody's ONNX file to a calibrated model.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
 use siamese_core::model::{Length, Options};
-use siamese_core::picture::{Colour, Fit, Preparation};
+use siamese_core::preprocessing::{Colour, Fit, Preprocessing};
 
 use super::{Chosen, calibrate, evaluate, file_stem};
 use crate::draft;
 use crate::export::adopt::{Network, Said, Usage, Verdict, Wanted, adopt};
 use crate::statistics::Bootstrap;
 
-/// Makes a tower of somebody else's ONNX file: probes it, tries how its pictures are best prepared,
-/// calibrates it on your pictures, and writes it with all that its use needs
+/// Makes a model of somebody else's ONNX file: probes it, tries how its images are best preprocessed,
+/// calibrates it on your images, and writes it with all that its use needs
 #[derive(Clone, Debug, Args)]
 pub struct Adopt {
-    /// The network, and your pictures
+    /// The network, and your images
     #[command(flatten)]
     pub chosen: Chosen,
-    /// The tower's file to write
-    #[arg(long, value_name = "TOWER")]
+    /// The model's file to write
+    #[arg(long, value_name = "MODEL")]
     pub out: PathBuf,
-    /// Height and width of its pictures in pixels, or one side; by default what the file fixes
+    /// Height and width of its images in pixels, or one side; by default what the file fixes
     #[arg(long, value_name = "HxW", value_parser = size)]
     pub input: Option<[u32; 2]>,
     /// Its channels: grey, rgb or bgr; by default grey for one, rgb for three
@@ -45,25 +45,25 @@ pub struct Adopt {
     /// What that is then divided by, one number or one a channel
     #[arg(long, value_name = "X[,X,X]", value_delimiter = ',', default_value = "1")]
     pub std: Vec<f32>,
-    /// How pictures of other proportions are fitted: stretch, pad or crop
+    /// How images of other proportions are fitted: stretch, pad or crop
     #[arg(long, value_name = "FIT", default_value = "stretch")]
     pub fit: Fit,
     /// What is done to its output: unit (divided by its length, as most networks need) or as-is
     #[arg(long, value_name = "LENGTH", default_value = "unit", value_parser = length)]
     pub embedding: Length,
-    /// What the tower is called; the file's stem if not given
+    /// What the model is called; the file's stem if not given
     #[arg(long)]
     pub name: Option<String>,
-    /// Take the preparation that separates your pairs best, where that is more than chance
+    /// Take the preprocessing that separates your pairs best, where that is more than chance
     #[arg(long)]
     pub best: bool,
-    /// How many pictures other preparations are tried on; 0 for no trial
+    /// How many images other preprocessings are tried on; 0 for no trial
     #[arg(long, value_name = "N", default_value_t = 400)]
     pub try_on: usize,
     /// Choose the threshold with at most this FMR, instead of the one with equal errors
     #[arg(long, value_name = "X")]
     pub fmr: Option<f64>,
-    /// How your pictures relate to the network's training, for whoever reads the figures
+    /// How your images relate to the network's training, for whoever reads the figures
     #[arg(long, value_name = "TEXT")]
     pub split: Option<String>,
     /// Write the curves, histograms, worst pairs and figures into this folder
@@ -76,45 +76,45 @@ impl Adopt {
     ///
     /// # Errors
     ///
-    /// If the file can't be a tower or the pictures won't do: one line, with the way out.
+    /// If the file can't be a model or the images won't do: one line, with the way out.
     pub fn run(&self) -> anyhow::Result<String> {
         draft::check(&self.out)?;
         let options = Options::default();
-        let Chosen { tower, pictures } = &self.chosen;
-        let network = Network::read(tower, &options)?;
-        let preparation = Preparation {
+        let Chosen { model, images } = &self.chosen;
+        let network = Network::read(model, &options)?;
+        let preprocessing = Preprocessing {
             fit: self.fit,
             scale: self.scale,
             mean: self.mean.clone(),
             std: self.std.clone(),
             ..network.input(Said { size: self.input, colour: self.colour })?
         };
-        preparation.validate()?;
+        preprocessing.validate()?;
         let wanted = Wanted {
             name: self.name.clone().unwrap_or_else(|| file_stem(&self.out)),
-            usage: Usage { preparation, length: self.embedding },
+            usage: Usage { preprocessing, length: self.embedding },
             try_on: self.try_on,
             takes_best: self.best,
-            skip_unreadable: pictures.skip_unreadable,
+            skip_unreadable: images.skip_unreadable,
         };
-        let adopted = adopt(&network, &pictures.collection()?, &wanted, &options)?;
+        let adopted = adopt(&network, &images.collection()?, &wanted, &options)?;
         let embedded = adopted.embedded;
         let bootstrap = Bootstrap { resamples: 1000, seed: 0 };
         let split = self.split.as_deref();
-        let calibrated = calibrate::calibrated(&embedded, pictures, self.fmr, split, bootstrap)?;
+        let calibrated = calibrate::calibrated(&embedded, images, self.fmr, split, bootstrap)?;
 
         let onnx = network.with(&calibrated.on(adopted.card))?;
-        let tower = draft::tower(&self.out, &onnx, &options)?;
+        let model = draft::model(&self.out, &onnx, &options)?;
         let mut said = String::new();
-        if embedded.tower().one_at_a_time {
-            said += "It takes one picture a run: with an open first axis it would take several, and be faster.\n";
+        if embedded.model().one_at_a_time {
+            said += "It takes one image a run: with an open first axis it would take several, and be faster.\n";
         }
         if let Some(verdict) = &adopted.verdict {
             self.tell(&mut said, verdict);
         }
         said += &calibrate::said(&self.out, &calibrated);
         if let Some(folder) = &self.report {
-            let embedded = embedded.described(tower.description().clone());
+            let embedded = embedded.described(model.description().clone());
             said += &evaluate::report(&embedded, folder, None)?;
         }
         Ok(said)
@@ -122,11 +122,11 @@ impl Adopt {
 
     /// What was tried, and what to do about it.
     fn tell(&self, text: &mut String, verdict: &Verdict) {
-        let Verdict { trials, better, n_pictures, n_identities, unit } = verdict;
+        let Verdict { trials, better, n_images, n_identities, unit } = verdict;
         // A String takes all that is written.
         let _ = writeln!(
             text,
-            "Tried on {n_pictures} pictures of {n_identities} {}, the one asked for first:",
+            "Tried on {n_images} images of {n_identities} {}, the one asked for first:",
             unit.plural()
         );
         for trial in trials {

@@ -7,26 +7,26 @@ use anyhow::Context;
 use clap::Args;
 use siamese_core::model::{Options, rewrite};
 
-use super::{Chosen, Pictures, told};
+use super::{Chosen, Images, told};
 use crate::draft;
 use crate::evaluate::{CalibrateError, Calibrated, Embedded, Wanted, calibrate};
 use crate::report::UnseenLines;
 use crate::statistics::Bootstrap;
 
-/// Writes threshold, operating points and probability into a tower, from identities or pairs held out
+/// Writes threshold, operating points and probability into a model, from identities or pairs held out
 #[derive(Clone, Debug, Args)]
 pub struct Calibrate {
-    /// What to calibrate on: identities that the tower was not trained on.
+    /// What to calibrate on: identities that the model was not trained on.
     #[command(flatten)]
     pub chosen: Chosen,
-    /// The calibrated tower's file, which may be the same
-    #[arg(long, value_name = "TOWER")]
+    /// The calibrated model's file, which may be the same
+    #[arg(long, value_name = "MODEL")]
     pub out: PathBuf,
     /// Choose the threshold with at most this FMR, instead of the one with equal errors
     #[arg(long, value_name = "X")]
     pub fmr: Option<f64>,
     /// How the identities relate to the training, for whoever reads the figures; known by itself
-    /// for a tower of this trainer
+    /// for a model of this trainer
     #[arg(long, value_name = "TEXT")]
     pub split: Option<String>,
     /// How often to resample the identities for the intervals; 0 for none
@@ -38,41 +38,41 @@ pub struct Calibrate {
 }
 
 impl Calibrate {
-    /// Measures all pairs, chooses the threshold and writes the tower with what it now knows; gives
+    /// Measures all pairs, chooses the threshold and writes the model with what it now knows; gives
     /// what there is to say.
     pub fn run(&self) -> anyhow::Result<String> {
         draft::check(&self.out)?;
         let options = Options::default();
         let embedded = self.chosen.embed(&options)?;
         let bootstrap = Bootstrap { resamples: self.resamples, seed: self.seed };
-        let (split, pictures) = (self.split.as_deref(), &self.chosen.pictures);
-        let calibrated = calibrated(&embedded, pictures, self.fmr, split, bootstrap)?;
+        let (split, images) = (self.split.as_deref(), &self.chosen.images);
+        let calibrated = calibrated(&embedded, images, self.fmr, split, bootstrap)?;
 
-        let tower = &self.chosen.tower;
-        let onnx = fs::read(tower).with_context(|| format!("{} can't be read", tower.display()))?;
+        let model = &self.chosen.model;
+        let onnx = fs::read(model).with_context(|| format!("{} can't be read", model.display()))?;
         let card = calibrated.on(embedded.card().clone());
-        draft::tower(&self.out, &rewrite(&onnx, &card.to_metadata())?, &options)?;
+        draft::model(&self.out, &rewrite(&onnx, &card.to_metadata())?, &options)?;
         Ok(said(&self.out, &calibrated))
     }
 }
 
-/// Calibrates on what was embedded, and warns of what there is to be warned of. How the pictures relate to the training
-/// is what `split` says, or what the tower knows, or how they were chosen.
+/// Calibrates on what was embedded, and warns of what there is to be warned of. How the images relate to the training
+/// is what `split` says, or what the model knows, or how they were chosen.
 pub(super) fn calibrated(
     embedded: &Embedded,
-    pictures: &Pictures,
+    images: &Images,
     fmr: Option<f64>,
     split: Option<&str>,
     bootstrap: Bootstrap,
 ) -> Result<Calibrated, CalibrateError> {
     told::warnings(embedded);
     let subject = embedded.subject();
-    let guess = pictures.choice(subject.unit);
+    let guess = images.choice(subject.unit);
     let split = split.or(subject.split()).unwrap_or(guess);
     calibrate(embedded, Wanted { fmr, split, bootstrap })
 }
 
-/// What a tower at `out` was calibrated to.
+/// What a model at `out` was calibrated to.
 pub(super) fn said(
     out: &Path,
     Calibrated { point, calibration, unseen, unit }: &Calibrated,
@@ -94,7 +94,7 @@ pub(super) fn said(
     );
     said += &unseen.as_ref().map_or_else(
         || {
-            "How far that holds for others can't be told: it takes four identities or more with two pictures of \
+            "How far that holds for others can't be told: it takes four identities or more with two images of \
              several, or two components or more with pairs of both kinds\n"
                 .to_owned()
         },

@@ -1,64 +1,64 @@
-//! Which pictures to look at, and through which tower.
+//! Which images to look at, and through which model.
 
 use std::path::PathBuf;
 
 use clap::Args;
-use siamese_core::model::{OnnxTower, Options};
+use siamese_core::model::{OnnxModel, Options};
 
 use crate::data::{Collection, DataError, Fold, Gallery, HoldOut};
 use crate::evaluate::Embedded;
 use crate::statistics::Unit;
 
-/// A tower, and pictures that are compared.
+/// A model, and images that are compared.
 #[derive(Clone, Debug, Args)]
 pub struct Chosen {
-    /// The tower's ONNX file
-    #[arg(long, value_name = "TOWER")]
-    pub tower: PathBuf,
+    /// The model's ONNX file
+    #[arg(long, value_name = "MODEL")]
+    pub model: PathBuf,
     /// What it looks at.
     #[command(flatten)]
-    pub pictures: Pictures,
+    pub images: Images,
 }
 
-/// Pictures that are compared.
+/// Images that are compared.
 #[derive(Clone, Debug, Args)]
-pub struct Pictures {
-    /// The pictures, as DIR/IDENTITY/PICTURE, or a list of pairs in CSV
+pub struct Images {
+    /// The images, as DIR/IDENTITY/IMAGE, or a list of pairs in CSV
     #[arg(long, visible_alias = "pairs", value_name = "DIR|FILE.csv")]
     pub data: PathBuf,
     /// Look at these identities alone; `@FILE` reads them from a file, one a line
     #[arg(long, visible_alias = "hold-out", value_name = "NAME,...|@FILE", value_delimiter = ',')]
     pub identities: Vec<String>,
     /// Look at every N-th identity alone, beginning with the K-th (from 0): `0/4`. Of a list, look at
-    /// every N-th component, which is pictures that pairs connect
+    /// every N-th component, which is images that pairs connect
     #[arg(long, visible_alias = "hold-out-fold", value_name = "K/N")]
     pub fold: Option<Fold>,
-    /// Leave out files that are no pictures, and list them, instead of stopping
+    /// Leave out files that are no images, and list them, instead of stopping
     #[arg(long)]
     pub skip_unreadable: bool,
 }
 
 impl Chosen {
-    /// Loads the tower, prepares the pictures as it wants them, and has it embed them.
+    /// Loads the model, preprocesses the images as it wants them, and has it embed them.
     pub(super) fn embed(&self, options: &Options) -> anyhow::Result<Embedded> {
-        let pictures = self.pictures.collection()?;
-        let mut tower = OnnxTower::load(&self.tower, options)?;
-        let gallery = self.pictures.load(&pictures, &tower)?;
-        Ok(Embedded::by(&mut tower, gallery, pictures.name())?)
+        let images = self.images.collection()?;
+        let mut model = OnnxModel::load(&self.model, options)?;
+        let gallery = self.images.load(&images, &model)?;
+        Ok(Embedded::by(&mut model, gallery, images.name())?)
     }
 }
 
-impl Pictures {
-    /// Prepares pictures as a tower wants them.
+impl Images {
+    /// Prepares images as a model wants them.
     pub(super) fn load(
         &self,
-        pictures: &Collection,
-        tower: &OnnxTower,
+        images: &Collection,
+        model: &OnnxModel,
     ) -> Result<Gallery, DataError> {
-        Gallery::load(pictures, &tower.card().preparation, self.skip_unreadable)
+        Gallery::load(images, &model.card().preprocessing, self.skip_unreadable)
     }
 
-    /// The pictures of the identities asked for; where none are, those that a list holds out, or else
+    /// The images of the identities asked for; where none are, those that a list holds out, or else
     /// all.
     pub(super) fn collection(&self) -> Result<Collection, DataError> {
         let all = Collection::open(&self.data)?;

@@ -12,7 +12,7 @@ use crate::learn::history;
 use crate::report::{self, Table};
 use crate::statistics::{Bootstrap, OneShot};
 
-/// Measures a tower on pictures: EER, AUC, FNMR at FMR, with intervals; the curves
+/// Measures a model on images: EER, AUC, FNMR at FMR, with intervals; the curves
 #[derive(Clone, Debug, Args)]
 pub struct Evaluate {
     /// What to measure.
@@ -24,14 +24,14 @@ pub struct Evaluate {
     /// Show in the report how the training went, from the run's folder
     #[arg(long, value_name = "DIR", requires = "report")]
     pub run: Option<PathBuf>,
-    /// Measure also how often a picture is recognised among N identities of one folder, of each of
-    /// which one other picture is known; for folders nested as FOLDER/IDENTITY/PICTURE
+    /// Measure also how often an image is recognised among N identities of one folder, of each of
+    /// which one other image is known; for folders nested as FOLDER/IDENTITY/IMAGE
     #[arg(long, value_name = "N")]
     pub one_shot: Option<usize>,
     /// How many such questions to draw, N at a time
     #[arg(long, value_name = "N", default_value_t = 400, requires = "one_shot")]
     pub episodes: u32,
-    /// How many pictures are known of each
+    /// How many images are known of each
     #[arg(long, value_name = "K", default_value_t = 1, requires = "one_shot")]
     pub shots: usize,
     /// How often to resample the identities for the intervals; 0 for none
@@ -70,14 +70,14 @@ impl Evaluate {
     }
 }
 
-/// Measures as by default, and writes the report into `folder`; `run` is the folder of the tower's training.
+/// Measures as by default, and writes the report into `folder`; `run` is the folder of the model's training.
 pub(super) fn report(
     embedded: &Embedded,
     folder: &Path,
     run: Option<&Path>,
 ) -> anyhow::Result<String> {
     let mut evaluation = Evaluation::of(embedded, Bootstrap { resamples: 1000, seed: 0 })?;
-    // A tower made without a step has no history.
+    // A model made without a step has no history.
     evaluation.history = run.map(history::read).unwrap_or_default();
     tell(evaluation, embedded, Some(folder))
 }

@@ -17,13 +17,13 @@ use clap::{Parser, Subcommand};
 
 pub use adopt::Adopt;
 pub use calibrate::Calibrate;
-pub use chosen::{Chosen, Pictures};
+pub use chosen::{Chosen, Images};
 pub use evaluate::Evaluate;
 pub use export::{Export, WeightsWanted};
 pub use report::Report;
 pub use train::Train;
 
-/// Trains, evaluates and calibrates the towers that siamese serves
+/// Trains, evaluates and calibrates the models that siamese serves
 #[derive(Debug, Parser)]
 #[command(version, about)]
 pub struct Arguments {
@@ -58,7 +58,7 @@ impl Command {
     }
 }
 
-/// What a tower is called whose file lies at `out`.
+/// What a model is called whose file lies at `out`.
 fn file_stem(out: &Path) -> String {
     out.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }

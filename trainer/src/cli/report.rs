@@ -4,26 +4,26 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use siamese_core::model::{OnnxTower, Options};
+use siamese_core::model::{OnnxModel, Options};
 
-use super::{Pictures, told};
+use super::{Images, told};
 use crate::data::Collection;
 use crate::evaluate::{Embedded, Evaluation, SideBySide};
 use crate::report::{self, TableOfTwo};
 use crate::statistics::Bootstrap;
 
-/// Holds two towers against each other on the same pictures
+/// Holds two models against each other on the same images
 #[derive(Clone, Debug, Args)]
 pub struct Report {
-    /// The first tower's ONNX file
+    /// The first model's ONNX file
     #[arg(value_name = "A")]
     pub first: PathBuf,
-    /// The second tower's
+    /// The second model's
     #[arg(value_name = "B")]
     pub second: PathBuf,
     /// What they look at.
     #[command(flatten)]
-    pub pictures: Pictures,
+    pub images: Images,
     /// Write a page with curves, histograms and the pairs judged differently, and the figures, into
     /// this folder
     #[arg(long, value_name = "DIR")]
@@ -44,14 +44,14 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// If a tower, the pictures or the report's folder won't do.
+    /// If a model, the images or the report's folder won't do.
     pub fn run(&self) -> anyhow::Result<String> {
-        let pictures = self.pictures.collection()?;
+        let images = self.images.collection()?;
         // Both before either is measured, which takes its time.
-        let first = OnnxTower::load(&self.first, &Options::default())?;
-        let second = OnnxTower::load(&self.second, &Options::default())?;
-        let first = self.embed(first, &pictures, &self.first)?;
-        let second = self.embed(second, &pictures, &self.second)?;
+        let first = OnnxModel::load(&self.first, &Options::default())?;
+        let second = OnnxModel::load(&self.second, &Options::default())?;
+        let first = self.embed(first, &images, &self.first)?;
+        let second = self.embed(second, &images, &self.second)?;
         let bootstrap = Bootstrap { resamples: self.resamples, seed: self.seed };
         let evaluations = [Evaluation::of(&first, bootstrap)?, Evaluation::of(&second, bootstrap)?];
         let mut found = SideBySide::new(evaluations)?;
@@ -71,13 +71,12 @@ impl Report {
 
     fn embed(
         &self,
-        mut tower: OnnxTower,
-        pictures: &Collection,
+        mut model: OnnxModel,
+        images: &Collection,
         path: &Path,
     ) -> anyhow::Result<Embedded> {
-        // What is wrong with the pictures is no tower's fault.
-        let gallery = self.pictures.load(pictures, &tower)?;
-        Embedded::by(&mut tower, gallery, pictures.name())
-            .with_context(|| path.display().to_string())
+        // What is wrong with the images is no model's fault.
+        let gallery = self.images.load(images, &model)?;
+        Embedded::by(&mut model, gallery, images.name()).with_context(|| path.display().to_string())
     }
 }

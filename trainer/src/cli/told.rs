@@ -17,36 +17,36 @@ pub(super) fn skipped(embedded: &Embedded) {
     }
 }
 
-/// Warns of the pictures, and of a tower that was trained on them.
+/// Warns of the images, and of a model that was trained on them.
 pub(super) fn warnings(embedded: &Embedded) {
     for warning in embedded.gallery().warnings().into_iter().chain(embedded.subject().warning()) {
         eprintln!("warning: {warning}");
     }
 }
 
-/// Warns of the pictures, and of either tower that was trained on them.
+/// Warns of the images, and of either model that was trained on them.
 pub(super) fn warnings_of_two(embedded: [&Embedded; 2]) {
     let warnings = embedded[0].gallery().warnings().into_iter();
-    let of_towers = ["A", "B"].into_iter().zip(embedded);
-    let of_towers =
-        of_towers.filter_map(|(letter, it)| Some(format!("{letter}: {}", it.subject().warning()?)));
-    for warning in warnings.chain(of_towers) {
+    let of_models = ["A", "B"].into_iter().zip(embedded);
+    let of_models =
+        of_models.filter_map(|(letter, it)| Some(format!("{letter}: {}", it.subject().warning()?)));
+    for warning in warnings.chain(of_models) {
         eprintln!("warning: {warning}");
     }
 }
 
-/// Where a report of one tower, or of two on the same pictures, comes from: names and values, the towers' digests first.
-pub(super) fn origin(towers: &[&Embedded], bootstrap: Bootstrap) -> Vec<(&'static str, String)> {
-    let names: &[[&'static str; 2]] = match towers {
-        [_] => &[["Tower", "The tower's training"]],
-        _ => &[["Tower A", "A's training"], ["Tower B", "B's training"]],
+/// Where a report of one model, or of two on the same images, comes from: names and values, the models' digests first.
+pub(super) fn origin(models: &[&Embedded], bootstrap: Bootstrap) -> Vec<(&'static str, String)> {
+    let names: &[[&'static str; 2]] = match models {
+        [_] => &[["Model", "The model's training"]],
+        _ => &[["Model A", "A's training"], ["Model B", "B's training"]],
     };
-    let each = || names.iter().zip(towers);
+    let each = || names.iter().zip(models);
     let mut origin: Vec<_> =
-        each().map(|([name, _], it)| (*name, it.tower().digest.clone())).collect();
+        each().map(|([name, _], it)| (*name, it.model().digest.clone())).collect();
     let Bootstrap { resamples, seed } = bootstrap;
     origin.extend([
-        ("Pictures", towers[0].gallery().digest().to_owned()),
+        ("Images", models[0].gallery().digest().to_owned()),
         ("Command", std::env::args().collect::<Vec<_>>().join(" ")),
         ("Resampling", format!("{resamples} resamples, seed {seed}")),
         ("Trainer", build()),

@@ -1,7 +1,7 @@
 //! Choices that can't be, told before anything is read.
 
 use anyhow::{Context, bail, ensure};
-use siamese_core::picture::Colour;
+use siamese_core::preprocessing::Colour;
 
 use super::{Config, LossKind};
 use crate::data::Listing;
@@ -37,7 +37,7 @@ impl Config {
         if let NetworkConfig::Wavelet(wavelet) = &self.network {
             ensure!(
                 self.input.colour == Colour::Grey,
-                "the wavelet network reads grey pictures: choose the input's colour grey, or another network"
+                "the wavelet network reads grey images: choose the input's colour grey, or another network"
             );
             ensure!(
                 0 < wavelet.width && wavelet.width <= wavelet.features(),
@@ -50,13 +50,13 @@ impl Config {
             self.whitening.is_none() || matches!(self.network, NetworkConfig::Wavelet(_)),
             "whitening is for the wavelet network: leave it out, or choose that"
         );
-        let [_, height, width] = self.preparation().shape();
+        let [_, height, width] = self.preprocessing().shape();
         ensure!(
             !self.symmetry.turns() || height == width,
-            "pictures that are turned must be square: choose an input of {height}x{height}, or another symmetry"
+            "images that are turned must be square: choose an input of {height}x{height}, or another symmetry"
         );
         let least = match &self.network {
-            NetworkConfig::Seed => 3,
+            NetworkConfig::Baseline => 3,
             NetworkConfig::Compact(compact) => 2_usize << compact.blocks.len(),
             NetworkConfig::Wavelet(_) => 16,
         };
@@ -64,7 +64,7 @@ impl Config {
             least <= height.min(width),
             "this network needs an input of at least {least}x{least}, not {height}x{width}"
         );
-        self.preparation().validate().context("the input")
+        self.preprocessing().validate().context("the input")
     }
 
     /// Refuses choices that need identities, which a list does not name; each with the way out.
@@ -90,7 +90,7 @@ impl Config {
         );
         ensure!(
             self.whitening.is_none(),
-            "whitening needs identities, which a list does not name: choose --network compact or seed"
+            "whitening needs identities, which a list does not name: choose --network compact or baseline"
         );
         Ok(())
     }

@@ -10,7 +10,7 @@ mod schedule;
 mod whitening;
 
 use serde::{Deserialize, Serialize};
-use siamese_core::picture::{Colour, Fit, Preparation};
+use siamese_core::preprocessing::{Colour, Fit, Preprocessing};
 
 use crate::data::{Augmentation, Symmetry};
 use crate::network::NetworkConfig;
@@ -25,7 +25,7 @@ pub use whitening::Whitening;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// What all chance is drawn from: the same seed on the same machine gives the same tower.
+    /// What all chance is drawn from: the same seed on the same machine gives the same model.
     pub seed: u64,
     /// How long.
     pub length: Length,
@@ -43,7 +43,7 @@ pub struct Config {
     pub symmetry: Symmetry,
     /// What a step sees.
     pub sampling: Sampling,
-    /// How pictures are varied.
+    /// How images are varied.
     pub augmentation: Augmentation,
     /// How a gradient moves the weights.
     pub optimizer: Optimizer,
@@ -57,11 +57,11 @@ pub struct Config {
 pub enum Length {
     /// So many steps.
     Steps(u32),
-    /// So many times as many draws as there are training pictures.
+    /// So many times as many draws as there are training images.
     Epochs(u32),
 }
 
-/// What the network reads: see [`Preparation`].
+/// What the network reads: see [`Preprocessing`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
@@ -71,7 +71,7 @@ pub struct Input {
     pub width: u32,
     /// Channels.
     pub colour: Colour,
-    /// How a picture of other proportions is fitted.
+    /// How an image of other proportions is fitted.
     pub fit: Fit,
 }
 
@@ -112,7 +112,7 @@ impl Config {
     }
 
     /// Suits a recipe to a list, which names no identities: without the classifier over them, and with
-    /// pictures as whole and as they lie, for what is erased of one or turned round is a change.
+    /// images as whole and as they lie, for what is erased of one or turned round is a change.
     pub fn suit_to_list(&mut self, has_triplets: bool) {
         if has_triplets {
             self.choose_loss(LossKind::Triplet);
@@ -122,9 +122,9 @@ impl Config {
         self.augmentation.erase = 0.0;
     }
 
-    /// What is done to a picture before the network sees it.
-    pub fn preparation(&self) -> Preparation {
-        Preparation {
+    /// What is done to an image before the network sees it.
+    pub fn preprocessing(&self) -> Preprocessing {
+        Preprocessing {
             height: self.input.height,
             width: self.input.width,
             colour: self.input.colour,
@@ -135,17 +135,17 @@ impl Config {
         }
     }
 
-    /// How many steps the run has on so many pictures.
-    pub fn steps(&self, n_pictures: usize) -> u32 {
+    /// How many steps the run has on so many images.
+    pub fn steps(&self, n_images: usize) -> u32 {
         match self.length {
             Length::Steps(steps) => steps,
-            Length::Epochs(epochs) => self.epoch(n_pictures).saturating_mul(epochs),
+            Length::Epochs(epochs) => self.epoch(n_images).saturating_mul(epochs),
         }
     }
 
-    /// How many steps have as many draws as there are pictures; at least 1.
-    pub fn epoch(&self, n_pictures: usize) -> u32 {
-        let steps = n_pictures.div_ceil(self.sampling.draws());
+    /// How many steps have as many draws as there are images; at least 1.
+    pub fn epoch(&self, n_images: usize) -> u32 {
+        let steps = n_images.div_ceil(self.sampling.draws());
         u32::try_from(steps).unwrap_or(u32::MAX).max(1)
     }
 }
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn an_epoch_is_as_many_draws_as_there_are_pictures() {
+    fn an_epoch_is_as_many_draws_as_there_are_images() {
         let seed = Config::seed();
         assert_eq!(seed.steps(370), 600);
         assert_eq!(seed.steps(64), 100);

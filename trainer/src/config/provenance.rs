@@ -1,4 +1,4 @@
-//! Where a tower comes from: saved beside the weights, and carried by the tower.
+//! Where a model comes from: saved beside the weights, and carried by the model.
 
 use std::env;
 
@@ -26,7 +26,7 @@ pub struct Record {
     /// What it was built with, and for which system.
     #[serde(default)]
     pub built: Built,
-    /// The pictures it was trained on.
+    /// The images it was trained on.
     pub data: Data,
     /// Identities kept out of training.
     pub held_out: Vec<String>,
@@ -66,7 +66,7 @@ impl Built {
     }
 }
 
-/// Pictures, told apart from all others.
+/// Images, told apart from all others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
@@ -76,8 +76,8 @@ pub struct Data {
     pub digest: String,
     /// How many identities.
     pub identities: usize,
-    /// How many pictures.
-    pub pictures: usize,
+    /// How many images.
+    pub images: usize,
     /// How many pairs, where a list says what is compared; then the identities are its components.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pairs: Option<usize>,
@@ -103,7 +103,7 @@ impl Record {
                 name: data_name,
                 digest: training.digest().to_owned(),
                 identities: training.identities().len(),
-                pictures: training.samples().len(),
+                images: training.samples().len(),
                 pairs: training.listing().map(|it| it.pairs().len()),
             },
             held_out: held_out.map_or_else(Vec::new, |it| it.identities().to_vec()),
@@ -111,7 +111,7 @@ impl Record {
         }
     }
 
-    /// The record as a tower carries it, with the number of steps that made it.
+    /// The record as a model carries it, with the number of steps that made it.
     ///
     /// The date is there only where `SOURCE_DATE_EPOCH` gives one, in seconds since 1970: the same
     /// command on the same machine makes the same bytes.

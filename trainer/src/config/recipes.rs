@@ -1,6 +1,6 @@
 //! The recipes: every choice of each network's best run.
 
-use siamese_core::picture::{Colour, Fit};
+use siamese_core::preprocessing::{Colour, Fit};
 
 use super::{
     Config, Input, Length, LossConfig, LossKind, Optimizer, Sampling, Schedule, Watch, Whitening,
@@ -9,14 +9,14 @@ use crate::data::{Augmentation, Symmetry};
 use crate::network::{CompactConfig, NetworkConfig, WaveletConfig};
 
 impl Config {
-    /// The seed's recipe: drawn pairs, contrastive loss with margin 2, Adam 5e-4, 64 pairs a step,
+    /// The baseline's recipe: drawn pairs, contrastive loss with margin 2, Adam 5e-4, 64 pairs a step,
     /// 100 epochs.
-    pub fn seed() -> Self {
+    pub fn baseline() -> Self {
         Self {
             seed: 1,
             length: Length::Epochs(100),
             input: Input { height: 100, width: 100, colour: Colour::Grey, fit: Fit::Stretch },
-            network: NetworkConfig::Seed,
+            network: NetworkConfig::Baseline,
             whitening: None,
             loss: LossConfig {
                 kind: LossKind::Contrastive,
@@ -55,7 +55,7 @@ impl Config {
                 classifier_margin: 0.2,
             },
             symmetry: Symmetry::None,
-            sampling: Sampling::Balanced { identities: 20, pictures: 4 },
+            sampling: Sampling::Balanced { identities: 20, images: 4 },
             augmentation: Augmentation {
                 rotation: 12.0,
                 shift: 0.06,

@@ -6,18 +6,18 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Sampling {
-    /// Single pairs, half of them the same (contrastive), triplets, or pictures (softmax), each
+    /// Single pairs, half of them the same (contrastive), triplets, or images (softmax), each
     /// drawn by itself.
     Drawn {
-        /// How many pairs, triplets or pictures.
+        /// How many pairs, triplets or images.
         draws: usize,
     },
-    /// Some identities and some pictures of each, of which all pairs or triplets are compared.
+    /// Some identities and some images of each, of which all pairs or triplets are compared.
     Balanced {
         /// How many identities; all of them where there are fewer.
         identities: usize,
-        /// How many pictures of each; with repetition where there are fewer.
-        pictures: usize,
+        /// How many images of each; with repetition where there are fewer.
+        images: usize,
     },
 }
 
@@ -26,7 +26,7 @@ impl Sampling {
     pub fn draws(self) -> usize {
         match self {
             Self::Drawn { draws } => draws.max(1),
-            Self::Balanced { identities, pictures } => (identities * pictures).max(1),
+            Self::Balanced { identities, images } => (identities * images).max(1),
         }
     }
 }

@@ -1,14 +1,14 @@
-//! Pictures before they are read: which belong together, and which are compared.
+//! Images before they are read: which belong together, and which are compared.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::{DataError, Listing, folder, list, natural};
 
-/// Pictures by identity, or as a list names them.
+/// Images by identity, or as a list names them.
 ///
-/// Of a list each identity is a *component*: pictures that its pairs connect, which can't be parted
-/// without one picture standing on both sides of a split.
+/// Of a list each identity is a *component*: images that its pairs connect, which can't be parted
+/// without one image standing on both sides of a split.
 ///
 /// Invariant: there is at least one identity; names are unique and in natural order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,14 +25,14 @@ pub struct Collection {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// Its folder relative to the data folder, with `/` between levels; of a component the first of
-    /// its pictures.
+    /// its images.
     pub name: String,
     /// Its files relative to the data folder, in natural order; at least one.
-    pub pictures: Vec<String>,
+    pub images: Vec<String>,
 }
 
 impl Collection {
-    /// Finds the pictures of a folder of identities, or those that a list names.
+    /// Finds the images of a folder of identities, or those that a list names.
     pub fn open(path: &Path) -> Result<Self, DataError> {
         if path.is_file() {
             return list::read(path)
@@ -46,7 +46,7 @@ impl Collection {
         Ok(Self { root: path.to_path_buf(), name, identities, listing: None, held_out: None })
     }
 
-    /// A list's pictures by component, in natural order.
+    /// A list's images by component, in natural order.
     pub(super) fn listed(
         list: &Path,
         identities: Vec<Identity>,
@@ -61,7 +61,7 @@ impl Collection {
         Self { root, name, identities, listing: Some(listing), held_out }
     }
 
-    /// What the pictures' names are relative to.
+    /// What the images' names are relative to.
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -76,7 +76,7 @@ impl Collection {
         &self.identities
     }
 
-    /// What is compared, where a list says so; places are those of the pictures in a row.
+    /// What is compared, where a list says so; places are those of the images in a row.
     pub fn listing(&self) -> Option<&Listing> {
         self.listing.as_ref()
     }
@@ -96,7 +96,7 @@ impl Collection {
         let mut places = Vec::new();
         let mut kept = 0;
         for (at, identity) in self.identities.iter().enumerate() {
-            for _ in &identity.pictures {
+            for _ in &identity.images {
                 places.push(is_wanted(at).then_some(kept));
                 kept += usize::from(is_wanted(at));
             }
@@ -116,7 +116,7 @@ impl Collection {
         if let Some(listing) = &self.listing {
             let whose = self.identities.iter().enumerate();
             let whose: Vec<usize> =
-                whose.flat_map(|(at, it)| std::iter::repeat_n(at, it.pictures.len())).collect();
+                whose.flat_map(|(at, it)| std::iter::repeat_n(at, it.images.len())).collect();
             let mut kinds = vec![[false; 2]; self.identities.len()];
             for pair in listing.pairs() {
                 kinds[whose[pair.left]][usize::from(pair.is_same)] = true;
@@ -146,7 +146,7 @@ mod tests {
             fs::create_dir(data.path().join(name)).expect("a folder");
             fs::write(data.path().join(name).join("1.png"), name).expect("a file");
         }
-        let folder = Collection::open(data.path()).expect("pictures");
+        let folder = Collection::open(data.path()).expect("images");
         let (others, those) = folder.partition(|it| it == 1);
         assert_eq!((names(&others), names(&those)), (vec!["a", "c"], vec!["b"]));
     }

@@ -1,8 +1,8 @@
-//! What can be wrong with somebody's pictures.
+//! What can be wrong with somebody's images.
 
 use std::path::PathBuf;
 
-use siamese_core::picture::PictureError;
+use siamese_core::preprocessing::DecodeError;
 use thiserror::Error;
 
 use super::ListError;
@@ -19,20 +19,20 @@ pub enum DataError {
         #[source]
         cause: std::io::Error,
     },
-    /// There is no picture in any folder below it.
-    #[error("{} holds no pictures: put each identity's into a folder of its own, as DIR/IDENTITY/PICTURE", .0.display())]
+    /// There is no image in any folder below it.
+    #[error("{} holds no images: put each identity's into a folder of its own, as DIR/IDENTITY/IMAGE", .0.display())]
     Empty(PathBuf),
-    /// Pictures lie where folders should.
+    /// Images lie where folders should.
     #[error("{} lies directly in the data folder: put it into a folder named after whom or what it shows", .0.display())]
     Loose(PathBuf),
     /// Nothing can be told apart.
     #[error("there is one identity only, {0}: different pairs need at least two")]
     OneIdentity(String),
     /// Identities without a same pair.
-    #[error("identities with a single picture have no same pair: {}; add a picture to each, or take them out", listed(.0))]
-    SinglePicture(Vec<String>),
-    /// Files that are no pictures.
-    #[error("{} cannot be read as pictures: {}; mend or remove them, or pass --skip-unreadable", counted(.0.len(), "file"), listed(.0))]
+    #[error("identities with a single image have no same pair: {}; add an image to each, or take them out", listed(.0))]
+    SingleImage(Vec<String>),
+    /// Files that are no images.
+    #[error("{} cannot be read as images: {}; mend or remove them, or pass --skip-unreadable", counted(.0.len(), "file"), listed(.0))]
     Unreadable(Vec<String>),
     /// One file on both sides of the split.
     #[error("{} trained on and held out: {}; take them out of one side, or pass --allow-duplicates", copies(.0.len()), listed(.0))]
@@ -74,7 +74,7 @@ pub enum DataError {
     },
     /// A list that can't be split so.
     #[error(
-        "of {all} components, which are pictures that pairs connect, {held} would be held out: at least one is \
+        "of {all} components, which are images that pairs connect, {held} would be held out: at least one is \
          needed on each side"
     )]
     NoSide {
@@ -100,7 +100,7 @@ pub(super) enum Unreadable {
     #[error("{0}")]
     File(#[from] std::io::Error),
     #[error("{0}")]
-    Picture(#[from] PictureError),
+    Image(#[from] DecodeError),
 }
 
 /// The first few of many, so that a line stays a line.

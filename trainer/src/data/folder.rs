@@ -1,4 +1,4 @@
-//! Which pictures show whom, told by the folders they lie in.
+//! Which images show whom, told by the folders they lie in.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -8,12 +8,12 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::{DataError, Identity, natural};
 
-/// Endings by which a file in the wrong place is taken for a picture.
-const PICTURE_ENDINGS: [&str; 12] =
+/// Endings by which a file in the wrong place is taken for an image.
+const IMAGE_ENDINGS: [&str; 12] =
     ["bmp", "gif", "jpeg", "jpg", "pbm", "pgm", "png", "pnm", "ppm", "tif", "tiff", "webp"];
 
 /// Finds every folder below `root` that holds files; each is an identity. Names that begin with
-/// a dot are passed over, and so are files directly in `root` that don't look like pictures.
+/// a dot are passed over, and so are files directly in `root` that don't look like images.
 pub(super) fn scan(root: &Path) -> Result<Vec<Identity>, DataError> {
     let mut found = BTreeMap::<String, Vec<String>>::new();
     let walk = WalkDir::new(root).follow_links(true).into_iter();
@@ -26,7 +26,7 @@ pub(super) fn scan(root: &Path) -> Result<Vec<Identity>, DataError> {
             continue;
         }
         if entry.depth() < 2 {
-            if looks_like_a_picture(entry.path()) {
+            if looks_like_an_image(entry.path()) {
                 return Err(DataError::Loose(entry.path().to_path_buf()));
             }
             continue;
@@ -37,10 +37,10 @@ pub(super) fn scan(root: &Path) -> Result<Vec<Identity>, DataError> {
     if found.is_empty() {
         return Err(DataError::Empty(root.to_path_buf()));
     }
-    let identity = |(name, mut pictures): (String, Vec<String>)| {
-        pictures.sort_by(|a, b| natural::compare(a, b));
-        let pictures = pictures.iter().map(|it| format!("{name}/{it}")).collect();
-        Identity { name, pictures }
+    let identity = |(name, mut images): (String, Vec<String>)| {
+        images.sort_by(|a, b| natural::compare(a, b));
+        let images = images.iter().map(|it| format!("{name}/{it}")).collect();
+        Identity { name, images }
     };
     Ok(found.into_iter().map(identity).collect())
 }
@@ -49,9 +49,9 @@ fn is_hidden(entry: &DirEntry) -> bool {
     entry.file_name().to_string_lossy().starts_with('.')
 }
 
-fn looks_like_a_picture(path: &Path) -> bool {
+fn looks_like_an_image(path: &Path) -> bool {
     path.extension()
-        .is_some_and(|ending| PICTURE_ENDINGS.iter().any(|it| ending.eq_ignore_ascii_case(it)))
+        .is_some_and(|ending| IMAGE_ENDINGS.iter().any(|it| ending.eq_ignore_ascii_case(it)))
 }
 
 /// The name of the folder an entry lies in, relative to `root`.
@@ -82,10 +82,10 @@ mod tests {
     #[track_caller]
     fn check(files: &[&str], expected: &[(&str, &[&str])]) {
         let data = data(files);
-        let found = scan(data.path()).expect("pictures");
-        let found = found.iter().map(|it| (it.name.as_str(), it.pictures.clone()));
-        let expected = expected.iter().map(|(name, pictures)| {
-            (*name, pictures.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>())
+        let found = scan(data.path()).expect("images");
+        let found = found.iter().map(|it| (it.name.as_str(), it.images.clone()));
+        let expected = expected.iter().map(|(name, images)| {
+            (*name, images.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>())
         });
         assert_eq!(found.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
     }
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_directly_in_the_data_folder_is_refused() {
+    fn an_image_directly_in_the_data_folder_is_refused() {
         let data = data(&["s1/1.pgm", "2.PGM"]);
         assert!(matches!(scan(data.path()), Err(DataError::Loose(_))));
     }

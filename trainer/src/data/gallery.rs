@@ -1,19 +1,19 @@
-//! Pictures in memory, prepared as the server prepares them.
+//! Images in memory, preprocessed as the server preprocesses them.
 
 use std::fs;
 use std::io::Cursor;
 
 use image::ImageReader;
 use sha2::{Digest, Sha256};
-use siamese_core::picture::{Limits, PictureError, Pixels, Preparation};
+use siamese_core::preprocessing::{DecodeError, Limits, Pixels, Preprocessing};
 
 use super::error::Unreadable;
 use super::{Collection, DataError, Listing, digest};
 
-/// All pictures of a folder, or of a list; of each what a tower reads, or what that is made of.
+/// All images of a folder, or of a list; of each what a model reads, or what that is made of.
 ///
 /// Invariant: samples stand in the order of their identities. Of a folder there are at least two
-/// identities with at least two pictures each; of a list, whose identities are its components, there
+/// identities with at least two images each; of a list, whose identities are its components, there
 /// are pairs of both kinds.
 #[derive(Clone, Debug)]
 pub struct Gallery<P = Pixels> {
@@ -24,42 +24,42 @@ pub struct Gallery<P = Pixels> {
     digest: String,
 }
 
-/// One prepared picture.
+/// One preprocessed image.
 #[derive(Clone, Debug)]
 pub struct Sample<P = Pixels> {
     /// The place of its identity among the gallery's.
     pub identity: usize,
-    /// Its file, as `IDENTITY/PICTURE`, or as a list names it.
+    /// Its file, as `IDENTITY/IMAGE`, or as a list names it.
     pub name: String,
     /// `sha256:` and the digest of the file.
     pub digest: String,
     /// Columns and rows of pixels as its header says; `None` where it can't be told.
     pub size: Option<[u32; 2]>,
-    /// What the tower reads of it.
+    /// What the model reads of it.
     pub pixels: P,
 }
 
 impl Gallery {
-    /// Decodes and prepares every picture of `pictures`, as [`Gallery::read`] does.
+    /// Decodes and preprocesses every image of `images`, as [`Gallery::read`] does.
     ///
     /// # Panics
     ///
-    /// If the preparation is not [valid](Preparation::validate).
+    /// If the preprocessing is not [valid](Preprocessing::validate).
     pub fn load(
-        pictures: &Collection,
-        preparation: &Preparation,
+        images: &Collection,
+        preprocessing: &Preprocessing,
         skip_unreadable: bool,
     ) -> Result<Self, DataError> {
         let limits = Limits::default();
-        Self::read(pictures, skip_unreadable, |upload| preparation.prepare(upload, &limits))
+        Self::read(images, skip_unreadable, |upload| preprocessing.preprocess(upload, &limits))
     }
 
-    /// About `n_pictures` of it at most: whole identities from the front, but never fewer than two, nor
+    /// About `n_images` of it at most: whole identities from the front, but never fewer than two, nor
     /// so few that a list's pairs are of one kind.
     #[must_use]
-    pub fn excerpt(&self, n_pictures: usize) -> Self {
+    pub fn excerpt(&self, n_images: usize) -> Self {
         let fits = |identity: usize| {
-            self.samples.iter().filter(|it| it.identity <= identity).count() <= n_pictures
+            self.samples.iter().filter(|it| it.identity <= identity).count() <= n_images
         };
         let all = self.identities.len();
         let mut n_identities = (0..all).take_while(|it| *it < 2 || fits(*it)).count();
@@ -74,32 +74,32 @@ impl Gallery {
 }
 
 impl<P> Gallery<P> {
-    /// Reads every file of `pictures` once, and makes of it what `prepare` does.
+    /// Reads every file of `images` once, and makes of it what `prepare` does.
     ///
     /// Files that can't be read are an error that lists them, or with `skip_unreadable` are
     /// [listed](Self::skipped) and left out.
     pub fn read(
-        pictures: &Collection,
+        images: &Collection,
         skip_unreadable: bool,
-        prepare: impl Fn(&[u8]) -> Result<P, PictureError>,
+        preprocess: impl Fn(&[u8]) -> Result<P, DecodeError>,
     ) -> Result<Self, DataError> {
         let mut samples = Vec::new();
         let mut places = Vec::new();
         let mut unreadable = Vec::new();
         let mut hasher = Sha256::new();
-        let listing = pictures.listing();
-        for (identity, of_one) in pictures.identities().iter().enumerate() {
-            for name in &of_one.pictures {
-                let prepared = fs::read(pictures.root().join(name))
+        let listing = images.listing();
+        for (identity, of_one) in images.identities().iter().enumerate() {
+            for name in &of_one.images {
+                let preprocessed = fs::read(images.root().join(name))
                     .map_err(Unreadable::from)
                     .and_then(|upload| {
                         hasher.update(name.as_bytes());
                         hasher.update([0]);
                         hasher.update(Sha256::digest(&upload));
-                        let pixels = prepare(&upload)?;
+                        let pixels = preprocess(&upload)?;
                         Ok((digest::of(&upload), size(&upload), pixels))
                     });
-                match prepared {
+                match preprocessed {
                     Ok((digest, size, pixels)) => {
                         places.push(Some(samples.len()));
                         let name = name.clone();
@@ -116,7 +116,7 @@ impl<P> Gallery<P> {
         if !unreadable.is_empty() && !skip_unreadable {
             return Err(DataError::Unreadable(unreadable));
         }
-        let identities: Vec<_> = pictures.identities().iter().map(|it| it.name.clone()).collect();
+        let identities: Vec<_> = images.identities().iter().map(|it| it.name.clone()).collect();
         let listing = listing.map(|it| it.moved(&places));
         match &listing {
             None => check(&identities, &samples)?,
@@ -133,7 +133,7 @@ impl<P> Gallery<P> {
         Ok(Self { identities, samples, listing, skipped: unreadable, digest })
     }
 
-    /// The same pictures, and of each what `make` makes of it.
+    /// The same images, and of each what `make` makes of it.
     pub fn map<Q>(&self, make: impl Fn(&P) -> Q) -> Gallery<Q> {
         let sample = |it: &Sample<P>| Sample {
             identity: it.identity,
@@ -156,7 +156,7 @@ impl<P> Gallery<P> {
         &self.identities
     }
 
-    /// Its pictures, those of one identity side by side.
+    /// Its images, those of one identity side by side.
     pub fn samples(&self) -> &[Sample<P>] {
         &self.samples
     }
@@ -183,7 +183,7 @@ impl<P> Gallery<P> {
     }
 
     /// `sha256:` and the digest over each file's name and contents' digest, in natural order: the
-    /// same pictures under the same names have the same digest, wherever they lie. Of a list it is over what
+    /// same images under the same names have the same digest, wherever they lie. Of a list it is over what
     /// is compared, too.
     pub fn digest(&self) -> &str {
         &self.digest
@@ -191,17 +191,17 @@ impl<P> Gallery<P> {
 }
 
 impl<P: Clone> Gallery<P> {
-    /// About `n_pictures` of all: whole identities spread over them, but never fewer than two, nor so few
+    /// About `n_images` of all: whole identities spread over them, but never fewer than two, nor so few
     /// that a list's pairs are of one kind.
     #[must_use]
-    pub fn spread(&self, n_pictures: usize) -> Self {
-        let step = self.samples.len().div_ceil(n_pictures.max(1));
+    pub fn spread(&self, n_images: usize) -> Self {
+        let step = self.samples.len().div_ceil(n_images.max(1));
         let step = step.min(self.identities.len() / 2).max(1);
         let part = |step: usize| self.part(|it| it % step == 0);
         (1..=step).rev().map(part).find(Self::has_both_kinds).unwrap_or_else(|| self.clone())
     }
 
-    /// The identities that `is_in` picks by their place, with their pictures and the pairs among these.
+    /// The identities that `is_in` picks by their place, with their images and the pairs among these.
     fn part(&self, is_in: impl Fn(usize) -> bool) -> Self {
         let mut places = vec![None; self.identities.len()];
         let mut identities = Vec::new();
@@ -228,7 +228,7 @@ impl<P: Clone> Gallery<P> {
     }
 }
 
-/// What a picture's header says.
+/// What an image's header says.
 fn size(upload: &[u8]) -> Option<[u32; 2]> {
     let reader = ImageReader::new(Cursor::new(upload)).with_guessed_format().ok()?;
     let (columns, rows) = reader.into_dimensions().ok()?;
@@ -249,7 +249,7 @@ fn check<P>(identities: &[String], samples: &[Sample<P>]) -> Result<(), DataErro
         .filter(|(_, count)| **count < 2)
         .map(|(name, _)| name.clone())
         .collect();
-    if single.is_empty() { Ok(()) } else { Err(DataError::SinglePicture(single)) }
+    if single.is_empty() { Ok(()) } else { Err(DataError::SingleImage(single)) }
 }
 
 fn check_listing(listing: &Listing) -> Result<(), DataError> {
@@ -265,23 +265,23 @@ fn check_listing(listing: &Listing) -> Result<(), DataError> {
 #[cfg(test)]
 mod tests {
     use image::{GrayImage, Luma};
-    use siamese_core::picture::{Colour, Fit};
+    use siamese_core::preprocessing::{Colour, Fit};
     use tempfile::TempDir;
 
     use super::*;
 
-    /// Three identities with two evenly grey pictures each; the first picture is `first`.
+    /// Three identities with two evenly grey images each; the first image is `first`.
     fn load(first: u8) -> Gallery {
         let data = TempDir::new().expect("a folder");
         for (at, name) in ["a", "b", "c"].into_iter().enumerate() {
             fs::create_dir(data.path().join(name)).expect("a folder");
             for number in 0..2 {
                 let grey = if (at, number) == (0, 0) { first } else { 7 };
-                let picture = GrayImage::from_pixel(2, 2, Luma([grey]));
-                picture.save(data.path().join(format!("{name}/{number}.png"))).expect("a picture");
+                let image = GrayImage::from_pixel(2, 2, Luma([grey]));
+                image.save(data.path().join(format!("{name}/{number}.png"))).expect("an image");
             }
         }
-        let preparation = Preparation {
+        let preprocessing = Preprocessing {
             height: 2,
             width: 2,
             colour: Colour::Grey,
@@ -290,8 +290,8 @@ mod tests {
             mean: vec![0.0],
             std: vec![1.0],
         };
-        let folder = Collection::open(data.path()).expect("pictures");
-        Gallery::load(&folder, &preparation, false).expect("pictures")
+        let folder = Collection::open(data.path()).expect("images");
+        Gallery::load(&folder, &preprocessing, false).expect("images")
     }
 
     #[test]
@@ -320,12 +320,12 @@ mod tests {
                 fs::write(folder.join(number.to_string()), [identity]).expect("a file");
             }
         }
-        let folder = Collection::open(data.path()).expect("pictures");
-        let gallery = Gallery::read(&folder, false, |upload| Ok(upload[0])).expect("pictures");
-        for (n_pictures, expected) in
+        let folder = Collection::open(data.path()).expect("images");
+        let gallery = Gallery::read(&folder, false, |upload| Ok(upload[0])).expect("images");
+        for (n_images, expected) in
             [(18, &[0, 1, 2, 3, 4, 5, 6, 7, 8][..]), (6, &[0, 3, 6]), (1, &[0, 4, 8])]
         {
-            let part = gallery.spread(n_pictures);
+            let part = gallery.spread(n_images);
             let found: Vec<u8> = part.samples().iter().map(|it| it.pixels).collect();
             assert_eq!(found, expected.iter().flat_map(|it| [*it; 2]).collect::<Vec<_>>());
             assert_eq!(part.identities().len(), expected.len());
@@ -337,8 +337,8 @@ mod tests {
     #[test]
     fn an_excerpt_holds_whole_identities_and_at_least_two() {
         let gallery = load(9);
-        for (n_pictures, n_identities) in [(0, 2), (4, 2), (5, 2), (6, 3), (100, 3)] {
-            let excerpt = gallery.excerpt(n_pictures);
+        for (n_images, n_identities) in [(0, 2), (4, 2), (5, 2), (6, 3), (100, 3)] {
+            let excerpt = gallery.excerpt(n_images);
             assert_eq!(excerpt.identities().len(), n_identities);
             assert_eq!(excerpt.samples().len(), 2 * n_identities);
         }

@@ -50,30 +50,30 @@ impl HoldOut {
         self.names.is_empty() && self.fold.is_none()
     }
 
-    /// Splits pictures into those to train on and those held out, if any are.
+    /// Splits images into those to train on and those held out, if any are.
     pub fn split(
         &self,
-        pictures: &Collection,
+        images: &Collection,
     ) -> Result<(Collection, Option<Collection>), DataError> {
-        let Some(places) = self.places(pictures)? else { return Ok((pictures.clone(), None)) };
-        let (held, all) = (places.len(), pictures.identities().len());
-        if pictures.listing().is_some() {
+        let Some(places) = self.places(images)? else { return Ok((images.clone(), None)) };
+        let (held, all) = (places.len(), images.identities().len());
+        if images.listing().is_some() {
             if held == 0 || held == all {
                 return Err(DataError::NoSide { held, all });
             }
         } else if held < 2 || all < held + 2 {
             return Err(DataError::TooFewLeft { held, all });
         }
-        let (training, held) = pictures.partition(|at| places.contains(&at));
+        let (training, held) = images.partition(|at| places.contains(&at));
         Ok((training, Some(held)))
     }
 
     /// The places of those held out among the identities; `None` if nobody asks for any.
-    pub fn places(&self, pictures: &Collection) -> Result<Option<BTreeSet<usize>>, DataError> {
+    pub fn places(&self, images: &Collection) -> Result<Option<BTreeSet<usize>>, DataError> {
         if self.is_nobody() {
-            return Ok(pictures.held_out().cloned());
+            return Ok(images.held_out().cloned());
         }
-        let known: Vec<_> = pictures.identities().iter().map(|it| it.name.clone()).collect();
+        let known: Vec<_> = images.identities().iter().map(|it| it.name.clone()).collect();
         let mut held = BTreeSet::new();
         for name in self.all_names(&known)? {
             match known.iter().position(|it| *it == name) {
@@ -82,7 +82,7 @@ impl HoldOut {
             };
         }
         if let Some(Fold { k, n }) = self.fold {
-            held.extend(pictures.deal().into_iter().skip(k).step_by(n));
+            held.extend(images.deal().into_iter().skip(k).step_by(n));
         }
         Ok(Some(held))
     }
@@ -119,7 +119,7 @@ mod tests {
             fs::create_dir(&identity).expect("a folder");
             fs::write(identity.join("1.pgm"), "").expect("a file");
         }
-        let folder = Collection::open(data.path()).expect("pictures");
+        let folder = Collection::open(data.path()).expect("images");
         (data, folder)
     }
 

@@ -1,6 +1,6 @@
-//! Pictures: of a folder, `DIR/IDENTITY/PICTURE`, or of a list of pairs.
+//! Images: of a folder, `DIR/IDENTITY/IMAGE`, or of a list of pairs.
 //!
-//! Knows files and the server's picture code; no network and no loss.
+//! Knows files and the server's image code; no network and no loss.
 
 mod collection;
 mod digest;

@@ -1,15 +1,15 @@
-//! Whether a tower was trained on those it is measured on.
+//! Whether a model was trained on those it is measured on.
 
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::statistics::Unit;
 
-/// What a tower's provenance says of the identities that it is measured on.
+/// What a model's provenance says of the identities that it is measured on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "acquaintance", content = "identities")]
 pub enum Acquaintance {
-    /// Nothing: the tower states none, or was trained on pictures of another name.
+    /// Nothing: the model states none, or was trained on images of another name.
     Unknown,
     /// All of them were held out of its training.
     Unseen,
@@ -18,7 +18,7 @@ pub enum Acquaintance {
 }
 
 impl Acquaintance {
-    /// Looks up `identities` of the pictures named `data` in a provenance that the trainer wrote:
+    /// Looks up `identities` of the images named `data` in a provenance that the trainer wrote:
     /// `{"data": {"name": …}, "held_out": […], …}`.
     pub fn of(provenance: Option<&Value>, data: &str, identities: &[String]) -> Self {
         let stated = provenance.and_then(|it| {
@@ -37,7 +37,7 @@ impl Acquaintance {
     pub fn warning(&self, unit: Unit) -> Option<String> {
         let Self::Seen(seen) = self else { return None };
         Some(format!(
-            "the tower was trained on {} of these {} ({}{}), so its figures flatter: look at those held out",
+            "the model was trained on {} of these {} ({}{}), so its figures flatter: look at those held out",
             seen.len(),
             unit.plural(),
             seen.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", "),
@@ -50,9 +50,9 @@ impl Acquaintance {
         match (self, unit) {
             (Self::Unknown, _) => None,
             (Self::Unseen, Unit::Identity) => Some("identities unseen in training"),
-            (Self::Unseen, Unit::Component) => Some("pictures unseen in training"),
+            (Self::Unseen, Unit::Component) => Some("images unseen in training"),
             (Self::Seen(_), Unit::Identity) => Some("identities seen in training"),
-            (Self::Seen(_), Unit::Component) => Some("pictures seen in training"),
+            (Self::Seen(_), Unit::Component) => Some("images seen in training"),
         }
     }
 }
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn other_pictures_and_other_trainers_say_nothing() {
+    fn other_images_and_other_trainers_say_nothing() {
         let others = json!({"data": {"name": "letters"}, "held_out": ["s1"]});
         check(&others, &["s1"], &Acquaintance::Unknown);
         check(&json!({"data": "faces"}), &["s1"], &Acquaintance::Unknown);

@@ -1,4 +1,4 @@
-//! Whom a tower takes for others, and whom it does not know again.
+//! Whom a model takes for others, and whom it does not know again.
 
 use serde::Serialize;
 
@@ -10,11 +10,11 @@ use crate::statistics::Unit;
 pub struct OfIdentity {
     /// Its name.
     pub name: String,
-    /// How many pictures it has.
-    pub pictures: u32,
+    /// How many images it has.
+    pub images: u32,
     /// The share of its pairs with others that are called same.
     pub fmr: f64,
-    /// The share of its own pairs that are called different; `None` if it has one picture.
+    /// The share of its own pairs that are called different; `None` if it has one image.
     pub fnmr: Option<f64>,
 }
 
@@ -35,7 +35,7 @@ impl Evaluation {
         if self.comparisons.unit() == Unit::Component {
             return Vec::new();
         }
-        let identities = self.comparisons.pictures().len();
+        let identities = self.comparisons.images().len();
         let [mut own, mut others] = [(); 2].map(|()| vec![Tally::default(); identities]);
         for pair in self.comparisons.pairs() {
             let called_same = pair.distance.get() <= self.threshold.get();
@@ -50,13 +50,13 @@ impl Evaluation {
                 }
             }
         }
-        let named = self.subject.identities.iter().zip(self.comparisons.pictures());
+        let named = self.subject.identities.iter().zip(self.comparisons.images());
         named
             .zip(own.into_iter().zip(others))
-            .filter(|((_, pictures), _)| 0 < **pictures)
-            .map(|((name, pictures), (own, others))| OfIdentity {
+            .filter(|((_, images), _)| 0 < **images)
+            .map(|((name, images), (own, others))| OfIdentity {
                 name: name.clone(),
-                pictures: *pictures,
+                images: *images,
                 fmr: others.share().unwrap_or_default(),
                 fnmr: own.share(),
             })

@@ -1,4 +1,4 @@
-//! From measured pairs to what a tower's card says of itself.
+//! From measured pairs to what a model's card says of itself.
 
 use siamese_core::model::Card;
 use siamese_core::score::{
@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::{Embedded, TABLE_FMRS};
 use crate::statistics::{Bootstrap, Comparisons, NotComparable, Promise, Unit, Unseen};
 
-/// How a tower is to be calibrated.
+/// How a model is to be calibrated.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
     /// The largest FMR of the threshold; `None` for the one with equal errors.
@@ -21,7 +21,7 @@ pub struct Wanted<'a> {
     pub bootstrap: Bootstrap,
 }
 
-/// What a tower is calibrated to.
+/// What a model is calibrated to.
 #[derive(Clone, Debug)]
 pub struct Calibrated {
     /// The operating point to work at.
@@ -34,10 +34,10 @@ pub struct Calibrated {
     pub unit: Unit,
 }
 
-/// Why a tower could not be calibrated.
+/// Why a model could not be calibrated.
 #[derive(Debug, Error)]
 pub enum CalibrateError {
-    /// The pictures make no pairs.
+    /// The images make no pairs.
     #[error(transparent)]
     NotComparable(#[from] NotComparable),
     /// The pairs calibrate nothing.
@@ -51,20 +51,20 @@ pub enum CalibrateError {
     UnsupportedFmr(#[from] UnsupportedFmr),
     /// The threshold can't be told from "never the same".
     #[error(
-        "the threshold would be 0, which calls nothing but equal pictures the same: the tower \
-         tells these pictures apart no better than chance, or the FMR asked for is too small"
+        "the threshold would be 0, which calls nothing but equal images the same: the model \
+         tells these images apart no better than chance, or the FMR asked for is too small"
     )]
     ThresholdZero,
     /// The threshold lies where training pushed different pairs to.
     #[error(
-        "the threshold would be {}, which is not below the tower's margin of {margin}: the tower \
-         tells these pictures apart badly, or the FMR asked for is too great",
+        "the threshold would be {}, which is not below the model's margin of {margin}: the model \
+         tells these images apart badly, or the FMR asked for is too great",
         .threshold.get()
     )]
     ThresholdBeyondMargin {
         /// What these pairs ask for.
         threshold: Threshold,
-        /// What the tower states.
+        /// What the model states.
         margin: f64,
     },
 }
@@ -106,7 +106,7 @@ fn measure(
     Calibration::fit(data, split, identities, &same, &different)
 }
 
-/// The realised errors as a tower carries them, to six digits.
+/// The realised errors as a model carries them, to six digits.
 fn stated(unseen: &Unseen) -> Vec<UnseenRow> {
     let short = |rate: f64| (rate * 1e6).round() / 1e6;
     let row = |it: &Promise| UnseenRow {

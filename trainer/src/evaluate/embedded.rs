@@ -1,10 +1,10 @@
-//! Pictures, and what a tower makes of them.
+//! Images, and what a model makes of them.
 
 use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use siamese_core::model::{Card, Description, OnnxTower, Tower, TowerError};
-use siamese_core::picture::Pixels;
+use siamese_core::model::{Card, Description, Model, ModelError, OnnxModel};
+use siamese_core::preprocessing::Pixels;
 use siamese_core::score::{Embedding, InvalidEmbedding};
 use thiserror::Error;
 
@@ -12,39 +12,39 @@ use super::{Acquaintance, Map, Subject, thumbnail};
 use crate::data::{Gallery, Sample};
 use crate::statistics::{Comparisons, NoEpisode, NotComparable, OneShot, OneShotRate, Plane, Unit};
 
-/// Pictures on a map at most: more can't be told apart.
+/// Images on a map at most: more can't be told apart.
 const MAPPED: usize = 400;
 
-/// Pictures that a tower has embedded.
+/// Images that a model has embedded.
 #[derive(Clone, Debug)]
 pub struct Embedded {
-    tower: Arc<Description>,
+    model: Arc<Description>,
     gallery: Gallery,
     data: String,
     /// By identity, in the gallery's order.
     embeddings: Vec<Vec<Embedding>>,
 }
 
-/// Why pictures have no embeddings.
+/// Why images have no embeddings.
 #[derive(Debug, Error)]
 pub enum EmbeddedError {
-    /// The tower failed on the way.
+    /// The model failed on the way.
     #[error(transparent)]
-    Run(#[from] TowerError),
-    /// The tower's output for one picture is none.
-    #[error("the tower gives {picture} no embedding")]
+    Run(#[from] ModelError),
+    /// The model's output for one image is none.
+    #[error("the model gives {image} no embedding")]
     NoEmbedding {
-        /// The picture, as `IDENTITY/PICTURE`.
-        picture: String,
+        /// The image, as `IDENTITY/IMAGE`.
+        image: String,
         /// What is wrong with the output.
         #[source]
         cause: InvalidEmbedding,
     },
 }
 
-/// Embeds pictures in their order, `pixels` being what the tower reads of each; `bar` shows how many are done.
+/// Embeds images in their order, `pixels` being what the model reads of each; `bar` shows how many are done.
 pub fn embed<P>(
-    tower: &mut impl Tower,
+    model: &mut impl Model,
     samples: &[&Sample<P>],
     pixels: impl Fn(&P) -> Pixels,
     bar: &ProgressBar,
@@ -54,9 +54,9 @@ pub fn embed<P>(
     let mut embeddings = Vec::with_capacity(samples.len());
     for chunk in samples.chunks(CHUNK) {
         let pixels: Vec<_> = chunk.iter().map(|it| pixels(&it.pixels)).collect();
-        for (sample, embedding) in chunk.iter().zip(tower.embed(&pixels)?) {
+        for (sample, embedding) in chunk.iter().zip(model.embed(&pixels)?) {
             embeddings.push(embedding.map_err(|cause| EmbeddedError::NoEmbedding {
-                picture: sample.name.clone(),
+                image: sample.name.clone(),
                 cause,
             })?);
         }
@@ -65,15 +65,15 @@ pub fn embed<P>(
     Ok(embeddings)
 }
 
-/// A bar on the terminal over so many pictures to be embedded.
+/// A bar on the terminal over so many images to be embedded.
 #[expect(clippy::missing_panics_doc, reason = "the template is one that indicatif knows")]
-pub fn embedding_bar(n_pictures: usize) -> ProgressBar {
+pub fn embedding_bar(n_images: usize) -> ProgressBar {
     let style = ProgressStyle::with_template("embedding {wide_bar} {pos}/{len}, {eta} left")
         .expect("a template that indicatif knows");
-    ProgressBar::new(n_pictures.try_into().unwrap_or(u64::MAX)).with_style(style)
+    ProgressBar::new(n_images.try_into().unwrap_or(u64::MAX)).with_style(style)
 }
 
-/// Every pair of a gallery's pictures, or those that are listed, by their embeddings: one of each picture, in order.
+/// Every pair of a gallery's images, or those that are listed, by their embeddings: one of each image, in order.
 pub fn compare<P>(
     gallery: &Gallery<P>,
     embeddings: Vec<Embedding>,
@@ -82,7 +82,7 @@ pub fn compare<P>(
 }
 
 fn by_identity<P>(gallery: &Gallery<P>, embeddings: Vec<Embedding>) -> Vec<Vec<Embedding>> {
-    assert_eq!(gallery.samples().len(), embeddings.len(), "one embedding a picture");
+    assert_eq!(gallery.samples().len(), embeddings.len(), "one embedding an image");
     let mut grouped = vec![Vec::new(); gallery.identities().len()];
     for (sample, embedding) in gallery.samples().iter().zip(embeddings) {
         grouped[sample.identity].push(embedding);
@@ -108,57 +108,57 @@ fn compare_grouped<P>(
 }
 
 impl Embedded {
-    /// Has a tower embed pictures that are prepared as it wants them. Shows its progress where somebody watches.
-    pub fn by(tower: &mut OnnxTower, gallery: Gallery, data: &str) -> Result<Self, EmbeddedError> {
+    /// Has a model embed images that are preprocessed as it wants them. Shows its progress where somebody watches.
+    pub fn by(model: &mut OnnxModel, gallery: Gallery, data: &str) -> Result<Self, EmbeddedError> {
         let samples: Vec<_> = gallery.samples().iter().collect();
         let bar = embedding_bar(samples.len());
-        let embeddings = embed(tower, &samples, Pixels::clone, &bar)?;
+        let embeddings = embed(model, &samples, Pixels::clone, &bar)?;
         bar.finish_and_clear();
-        Ok(Self::new(tower.description().clone(), gallery, data, embeddings))
+        Ok(Self::new(model.description().clone(), gallery, data, embeddings))
     }
 
-    /// Pictures of the data called `data`, and what a tower has made of each, in order.
+    /// Images of the data called `data`, and what a model has made of each, in order.
     ///
     /// # Panics
     ///
-    /// If there are more or fewer embeddings than pictures.
+    /// If there are more or fewer embeddings than images.
     pub fn new(
-        tower: Arc<Description>,
+        model: Arc<Description>,
         gallery: Gallery,
         data: &str,
         embeddings: Vec<Embedding>,
     ) -> Self {
         let embeddings = by_identity(&gallery, embeddings);
-        Self { tower, gallery, data: data.to_owned(), embeddings }
+        Self { model, gallery, data: data.to_owned(), embeddings }
     }
 
-    /// The same pictures by another tower, which must prepare them alike.
-    pub fn again(&self, tower: &mut OnnxTower) -> Result<Self, EmbeddedError> {
-        Self::by(tower, self.gallery.clone(), &self.data)
+    /// The same images by another model, which must prepare them alike.
+    pub fn again(&self, model: &mut OnnxModel) -> Result<Self, EmbeddedError> {
+        Self::by(model, self.gallery.clone(), &self.data)
     }
 
-    /// The same by a tower that embeds alike, and says something else of itself.
+    /// The same by a model that embeds alike, and says something else of itself.
     #[must_use]
-    pub fn described(self, tower: Arc<Description>) -> Self {
-        Self { tower, ..self }
+    pub fn described(self, model: Arc<Description>) -> Self {
+        Self { model, ..self }
     }
 
-    /// What is known of the tower.
-    pub fn tower(&self) -> &Description {
-        &self.tower
+    /// What is known of the model.
+    pub fn model(&self) -> &Description {
+        &self.model
     }
 
-    /// What the tower says of itself.
+    /// What the model says of itself.
     pub fn card(&self) -> &Card {
-        &self.tower.card
+        &self.model.card
     }
 
-    /// The pictures.
+    /// The images.
     pub fn gallery(&self) -> &Gallery {
         &self.gallery
     }
 
-    /// Every pair of the pictures, or those that are listed.
+    /// Every pair of the images, or those that are listed.
     pub fn comparisons(&self) -> Result<Comparisons, NotComparable> {
         compare_grouped(&self.gallery, &self.embeddings)
     }
@@ -168,49 +168,49 @@ impl Embedded {
         one_shot.measure(self.gallery.identities(), &self.embeddings)
     }
 
-    /// The pictures on paper: all, or evenly picked ones of each identity where there are many.
+    /// The images on paper: all, or evenly picked ones of each identity where there are many.
     pub fn map(&self) -> Map {
         let total = self.gallery.samples().len();
         let step = total.div_ceil(MAPPED);
         let all = self.embeddings.iter().zip(0_u32..).flat_map(|(of_one, identity)| {
-            of_one.iter().zip(0_u32..).map(move |(it, picture)| ([identity, picture], it))
+            of_one.iter().zip(0_u32..).map(move |(it, image)| ([identity, image], it))
         });
-        let (pictures, embeddings): (Vec<_>, Vec<_>) = all.step_by(step.max(1)).unzip();
-        Map { pictures, plane: Plane::of(&embeddings) }
+        let (images, embeddings): (Vec<_>, Vec<_>) = all.step_by(step.max(1)).unzip();
+        Map { images, plane: Plane::of(&embeddings) }
     }
 
     /// Names of everything.
     pub fn subject(&self) -> Subject {
-        let description = &self.tower;
-        let mut pictures = vec![Vec::new(); self.gallery.identities().len()];
+        let description = &self.model;
+        let mut images = vec![Vec::new(); self.gallery.identities().len()];
         for sample in self.gallery.samples() {
-            pictures[sample.identity].push(sample.name.clone());
+            images[sample.identity].push(sample.name.clone());
         }
         let provenance = description.card.provenance.as_ref();
         let identities = self.gallery.identities();
         Subject {
             unit: if self.gallery.listing().is_some() { Unit::Component } else { Unit::Identity },
             acquaintance: Acquaintance::of(provenance, &self.data, identities),
-            tower: description.card.name.clone(),
+            model: description.card.name.clone(),
             digest: description.digest.clone(),
             data: self.data.clone(),
             identities: identities.to_vec(),
-            pictures,
+            images,
             skipped: self.gallery.skipped().to_vec(),
             provenance: provenance.cloned(),
         }
     }
 
-    /// The data URI of one picture as the tower reads it, by the places of its identity and of the
-    /// picture among that identity's.
+    /// The data URI of one image as the model reads it, by the places of its identity and of the
+    /// image among that identity's.
     ///
     /// # Panics
     ///
-    /// If there is no such picture.
-    pub fn thumbnail(&self, [identity, picture]: [u32; 2]) -> String {
+    /// If there is no such image.
+    pub fn thumbnail(&self, [identity, image]: [u32; 2]) -> String {
         let mut of_identity =
             self.gallery.samples().iter().filter(|it| it.identity == identity as usize);
-        let sample = of_identity.nth(picture as usize).expect("a place in the gallery");
-        thumbnail(&sample.pixels, &self.card().preparation)
+        let sample = of_identity.nth(image as usize).expect("a place in the gallery");
+        thumbnail(&sample.pixels, &self.card().preprocessing)
     }
 }

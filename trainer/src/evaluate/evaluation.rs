@@ -20,22 +20,22 @@ pub const TABLE_FMRS: [f64; 3] = [0.1, 0.01, 0.001];
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ThresholdSource {
-    /// The tower states it.
-    Tower,
-    /// The tower states a margin alone, and this is its half.
+    /// The model states it.
+    Model,
+    /// The model states a margin alone, and this is its half.
     HalfMargin,
-    /// The tower states neither: it is the one of equal errors on these very pairs.
+    /// The model states neither: it is the one of equal errors on these very pairs.
     SamePairs,
 }
 
-/// The figures of a tower on some pictures.
+/// The figures of a model on some images.
 #[derive(Clone, Debug)]
 pub struct Evaluation {
     /// What was evaluated.
     pub subject: Subject,
     /// All pairs.
     pub comparisons: Comparisons,
-    /// How far training pushed different pairs apart, if the tower says so.
+    /// How far training pushed different pairs apart, if the model says so.
     pub margin: Option<f64>,
     /// The threshold that is looked at.
     pub threshold: Threshold,
@@ -60,7 +60,7 @@ pub struct Evaluation {
     /// What thresholds chosen on some of the identities do to the others; `None` where there are too
     /// few to tell.
     pub unseen: Option<Unseen>,
-    /// Some of the pictures on paper.
+    /// Some of the images on paper.
     pub map: Option<Map>,
     /// How the training went, where its folder was named.
     pub history: Vec<Entry>,
@@ -68,11 +68,11 @@ pub struct Evaluation {
     pub origin: Vec<(&'static str, String)>,
 }
 
-/// Pictures on paper, as far from each other as the tower finds them.
+/// Images on paper, as far from each other as the model finds them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Map {
-    /// The places of their identities and of the pictures among those of each.
-    pub pictures: Vec<[u32; 2]>,
+    /// The places of their identities and of the images among those of each.
+    pub images: Vec<[u32; 2]>,
     /// Where they lie.
     pub plane: Plane,
 }
@@ -80,7 +80,7 @@ pub struct Map {
 impl Display for ThresholdSource {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Tower => "(the tower's)",
+            Self::Model => "(the model's)",
             Self::HalfMargin => "(half the margin)",
             Self::SamePairs => "(equal errors on these very pairs)",
         })
@@ -88,7 +88,7 @@ impl Display for ThresholdSource {
 }
 
 impl Evaluation {
-    /// Measures all pairs at the threshold that the tower states, or else at half its margin, or
+    /// Measures all pairs at the threshold that the model states, or else at half its margin, or
     /// else where their errors are equal.
     #[expect(clippy::missing_panics_doc, reason = "comparisons have both kinds of pairs")]
     pub fn of(embedded: &Embedded, bootstrap: Bootstrap) -> Result<Self, NotComparable> {
@@ -101,7 +101,7 @@ impl Evaluation {
         let scores = Scores::new(&same, &different).expect("comparisons have both kinds of pairs");
         let half_margin = || margin.and_then(|it| Threshold::try_from(it / 2.0).ok());
         let (threshold, threshold_source) = match (threshold, half_margin()) {
-            (Some(threshold), _) => (threshold, ThresholdSource::Tower),
+            (Some(threshold), _) => (threshold, ThresholdSource::Model),
             (None, Some(half)) => (half, ThresholdSource::HalfMargin),
             (None, None) => (scores.eer_threshold(), ThresholdSource::SamePairs),
         };
@@ -179,26 +179,26 @@ impl Evaluation {
         (0.0 < deviation).then(|| (fmr * (1.0 - fmr) / deviation.powi(2)).min(pairs))
     }
 
-    /// How many pictures were compared.
-    pub fn pictures(&self) -> u32 {
-        self.comparisons.pictures().iter().sum()
+    /// How many images were compared.
+    pub fn images(&self) -> u32 {
+        self.comparisons.images().iter().sum()
     }
 
     /// What was evaluated, in a line.
     pub fn headline(&self) -> String {
-        let Subject { tower, data, .. } = &self.subject;
+        let Subject { model, data, .. } = &self.subject;
         format!(
-            "{tower} on {data}: {} {}, {} pictures, {} same and {} different pairs",
+            "{model} on {data}: {} {}, {} images, {} same and {} different pairs",
             self.comparisons.identities(),
             self.comparisons.unit().plural(),
-            self.pictures(),
+            self.images(),
             self.same_pairs(),
             self.different_pairs(),
         )
     }
 
-    /// The name of one picture.
-    pub fn picture_name(&self, identity: u32, picture: u32) -> &str {
-        &self.subject.pictures[identity as usize][picture as usize]
+    /// The name of one image.
+    pub fn image_name(&self, identity: u32, image: u32) -> &str {
+        &self.subject.images[identity as usize][image as usize]
     }
 }

@@ -1,4 +1,4 @@
-//! What a tower is worth on pictures of identities it may not have seen, and which of two is better.
+//! What a model is worth on images of identities it may not have seen, and which of two is better.
 
 mod acquaintance;
 mod by_identity;

@@ -1,4 +1,4 @@
-//! Made pictures whose distances a tower must reproduce wherever it runs: nobody's photographs.
+//! Made images whose distances a model must reproduce wherever it runs: nobody's photographs.
 
 use std::f32::consts::TAU;
 use std::io::Cursor;
@@ -6,22 +6,22 @@ use std::io::Cursor;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use image::{GrayImage, ImageFormat, Luma};
-use siamese_core::picture::Preparation;
+use siamese_core::preprocessing::Preprocessing;
 
 /// How far a distance may be off on another machine: far above what another order of sums does, far
 /// below what other weights do.
 pub(super) const TOLERANCE: f64 = 1e-3;
 /// The pairs that are compared.
 pub(super) const PAIRS: [[usize; 2]; 5] = [[0, 1], [1, 2], [2, 3], [3, 0], [0, 2]];
-const PICTURES: u8 = 4;
-/// The longest side: a card stays small, whatever the tower reads.
+const IMAGES: u8 = 4;
+/// The longest side: a card stays small, whatever the model reads.
 const LONGEST: u32 = 128;
 
-/// The pictures as PNG files, of just the size that the tower reads, unless that is long: what isn't
+/// The images as PNG files, of just the size that the model reads, unless that is long: what isn't
 /// resized can't be resized otherwise on another machine.
-pub(super) fn pictures(preparation: &Preparation) -> Vec<Vec<u8>> {
-    let [width, height] = [preparation.width, preparation.height].map(|it| it.min(LONGEST));
-    (0..PICTURES).map(|number| encode(&picture(f32::from(number), width, height))).collect()
+pub(super) fn images(preprocessing: &Preprocessing) -> Vec<Vec<u8>> {
+    let [width, height] = [preprocessing.width, preprocessing.height].map(|it| it.min(LONGEST));
+    (0..IMAGES).map(|number| encode(&image(f32::from(number), width, height))).collect()
 }
 
 /// Files as a card holds them.
@@ -30,7 +30,7 @@ pub(super) fn base64(files: &[Vec<u8>]) -> Vec<String> {
 }
 
 /// Two blobs on a slope with waves across it, all of them elsewhere for another `number`.
-fn picture(number: f32, width: u32, height: u32) -> GrayImage {
+fn image(number: f32, width: u32, height: u32) -> GrayImage {
     let blob = |x: f32, y: f32, turn: f32, size: f32| {
         let (sine, cosine) = (TAU * turn).sin_cos();
         let (x, y) = (x - 0.5 - 0.25 * cosine, y - 0.5 - 0.25 * sine);
@@ -52,9 +52,9 @@ fn picture(number: f32, width: u32, height: u32) -> GrayImage {
     })
 }
 
-fn encode(picture: &GrayImage) -> Vec<u8> {
+fn encode(image: &GrayImage) -> Vec<u8> {
     let mut file = Cursor::new(Vec::new());
-    picture.write_to(&mut file, ImageFormat::Png).expect("a grey picture is written to memory");
+    image.write_to(&mut file, ImageFormat::Png).expect("a grey image is written to memory");
     file.into_inner()
 }
 

@@ -10,18 +10,18 @@ use super::onnx::{
     AttributeProto, DataType, GraphProto, NodeProto, TensorProto, float, integer, integers, node,
     signed, tensor, text, value,
 };
-use crate::network::{Compact, Network, Scale, Seed, Unit, View, Wavelet, Weights};
+use crate::network::{Baseline, Compact, Network, Scale, Unit, View, Wavelet, Weights};
 
 /// The name of the graph's input, `[n, channels, height, width]`.
 const INPUT: &str = "pixels";
 /// The name of its output, `[n, width]`.
 const OUTPUT: &str = "embedding";
 
-/// Writes a network for pictures of `shape` (channels, height, width) down as a graph.
+/// Writes a network for images of `shape` (channels, height, width) down as a graph.
 pub(super) fn graph(network: &Network, shape: [usize; 3]) -> GraphProto {
     let mut graph = Builder::default();
     let (embedding, width) = match network {
-        Network::Seed(network) => (seed(&mut graph, network), Seed::WIDTH),
+        Network::Baseline(network) => (baseline(&mut graph, network), Baseline::WIDTH),
         Network::Compact(network) => {
             let [_, width] = network.head.weight.dims();
             (compact(&mut graph, network, shape, width), width)
@@ -34,7 +34,7 @@ pub(super) fn graph(network: &Network, shape: [usize; 3]) -> GraphProto {
     graph.add("Identity", &[&embedding], vec![], Some(OUTPUT));
     GraphProto {
         node: graph.nodes,
-        name: Some("tower".to_owned()),
+        name: Some("model".to_owned()),
         initializer: graph.weights,
         input: vec![value(INPUT, &shape)],
         output: vec![value(OUTPUT, &[width])],
@@ -42,7 +42,7 @@ pub(super) fn graph(network: &Network, shape: [usize; 3]) -> GraphProto {
     }
 }
 
-fn seed(graph: &mut Builder, network: &Seed) -> String {
+fn baseline(graph: &mut Builder, network: &Baseline) -> String {
     // One pixel before and behind height and width.
     let pads = graph.integers(&[0, 0, 1, 1, 0, 0, 1, 1]);
     let mut last = INPUT.to_owned();
@@ -93,8 +93,8 @@ fn compact(
 }
 
 fn wavelet(graph: &mut Builder, network: &Wavelet, [channels, _, _]: [usize; 3]) -> String {
-    let pictures = graph.standardised(INPUT, channels, Compact::EPSILON);
-    let found: Vec<_> = network.scales().iter().map(|it| graph.scale(&pictures, it)).collect();
+    let images = graph.standardised(INPUT, channels, Compact::EPSILON);
+    let found: Vec<_> = network.scales().iter().map(|it| graph.scale(&images, it)).collect();
     let found: Vec<_> = found.iter().map(String::as_str).collect();
     let found = graph.node("Concat", &found, vec![integer("axis", 1)]);
     graph.linear(&found, &network.head)
@@ -147,13 +147,13 @@ impl Builder {
         self.node("Conv", &inputs, settings)
     }
 
-    /// Pictures and behind them, as one batch, the other views of them.
-    fn with_views(&mut self, pictures: &str, views: &[View], shape: [usize; 3]) -> String {
+    /// Images and behind them, as one batch, the other views of them.
+    fn with_views(&mut self, images: &str, views: &[View], shape: [usize; 3]) -> String {
         let [channels, height, width] = shape.map(signed);
         let flat = self.integers(&[0, channels, height * width]);
-        let flat = self.node("Reshape", &[pictures, &flat], vec![]);
+        let flat = self.node("Reshape", &[images, &flat], vec![]);
         let whole = self.integers(&[0, channels, height, width]);
-        let mut all = vec![pictures.to_owned()];
+        let mut all = vec![images.to_owned()];
         for view in views {
             let places: Vec<_> = view.places.iter().map(|it| signed(*it)).collect();
             let places = self.integers(&places);
@@ -179,19 +179,19 @@ impl Builder {
         self.node("ReduceMean", &[&apart], axis)
     }
 
-    /// Each channel of each picture with mean 0 and variance 1.
-    fn standardised(&mut self, pictures: &str, channels: usize, epsilon: f64) -> String {
+    /// Each channel of each image with mean 0 and variance 1.
+    fn standardised(&mut self, images: &str, channels: usize, epsilon: f64) -> String {
         let scale = self.floats(vec![1.0; channels], &[channels]);
         let shift = self.floats(vec![0.0; channels], &[channels]);
         let epsilon = vec![float("epsilon", single(epsilon))];
-        self.node("InstanceNormalization", &[pictures, &scale, &shift], epsilon)
+        self.node("InstanceNormalization", &[images, &scale, &shift], epsilon)
     }
 
     /// How strong the waves of one scale are in each cell, `[n, orientations * cells]`.
-    fn scale(&mut self, pictures: &str, scale: &Scale) -> String {
+    fn scale(&mut self, images: &str, scale: &Scale) -> String {
         let [orientations, parts, rows, columns] = scale.waves().map(signed);
         let [across, down] = [&scale.across, &scale.down].map(|it| self.fixed(it));
-        let waves = self.node("MatMul", &[pictures, &across], vec![]);
+        let waves = self.node("MatMul", &[images, &across], vec![]);
         // The parts of each direction come to stand below each other.
         let below = self.integers(&[0, orientations, -1, columns]);
         let waves = self.node("Reshape", &[&waves, &below], vec![]);
@@ -302,7 +302,7 @@ fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
     tensor.to_data().try_to_vec().expect("weights are in single precision")
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "towers are in single precision")]
+#[expect(clippy::cast_possible_truncation, reason = "models are in single precision")]
 fn single(value: f64) -> f32 {
     value as f32
 }

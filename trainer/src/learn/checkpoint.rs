@@ -94,7 +94,7 @@ impl RunFolder {
         &self.0
     }
 
-    /// Writes a list of pictures, one a line, as `sha256sum --check` reads it.
+    /// Writes a list of images, one a line, as `sha256sum --check` reads it.
     ///
     /// # Errors
     ///

@@ -9,19 +9,19 @@ use crate::network::{Dropout, Network};
 
 /// A network's output that is no embedding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the network's output for picture {picture} is no embedding")]
+#[error("the network's output for image {image} is no embedding")]
 pub struct NotFinite {
     /// Which of those embedded.
-    pub picture: usize,
+    pub image: usize,
     /// What is wrong with it.
     #[source]
     pub cause: InvalidEmbedding,
 }
 
-/// How many pictures are embedded at once.
+/// How many images are embedded at once.
 const CHUNK: usize = 64;
 
-/// Embeds pictures with a network in evaluation, one embedding for each, in order.
+/// Embeds images with a network in evaluation, one embedding for each, in order.
 ///
 /// # Errors
 ///
@@ -30,12 +30,12 @@ const CHUNK: usize = 64;
 pub fn embed(
     network: &Network,
     unit: bool,
-    pictures: &[&[f32]],
+    images: &[&[f32]],
     [channels, height, width]: [usize; 3],
     device: &Device,
 ) -> Result<Vec<Embedding>, NotFinite> {
-    let mut embeddings = Vec::with_capacity(pictures.len());
-    for chunk in pictures.chunks(CHUNK) {
+    let mut embeddings = Vec::with_capacity(images.len());
+    for chunk in images.chunks(CHUNK) {
         let values = TensorData::new(chunk.concat(), [chunk.len(), channels, height, width]);
         let rows = network.forward(Tensor::from_data(values, device), &mut Dropout::off());
         let [_, n_coordinates] = rows.dims();
@@ -44,8 +44,8 @@ pub fn embed(
         for row in values.chunks_exact(n_coordinates) {
             let embedding = Embedding::new(row);
             let embedding = if unit { embedding.and_then(Embedding::into_unit) } else { embedding };
-            let picture = embeddings.len();
-            embeddings.push(embedding.map_err(|cause| NotFinite { picture, cause })?);
+            let image = embeddings.len();
+            embeddings.push(embedding.map_err(|cause| NotFinite { image, cause })?);
         }
     }
     Ok(embeddings)
@@ -63,8 +63,8 @@ pub fn measure(
     shape: [usize; 3],
     device: &Device,
 ) -> anyhow::Result<Scores> {
-    let pictures: Vec<_> = gallery.samples().iter().map(|it| it.pixels.values()).collect();
-    let embeddings = embed(network, unit, &pictures, shape, device)?;
+    let images: Vec<_> = gallery.samples().iter().map(|it| it.pixels.values()).collect();
+    let embeddings = embed(network, unit, &images, shape, device)?;
     let (mut same, mut different) = (Vec::new(), Vec::new());
     if let Some(listing) = gallery.listing() {
         for pair in listing.pairs() {

@@ -12,7 +12,7 @@ use crate::config::{Config, LossKind};
 use crate::data::Gallery;
 use crate::network::Network;
 
-/// How many training pictures are measured at most, where nobody is held out.
+/// How many training images are measured at most, where nobody is held out.
 const MEASURED: usize = 400;
 /// A run that ends above this share of the floor has learned nothing.
 const NEARLY: f64 = 0.95;
@@ -32,7 +32,7 @@ pub struct Trained {
     pub kept: u32,
     /// The mean main loss before the last measurement; none where a finished run was resumed.
     pub loss: Option<f64>,
-    /// The kept network's EER on people held out, or else on training pictures, in [0, 1].
+    /// The kept network's EER on people held out, or else on training images, in [0, 1].
     pub eer: f64,
 }
 
@@ -71,7 +71,7 @@ pub fn train(
     folder: &RunFolder,
     resume: bool,
 ) -> anyhow::Result<Trained> {
-    let in_all_forms = training.in_all_forms(config.symmetry, config.preparation().shape());
+    let in_all_forms = training.in_all_forms(config.symmetry, config.preprocessing().shape());
     let mut learning = Learning::on(device, config, &in_all_forms);
     let mut state = State::default();
     if resume {
@@ -185,7 +185,7 @@ fn warning(config: &Config, loss: f64) -> Option<String> {
     learned_nothing.then(|| {
         format!(
             "warning: the loss ended at {loss:.4}, and a network that has learned nothing ends at m²/4 = \
-             {floor:.4}: this tower can't tell anything apart; try more steps, another rate, or more data"
+             {floor:.4}: this model can't tell anything apart; try more steps, another rate, or more data"
         )
     })
 }

@@ -21,7 +21,7 @@ use crate::network::{Dropout, Network, Wavelet, unit_rows};
 /// All weights that training adjusts.
 #[derive(Module, Debug)]
 pub struct Trainee {
-    /// What becomes the tower.
+    /// What becomes the model.
     pub network: Network,
     /// What is cut off in the end.
     pub classifier: Option<Classifier>,
@@ -51,7 +51,7 @@ impl<'a> Learning<'a> {
     pub fn on(device: &Device, config: &'a Config, gallery: &'a Gallery) -> Self {
         let device = device.clone().autodiff();
         let mut random = ChaCha8Rng::seed_from_u64(config.seed);
-        let shape = config.preparation().shape();
+        let shape = config.preprocessing().shape();
         let supply = Supply::new(config, gallery);
         let mut network = config.network.init(shape, &mut random, &device);
         if let (Network::Wavelet(network), Some(whitening)) = (&mut network, config.whitening) {
@@ -119,11 +119,11 @@ impl<'a> Learning<'a> {
 
     fn learn(&mut self, supplied: Supplied) -> f64 {
         let Supplied { batch, pixels, mut random, .. } = supplied;
-        let [channels, height, width] = self.config.preparation().shape();
-        let pixels = TensorData::new(pixels, [batch.pictures.len(), channels, height, width]);
+        let [channels, height, width] = self.config.preprocessing().shape();
+        let pixels = TensorData::new(pixels, [batch.images.len(), channels, height, width]);
         let mut dropout = Dropout::on(&mut random);
-        let pictures = Tensor::from_data(pixels, &self.device);
-        let mut embeddings = self.trainee.network.forward(pictures, &mut dropout);
+        let images = Tensor::from_data(pixels, &self.device);
+        let mut embeddings = self.trainee.network.forward(images, &mut dropout);
         if self.config.network.unit() {
             embeddings = unit_rows(embeddings);
         }
@@ -194,16 +194,16 @@ impl<'a> Learning<'a> {
     ///
     /// As [`measure`].
     pub fn eer(&self, gallery: &Gallery) -> anyhow::Result<f64> {
-        let shape = self.config.preparation().shape();
+        let shape = self.config.preprocessing().shape();
         let device = self.device.clone().inner();
         Ok(measure(&self.network(), self.config.network.unit(), gallery, shape, &device)?.eer())
     }
 }
 
-/// How many pictures' features are found at once.
+/// How many images' features are found at once.
 const CHUNK: usize = 64;
 
-/// Makes a network's linear layer of what it finds in all pictures and variations of them.
+/// Makes a network's linear layer of what it finds in all images and variations of them.
 fn whiten(
     network: &mut Wavelet,
     whitening: Whitening,
@@ -212,9 +212,9 @@ fn whiten(
     random: &mut ChaCha8Rng,
     device: &Device,
 ) {
-    let (pictures, identities) = supply.all(whitening.variations, random);
+    let (images, identities) = supply.all(whitening.variations, random);
     let evaluation = device.clone().inner();
-    let found = pictures.chunks(CHUNK).flat_map(|chunk| {
+    let found = images.chunks(CHUNK).flat_map(|chunk| {
         let values = TensorData::new(chunk.concat(), [chunk.len(), channels, height, width]);
         let features = network.features(Tensor::from_data(values, &evaluation));
         let [_, n_features] = features.dims();

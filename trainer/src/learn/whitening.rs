@@ -1,6 +1,6 @@
 //! A first linear layer in closed form: what varies within identities weighs little.
 //!
-//! Knows rows of numbers and whose they are; no pictures and no networks.
+//! Knows rows of numbers and whose they are; no images and no networks.
 
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 
@@ -50,7 +50,7 @@ impl Whitening {
             variance[(at, at)] += shrinkage;
         }
         let eigen = SymmetricEigen::new(variance);
-        // Pictures that are all alike have no variance at all, and tell nothing apart.
+        // Images that are all alike have no variance at all, and tell nothing apart.
         let scale = eigen.eigenvalues.map(|it| if it < LEAST { 0.0 } else { 1.0 / it.sqrt() });
         let weights = directions * eigen.eigenvectors * DMatrix::from_diagonal(&scale);
         let bias: DVector<f64> = -weights.tr_mul(&mean.transpose());
@@ -89,7 +89,7 @@ fn count(of: usize) -> f64 {
     of as f64
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "towers are in single precision")]
+#[expect(clippy::cast_possible_truncation, reason = "models are in single precision")]
 fn single(value: f64) -> f32 {
     value as f32
 }

@@ -1,4 +1,4 @@
-//! The default network: small, quick, and standardising each picture by itself.
+//! The default network: small, quick, and standardising each image by itself.
 
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
@@ -25,14 +25,14 @@ pub struct CompactConfig {
     pub dropout: f64,
     /// Whether embeddings are scaled to unit length before any distance.
     pub unit: bool,
-    /// Whether the exported tower averages a picture and its mirror image (twice the work).
+    /// Whether the exported model averages an image and its mirror image (twice the work).
     pub mirror: bool,
-    /// The exported tower averages a picture and it turned by each of so many degrees either way
+    /// The exported model averages an image and it turned by each of so many degrees either way
     /// (one turn is three times the work, two are five times).
     pub turns: Vec<f32>,
 }
 
-/// Standardises each channel of a picture by itself, then a strided 5x5 convolution, blocks of two
+/// Standardises each channel of an image by itself, then a strided 5x5 convolution, blocks of two
 /// 3x3 convolutions with a pooling behind them, and one linear layer.
 #[derive(Module, Debug)]
 pub struct Compact {
@@ -98,26 +98,26 @@ impl CompactConfig {
 }
 
 impl Compact {
-    /// What standardising adds to a variance: a flat picture stays finite.
+    /// What standardising adds to a variance: a flat image stays finite.
     pub const EPSILON: f64 = 1e-4;
 
-    /// What evaluation averages a picture with.
+    /// What evaluation averages an image with.
     pub fn views(&self) -> &[View] {
         &self.views
     }
 
-    pub(super) fn forward(&self, pictures: Tensor<4>, dropout: &mut Dropout) -> Tensor<2> {
+    pub(super) fn forward(&self, images: Tensor<4>, dropout: &mut Dropout) -> Tensor<2> {
         if self.views.is_empty() || dropout.is_on() {
-            return self.embed(pictures, dropout);
+            return self.embed(images, dropout);
         }
-        let others: Vec<_> = self.views.iter().map(|it| it.of(&pictures)).collect();
-        let all = std::iter::once(pictures).chain(others);
+        let others: Vec<_> = self.views.iter().map(|it| it.of(&images)).collect();
+        let all = std::iter::once(images).chain(others);
         let embeddings: Vec<_> = all.map(|it| self.embed(it, dropout)).collect();
         Tensor::stack::<3>(embeddings, 0).mean_dim(0).squeeze_dim(0)
     }
 
-    fn embed(&self, pictures: Tensor<4>, dropout: &mut Dropout) -> Tensor<2> {
-        let mut maps = self.stem.forward(standardise(pictures), false);
+    fn embed(&self, images: Tensor<4>, dropout: &mut Dropout) -> Tensor<2> {
+        let mut maps = self.stem.forward(standardise(images), false);
         for [first, second] in &self.blocks {
             maps = second.forward(first.forward(maps, false), true);
         }
@@ -147,10 +147,10 @@ impl Unit {
     }
 }
 
-/// Gives each channel of each picture mean 0 and variance 1.
-pub(super) fn standardise(pictures: Tensor<4>) -> Tensor<4> {
-    let mean = pictures.clone().mean_dim(3).mean_dim(2);
-    let centred = pictures - mean;
+/// Gives each channel of each image mean 0 and variance 1.
+pub(super) fn standardise(images: Tensor<4>) -> Tensor<4> {
+    let mean = images.clone().mean_dim(3).mean_dim(2);
+    let centred = images - mean;
     let variance = centred.clone().square().mean_dim(3).mean_dim(2);
     centred / variance.add_scalar(Compact::EPSILON).sqrt()
 }

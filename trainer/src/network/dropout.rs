@@ -26,7 +26,7 @@ impl Dropout {
         self.0.is_some()
     }
 
-    /// Drops each channel of each picture with the chance `rate`, and scales the rest by
+    /// Drops each channel of each image with the chance `rate`, and scales the rest by
     /// 1 / (1 − rate), so that the expectation stays.
     ///
     /// # Shapes

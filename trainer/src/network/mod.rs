@@ -1,13 +1,13 @@
-//! The networks a tower can be made of.
+//! The networks a model can be made of.
 //!
-//! Knows tensors alone: no pictures, no losses and no files.
+//! Knows tensors alone: no images, no losses and no files.
 
+mod baseline;
 mod compact;
 mod dropout;
 #[cfg(feature = "kernels")]
 mod fused;
 mod layers;
-mod seed;
 mod unit;
 mod views;
 mod wave;
@@ -18,10 +18,10 @@ use burn::tensor::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+pub use baseline::Baseline;
 pub use compact::{Compact, CompactConfig, Unit};
 pub use dropout::Dropout;
 pub(crate) use layers::uniform;
-pub use seed::Seed;
 pub use views::View;
 pub use wavelet::{Scale, Wavelet, WaveletConfig, Weights};
 
@@ -30,14 +30,14 @@ pub use wavelet::{Scale, Wavelet, WaveletConfig, Weights};
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum NetworkConfig {
     /// Three reflection-padded convolutions and 80,000 → 500 → 500 → 5.
-    Seed,
+    Baseline,
     /// A strided stem and double convolutions, below one million parameters.
     Compact(CompactConfig),
     /// Gabor wavelets and one linear layer, for few identities.
     Wavelet(WaveletConfig),
 }
 
-/// A network that turns pictures into embeddings.
+/// A network that turns images into embeddings.
 ///
 /// # Shapes
 ///
@@ -46,8 +46,8 @@ pub enum NetworkConfig {
 #[derive(Module, Debug)]
 #[expect(clippy::large_enum_variant, reason = "a program holds one or two of them")]
 pub enum Network {
-    /// See [`Seed`].
-    Seed(Seed),
+    /// See [`Baseline`].
+    Baseline(Baseline),
     /// See [`Compact`].
     Compact(Compact),
     /// See [`Wavelet`].
@@ -55,11 +55,11 @@ pub enum Network {
 }
 
 impl NetworkConfig {
-    /// Draws a network's first weights from `random`, for pictures of `shape`
+    /// Draws a network's first weights from `random`, for images of `shape`
     /// (channels, height, width).
     pub fn init(&self, shape: [usize; 3], random: &mut ChaCha8Rng, device: &Device) -> Network {
         match self {
-            Self::Seed => Network::Seed(Seed::new(shape, random, device)),
+            Self::Baseline => Network::Baseline(Baseline::new(shape, random, device)),
             Self::Compact(config) => Network::Compact(config.init(shape, random, device)),
             Self::Wavelet(config) => Network::Wavelet(config.init(shape, random, device)),
         }
@@ -68,7 +68,7 @@ impl NetworkConfig {
     /// How many coordinates an embedding has.
     pub fn width(&self) -> usize {
         match self {
-            Self::Seed => Seed::WIDTH,
+            Self::Baseline => Baseline::WIDTH,
             Self::Compact(config) => config.width,
             Self::Wavelet(config) => config.width,
         }
@@ -77,7 +77,7 @@ impl NetworkConfig {
     /// Whether embeddings are scaled to unit length before any distance.
     pub fn unit(&self) -> bool {
         match self {
-            Self::Seed => false,
+            Self::Baseline => false,
             Self::Compact(config) => config.unit,
             Self::Wavelet(config) => config.unit,
         }
@@ -85,12 +85,12 @@ impl NetworkConfig {
 }
 
 impl Network {
-    /// Embeds pictures. `dropout` drops channels in training and nothing in evaluation.
-    pub fn forward(&self, pictures: Tensor<4>, dropout: &mut Dropout) -> Tensor<2> {
+    /// Embeds images. `dropout` drops channels in training and nothing in evaluation.
+    pub fn forward(&self, images: Tensor<4>, dropout: &mut Dropout) -> Tensor<2> {
         match self {
-            Self::Seed(network) => network.forward(pictures, dropout),
-            Self::Compact(network) => network.forward(pictures, dropout),
-            Self::Wavelet(network) => network.forward(pictures),
+            Self::Baseline(network) => network.forward(images, dropout),
+            Self::Compact(network) => network.forward(images, dropout),
+            Self::Wavelet(network) => network.forward(images),
         }
     }
 
@@ -148,16 +148,16 @@ mod tests {
     }
 
     #[test]
-    fn the_seed_network_has_its_forty_million_parameters_and_five_coordinates() {
-        let network = network(&NetworkConfig::Seed, [1, 100, 100]);
+    fn the_baseline_network_has_its_forty_million_parameters_and_five_coordinates() {
+        let network = network(&NetworkConfig::Baseline, [1, 100, 100]);
         let convolutions = (9 + 1) * 4 + (4 * 9 + 1) * 8 + (8 * 9 + 1) * 8;
         let norms = 2 * (4 + 8 + 8);
         let linears = 80_001 * 500 + 501 * 500 + 501 * 5;
         assert_eq!(network.parameters(), convolutions + norms + linears);
         assert_eq!(network.parameters(), 40_254_465);
 
-        let pictures = Tensor::zeros([2, 1, 100, 100], &Device::flex());
-        assert_eq!(network.forward(pictures, &mut Dropout::off()).dims(), [2, 5]);
+        let images = Tensor::zeros([2, 1, 100, 100], &Device::flex());
+        assert_eq!(network.forward(images, &mut Dropout::off()).dims(), [2, 5]);
     }
 
     #[test]
@@ -165,20 +165,20 @@ mod tests {
         let config = NetworkConfig::Compact(CompactConfig::default());
         let network = network(&config, [1, 64, 64]);
         assert!(network.parameters() < 1_000_000, "{}", network.parameters());
-        let pictures = Tensor::zeros([2, 1, 64, 64], &Device::flex());
-        assert_eq!(network.forward(pictures, &mut Dropout::off()).dims(), [2, 64]);
+        let images = Tensor::zeros([2, 1, 64, 64], &Device::flex());
+        assert_eq!(network.forward(images, &mut Dropout::off()).dims(), [2, 64]);
     }
 
     #[test]
-    fn a_picture_and_its_mirror_image_have_one_embedding() {
+    fn an_image_and_its_mirror_image_have_one_embedding() {
         let config = NetworkConfig::Compact(CompactConfig::default());
         let network = network(&config, [1, 32, 32]);
         let values: Vec<f32> =
             (0_u16..32 * 32).map(|it| f32::from(it * 37 % 256) / 255.0).collect();
-        let picture = TensorData::new(values, [1, 1, 32, 32]);
-        let picture = Tensor::<4>::from_data(picture, &Device::flex());
-        let mirrored = picture.clone().flip([3]);
-        let [left, right] = [picture, mirrored].map(|it| network.forward(it, &mut Dropout::off()));
+        let image = TensorData::new(values, [1, 1, 32, 32]);
+        let image = Tensor::<4>::from_data(image, &Device::flex());
+        let mirrored = image.clone().flip([3]);
+        let [left, right] = [image, mirrored].map(|it| network.forward(it, &mut Dropout::off()));
         let difference: f32 = (left - right).abs().max().into_scalar();
         assert!(difference < 1e-5, "{difference}");
     }

@@ -1,10 +1,10 @@
-//! Other views of a picture, whose embeddings a tower averages with the picture's own.
+//! Other views of an image, whose embeddings a model averages with the image's own.
 
 use burn::tensor::{Tensor, TensorData};
 
 use crate::data::vary::grid::{neighbours, single};
 
-/// How each pixel of a view is read from the picture: as a weighted sum of [`View::TAPS`] of its pixels.
+/// How each pixel of a view is read from the image: as a weighted sum of [`View::TAPS`] of its pixels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct View {
     /// Where in a channel of `height * width` pixels they stand, `[taps, height * width]`.
@@ -17,7 +17,7 @@ impl View {
     /// From how many pixels one is read.
     pub const TAPS: usize = 4;
 
-    /// All views of a picture of these sides but the picture itself: it turned by each of `turns`
+    /// All views of an image of these sides but the image itself: it turned by each of `turns`
     /// (degrees) either way, and with `mirror` the mirror image of each.
     pub fn others(sides: [usize; 2], turns: &[f32], mirror: bool) -> Vec<Self> {
         let either_way = turns.iter().flat_map(|turn| [*turn, -turn]);
@@ -45,15 +45,15 @@ impl View {
         Self { places, weights }
     }
 
-    /// The view of pictures, `[n, channels, height, width]` in and out.
-    pub(super) fn of(&self, pictures: &Tensor<4>) -> Tensor<4> {
-        let [n, channels, height, width] = pictures.dims();
-        let device = pictures.device();
+    /// The view of images, `[n, channels, height, width]` in and out.
+    pub(super) fn of(&self, images: &Tensor<4>) -> Tensor<4> {
+        let [n, channels, height, width] = images.dims();
+        let device = images.device();
         let shape = [1, 1, Self::TAPS, height * width];
-        let places = self.places.iter().map(|it| i64::try_from(*it).expect("a picture's pixel"));
+        let places = self.places.iter().map(|it| i64::try_from(*it).expect("an image's pixel"));
         let places = TensorData::new(places.collect(), [self.places.len()]);
         let weights = TensorData::new(self.weights.clone(), shape);
-        pictures
+        images
             .clone()
             .reshape([n, channels, height * width])
             .select(2, Tensor::from_data(places, &device))
@@ -85,8 +85,8 @@ mod tests {
     const PIXELS: [f32; 6] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6];
 
     fn seen(view: &View, sides: [usize; 2]) -> Vec<f32> {
-        let picture = TensorData::new(PIXELS.to_vec(), [1, 1, sides[0], sides[1]]);
-        let seen = view.of(&Tensor::from_data(picture, &Device::flex()));
+        let image = TensorData::new(PIXELS.to_vec(), [1, 1, sides[0], sides[1]]);
+        let seen = view.of(&Tensor::from_data(image, &Device::flex()));
         assert_eq!(seen.dims(), [1, 1, sides[0], sides[1]]);
         seen.into_data().try_to_vec().expect("single precision")
     }
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_has_no_other_views_where_none_are_asked_for() {
+    fn an_image_has_no_other_views_where_none_are_asked_for() {
         assert_eq!(View::others([2, 3], &[], false), []);
     }
 
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_is_turned_either_way() {
+    fn an_image_is_turned_either_way() {
         let [left, right] = &View::others([2, 3], &[180.0], false)[..] else { panic!("two views") };
         for turned in [left, right] {
             check(turned, [2, 3], [0.6, 0.5, 0.4, 0.3, 0.2, 0.1]);

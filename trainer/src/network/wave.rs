@@ -58,12 +58,12 @@ impl Wave {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a few pixels beyond a picture")]
+#[expect(clippy::cast_possible_truncation, reason = "a few pixels beyond an image")]
 fn signed(pixels: f32) -> isize {
     pixels as isize
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a few pixels beyond a picture")]
+#[expect(clippy::cast_precision_loss, reason = "a few pixels beyond an image")]
 fn position(pixel: isize) -> f32 {
     pixel as f32
 }

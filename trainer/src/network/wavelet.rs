@@ -35,11 +35,11 @@ pub struct WaveletConfig {
     pub width: usize,
     /// Whether embeddings are scaled to unit length before any distance.
     pub unit: bool,
-    /// Whether a picture and its mirror image have one embedding.
+    /// Whether an image and its mirror image have one embedding.
     pub mirror: bool,
 }
 
-/// Standardises a picture, finds how strong waves of each length and direction are in each cell of
+/// Standardises an image, finds how strong waves of each length and direction are in each cell of
 /// it, and takes the fourth root; then one linear layer.
 #[derive(Module, Debug)]
 pub struct Wavelet {
@@ -54,7 +54,7 @@ pub struct Wavelet {
 /// Waves of one length in all directions, and the cells in which they are added up.
 ///
 /// A wave under a round Gaussian is a product of one over the columns and one over the rows, so
-/// that two multiplications by matrices find it: `down · picture · across`.
+/// that two multiplications by matrices find it: `down · image · across`.
 #[derive(Clone, Debug)]
 pub struct Scale {
     /// `[2 * orientations, width, columns read]`: real and imaginary part of each direction.
@@ -93,7 +93,7 @@ impl Default for WaveletConfig {
 }
 
 impl WaveletConfig {
-    /// How many numbers are found in a picture.
+    /// How many numbers are found in an image.
     pub fn features(&self) -> usize {
         self.scales * self.orientations * self.cells[0] * self.cells[1]
     }
@@ -117,7 +117,7 @@ impl WaveletConfig {
         }
     }
 
-    /// Where each feature of a picture stands among those of its mirror image.
+    /// Where each feature of an image stands among those of its mirror image.
     fn mirrored(&self) -> Vec<usize> {
         let [rows, columns] = self.cells;
         let at = |scale: usize, orientation: usize, row: usize, column: usize| {
@@ -148,22 +148,22 @@ impl Wavelet {
         &self.scales
     }
 
-    pub(super) fn forward(&self, pictures: Tensor<4>) -> Tensor<2> {
-        self.head.forward(self.features(pictures))
+    pub(super) fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        self.head.forward(self.features(images))
     }
 
-    /// What is found in pictures, before the linear layer.
+    /// What is found in images, before the linear layer.
     ///
     /// # Shapes
     ///
-    /// - `pictures`: `[n, 1, height, width]`
+    /// - `images`: `[n, 1, height, width]`
     /// - out: `[n, features]`
-    pub fn features(&self, pictures: Tensor<4>) -> Tensor<2> {
-        let pictures = standardise(pictures);
-        Tensor::cat(self.scales.iter().map(|it| it.found(&pictures)).collect(), 1)
+    pub fn features(&self, images: Tensor<4>) -> Tensor<2> {
+        let images = standardise(images);
+        Tensor::cat(self.scales.iter().map(|it| it.found(&images)).collect(), 1)
     }
 
-    /// Where each feature of a picture stands among those of its mirror image, if the two are to
+    /// Where each feature of an image stands among those of its mirror image, if the two are to
     /// have one embedding.
     pub fn mirrored(&self) -> Option<&[usize]> {
         self.mirrored.as_deref()
@@ -226,9 +226,9 @@ impl Scale {
         [orientations, 2, twice_rows / 2, columns]
     }
 
-    fn found(&self, pictures: &Tensor<4>) -> Tensor<2> {
-        let device = pictures.device();
-        let [n, _, height, width] = pictures.dims();
+    fn found(&self, images: &Tensor<4>) -> Tensor<2> {
+        let device = images.device();
+        let [n, _, height, width] = images.dims();
         let [orientations, parts, n_rows, n_columns] = self.waves();
         let matrices = |values: &[f32], [count, rows, columns]: [usize; 3]| {
             let values = TensorData::new(values.to_vec(), [1, count, rows, columns]);
@@ -240,8 +240,8 @@ impl Scale {
         };
         let across = matrices(&self.across.values, self.across.shape);
         let down = matrices(&self.down.values, self.down.shape);
-        let pictures = pictures.clone().expand([n, parts * orientations, height, width]);
-        let waves = pictures.matmul(across).reshape([n, orientations, parts * height, n_columns]);
+        let images = images.clone().expand([n, parts * orientations, height, width]);
+        let waves = images.matmul(across).reshape([n, orientations, parts * height, n_columns]);
         let waves = down.matmul(waves).reshape([n * orientations, parts, n_rows, n_columns]);
         let strength = waves.square().sum_dim(1).add_scalar(Wavelet::EPSILON).sqrt();
         let strength = strength.reshape([n, orientations, n_rows, n_columns]);
@@ -290,13 +290,13 @@ mod tests {
     }
 
     fn features(network: &Wavelet, values: Vec<f32>, side: usize) -> Vec<f32> {
-        let picture = TensorData::new(values, [1, 1, side, side]);
-        let found = network.features(Tensor::from_data(picture, &Device::flex()));
+        let image = TensorData::new(values, [1, 1, side, side]);
+        let found = network.features(Tensor::from_data(image, &Device::flex()));
         found.into_data().try_to_vec().expect("single precision")
     }
 
     #[test]
-    fn an_evenly_grey_picture_has_no_waves() {
+    fn an_evenly_grey_image_has_no_waves() {
         let network = network(&WaveletConfig::default(), [1, 40, 40]);
         let nothing = 1e-4_f32.sqrt().sqrt().sqrt();
         for found in features(&network, vec![0.5; 1600], 40) {
@@ -323,9 +323,9 @@ mod tests {
         let network = network(&WaveletConfig::default(), [1, 37, 35]);
         let values: Vec<f32> =
             (0_u16..37 * 35).map(|it| f32::from(it * 37 % 256) / 255.0).collect();
-        let picture = TensorData::new(values, [1, 1, 37, 35]);
-        let picture = Tensor::<4>::from_data(picture, &Device::flex());
-        let found = [picture.clone(), picture.flip([3])].map(|it| {
+        let image = TensorData::new(values, [1, 1, 37, 35]);
+        let image = Tensor::<4>::from_data(image, &Device::flex());
+        let found = [image.clone(), image.flip([3])].map(|it| {
             let features = network.features(it).into_data();
             features.try_to_vec::<f32>().expect("single precision")
         });
@@ -336,11 +336,11 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_has_as_many_features_as_its_configuration_says() {
+    fn an_image_has_as_many_features_as_its_configuration_says() {
         let config = WaveletConfig { cells: [3, 2], ..WaveletConfig::default() };
         let network = network(&config, [1, 32, 28]);
-        let pictures = Tensor::zeros([2, 1, 32, 28], &Device::flex());
-        assert_eq!(network.features(pictures.clone()).dims(), [2, config.features()]);
-        assert_eq!(network.forward(pictures).dims(), [2, config.width]);
+        let images = Tensor::zeros([2, 1, 32, 28], &Device::flex());
+        assert_eq!(network.features(images.clone()).dims(), [2, config.features()]);
+        assert_eq!(network.forward(images).dims(), [2, config.width]);
     }
 }

@@ -73,10 +73,10 @@ impl Page {
         self.line(&format!("<div>{name}<b>{value}</b><small>{note}</small></div>"));
     }
 
-    /// Two pictures, as data URIs and names, within a `pairs` box; `caption` is markup.
-    pub(super) fn pair(&mut self, class: &str, pictures: [(String, &str); 2], caption: &str) {
+    /// Two images, as data URIs and names, within a `pairs` box; `caption` is markup.
+    pub(super) fn pair(&mut self, class: &str, images: [(String, &str); 2], caption: &str) {
         let [(left, left_name), (right, right_name)] =
-            pictures.map(|(uri, name)| (uri, escape(name)));
+            images.map(|(uri, name)| (uri, escape(name)));
         self.line(&format!(
             "<figure class=\"{class}\"><div><img src=\"{left}\" alt=\"{left_name}\"><img src=\"{right}\" \
              alt=\"{right_name}\"></div><figcaption>{caption}<br>{left_name}<br>{right_name}</figcaption>\

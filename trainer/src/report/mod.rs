@@ -16,7 +16,7 @@ pub type Files = Vec<(&'static str, String)>;
 
 /// `index.html`, `report.json`, `distances.svg`, `roc.svg`, `det.svg` and `errors.svg`.
 ///
-/// `thumbnail` gives the data URI of a picture, by the places of its identity and of the picture
+/// `thumbnail` gives the data URI of an image, by the places of its identity and of the image
 /// among that identity's.
 pub fn files(evaluation: &Evaluation, thumbnail: &dyn Fn([u32; 2]) -> String) -> Files {
     vec![
@@ -29,14 +29,14 @@ pub fn files(evaluation: &Evaluation, thumbnail: &dyn Fn([u32; 2]) -> String) ->
     ]
 }
 
-/// `index.html` and `report.json` of two towers.
+/// `index.html` and `report.json` of two models.
 ///
-/// `thumbnail` gives the data URI of a picture as the first tower reads it.
+/// `thumbnail` gives the data URI of an image as the first model reads it.
 pub fn files_of_two(found: &SideBySide, thumbnail: &dyn Fn([u32; 2]) -> String) -> Files {
     vec![("report.json", json_of_two(found)), ("index.html", two::page(found, thumbnail))]
 }
 
-/// What was found of two towers, for machines: `{"a", "b", "differences", "judged_differently"}`,
+/// What was found of two models, for machines: `{"a", "b", "differences", "judged_differently"}`,
 /// where `a` and `b` are the records of either.
 pub fn json_of_two(found: &SideBySide) -> String {
     json(&two::Record::of(found))

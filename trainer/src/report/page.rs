@@ -14,10 +14,10 @@ use crate::statistics::{Comparison, Interval, Promise, Unit, Unseen};
 /// Identities in the table of the hardest.
 const HARDEST: usize = 12;
 
-/// `index.html`; `thumbnail` gives the data URI of an identity's picture.
+/// `index.html`; `thumbnail` gives the data URI of an identity's image.
 pub(super) fn page(evaluation: &Evaluation, thumbnail: &dyn Fn([u32; 2]) -> String) -> String {
     let subject = &evaluation.subject;
-    let mut page = Page::new(&format!("{} on {}", subject.tower, subject.data));
+    let mut page = Page::new(&format!("{} on {}", subject.model, subject.data));
     page.line(&format!("<p class=\"quiet\">{}", escape(&evaluation.headline())));
     if let Some(warning) = subject.warning() {
         page.warning(&warning);
@@ -44,10 +44,10 @@ pub(super) fn page(evaluation: &Evaluation, thumbnail: &dyn Fn([u32; 2]) -> Stri
             .filter_map(|it| subject.identities.iter().position(|name| *name == it.name))
             .collect();
         page.line(&format!(
-            "<h2>Where the tower sees them</h2>\n<p>{} pictures, one colour an identity, as far apart as \
-             the tower finds them, as well as a plane can show it (stress {:.2}; above 0.3 little is to be \
+            "<h2>Where the model sees them</h2>\n<p>{} images, one colour an identity, as far apart as \
+             the model finds them, as well as a plane can show it (stress {:.2}; above 0.3 little is to be \
              read from it). Named are the hardest.",
-            on_paper.pictures.len(),
+            on_paper.images.len(),
             on_paper.plane.stress
         ));
         let drawing = charts::map(evaluation, on_paper, &places, thumbnail);
@@ -142,7 +142,7 @@ impl Page {
                  independent ones: take FMRs below {} with care",
                 match evaluation.comparisons.unit() {
                     Unit::Identity => "a person",
-                    Unit::Component => "pictures",
+                    Unit::Component => "images",
                 },
                 percent(3.0 / effective.max(3.0))
             );
@@ -157,12 +157,12 @@ impl Page {
              for<th>promised<th>FMR<th>FNMR{}",
             match unseen.unit {
                 Unit::Identity => "Thresholds chosen on some people, and what they do to people they were not chosen on",
-                Unit::Component => "Thresholds chosen on some pairs, and what they do to pairs of other pictures",
+                Unit::Component => "Thresholds chosen on some pairs, and what they do to pairs of other images",
             },
             left_out(unseen),
             match unseen.unit {
                 Unit::Identity => "neither of its people",
-                Unit::Component => "none of the pictures that it is connected with",
+                Unit::Component => "none of the images that it is connected with",
             },
             charts::promises(unseen).inline(),
             if unseen.unit == Unit::Identity { "<th>worst FMR" } else { "" }
@@ -184,10 +184,10 @@ impl Page {
 
     fn probability(&mut self, evaluation: &Evaluation) {
         let check = &evaluation.probability;
-        let whose = if check.is_the_towers {
-            "The tower's probabilities"
+        let whose = if check.is_the_models {
+            "The model's probabilities"
         } else {
-            "The tower states no probabilities: these are fitted to these very pairs, which flatters. They"
+            "The model states no probabilities: these are fitted to these very pairs, which flatters. They"
         };
         let mut words = format!(
             "<h2>What its probabilities are worth</h2>\n<p>{whose} cost {:.3} bits a pair at equal priors (Cllr; 0 is \
@@ -222,16 +222,12 @@ impl Page {
     fn hardest(&mut self, hardest: &[OfIdentity]) {
         self.line(
             "<h2>The hardest identities</h2>\n<p>At the threshold in force.\n<div class=\"scroll\"><table>\
-             <tr><th>identity<th>pictures<th>FNMR<th>FMR against the others",
+             <tr><th>identity<th>images<th>FNMR<th>FMR against the others",
         );
         for it in hardest.iter().take(HARDEST) {
             let own = it.fnmr.map_or_else(|| "–".to_owned(), percent);
             let name = escape(&it.name);
-            self.line(&format!(
-                "<tr><td>{name}<td>{}<td>{own}<td>{}",
-                it.pictures,
-                percent(it.fmr)
-            ));
+            self.line(&format!("<tr><td>{name}<td>{}<td>{own}<td>{}", it.images, percent(it.fmr)));
         }
         self.line("</table></div>");
     }
@@ -255,13 +251,13 @@ impl Page {
     ) {
         let called_same = evaluation.threshold.judge(pair.distance) == Verdict::Same;
         let is_wrong = called_same != pair.is_same;
-        let [left, right] = [0, 1].map(|at| [pair.identities[at], pair.pictures[at]]);
+        let [left, right] = [0, 1].map(|at| [pair.identities[at], pair.images[at]]);
         let called = if called_same { "called same" } else { "called different" };
         let frame = if is_wrong { "wrong" } else { "" };
         let word = if is_wrong { "error" } else { "" };
         let caption =
             format!("<b>{:.3}</b> <span class=\"{word}\">{called}</span>", pair.distance.get());
-        let shown = |it: [u32; 2]| (thumbnail(it), evaluation.picture_name(it[0], it[1]));
+        let shown = |it: [u32; 2]| (thumbnail(it), evaluation.image_name(it[0], it[1]));
         self.pair(frame, [shown(left), shown(right)], &caption);
     }
 }

@@ -14,13 +14,13 @@ use crate::statistics::{Comparison, Interval, OneShotRate, Unit, Unseen};
 /// `report.json`.
 #[derive(Debug, Serialize)]
 pub(super) struct Record {
-    tower: Named,
+    model: Named,
     data: String,
     training: Acquaintance,
     /// What varies as a whole, and how many of them there are.
     unit: Unit,
     identities: usize,
-    pictures: u32,
+    images: u32,
     same_pairs: usize,
     different_pairs: usize,
     eer: Figure,
@@ -41,7 +41,7 @@ pub(super) struct Record {
     farthest_same_pairs: Vec<Pair>,
     curve: Vec<AtFmr>,
     skipped: Vec<String>,
-    /// What the tower states of its training.
+    /// What the model states of its training.
     provenance: Option<Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     history: Vec<Entry>,
@@ -49,17 +49,17 @@ pub(super) struct Record {
     map: Option<OnPaper>,
 }
 
-/// The map: coordinates in units of the tower's distance, as far as a plane can show it.
+/// The map: coordinates in units of the model's distance, as far as a plane can show it.
 #[derive(Debug, Serialize)]
 struct OnPaper {
     /// The share of the distances that the plane gets wrong.
     stress: f64,
-    pictures: Vec<Placed>,
+    images: Vec<Placed>,
 }
 
 #[derive(Debug, Serialize)]
 struct Placed {
-    picture: String,
+    image: String,
     place: [f64; 2],
 }
 
@@ -119,8 +119,8 @@ struct Pair {
 
 impl Pair {
     fn named(evaluation: &Evaluation, pair: &Comparison) -> Self {
-        let [a, b] = [0, 1]
-            .map(|at| evaluation.picture_name(pair.identities[at], pair.pictures[at]).to_owned());
+        let [a, b] =
+            [0, 1].map(|at| evaluation.image_name(pair.identities[at], pair.images[at]).to_owned());
         Self { a, b, distance: pair.distance.get() }
     }
 }
@@ -140,12 +140,12 @@ impl Record {
         let named = |pair: &Comparison| Pair::named(evaluation, pair);
         let [different, same] = worst(evaluation).map(|it| it.iter().map(named).collect());
         Self {
-            tower: Named { name: subject.tower.clone(), digest: subject.digest.clone() },
+            model: Named { name: subject.model.clone(), digest: subject.digest.clone() },
             data: subject.data.clone(),
             training: subject.acquaintance.clone(),
             unit: evaluation.comparisons.unit(),
             identities: evaluation.comparisons.identities(),
-            pictures: evaluation.pictures(),
+            images: evaluation.images(),
             same_pairs: evaluation.same_pairs(),
             different_pairs: evaluation.different_pairs(),
             eer: Figure { value: measures.eer, interval: band.as_ref().map(|it| it.eer) },
@@ -183,13 +183,13 @@ impl Record {
 
 impl OnPaper {
     fn of(evaluation: &Evaluation, map: &Map) -> Self {
-        let placed = |([identity, picture], place): (&[u32; 2], &[f64; 2])| Placed {
-            picture: evaluation.picture_name(*identity, *picture).to_owned(),
+        let placed = |([identity, image], place): (&[u32; 2], &[f64; 2])| Placed {
+            image: evaluation.image_name(*identity, *image).to_owned(),
             place: *place,
         };
         Self {
             stress: map.plane.stress,
-            pictures: map.pictures.iter().zip(&map.plane.places).map(placed).collect(),
+            images: map.images.iter().zip(&map.plane.places).map(placed).collect(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Two towers on one page, and for machines.
+//! Two models on one page, and for machines.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ use super::record;
 use crate::evaluate::{ContestedPair, SideBySide, Tally};
 use crate::statistics::{Difference, Unit};
 
-/// `report.json` of two towers.
+/// `report.json` of two models.
 #[derive(Debug, Serialize)]
 pub(super) struct Record {
     a: record::Record,
@@ -43,10 +43,10 @@ impl Record {
         let contested = &found.contested;
         let pair = |it: &ContestedPair| {
             let [a, b] =
-                [0, 1].map(|at| first.picture_name(it.pair.identities[at], it.pair.pictures[at]));
+                [0, 1].map(|at| first.image_name(it.pair.identities[at], it.pair.images[at]));
             let letter = if it.right == 0 { "a" } else { "b" };
             json!({
-                "pictures": [a, b],
+                "images": [a, b],
                 "same": it.pair.is_same,
                 "distances": it.distances.map(Distance::get),
                 "right": letter,
@@ -74,16 +74,16 @@ impl Record {
     }
 }
 
-/// `index.html`; `thumbnail` gives the data URI of an identity's picture.
+/// `index.html`; `thumbnail` gives the data URI of an identity's image.
 pub(super) fn page(found: &SideBySide, thumbnail: &dyn Fn([u32; 2]) -> String) -> String {
     let [a, b] = found.evaluations.each_ref();
     let mut page =
-        Page::new(&format!("{} and {} on {}", a.subject.tower, b.subject.tower, a.subject.data));
+        Page::new(&format!("{} and {} on {}", a.subject.model, b.subject.model, a.subject.data));
     page.line(&format!("<p class=\"quiet\">{}", escape(&found.headline())));
     for (letter, it) in ["A", "B"].iter().zip(&found.evaluations) {
         page.line(&format!(
             "<p><strong>{letter}</strong>: {}, <span class=\"quiet\">threshold {:.4} {}{}</span>",
-            escape(&it.subject.tower),
+            escape(&it.subject.model),
             it.threshold.get(),
             it.threshold_source,
             it.subject.split().map(|it| format!(", {it}")).unwrap_or_default()
@@ -100,7 +100,7 @@ pub(super) fn page(found: &SideBySide, thumbnail: &dyn Fn([u32; 2]) -> String) -
     page.differences(found);
     page.line("<h2>How well they are told apart</h2>\n<div class=\"split\"><section>");
     for (letter, it) in ["A", "B"].iter().zip(&found.evaluations) {
-        let title = format!("Distances of {letter}: {}", it.subject.tower);
+        let title = format!("Distances of {letter}: {}", it.subject.model);
         page.line(&charts::histogram(it, &title).inline());
     }
     page.line("</section><section>");
@@ -133,7 +133,7 @@ impl Page {
         if found.differences.is_some() {
             self.line(
                 &format!("<p class=\"quiet\"><small>Ranges hold 95 % of what resampling the {} gives, for both \
-                 towers alike, so that what makes {} hard for both cancels out. p: how often chance alone \
+                 models alike, so that what makes {} hard for both cancels out. p: how often chance alone \
                  would look so.</small>", unit.plural(), if unit == Unit::Identity { "people" } else { "pairs" }),
             );
         }
@@ -142,7 +142,7 @@ impl Page {
     fn contested(&mut self, found: &SideBySide, thumbnail: &dyn Fn([u32; 2]) -> String) {
         let contested = &found.contested;
         self.line(&format!(
-            "<h2>Judged differently</h2>\n<p>{} of {} pairs, each tower at its own threshold.\n<div \
+            "<h2>Judged differently</h2>\n<p>{} of {} pairs, each model at its own threshold.\n<div \
              class=\"scroll\"><table><tr><th>pairs<th>in all<th>only A right<th>only B right<th>both wrong",
             contested.pairs.len(),
             contested.total()
@@ -154,14 +154,14 @@ impl Page {
             ));
         }
         self.line("</table></div>");
-        for (tower, letter) in ["A", "B"].into_iter().enumerate() {
-            let pairs = striking(found, tower);
+        for (model, letter) in ["A", "B"].into_iter().enumerate() {
+            let pairs = striking(found, model);
             if pairs.is_empty() {
                 continue;
             }
             self.line(&format!(
                 "<h2>Only {letter} is right</h2>\n<p>The most striking: where the two distances, each as a multiple \
-                 of its threshold, lie farthest apart. Pictures as A reads them.\n<div class=\"pairs\">"
+                 of its threshold, lie farthest apart. Images as A reads them.\n<div class=\"pairs\">"
             ));
             for it in &pairs {
                 self.contested_pair(found, it, thumbnail);
@@ -178,27 +178,27 @@ impl Page {
     ) {
         let kind = if it.pair.is_same { "same" } else { "different" };
         let mut caption = format!("<b>{kind}</b>");
-        for (tower, letter) in ["A", "B"].into_iter().enumerate() {
-            let threshold = found.evaluations[tower].threshold;
-            let is_same = threshold.judge(it.distances[tower]) == Verdict::Same;
-            let word = if tower == it.right { "" } else { "error" };
+        for (model, letter) in ["A", "B"].into_iter().enumerate() {
+            let threshold = found.evaluations[model].threshold;
+            let is_same = threshold.judge(it.distances[model]) == Verdict::Same;
+            let word = if model == it.right { "" } else { "error" };
             let _ = write!(
                 caption,
                 "<br>{letter} <span class=\"{word}\">called {}</span>: {:.3} {} {:.3}",
                 if is_same { "same" } else { "different" },
-                it.distances[tower].get(),
+                it.distances[model].get(),
                 if is_same { "≤" } else { "&gt;" },
                 threshold.get()
             );
         }
         let shown = |at: usize| {
-            let [identity, picture] = [it.pair.identities[at], it.pair.pictures[at]];
-            (thumbnail([identity, picture]), found.evaluations[0].picture_name(identity, picture))
+            let [identity, image] = [it.pair.identities[at], it.pair.images[at]];
+            (thumbnail([identity, image]), found.evaluations[0].image_name(identity, image))
         };
         self.pair("", [shown(0), shown(1)], &caption);
     }
 }
 
-fn striking(found: &SideBySide, tower: usize) -> Vec<ContestedPair> {
-    pick(found.contested.won_by(tower), |it| &it.pair)
+fn striking(found: &SideBySide, model: usize) -> Vec<ContestedPair> {
+    pick(found.contested.won_by(model), |it| &it.pair)
 }

@@ -59,7 +59,7 @@ impl Bootstrap {
     /// Identities are drawn, not pairs: pairs that share a person vary together, and drawing them
     /// one by one would make the intervals far too narrow (R. Bolle, N. Ratha, S. Pankanti, *Error
     /// analysis of pattern recognition systems: the subsets bootstrap*, 2004). Someone drawn twice
-    /// counts as two people whose pictures are never compared with each other. A draw that leaves
+    /// counts as two people whose images are never compared with each other. A draw that leaves
     /// no same or no different pair is drawn again. Intervals are plain percentiles.
     ///
     /// Of listed pairs, components are drawn.
@@ -128,13 +128,13 @@ fn redraw<T>(
     measure: impl Fn(&[u64]) -> Option<T>,
     random: &mut ChaCha8Rng,
 ) -> T {
-    let with_pictures: Vec<usize> =
-        (0..comparisons.pictures().len()).filter(|it| 0 < comparisons.pictures()[*it]).collect();
+    let with_images: Vec<usize> =
+        (0..comparisons.images().len()).filter(|it| 0 < comparisons.images()[*it]).collect();
     // Ends, for drawing everybody once is among the draws and has both kinds of pairs.
     loop {
-        let mut copies = vec![0; comparisons.pictures().len()];
-        for _ in &with_pictures {
-            copies[with_pictures[random.random_range(0..with_pictures.len())]] += 1;
+        let mut copies = vec![0; comparisons.images().len()];
+        for _ in &with_images {
+            copies[with_images[random.random_range(0..with_images.len())]] += 1;
         }
         if let Some(measured) = measure(&copies) {
             return measured;
@@ -156,13 +156,13 @@ mod tests {
 
     use super::*;
 
-    /// Identities around whole numbers, each with pictures spread by `spread`.
-    fn crowd(identities: u8, pictures: u8, spread: f32) -> Comparisons {
+    /// Identities around whole numbers, each with images spread by `spread`.
+    fn crowd(identities: u8, images: u8, spread: f32) -> Comparisons {
         let place = |who: u8, at: u8| {
             let shift = f32::from(who.wrapping_mul(37).wrapping_add(at.wrapping_mul(101)) % 64);
             Embedding::new([f32::from(who) + spread * shift / 64.0]).expect("a point")
         };
-        let of_one = |who| (0..pictures).map(|at| place(who, at)).collect();
+        let of_one = |who| (0..images).map(|at| place(who, at)).collect();
         Comparisons::new(&(0..identities).map(of_one).collect::<Vec<_>>()).expect("pairs")
     }
 

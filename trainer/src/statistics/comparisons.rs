@@ -1,4 +1,4 @@
-//! Pairs of pictures, by distance.
+//! Pairs of images, by distance.
 
 use rayon::prelude::*;
 use siamese_core::score::{Distance, Embedding, Rates};
@@ -6,30 +6,30 @@ use thiserror::Error;
 
 use super::Unit;
 
-/// Every pair of the pictures of some identities; or listed pairs, and then each component stands where
+/// Every pair of the images of some identities; or listed pairs, and then each component stands where
 /// an identity does.
 ///
 /// Invariant: there are same and different pairs, and all are in ascending distance. Of identities there
-/// are at least two, and every picture is compared with every other.
+/// are at least two, and every image is compared with every other.
 #[derive(Clone, Debug)]
 pub struct Comparisons {
     unit: Unit,
-    /// How many pictures each identity has.
-    pictures: Vec<u32>,
+    /// How many images each identity has.
+    images: Vec<u32>,
     /// The same and the different pairs within each identity.
     within: Vec<[u64; 2]>,
     pairs: Vec<Comparison>,
 }
 
-/// Two pictures and how far apart they are.
+/// Two images and how far apart they are.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Comparison {
     /// How far apart the two embeddings are.
     pub distance: Distance,
-    /// The identity of either picture, by its place in what was compared.
+    /// The identity of either image, by its place in what was compared.
     pub identities: [u32; 2],
-    /// The place of either picture among those of its identity.
-    pub pictures: [u32; 2],
+    /// The place of either image among those of its identity.
+    pub images: [u32; 2],
     /// Whether they ought to be called same.
     pub is_same: bool,
 }
@@ -41,7 +41,7 @@ pub enum NotComparable {
     #[error("two identities or more are needed to tell them apart, and there are {0}")]
     TooFewIdentities(usize),
     /// There is no pair that ought to be called same.
-    #[error("no identity has two pictures, so there is no pair that ought to be called same")]
+    #[error("no identity has two images, so there is no pair that ought to be called same")]
     NoSamePairs,
     /// Nothing ought to be told apart.
     #[error("there is no pair that ought to be called different")]
@@ -49,7 +49,7 @@ pub enum NotComparable {
 }
 
 impl Comparisons {
-    /// Compares every picture with every other one. `embeddings` are grouped by identity; an
+    /// Compares every image with every other one. `embeddings` are grouped by identity; an
     /// identity without any is left out.
     ///
     /// # Panics
@@ -58,13 +58,13 @@ impl Comparisons {
     pub fn new(embeddings: &[Vec<Embedding>]) -> Result<Self, NotComparable> {
         let named = embeddings.iter().zip(0_u32..).filter(|(of_one, _)| !of_one.is_empty());
         let mut flat = Vec::new();
-        let mut pictures = vec![0; embeddings.len()];
+        let mut images = vec![0; embeddings.len()];
         let mut identities = 0;
         for (of_one, identity) in named {
             identities += 1;
-            for (embedding, picture) in of_one.iter().zip(0_u32..) {
-                flat.push((identity, picture, embedding));
-                pictures[identity as usize] = picture + 1;
+            for (embedding, image) in of_one.iter().zip(0_u32..) {
+                flat.push((identity, image, embedding));
+                images[identity as usize] = image + 1;
             }
         }
         if identities < 2 {
@@ -76,24 +76,22 @@ impl Comparisons {
         let mut pairs: Vec<Comparison> = flat
             .par_iter()
             .enumerate()
-            .flat_map_iter(|(at, (identity, picture, embedding))| {
-                flat[at + 1..].iter().map(move |(other_identity, other_picture, other)| {
-                    Comparison {
-                        distance: embedding.distance(other),
-                        identities: [*identity, *other_identity],
-                        pictures: [*picture, *other_picture],
-                        is_same: identity == other_identity,
-                    }
+            .flat_map_iter(|(at, (identity, image, embedding))| {
+                flat[at + 1..].iter().map(move |(other_identity, other_image, other)| Comparison {
+                    distance: embedding.distance(other),
+                    identities: [*identity, *other_identity],
+                    images: [*image, *other_image],
+                    is_same: identity == other_identity,
                 })
             })
             .collect();
-        let own = |pictures: &u32| u64::from(*pictures) * u64::from(pictures.saturating_sub(1)) / 2;
-        let within = pictures.iter().map(|it| [own(it), 0]).collect();
+        let own = |images: &u32| u64::from(*images) * u64::from(images.saturating_sub(1)) / 2;
+        let within = images.iter().map(|it| [own(it), 0]).collect();
         sort(&mut pairs);
-        Ok(Self { unit: Unit::Identity, pictures, within, pairs })
+        Ok(Self { unit: Unit::Identity, images, within, pairs })
     }
 
-    /// Compares what is listed: places of two pictures, each its component's and its own in that, and
+    /// Compares what is listed: places of two images, each its component's and its own in that, and
     /// whether they ought to be called same. `embeddings` are grouped by component.
     ///
     /// # Panics
@@ -104,19 +102,19 @@ impl Comparisons {
         pairs: &[([[u32; 2]; 2], bool)],
     ) -> Result<Self, NotComparable> {
         let embedding =
-            |[component, picture]: [u32; 2]| &embeddings[component as usize][picture as usize];
+            |[component, image]: [u32; 2]| &embeddings[component as usize][image as usize];
         let mut found: Vec<Comparison> = pairs
             .par_iter()
             .map(|&([left, right], is_same)| Comparison {
                 distance: embedding(left).distance(embedding(right)),
                 identities: [left[0], right[0]],
-                pictures: [left[1], right[1]],
+                images: [left[1], right[1]],
                 is_same,
             })
             .collect();
         let mut within = vec![[0, 0]; embeddings.len()];
         for pair in &found {
-            assert_eq!(pair.identities[0], pair.identities[1], "a pair connects its pictures");
+            assert_eq!(pair.identities[0], pair.identities[1], "a pair connects its images");
             within[pair.identities[0] as usize][usize::from(!pair.is_same)] += 1;
         }
         if !found.iter().any(|it| it.is_same) {
@@ -126,8 +124,8 @@ impl Comparisons {
             return Err(NotComparable::NoDifferentPairs);
         }
         sort(&mut found);
-        let pictures = embeddings.iter().map(|it| it.len().try_into().unwrap_or(u32::MAX));
-        Ok(Self { unit: Unit::Component, pictures: pictures.collect(), within, pairs: found })
+        let images = embeddings.iter().map(|it| it.len().try_into().unwrap_or(u32::MAX));
+        Ok(Self { unit: Unit::Component, images: images.collect(), within, pairs: found })
     }
 
     /// What varies as a whole.
@@ -158,14 +156,14 @@ impl Comparisons {
         })
     }
 
-    /// How many pictures each identity has, in the order given; 0 for those left out.
-    pub fn pictures(&self) -> &[u32] {
-        &self.pictures
+    /// How many images each identity has, in the order given; 0 for those left out.
+    pub fn images(&self) -> &[u32] {
+        &self.images
     }
 
-    /// How many identities have pictures; at least 2, or 1 component.
+    /// How many identities have images; at least 2, or 1 component.
     pub fn identities(&self) -> usize {
-        self.pictures.iter().filter(|it| 0 < **it).count()
+        self.images.iter().filter(|it| 0 < **it).count()
     }
 
     /// The distances of same pairs, and those of different pairs, each ascending.
@@ -175,7 +173,7 @@ impl Comparisons {
     }
 }
 
-/// Stable, so that ties stand in the order of the pictures whatever the number of threads.
+/// Stable, so that ties stand in the order of the images whatever the number of threads.
 fn sort(pairs: &mut [Comparison]) {
     pairs.par_sort_by(|a, b| a.distance.get().total_cmp(&b.distance.get()));
 }
@@ -195,12 +193,12 @@ mod tests {
     }
 
     #[test]
-    fn every_picture_meets_every_other_one_once() {
+    fn every_image_meets_every_other_one_once() {
         let comparisons = Comparisons::new(&points(&[&[0.0, 1.0], &[3.0]])).expect("pairs");
         let found = comparisons.pairs().iter().map(|it| (it.distance.get(), it.is_same));
         assert_eq!(found.collect::<Vec<_>>(), [(1.0, true), (2.0, false), (3.0, false)]);
         assert_eq!(comparisons.pairs()[1].identities, [0, 1]);
-        assert_eq!(comparisons.pairs()[1].pictures, [1, 0]);
+        assert_eq!(comparisons.pairs()[1].images, [1, 0]);
     }
 
     #[test]
@@ -215,10 +213,10 @@ mod tests {
     }
 
     #[test]
-    fn an_identity_without_pictures_is_left_out_and_keeps_its_place() {
+    fn an_identity_without_images_is_left_out_and_keeps_its_place() {
         let comparisons = Comparisons::new(&points(&[&[0.0, 1.0], &[], &[3.0]])).expect("pairs");
         assert_eq!(comparisons.identities(), 2);
-        assert_eq!(comparisons.pictures(), [2, 0, 1]);
+        assert_eq!(comparisons.images(), [2, 0, 1]);
         assert_eq!(comparisons.pairs()[2].identities, [0, 2]);
     }
 
@@ -238,7 +236,7 @@ mod tests {
         let found = comparisons.pairs().iter().map(|it| (it.distance.get(), it.is_same));
         assert_eq!(found.collect::<Vec<_>>(), [(1.0, true), (3.0, false), (6.0, true)]);
         assert_eq!(comparisons.within(), [[1, 1], [1, 0]]);
-        assert_eq!((comparisons.identities(), comparisons.pictures()), (2, &[3, 2][..]));
+        assert_eq!((comparisons.identities(), comparisons.images()), (2, &[3, 2][..]));
 
         let refusal = |pairs| Comparisons::listed(&points, pairs).expect_err("refused");
         assert_eq!(refusal(&pairs[..2]), NotComparable::NoDifferentPairs);

@@ -16,7 +16,7 @@ pub struct Cllr {
     /// Of the probabilities as they are stated.
     pub stated: f64,
     /// Of the best that any falling curve over the distance could state of these very pairs: what the
-    /// tower's order of the pairs costs. The rest is the calibration's.
+    /// model's order of the pairs costs. The rest is the calibration's.
     pub minimum: f64,
 }
 

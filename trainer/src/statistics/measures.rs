@@ -13,7 +13,7 @@ pub struct Grid {
     thresholds: Vec<Threshold>,
 }
 
-/// What is said of a tower.
+/// What is said of a model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measures {
     /// The equal error rate, in `[0, 1]`, by [`equal_error_rate`].
@@ -64,7 +64,7 @@ impl Measures {
     /// Measures all pairs.
     #[expect(clippy::missing_panics_doc, reason = "comparisons have both kinds of pairs")]
     pub fn of(comparisons: &Comparisons, grid: &Grid) -> Self {
-        let once: Vec<u64> = comparisons.pictures().iter().map(|_| 1).collect();
+        let once: Vec<u64> = comparisons.images().iter().map(|_| 1).collect();
         Self::weighted(comparisons, grid, &once).expect("comparisons have both kinds of pairs")
     }
 
@@ -72,7 +72,7 @@ impl Measures {
     ///
     /// A copy is another person: a pair within an identity counts once for each copy of it, and a
     /// pair across once for each pair of copies of its two identities. Pairs between two copies
-    /// of one identity are left out, for they are neither: calling them same would count pictures
+    /// of one identity are left out, for they are neither: calling them same would count images
     /// against themselves, calling them different would be wrong.
     ///
     /// `None` if no same or no different pair is left.
@@ -174,16 +174,16 @@ impl Wrong {
 fn totals(comparisons: &Comparisons, copies: &[u64]) -> [u64; 2] {
     let [mut same, mut different] = [0, 0];
     let [mut sum, mut squares] = [0, 0];
-    let each = comparisons.pictures().iter().zip(comparisons.within()).zip(copies);
-    for ((pictures, [own_same, own_different]), copies) in each {
-        let pictures = u64::from(*pictures);
+    let each = comparisons.images().iter().zip(comparisons.within()).zip(copies);
+    for ((images, [own_same, own_different]), copies) in each {
+        let images = u64::from(*images);
         same += copies * own_same;
         different += copies * own_different;
-        sum += copies * pictures;
-        squares += copies * copies * pictures * pictures;
+        sum += copies * images;
+        squares += copies * copies * images * images;
     }
     if comparisons.unit() == Unit::Identity {
-        // Every picture with every other of another copy.
+        // Every image with every other of another copy.
         different += (sum * sum - squares) / 2;
     }
     [same, different]

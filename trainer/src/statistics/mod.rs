@@ -1,6 +1,6 @@
-//! How well a tower tells identities apart, and how sure one can be of it.
+//! How well a model tells identities apart, and how sure one can be of it.
 //!
-//! Embeddings in, numbers out: knows no pictures, no files and no network.
+//! Embeddings in, numbers out: knows no images, no files and no network.
 
 mod bootstrap;
 mod comparisons;

@@ -13,20 +13,20 @@ use thiserror::Error;
 /// N-way, K-shot episodes within groups of identities that are alike.
 ///
 /// Names tell the groups: `Greek/character01` is of the group `Greek`, and names without a `/`
-/// are one group. An episode draws `ways` identities of one group; `shots` pictures of each are
-/// known, and another one of each is asked for: whose known picture is nearest? Groups take turns,
+/// are one group. An episode draws `ways` identities of one group; `shots` images of each are
+/// known, and another one of each is asked for: whose known image is nearest? Groups take turns,
 /// so that each weighs the same.
 ///
-/// Where all identities of a group have equally many pictures, the k-th of each is taken to come
+/// Where all identities of a group have equally many images, the k-th of each is taken to come
 /// from one hand: the known ones then come from other hands than those asked for, one hand for
-/// each shot. On Omniglot, whose k-th picture is the k-th drawer's, with 20 ways and one shot, this
+/// each shot. On Omniglot, whose k-th image is the k-th drawer's, with 20 ways and one shot, this
 /// is the task of B. Lake, R. Salakhutdinov, J. Tenenbaum, *Human-level concept learning through
 /// probabilistic program induction*, Science 2015, on drawn rather than their fixed sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OneShot {
     /// Identities in an episode; at least 2.
     pub ways: usize,
-    /// Pictures known of each; at least 1.
+    /// Images known of each; at least 1.
     pub shots: usize,
     /// How many episodes are drawn, each with one question for each identity; at least 1.
     pub episodes: u32,
@@ -39,7 +39,7 @@ pub struct OneShot {
 pub struct OneShotRate {
     /// Identities in an episode.
     pub ways: usize,
-    /// Pictures known of each.
+    /// Images known of each.
     pub shots: usize,
     /// Episodes drawn.
     pub episodes: u32,
@@ -60,7 +60,7 @@ pub struct OneShotRate {
 pub struct GroupRate {
     /// What its identities' names begin with; empty for those without a `/`.
     pub name: String,
-    /// How many identities it has with pictures enough.
+    /// How many identities it has with images enough.
     pub identities: usize,
     /// The share of questions answered wrongly.
     pub error: f64,
@@ -71,27 +71,27 @@ pub struct GroupRate {
 pub enum NoEpisode {
     /// There is nothing to choose between, or nothing to choose by.
     #[error(
-        "an episode takes 2 identities or more, with 1 known picture or more of each, and there \
+        "an episode takes 2 identities or more, with 1 known image or more of each, and there \
          must be one episode: {ways} ways, {shots} shots, {episodes} episodes won't do"
     )]
     Nothing {
         /// Identities asked for.
         ways: usize,
-        /// Known pictures asked for.
+        /// Known images asked for.
         shots: usize,
         /// Episodes asked for.
         episodes: u32,
     },
     /// No group is large enough.
     #[error(
-        "no folder has {ways} identities with {pictures} pictures or more each; the largest has \
+        "no folder has {ways} identities with {images} images or more each; the largest has \
          {largest}: ask for fewer"
     )]
     TooFewIdentities {
         /// Identities in an episode.
         ways: usize,
-        /// Pictures that each of them needs.
-        pictures: usize,
+        /// Images that each of them needs.
+        images: usize,
         /// Identities in the largest group.
         largest: usize,
     },
@@ -116,7 +116,7 @@ impl OneShot {
             groups(names, embeddings, shots).into_iter().partition(|(_, it)| ways <= it.len());
         if large.is_empty() {
             let largest = small.iter().map(|(_, it)| it.len()).max().unwrap_or_default();
-            return Err(NoEpisode::TooFewIdentities { ways, pictures: shots + 1, largest });
+            return Err(NoEpisode::TooFewIdentities { ways, images: shots + 1, largest });
         }
         let errors: Vec<f64> = (0..episodes)
             .into_par_iter()
@@ -163,24 +163,24 @@ impl OneShot {
         let is_even = group.iter().all(|it| it.len() == group[0].len());
         let common = is_even.then(|| index::sample(random, group[0].len(), self.shots + 1));
         let (mut known, mut asked) = (Vec::new(), Vec::new());
-        for (identity, pictures) in drawn.iter().enumerate() {
+        for (identity, images) in drawn.iter().enumerate() {
             let places = match &common {
                 Some(places) => places.clone(),
-                None => index::sample(random, pictures.len(), self.shots + 1),
+                None => index::sample(random, images.len(), self.shots + 1),
             };
-            asked.push(&pictures[places.index(0)]);
-            known.extend(places.iter().skip(1).map(|place| (identity, &pictures[place])));
+            asked.push(&images[places.index(0)]);
+            known.extend(places.iter().skip(1).map(|place| (identity, &images[place])));
         }
         let wrong =
-            asked.iter().enumerate().map(|(identity, picture)| wrong(identity, picture, &known));
+            asked.iter().enumerate().map(|(identity, image)| wrong(identity, image, &known));
         mean(&wrong.collect::<Vec<_>>()).0
     }
 }
 
 /// How wrong the nearest of `known` is: 0 if it is of this identity, 1 if not, and between them
 /// where several are level.
-fn wrong(identity: usize, picture: &Embedding, known: &[(usize, &Embedding)]) -> f64 {
-    let distances: Vec<_> = known.iter().map(|(_, it)| picture.distance(it).get()).collect();
+fn wrong(identity: usize, image: &Embedding, known: &[(usize, &Embedding)]) -> f64 {
+    let distances: Vec<_> = known.iter().map(|(_, it)| image.distance(it).get()).collect();
     let nearest = distances.iter().copied().fold(f64::INFINITY, f64::min);
     let level = known.iter().zip(&distances).filter(|(_, it)| **it <= nearest);
     let errors: Vec<f64> =
@@ -188,17 +188,17 @@ fn wrong(identity: usize, picture: &Embedding, known: &[(usize, &Embedding)]) ->
     mean(&errors).0
 }
 
-/// Identities with a picture more than the shots, by the folder that their names begin with.
+/// Identities with an image more than the shots, by the folder that their names begin with.
 fn groups<'a>(
     names: &'a [String],
     embeddings: &'a [Vec<Embedding>],
     shots: usize,
 ) -> BTreeMap<&'a str, Vec<&'a [Embedding]>> {
     let mut groups = BTreeMap::<_, Vec<_>>::new();
-    for (name, pictures) in names.iter().zip(embeddings) {
+    for (name, images) in names.iter().zip(embeddings) {
         let group = groups.entry(name.rsplit_once('/').map_or("", |(group, _)| group)).or_default();
-        if shots < pictures.len() {
-            group.push(pictures.as_slice());
+        if shots < images.len() {
+            group.push(images.as_slice());
         }
     }
     groups
@@ -223,15 +223,15 @@ mod tests {
 
     const TWENTY: OneShot = OneShot { ways: 20, shots: 1, episodes: 40, seed: 1 };
 
-    /// `n_identities` in a group, each with 4 pictures at the places that `place` gives.
+    /// `n_identities` in a group, each with 4 images at the places that `place` gives.
     fn group(
         group: &str,
         n_identities: u8,
         place: impl Fn(u8, u8) -> [f32; 2],
     ) -> (Vec<String>, Vec<Vec<Embedding>>) {
         let of_one = |who| {
-            let pictures = (0..4).map(|at| Embedding::new(place(who, at)).expect("a point"));
-            (format!("{group}/character{who:02}"), pictures.collect())
+            let images = (0..4).map(|at| Embedding::new(place(who, at)).expect("a point"));
+            (format!("{group}/character{who:02}"), images.collect())
         };
         (0..n_identities).map(of_one).unzip()
     }
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tower_that_tells_nothing_errs_as_often_as_a_guess() {
+    fn a_model_that_tells_nothing_errs_as_often_as_a_guess() {
         let (names, embeddings) = group("Greek", 24, |_, _| [1.0, 1.0]);
         let rate = TWENTY.measure(&names, &embeddings).expect("episodes");
         assert!((rate.error - 0.95).abs() < 1e-12, "{rate:?}");
@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_is_by_another_hand_than_what_is_known() {
-        // The hand moves a picture farther than the character does, but all known ones alike.
+        // The hand moves an image farther than the character does, but all known ones alike.
         let (names, embeddings) =
             group("Greek", 20, |who, at| [f32::from(who), 100.0 * f32::from(at)]);
         let rate = TWENTY.measure(&names, &embeddings).expect("episodes");
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn uneven_folders_draw_each_their_own_pictures() {
+    fn uneven_folders_draw_each_their_own_images() {
         let (names, mut embeddings) =
             group("", 6, |who, at| [f32::from(who), f32::from(at) / 10.0]);
         embeddings[2].truncate(2);
@@ -325,7 +325,7 @@ mod tests {
         let (names, embeddings) = both(group("Greek", 20, place), group("Latin", 3, place));
         assert_eq!(TWENTY.measure(&names, &embeddings).expect("episodes").left_out, ["Latin"]);
         let refusal = OneShot { ways: 21, ..TWENTY }.measure(&names, &embeddings);
-        let expected = NoEpisode::TooFewIdentities { ways: 21, pictures: 2, largest: 20 };
+        let expected = NoEpisode::TooFewIdentities { ways: 21, images: 2, largest: 20 };
         assert_eq!(refusal, Err(expected));
         let refusal = OneShot { ways: 1, ..TWENTY }.measure(&names, &embeddings);
         assert!(matches!(refusal, Err(NoEpisode::Nothing { .. })));

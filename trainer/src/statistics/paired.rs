@@ -1,10 +1,10 @@
-//! Whether one tower is better than another, or only luckier.
+//! Whether one model is better than another, or only luckier.
 
 use serde::Serialize;
 
 use super::{Bootstrap, Comparisons, Grid, Interval, Measures};
 
-/// A figure of the second tower less that of the first.
+/// A figure of the second model less that of the first.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Difference {
     /// What was measured.
@@ -17,7 +17,7 @@ pub struct Difference {
     pub p_value: f64,
 }
 
-/// The differences of two towers on the same pictures.
+/// The differences of two models on the same images.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Differences {
     /// Of the equal error rates.
@@ -26,14 +26,14 @@ pub struct Differences {
     pub auc: Difference,
     /// Of the FNMRs, for each FMR of the grids.
     pub fnmr_at: Vec<Difference>,
-    /// Of the FMRs, each at its own tower's threshold, for each threshold of the grids.
+    /// Of the FMRs, each at its own model's threshold, for each threshold of the grids.
     pub threshold_fmr: Vec<Difference>,
     /// Of the FNMRs there.
     pub threshold_fnmr: Vec<Difference>,
 }
 
 impl Differences {
-    /// Resamples the identities for both towers alike, so that what makes people hard for both
+    /// Resamples the identities for both models alike, so that what makes people hard for both
     /// cancels out (B. Efron, R. Tibshirani, *An introduction to the bootstrap*, 1993, §8.3 and §16).
     ///
     /// Each comes with its grid: the FMRs of both are the same, and so is the number of thresholds,
@@ -41,13 +41,13 @@ impl Differences {
     ///
     /// # Panics
     ///
-    /// If the two have compared other pictures, or their grids don't match.
+    /// If the two have compared other images, or their grids don't match.
     pub fn between(
         (first, grid): (&Comparisons, &Grid),
         (second, other): (&Comparisons, &Grid),
         bootstrap: Bootstrap,
     ) -> Option<Self> {
-        assert_eq!(first.pictures(), second.pictures(), "both compare the same pictures");
+        assert_eq!(first.images(), second.images(), "both compare the same images");
         assert_eq!(grid.rates(), other.rates(), "both are asked for the same FMRs");
         let n_thresholds = grid.thresholds().len();
         assert_eq!(n_thresholds, other.thresholds().len(), "each threshold has its other");
@@ -104,17 +104,17 @@ mod tests {
 
     fn crowd(spread: f32, shift: u8) -> Comparisons {
         let of_one = |who: u8| {
-            let picture = |at: u8| {
+            let image = |at: u8| {
                 let place = who.wrapping_mul(37).wrapping_add(at.wrapping_mul(101)) ^ shift;
                 Embedding::new([f32::from(who) + spread * f32::from(place % 64) / 64.0])
             };
-            (0..4).map(|at| picture(at).expect("a point")).collect()
+            (0..4).map(|at| image(at).expect("a point")).collect()
         };
         Comparisons::new(&(0..20).map(of_one).collect::<Vec<_>>()).expect("pairs")
     }
 
     #[test]
-    fn a_tower_differs_from_itself_by_nothing() {
+    fn a_model_differs_from_itself_by_nothing() {
         let crowd = crowd(1.5, 0);
         let Differences { eer, fnmr_at, .. } = between(&crowd, &crowd, &Grid::new([0.1]));
         assert!(eer.value.abs() < 1e-12 && fnmr_at[0].interval.high.abs() < 1e-12);
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_much_better_tower_is_told_from_luck() {
+    fn a_much_better_model_is_told_from_luck() {
         let [worse, better] = [crowd(3.0, 0), crowd(0.8, 0)];
         let Differences { eer, auc, .. } = between(&worse, &better, &Grid::new([0.1]));
         assert!(eer.interval.high < 0.0 && 0.0 < auc.interval.low, "{eer:?} {auc:?}");
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn each_tower_is_judged_at_its_own_threshold() {
+    fn each_model_is_judged_at_its_own_threshold() {
         let crowd = crowd(1.5, 0);
         let at = |it: f64| Grid::new([]).with_thresholds(Threshold::try_from(it));
         let found = Differences::between((&crowd, &at(0.0)), (&crowd, &at(100.0)), BOOTSTRAP);

@@ -97,7 +97,7 @@ fn apart(a: [f64; 2], b: [f64; 2]) -> f64 {
     (a[0] - b[0]).hypot(a[1] - b[1])
 }
 
-#[expect(clippy::cast_precision_loss, reason = "no one draws 2^53 pictures")]
+#[expect(clippy::cast_precision_loss, reason = "no one draws 2^53 images")]
 fn real(count: usize) -> f64 {
     count as f64
 }

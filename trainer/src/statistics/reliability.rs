@@ -49,7 +49,7 @@ pub fn reliability(
             stated,
         })
         .collect();
-    let once = vec![1; comparisons.pictures().len()];
+    let once = vec![1; comparisons.images().len()];
     let Some(measured) = Tally::of(&cells, &once) else { return Vec::new() };
     let drawn = bootstrap.draws(comparisons, |copies| Tally::of(&cells, copies));
     let filled = (0..usize::from(BINS)).filter(|at| 0 < measured.pairs(*at));

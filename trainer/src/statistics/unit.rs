@@ -6,10 +6,10 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unit {
-    /// Somebody, or a thing: all its pictures are compared with each other and with all others.
+    /// Somebody, or a thing: all its images are compared with each other and with all others.
     #[default]
     Identity,
-    /// Pictures that listed pairs connect: nothing else is compared, and nothing across.
+    /// Images that listed pairs connect: nothing else is compared, and nothing across.
     Component,
 }
 

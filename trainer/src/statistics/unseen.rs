@@ -90,9 +90,9 @@ struct Choice {
 impl Unseen {
     /// Leaves identities out in turn; `fmrs` are what thresholds are chosen for, beside equal errors.
     ///
-    /// `None` where fewer than four identities, or none with two pictures, would be left to choose on.
+    /// `None` where fewer than four identities, or none with two images, would be left to choose on.
     pub fn of(comparisons: &Comparisons, fmrs: &[f64], bootstrap: Bootstrap) -> Option<Self> {
-        let identities = comparisons.pictures().len();
+        let identities = comparisons.images().len();
         let n_groups = if identities <= GROUPS { identities } else { FEWER_GROUPS };
         let unit = comparisons.unit();
         let pairs = (0..n_groups).flat_map(|left| {
@@ -187,7 +187,7 @@ struct Cell {
 
 impl Judged {
     fn by(comparisons: &Comparisons, choices: &[Choice], n_groups: usize, at: usize) -> Self {
-        let identities = comparisons.pictures().len();
+        let identities = comparisons.images().len();
         let unit = comparisons.unit();
         let by_groups = ByGroups::new(choices, n_groups);
         let n_cells = match unit {
@@ -313,13 +313,13 @@ mod tests {
 
     const BOOTSTRAP: Bootstrap = Bootstrap { resamples: 100, seed: 1 };
 
-    /// Identities along a line, each with pictures spread around its place.
+    /// Identities along a line, each with images spread around its place.
     fn crowd(identities: u8, place: impl Fn(u8) -> f32, spread: impl Fn(u8) -> f32) -> Comparisons {
         let of_one = |who: u8| {
             let shift =
                 |at: u8| f32::from(who.wrapping_mul(37).wrapping_add(at.wrapping_mul(101)) % 64);
-            let pictures = (0..5).map(|at| place(who) + spread(who) * shift(at) / 64.0);
-            pictures.map(|it| Embedding::new([it]).expect("a point")).collect()
+            let images = (0..5).map(|at| place(who) + spread(who) * shift(at) / 64.0);
+            images.map(|it| Embedding::new([it]).expect("a point")).collect()
         };
         Comparisons::new(&(0..identities).map(of_one).collect::<Vec<_>>()).expect("pairs")
     }

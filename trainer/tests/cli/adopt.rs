@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 
-use siamese_core::model::{OnnxTower, Options, rewrite};
+use siamese_core::model::{OnnxModel, Options, rewrite};
 
 use crate::ground::{BRIGHTNESS, Ground};
 
@@ -20,20 +20,20 @@ fn bare(ground: &Ground) -> PathBuf {
 }
 
 #[test]
-fn a_bare_network_becomes_a_calibrated_tower() {
+fn a_bare_network_becomes_a_calibrated_model() {
     let ground = Ground::of(&[("a", &[10, 11, 12]), ("b", &[50, 51, 52]), ("c", &[90, 91, 92])]);
     let bare = bare(&ground);
     let arguments = ["--input", "4", "--scale", "1", "--embedding", "as-is", "--out", "mine.onnx"];
     let more = ["--name", "mine", "--report", "report"];
     let said = ground.run_on(&bare, "adopt", &[&arguments[..], &more].concat()).well();
-    assert!(said.contains("Tried on 9 pictures of 3 identities"), "{said}");
+    assert!(said.contains("Tried on 9 images of 3 identities"), "{said}");
     assert!(said.contains("EER   0.00 %  --colour grey --scale 1 --mean 0 --std 1"), "{said}");
     assert!(said.contains("No other separates your pairs better"), "{said}");
     assert!(said.contains("threshold"), "{said}");
     assert!(ground.at("report/index.html").exists());
 
-    let tower = OnnxTower::load(&ground.at("mine.onnx"), &Options::default()).expect("a tower");
-    let card = tower.card();
+    let model = OnnxModel::load(&ground.at("mine.onnx"), &Options::default()).expect("a model");
+    let card = model.card();
     assert_eq!(card.name, "mine");
     let threshold = card.threshold.expect("a threshold").get();
     assert!((2.0..38.0).contains(&threshold), "{threshold}");
@@ -58,7 +58,7 @@ fn a_wrong_length_is_found_out_and_the_better_one_taken_where_asked() {
 }
 
 #[test]
-fn what_is_no_tower_is_refused_in_a_line() {
+fn what_is_no_model_is_refused_in_a_line() {
     let ground = Ground::of(&[("a", &[10, 11]), ("b", &[50, 51])]);
     let bare = bare(&ground);
     for (arguments, with) in [
@@ -71,29 +71,29 @@ fn what_is_no_tower_is_refused_in_a_line() {
         assert!(refusal.contains(with), "{refusal}");
         assert!(!ground.at("mine.onnx").exists());
     }
-    let picture = ground.at("data/a/0.png");
-    let refusal = ground.run_on(&picture, "adopt", &["--out", "mine.onnx"]).refusal();
+    let image = ground.at("data/a/0.png");
+    let refusal = ground.run_on(&image, "adopt", &["--out", "mine.onnx"]).refusal();
     assert!(refusal.contains("0.png") || refusal.contains("no ONNX"), "{refusal}");
 }
 
-/// Makes a picture's file that can be opened once: it is gone as soon as somebody reads it.
+/// Makes an image's file that can be opened once: it is gone as soon as somebody reads it.
 #[cfg(unix)]
 fn put_once(path: PathBuf) {
-    let picture = fs::read(&path).expect("a picture");
-    fs::remove_file(&path).expect("a picture");
+    let image = fs::read(&path).expect("an image");
+    fs::remove_file(&path).expect("an image");
     let made = Command::new("mkfifo").arg(&path).status().expect("mkfifo runs");
     assert!(made.success());
     thread::spawn(move || {
         // Opening it waits for a reader.
         let mut pipe = OpenOptions::new().write(true).open(&path).expect("a pipe");
         fs::remove_file(&path).expect("a pipe");
-        pipe.write_all(&picture).expect("a reader");
+        pipe.write_all(&image).expect("a reader");
     });
 }
 
 #[cfg(unix)]
 #[test]
-fn each_picture_is_read_once_whatever_is_tried_and_reported() {
+fn each_image_is_read_once_whatever_is_tried_and_reported() {
     let ground =
         Ground::of(&[("a", &[10, 12]), ("b", &[50, 53]), ("c", &[90, 91]), ("d", &[130, 134])]);
     let pairs = ["a/0,a/1,1", "b/0,b/1,1", "a/0,b/0,0", "c/0,c/1,1", "d/0,d/1,1", "c/1,d/0,0"];
@@ -107,10 +107,10 @@ fn each_picture_is_read_once_whatever_is_tried_and_reported() {
         put_once(ground.at(&format!("data/{name}.png")));
     }
     let network = bare(&ground);
-    let arguments = ["adopt", "--tower", "bare.onnx", "--data", "pairs.csv", "--input", "4"];
+    let arguments = ["adopt", "--model", "bare.onnx", "--data", "pairs.csv", "--input", "4"];
     let more = ["--scale", "1", "--embedding", "as-is", "--out", "mine.onnx", "--report", "report"];
     let said = ground.program(arguments.into_iter().chain(more).map(OsStr::new)).well();
-    assert!(network.exists() && said.contains("Tried on 8 pictures"), "{said}");
+    assert!(network.exists() && said.contains("Tried on 8 images"), "{said}");
     assert!(ground.at("mine.onnx").exists() && ground.at("report/index.html").exists());
     assert!(!ground.at("data/a/0.png").exists(), "it was read from where it was put");
 }

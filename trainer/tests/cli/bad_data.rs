@@ -1,4 +1,4 @@
-//! What people get wrong with their pictures: one line each, with the way out.
+//! What people get wrong with their images: one line each, with the way out.
 
 use std::fs;
 
@@ -19,7 +19,7 @@ fn refused(ground: &Ground, arguments: &[&str], with: &[&str]) {
 fn an_empty_folder() {
     let ground = Ground::new();
     fs::create_dir(ground.at("data")).expect("a folder");
-    refused(&ground, &[], &["holds no pictures", "DIR/IDENTITY/PICTURE"]);
+    refused(&ground, &[], &["holds no images", "DIR/IDENTITY/IMAGE"]);
 }
 
 #[test]
@@ -33,9 +33,9 @@ fn one_identity() {
 }
 
 #[test]
-fn an_identity_with_one_picture() {
+fn an_identity_with_one_image() {
     let ground = Ground::of(&[("a", &[1, 2]), ("lonely", &[3]), ("b", &[5, 6])]);
-    refused(&ground, &[], &["single picture", "lonely"]);
+    refused(&ground, &[], &["single image", "lonely"]);
 }
 
 #[test]
@@ -53,20 +53,20 @@ fn a_fold_that_can_not_be() {
 }
 
 #[test]
-fn a_file_that_is_no_picture_stops_it_unless_told_to_skip() {
+fn a_file_that_is_no_image_stops_it_unless_told_to_skip() {
     let ground = Ground::of(&[("a", &[1, 2]), ("b", &[5, 6])]);
-    fs::write(ground.at("data/a/notes.txt"), "not a picture").expect("a file");
+    fs::write(ground.at("data/a/notes.txt"), "not an image").expect("a file");
     refused(&ground, &[], &["a/notes.txt", "--skip-unreadable"]);
 
     let outcome = ground.run("evaluate", &["--skip-unreadable"]);
     assert!(outcome.complained.contains("skipped a/notes.txt"), "{}", outcome.complained);
-    assert!(outcome.well().contains("2 identities, 4 pictures"));
+    assert!(outcome.well().contains("2 identities, 4 images"));
 }
 
 #[test]
-fn a_tower_that_is_none() {
+fn a_model_that_is_none() {
     let ground = Ground::of(&[("a", &[1, 2]), ("b", &[5, 6])]);
-    let tower = ground.at("data/a/0.png");
-    let refusal = ground.run_on(&tower, "evaluate", &[]).refusal();
+    let model = ground.at("data/a/0.png");
+    let refusal = ground.run_on(&model, "evaluate", &[]).refusal();
     assert!(refusal.contains("0.png"), "{refusal}");
 }

@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::Path;
 
-use siamese_core::model::{Card, OnnxTower, Options, rewrite};
+use siamese_core::model::{Card, OnnxModel, Options, rewrite};
 
 use crate::ground::{BRIGHTNESS, Ground};
 
@@ -10,12 +10,12 @@ fn told_apart() -> Ground {
     Ground::of(&[("a", &[100, 102]), ("b", &[110, 112])])
 }
 
-fn card(tower: &Path) -> Card {
-    OnnxTower::load(tower, &Options::default()).expect("a tower").card().clone()
+fn card(model: &Path) -> Card {
+    OnnxModel::load(model, &Options::default()).expect("a model").card().clone()
 }
 
 #[test]
-fn a_calibrated_tower_knows_its_threshold_and_its_errors() {
+fn a_calibrated_model_knows_its_threshold_and_its_errors() {
     let ground = told_apart();
     let said =
         ground.run("calibrate", &["--out", "out.onnx", "--split", "unseen in training"]).well();
@@ -44,14 +44,14 @@ fn nothing_else_in_the_file_changes() {
 }
 
 #[test]
-fn a_tower_is_calibrated_in_place_again_and_again() {
+fn a_model_is_calibrated_in_place_again_and_again() {
     let ground = told_apart();
-    let tower = ground.at("tower.onnx");
-    fs::copy(BRIGHTNESS, &tower).expect("a copy");
-    ground.run_on(&tower, "calibrate", &["--out", "tower.onnx"]).well();
-    let once = fs::read(&tower).expect("a tower");
-    ground.run_on(&tower, "calibrate", &["--out", "tower.onnx"]).well();
-    assert_eq!(fs::read(&tower).expect("a tower"), once);
+    let model = ground.at("model.onnx");
+    fs::copy(BRIGHTNESS, &model).expect("a copy");
+    ground.run_on(&model, "calibrate", &["--out", "model.onnx"]).well();
+    let once = fs::read(&model).expect("a model");
+    ground.run_on(&model, "calibrate", &["--out", "model.onnx"]).well();
+    assert_eq!(fs::read(&model).expect("a model"), once);
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn an_evaluation_looks_at_the_calibrated_threshold() {
     let ground = told_apart();
     ground.run("calibrate", &["--out", "out.onnx"]).well();
     let said = ground.run_on(&ground.at("out.onnx"), "evaluate", &[]).well();
-    assert!(said.contains("At the threshold 5.0000 (the tower's)"), "{said}");
+    assert!(said.contains("At the threshold 5.0000 (the model's)"), "{said}");
 }
 
 #[test]
@@ -68,13 +68,13 @@ fn the_threshold_can_be_chosen_by_its_fmr() {
     // as the next four would make ten.
     let [low, high]: [Vec<u8>; 2] = [(0..12).collect(), (100..112).collect()];
     let ground = Ground::of(&[("a", &low), ("b", &high)]);
-    let tower = ground.tower_with(|card| card.margin = Some(300.0));
+    let model = ground.model_with(|card| card.margin = Some(300.0));
 
-    ground.run_on(&tower, "calibrate", &["--out", "out.onnx", "--fmr", "0.05"]).well();
+    ground.run_on(&model, "calibrate", &["--out", "out.onnx", "--fmr", "0.05"]).well();
     let threshold = card(&ground.at("out.onnx")).threshold.expect("a threshold").get();
     assert!((91.0..92.0).contains(&threshold), "{threshold}");
 
-    let refusal = ground.run_on(&tower, "calibrate", &["--out", "no.onnx", "--fmr", "0.01"]);
+    let refusal = ground.run_on(&model, "calibrate", &["--out", "no.onnx", "--fmr", "0.01"]);
     let refusal = refusal.refusal();
     assert!(refusal.contains("can't be told from 144 different pairs"), "{refusal}");
     assert!(!ground.at("no.onnx").exists());
@@ -85,12 +85,12 @@ fn a_threshold_beyond_the_margin_is_refused() {
     // Equal errors lie between 50 and 150, and the margin is 20.
     let ground = Ground::of(&[("a", &[0, 50]), ("b", &[200, 250])]);
     let refusal = ground.run("calibrate", &["--out", "out.onnx"]).refusal();
-    assert!(refusal.contains("not below the tower's margin of 20"), "{refusal}");
+    assert!(refusal.contains("not below the model's margin of 20"), "{refusal}");
     assert!(!ground.at("out.onnx").exists());
 }
 
 #[test]
-fn a_tower_that_tells_nothing_apart_is_refused() {
+fn a_model_that_tells_nothing_apart_is_refused() {
     let ground = Ground::of(&[("a", &[9, 9]), ("b", &[9, 9])]);
     let refusal = ground.run("calibrate", &["--out", "out.onnx"]).refusal();
     assert!(refusal.contains("no better than chance"), "{refusal}");
@@ -137,19 +137,19 @@ fn a_calibration_tells_what_became_of_people_it_did_not_know() {
 }
 
 #[test]
-fn a_foreign_tower_with_a_sidecar_is_calibrated_into_another_file() {
+fn a_foreign_model_with_a_sidecar_is_calibrated_into_another_file() {
     let ground = told_apart();
     let onnx = fs::read(BRIGHTNESS).expect("a file");
-    let tower = ground.at("foreign.onnx");
-    fs::write(&tower, rewrite(&onnx, &[]).expect("ONNX")).expect("a file");
+    let model = ground.at("foreign.onnx");
+    fs::write(&model, rewrite(&onnx, &[]).expect("ONNX")).expect("a file");
     let sidecar = "name = \"foreign\"\ninput = \"4\"\ncolour = \"grey\"\nfit = \"stretch\"\n\
                    embedding = \"as-is\"\nscale = 1.0\nmean = [0.0]\nstd = [1.0]\n";
     fs::write(ground.at("foreign.toml"), sidecar).expect("a file");
 
-    let refusal = ground.run_on(&tower, "calibrate", &["--out", "foreign.onnx"]).refusal();
+    let refusal = ground.run_on(&model, "calibrate", &["--out", "foreign.onnx"]).refusal();
     assert!(refusal.contains("foreign.toml"), "{refusal}");
 
-    ground.run_on(&tower, "calibrate", &["--out", "calibrated.onnx"]).well();
+    ground.run_on(&model, "calibrate", &["--out", "calibrated.onnx"]).well();
     let card = card(&ground.at("calibrated.onnx"));
     assert_eq!(card.name, "foreign");
     assert!((card.threshold.expect("a threshold").get() - 5.0).abs() < 1e-12);

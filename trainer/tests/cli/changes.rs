@@ -1,4 +1,4 @@
-//! Change detection, from a list to a tower that serves.
+//! Change detection, from a list to a model that serves.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -16,13 +16,13 @@ use crate::made;
 const SIDE: u32 = 32;
 
 /// A scene in some light: slow waves with grain on them, and a ring where something stands.
-fn picture(scene: u64, ring: Option<[f32; 2]>, random: &mut ChaCha8Rng) -> GrayImage {
+fn image(scene: u64, ring: Option<[f32; 2]>, random: &mut ChaCha8Rng) -> GrayImage {
     let mut shape = ChaCha8Rng::seed_from_u64(scene);
     let [across, down, phase] = [4.0, 4.0, 6.0].map(|it: f32| it * shape.random::<f32>());
     let (light, contrast) = (random.random_range(-15.0..15.0), random.random_range(0.8..1.2));
     GrayImage::from_fn(SIDE, SIDE, |column, row| {
-        let [x, y] = [column, row]
-            .map(|it| f32::from(u16::try_from(it).expect("within the picture")) / 32.0);
+        let [x, y] =
+            [column, row].map(|it| f32::from(u16::try_from(it).expect("within the image")) / 32.0);
         let wave = (across * x + down * y + phase).sin();
         let grain: f32 = random.random_range(-8.0..8.0);
         let in_ring =
@@ -47,8 +47,8 @@ fn write(ground: &Ground, n_scenes: u64) {
         let (has_changed, had_ring) = (scene % 2 == 1, scene % 4 < 2);
         for (name, has_ring) in [("before", had_ring), ("after", had_ring != has_changed)] {
             let place = [(); 2].map(|()| random.random_range(0.25..0.75));
-            let picture = picture(scene, has_ring.then_some(place), &mut random);
-            picture.save(ground.at(&format!("scenes/{scene}-{name}.png"))).expect("a picture");
+            let image = image(scene, has_ring.then_some(place), &mut random);
+            image.save(ground.at(&format!("scenes/{scene}-{name}.png"))).expect("an image");
         }
         let changed = u8::from(has_changed);
         writeln!(list, "scenes/{scene}-before.png,scenes/{scene}-after.png,{changed}")
@@ -58,7 +58,7 @@ fn write(ground: &Ground, n_scenes: u64) {
 }
 
 #[test]
-fn a_tower_learns_what_a_change_is_and_sees_it_where_it_never_was() {
+fn a_model_learns_what_a_change_is_and_sees_it_where_it_never_was() {
     let ground = Ground::new();
     write(&ground, 160);
     let mut config = made::config();
@@ -76,14 +76,11 @@ fn a_tower_learns_what_a_change_is_and_sees_it_where_it_never_was() {
     assert!(progress.contains("on pairs held out"), "{progress}");
     assert!(trained.well().contains("raw.run/report/index.html"));
 
-    let calibrate = ["calibrate", "--tower", "raw.onnx", "--out", "tower.onnx"];
+    let calibrate = ["calibrate", "--model", "raw.onnx", "--out", "model.onnx"];
     let said = run(&[&calibrate[..], &data].concat()).well();
-    assert!(
-        said.contains("pairs of 40 components (changes, pictures unseen in training)"),
-        "{said}"
-    );
+    assert!(said.contains("pairs of 40 components (changes, images unseen in training)"), "{said}");
 
-    let measure = ["evaluate", "--tower", "tower.onnx", "--report", "report"];
+    let measure = ["evaluate", "--model", "model.onnx", "--report", "report"];
     run(&[&measure[..], &data].concat()).well();
     let record = evaluate::report(&ground);
     assert_eq!(record["training"]["acquaintance"], "unseen");

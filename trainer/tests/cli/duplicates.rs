@@ -15,7 +15,7 @@ fn train(ground: &Ground, arguments: &[&str]) -> Outcome {
     let mut command = Command::new(env!("CARGO_BIN_EXE_siamese-trainer"));
     command
         .current_dir(ground.at(""))
-        .args(["train", "--data", "data", "--out", "tower.onnx", "--config", "config.toml"])
+        .args(["train", "--data", "data", "--out", "model.onnx", "--config", "config.toml"])
         .args(["--hold-out", "pattern0,pattern1"])
         .args(arguments);
     Outcome::of(&mut command)
@@ -28,10 +28,10 @@ fn made_ground() -> Ground {
 }
 
 #[test]
-fn clean_pictures_are_not_warned_of() {
+fn clean_images_are_not_warned_of() {
     let outcome = train(&made_ground(), &[]);
     let warned =
-        outcome.complained.lines().any(|it| it.contains("pictures") && it.contains("warning"));
+        outcome.complained.lines().any(|it| it.contains("images") && it.contains("warning"));
     assert!(!warned, "{}", outcome.complained);
     outcome.well();
 }
@@ -45,31 +45,31 @@ fn a_file_on_both_sides_of_the_split_is_refused_unless_allowed() {
     for words in ["1 file is both", "pattern3/copy.png = pattern0/1.png", "--allow-duplicates"] {
         assert!(refusal.contains(words), "{refusal}");
     }
-    assert!(!ground.at("tower.run").exists());
+    assert!(!ground.at("model.run").exists());
     train(&ground, &["--allow-duplicates"]).well();
 }
 
 #[test]
 fn what_else_is_wrong_is_warned_of_by_name() {
     let ground = made_ground();
-    // An identity in two folders: its pictures lit a little otherwise, so that no file is equal.
+    // An identity in two folders: its images lit a little otherwise, so that no file is equal.
     fs::create_dir(ground.at("data/twin")).expect("a folder");
     for number in 0..4 {
-        let picture =
-            image::open(ground.at(&format!("data/pattern2/{number}.png"))).expect("a picture");
-        let mut darker = picture.into_luma8();
+        let image =
+            image::open(ground.at(&format!("data/pattern2/{number}.png"))).expect("an image");
+        let mut darker = image.into_luma8();
         for pixel in darker.pixels_mut() {
             pixel.0[0] -= pixel.0[0] / 8;
         }
-        darker.save(ground.at(&format!("data/twin/{number}.png"))).expect("a picture");
+        darker.save(ground.at(&format!("data/twin/{number}.png"))).expect("an image");
     }
     GrayImage::from_pixel(32, 32, Luma([90]))
         .save(ground.at("data/pattern3/flat.png"))
-        .expect("a picture");
+        .expect("an image");
     made::write(&ground.at("small"), 1, 1);
-    let small = image::open(ground.at("small/pattern0/0.png")).expect("a picture");
+    let small = image::open(ground.at("small/pattern0/0.png")).expect("an image");
     let small = small.resize_exact(9, 9, image::imageops::FilterType::Nearest);
-    small.save(ground.at("data/pattern4/small.png")).expect("a picture");
+    small.save(ground.at("data/pattern4/small.png")).expect("an image");
 
     let outcome = train(&ground, &[]);
     for words in [

@@ -20,7 +20,7 @@ fn figures_are_those_worked_out_by_hand() {
     let lines: Vec<&str> = said.lines().map(str::trim).collect();
     assert_eq!(
         lines[0],
-        "brightness on data: 2 identities, 4 pictures, 2 same and 4 different pairs"
+        "brightness on data: 2 identities, 4 images, 2 same and 4 different pairs"
     );
     // Two identities are only ever resampled as themselves.
     assert_eq!(lines[3], "EER                  50.00 %    50.00 – 50.00 %");
@@ -45,7 +45,7 @@ fn a_report_holds_page_figures_and_drawings() {
     let closest = &figures["closest_different_pairs"][0];
     assert_eq!((&closest["a"], &closest["b"]), (&"bright/0.png".into(), &"dark/1.png".into()));
     assert_eq!(closest["distance"], 2.0);
-    assert_eq!(figures["map"]["pictures"].as_array().map(Vec::len), Some(4));
+    assert_eq!(figures["map"]["images"].as_array().map(Vec::len), Some(4));
     let page = fs::read_to_string(ground.at("report/index.html")).expect("a page");
     for drawing in ["distances.svg", "roc.svg", "det.svg", "errors.svg"] {
         let text = fs::read_to_string(ground.at("report").join(drawing)).expect("a drawing");
@@ -59,14 +59,14 @@ fn a_report_holds_page_figures_and_drawings() {
 }
 
 #[test]
-fn the_worst_pairs_are_shown_as_pictures() {
+fn the_worst_pairs_are_shown_as_images() {
     let ground = known();
     ground.run("evaluate", &["--report", "report"]).well();
     let text = fs::read_to_string(ground.at("report/errors.svg")).expect("a drawing");
     let drawn = roxmltree::Document::parse(&text).expect("well-formed XML");
-    let pictures = drawn.descendants().filter(|it| it.tag_name().name() == "image");
-    // Two same pairs and four different ones, of two pictures each.
-    assert_eq!(pictures.count(), 12);
+    let images = drawn.descendants().filter(|it| it.tag_name().name() == "image");
+    // Two same pairs and four different ones, of two images each.
+    assert_eq!(images.count(), 12);
 }
 
 #[test]
@@ -103,31 +103,31 @@ fn identities_can_be_named_listed_or_every_nth() {
         &["--hold-out-fold", "1/2"],
     ] {
         let said = ground.run("evaluate", arguments).well();
-        assert!(said.contains("2 identities, 4 pictures"), "{arguments:?}: {said}");
+        assert!(said.contains("2 identities, 4 images"), "{arguments:?}: {said}");
         assert!(said.contains("AUC                   1.0000"), "{arguments:?}: {said}");
     }
 }
 
 #[test]
-fn a_tower_measured_on_those_it_was_trained_on_is_found_out() {
+fn a_model_measured_on_those_it_was_trained_on_is_found_out() {
     let ground = Ground::of(&[("a", &[1, 2]), ("b", &[5, 6]), ("c", &[9, 11])]);
-    let tower = ground.tower_with(|card| {
+    let model = ground.model_with(|card| {
         card.provenance = Some(json!({"data": {"name": "data"}, "held_out": ["a", "b"]}));
     });
-    let outcome = ground.run_on(&tower, "evaluate", &["--report", "report"]);
+    let outcome = ground.run_on(&model, "evaluate", &["--report", "report"]);
     assert!(outcome.complained.contains("trained on 1 of these identities (c)"));
     outcome.well();
     assert_eq!(report(&ground)["training"], json!({"acquaintance": "seen", "identities": ["c"]}));
     assert_eq!(report(&ground)["provenance"]["held_out"], json!(["a", "b"]));
 
-    let outcome = ground.run_on(&tower, "evaluate", &["--identities", "a,b"]);
+    let outcome = ground.run_on(&model, "evaluate", &["--identities", "a,b"]);
     assert_eq!(outcome.complained, "");
-    let said = ground.run_on(&tower, "calibrate", &["--identities", "a,b", "--out", "out.onnx"]);
+    let said = ground.run_on(&model, "calibrate", &["--identities", "a,b", "--out", "out.onnx"]);
     assert!(said.well().contains("(data, identities unseen in training)"));
 }
 
 #[test]
-fn one_picture_of_each_of_a_folder_is_enough_to_recognise_another() {
+fn one_image_of_each_of_a_folder_is_enough_to_recognise_another() {
     // The alphabets lie at the same greys, so that across them nothing could be told apart.
     let greys: &[(&str, &[u8])] = &[
         ("Greek/alpha", &[10, 12]),

@@ -1,10 +1,10 @@
-//! A tower in 8 bits: what it costs, and what is refused.
+//! A model in 8 bits: what it costs, and what is refused.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use siamese_core::model::{Card, Device, OnnxTower, Options, Tower, WeightKind, rewrite};
-use siamese_core::picture::Pixels;
+use siamese_core::model::{Card, Device, Model, OnnxModel, Options, WeightKind, rewrite};
+use siamese_core::preprocessing::Pixels;
 use siamese_core::score::{Embedding, Threshold};
 use siamese_trainer::config::Config;
 use siamese_trainer::data::{Collection, Gallery};
@@ -17,50 +17,50 @@ use crate::made;
 const SMALL: &str = "small.onnx";
 const INT8: [&str; 4] = ["--weights", "int8", "--out", SMALL];
 
-/// Made pictures, and a network of the seed's kind that has seen a few steps of them; its first
+/// Made images, and a network of the baseline's kind that has seen a few steps of them; its first
 /// linear layer has 1.6 million weights.
 fn ground() -> Ground {
     let ground = Ground::new();
     made::write(&ground.at("data"), 4, 5);
-    let mut config = Config::seed();
+    let mut config = Config::baseline();
     (config.input.height, config.input.width) = (20, 20);
-    let folder = Collection::open(&ground.at("data")).expect("pictures");
-    let gallery = Gallery::load(&folder, &config.preparation(), false).expect("pictures");
+    let folder = Collection::open(&ground.at("data")).expect("images");
+    let gallery = Gallery::load(&folder, &config.preprocessing(), false).expect("images");
     let mut learning = Learning::new(&config, &gallery);
     learning.advance();
     let mut card = load(BRIGHTNESS.as_ref()).card().clone();
-    card.preparation = config.preparation();
+    card.preprocessing = config.preprocessing();
     let pixels: Vec<_> = gallery.samples().iter().map(|it| &it.pixels).collect();
-    let exported = export(&learning.network(), card, &pixels).expect("a tower");
+    let exported = export(&learning.network(), card, &pixels).expect("a model");
     fs::write(ground.at("raw.onnx"), exported.onnx).expect("a file");
     ground
 }
 
-/// The ground's tower with a threshold, and what else is changed.
-fn tower(ground: &Ground, threshold: f64, change: impl FnOnce(&mut Card)) -> PathBuf {
+/// The ground's model with a threshold, and what else is changed.
+fn model(ground: &Ground, threshold: f64, change: impl FnOnce(&mut Card)) -> PathBuf {
     let raw = ground.at("raw.onnx");
     let mut card = load(&raw).card().clone();
     card.threshold = Some(Threshold::try_from(threshold).expect("a threshold"));
     change(&mut card);
     let onnx = fs::read(raw).expect("a file");
-    let path = ground.at("tower.onnx");
+    let path = ground.at("model.onnx");
     fs::write(&path, rewrite(&onnx, &card.to_metadata()).expect("ONNX")).expect("a file");
     path
 }
 
-fn load(tower: &Path) -> OnnxTower {
+fn load(model: &Path) -> OnnxModel {
     let options = Options { device: Device::Cpu, ..Options::default() };
-    OnnxTower::load(tower, &options).expect("a tower")
+    OnnxModel::load(model, &options).expect("a model")
 }
 
-fn pixels(ground: &Ground, tower: &OnnxTower) -> Vec<Pixels> {
-    let folder = Collection::open(&ground.at("data")).expect("pictures");
-    let gallery = Gallery::load(&folder, &tower.card().preparation, false).expect("pictures");
+fn pixels(ground: &Ground, model: &OnnxModel) -> Vec<Pixels> {
+    let folder = Collection::open(&ground.at("data")).expect("images");
+    let gallery = Gallery::load(&folder, &model.card().preprocessing, false).expect("images");
     gallery.samples().iter().map(|it| it.pixels.clone()).collect()
 }
 
-fn embed(tower: &mut OnnxTower, pixels: &[Pixels]) -> Vec<Embedding> {
-    let embedded = tower.embed(pixels).expect("a run");
+fn embed(model: &mut OnnxModel, pixels: &[Pixels]) -> Vec<Embedding> {
+    let embedded = model.embed(pixels).expect("a run");
     embedded.into_iter().map(|it| it.expect("finite")).collect()
 }
 
@@ -73,9 +73,9 @@ fn distances(embeddings: &[Embedding]) -> Vec<f64> {
 }
 
 #[test]
-fn a_tower_in_8_bits_says_what_it_costs_and_keeps_what_it_knew() {
+fn a_model_in_8_bits_says_what_it_costs_and_keeps_what_it_knew() {
     let ground = ground();
-    let path = tower(&ground, 1.0, |_| ());
+    let path = model(&ground, 1.0, |_| ());
     let said = ground.run_on(&path, "export", &INT8).well();
     assert!(said.contains("verdicts flipped (data, all identities)"), "{said}");
 
@@ -113,16 +113,16 @@ fn a_tower_in_8_bits_says_what_it_costs_and_keeps_what_it_knew() {
 #[test]
 fn an_answer_does_not_depend_on_who_waits_beside_it() {
     let ground = ground();
-    ground.run_on(&tower(&ground, 1.0, |_| ()), "export", &INT8).well();
-    let mut tower = load(&ground.at(SMALL));
-    // Evenly black and white, one far beyond what any picture holds, and the made ones.
-    let mut pixels = pixels(&ground, &tower);
+    ground.run_on(&model(&ground, 1.0, |_| ()), "export", &INT8).well();
+    let mut model = load(&ground.at(SMALL));
+    // Evenly black and white, one far beyond what any image holds, and the made ones.
+    let mut pixels = pixels(&ground, &model);
     pixels.extend([0.0, 1.0, 100.0].map(|it| Pixels::new(vec![it; 400])));
     pixels.reverse();
     let alone: Vec<_> =
-        pixels.iter().flat_map(|it| embed(&mut tower, std::slice::from_ref(it))).collect();
+        pixels.iter().flat_map(|it| embed(&mut model, std::slice::from_ref(it))).collect();
     for batch in [2, 8, 32] {
-        let together: Vec<_> = pixels.chunks(batch).flat_map(|it| embed(&mut tower, it)).collect();
+        let together: Vec<_> = pixels.chunks(batch).flat_map(|it| embed(&mut model, it)).collect();
         for (alone, together) in distances(&alone).iter().zip(distances(&together)) {
             assert!((alone - together).abs() <= 1e-5 * alone, "{alone} and {together}");
         }
@@ -130,9 +130,9 @@ fn an_answer_does_not_depend_on_who_waits_beside_it() {
 }
 
 #[test]
-fn a_tower_that_flips_too_many_verdicts_is_not_written() {
+fn a_model_that_flips_too_many_verdicts_is_not_written() {
     let ground = ground();
-    let path = tower(&ground, 1.0, |_| ());
+    let path = model(&ground, 1.0, |_| ());
     ground.run_on(&path, "export", &INT8).well();
     let (mut before, mut after) = (load(&path), load(&ground.at(SMALL)));
     fs::remove_file(ground.at(SMALL)).expect("a file");
@@ -144,7 +144,7 @@ fn a_tower_that_flips_too_many_verdicts_is_not_written() {
         a.total_cmp(&b)
     });
     let (before, after) = moved.expect("pairs");
-    let path = tower(&ground, f64::midpoint(*before, *after), |_| ());
+    let path = model(&ground, f64::midpoint(*before, *after), |_| ());
 
     let refusal = ground.run_on(&path, "export", &[&INT8[..], &["--max-flipped", "0"]].concat());
     let refusal = refusal.refusal();
@@ -158,14 +158,14 @@ fn a_tower_that_flips_too_many_verdicts_is_not_written() {
 #[test]
 fn what_can_not_be_measured_or_gains_nothing_is_one_line() {
     let ground = ground();
-    let refused = |tower: &Path, more: &[&str], with: &str| {
-        let refusal = ground.run_on(tower, "export", &[&INT8[..], more].concat()).refusal();
+    let refused = |model: &Path, more: &[&str], with: &str| {
+        let refusal = ground.run_on(model, "export", &[&INT8[..], more].concat()).refusal();
         assert!(refusal.contains(with), "{refusal}");
         assert!(!ground.at(SMALL).exists());
     };
     refused(&ground.at("raw.onnx"), &[], "calibrate it first");
-    refused(&tower(&ground, 1.0, |_| ()), &["--identities", "nobody"], "no identity named nobody");
-    let trained = tower(&ground, 1.0, |card| {
+    refused(&model(&ground, 1.0, |_| ()), &["--identities", "nobody"], "no identity named nobody");
+    let trained = model(&ground, 1.0, |card| {
         let provenance = r#"{"data": {"name": "data"}, "held_out": ["pattern0", "pattern1"]}"#;
         card.provenance = serde_json::from_str(provenance).expect("JSON");
     });

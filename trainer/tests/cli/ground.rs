@@ -1,4 +1,4 @@
-//! A folder to work in, and a tower whose distances one can foresee.
+//! A folder to work in, and a model whose distances one can foresee.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -7,12 +7,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use image::GrayImage;
-use siamese_core::model::{Card, OnnxTower, Options, rewrite};
+use siamese_core::model::{Card, OnnxModel, Options, rewrite};
 use tempfile::TempDir;
 
 use crate::waits::process::output;
 
-/// A tower that embeds a picture as its mean grey; its margin is 20.
+/// A model that embeds an image as its mean grey; its margin is 20.
 pub(crate) const BRIGHTNESS: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/brightness.onnx");
 
@@ -34,15 +34,15 @@ impl Ground {
         Self(TempDir::new().expect("a folder"))
     }
 
-    /// A ground with evenly grey pictures in `data`: for each identity, the greys of its pictures.
+    /// A ground with evenly grey images in `data`: for each identity, the greys of its images.
     pub(crate) fn of(identities: &[(&str, &[u8])]) -> Self {
         let ground = Self::new();
         for (name, greys) in identities {
             let folder = ground.at("data").join(name);
             fs::create_dir_all(&folder).expect("a folder");
             for (at, grey) in greys.iter().enumerate() {
-                let picture = GrayImage::from_pixel(4, 4, image::Luma([*grey]));
-                picture.save(folder.join(format!("{at}.png"))).expect("a picture");
+                let image = GrayImage::from_pixel(4, 4, image::Luma([*grey]));
+                image.save(folder.join(format!("{at}.png"))).expect("an image");
             }
         }
         ground
@@ -52,10 +52,10 @@ impl Ground {
         self.0.path().join(name)
     }
 
-    /// The tower of foreseen distances with another card, in a file of its own.
-    pub(crate) fn tower_with(&self, change: impl FnOnce(&mut Card)) -> PathBuf {
-        let tower = OnnxTower::load(BRIGHTNESS.as_ref(), &Options::default()).expect("the tower");
-        let mut card = tower.card().clone();
+    /// The model of foreseen distances with another card, in a file of its own.
+    pub(crate) fn model_with(&self, change: impl FnOnce(&mut Card)) -> PathBuf {
+        let model = OnnxModel::load(BRIGHTNESS.as_ref(), &Options::default()).expect("the model");
+        let mut card = model.card().clone();
         change(&mut card);
         let onnx = fs::read(BRIGHTNESS).expect("a file");
         let path = self.at("changed.onnx");
@@ -63,19 +63,19 @@ impl Ground {
         path
     }
 
-    /// Runs the program in this folder on its `data`, with the tower of foreseen distances.
+    /// Runs the program in this folder on its `data`, with the model of foreseen distances.
     pub(crate) fn run(&self, command: &str, arguments: &[&str]) -> Outcome {
         self.run_on(BRIGHTNESS.as_ref(), command, arguments)
     }
 
-    /// Runs the program in this folder on its `data`, with some tower.
-    pub(crate) fn run_on(&self, tower: &Path, command: &str, arguments: &[&str]) -> Outcome {
+    /// Runs the program in this folder on its `data`, with some model.
+    pub(crate) fn run_on(&self, model: &Path, command: &str, arguments: &[&str]) -> Outcome {
         let fixed = [
             command.as_ref(),
             "--data".as_ref(),
             "data".as_ref(),
-            "--tower".as_ref(),
-            tower.as_os_str(),
+            "--model".as_ref(),
+            model.as_os_str(),
         ];
         self.program(fixed.into_iter().chain(arguments.iter().map(OsStr::new)))
     }

@@ -4,13 +4,13 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs;
 
-use siamese_core::model::{OnnxTower, Options, rewrite};
+use siamese_core::model::{OnnxModel, Options, rewrite};
 
 use crate::evaluate;
 use crate::ground::{BRIGHTNESS, Ground, Outcome};
 use crate::made;
 
-/// Evenly grey pictures `g/0.png` and so on, and a list beside the folder.
+/// Evenly grey images `g/0.png` and so on, and a list beside the folder.
 fn listed(greys: &[u8], list: &str) -> Ground {
     let ground = Ground::of(&[("g", greys)]);
     fs::rename(ground.at("data/g"), ground.at("g")).expect("a folder");
@@ -32,7 +32,7 @@ fn run(ground: &Ground, arguments: &[&str]) -> Outcome {
 }
 
 fn evaluate(ground: &Ground, arguments: &[&str]) -> Outcome {
-    let fixed = ["evaluate", "--data", "pairs.csv", "--tower", BRIGHTNESS];
+    let fixed = ["evaluate", "--data", "pairs.csv", "--model", BRIGHTNESS];
     run(ground, &[&fixed[..], arguments].concat())
 }
 
@@ -43,7 +43,7 @@ fn figures_are_of_the_listed_pairs_alone() {
     let lines: Vec<&str> = said.lines().map(str::trim).collect();
     assert_eq!(
         lines[0],
-        "brightness on pairs: 5 components, 11 pictures, 2 same and 4 different pairs"
+        "brightness on pairs: 5 components, 11 images, 2 same and 4 different pairs"
     );
     assert!(lines[3].starts_with("EER                  50.00 %"), "{said}");
     assert!(lines[4].starts_with("AUC                   0.7500"), "{said}");
@@ -55,7 +55,7 @@ fn figures_are_of_the_listed_pairs_alone() {
     assert_eq!(record["closest_different_pairs"][0]["a"], "g/4.png");
     assert!(record.get("by_identity").is_none() && record.get("map").is_none(), "{record}");
     let page = fs::read_to_string(ground.at("report/index.html")).expect("a page");
-    assert!(!page.contains("hardest") && !page.contains("Where the tower sees them"), "{page}");
+    assert!(!page.contains("hardest") && !page.contains("Where the model sees them"), "{page}");
     assert!(page.contains("resampling the components"), "{page}");
 }
 
@@ -63,7 +63,7 @@ fn figures_are_of_the_listed_pairs_alone() {
 fn a_column_or_a_fold_chooses_whole_components() {
     let said = evaluate(&known(), &["--fold", "0/2", "--resamples", "0"]).well();
     // g/0, g/4 and g/9, each the first of its component.
-    assert!(said.contains("3 components, 7 pictures, 1 same and 3 different pairs"), "{said}");
+    assert!(said.contains("3 components, 7 images, 1 same and 3 different pairs"), "{said}");
 
     let ground = listed(
         &[0, 1, 5, 9, 20, 21],
@@ -71,15 +71,15 @@ fn a_column_or_a_fold_chooses_whole_components() {
          g/3.png,g/4.png,1,train\n",
     );
     let said = evaluate(&ground, &["--resamples", "0"]);
-    assert!(said.complained.contains("the pairs connect all pictures"), "{}", said.complained);
+    assert!(said.complained.contains("the pairs connect all images"), "{}", said.complained);
     let said = said.well();
-    assert!(said.contains("1 components, 3 pictures, 1 same and 1 different pairs"), "{said}");
+    assert!(said.contains("1 components, 3 images, 1 same and 1 different pairs"), "{said}");
     let refusal = evaluate(&ground, &["--hold-out", "g/3.png"]).complained;
     assert!(refusal.contains("1 pairs here, and none that ought to be called same"), "{refusal}");
 }
 
 #[test]
-fn a_tower_is_calibrated_and_held_against_another_on_pairs() {
+fn a_model_is_calibrated_and_held_against_another_on_pairs() {
     // Same pairs are up to 2 apart, and different ones 3 to 7.
     let apart = |it: u8| if it % 2 == 1 { it % 3 } else { 3 + it % 5 };
     let greys: Vec<u8> = (0..20).flat_map(|it| [12 * it, 12 * it + apart(it)]).collect();
@@ -87,18 +87,18 @@ fn a_tower_is_calibrated_and_held_against_another_on_pairs() {
     let ground = listed(&greys, &format!("a,b,same\n{}", pairs.collect::<String>()));
     let said = run(
         &ground,
-        &["calibrate", "--pairs", "pairs.csv", "--tower", BRIGHTNESS, "--out", "mine.onnx"],
+        &["calibrate", "--pairs", "pairs.csv", "--model", BRIGHTNESS, "--out", "mine.onnx"],
     );
     let said = said.well();
     assert!(said.contains("10 same and 10 different pairs of 20 components"), "{said}");
     assert!(said.contains("(pairs, listed pairs)"), "{said}");
     assert!(said.contains("On components that the threshold was not chosen on"), "{said}");
-    let tower = OnnxTower::load(&ground.at("mine.onnx"), &Options::default()).expect("a tower");
-    assert!(tower.card().threshold.is_some());
+    let model = OnnxModel::load(&ground.at("mine.onnx"), &Options::default()).expect("a model");
+    assert!(model.card().threshold.is_some());
 
     let arguments = ["report", BRIGHTNESS, "mine.onnx", "--data", "pairs.csv", "--report", "two"];
     let said = run(&ground, &arguments).well();
-    assert!(said.contains("pairs: 20 components, 40 pictures"), "{said}");
+    assert!(said.contains("pairs: 20 components, 40 images"), "{said}");
     let page = fs::read_to_string(ground.at("two/index.html")).expect("a page");
     assert!(page.contains("resampling the components"), "{page}");
 }
@@ -113,12 +113,12 @@ fn a_network_is_adopted_on_pairs() {
     .expect("a list");
     let onnx = fs::read(BRIGHTNESS).expect("a file");
     fs::write(ground.at("bare.onnx"), rewrite(&onnx, &[]).expect("ONNX")).expect("a file");
-    let arguments = ["adopt", "--tower", "bare.onnx", "--data", "pairs.csv", "--out", "mine.onnx"];
+    let arguments = ["adopt", "--model", "bare.onnx", "--data", "pairs.csv", "--out", "mine.onnx"];
     let usage = ["--input", "4", "--scale", "1", "--embedding", "as-is"];
     let said = run(&ground, &[&arguments[..], &usage].concat()).well();
-    assert!(said.contains("Tried on 8 pictures of 4 components"), "{said}");
-    let tower = OnnxTower::load(&ground.at("mine.onnx"), &Options::default()).expect("a tower");
-    let threshold = tower.card().threshold.expect("a threshold").get();
+    assert!(said.contains("Tried on 8 images of 4 components"), "{said}");
+    let model = OnnxModel::load(&ground.at("mine.onnx"), &Options::default()).expect("a model");
+    let threshold = model.card().threshold.expect("a threshold").get();
     assert!((2.0..150.0).contains(&threshold), "{threshold}");
 }
 
@@ -142,15 +142,15 @@ fn what_a_list_can_not_be_is_one_line_with_the_way_out() {
 }
 
 #[test]
-fn a_missing_picture_can_be_left_out_with_its_pairs() {
+fn a_missing_image_can_be_left_out_with_its_pairs() {
     let ground = known();
     fs::remove_file(ground.at("g/6.png")).expect("a file");
     let outcome = evaluate(&ground, &["--skip-unreadable", "--resamples", "0"]);
     assert!(outcome.complained.contains("skipped g/6.png (line 5, "), "{}", outcome.complained);
-    assert!(outcome.well().contains("10 pictures, 2 same and 3 different pairs"));
+    assert!(outcome.well().contains("10 images, 2 same and 3 different pairs"));
 }
 
-/// Triplets of made pictures: two of one pattern, and one of another.
+/// Triplets of made images: two of one pattern, and one of another.
 fn triplets() -> Ground {
     let ground = Ground::new();
     made::write(&ground.at("data"), 8, 4);
@@ -172,10 +172,10 @@ fn triplets() -> Ground {
 #[test]
 fn triplets_are_trained_on_by_the_triplet_loss() {
     let ground = triplets();
-    let fixed = ["train", "--data", "pairs.csv", "--out", "tower.onnx"];
+    let fixed = ["train", "--data", "pairs.csv", "--out", "model.onnx"];
     let outcome = run(&ground, &[&fixed[..], &["--steps", "2"]].concat());
     outcome.well();
-    let record = fs::read_to_string(ground.at("tower.run/run.toml")).expect("a record");
+    let record = fs::read_to_string(ground.at("model.run/run.toml")).expect("a record");
     for words in ["kind = \"triplet\"", "pairs = 16", "classifier_weight = 0.0", "erase = 0.0"] {
         assert!(record.contains(words), "{words}: {record}");
     }
@@ -185,7 +185,7 @@ fn triplets_are_trained_on_by_the_triplet_loss() {
 fn choices_that_need_identities_are_refused() {
     let ground = known();
     let train = |arguments: &[&str]| {
-        let fixed = ["train", "--data", "pairs.csv", "--out", "tower.onnx"];
+        let fixed = ["train", "--data", "pairs.csv", "--out", "model.onnx"];
         run(&ground, &[&fixed[..], arguments].concat()).refusal()
     };
     for (arguments, words) in [
@@ -194,7 +194,7 @@ fn choices_that_need_identities_are_refused() {
             "needs identities, which a list does not name: choose --loss contrastive",
         ),
         (["--loss", "triplet"], "this list holds pairs: choose --loss contrastive"),
-        (["--network", "wavelet"], "choose --network compact or seed"),
+        (["--network", "wavelet"], "choose --network compact or baseline"),
         (["--hold-out-fold", "0/9"], "none that ought to be called different"),
     ] {
         let refusal = train(&arguments);
@@ -204,5 +204,5 @@ fn choices_that_need_identities_are_refused() {
     fs::write(ground.at("config.toml"), config).expect("a file");
     let refusal = train(&["--config", "config.toml"]);
     assert!(refusal.contains("choose classifier_weight = 0"), "{refusal}");
-    assert!(!ground.at("tower.run").exists());
+    assert!(!ground.at("model.run").exists());
 }

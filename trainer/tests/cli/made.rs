@@ -5,31 +5,31 @@ use std::fs;
 use std::path::Path;
 
 use image::{GrayImage, Luma};
-use siamese_core::picture::{Colour, Fit};
+use siamese_core::preprocessing::{Colour, Fit};
 use siamese_trainer::config::{Config, Input, Length, Sampling};
 use siamese_trainer::network::{CompactConfig, NetworkConfig};
 
 const SIDE: u16 = 32;
 
-/// Writes `n_identities` folders of `n_pictures`: each identity is a pattern of waves, and each
-/// picture shows it elsewhere and in another light.
-pub(crate) fn write(data: &Path, n_identities: u16, n_pictures: u16) {
+/// Writes `n_identities` folders of `n_images`: each identity is a pattern of waves, and each
+/// image shows it elsewhere and in another light.
+pub(crate) fn write(data: &Path, n_identities: u16, n_images: u16) {
     for identity in 0..n_identities {
         let folder = data.join(format!("pattern{identity}"));
         fs::create_dir_all(&folder).expect("a folder");
-        for number in 0..n_pictures {
-            let picture = picture(f32::from(identity), f32::from(number));
-            picture.save(folder.join(format!("{number}.png"))).expect("a picture");
+        for number in 0..n_images {
+            let image = image(f32::from(identity), f32::from(number));
+            image.save(folder.join(format!("{number}.png"))).expect("an image");
         }
     }
 }
 
-fn picture(identity: f32, number: f32) -> GrayImage {
+fn image(identity: f32, number: f32) -> GrayImage {
     let (right, down) = (0.02 * (number % 3.0), 0.02 * (number % 2.0));
     let (contrast, brightness) = (0.8 + 0.05 * (number % 4.0), 0.02 * (number % 5.0));
     GrayImage::from_fn(u32::from(SIDE), u32::from(SIDE), |column, row| {
         let [x, y] = [column, row]
-            .map(|it| f32::from(u16::try_from(it).expect("within the picture")) / f32::from(SIDE));
+            .map(|it| f32::from(u16::try_from(it).expect("within the image")) / f32::from(SIDE));
         let (x, y) = (x + right, y + down);
         let (sine, cosine) = (0.7 * identity).sin_cos();
         let waves = (TAU * (2.0 + identity % 3.0) * (x * cosine + y * sine)).sin();
@@ -56,7 +56,7 @@ pub(crate) fn config() -> Config {
         width: 16,
         ..CompactConfig::default()
     });
-    config.sampling = Sampling::Balanced { identities: 6, pictures: 4 };
+    config.sampling = Sampling::Balanced { identities: 6, images: 4 };
     config.augmentation.mirror = 0.0;
     config.watch.evaluate_every = 20;
     config.watch.checkpoint_every = 20;

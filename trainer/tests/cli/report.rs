@@ -1,4 +1,4 @@
-//! Two towers side by side.
+//! Two models side by side.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ fn known() -> Ground {
     Ground::of(&[("bright", &[103, 107]), ("dark", &[100, 101])])
 }
 
-/// The tower of foreseen distances, whose threshold is 10, beside another.
+/// The model of foreseen distances, whose threshold is 10, beside another.
 fn report(ground: &Ground, other: &Path, arguments: &[&str]) -> Outcome {
     let mut command = Command::new(env!("CARGO_BIN_EXE_siamese-trainer"));
     command
@@ -27,9 +27,9 @@ fn report(ground: &Ground, other: &Path, arguments: &[&str]) -> Outcome {
 }
 
 #[test]
-fn two_towers_are_held_against_each_other_pair_by_pair() {
+fn two_models_are_held_against_each_other_pair_by_pair() {
     let ground = known();
-    let strict = ground.tower_with(|card| {
+    let strict = ground.model_with(|card| {
         card.name = "strict".to_owned();
         card.threshold = Threshold::try_from(2.5).ok();
     });

@@ -28,7 +28,7 @@ fn train(ground: &Ground, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_siamese-trainer"));
     command
         .current_dir(ground.at(""))
-        .args(["train", "--data", "data", "--name", "tower"])
+        .args(["train", "--data", "data", "--name", "model"])
         .args(arguments)
         .env_remove("SOURCE_DATE_EPOCH");
     command
@@ -74,7 +74,7 @@ fn a_run_killed_twice_ends_in_the_bytes_of_one_never_stopped() {
     let first = [&["--out", "killed.onnx"], &choices[..]].concat();
     let saved = kill_after(train(&ground, &first), &run, 6);
     assert!(!ground.at("killed.onnx").exists());
-    // No more than an epoch, which is two steps of 36 pictures, is lost: each one's end was saved.
+    // No more than an epoch, which is two steps of 36 images, is lost: each one's end was saved.
     assert!(saved.iter().all(|it| it % 2 == 0), "{saved:?}");
     // Resuming takes the choices and the identities held out from the run's folder.
     let resumed = ["--out", "killed.onnx", "--resume"];
@@ -92,8 +92,8 @@ fn a_run_killed_twice_ends_in_the_bytes_of_one_never_stopped() {
     assert!(complained.contains(&warning) && before < last, "{complained}");
 
     let [whole, killed] =
-        ["whole.onnx", "killed.onnx"].map(|it| fs::read(ground.at(it)).expect("a tower"));
-    assert!(whole == killed, "the resumed run's tower is another");
+        ["whole.onnx", "killed.onnx"].map(|it| fs::read(ground.at(it)).expect("a model"));
+    assert!(whole == killed, "the resumed run's model is another");
     assert!(!run.join(".draft-left").exists());
 
     // One history, as if it had never been stopped.
@@ -117,7 +117,7 @@ fn a_run_killed_before_its_first_checkpoint_is_resumed_from_the_beginning() {
     fs::remove_file(ground.at("begun.onnx")).expect("a file");
     well(train(&ground, &["--out", "begun.onnx", "--resume"]));
     let [whole, begun] =
-        ["whole.onnx", "begun.onnx"].map(|it| fs::read(ground.at(it)).expect("a tower"));
+        ["whole.onnx", "begun.onnx"].map(|it| fs::read(ground.at(it)).expect("a model"));
     assert!(whole == begun);
 }
 
@@ -139,11 +139,11 @@ fn a_runs_record_repeats_it() {
     let complained = well(train(&ground, &repeat));
     assert!(!complained.contains("warning: these are other"), "{complained}");
     let [first, again] =
-        ["first.onnx", "again.onnx"].map(|it| fs::read(ground.at(it)).expect("a tower"));
+        ["first.onnx", "again.onnx"].map(|it| fs::read(ground.at(it)).expect("a model"));
     assert!(first == again);
 
     made::write(&ground.at("data"), 10, 6);
     let others = ["--config", "first.run/run.toml", "--out", "others.onnx"];
     let complained = well(train(&ground, &others));
-    assert!(complained.contains("warning: these are other pictures"), "{complained}");
+    assert!(complained.contains("warning: these are other images"), "{complained}");
 }

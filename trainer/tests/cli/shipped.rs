@@ -1,9 +1,9 @@
-//! The tower that is shipped, on people it has not seen.
+//! The model that is shipped, on people it has not seen.
 
 use std::fs;
 use std::path::Path;
 
-use siamese_core::model::{Card, OnnxTower, Options};
+use siamese_core::model::{Card, OnnxModel, Options};
 use siamese_trainer::evaluate::Acquaintance;
 
 use crate::evaluate::report;
@@ -18,24 +18,24 @@ fn faces() -> Ground {
     for person in ["s1", "s5", "s9", "s13"] {
         let folder = ground.at("data").join(person);
         fs::create_dir_all(&folder).expect("a folder");
-        for picture in ["1.jpg", "2.jpg"] {
-            let photograph = Path::new(FIXTURES).join(format!("{person}_{picture}"));
-            fs::copy(photograph, folder.join(picture)).expect("a photograph");
+        for image in ["1.jpg", "2.jpg"] {
+            let photograph = Path::new(FIXTURES).join(format!("{person}_{image}"));
+            fs::copy(photograph, folder.join(image)).expect("a photograph");
         }
     }
     ground
 }
 
 fn card() -> Card {
-    OnnxTower::load(FACES.as_ref(), &Options::default()).expect("the tower").card().clone()
+    OnnxModel::load(FACES.as_ref(), &Options::default()).expect("the model").card().clone()
 }
 
 #[test]
 fn it_tells_people_apart_whom_it_has_not_seen() {
     let ground = faces();
     let said = ground.run_on(FACES.as_ref(), "evaluate", &["--report", "report"]).well();
-    assert!(said.contains("4 identities, 8 pictures, 4 same and 24 different pairs"), "{said}");
-    assert!(said.contains("(the tower's)"), "{said}");
+    assert!(said.contains("4 identities, 8 images, 4 same and 24 different pairs"), "{said}");
+    assert!(said.contains("(the model's)"), "{said}");
     let report = report(&ground);
     let auc = report["auc"]["value"].as_f64().expect("a figure");
     assert!(0.9 < auc, "{said}");
@@ -64,10 +64,10 @@ fn its_threshold_lies_where_errors_are_equal() {
 }
 
 #[test]
-fn it_can_be_calibrated_again_on_other_pictures() {
+fn it_can_be_calibrated_again_on_other_images() {
     let ground = faces();
     ground.run_on(FACES.as_ref(), "calibrate", &["--out", "mine.onnx", "--split", "mine"]).well();
-    let mine = OnnxTower::load(&ground.at("mine.onnx"), &Options::default()).expect("a tower");
+    let mine = OnnxModel::load(&ground.at("mine.onnx"), &Options::default()).expect("a model");
     let calibration = mine.card().calibration.as_ref().expect("a calibration");
     assert_eq!((calibration.data(), calibration.split()), ("data", "mine"));
     assert_eq!(mine.card().golden, card().golden);

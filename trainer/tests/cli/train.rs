@@ -1,11 +1,11 @@
-//! Trains small networks on made pictures.
+//! Trains small networks on made images.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::process::Command;
 
 use burn::tensor::Device;
-use siamese_core::model::{OnnxTower, Options, Tower};
+use siamese_core::model::{Model, OnnxModel, Options};
 use siamese_core::score::Embedding;
 use siamese_trainer::config::{Config, Length, LossKind, Sampling};
 use siamese_trainer::data::{Collection, Gallery};
@@ -30,7 +30,7 @@ fn train_bare(ground: &Ground, arguments: &[&str]) -> Outcome {
     command
         .current_dir(ground.at(""))
         .args(
-            ["train", "--data", "data", "--out", "tower.onnx"]
+            ["train", "--data", "data", "--out", "model.onnx"]
                 .iter()
                 .chain(arguments)
                 .map(OsStr::new),
@@ -46,15 +46,15 @@ fn made_ground() -> Ground {
 }
 
 fn gallery(ground: &Ground, config: &Config) -> Gallery {
-    let folder = Collection::open(&ground.at("data")).expect("pictures");
-    Gallery::load(&folder, &config.preparation(), false).expect("pictures")
+    let folder = Collection::open(&ground.at("data")).expect("images");
+    Gallery::load(&folder, &config.preprocessing(), false).expect("images")
 }
 
-/// What a run makes of the gallery's pictures, bit by bit.
+/// What a run makes of the gallery's images, bit by bit.
 fn embed(learning: &Learning, gallery: &Gallery) -> Vec<Embedding> {
-    let pictures: Vec<_> = gallery.samples().iter().map(|it| it.pixels.values()).collect();
+    let images: Vec<_> = gallery.samples().iter().map(|it| it.pixels.values()).collect();
     let device = Device::flex();
-    learn::embed(&learning.network(), true, &pictures, [1, 32, 32], &device).expect("finite")
+    learn::embed(&learning.network(), true, &images, [1, 32, 32], &device).expect("finite")
 }
 
 fn advance_to(learning: &mut Learning, step: u32) {
@@ -64,7 +64,7 @@ fn advance_to(learning: &mut Learning, step: u32) {
 }
 
 #[test]
-fn a_tower_trained_on_some_made_identities_tells_others_apart() {
+fn a_model_trained_on_some_made_identities_tells_others_apart() {
     let ground = made_ground();
     let held_out = ["--hold-out", "pattern2,pattern5,pattern8"];
     let outcome = train(&ground, &made::config(), &held_out);
@@ -72,21 +72,21 @@ fn a_tower_trained_on_some_made_identities_tells_others_apart() {
     let said = outcome.well();
     assert!(progress.contains("learned nothing: 0.3600"), "{progress}");
     assert!(progress.contains("on people held out"), "{progress}");
-    assert!(said.contains("of the trained network on 18 pictures"), "{said}");
-    assert!(said.contains("On the identities held out: tower.run/report/index.html"), "{said}");
-    let report = fs::read_to_string(ground.at("tower.run/report/report.json")).expect("a report");
+    assert!(said.contains("of the trained network on 18 images"), "{said}");
+    assert!(said.contains("On the identities held out: model.run/report/index.html"), "{said}");
+    let report = fs::read_to_string(ground.at("model.run/report/report.json")).expect("a report");
     assert!(report.contains("\"acquaintance\": \"unseen\""), "{report}");
 
     let table = ground.run_on(
-        &ground.at("tower.onnx"),
+        &ground.at("model.onnx"),
         "evaluate",
         &["--identities", "pattern2,pattern5,pattern8"],
     );
-    assert!(table.well().contains("3 identities, 18 pictures"));
+    assert!(table.well().contains("3 identities, 18 images"));
 
-    let tower = OnnxTower::load(&ground.at("tower.onnx"), &Options::default()).expect("a tower");
-    let card = tower.card();
-    assert_eq!(card.name, "tower");
+    let model = OnnxModel::load(&ground.at("model.onnx"), &Options::default()).expect("a model");
+    let card = model.card();
+    assert_eq!(card.name, "model");
     assert_eq!(card.margin, Some(1.2));
     let provenance = card.provenance.as_ref().expect("a provenance");
     assert_eq!(provenance["seed"], 1);
@@ -105,7 +105,7 @@ fn each_loss_learns_by_drawn_and_by_balanced_batches() {
         [LossKind::Contrastive, LossKind::Triplet, LossKind::Softmax, LossKind::MultiSimilarity]
     {
         for sampling in
-            [Sampling::Balanced { identities: 6, pictures: 4 }, Sampling::Drawn { draws: 24 }]
+            [Sampling::Balanced { identities: 6, images: 4 }, Sampling::Drawn { draws: 24 }]
         {
             let mut config = made::config();
             config.loss.kind = kind;
@@ -165,18 +165,18 @@ fn a_finished_run_resumed_writes_the_same_bytes_again() {
     let mut config = made::config();
     config.length = Length::Steps(4);
     train(&ground, &config, &["--run", "run"]).well();
-    let first = fs::read(ground.at("tower.onnx")).expect("a tower");
-    fs::remove_file(ground.at("tower.onnx")).expect("a file");
+    let first = fs::read(ground.at("model.onnx")).expect("a model");
+    fs::remove_file(ground.at("model.onnx")).expect("a file");
 
     let refusal = train(&ground, &config, &["--run", "run"]).refusal();
     assert!(refusal.contains("--resume"), "{refusal}");
 
     train(&ground, &config, &["--run", "run", "--resume"]).well();
-    assert_eq!(fs::read(ground.at("tower.onnx")).expect("a tower"), first);
+    assert_eq!(fs::read(ground.at("model.onnx")).expect("a model"), first);
 
     made::write(&ground.at("data"), 10, 6);
     let refusal = train(&ground, &config, &["--run", "run", "--resume"]).refusal();
-    assert!(refusal.contains("other pictures"), "{refusal}");
+    assert!(refusal.contains("other images"), "{refusal}");
 }
 
 #[test]
@@ -196,13 +196,13 @@ fn a_run_that_gets_no_better_stops_and_keeps_its_best() {
     };
     let stopped = said(&outcome);
     outcome.well();
-    let first = fs::read(ground.at("tower.onnx")).expect("a tower");
+    let first = fs::read(ground.at("model.onnx")).expect("a model");
 
     // Stopped is stopped: to resume is to export again.
     let resumed = train(&ground, &config, &[&held_out[..], &["--resume"]].concat());
     assert_eq!(said(&resumed), stopped);
     resumed.well();
-    assert_eq!(fs::read(ground.at("tower.onnx")).expect("a tower"), first);
+    assert_eq!(fs::read(ground.at("model.onnx")).expect("a model"), first);
 }
 
 #[test]
@@ -213,54 +213,54 @@ fn a_run_gone_astray_says_so_and_writes_nothing() {
     let outcome = train(&ground, &config, &[]);
     assert_eq!(outcome.code, Some(2), "{}", outcome.complained);
     assert!(outcome.complained.contains("smaller --rate"), "{}", outcome.complained);
-    assert!(!ground.at("tower.onnx").exists());
+    assert!(!ground.at("model.onnx").exists());
 }
 
 #[test]
 fn networks_export_to_what_they_were() {
     let ground = made_ground();
-    let mut seed = Config::seed();
-    (seed.input.height, seed.input.width) = (12, 20);
+    let mut baseline = Config::baseline();
+    (baseline.input.height, baseline.input.width) = (12, 20);
     let mut compact = made::config();
     compact.input.width = 48;
     let mut turned = made::config();
     let NetworkConfig::Compact(network) = &mut turned.network else { panic!("compact") };
     (network.mirror, network.turns) = (false, vec![12.0]);
-    for config in [seed, compact, turned] {
+    for config in [baseline, compact, turned] {
         let gallery = gallery(&ground, &config);
         let mut learning = Learning::new(&config, &gallery);
         advance_to(&mut learning, 3);
-        let mut card = OnnxTower::load(BRIGHTNESS.as_ref(), &Options::default())
-            .expect("a tower")
+        let mut card = OnnxModel::load(BRIGHTNESS.as_ref(), &Options::default())
+            .expect("a model")
             .card()
             .clone();
-        card.preparation = config.preparation();
+        card.preprocessing = config.preprocessing();
         let pixels: Vec<_> = gallery.samples().iter().map(|it| &it.pixels).collect();
         let path = ground.at("exported.onnx");
-        let exported = export(&learning.network(), card, &pixels).expect("a tower");
+        let exported = export(&learning.network(), card, &pixels).expect("a model");
         fs::write(&path, &exported.onnx).expect("a file");
         assert!(exported.difference < 1e-4, "{}", exported.difference);
         assert_eq!(exported.compared, 54);
 
-        let mut tower = OnnxTower::load(&path, &Options::default()).expect("a tower");
-        assert!(!tower.description().one_at_a_time);
-        assert_eq!(tower.embed(&[pixels[0].clone()]).expect("a run").len(), 1);
+        let mut model = OnnxModel::load(&path, &Options::default()).expect("a model");
+        assert!(!model.description().one_at_a_time);
+        assert_eq!(model.embed(&[pixels[0].clone()]).expect("a run").len(), 1);
     }
 }
 
 #[test]
-fn a_place_where_no_tower_can_stand_is_named_before_anything_is_done() {
+fn a_place_where_no_model_can_stand_is_named_before_anything_is_done() {
     let ground = made_ground();
-    fs::write(ground.at("tower.toml"), "input = \"32\"\n").expect("a file");
+    fs::write(ground.at("model.toml"), "input = \"32\"\n").expect("a file");
     let refusal = train_bare(&ground, &[]).refusal();
-    assert!(refusal.contains("tower.toml describes the tower"), "{refusal}");
-    assert!(!ground.at("tower.onnx").exists() && !ground.at("tower.run").exists());
+    assert!(refusal.contains("model.toml describes the model"), "{refusal}");
+    assert!(!ground.at("model.onnx").exists() && !ground.at("model.run").exists());
 
-    fs::remove_file(ground.at("tower.toml")).expect("a file");
-    fs::create_dir(ground.at("tower.onnx")).expect("a folder");
+    fs::remove_file(ground.at("model.toml")).expect("a file");
+    fs::create_dir(ground.at("model.onnx")).expect("a folder");
     let refusal = train_bare(&ground, &[]).refusal();
-    assert!(refusal.contains("tower.onnx can't be written"), "{refusal}");
-    assert!(!ground.at("tower.run").exists());
+    assert!(refusal.contains("model.onnx can't be written"), "{refusal}");
+    assert!(!ground.at("model.run").exists());
 }
 
 #[test]
@@ -270,12 +270,12 @@ fn what_people_get_wrong_is_one_line_with_the_way_out() {
     let empty = Ground::new();
     fs::create_dir(empty.at("data")).expect("a folder");
     let broken = Ground::of(&[("a", &[1, 2]), ("b", &[5, 6])]);
-    fs::write(broken.at("data/a/notes.txt"), "not a picture").expect("a file");
+    fs::write(broken.at("data/a/notes.txt"), "not an image").expect("a file");
     let fine = Ground::of(&[("a", &[1, 2]), ("b", &[5, 6]), ("c", &[7, 8])]);
     for (ground, arguments, with) in [
         (&one_identity, &[][..], "one identity only, a"),
-        (&lonely, &[], "single picture"),
-        (&empty, &[], "holds no pictures"),
+        (&lonely, &[], "single image"),
+        (&empty, &[], "holds no images"),
         (&broken, &[], "--skip-unreadable"),
         (&fine, &["--hold-out", "d"], "no identity named d"),
         (&fine, &["--hold-out", "a,b"], "at least two"),
@@ -288,7 +288,7 @@ fn what_people_get_wrong_is_one_line_with_the_way_out() {
     ] {
         let refusal = train_bare(ground, arguments).refusal();
         assert!(refusal.contains(with), "{refusal}");
-        assert!(!ground.at("tower.onnx").exists());
+        assert!(!ground.at("model.onnx").exists());
     }
 }
 
@@ -302,7 +302,7 @@ fn a_trainer_built_without_cuda_says_how_to_build_it_with() {
 #[test]
 fn unreadable_files_are_listed_and_left_out_where_asked() {
     let ground = made_ground();
-    fs::write(ground.at("data/pattern0/notes.txt"), "not a picture").expect("a file");
+    fs::write(ground.at("data/pattern0/notes.txt"), "not an image").expect("a file");
     let mut config = made::config();
     config.length = Length::Steps(1);
     let outcome = train(&ground, &config, &["--skip-unreadable"]);
@@ -327,8 +327,8 @@ fn wavelets_tell_made_identities_apart_without_a_step() {
     assert!(eer < 0.05, "{eer}");
 
     train(&ground, &config, &[]).well();
-    let tower = OnnxTower::load(&ground.at("tower.onnx"), &Options::default()).expect("a tower");
-    assert_eq!(tower.card().margin, None, "nothing was pushed apart");
-    let provenance = tower.card().provenance.as_ref().expect("a provenance");
+    let model = OnnxModel::load(&ground.at("model.onnx"), &Options::default()).expect("a model");
+    assert_eq!(model.card().margin, None, "nothing was pushed apart");
+    let provenance = model.card().provenance.as_ref().expect("a provenance");
     assert!(provenance["loss"].is_null() && provenance["whitening"]["shrinkage"] == 1.0);
 }

@@ -1,4 +1,4 @@
-//! What a tower says of itself: the `siamese.*` keys of its ONNX metadata, or of the sidecar beside it.
+//! What a model says of itself: the `siamese.*` keys of its ONNX metadata, or of the sidecar beside it.
 
 mod golden;
 mod sidecar;
@@ -16,10 +16,10 @@ pub use golden::{Golden, GoldenCheck, GoldenError, GoldenPair};
 pub use sidecar::values as sidecar_values;
 pub use weights::{Drift, WeightKind, Weights};
 
-use crate::picture::{Colour, Fit, InvalidPreparation, Preparation};
+use crate::preprocessing::{Colour, Fit, InvalidPreprocessing, Preprocessing};
 use crate::score::{Calibration, Embedding, InvalidEmbedding, Threshold};
 
-/// The prefix of all keys in a tower's ONNX metadata; a sidecar leaves it out.
+/// The prefix of all keys in a model's ONNX metadata; a sidecar leaves it out.
 pub const PREFIX: &str = "siamese.";
 
 /// The keys, without [`PREFIX`]. A sidecar with any other is refused.
@@ -41,13 +41,13 @@ pub const KEYS: [&str; 15] = [
     "golden",
 ];
 
-/// All that a tower's use needs to know, beside its weights.
+/// All that a model's use needs to know, beside its weights.
 #[derive(Clone, Debug)]
 pub struct Card {
     /// What people call it; the file's stem where it doesn't say.
     pub name: String,
-    /// How a picture becomes its input.
-    pub preparation: Preparation,
+    /// How an image becomes its input.
+    pub preprocessing: Preprocessing,
     /// What happens to its output before any distance.
     pub length: Length,
     /// How far training pushed different pairs apart; positive.
@@ -64,7 +64,7 @@ pub struct Card {
     pub golden: Option<Golden>,
 }
 
-/// What is done to a tower's output to make the embedding.
+/// What is done to a model's output to make the embedding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -79,11 +79,11 @@ pub enum Length {
 /// Why keys and values are no [`Card`].
 #[derive(Debug, Error)]
 pub enum CardError {
-    /// A key that every tower needs is not there.
+    /// A key that every model needs is not there.
     #[error("it does not say `{0}`")]
     Missing(&'static str),
     /// A key this version does not know.
-    #[error("`{0}` is no key of a tower (they are {keys})", keys = KEYS.join(", "))]
+    #[error("`{0}` is no key of a model (they are {keys})", keys = KEYS.join(", "))]
     Unknown(String),
     /// A value that can't be.
     #[error("`{key}` can't be {value:?}: {why}")]
@@ -98,7 +98,7 @@ pub enum CardError {
 }
 
 impl Card {
-    /// Reads a card from keys without [`PREFIX`]; `stem` names a tower that doesn't name itself.
+    /// Reads a card from keys without [`PREFIX`]; `stem` names a model that doesn't name itself.
     pub fn parse(values: &BTreeMap<String, String>, stem: &str) -> Result<Self, CardError> {
         if let Some(unknown) = values.keys().find(|key| !KEYS.contains(&key.as_str())) {
             return Err(CardError::Unknown(unknown.clone()));
@@ -106,7 +106,7 @@ impl Card {
         let values = Values(values);
         let Side { height, width } = values.required("input")?;
         let colour: Colour = values.required("colour")?;
-        let preparation = Preparation {
+        let preprocessing = Preprocessing {
             height,
             width,
             colour,
@@ -115,12 +115,12 @@ impl Card {
             mean: values.parsed::<Numbers>("mean")?.map_or_else(|| vec![0.0], |it| it.0),
             std: values.parsed::<Numbers>("std")?.map_or_else(|| vec![1.0], |it| it.0),
         };
-        preparation.validate().map_err(|err| {
+        preprocessing.validate().map_err(|err| {
             let key = match err {
-                InvalidPreparation::Side => "input",
-                InvalidPreparation::Scale => "scale",
-                InvalidPreparation::Mean => "mean",
-                InvalidPreparation::Std => "std",
+                InvalidPreprocessing::Side => "input",
+                InvalidPreprocessing::Scale => "scale",
+                InvalidPreprocessing::Mean => "mean",
+                InvalidPreprocessing::Std => "std",
             };
             values.invalid(key, err)
         })?;
@@ -145,7 +145,7 @@ impl Card {
         }
         Ok(Self {
             name: values.get("name").unwrap_or(stem).to_owned(),
-            preparation,
+            preprocessing,
             length: values.parsed("embedding")?.unwrap_or_default(),
             margin,
             threshold,
@@ -158,7 +158,8 @@ impl Card {
 
     /// The card as ONNX metadata, keys with [`PREFIX`]; [`Card::parse`] reads it back.
     pub fn to_metadata(&self) -> Vec<(String, String)> {
-        let Preparation { height, width, colour, fit, scale, ref mean, ref std } = self.preparation;
+        let Preprocessing { height, width, colour, fit, scale, ref mean, ref std } =
+            self.preprocessing;
         let stated = [
             ("name", Some(self.name.clone())),
             ("input", Some(format!("{height}x{width}"))),
@@ -182,7 +183,7 @@ impl Card {
             .collect()
     }
 
-    /// Makes the embedding of the tower's bare output.
+    /// Makes the embedding of the model's bare output.
     pub(in crate::model) fn embedding(
         &self,
         output: &[f32],
@@ -320,7 +321,7 @@ mod tests {
     fn two_keys_make_a_card() {
         let card = card(&[("input", "112x92"), ("colour", "grey")]).expect("a card");
         assert_eq!(card.name, "stem");
-        assert_eq!(card.preparation.shape(), [1, 112, 92]);
+        assert_eq!(card.preprocessing.shape(), [1, 112, 92]);
         assert_eq!(card.length, Length::AsIs);
         assert!(card.threshold.is_none() && card.margin.is_none());
     }
@@ -348,7 +349,7 @@ mod tests {
             .collect();
         let read = Card::parse(&values, "other").expect("a card");
         assert_eq!(read.to_metadata(), written.to_metadata());
-        assert_eq!(read.preparation, written.preparation);
+        assert_eq!(read.preprocessing, written.preprocessing);
         assert_eq!(read.threshold.map(Threshold::get), Some(0.75));
         assert_eq!(read.weights, written.weights);
         assert_eq!(read.weights.map(|it| it.drift.pairs), Some(4950));
@@ -372,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn what_every_tower_needs_is_asked_for() {
+    fn what_every_model_needs_is_asked_for() {
         let said = card(&[("colour", "grey")]).expect_err("no input").to_string();
         assert_eq!(said, "it does not say `input`");
     }

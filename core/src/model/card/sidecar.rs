@@ -1,4 +1,4 @@
-//! A card in a file beside a tower.
+//! A card in a file beside a model.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What a tower says of weights that were made smaller, and how far that moved its distances.
+//! What a model says of weights that were made smaller, and how far that moved its distances.
 
 use std::fmt::{Display, Formatter};
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct Weights {
     /// What they became.
     pub kind: WeightKind,
-    /// The digest of the tower that they were made from.
+    /// The digest of the model that they were made from.
     pub made_from: String,
     /// What it cost.
     pub drift: Drift,
@@ -31,7 +31,7 @@ pub enum WeightKind {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Drift {
-    /// The name of the pictures.
+    /// The name of the images.
     pub data: String,
     /// Their digest.
     pub data_digest: String,
@@ -39,7 +39,7 @@ pub struct Drift {
     pub split: String,
     /// How many pairs were measured; at least 1.
     pub pairs: u64,
-    /// The threshold they were judged at, which was the tower's.
+    /// The threshold they were judged at, which was the model's.
     pub threshold: f64,
     /// The median of the changes of a distance.
     pub median: f64,

@@ -1,9 +1,9 @@
-//! How a tower runs on ONNX Runtime's CUDA execution provider.
+//! How a model runs on ONNX Runtime's CUDA execution provider.
 
 use ort::ep::{self, ArenaExtendStrategy, ExecutionProviderDispatch, cuda};
 use serde::Deserialize;
 
-/// `[cuda]`: what matters only where a GPU runs the tower.
+/// `[cuda]`: what matters only where a GPU runs the model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cuda {

@@ -1,4 +1,4 @@
-//! Where a tower runs: what the operator asks for, and what really does.
+//! Where a model runs: what the operator asks for, and what really does.
 
 use std::num::NonZeroUsize;
 use std::str::FromStr;
@@ -12,15 +12,15 @@ use thiserror::Error;
 use super::{Cuda, library};
 use crate::model::{LoadError, Source};
 
-/// How a tower is to be run.
+/// How a model is to be run.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Where.
     pub device: Device,
     /// Threads of one run; `None` means one a core.
     pub threads: Option<NonZeroUsize>,
-    /// The most pictures in one run.
-    pub largest_batch: NonZeroUsize,
+    /// The most images in one run.
+    pub max_batch: NonZeroUsize,
     /// What matters only on a GPU.
     pub cuda: Cuda,
 }
@@ -57,8 +57,8 @@ pub struct UnknownDevice;
 
 impl Default for Options {
     fn default() -> Self {
-        let largest_batch = NonZeroUsize::new(32).expect("32 is not 0");
-        Self { device: Device::default(), threads: None, largest_batch, cuda: Cuda::default() }
+        let max_batch = NonZeroUsize::new(32).expect("32 is not 0");
+        Self { device: Device::default(), threads: None, max_batch, cuda: Cuda::default() }
     }
 }
 
@@ -93,7 +93,7 @@ impl Provider {
     }
 }
 
-/// Opens a tower on the device asked for; tells what runs it.
+/// Opens a model on the device asked for; tells what runs it.
 pub(super) fn open(model: &Source, options: &Options) -> Result<(Session, Provider), LoadError> {
     let environment = library::environment()?;
     let cpu = || {
@@ -113,7 +113,7 @@ pub(super) fn open(model: &Source, options: &Options) -> Result<(Session, Provid
             let opened = cpu()?;
             tracing::warn!(
                 reason = reason.message().lines().next(),
-                "no GPU can be used, so the CPU runs the tower; device = \"cpu\" asks for that quietly"
+                "no GPU can be used, so the CPU runs the model; device = \"cpu\" asks for that quietly"
             );
             Ok(opened)
         }
@@ -130,7 +130,7 @@ fn session(
     let mut builder = Session::builder(environment)?
         .with_optimization_level(GraphOptimizationLevel::Level3)?
         .with_intra_threads(threads.map_or(1, NonZeroUsize::get))?
-        // A waiting tower leaves its cores to the decoders.
+        // A waiting model leaves its cores to the decoders.
         .with_intra_op_spinning(false)?;
     if provider == Provider::Cuda {
         builder = builder.with_execution_providers([options.cuda.provider()])?;

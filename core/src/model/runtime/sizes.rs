@@ -1,4 +1,4 @@
-//! How many pictures a run has.
+//! How many images a run has.
 
 /// The sizes of runs that a session is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,22 +14,22 @@ impl Sizes {
     }
 
     /// Powers of two and `largest`, as on a GPU, where each new shape makes its first run wait for its plans: so few
-    /// can all be run before the tower is in service.
+    /// can all be run before the model is in service.
     pub(super) fn few(largest: usize) -> Self {
         Self { largest, few: true }
     }
 
-    /// The most pictures of one run.
+    /// The most images of one run.
     pub(super) fn largest(self) -> usize {
         self.largest
     }
 
-    /// The size of the run that so many pictures go into, at most [`Sizes::largest`] of them.
-    pub(super) fn of(self, pictures: usize) -> usize {
-        if self.few { pictures.next_power_of_two().min(self.largest) } else { pictures }
+    /// The size of the run that so many images go into, at most [`Sizes::largest`] of them.
+    pub(super) fn of(self, images: usize) -> usize {
+        if self.few { images.next_power_of_two().min(self.largest) } else { images }
     }
 
-    /// Those that are to be run before the tower is in service.
+    /// Those that are to be run before the model is in service.
     pub(super) fn to_warm(self) -> Vec<usize> {
         let all = (1..=self.largest).filter(|_| self.few);
         let mut sizes: Vec<usize> = all.map(|it| self.of(it)).collect();

@@ -25,7 +25,7 @@ use std::path::PathBuf;
 use sha2::{Digest, Sha256};
 
 use crate::model::Card;
-use crate::picture::Preparation;
+use crate::preprocessing::Preprocessing;
 
 /// `sha256:` and the hex digest of bytes.
 pub(super) fn of(bytes: &[u8]) -> String {
@@ -46,15 +46,15 @@ pub(super) fn of_several(
         writeln!(text, "weights {name} {digest}").expect("a text takes all");
     }
     if let Some(card) = sidecar {
-        text += &preparation(card);
+        text += &preprocessing(card);
     }
     of(text.as_bytes())
 }
 
 /// What a card says that determines an embedding, the same for all ways to write it.
-fn preparation(card: &Card) -> String {
-    let Preparation { height, width, colour, fit, scale, ref mean, ref std } = card.preparation;
-    let channels = card.preparation.shape()[0];
+fn preprocessing(card: &Card) -> String {
+    let Preprocessing { height, width, colour, fit, scale, ref mean, ref std } = card.preprocessing;
+    let channels = card.preprocessing.shape()[0];
     let each = |numbers: &[f32]| {
         let numbers = match numbers {
             [one] => vec![one.to_string(); channels],
@@ -79,18 +79,18 @@ mod tests {
     }
 
     #[test]
-    fn a_preparation_is_the_same_however_it_is_written() {
+    fn a_preprocessing_is_the_same_however_it_is_written() {
         let plain = card(&[("input", "64"), ("colour", "rgb"), ("mean", "0.5"), ("std", "1")]);
         assert_eq!(
-            preparation(&plain),
+            preprocessing(&plain),
             "input 64x64\ncolour rgb\nscale 0.003921569\nmean 0.5,0.5,0.5\nstd 1,1,1\nfit stretch\n\
              resize bilinear\nembedding as-is\n"
         );
         let mean = ("mean", "0.50, 0.5,5e-1");
         let long = [("input", "64x64"), ("colour", "rgb"), mean, ("threshold", "0.3")];
-        assert_eq!(preparation(&card(&long)), preparation(&plain));
+        assert_eq!(preprocessing(&card(&long)), preprocessing(&plain));
         let other = card(&[("input", "64"), ("colour", "rgb"), ("mean", "0.4")]);
-        assert_ne!(preparation(&other), preparation(&plain));
+        assert_ne!(preprocessing(&other), preprocessing(&plain));
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub use metadata::rewrite;
 /// The largest ONNX file, with its weights: protobuf has no larger messages.
 const LARGEST_MODEL: u64 = (1 << 31) - 1;
 
-/// The largest sidecar: golden pictures stand in it.
+/// The largest sidecar: golden images stand in it.
 const LARGEST_SIDECAR: u64 = 64 << 20;
 
 /// How often files are read again that were exchanged between the read of one and of the next.

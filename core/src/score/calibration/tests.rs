@@ -147,7 +147,7 @@ fn an_fmr_outside_of_0_and_1_is_none() {
 }
 
 #[test]
-fn a_tower_that_embeds_everything_alike_reaches_no_fmr() {
+fn a_model_that_embeds_everything_alike_reaches_no_fmr() {
     let zeros = distances([0.0; 100]);
     let calibration = Calibration::fit("made", "dead", 2, &zeros, &zeros).expect("pairs");
     let refusal = calibration.for_fmr(0.5).expect_err("every pair matches");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ops::settings::PictureSettings;
+use crate::ops::settings::ImageSettings;
 
 /// What one decode may take of a worker, beyond the upload itself and the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,17 +16,17 @@ pub struct Allowance {
 }
 
 impl Allowance {
-    /// CPU time that a picture of any size has: decoders make tables, and a slow machine is no reason to refuse.
+    /// CPU time that an image of any size has: decoders make tables, and a slow machine is no reason to refuse.
     const LEAST_CPU: Duration = Duration::from_millis(500);
 
-    /// Memory that a picture of any size has, in bytes.
+    /// Memory that an image of any size has, in bytes.
     const LEAST_MEMORY: u64 = 64 << 20;
 
     /// Memory for each pixel, in bytes: the costliest kinds that are decoded, 16 bits of four channels that are then
     /// brought to 8, or a progressive JPEG of four channels, take 12.
     const MEMORY_PER_PIXEL: u64 = 16;
 
-    /// The share of `self`, what a picture of `most` pixels may take, for one of up to `pixels`.
+    /// The share of `self`, what an image of `most` pixels may take, for one of up to `pixels`.
     #[must_use]
     pub fn share(self, pixels: u64, most: u64) -> Self {
         let cpu = self.cpu.as_nanos() * u128::from(pixels) / u128::from(most.max(1));
@@ -37,9 +37,9 @@ impl Allowance {
     }
 }
 
-/// What the largest picture may take.
-impl From<&PictureSettings> for Allowance {
-    fn from(settings: &PictureSettings) -> Self {
+/// What the largest image may take.
+impl From<&ImageSettings> for Allowance {
+    fn from(settings: &ImageSettings) -> Self {
         let cpu = Duration::from_millis(settings.max_cpu_ms.get());
         Self { cpu, memory: settings.max_memory_bytes.get() }
     }
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn small_pictures_have_little_and_the_largest_all() {
+    fn small_images_have_little_and_the_largest_all() {
         let all = Allowance { cpu: Duration::from_secs(10), memory: 512 << 20 };
         let most = 50_000_000;
         let small = Allowance { cpu: Duration::from_millis(500), memory: (64 << 20) + 16_000_000 };

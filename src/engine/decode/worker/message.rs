@@ -1,7 +1,7 @@
 //! What a server and its workers say to each other: two lengths, a head as JSON, and bytes.
 
 use serde::{Deserialize, Serialize};
-use siamese_core::picture::{Limits, PictureError, Preparation};
+use siamese_core::preprocessing::{DecodeError, Limits, Preprocessing};
 
 use super::Allowance;
 
@@ -15,7 +15,7 @@ pub(super) struct Hello {
 /// What is to be made of an upload, whose bytes follow, or stand in the file that both sides share.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Job {
-    pub(super) preparation: Preparation,
+    pub(super) preprocessing: Preprocessing,
     pub(super) limits: Limits,
     pub(super) allowance: Allowance,
     /// How many bytes stand in the file, where they do.
@@ -23,7 +23,7 @@ pub(super) struct Job {
 }
 
 /// What became of it; the planes' bytes follow where there are any.
-pub(super) type Outcome = Result<(), PictureError>;
+pub(super) type Outcome = Result<(), DecodeError>;
 
 /// What goes before a head: its length, and that of the bytes behind it.
 pub(super) const PREFIX: usize = 8;

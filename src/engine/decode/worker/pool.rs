@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
-use siamese_core::picture::{Diagnosis, Limits, PictureError, Planes, Preparation};
+use siamese_core::preprocessing::{DecodeError, Diagnosis, Limits, Planes, Preprocessing};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
@@ -87,7 +87,7 @@ impl Pool {
     }
 
     /// Starts a worker and has it wait, so that the first upload need not; tells whether the system filters its calls.
-    pub async fn warm_up(&self) -> io::Result<bool> {
+    pub async fn tuning(&self) -> io::Result<bool> {
         let (worker, hello) = self.start().await?;
         self.idle().push(worker);
         Ok(hello.is_filtered)
@@ -100,7 +100,7 @@ impl Pool {
         (0..over).for_each(|_| (self.observe)(Event::Ended(End::Idle)));
     }
 
-    /// Has a worker make of an upload what a tower reads of it.
+    /// Has a worker make of an upload what a model reads of it.
     ///
     /// # Cancel safety
     ///
@@ -111,17 +111,17 @@ impl Pool {
     /// Outside of a tokio runtime.
     pub async fn planes(
         &self,
-        preparation: &Preparation,
+        preprocessing: &Preprocessing,
         upload: &Bytes,
         limits: Limits,
         allowance: Allowance,
-    ) -> Result<Planes, PictureError> {
+    ) -> Result<Planes, DecodeError> {
         let failed = |err: io::Error| {
-            PictureError::NoDecoder(Diagnosis::new(format_args!("no worker can be started: {err}")))
+            DecodeError::NoDecoder(Diagnosis::new(format_args!("no worker can be started: {err}")))
         };
         let mut busy = Busy { pool: self, worker: Some(self.take().await.map_err(failed)?) };
         let in_file = Some(upload.len()).filter(|length| SHORT < *length);
-        let job = Job { preparation: preparation.clone(), limits, allowance, in_file };
+        let job = Job { preprocessing: preprocessing.clone(), limits, allowance, in_file };
         let worker = busy.worker.as_mut().expect("it has just been put there");
         match worker.planes(&job, upload).await {
             Ok(planes) => {
@@ -183,7 +183,7 @@ impl Worker {
         &mut self,
         job: &Job,
         upload: &Bytes,
-    ) -> io::Result<Result<Planes, PictureError>> {
+    ) -> io::Result<Result<Planes, DecodeError>> {
         if job.in_file.is_some() {
             let (file, upload) = (self.file.clone(), upload.clone());
             let written = tokio::task::spawn_blocking(move || file.write_all_at(&upload, 0));
@@ -193,14 +193,14 @@ impl Worker {
             let message = [&encode(job, upload.len())[..], upload].concat();
             self.socket.write_all(&message).await?;
         }
-        let most = job.preparation.shape().iter().product();
+        let most = job.preprocessing.shape().iter().product();
         let heard = self.hear(most).await?;
         if KEPT < upload.len() as u64 {
             self.file.set_len(KEPT)?;
         }
         match heard {
             (Outcome::Ok(()), planes) => {
-                let planes = job.preparation.planes_of(planes);
+                let planes = job.preprocessing.planes_of(planes);
                 planes.map(Ok).ok_or_else(|| io::Error::other("the planes have another size"))
             }
             (Outcome::Err(err), _) => Ok(Err(err)),
@@ -252,19 +252,19 @@ fn memory() -> io::Result<File> {
 }
 
 /// Why a worker ended, and what that says of its upload.
-fn ended(status: Option<ExitStatus>, err: &io::Error) -> (End, PictureError) {
-    let costly = |what| PictureError::TooCostly(Diagnosis::new(what));
+fn ended(status: Option<ExitStatus>, err: &io::Error) -> (End, DecodeError) {
+    let costly = |what| DecodeError::TooCostly(Diagnosis::new(what));
     match status.and_then(|status| status.signal()) {
         Some(libc::SIGPROF) => (End::CpuTime, costly("it took more CPU time than is allowed")),
         Some(libc::SIGABRT) => (End::Memory, costly("it took more memory than is allowed")),
         Some(signal) => {
             let why =
                 Diagnosis::new(format_args!("its worker was ended by signal {signal}: {err}"));
-            (End::Crash, PictureError::DecoderFailed(why))
+            (End::Crash, DecodeError::DecoderFailed(why))
         }
         None => {
             let why = Diagnosis::new(format_args!("its worker ended: {err}"));
-            (End::Crash, PictureError::DecoderFailed(why))
+            (End::Crash, DecodeError::DecoderFailed(why))
         }
     }
 }

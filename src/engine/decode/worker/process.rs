@@ -8,7 +8,7 @@ use std::panic;
 use memmap2::{Mmap, MmapOptions};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use siamese_core::{memory, picture};
+use siamese_core::{memory, preprocessing};
 
 use super::confine::{Confined, close_all_but_standard, confine};
 use super::message::{Hello, Job, Outcome, PREFIX, encode, lengths};
@@ -20,7 +20,7 @@ use super::message::{Hello, Job, Outcome, PREFIX, encode, lengths};
 pub fn run() -> io::Result<()> {
     // Nobody reads what it would write, and a panic comes back as an error.
     panic::set_hook(Box::new(|panic| {
-        picture::catches(panic);
+        preprocessing::catches(panic);
     }));
     close_all_but_standard();
     memory::give_back_large_blocks();
@@ -45,11 +45,11 @@ pub fn run() -> io::Result<()> {
 /// Decodes within the allowance: beyond its CPU time or memory the system ends this process.
 fn work(
     confined: &Confined,
-    Job { preparation, limits, allowance, .. }: &Job,
+    Job { preprocessing, limits, allowance, .. }: &Job,
     upload: &[u8],
-) -> io::Result<Result<picture::Planes, picture::PictureError>> {
+) -> io::Result<Result<preprocessing::Planes, preprocessing::DecodeError>> {
     confined.allow(*allowance, upload.len())?;
-    let planes = preparation.planes(upload, limits);
+    let planes = preprocessing.planes(upload, limits);
     confined.disarm()?;
     Ok(planes)
 }

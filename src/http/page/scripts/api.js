@@ -40,7 +40,7 @@ export async function embed(files) {
   return (answer.results ?? [answer]).map(readItem);
 }
 
-/// What the tower sees of a file, as the address of a picture.
+/// What the model sees of a file, as the address of an image.
 export async function pixels(file) {
   const answer = await ask("/pixels", { method: "POST", body: form([["image", file]]) });
   return URL.createObjectURL(await answer.blob());

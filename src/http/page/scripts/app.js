@@ -1,4 +1,4 @@
-// Begins the page: the tower's card, the views, and what concerns all of them.
+// Begins the page: the model's card, the views, and what concerns all of them.
 
 import * as api from "./api.js";
 import { Calibration } from "./calibration.js";
@@ -20,7 +20,7 @@ function turnToView() {
   scrollTo(0, 0);
 }
 
-/// Says what is wrong with no picture in particular, and offers to try again; null: nothing is.
+/// Says what is wrong with no image in particular, and offers to try again; null: nothing is.
 function tell(problem, again) {
   const notice = find("notice");
   notice.hidden = !problem;
@@ -50,7 +50,7 @@ function describe(card) {
   const [channels, height, width] = card.input.shape;
   const measured = card.calibration;
   const facts = {
-    tower: card.name,
+    model: card.name,
     input: `${height} × ${width}, ${channels === 1 ? "grey" : "colour"}`,
     embedding: `${card.embedding.width} numbers`,
     "runs on": `${card.device} (${card.execution_provider})`,
@@ -58,7 +58,7 @@ function describe(card) {
     "calibrated on": measured ? `${measured.identities} identities of ${measured.data}` : "nothing",
     digest: card.digest,
   };
-  find("tower-facts").replaceChildren(
+  find("model-facts").replaceChildren(
     ...Object.entries(facts).map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
 }
 

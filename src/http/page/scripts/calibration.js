@@ -1,4 +1,4 @@
-// What is known of a tower's errors, from its card; the rules are those of the server.
+// What is known of a model's errors, from its card; the rules are those of the server.
 
 export class Calibration {
   constructor(card) {

@@ -12,7 +12,7 @@ const COUNT = 180;
 export class Scale {
   constructor(place, calibration, onmove) {
     Object.assign(this, { calibration, threshold: calibration.threshold ?? 1, distance: null });
-    this.picture = drawn("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", class: "scale" });
+    this.image = drawn("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", class: "scale" });
     this.slider = element("input", {
       type: "range", min: 0, step: 0.001, "aria-label": "Threshold",
       oninput: () => {
@@ -27,9 +27,9 @@ export class Scale {
       this.draw();
       onmove(this.threshold);
     };
-    this.back = element("button", { type: "button", onclick: back }, "Back to the tower’s own");
+    this.back = element("button", { type: "button", onclick: back }, "Back to the model’s own");
     place.replaceChildren(
-      this.picture,
+      this.image,
       element("div", { class: "slider" }, element("span", {}, "Threshold"), this.slider, this.back),
       this.rates,
     );
@@ -67,8 +67,8 @@ export class Scale {
         drawn("text", { class: "tick strong", x: inside(x(distance), 40), y: TOP + 6 }, `this pair ${digits(distance)}`),
       );
     }
-    this.picture.replaceChildren(...parts);
-    this.picture.setAttribute("aria-label", this.words());
+    this.image.replaceChildren(...parts);
+    this.image.setAttribute("aria-label", this.words());
     this.slider.max = reach;
     this.slider.value = threshold;
     this.back.hidden = threshold === calibration.threshold;
@@ -83,7 +83,7 @@ export class Scale {
   tellRates() {
     const rates = this.calibration.at(this.threshold);
     if (!rates) {
-      this.rates.textContent = "This tower was not calibrated: nothing is known of its errors.";
+      this.rates.textContent = "This model was not calibrated: nothing is known of its errors.";
       return;
     }
     const { same_pairs, different_pairs, data } = this.calibration.measured;

@@ -1,15 +1,15 @@
-// One picture against many, the nearest first.
+// One image against many, the nearest first.
 
 import * as api from "./api.js";
 import { digits, element, find } from "./elements.js";
-import { Slot, Tray, sample, show } from "./pictures.js";
+import { Slot, Tray, sample, show } from "./images.js";
 
 const SAMPLES = ["s5_2", "s1_1", "s1_2", "s9_1", "s9_2", "s13_1", "s13_2"];
 const MOST = 64;
 
 export function begin(calibration, tell) {
-  const one = new Slot(find("slot-one"), "One picture", ask);
-  const many = new Tray(find("tray-many"), "Many pictures", MOST, ask);
+  const one = new Slot(find("slot-one"), "One image", ask);
+  const many = new Tray(find("tray-many"), "Many images", MOST, ask);
   const verdict = find("many-verdict");
   const ranking = find("many-results");
   let asked = 0;

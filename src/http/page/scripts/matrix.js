@@ -4,15 +4,15 @@ import * as api from "./api.js";
 import { distance, groups } from "./calibration.js";
 import { digits, element, find } from "./elements.js";
 import { Scale } from "./curves.js";
-import { Tray, sample, show } from "./pictures.js";
+import { Tray, sample, show } from "./images.js";
 
 const SAMPLES = ["s5_1", "s1_1", "s9_1", "s13_1", "s5_2", "s1_2", "s9_2", "s13_2"];
 const MOST = 30;
-/// So many pictures go in a request: below what servers take by default.
+/// So many images go in a request: below what servers take by default.
 const PORTION = 8;
 
 export function begin(calibration, tell) {
-  const tray = new Tray(find("tray-matrix"), "Pictures", MOST, ask);
+  const tray = new Tray(find("tray-matrix"), "Images", MOST, ask);
   const verdict = find("matrix-verdict");
   const figure = find("matrix-figure");
   let asked = 0;
@@ -22,7 +22,7 @@ export function begin(calibration, tell) {
     if (files) tray.set(files);
     else tell(new api.Problem({ code: "unreachable", detail: "The server does not answer" }));
   };
-  find("matrix-samples").append(element("button", { type: "button", onclick: put }, "eight pictures of four people"));
+  find("matrix-samples").append(element("button", { type: "button", onclick: put }, "eight images of four people"));
 
   async function ask() {
     const mine = (asked += 1);
@@ -62,7 +62,7 @@ export function begin(calibration, tell) {
   }
 }
 
-/// One picture that is bad makes a lone request fail, where several tell of each.
+/// One image that is bad makes a lone request fail, where several tell of each.
 async function embedded(files) {
   try {
     return await api.embed(files);

@@ -1,14 +1,14 @@
-// Two pictures: the verdict, and why.
+// Two images: the verdict, and why.
 
 import * as api from "./api.js";
 import { Scale } from "./curves.js";
 import { digits, element, find, likely, milliseconds, percent } from "./elements.js";
-import { Slot, sample } from "./pictures.js";
+import { Slot, sample } from "./images.js";
 
 const SAMPLES = { "one person twice": ["s5_1", "s5_2"], "two people": ["s5_1", "s1_1"], "a hard pair": ["s1_1", "s1_2"] };
 
 export function begin(calibration, tell) {
-  const slots = { a: new Slot(find("slot-a"), "First picture", ask), b: new Slot(find("slot-b"), "Second picture", ask) };
+  const slots = { a: new Slot(find("slot-a"), "First image", ask), b: new Slot(find("slot-b"), "Second image", ask) };
   const verdict = find("two-verdict");
   const figure = find("two-figure");
   let result = null;

@@ -30,7 +30,7 @@ pub(super) struct Choices {
     /// How many steps
     #[arg(long)]
     steps: Option<u32>,
-    /// How many times as many draws as there are pictures
+    /// How many times as many draws as there are images
     #[arg(long, conflicts_with = "steps")]
     epochs: Option<u32>,
     /// The largest learning rate
@@ -43,7 +43,7 @@ pub(super) struct Choices {
 enum Recipe {
     /// Three reflection-padded convolutions, 40 million parameters, 5 coordinates; pairs drawn half
     /// and half, Adam 5e-4, 64 pairs a step, 100 epochs
-    Seed,
+    Baseline,
     /// Below half a million parameters, 64 unit coordinates; all pairs of balanced batches, with a
     /// classifier over the training identities beside the contrastive loss
     Compact,
@@ -62,7 +62,7 @@ impl Choices {
     pub(super) fn config(&self, earlier: Option<&Config>, listing: Option<&Listing>) -> Config {
         let mut config = match (earlier, self.network) {
             (Some(config), _) => config.clone(),
-            (None, Recipe::Seed) => Config::seed(),
+            (None, Recipe::Baseline) => Config::baseline(),
             (None, Recipe::Compact) => Config::compact(),
             (None, Recipe::Wavelet) => Config::wavelet(),
         };

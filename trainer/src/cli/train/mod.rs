@@ -1,4 +1,4 @@
-//! `siamese-trainer train`: from pictures to a tower's file.
+//! `siamese-trainer train`: from images to a model's file.
 
 mod choices;
 
@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{bail, ensure};
-use siamese_core::model::{Card, Length, OnnxTower, Options};
-use siamese_core::picture::Pixels;
+use siamese_core::model::{Card, Length, OnnxModel, Options};
+use siamese_core::preprocessing::Pixels;
 
 use super::{evaluate, file_stem, megabytes};
 use crate::config::{Compute, Config, LossKind, Record};
@@ -19,17 +19,17 @@ use crate::export::{export, on_cpu};
 use crate::learn::{RunFolder, train};
 use choices::{Choices, Earlier};
 
-/// How many real pictures an export is compared on at most.
+/// How many real images an export is compared on at most.
 const COMPARED: usize = 64;
 
-/// Trains a tower from a folder of pictures, or from a list of pairs or triplets
+/// Trains a model from a folder of images, or from a list of pairs or triplets
 #[derive(Clone, Debug, clap::Args)]
 pub struct Train {
-    /// The pictures: `DIR/IDENTITY/PICTURE`, or a list in CSV with the columns a,b,same or
+    /// The images: `DIR/IDENTITY/IMAGE`, or a list in CSV with the columns a,b,same or
     /// anchor,positive,negative or before,after,changed
     #[arg(long, visible_alias = "pairs", value_name = "DIR|FILE.csv")]
     data: PathBuf,
-    /// The tower's file to write
+    /// The model's file to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     #[command(flatten)]
@@ -43,13 +43,13 @@ pub struct Train {
     /// best weights
     #[arg(long, value_name = "N")]
     patience: Option<u32>,
-    /// Leave out files that can't be read as pictures, instead of refusing
+    /// Leave out files that can't be read as images, instead of refusing
     #[arg(long)]
     skip_unreadable: bool,
     /// Train although some files are both trained on and held out
     #[arg(long)]
     allow_duplicates: bool,
-    /// What the tower is called; the file's stem if not given
+    /// What the model is called; the file's stem if not given
     #[arg(long)]
     name: Option<String>,
     /// The run's folder: its choices, its checkpoints; `OUT.run` if not given
@@ -83,13 +83,13 @@ impl Train {
         let trained =
             train(&record.config, &training, held_out.as_ref(), &device, &folder, self.resume)?;
 
-        let pictures = sample(held_out.as_ref().unwrap_or(&training));
-        let exported = export(&trained.network, self.card(&record, trained.kept), &pictures)?;
-        draft::tower(&self.out, &exported.onnx, &on_cpu())?;
+        let images = sample(held_out.as_ref().unwrap_or(&training));
+        let exported = export(&trained.network, self.card(&record, trained.kept), &images)?;
+        draft::model(&self.out, &exported.onnx, &on_cpu())?;
         let mut said = String::new();
         writeln!(
             said,
-            "{}: {:.1} MB, {} parameters, {} s; within {:.1e} of the trained network on {} pictures",
+            "{}: {:.1} MB, {} parameters, {} s; within {:.1e} of the trained network on {} images",
             self.out.display(),
             megabytes(exported.onnx.len()),
             trained.network.parameters(),
@@ -137,7 +137,7 @@ impl Train {
                 "--patience measures identities held out: name them with --hold-out or --hold-out-fold"
             );
         }
-        let shape = config.preparation().shape();
+        let shape = config.preprocessing().shape();
         let sides = [Some(&training), held_out.as_ref()].into_iter().flatten();
         let mut warnings: Vec<String> = sides.flat_map(Gallery::warnings).collect();
         warnings.extend(inspect(&training, held_out.as_ref(), shape, self.allow_duplicates)?);
@@ -148,11 +148,11 @@ impl Train {
             |other: &Record| other.data == record.data && other.held_out == record.held_out;
         ensure!(
             saved.as_ref().is_none_or(is_of_these),
-            "the run in {} was begun on other pictures: give the same --data and the same identities to hold out",
+            "the run in {} was begun on other images: give the same --data and the same identities to hold out",
             path.display()
         );
         if !earlier.is_none_or(is_of_these) {
-            let others = "these are other pictures than those of the run whose choices are taken";
+            let others = "these are other images than those of the run whose choices are taken";
             warnings.push(others.to_owned());
         }
         for warning in warnings {
@@ -171,10 +171,10 @@ impl Train {
         Ok(Begun { folder, record, device, training, held_out })
     }
 
-    /// Writes what the tower is worth on those held out into the run's folder; gives the page's place.
+    /// Writes what the model is worth on those held out into the run's folder; gives the page's place.
     fn report(&self, held_out: Gallery, data: &str, run: &Path) -> anyhow::Result<PathBuf> {
-        let mut tower = OnnxTower::load(&self.out, &Options::default())?;
-        let embedded = Embedded::by(&mut tower, held_out, data)?;
+        let mut model = OnnxModel::load(&self.out, &Options::default())?;
+        let embedded = Embedded::by(&mut model, held_out, data)?;
         let folder = run.join("report");
         evaluate::report(&embedded, &folder, Some(run))?;
         Ok(folder.join("index.html"))
@@ -198,8 +198,8 @@ impl Train {
         }
     }
 
-    fn load(&self, pictures: &Collection, config: &Config) -> anyhow::Result<Gallery> {
-        let gallery = Gallery::load(pictures, &config.preparation(), self.skip_unreadable)?;
+    fn load(&self, images: &Collection, config: &Config) -> anyhow::Result<Gallery> {
+        let gallery = Gallery::load(images, &config.preprocessing(), self.skip_unreadable)?;
         for skipped in gallery.skipped() {
             eprintln!("left out: {skipped}");
         }
@@ -210,7 +210,7 @@ impl Train {
         let config = &record.config;
         Card {
             name: self.name.clone().unwrap_or_else(|| file_stem(&self.out)),
-            preparation: config.preparation(),
+            preprocessing: config.preprocessing(),
             length: if config.network.unit() { Length::Unit } else { Length::AsIs },
             // Only the contrastive loss pushes distances up to its margin.
             margin: (config.loss.kind == LossKind::Contrastive && 0 < steps)
@@ -224,7 +224,7 @@ impl Train {
     }
 }
 
-/// Pictures spread over a gallery.
+/// Images spread over a gallery.
 fn sample(gallery: &Gallery) -> Vec<&Pixels> {
     let samples = gallery.samples();
     let step = samples.len().div_ceil(COMPARED);

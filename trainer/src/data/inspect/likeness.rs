@@ -1,35 +1,35 @@
-//! Pictures that are nearly copies of each other.
+//! Images that are nearly copies of each other.
 //!
-//! A picture is looked at in 16 x 16 cells, by how they differ from their neighbours: that stays as it is when a
-//! picture is resized, saved again or lit otherwise, and changes with all that a second photograph
+//! An image is looked at in 16 x 16 cells, by how they differ from their neighbours: that stays as it is when a
+//! image is resized, saved again or lit otherwise, and changes with all that a second photograph
 //! changes.
 
 use rayon::prelude::*;
-use siamese_core::picture::Pixels;
+use siamese_core::preprocessing::Pixels;
 
 /// Cells a side of what is compared.
 const SIDE: usize = 16;
 /// Cells a side of what is looked at first, as it takes a seventh of the time.
 const COARSE: usize = 8;
-/// Two pictures less correlated than this in the coarse cells are no copies.
+/// Two images less correlated than this in the coarse cells are no copies.
 const COARSE_LIKENESS: f32 = 0.95;
-/// Two pictures at least this correlated in the differences of cells are nearly copies. Saved again as
+/// Two images at least this correlated in the differences of cells are nearly copies. Saved again as
 /// JPEG of quality 60 they are at 0.998 and above. The likest of 40 people's faces are at 0.78, of one person's
 /// at 0.976, and of handwritten characters at 0.943, where strokes are few and thin.
 const LIKENESS: f32 = 0.985;
-/// How many copies of one picture are listed at most.
+/// How many copies of one image are listed at most.
 const LISTED: usize = 8;
-/// Below this standard deviation, where 1 is from black to white, a picture shows nothing.
+/// Below this standard deviation, where 1 is from black to white, an image shows nothing.
 const FLAT: f32 = 0.01;
 
-/// What is compared of a picture: rows of unit length.
+/// What is compared of an image: rows of unit length.
 pub(super) struct Likeness {
     coarse: Vec<f32>,
     fine: Vec<f32>,
 }
 
 impl Likeness {
-    /// Looks at a picture of `[channels, height, width]` with values from 0 to 1; `None` if it is
+    /// Looks at an image of `[channels, height, width]` with values from 0 to 1; `None` if it is
     /// flat.
     pub(super) fn of(pixels: &Pixels, shape: [usize; 3]) -> Option<Self> {
         let cells = cells(pixels.values(), shape, SIDE);
@@ -58,7 +58,7 @@ impl Likeness {
     }
 }
 
-/// Whether a picture shows nothing.
+/// Whether an image shows nothing.
 pub(super) fn is_flat(pixels: &Pixels) -> bool {
     let values = pixels.values();
     let mean = values.iter().sum::<f32>() / count(values.len());
@@ -66,18 +66,18 @@ pub(super) fn is_flat(pixels: &Pixels) -> bool {
     squares / count(values.len()) < FLAT * FLAT
 }
 
-/// All pairs of near copies that `matters` names, in order; of one picture the first few.
+/// All pairs of near copies that `matters` names, in order; of one image the first few.
 pub(super) fn near_copies(
-    pictures: &[Option<Likeness>],
+    images: &[Option<Likeness>],
     matters: impl Fn(usize, usize) -> bool + Sync,
 ) -> Vec<[usize; 2]> {
     let matters = &matters;
-    (0..pictures.len())
+    (0..images.len())
         .into_par_iter()
         .flat_map_iter(|at| {
-            let others = at + 1..if pictures[at].is_some() { pictures.len() } else { at + 1 };
+            let others = at + 1..if images[at].is_some() { images.len() } else { at + 1 };
             others
-                .filter(move |other| match (&pictures[at], &pictures[*other]) {
+                .filter(move |other| match (&images[at], &images[*other]) {
                     (Some(one), Some(another)) => matters(at, *other) && one.is_near(another),
                     _ => false,
                 })
@@ -131,7 +131,7 @@ fn dot(left: &[f32], right: &[f32]) -> f32 {
     sums.iter().sum()
 }
 
-#[expect(clippy::cast_precision_loss, reason = "no picture has 2^24 pixels a cell")]
+#[expect(clippy::cast_precision_loss, reason = "no image has 2^24 pixels a cell")]
 fn count(number: usize) -> f32 {
     number as f32
 }
@@ -143,7 +143,7 @@ mod tests {
     const SHAPE: [usize; 3] = [1, 32, 32];
 
     /// Waves of some kind, lit by `light`, with `grain` on it.
-    fn picture(kind: u16, light: f32, grain: f32) -> Option<Likeness> {
+    fn image(kind: u16, light: f32, grain: f32) -> Option<Likeness> {
         let value = |at: u16| {
             let (row, column) = (f32::from(at / 32), f32::from(at % 32));
             let wave =
@@ -155,21 +155,21 @@ mod tests {
     }
 
     #[test]
-    fn other_light_and_some_grain_make_no_other_picture() {
-        let pictures = [picture(1, 1.0, 0.0), picture(1, 0.6, 0.02), picture(2, 1.0, 0.0)];
-        assert_eq!(near_copies(&pictures, |_, _| true), [[0, 1]]);
-        assert_eq!(near_copies(&pictures, |_, other| other != 1), [] as [[usize; 2]; 0]);
+    fn other_light_and_some_grain_make_no_other_image() {
+        let images = [image(1, 1.0, 0.0), image(1, 0.6, 0.02), image(2, 1.0, 0.0)];
+        assert_eq!(near_copies(&images, |_, _| true), [[0, 1]]);
+        assert_eq!(near_copies(&images, |_, other| other != 1), [] as [[usize; 2]; 0]);
     }
 
     #[test]
     fn what_shows_nothing_is_no_copy() {
-        assert!(picture(1, 0.0, 0.0).is_none() && picture(1, 0.01, 0.0).is_none());
-        let pictures = [picture(1, 0.0, 0.0), picture(1, 0.0, 0.0)];
-        assert!(near_copies(&pictures, |_, _| true).is_empty());
+        assert!(image(1, 0.0, 0.0).is_none() && image(1, 0.01, 0.0).is_none());
+        let images = [image(1, 0.0, 0.0), image(1, 0.0, 0.0)];
+        assert!(near_copies(&images, |_, _| true).is_empty());
     }
 
     #[test]
-    fn a_picture_smaller_than_the_cells_is_looked_at_too() {
+    fn an_image_smaller_than_the_cells_is_looked_at_too() {
         let values = (0..12).map(|it: u8| f32::from(it % 5) / 5.0).collect();
         assert!(Likeness::of(&Pixels::new(values), [3, 2, 2]).is_some());
     }

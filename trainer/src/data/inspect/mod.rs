@@ -1,4 +1,4 @@
-//! What is wrong with pictures that can be read, told before anything is trained on them.
+//! What is wrong with images that can be read, told before anything is trained on them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use super::error::listed;
 use super::{DataError, Gallery, Listing, Sample};
 use likeness::{Likeness, is_flat, near_copies};
 
-/// Two identities with at least this many near copies, for most of the smaller one's pictures, are
+/// Two identities with at least this many near copies, for most of the smaller one's images, are
 /// taken for one.
 const ONE_IDENTITY: usize = 2;
 
@@ -25,24 +25,24 @@ pub fn inspect(
     shape: [usize; 3],
     allow_duplicates: bool,
 ) -> Result<Vec<String>, DataError> {
-    let pictures = Pictures::new(training, held_out);
-    let copies = pictures.copies();
+    let images = Images::new(training, held_out);
+    let copies = images.copies();
     let leaked: Vec<_> =
-        copies.iter().filter(|it| pictures.is_across(**it)).map(|it| pictures.pair(*it)).collect();
+        copies.iter().filter(|it| images.is_across(**it)).map(|it| images.pair(*it)).collect();
     if !leaked.is_empty() && !allow_duplicates {
         return Err(DataError::Leaked(leaked));
     }
     let likenesses: Vec<_> =
-        pictures.samples.iter().map(|it| Likeness::of(&it.pixels, shape)).collect();
+        images.samples.iter().map(|it| Likeness::of(&it.pixels, shape)).collect();
     let are_listed = training.listing().is_some();
     let near = near_copies(&likenesses, |at, other| {
         // What a list doesn't compare may be alike.
         let matters = if are_listed {
-            pictures.is_across([at, other])
+            images.is_across([at, other])
         } else {
-            pictures.whose(at) != pictures.whose(other)
+            images.whose(at) != images.whose(other)
         };
-        matters && pictures.samples[at].digest != pictures.samples[other].digest
+        matters && images.samples[at].digest != images.samples[other].digest
     });
     let mut warnings = Vec::new();
     let mut warn = |names: &[String], what: &str| {
@@ -51,7 +51,7 @@ pub fn inspect(
         }
     };
     warn(
-        &pictures.pairs(&near, |it| pictures.is_across(it)),
+        &images.pairs(&near, |it| images.is_across(it)),
         "near copies lie on both sides of the split, so that those held out are not unseen",
     );
     if are_listed {
@@ -59,11 +59,11 @@ pub fn inspect(
         warn(&different, "equal files are said to be different");
         warn(&same, "pairs of equal files teach nothing");
     } else {
-        for (names, what) in pictures.of_identities(&copies, &near) {
+        for (names, what) in images.of_identities(&copies, &near) {
             warn(&names, what);
         }
     }
-    warn(&pictures.names(|it| is_flat(&it.pixels)), "pictures show nothing but one shade");
+    warn(&images.names(|it| is_flat(&it.pixels)), "images show nothing but one shade");
     let [_, height, width] = shape;
     let is_tiny = |it: &Sample| {
         it.size.is_some_and(|[columns, rows]| {
@@ -71,9 +71,9 @@ pub fn inspect(
         })
     };
     warn(
-        &pictures.names(is_tiny),
+        &images.names(is_tiny),
         &format!(
-            "pictures have less than half as many pixels a side as the network reads, {height}x{width}"
+            "images have less than half as many pixels a side as the network reads, {height}x{width}"
         ),
     );
     Ok(warnings)
@@ -93,14 +93,14 @@ fn equal_files(sides: [Option<&Gallery>; 2]) -> [Vec<String>; 2] {
     found
 }
 
-/// The pictures of both sides in one row.
-struct Pictures<'a> {
+/// The images of both sides in one row.
+struct Images<'a> {
     samples: Vec<&'a Sample>,
     n_training: usize,
     identities: [&'a [String]; 2],
 }
 
-impl<'a> Pictures<'a> {
+impl<'a> Images<'a> {
     fn new(training: &'a Gallery, held_out: Option<&'a Gallery>) -> Self {
         let held: &[Sample] = held_out.map_or(&[], Gallery::samples);
         Self {
@@ -148,7 +148,7 @@ impl<'a> Pictures<'a> {
             ),
             (
                 self.one_identity(copies.iter().chain(near)),
-                "identities share most of their pictures, so that they may be one in two folders",
+                "identities share most of their images, so that they may be one in two folders",
             ),
             (self.pairs(copies, is_one), "equal files within one identity teach nothing"),
         ]
@@ -173,7 +173,7 @@ impl<'a> Pictures<'a> {
         copies
     }
 
-    /// Pairs of identities of which most of the smaller one's pictures have a copy with the other.
+    /// Pairs of identities of which most of the smaller one's images have a copy with the other.
     fn one_identity<'b>(&self, found: impl Iterator<Item = &'b [usize; 2]>) -> Vec<String> {
         let mut counts = BTreeMap::new();
         for [left, right] in found {

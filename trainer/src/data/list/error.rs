@@ -45,13 +45,13 @@ pub enum BadLine {
     /// It is no text.
     #[error("it is not in UTF-8")]
     NotText,
-    /// A picture's field is empty, or names no file that could be.
-    #[error("{0:?} is no name of a picture")]
-    NoPicture(String),
-    /// A picture that lies elsewhere.
-    #[error("{0} does not lie below the list's own folder: put the list above all its pictures")]
+    /// An image's field is empty, or names no file that could be.
+    #[error("{0:?} is no name of an image")]
+    NoImage(String),
+    /// An image that lies elsewhere.
+    #[error("{0} does not lie below the list's own folder: put the list above all its images")]
     Outside(String),
-    /// A picture beside itself, which says nothing of a tower.
+    /// An image beside itself, which says nothing of a model.
     #[error("{0} is compared with itself")]
     Itself(String),
     /// An answer that is none.
@@ -65,12 +65,12 @@ pub enum BadLine {
     /// A side that is none.
     #[error("split is {0:?}: write train or held-out")]
     NoSide(String),
-    /// Two pictures are the same on one line and different on another.
+    /// Two images are the same on one line and different on another.
     #[error("it says the opposite of line {0} about {1} and {2}: mend one of them")]
     Contradiction(u64, String, String),
-    /// Pictures that hang together stand on both sides.
+    /// Images that hang together stand on both sides.
     #[error(
-        "{0} is on the other side of the split on line {1}, itself or by pictures it is compared with"
+        "{0} is on the other side of the split on line {1}, itself or by images it is compared with"
     )]
     BothSides(String, u64),
 }

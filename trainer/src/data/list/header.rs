@@ -7,15 +7,15 @@ use super::error::{BadLine, ListError, in_words};
 /// The three ways to say what is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Form {
-    pictures: &'static [&'static str],
+    images: &'static [&'static str],
     /// The column of the answer, and whether 1 there means the same.
     answer: Option<(&'static str, bool)>,
 }
 
 const FORMS: [Form; 3] = [
-    Form { pictures: &["a", "b"], answer: Some(("same", true)) },
-    Form { pictures: &["anchor", "positive", "negative"], answer: None },
-    Form { pictures: &["before", "after"], answer: Some(("changed", false)) },
+    Form { images: &["a", "b"], answer: Some(("same", true)) },
+    Form { images: &["anchor", "positive", "negative"], answer: None },
+    Form { images: &["before", "after"], answer: Some(("changed", false)) },
 ];
 const SPLIT: &str = "split";
 
@@ -23,7 +23,7 @@ const SPLIT: &str = "split";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     form: Form,
-    pictures: Vec<usize>,
+    images: Vec<usize>,
     answer: Option<usize>,
     split: Option<usize>,
 }
@@ -31,7 +31,7 @@ pub(super) struct Header {
 /// One line's fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row<'a> {
-    pub(super) pictures: Vec<&'a str>,
+    pub(super) images: Vec<&'a str>,
     /// `None` of a triplet, which needs no answer.
     pub(super) is_same: Option<bool>,
     /// `None` where the list says nothing of it.
@@ -53,14 +53,13 @@ impl Header {
         let place = |name: &str| columns.iter().position(|it| it.eq_ignore_ascii_case(name));
         let split = place(SPLIT);
         FORMS.into_iter().find_map(|form| {
-            let pictures = form.pictures.iter().map(|it| place(it)).collect::<Option<Vec<_>>>()?;
+            let images = form.images.iter().map(|it| place(it)).collect::<Option<Vec<_>>>()?;
             let answer = match form.answer {
                 Some((name, _)) => Some(place(name)?),
                 None => None,
             };
-            let known =
-                pictures.len() + usize::from(answer.is_some()) + usize::from(split.is_some());
-            (known == columns.len()).then_some(Self { form, pictures, answer, split })
+            let known = images.len() + usize::from(answer.is_some()) + usize::from(split.is_some());
+            (known == columns.len()).then_some(Self { form, images, answer, split })
         })
     }
 
@@ -80,7 +79,7 @@ impl Header {
             other => Err(BadLine::NoSide(other.to_owned())),
         });
         Ok(Row {
-            pictures: self.pictures.iter().map(|it| field(*it)).collect(),
+            images: self.images.iter().map(|it| field(*it)).collect(),
             is_same,
             is_held_out: is_held_out.transpose()?,
         })
@@ -102,15 +101,15 @@ mod tests {
     fn row(columns: &str, line: &str) -> Option<(Vec<String>, Option<bool>, Option<bool>)> {
         let record = |text: &str| csv::StringRecord::from(text.split(',').collect::<Vec<_>>());
         let line = record(line);
-        let Row { pictures, is_same, is_held_out } =
+        let Row { images, is_same, is_held_out } =
             Header::of(&record(columns))?.row(&line).expect("a row");
-        Some((pictures.into_iter().map(str::to_owned).collect(), is_same, is_held_out))
+        Some((images.into_iter().map(str::to_owned).collect(), is_same, is_held_out))
     }
 
     #[track_caller]
-    fn check(columns: &str, line: &str, pictures: &[&str], answers: [Option<bool>; 2]) {
-        let pictures = pictures.iter().map(|it| (*it).to_owned()).collect();
-        assert_eq!(row(columns, line), Some((pictures, answers[0], answers[1])));
+    fn check(columns: &str, line: &str, images: &[&str], answers: [Option<bool>; 2]) {
+        let images = images.iter().map(|it| (*it).to_owned()).collect();
+        assert_eq!(row(columns, line), Some((images, answers[0], answers[1])));
     }
 
     #[test]

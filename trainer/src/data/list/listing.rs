@@ -2,21 +2,21 @@
 
 /// Pairs, and triplets where they were written down as such.
 ///
-/// Pictures are told by their place in a row of them.
+/// Images are told by their place in a row of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
     pub(in crate::data) pairs: Vec<ListedPair>,
     pub(in crate::data) triplets: Vec<[usize; 3]>,
-    /// The first line on which each picture stands.
+    /// The first line on which each image stands.
     pub(in crate::data) lines: Vec<u64>,
     /// Lines that say again what others said.
     pub(in crate::data) repeated: Vec<u64>,
 }
 
-/// Two pictures that were compared.
+/// Two images that were compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListedPair {
-    /// One picture.
+    /// One image.
     pub left: usize,
     /// The other.
     pub right: usize,
@@ -38,9 +38,9 @@ impl Listing {
         &self.triplets
     }
 
-    /// The line on which a picture first stands.
-    pub(in crate::data) fn line(&self, picture: usize) -> u64 {
-        self.lines[picture]
+    /// The line on which an image first stands.
+    pub(in crate::data) fn line(&self, image: usize) -> u64 {
+        self.lines[image]
     }
 
     /// Whether there are same pairs and different ones.
@@ -48,7 +48,7 @@ impl Listing {
         self.pairs.iter().any(|it| it.is_same) && self.pairs.iter().any(|it| !it.is_same)
     }
 
-    /// What is left where each picture stands elsewhere, or no more.
+    /// What is left where each image stands elsewhere, or no more.
     pub(in crate::data) fn moved(&self, places: &[Option<usize>]) -> Self {
         let pair = |it: &ListedPair| {
             Some(ListedPair { left: places[it.left]?, right: places[it.right]?, ..*it })
@@ -63,7 +63,7 @@ impl Listing {
         }
     }
 
-    /// Adds the same of as many pictures that stand `by` places further on.
+    /// Adds the same of as many images that stand `by` places further on.
     pub(in crate::data) fn repeat(&mut self, of: &Self, by: usize) {
         self.pairs.extend(of.pairs.iter().map(|it| ListedPair {
             left: it.left + by,
@@ -74,7 +74,7 @@ impl Listing {
         self.lines.extend(&of.lines);
     }
 
-    /// What to be warned of, where the row's pictures make components of these `sizes`.
+    /// What to be warned of, where the row's images make components of these `sizes`.
     pub(in crate::data) fn warnings(&self, sizes: &[usize]) -> Vec<String> {
         let mut warnings = Vec::new();
         if !self.repeated.is_empty() {
@@ -99,13 +99,13 @@ impl Listing {
         let largest = counts.into_iter().max().unwrap_or_default();
         if sizes.len() < 2 {
             warnings.push(
-                "the pairs connect all pictures with each other, so nobody can say how the figures would \
-                 vary with other pictures"
+                "the pairs connect all images with each other, so nobody can say how the figures would \
+                 vary with other images"
                     .to_owned(),
             );
         } else if self.pairs.len() < LARGE_SHARE * largest {
             warnings.push(format!(
-                "{largest} of the {} pairs are connected with each other by pictures they share, so that they \
+                "{largest} of the {} pairs are connected with each other by images they share, so that they \
                  vary together: take the intervals with care",
                 self.pairs.len()
             ));
@@ -118,14 +118,14 @@ impl Listing {
 mod tests {
     use super::*;
 
-    fn listing(pairs: &[(usize, usize)], n_pictures: usize) -> Listing {
+    fn listing(pairs: &[(usize, usize)], n_images: usize) -> Listing {
         let pair = |(left, right): &(usize, usize)| ListedPair {
             left: *left,
             right: *right,
             is_same: true,
         };
         let pairs = pairs.iter().map(pair).collect();
-        Listing { pairs, lines: vec![2; n_pictures], ..Listing::default() }
+        Listing { pairs, lines: vec![2; n_images], ..Listing::default() }
     }
 
     #[test]
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn pairs_that_hang_together_are_warned_of() {
         let chain = listing(&[(0, 1), (1, 2)], 3);
-        assert!(chain.warnings(&[3])[0].contains("connect all pictures"));
+        assert!(chain.warnings(&[3])[0].contains("connect all images"));
         let mixed = listing(&[(0, 1), (1, 2), (2, 0), (3, 4), (5, 6)], 7);
         assert!(mixed.warnings(&[3, 2, 2])[0].starts_with("3 of the 5 pairs"));
         let apart = listing(&[(0, 1), (2, 3), (4, 5), (6, 7)], 8);

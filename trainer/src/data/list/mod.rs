@@ -17,20 +17,20 @@ use components::components;
 use error::{LARGEST, in_words};
 use header::Header;
 
-/// What has been read so far; pictures are told by the order in which they came.
+/// What has been read so far; images are told by the order in which they came.
 #[derive(Default)]
 struct Reading {
     names: Vec<String>,
     places: HashMap<String, usize>,
     lines: Vec<u64>,
-    /// By its two pictures, what was said of them, and on which line first.
+    /// By its two images, what was said of them, and on which line first.
     pairs: BTreeMap<[usize; 2], (bool, u64)>,
     /// The same in their order.
     order: Vec<ListedPair>,
     triplets: Vec<[usize; 3]>,
     seen: HashSet<[usize; 3]>,
     repeated: Vec<u64>,
-    /// A picture of each line, its line, and whether it is held out.
+    /// An image of each line, its line, and whether it is held out.
     sides: Vec<(usize, u64, bool)>,
 }
 
@@ -63,14 +63,14 @@ impl Reading {
         line: u64,
     ) -> Result<(), BadLine> {
         let row = header.row(record)?;
-        let mut pictures = Vec::new();
-        for name in row.pictures {
-            pictures.push(self.picture(name, line)?);
+        let mut images = Vec::new();
+        for name in row.images {
+            images.push(self.image(name, line)?);
         }
         if let Some(is_held_out) = row.is_held_out {
-            self.sides.push((pictures[0], line, is_held_out));
+            self.sides.push((images[0], line, is_held_out));
         }
-        match (row.is_same, pictures.as_slice()) {
+        match (row.is_same, images.as_slice()) {
             (None, &[anchor, same, different]) => {
                 self.pair([anchor, same], true, line)?;
                 self.pair([anchor, different], false, line)?;
@@ -90,10 +90,10 @@ impl Reading {
         Ok(())
     }
 
-    /// The place of a picture by its name, however that is spelt.
-    fn picture(&mut self, name: &str, line: u64) -> Result<usize, BadLine> {
+    /// The place of an image by its name, however that is spelt.
+    fn image(&mut self, name: &str, line: u64) -> Result<usize, BadLine> {
         if name.chars().any(char::is_control) {
-            return Err(BadLine::NoPicture(name.to_owned()));
+            return Err(BadLine::NoImage(name.to_owned()));
         }
         let mut parts = Vec::new();
         for part in Path::new(name).components() {
@@ -104,7 +104,7 @@ impl Reading {
             }
         }
         if parts.is_empty() {
-            return Err(BadLine::NoPicture(name.to_owned()));
+            return Err(BadLine::NoImage(name.to_owned()));
         }
         let name = parts.join("/");
         if let Some(place) = self.places.get(&name) {
@@ -117,7 +117,7 @@ impl Reading {
         Ok(place)
     }
 
-    /// Notes what is said of two pictures; whether that is new.
+    /// Notes what is said of two images; whether that is new.
     fn pair(&mut self, two: [usize; 2], is_same: bool, line: u64) -> Result<bool, BadLine> {
         let [left, right] = two;
         if left == right {
@@ -144,24 +144,24 @@ impl Reading {
         let mut order: Vec<usize> = (0..self.names.len()).collect();
         order.sort_by(|a, b| natural::compare(&self.names[*a], &self.names[*b]));
         let n_components = numbers.iter().max().map_or(0, |it| it + 1);
-        // Each with its first picture in natural order, by which it is named and placed.
+        // Each with its first image in natural order, by which it is named and placed.
         let mut groups = vec![Vec::new(); n_components];
         for at in &order {
             groups[numbers[*at]].push(*at);
         }
         let mut rank = vec![0; self.names.len()];
-        for (at, picture) in order.iter().enumerate() {
-            rank[*picture] = at;
+        for (at, image) in order.iter().enumerate() {
+            rank[*image] = at;
         }
         groups.sort_by_key(|it| rank[it[0]]);
         let mut places = vec![0; self.names.len()];
-        for (place, picture) in groups.iter().flatten().enumerate() {
-            places[*picture] = place;
+        for (place, image) in groups.iter().flatten().enumerate() {
+            places[*image] = place;
         }
         let name = |it: &usize| self.names[*it].clone();
         let identities = groups
             .iter()
-            .map(|it| Identity { name: name(&it[0]), pictures: it.iter().map(name).collect() })
+            .map(|it| Identity { name: name(&it[0]), images: it.iter().map(name).collect() })
             .collect();
         let held_out = (!sides.is_empty()).then(|| {
             let is_held_out = |it: &Vec<usize>| sides.get(&numbers[it[0]]).is_some_and(|it| it.1);
@@ -181,10 +181,10 @@ impl Reading {
     /// For each component the line that first names its side, and the side.
     fn sides(&self, numbers: &[usize]) -> Result<HashMap<usize, (u64, bool)>, ListError> {
         let mut sides = HashMap::new();
-        for (picture, line, is_held_out) in &self.sides {
-            let (first, side) = sides.entry(numbers[*picture]).or_insert((*line, *is_held_out));
+        for (image, line, is_held_out) in &self.sides {
+            let (first, side) = sides.entry(numbers[*image]).or_insert((*line, *is_held_out));
             if side != is_held_out {
-                let why = BadLine::BothSides(self.names[*picture].clone(), *first);
+                let why = BadLine::BothSides(self.names[*image].clone(), *first);
                 return Err(ListError::Line { line: *line, why });
             }
         }
@@ -213,10 +213,10 @@ mod tests {
     }
 
     #[test]
-    fn pictures_that_pairs_connect_are_one_component_named_by_its_first() {
+    fn images_that_pairs_connect_are_one_component_named_by_its_first() {
         let list = list("a,b,same\nx10,x2,1\ny/1,y/2,0\n./x2,x3,0\n").expect("a list");
         let found = list.identities().iter();
-        let found: Vec<_> = found.map(|it| (it.name.as_str(), it.pictures.join(" "))).collect();
+        let found: Vec<_> = found.map(|it| (it.name.as_str(), it.images.join(" "))).collect();
         assert_eq!(found, [("x2", "x2 x3 x10".to_owned()), ("y/1", "y/1 y/2".to_owned())]);
         assert_eq!(pairs(&list), [(2, 0, true), (3, 4, false), (0, 1, false)]);
         assert_eq!(list.listing().expect("a list").line(1), 4);
@@ -257,7 +257,7 @@ mod tests {
         refuses("a;b;same\n1;2;1\n", "it is \"a;b;same\"");
         refuses("a,b,same\n", "nothing below its first line");
         refuses("a,b,same\n1,2,1\n1,2\n", "line 3: it has 2 fields, and the first line has 3");
-        refuses("a,b,same\n1,,1\n", "line 2: \"\" is no name of a picture");
+        refuses("a,b,same\n1,,1\n", "line 2: \"\" is no name of an image");
         refuses("a,b,same\n1,\"x\ny\",1\n", "line 2: \"x\\ny\" is no name");
         refuses("a,b,same\n1,2,maybe\n", "line 2: same is \"maybe\": write 1 or 0");
         refuses(

@@ -1,4 +1,4 @@
-//! Variations of a picture that still show the same.
+//! Variations of an image that still show the same.
 //!
 //! Pixels in, pixels out; values stay in [0, 1].
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::grid::{neighbours, single};
 
-/// How far a picture is varied; 0 leaves that aspect alone.
+/// How far an image is varied; 0 leaves that aspect alone.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augmentation {
@@ -30,16 +30,16 @@ pub struct Augmentation {
     pub contrast: f32,
     /// Gamma changed by up to this share.
     pub gamma: f32,
-    /// A gradient of light across the picture, of up to this strength.
+    /// A gradient of light across the image, of up to this strength.
     pub light: f32,
     /// The chance of a patch being erased.
     pub erase: f64,
-    /// The largest side of an erased patch, as a share of the picture's.
+    /// The largest side of an erased patch, as a share of the image's.
     pub erase_side: f32,
 }
 
 impl Augmentation {
-    /// Varies a picture.
+    /// Varies an image.
     ///
     /// # Shapes
     ///
@@ -111,7 +111,7 @@ impl Augmentation {
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
-                reason = "a share of a picture's side"
+                reason = "a share of an image's side"
             )]
             let side = wanted.max(1.0) as usize;
             side.min(all)
@@ -128,7 +128,7 @@ impl Augmentation {
     }
 }
 
-/// A smooth field of displacements over a picture.
+/// A smooth field of displacements over an image.
 struct Bend([[[f32; 2]; Self::POINTS]; Self::POINTS]);
 
 impl Bend {
@@ -141,7 +141,7 @@ impl Bend {
         }))
     }
 
-    /// How far the picture is moved at a place, both as shares of the sides; places are in [0, 1].
+    /// How far the image is moved at a place, both as shares of the sides; places are in [0, 1].
     fn at(&self, [down, right]: [f32; 2]) -> [f32; 2] {
         let of = |place: f32| {
             let (before, after, between) =
@@ -197,13 +197,13 @@ mod tests {
     }
 
     #[test]
-    fn a_mirrored_picture_runs_right_to_left() {
+    fn a_mirrored_image_runs_right_to_left() {
         let mirrored = Augmentation { mirror: 1.0, ..Augmentation::default() };
         check(&mirrored, [0.3, 0.2, 0.1, 0.6, 0.5, 0.4]);
     }
 
     #[test]
-    fn a_bent_picture_moves_by_no_more_than_it_may() {
+    fn a_bent_image_moves_by_no_more_than_it_may() {
         let bend = Bend::new(0.1, &mut ChaCha8Rng::seed_from_u64(1));
         let mut most = 0.0_f32;
         for row in 0_u8..=20 {

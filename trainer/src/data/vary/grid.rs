@@ -1,4 +1,4 @@
-//! Places between the pixels of a picture.
+//! Places between the pixels of an image.
 
 /// The two nearest places within 0..length, and how far between them.
 pub(crate) fn neighbours(place: f32, length: usize) -> (usize, usize, f32) {
@@ -6,14 +6,14 @@ pub(crate) fn neighbours(place: f32, length: usize) -> (usize, usize, f32) {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "clamped to the picture"
+        reason = "clamped to the image"
     )]
     let before = place as usize;
     (before, (before + 1).min(length - 1), place - single(before))
 }
 
 /// A side in single precision.
-#[expect(clippy::cast_precision_loss, reason = "a picture's side is below 2^24")]
+#[expect(clippy::cast_precision_loss, reason = "an image's side is below 2^24")]
 pub(crate) fn single(count: usize) -> f32 {
     count as f32
 }

@@ -1,4 +1,4 @@
-//! Pictures varied: what still shows the same, and what shows another.
+//! Images varied: what still shows the same, and what shows another.
 
 mod augment;
 pub(crate) mod grid;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
-use siamese_core::picture::Pixels;
+use siamese_core::preprocessing::Pixels;
 
 use crate::data::{Gallery, Sample};
 
@@ -18,14 +18,14 @@ pub enum Symmetry {
     None,
     /// Its mirror image: twice as many identities.
     Mirrored,
-    /// Turned by one, two and three quarters: four times as many. For square pictures.
+    /// Turned by one, two and three quarters: four times as many. For square images.
     Turned,
-    /// Both: eight times as many. For square pictures.
+    /// Both: eight times as many. For square images.
     TurnedAndMirrored,
 }
 
 impl Symmetry {
-    /// Whether pictures must be square.
+    /// Whether images must be square.
     pub fn turns(self) -> bool {
         matches!(self, Self::Turned | Self::TurnedAndMirrored)
     }
@@ -52,7 +52,7 @@ impl Symmetry {
 }
 
 impl Gallery {
-    /// Each identity in all its forms, as an identity of its own; of a list, each pair with both pictures
+    /// Each identity in all its forms, as an identity of its own; of a list, each pair with both images
     /// in the same form.
     ///
     /// # Shapes
@@ -108,12 +108,12 @@ mod tests {
 
     #[track_caller]
     fn check(form: (usize, bool), expected: [f32; 4]) {
-        let picture = Pixels::new(vec![1.0, 2.0, 3.0, 4.0]);
-        assert_eq!(formed(&picture, [1, 2, 2], form).values(), expected);
+        let image = Pixels::new(vec![1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(formed(&image, [1, 2, 2], form).values(), expected);
     }
 
     #[test]
-    fn a_picture_is_turned_against_the_clock_and_mirrored_left_to_right() {
+    fn an_image_is_turned_against_the_clock_and_mirrored_left_to_right() {
         check((0, false), [1.0, 2.0, 3.0, 4.0]);
         check((1, false), [2.0, 4.0, 1.0, 3.0]);
         check((2, false), [4.0, 3.0, 2.0, 1.0]);
@@ -123,9 +123,9 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_is_not_square_can_be_mirrored() {
-        let picture = Pixels::new(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
-        let mirrored = formed(&picture, [1, 2, 3], (0, true));
+    fn an_image_that_is_not_square_can_be_mirrored() {
+        let image = Pixels::new(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        let mirrored = formed(&image, [1, 2, 3], (0, true));
         assert_eq!(mirrored.values(), [3.0, 2.0, 1.0, 6.0, 5.0, 4.0]);
     }
 }

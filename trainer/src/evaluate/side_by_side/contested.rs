@@ -1,4 +1,4 @@
-//! The pairs on which two towers rule differently.
+//! The pairs on which two models rule differently.
 
 use rayon::prelude::*;
 use serde::Serialize;
@@ -7,7 +7,7 @@ use siamese_core::score::{Distance, Verdict};
 use crate::evaluate::Evaluation;
 use crate::statistics::Comparison;
 
-/// How two towers rule on the same pairs, each at its own threshold.
+/// How two models rule on the same pairs, each at its own threshold.
 #[derive(Clone, Debug)]
 pub struct Contested {
     /// Of the same pairs.
@@ -23,35 +23,35 @@ pub struct Contested {
 pub struct Tally {
     /// All.
     pub pairs: usize,
-    /// The first tower alone.
+    /// The first model alone.
     pub only_a_right: usize,
-    /// The second tower alone.
+    /// The second model alone.
     pub only_b_right: usize,
     /// Neither.
     pub both_wrong: usize,
 }
 
-/// A pair that one tower calls same and the other calls different.
+/// A pair that one model calls same and the other calls different.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ContestedPair {
-    /// The pair, at the first tower's distance.
+    /// The pair, at the first model's distance.
     pub pair: Comparison,
-    /// How far apart each tower finds it.
+    /// How far apart each model finds it.
     pub distances: [Distance; 2],
-    /// Which tower is right: 0 for the first, 1 for the second.
+    /// Which model is right: 0 for the first, 1 for the second.
     pub right: usize,
-    /// How far apart the two distances are, each as a multiple of its tower's threshold.
+    /// How far apart the two distances are, each as a multiple of its model's threshold.
     pub gap: f64,
 }
 
 impl Contested {
-    /// Meets the pairs of two evaluations of the same pictures.
+    /// Meets the pairs of two evaluations of the same images.
     pub(super) fn of(evaluations: &[Evaluation; 2]) -> Self {
         let [first, second] = evaluations.each_ref().map(in_order);
         let mut found =
             Self { same: Tally::default(), different: Tally::default(), pairs: Vec::new() };
         for (pair, other) in first.iter().zip(&second) {
-            debug_assert_eq!(key(pair), key(other), "both have compared the same pictures");
+            debug_assert_eq!(key(pair), key(other), "both have compared the same images");
             let distances = [pair.distance, other.distance];
             let is_right = [0, 1].map(|at| {
                 let verdict = evaluations[at].threshold.judge(distances[at]);
@@ -89,9 +89,9 @@ impl Contested {
         self.same.pairs + self.different.pairs
     }
 
-    /// Those that one tower alone is right about, 0 for the first, the most striking first.
-    pub fn won_by(&self, tower: usize) -> impl Iterator<Item = ContestedPair> + '_ {
-        self.pairs.iter().filter(move |it| it.right == tower).copied()
+    /// Those that one model alone is right about, 0 for the first, the most striking first.
+    pub fn won_by(&self, model: usize) -> impl Iterator<Item = ContestedPair> + '_ {
+        self.pairs.iter().filter(move |it| it.right == model).copied()
     }
 }
 
@@ -102,5 +102,5 @@ fn in_order(evaluation: &Evaluation) -> Vec<Comparison> {
 }
 
 fn key(it: &Comparison) -> ([u32; 2], [u32; 2]) {
-    (it.identities, it.pictures)
+    (it.identities, it.images)
 }

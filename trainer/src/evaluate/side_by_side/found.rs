@@ -1,4 +1,4 @@
-//! Everything that two towers on the same pictures come to.
+//! Everything that two models on the same images come to.
 
 use anyhow::ensure;
 
@@ -6,10 +6,10 @@ use super::{Contested, Row};
 use crate::evaluate::{Evaluation, TABLE_FMRS};
 use crate::statistics::{Differences, Grid};
 
-/// Two evaluations of the same pictures, and how they differ.
+/// Two evaluations of the same images, and how they differ.
 #[derive(Clone, Debug)]
 pub struct SideBySide {
-    /// Of either tower.
+    /// Of either model.
     pub evaluations: [Evaluation; 2],
     /// The second's figures less the first's, at the FMRs of [`TABLE_FMRS`] and at the threshold of
     /// each; `None` without resamples.
@@ -25,14 +25,13 @@ impl SideBySide {
     ///
     /// # Errors
     ///
-    /// If they aren't of the same pictures.
+    /// If they aren't of the same images.
     pub fn new(evaluations: [Evaluation; 2]) -> anyhow::Result<Self> {
         let [first, second] = evaluations.each_ref();
-        let pictures =
-            |it: &Evaluation| (it.subject.identities.clone(), it.subject.pictures.clone());
+        let images = |it: &Evaluation| (it.subject.identities.clone(), it.subject.images.clone());
         ensure!(
-            pictures(first) == pictures(second),
-            "the towers can't read the same pictures: leave out those that only one of them reads ({})",
+            images(first) == images(second),
+            "the models can't read the same images: leave out those that only one of them reads ({})",
             first
                 .subject
                 .skipped
@@ -52,15 +51,15 @@ impl SideBySide {
         Ok(Self { evaluations, differences, contested, origin: Vec::new() })
     }
 
-    /// The pictures, in a line.
+    /// The images, in a line.
     pub fn headline(&self) -> String {
         let it = &self.evaluations[0];
         format!(
-            "{}: {} {}, {} pictures, {} same and {} different pairs",
+            "{}: {} {}, {} images, {} same and {} different pairs",
             it.subject.data,
             it.comparisons.identities(),
             it.comparisons.unit().plural(),
-            it.pictures(),
+            it.images(),
             it.same_pairs(),
             it.different_pairs()
         )

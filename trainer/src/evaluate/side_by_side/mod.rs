@@ -1,4 +1,4 @@
-//! Two towers on the same pictures: which one is better, how sure that is, and where they differ.
+//! Two models on the same images: which one is better, how sure that is, and where they differ.
 
 mod contested;
 mod found;

@@ -1,15 +1,15 @@
-//! One figure of both towers, and how it reads.
+//! One figure of both models, and how it reads.
 
 use crate::statistics::Difference;
 
-/// A figure of both towers.
+/// A figure of both models.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// What it is called.
     pub name: String,
     /// Whether it is a rate, and read in percent.
     pub is_rate: bool,
-    /// Of either tower.
+    /// Of either model.
     pub values: [f64; 2],
     /// The second's less the first's; `None` without resamples.
     pub difference: Option<Difference>,

@@ -38,78 +38,78 @@ pub enum AdoptError {
     /// ONNX Runtime does not take it, or it is not what it was said to be.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// Its inputs and outputs are not a tower's.
-    #[error("{} is no tower: {why}", .path.display())]
-    NoTower {
+    /// Its inputs and outputs are not a model's.
+    #[error("{} is no model: {why}", .path.display())]
+    NoModel {
         /// The file.
         path: PathBuf,
         /// Why, with the way out.
-        why: NoTower,
+        why: NoModel,
     },
     /// It answers by chance.
     #[error(
-        "it answers the same picture with embeddings that lie {0:.1e} of their length apart: something in it is drawn \
+        "it answers the same image with embeddings that lie {0:.1e} of their length apart: something in it is drawn \
          by chance, as dropout is in training; call model.eval() before the export"
     )]
     Random(f64),
-    /// It looks at other pictures of the batch.
+    /// It looks at other images of the batch.
     #[error(
-        "what else is in the batch moves a picture's embedding by {0:.1e} of its length, as batch norm does in \
+        "what else is in the batch moves an image's embedding by {0:.1e} of its length, as batch norm does in \
          training: call model.eval() before the export"
     )]
     BatchDependent(f64),
     /// The folder can't be used.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// It can't be run on the pictures.
+    /// It can't be run on the images.
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
-    /// The made pictures can't be told apart, or it does not run on them.
+    /// The made images can't be told apart, or it does not run on them.
     #[error(transparent)]
     Export(#[from] ExportError),
-    /// The pictures make no pairs.
+    /// The images make no pairs.
     #[error(transparent)]
     NotComparable(#[from] NotComparable),
 }
 
-/// What keeps a network from being a tower, with the way out.
+/// What keeps a network from being a model, with the way out.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum NoTower {
-    /// More than one picture goes in.
+pub enum NoModel {
+    /// More than one image goes in.
     #[error(
-        "it has {} inputs ({}), and a tower reads one picture: export the half of the network that embeds a picture, \
+        "it has {} inputs ({}), and a model reads one image: export the half of the network that embeds an image, \
          not the pair", .0.len(), .0.join(", ")
     )]
     Inputs(Vec<String>),
     /// More than an embedding comes out.
     #[error(
-        "it has {} outputs ({}), and a tower gives the embedding alone: export that one only",
+        "it has {} outputs ({}), and a model gives the embedding alone: export that one only",
         .0.len(), .0.join(", ")
     )]
     Outputs(Vec<String>),
     /// Numbers of another kind go in.
     #[error(
-        "its input holds {0}, and a tower reads f32: export it in single precision (model.float(), a float input)"
+        "its input holds {0}, and a model reads f32: export it in single precision (model.float(), a float input)"
     )]
     InputElement(String),
     /// Numbers of another kind come out.
     #[error(
-        "its output holds {0}, and a tower gives f32: export it in single precision (model.float())"
+        "its output holds {0}, and a model gives f32: export it in single precision (model.float())"
     )]
     OutputElement(String),
     /// Not four axes.
     #[error(
-        "its input has shape {0}, and a tower's is [n, channels, height, width]: export it for batches of pictures"
+        "its input has shape {0}, and a model's is [n, channels, height, width]: export it for batches of images"
     )]
     InputRank(String),
     /// Channels come last.
     #[error(
-        "its input has shape {0}, with the channels last, and a tower's come first: export it as [n, channels, height, \
+        "its input has shape {0}, with the channels last, and a model's come first: export it as [n, channels, height, \
          width] (from TensorFlow: tf2onnx --inputs-as-nchw), or put a transposition before it"
     )]
     ChannelsLast(String),
     /// Neither grey nor in colours.
-    #[error("its input has shape {0}, with neither 1 channel nor 3: pictures give no others")]
+    #[error("its input has shape {0}, with neither 1 channel nor 3: images give no others")]
     Channels(String),
     /// The colour asked for has other channels.
     #[error(
@@ -144,9 +144,9 @@ pub enum NoTower {
          dynamo=False)"
     )]
     Batch(u64),
-    /// Not one vector a picture.
+    /// Not one vector an image.
     #[error(
-        "its output has shape {0}, and a tower's is [n, width]: flatten it before the export (torch.flatten(x, 1))"
+        "its output has shape {0}, and a model's is [n, width]: flatten it before the export (torch.flatten(x, 1))"
     )]
     OutputRank(String),
 }

@@ -1,5 +1,5 @@
-//! Somebody else's network as a tower: probed, tried under other preparations, with its weights in one file and a card of
-//! its own. Each picture is decoded once, and embedded once under each preparation that is tried.
+//! Somebody else's network as a model: probed, tried under other preprocessings, with its weights in one file and a card of
+//! its own. Each image is decoded once, and embedded once under each preprocessing that is tried.
 
 mod error;
 mod fitted;
@@ -15,7 +15,7 @@ use siamese_core::model::{Card, Length, Options};
 use super::golden_pairs;
 use crate::data::Collection;
 use crate::evaluate::{Embedded, embedding_bar};
-pub use error::{AdoptError, NoTower};
+pub use error::{AdoptError, NoModel};
 use fitted::Fitted;
 pub use network::Network;
 use outputs::Outputs;
@@ -24,54 +24,54 @@ pub use trial::{Trial, Verdict};
 use usage::FITS;
 pub use usage::Usage;
 
-/// How many real pictures the network is run on alone and together.
+/// How many real images the network is run on alone and together.
 const STEADY: usize = 9;
 
 /// What is asked of a network.
 #[derive(Clone, Debug)]
 pub struct Wanted {
-    /// What the tower is called.
+    /// What the model is called.
     pub name: String,
-    /// How its pictures are prepared, and what is done to its output.
+    /// How its images are preprocessed, and what is done to its output.
     pub usage: Usage,
-    /// How many pictures other preparations are tried on; 0 for no trial.
+    /// How many images other preprocessings are tried on; 0 for no trial.
     pub try_on: usize,
     /// Whether one that is better beyond chance is taken.
     pub takes_best: bool,
-    /// Whether files that are no pictures are left out.
+    /// Whether files that are no images are left out.
     pub skip_unreadable: bool,
 }
 
-/// A network with a card, and what it makes of the pictures.
+/// A network with a card, and what it makes of the images.
 #[derive(Clone, Debug)]
 pub struct Adopted {
     /// What its use needs, golden pairs among it; no threshold.
     pub card: Card,
-    /// All pictures.
+    /// All images.
     pub embedded: Embedded,
-    /// What came of trying other preparations; `None` without a trial.
+    /// What came of trying other preprocessings; `None` without a trial.
     pub verdict: Option<Verdict>,
 }
 
-/// Tries a network on pictures, and finds out what its card says.
+/// Tries a network on images, and finds out what its card says.
 pub fn adopt(
     network: &Network,
-    pictures: &Collection,
+    images: &Collection,
     wanted: &Wanted,
     options: &Options,
 ) -> Result<Adopted, AdoptError> {
     let mut usage = wanted.usage.clone();
-    let asked = [usage.preparation.fit];
+    let asked = [usage.preprocessing.fit];
     let fits = if 0 < wanted.try_on { &FITS[..] } else { &asked };
-    let gallery = Fitted::read(pictures, &usage.preparation, fits, wanted.skip_unreadable)?;
+    let gallery = Fitted::read(images, &usage.preprocessing, fits, wanted.skip_unreadable)?;
 
     let as_is = Usage { length: Length::AsIs, ..usage.clone() };
-    let mut tower = network.tower(&network.card(&wanted.name, &as_is), options)?;
+    let mut model = network.model(&network.card(&wanted.name, &as_is), options)?;
     let few = gallery.spread(STEADY);
-    let few = few.samples().iter().take(STEADY).map(|it| it.pixels.scaled(&usage.preparation));
-    steady::check(&mut tower, &few.collect::<Vec<_>>())?;
+    let few = few.samples().iter().take(STEADY).map(|it| it.pixels.scaled(&usage.preprocessing));
+    steady::check(&mut model, &few.collect::<Vec<_>>())?;
 
-    let mut outputs = Outputs::of(&mut tower);
+    let mut outputs = Outputs::of(&mut model);
     let mut verdict = None;
     if 0 < wanted.try_on {
         let found = trial::try_others(&mut outputs, &gallery.spread(wanted.try_on), &usage)?;
@@ -85,9 +85,9 @@ pub fn adopt(
     bar.finish_and_clear();
 
     let mut card = network.card(&wanted.name, &usage);
-    let mut tower = network.tower(&card, options)?;
-    card.golden = Some(golden_pairs(&mut tower, &card)?);
-    let gallery = gallery.map(|it| it.scaled(&usage.preparation));
-    let embedded = Embedded::new(tower.description().clone(), gallery, pictures.name(), embeddings);
+    let mut model = network.model(&card, options)?;
+    card.golden = Some(golden_pairs(&mut model, &card)?);
+    let gallery = gallery.map(|it| it.scaled(&usage.preprocessing));
+    let embedded = Embedded::new(model.description().clone(), gallery, images.name(), embeddings);
     Ok(Adopted { card, embedded, verdict })
 }

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use siamese_core::model::{Card, LoadError, NotOnnx, OnnxTower, Options, Outline, Source, rewrite};
-use siamese_core::picture::{Fit, Preparation};
+use siamese_core::model::{Card, LoadError, NotOnnx, OnnxModel, Options, Outline, Source, rewrite};
+use siamese_core::preprocessing::{Fit, Preprocessing};
 
 use super::probe::{Said, probe};
 use super::{AdoptError, Usage};
@@ -38,11 +38,11 @@ impl Network {
         Ok(Self { path: path.to_owned(), source, digest, outline })
     }
 
-    /// How it is used by what its file fixes and somebody `said`: its pictures' bytes as they are, each side on its own.
-    pub fn input(&self, said: Said) -> Result<Preparation, AdoptError> {
+    /// How it is used by what its file fixes and somebody `said`: its images' bytes as they are, each side on its own.
+    pub fn input(&self, said: Said) -> Result<Preprocessing, AdoptError> {
         let input = probe(&self.outline, said)
-            .map_err(|why| AdoptError::NoTower { path: self.path.clone(), why })?;
-        Ok(Preparation {
+            .map_err(|why| AdoptError::NoModel { path: self.path.clone(), why })?;
+        Ok(Preprocessing {
             height: input.height,
             width: input.width,
             colour: input.colour,
@@ -58,7 +58,7 @@ impl Network {
         rewrite(self.source.onnx(), &card.to_metadata())
     }
 
-    pub(super) fn tower(&self, card: &Card, options: &Options) -> Result<OnnxTower, AdoptError> {
+    pub(super) fn model(&self, card: &Card, options: &Options) -> Result<OnnxModel, AdoptError> {
         Ok(in_memory(&self.path, self.with(card)?, options)?)
     }
 
@@ -67,7 +67,7 @@ impl Network {
         let file = self.path.file_name().unwrap_or_default().to_string_lossy();
         Card {
             name: name.to_owned(),
-            preparation: usage.preparation.clone(),
+            preprocessing: usage.preprocessing.clone(),
             length: usage.length,
             margin: None,
             threshold: None,

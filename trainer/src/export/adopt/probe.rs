@@ -1,9 +1,9 @@
-//! Whether a file can be a tower, and what its shapes leave open.
+//! Whether a file can be a model, and what its shapes leave open.
 
 use siamese_core::model::{Outline, Port};
-use siamese_core::picture::Colour;
+use siamese_core::preprocessing::Colour;
 
-use super::NoTower;
+use super::NoModel;
 
 /// What a file's input is known to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,40 +22,40 @@ pub struct Said {
     pub colour: Option<Colour>,
 }
 
-/// Finds out what the file's input is, or why it is no tower's.
-pub(super) fn probe(outline: &Outline, said: Said) -> Result<Input, NoTower> {
-    let [input] = &outline.inputs[..] else { return Err(NoTower::Inputs(names(&outline.inputs))) };
+/// Finds out what the file's input is, or why it is no model's.
+pub(super) fn probe(outline: &Outline, said: Said) -> Result<Input, NoModel> {
+    let [input] = &outline.inputs[..] else { return Err(NoModel::Inputs(names(&outline.inputs))) };
     let [output] = &outline.outputs[..] else {
-        return Err(NoTower::Outputs(names(&outline.outputs)));
+        return Err(NoModel::Outputs(names(&outline.outputs)));
     };
     if input.element != "f32" {
-        return Err(NoTower::InputElement(input.element.clone()));
+        return Err(NoModel::InputElement(input.element.clone()));
     }
     if output.element != "f32" {
-        return Err(NoTower::OutputElement(output.element.clone()));
+        return Err(NoModel::OutputElement(output.element.clone()));
     }
     let shown = text(&input.shape);
     let [batch, channels, height, width] = input.shape[..] else {
-        return Err(NoTower::InputRank(shown));
+        return Err(NoModel::InputRank(shown));
     };
-    let is_of_pictures = |it: Option<u64>| matches!(it, Some(1 | 3));
-    if !is_of_pictures(channels) && is_of_pictures(width) {
-        return Err(NoTower::ChannelsLast(shown));
+    let is_of_images = |it: Option<u64>| matches!(it, Some(1 | 3));
+    if !is_of_images(channels) && is_of_images(width) {
+        return Err(NoModel::ChannelsLast(shown));
     }
-    if channels.is_some() && !is_of_pictures(channels) {
-        return Err(NoTower::Channels(shown));
+    if channels.is_some() && !is_of_images(channels) {
+        return Err(NoModel::Channels(shown));
     }
     if let Some(batch) = batch.filter(|it| *it != 1) {
-        return Err(NoTower::Batch(batch));
+        return Err(NoModel::Batch(batch));
     }
     if output.shape.len() != 2 {
-        return Err(NoTower::OutputRank(text(&output.shape)));
+        return Err(NoModel::OutputRank(text(&output.shape)));
     }
     let colour =
         said.colour.unwrap_or(if channels == Some(1) { Colour::Grey } else { Colour::Rgb });
     let asked = if colour == Colour::Grey { 1 } else { 3 };
     if let Some(found) = channels.filter(|it| *it != asked) {
-        return Err(NoTower::Colour { found, colour: colour.to_string(), asked });
+        return Err(NoModel::Colour { found, colour: colour.to_string(), asked });
     }
     let [height, width] = size([height, width], said.size, &shown)?;
     Ok(Input { height, width, colour })
@@ -67,11 +67,11 @@ fn size(
     found: [Option<u64>; 2],
     asked: Option<[u32; 2]>,
     shown: &str,
-) -> Result<[u32; 2], NoTower> {
+) -> Result<[u32; 2], NoModel> {
     let fixed = found.map(|it| it.and_then(|it| u32::try_from(it).ok()));
     let size = match (fixed, asked) {
         ([Some(height), Some(width)], None) => return Ok([height, width]),
-        (_, None) => return Err(NoTower::NoSize(shown.to_owned())),
+        (_, None) => return Err(NoModel::NoSize(shown.to_owned())),
         (_, Some(size)) => size,
     };
     if fixed.iter().zip(size).all(|(fixed, asked)| fixed.is_none_or(|it| it == asked)) {
@@ -79,7 +79,7 @@ fn size(
     }
     let text = |it: Option<u32>| it.map_or_else(|| "any".to_owned(), |it| it.to_string());
     let [height, width] = size;
-    Err(NoTower::Size { found: fixed.map(text).join("x"), asked: format!("{height}x{width}") })
+    Err(NoModel::Size { found: fixed.map(text).join("x"), asked: format!("{height}x{width}") })
 }
 
 fn names(ports: &[Port]) -> Vec<String> {
@@ -112,7 +112,7 @@ mod tests {
 
     #[track_caller]
     fn refused(outline: &Outline, said: Said, with: &str) {
-        let refusal = probe(outline, said).expect_err("no tower").to_string();
+        let refusal = probe(outline, said).expect_err("no model").to_string();
         assert!(refusal.contains(with), "{refusal}");
     }
 
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_towers_is_refused_with_the_way_out() {
+    fn what_is_no_models_is_refused_with_the_way_out() {
         let nothing = Said::default();
         let mut pair = outline(&[-1, 3, 64, 64]);
         pair.inputs.push(port("f32", &[-1, 3, 64, 64]));

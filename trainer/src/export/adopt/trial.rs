@@ -1,4 +1,4 @@
-//! What else the pictures may have been prepared by: tried out on somebody's own pairs.
+//! What else the images may have been preprocessed by: tried out on somebody's own pairs.
 //!
 //! A network that is fed otherwise than in its training still answers, only worse. Each thing that
 //! could have been said otherwise is varied by itself, and the next from the best of it: several wrong
@@ -6,7 +6,7 @@
 //! held against chance.
 
 use indicatif::{ProgressBar, ProgressStyle};
-use siamese_core::model::Tower;
+use siamese_core::model::Model;
 
 use super::usage::THINGS;
 use super::{AdoptError, Fitted, Outputs, Usage};
@@ -36,8 +36,8 @@ pub struct Verdict {
     pub trials: Vec<Trial>,
     /// The usage that is better beyond chance, with the difference of its EER.
     pub better: Option<(Trial, Difference)>,
-    /// On how many pictures they were tried.
-    pub n_pictures: u32,
+    /// On how many images they were tried.
+    pub n_images: u32,
     /// Of how many identities, or components.
     pub n_identities: usize,
     /// Which of the two.
@@ -50,17 +50,17 @@ pub struct Verdict {
 ///
 /// If the network does not run on what was asked for.
 pub(super) fn try_others(
-    outputs: &mut Outputs<'_, impl Tower>,
-    pictures: &Gallery<Fitted>,
+    outputs: &mut Outputs<'_, impl Model>,
+    images: &Gallery<Fitted>,
     asked: &Usage,
 ) -> Result<Verdict, AdoptError> {
-    let style = ProgressStyle::with_template("trying other preparations {wide_bar} {pos}/{len}")
+    let style = ProgressStyle::with_template("trying other preprocessings {wide_bar} {pos}/{len}")
         .expect("a template that indicatif knows");
     let n_trials: usize = 1 + THINGS.iter().map(|it| it(asked).len() - 1).sum::<usize>();
     let bar = ProgressBar::new(n_trials.try_into().unwrap_or(u64::MAX)).with_style(style);
     let mut comparisons = |usage: &Usage| -> Result<Comparisons, AdoptError> {
-        let embeddings = outputs.under(usage, pictures, &ProgressBar::hidden())?;
-        Ok(compare(pictures, embeddings)?)
+        let embeddings = outputs.under(usage, images, &ProgressBar::hidden())?;
+        Ok(compare(images, embeddings)?)
     };
     let first = comparisons(asked)?;
     let mut trials = vec![Trial { usage: asked.clone(), eer: Some(eer(&first)) }];
@@ -90,7 +90,7 @@ pub(super) fn try_others(
     Ok(Verdict {
         trials,
         better,
-        n_pictures: first.pictures().iter().sum(),
+        n_images: first.images().iter().sum(),
         n_identities: first.identities(),
         unit: first.unit(),
     })

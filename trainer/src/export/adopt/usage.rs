@@ -3,7 +3,7 @@
 use std::fmt::{Display, Formatter};
 
 use siamese_core::model::Length;
-use siamese_core::picture::{Colour, Fit, Preparation};
+use siamese_core::preprocessing::{Colour, Fit, Preprocessing};
 use siamese_core::score::{Embedding, InvalidEmbedding};
 
 /// `ImageNet`'s means and deviations of red, green and blue, in the range 0 to 1, as torchvision has
@@ -12,17 +12,17 @@ const IMAGENET: [[f32; 3]; 2] = [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]];
 /// `ImageNet`'s means of red, green and blue, in the range 0 to 255, as Caffe's networks have them.
 const CAFFE: [f32; 3] = [123.68, 116.779, 103.939];
 
-/// How a network's pictures are prepared, and what is done to its output.
+/// How a network's images are preprocessed, and what is done to its output.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Usage {
-    /// What is done to a picture.
-    pub preparation: Preparation,
+    /// What is done to an image.
+    pub preprocessing: Preprocessing,
     /// What is done to an output.
     pub length: Length,
 }
 
 impl Usage {
-    /// What a tower gives where the network gave `output`.
+    /// What a model gives where the network gave `output`.
     pub(super) fn embedding(&self, output: Embedding) -> Result<Embedding, InvalidEmbedding> {
         match self.length {
             Length::AsIs => Ok(output),
@@ -31,7 +31,7 @@ impl Usage {
     }
 }
 
-/// The ways to fit a picture.
+/// The ways to fit an image.
 pub(super) const FITS: [Fit; 3] = [Fit::Stretch, Fit::Pad, Fit::Crop];
 
 /// Ways to say one thing otherwise; that of the usage given is among them.
@@ -41,7 +41,7 @@ pub(super) type Others = fn(&Usage) -> Vec<Usage>;
 pub(super) const THINGS: [Others; 4] = [ranges, colours, fits, lengths];
 
 fn ranges(usage: &Usage) -> Vec<Usage> {
-    let Preparation { colour, ref mean, ref std, scale, .. } = usage.preparation;
+    let Preprocessing { colour, ref mean, ref std, scale, .. } = usage.preprocessing;
     let in_order = |of: [f32; 3]| match colour {
         Colour::Grey => vec![of.iter().sum::<f32>() / 3.0],
         Colour::Rgb => of.to_vec(),
@@ -63,7 +63,7 @@ fn ranges(usage: &Usage) -> Vec<Usage> {
         is_new
     });
     let with = |(scale, mean, std)| Usage {
-        preparation: Preparation { scale, mean, std, ..usage.preparation.clone() },
+        preprocessing: Preprocessing { scale, mean, std, ..usage.preprocessing.clone() },
         ..usage.clone()
     };
     ways.into_iter().map(with).collect()
@@ -72,20 +72,20 @@ fn ranges(usage: &Usage) -> Vec<Usage> {
 /// The channels the other way round; each keeps its mean and deviation.
 fn colours(usage: &Usage) -> Vec<Usage> {
     let mut turned = usage.clone();
-    let preparation = &mut turned.preparation;
-    preparation.colour = match preparation.colour {
+    let preprocessing = &mut turned.preprocessing;
+    preprocessing.colour = match preprocessing.colour {
         Colour::Grey => return vec![turned],
         Colour::Rgb => Colour::Bgr,
         Colour::Bgr => Colour::Rgb,
     };
-    preparation.mean.reverse();
-    preparation.std.reverse();
+    preprocessing.mean.reverse();
+    preprocessing.std.reverse();
     vec![usage.clone(), turned]
 }
 
 fn fits(usage: &Usage) -> Vec<Usage> {
     FITS.map(|fit| Usage {
-        preparation: Preparation { fit, ..usage.preparation.clone() },
+        preprocessing: Preprocessing { fit, ..usage.preprocessing.clone() },
         ..usage.clone()
     })
     .to_vec()
@@ -98,7 +98,7 @@ fn lengths(usage: &Usage) -> Vec<Usage> {
 impl Display for Usage {
     /// The flags that ask for it.
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        let Preparation { colour, fit, scale, ref mean, ref std, .. } = self.preparation;
+        let Preprocessing { colour, fit, scale, ref mean, ref std, .. } = self.preprocessing;
         let numbers =
             |numbers: &[f32]| numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
         write!(f, "--colour {colour}")?;
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     fn usage(colour: Colour) -> Usage {
-        let preparation = Preparation {
+        let preprocessing = Preprocessing {
             height: 8,
             width: 8,
             colour,
@@ -124,7 +124,7 @@ mod tests {
             mean: vec![0.5],
             std: vec![0.5],
         };
-        Usage { preparation, length: Length::Unit }
+        Usage { preprocessing, length: Length::Unit }
     }
 
     #[test]
@@ -136,7 +136,7 @@ mod tests {
             }
             assert_eq!(ranges(&usage).len(), 5);
             for other in THINGS.iter().flat_map(|it| it(&usage)) {
-                assert_eq!(other.preparation.validate(), Ok(()), "{other}");
+                assert_eq!(other.preprocessing.validate(), Ok(()), "{other}");
             }
         }
         assert_eq!(colours(&usage(Colour::Grey)).len(), 1);
@@ -145,9 +145,9 @@ mod tests {
     #[test]
     fn channels_turned_round_keep_their_means() {
         let mut rgb = usage(Colour::Rgb);
-        rgb.preparation.mean = vec![0.1, 0.2, 0.3];
+        rgb.preprocessing.mean = vec![0.1, 0.2, 0.3];
         let bgr = &colours(&rgb)[1];
-        assert_eq!(bgr.preparation.mean, [0.3, 0.2, 0.1]);
+        assert_eq!(bgr.preprocessing.mean, [0.3, 0.2, 0.1]);
         let text = "--colour bgr --mean 0.3,0.2,0.1 --std 0.5 --fit pad --embedding unit";
         assert_eq!(bgr.to_string(), text);
     }

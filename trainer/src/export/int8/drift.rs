@@ -1,4 +1,4 @@
-//! How far other weights move a tower's distances.
+//! How far other weights move a model's distances.
 
 use siamese_core::model::Drift;
 use siamese_core::score::{Distance, Threshold};
@@ -11,7 +11,7 @@ use crate::statistics::{Comparison, Comparisons, NotComparable};
 ///
 /// # Panics
 ///
-/// If the two are not of the same pictures.
+/// If the two are not of the same images.
 pub(super) fn measure(
     before: &Embedded,
     after: &Embedded,
@@ -36,10 +36,10 @@ pub(super) fn measure(
     })
 }
 
-/// The distances of all pairs, in the order of the pictures.
+/// The distances of all pairs, in the order of the images.
 fn distances(comparisons: &Comparisons) -> Vec<Distance> {
     let mut pairs: Vec<Comparison> = comparisons.pairs().to_vec();
-    pairs.sort_unstable_by_key(|it| (it.identities, it.pictures));
+    pairs.sort_unstable_by_key(|it| (it.identities, it.images));
     pairs.into_iter().map(|it| it.distance).collect()
 }
 

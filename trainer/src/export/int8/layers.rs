@@ -1,6 +1,6 @@
 //! Large linear layers of an ONNX file, replaced by their 8-bit form.
 //!
-//! Of the many ways to say it in ONNX, this is the one whose answer for one picture does not depend
+//! Of the many ways to say it in ONNX, this is the one whose answer for one image does not depend
 //! on the others in the batch: `MatMulNBits` (com.microsoft, version 1) quantises what comes in row by
 //! row and block by block, where `DynamicQuantizeLinear` takes one scale for the whole batch. Nor does
 //! it saturate on processors without instructions for 8-bit products, as `MatMulInteger` does there.
@@ -34,12 +34,12 @@ pub enum LayersError {
     NotOnnx(#[from] NotOnnx),
     /// Nothing in it would gain.
     #[error(
-        "no linear layer of the tower has {LEAST_WEIGHTS} weights or more, so int8 would gain \
+        "no linear layer of the model has {LEAST_WEIGHTS} weights or more, so int8 would gain \
          nothing: serve it as it is"
     )]
     NoneLarge,
     /// Its weights are broken.
-    #[error("the tower has a weight that is not finite")]
+    #[error("the model has a weight that is not finite")]
     NotFinite,
 }
 
@@ -217,8 +217,8 @@ fn decode<M: Message + Default>(bytes: &[u8]) -> Result<M, NotOnnx> {
 
 #[cfg(test)]
 mod tests {
-    use siamese_core::model::{OnnxTower, Options, Tower};
-    use siamese_core::picture::Pixels;
+    use siamese_core::model::{Model, OnnxModel, Options};
+    use siamese_core::preprocessing::Pixels;
     use tempfile::TempDir;
 
     use super::*;
@@ -235,8 +235,8 @@ mod tests {
         onnx::tensor(name, DataType::Float, dims, numbers.flat_map(f32::to_le_bytes).collect())
     }
 
-    /// A tower of one linear layer, with some settings, that the graph says to be `operator`.
-    fn tower(operator: &str, settings: Vec<AttributeProto>, bias: bool) -> ModelProto {
+    /// A model of one linear layer, with some settings, that the graph says to be `operator`.
+    fn model(operator: &str, settings: Vec<AttributeProto>, bias: bool) -> ModelProto {
         let inputs = if bias { &["row", "w", "b"][..] } else { &["row", "w"] };
         let linear = node(operator, inputs, "embedding", settings);
         let card = [("siamese.input", SIDE.to_string()), ("siamese.colour", "grey".to_owned())];
@@ -261,17 +261,17 @@ mod tests {
 
     fn embedding(onnx: &[u8]) -> Vec<f32> {
         let folder = TempDir::new().expect("a folder");
-        let path = folder.path().join("tower.onnx");
+        let path = folder.path().join("model.onnx");
         std::fs::write(&path, onnx).expect("a file");
-        let mut tower = OnnxTower::load(&path, &Options::default()).expect("a tower");
+        let mut model = OnnxModel::load(&path, &Options::default()).expect("a model");
         let pixels = (0..INPUTS).map(|it| f32::from(u8::try_from(it * 37 % 256).expect("a byte")));
-        let embedded = tower.embed(&[Pixels::new(pixels.collect())]).expect("a run").remove(0);
+        let embedded = model.embed(&[Pixels::new(pixels.collect())]).expect("a run").remove(0);
         embedded.expect("finite").coordinates().to_vec()
     }
 
     #[track_caller]
-    fn agrees(tower: &ModelProto) {
-        let onnx = tower.encode_to_vec();
+    fn agrees(model: &ModelProto) {
+        let onnx = model.encode_to_vec();
         let smaller = quantize(&onnx).expect("a large layer");
         assert!(3 * smaller.len() < onnx.len(), "{} of {} bytes", smaller.len(), onnx.len());
         let [before, after] = [onnx, smaller].map(|it| embedding(&it));
@@ -283,16 +283,16 @@ mod tests {
     }
 
     #[track_caller]
-    fn is_left(tower: &ModelProto) {
-        assert_eq!(quantize(&tower.encode_to_vec()), Err(LayersError::NoneLarge));
+    fn is_left(model: &ModelProto) {
+        assert_eq!(quantize(&model.encode_to_vec()), Err(LayersError::NoneLarge));
     }
 
     #[test]
     fn a_linear_layer_goes_on_giving_what_it_gave() {
-        agrees(&tower("MatMul", vec![], false));
-        agrees(&tower("Gemm", vec![], true));
-        agrees(&tower("Gemm", vec![float("alpha", 1.0), integer("transB", 1)], true));
-        let mut by_number = tower("Gemm", vec![], false);
+        agrees(&model("MatMul", vec![], false));
+        agrees(&model("Gemm", vec![], true));
+        agrees(&model("Gemm", vec![float("alpha", 1.0), integer("transB", 1)], true));
+        let mut by_number = model("Gemm", vec![], false);
         let graph = by_number.graph.as_mut().expect("a graph");
         let weights = &mut graph.initializer[0];
         weights.float_data = (0..LEAST_WEIGHTS).map(|at| number(weights, at)).collect();
@@ -302,13 +302,13 @@ mod tests {
 
     #[test]
     fn other_layers_are_left_as_they_are() {
-        is_left(&tower("Gemm", vec![float("alpha", 0.5)], true));
-        is_left(&tower("Gemm", vec![integer("transA", 1)], true));
-        is_left(&tower("Mul", vec![], false));
+        is_left(&model("Gemm", vec![float("alpha", 0.5)], true));
+        is_left(&model("Gemm", vec![integer("transA", 1)], true));
+        is_left(&model("Mul", vec![], false));
         let with = |change: fn(&mut GraphProto)| {
-            let mut tower = tower("Gemm", vec![], true);
-            change(tower.graph.as_mut().expect("a graph"));
-            tower
+            let mut model = model("Gemm", vec![], true);
+            change(model.graph.as_mut().expect("a graph"));
+            model
         };
         is_left(&with(|graph| graph.initializer[0] = tensor("w", &[INPUTS, OUTPUTS - 1], 7)));
         is_left(&with(|graph| graph.initializer[0].data_type = Some(DataType::Int64.into())));
@@ -319,7 +319,7 @@ mod tests {
 
     #[test]
     fn what_the_messages_here_do_not_know_is_kept() {
-        let mut graph = tower("MatMul", vec![], false).graph.expect("a graph").encode_to_vec();
+        let mut graph = model("MatMul", vec![], false).graph.expect("a graph").encode_to_vec();
         let (doc, model_doc) = (b"a graph's doc_string", b"a model's doc_string");
         put(&mut graph, 10, doc);
         let mut model = Vec::new();
@@ -333,7 +333,7 @@ mod tests {
 
     #[test]
     fn what_is_not_finite_or_no_onnx_is_refused() {
-        let mut broken = tower("MatMul", vec![], false);
+        let mut broken = model("MatMul", vec![], false);
         let graph = broken.graph.as_mut().expect("a graph");
         graph.initializer[0].raw_data.as_mut().expect("weights")[..4]
             .copy_from_slice(&f32::NAN.to_le_bytes());

@@ -1,4 +1,4 @@
-//! ONNX's messages, and short ways to make those that towers are written in.
+//! ONNX's messages, and short ways to make those that models are written in.
 //!
 //! The messages are generated from the ONNX project's own definition (Apache-2.0) by `scripts/onnx_messages.sh` and checked
 //! in, so that no build needs a compiler of protobuf.
@@ -116,13 +116,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn towers_are_written_as_they_were_read() {
-        for tower in ["characters", "faces"] {
-            let path = format!("{}/../models/{tower}.onnx", env!("CARGO_MANIFEST_DIR"));
-            let onnx = std::fs::read(path).expect("a tower");
+    fn models_are_written_as_they_were_read() {
+        for name in ["characters", "faces"] {
+            let path = format!("{}/../models/{name}.onnx", env!("CARGO_MANIFEST_DIR"));
+            let onnx = std::fs::read(path).expect("a model");
             let model = ModelProto::decode(&*onnx).expect("a model");
             assert!(model.graph.as_ref().is_some_and(|graph| !graph.node.is_empty()));
-            assert!(model.encode_to_vec() == onnx, "{tower}");
+            assert!(model.encode_to_vec() == onnx, "{name}");
         }
     }
 }

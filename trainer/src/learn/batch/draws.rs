@@ -23,7 +23,7 @@ impl<'a> Draws<'a> {
         Self { listing, same, different }
     }
 
-    /// Draws pairs, half of them the same, or triplets; about as many pictures as `sampling` has.
+    /// Draws pairs, half of them the same, or triplets; about as many images as `sampling` has.
     pub(super) fn draw(
         &self,
         sampling: Sampling,
@@ -38,16 +38,16 @@ impl<'a> Draws<'a> {
         let mut batch = Batch::default();
         if loss == LossKind::Triplet {
             for _ in 0..draws.max(1) {
-                batch.pictures.extend(pick(self.listing.triplets(), random));
+                batch.images.extend(pick(self.listing.triplets(), random));
             }
-            batch.triplets = Triplets::neighbours(batch.pictures.len());
+            batch.triplets = Triplets::neighbours(batch.images.len());
         } else {
             // At least one of either.
             let draws = draws.max(2);
             for at in 0..draws {
                 let pairs = if at % 2 == 0 { &self.same } else { &self.different };
                 let ListedPair { left, right, .. } = pick(pairs, random);
-                batch.pictures.extend([left, right]);
+                batch.images.extend([left, right]);
             }
             batch.pairs = Pairs::side_by_side((0..draws).map(|it| it % 2 == 1));
         }
@@ -81,10 +81,10 @@ mod tests {
     #[test]
     fn half_of_the_pairs_are_the_same_however_few_there_are() {
         let list = "a,b,same\n1,2,1\n3,4,0\n5,6,0\n7,8,0\n";
-        let balanced = Sampling::Balanced { identities: 10, pictures: 4 };
+        let balanced = Sampling::Balanced { identities: 10, images: 4 };
         let (list, batch) = draw(list, balanced, LossKind::Contrastive);
-        assert_eq!((batch.pictures.len(), batch.pairs.len()), (40, 20));
-        for (two, different) in batch.pictures.chunks(2).zip(&batch.pairs.different) {
+        assert_eq!((batch.images.len(), batch.pairs.len()), (40, 20));
+        for (two, different) in batch.images.chunks(2).zip(&batch.pairs.different) {
             let said = list.pairs().iter().find(|it| [it.left, it.right] == two);
             assert_eq!(said.map(|it| it.is_same), Some(!different));
         }
@@ -96,7 +96,7 @@ mod tests {
         let list = "anchor,positive,negative\n1,2,3\n4,5,6\n";
         let (list, batch) = draw(list, Sampling::Drawn { draws: 8 }, LossKind::Triplet);
         assert_eq!(batch.triplets.anchor.len(), 8);
-        for three in batch.pictures.chunks(3) {
+        for three in batch.images.chunks(3) {
             assert!(list.triplets().iter().any(|it| it == three), "{three:?}");
         }
     }

@@ -14,12 +14,12 @@ use crate::data::Gallery;
 use crate::learn::loss::{Pairs, Triplets};
 pub(super) use supply::{Supplied, Supply};
 
-/// The pictures of one step, and what is compared with what.
+/// The images of one step, and what is compared with what.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch {
     /// Places among the gallery's samples.
-    pub pictures: Vec<usize>,
-    /// The identity of each; of a list's pictures nobody says.
+    pub images: Vec<usize>,
+    /// The identity of each; of a list's images nobody says.
     pub identities: Vec<usize>,
     /// What a contrastive loss compares.
     pub pairs: Pairs,
@@ -32,9 +32,9 @@ impl Sampling {
     pub fn draw(self, loss: LossKind, members: &Members, random: &mut ChaCha8Rng) -> Batch {
         let mut batch = Batch::default();
         match self {
-            Self::Balanced { identities, pictures } => {
+            Self::Balanced { identities, images } => {
                 for identity in sample(random, members.len(), identities.min(members.len())) {
-                    batch.add_several(members, identity, pictures, random);
+                    batch.add_several(members, identity, images, random);
                 }
                 match loss {
                     LossKind::Contrastive => batch.pairs = Pairs::all(&batch.identities),
@@ -68,7 +68,7 @@ impl Sampling {
                 match loss {
                     LossKind::Contrastive => batch.pairs = Pairs::neighbours(&batch.identities),
                     LossKind::Triplet => {
-                        batch.triplets = Triplets::neighbours(batch.pictures.len());
+                        batch.triplets = Triplets::neighbours(batch.images.len());
                     }
                     LossKind::Softmax | LossKind::MultiSimilarity => {}
                 }
@@ -79,7 +79,7 @@ impl Sampling {
 }
 
 impl Batch {
-    /// Adds `count` pictures of one identity, no two the same while there are enough.
+    /// Adds `count` images of one identity, no two the same while there are enough.
     fn add_several(
         &mut self,
         members: &Members,
@@ -90,11 +90,11 @@ impl Batch {
         let places = members.of(identity);
         let n_distinct = count.min(places.len());
         let distinct = sample(random, places.len(), n_distinct);
-        self.pictures.extend(distinct.into_iter().map(|it| places.start + it));
+        self.images.extend(distinct.into_iter().map(|it| places.start + it));
         for _ in n_distinct..count {
-            self.pictures.push(random.random_range(places.clone()));
+            self.images.push(random.random_range(places.clone()));
         }
-        self.identities.resize(self.pictures.len(), identity);
+        self.identities.resize(self.images.len(), identity);
     }
 }
 
@@ -144,18 +144,18 @@ mod tests {
 
     #[track_caller]
     fn shows(batch: &Batch) {
-        for (picture, identity) in batch.pictures.iter().zip(&batch.identities) {
-            assert!(members().of(*identity).contains(picture), "{batch:?}");
+        for (image, identity) in batch.images.iter().zip(&batch.identities) {
+            assert!(members().of(*identity).contains(image), "{batch:?}");
         }
     }
 
     #[test]
-    fn half_of_the_drawn_pairs_are_the_same_and_none_is_one_picture_twice() {
+    fn half_of_the_drawn_pairs_are_the_same_and_none_is_one_image_twice() {
         let batch = draw(Sampling::Drawn { draws: 64 }, LossKind::Contrastive);
         shows(&batch);
         assert_eq!(batch.pairs.len(), 64);
         assert_eq!(batch.pairs.different.iter().filter(|it| **it).count(), 32);
-        assert!(batch.pictures.chunks(2).all(|it| it[0] != it[1]));
+        assert!(batch.images.chunks(2).all(|it| it[0] != it[1]));
     }
 
     #[test]
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_balanced_batch_has_as_many_of_each() {
-        let batch = draw(Sampling::Balanced { identities: 5, pictures: 3 }, LossKind::Contrastive);
+        let batch = draw(Sampling::Balanced { identities: 5, images: 3 }, LossKind::Contrastive);
         shows(&batch);
         for identity in 0..3 {
             assert_eq!(batch.identities.iter().filter(|it| **it == identity).count(), 3);

@@ -30,9 +30,9 @@ enum Stock<'a> {
 pub(in crate::learn) struct Supplied {
     /// Whose step it is.
     pub(in crate::learn) step: u32,
-    /// Which pictures, and what is compared with what.
+    /// Which images, and what is compared with what.
     pub(in crate::learn) batch: Batch,
-    /// The pictures' pixels, varied, one after another.
+    /// The images' pixels, varied, one after another.
     pub(in crate::learn) pixels: Vec<f32>,
     /// What the rest of the step's chance is drawn from.
     pub(in crate::learn) random: ChaCha8Rng,
@@ -47,7 +47,7 @@ impl<'a> Supply<'a> {
         Self { config, gallery, stock }
     }
 
-    /// Draws a step's batch and varies its pictures.
+    /// Draws a step's batch and varies its images.
     ///
     /// All chance in it is drawn from the run's seed and the step's number: it does not matter
     /// when it is made.
@@ -60,31 +60,31 @@ impl<'a> Supply<'a> {
             Stock::Identities(members) => sampling.draw(loss, members, &mut random),
             Stock::List(draws) => draws.draw(sampling, loss, &mut random),
         };
-        let shape = self.config.preparation().shape();
-        let mut pixels = Vec::with_capacity(batch.pictures.len() * shape.iter().product::<usize>());
-        for picture in &batch.pictures {
-            let picture = self.gallery.samples()[*picture].pixels.values();
-            pixels.extend(self.config.augmentation.apply(picture, shape, &mut random));
+        let shape = self.config.preprocessing().shape();
+        let mut pixels = Vec::with_capacity(batch.images.len() * shape.iter().product::<usize>());
+        for image in &batch.images {
+            let image = self.gallery.samples()[*image].pixels.values();
+            pixels.extend(self.config.augmentation.apply(image, shape, &mut random));
         }
         Supplied { step, batch, pixels, random }
     }
 
-    /// Every picture as it is and varied so many times, with the identity of each.
+    /// Every image as it is and varied so many times, with the identity of each.
     pub(in crate::learn) fn all(
         &self,
         variations: usize,
         random: &mut ChaCha8Rng,
     ) -> (Vec<Vec<f32>>, Vec<usize>) {
-        let shape = self.config.preparation().shape();
-        let (mut pictures, mut identities) = (Vec::new(), Vec::new());
+        let shape = self.config.preprocessing().shape();
+        let (mut images, mut identities) = (Vec::new(), Vec::new());
         for sample in self.gallery.samples() {
             let pixels = sample.pixels.values();
-            pictures.push(pixels.to_vec());
+            images.push(pixels.to_vec());
             for _ in 0..variations {
-                pictures.push(self.config.augmentation.apply(pixels, shape, random));
+                images.push(self.config.augmentation.apply(pixels, shape, random));
             }
-            identities.resize(pictures.len(), sample.identity);
+            identities.resize(images.len(), sample.identity);
         }
-        (pictures, identities)
+        (images, identities)
     }
 }

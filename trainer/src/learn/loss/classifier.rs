@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::config::LossConfig;
 use crate::network::{uniform, unit_rows};
 
-/// One row of weights for each identity of the training data: where its pictures are wanted.
+/// One row of weights for each identity of the training data: where its images are wanted.
 ///
 /// On unit embeddings it is the cosine softmax with an additive margin (Wang et al. 2018,
 /// `CosFace`); else a linear layer without a bias.

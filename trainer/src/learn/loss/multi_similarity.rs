@@ -11,7 +11,7 @@ const MIDDLE: f64 = 0.5;
 /// A pair teaches if it comes within this of the hardest of the other kind (the paper's ε).
 const REACH: f32 = 0.1;
 
-/// The mean over the pictures of ln(1 + Σ exp(−α(s − λ))) / α over its same pairs and
+/// The mean over the images of ln(1 + Σ exp(−α(s − λ))) / α over its same pairs and
 /// ln(1 + Σ exp(β(s − λ))) / β over its different ones, s being cosines; only pairs that are harder
 /// than the hardest of the other kind, or nearly, are summed.
 ///
@@ -24,10 +24,10 @@ pub fn multi_similarity(embeddings: &Tensor<2>, identities: &[usize]) -> Tensor<
     let cosines = embeddings.clone().matmul(embeddings.clone().transpose());
     let values = cosines.clone().detach().into_data().try_to_vec::<f32>();
     let [same, different] = mine(&values.expect("networks are in single precision"), identities);
-    let n_pictures = identities.len();
+    let n_images = identities.len();
     let device = embeddings.device();
     let mask =
-        |values| Tensor::<2>::from_data(TensorData::new(values, [n_pictures, n_pictures]), &device);
+        |values| Tensor::<2>::from_data(TensorData::new(values, [n_images, n_images]), &device);
     let pull = cosines.clone().sub_scalar(MIDDLE).mul_scalar(-PULL).exp() * mask(same);
     let push = cosines.sub_scalar(MIDDLE).mul_scalar(PUSH).exp() * mask(different);
     let pull = pull.sum_dim(1).log1p().div_scalar(PULL);
@@ -37,17 +37,17 @@ pub fn multi_similarity(embeddings: &Tensor<2>, identities: &[usize]) -> Tensor<
 
 /// Which pairs teach, 1 or 0 for each: the same ones, and the different ones.
 fn mine(cosines: &[f32], identities: &[usize]) -> [Vec<f32>; 2] {
-    let n_pictures = identities.len();
+    let n_images = identities.len();
     let mut chosen = [vec![0.0; cosines.len()], vec![0.0; cosines.len()]];
-    for (at, row) in cosines.chunks_exact(n_pictures).enumerate() {
+    for (at, row) in cosines.chunks_exact(n_images).enumerate() {
         let is_same = |other: usize| identities[other] == identities[at];
         let of = |wanted: bool| {
-            (0..n_pictures).filter(move |it| *it != at && is_same(*it) == wanted).map(|it| row[it])
+            (0..n_images).filter(move |it| *it != at && is_same(*it) == wanted).map(|it| row[it])
         };
         let farthest_same = of(true).fold(f32::INFINITY, f32::min);
         let nearest_different = of(false).fold(f32::NEG_INFINITY, f32::max);
-        for other in (0..n_pictures).filter(|it| *it != at) {
-            let place = at * n_pictures + other;
+        for other in (0..n_images).filter(|it| *it != at) {
+            let place = at * n_images + other;
             if is_same(other) && row[other] - REACH < nearest_different {
                 chosen[0][place] = 1.0;
             }
@@ -77,9 +77,9 @@ mod tests {
         let loss: f32 =
             multi_similarity(&on_the_circle(&[0.0, 60.0, 120.0]), &[1, 1, 2]).into_scalar();
         let half = 2.0_f32.ln();
-        // Picture 0: the same at 0.5, no different one near it, which leaves neither to teach.
-        // Picture 1: ln 2 / 2 of its same, ln 2 / 50 of its different one.
-        // Picture 2 has no same pair: its different ones are all farther than none.
+        // Image 0: the same at 0.5, no different one near it, which leaves neither to teach.
+        // Image 1: ln 2 / 2 of its same, ln 2 / 50 of its different one.
+        // Image 2 has no same pair: its different ones are all farther than none.
         let expected = (half / 2.0 + half / 50.0) / 3.0;
         assert!((loss - expected).abs() < 1e-5, "{loss} is not {expected}");
     }

@@ -1,9 +1,9 @@
-//! Which pictures of a batch are compared with which.
+//! Which images of a batch are compared with which.
 
-/// Pairs of a batch's pictures.
+/// Pairs of a batch's images.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Pairs {
-    /// One picture of each pair.
+    /// One image of each pair.
     pub left: Vec<usize>,
     /// The other.
     pub right: Vec<usize>,
@@ -11,10 +11,10 @@ pub struct Pairs {
     pub different: Vec<bool>,
 }
 
-/// Triplets of a batch's pictures.
+/// Triplets of a batch's images.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Triplets {
-    /// The picture compared.
+    /// The image compared.
     pub anchor: Vec<usize>,
     /// Another of the anchor's identity.
     pub same: Vec<usize>,
@@ -23,7 +23,7 @@ pub struct Triplets {
 }
 
 impl Pairs {
-    /// All pairs, where `identities` names each picture's.
+    /// All pairs, where `identities` names each image's.
     pub fn all(identities: &[usize]) -> Self {
         let mut pairs = Self::default();
         for left in 0..identities.len() {
@@ -66,7 +66,7 @@ impl Pairs {
 }
 
 impl Triplets {
-    /// All triplets, where `identities` names each picture's.
+    /// All triplets, where `identities` names each image's.
     pub fn all(identities: &[usize]) -> Self {
         let mut triplets = Self::default();
         for (anchor, of_anchor) in identities.iter().enumerate() {
@@ -85,9 +85,9 @@ impl Triplets {
     }
 
     /// Neighbours: 0, 1, 2, then 3, 4, 5, and so on.
-    pub fn neighbours(n_pictures: usize) -> Self {
+    pub fn neighbours(n_images: usize) -> Self {
         let mut triplets = Self::default();
-        for at in (0..n_pictures / 3).map(|it| 3 * it) {
+        for at in (0..n_images / 3).map(|it| 3 * it) {
             triplets.push(at, at + 1, at + 2);
         }
         triplets

@@ -1,7 +1,7 @@
 //! Convolution, batch norm, `ReLU` and pooling as one operation, where the CPU does the work.
 //!
 //! burn's own CPU kernels go through memory once for each of them, and take a convolution's
-//! gradients for convolutions with kernels as large as a picture.
+//! gradients for convolutions with kernels as large as an image.
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
@@ -166,15 +166,15 @@ impl Backward<Flex, 4> for FusedUnit {
         let gradient = flat(&gradients.consume::<Flex>(&ops.node));
         let [of_maps, of_weights, of_gamma, of_beta] = ops.parents;
         let seen = Seen {
-            pictures: values(&maps),
+            images: values(&maps),
             convolved: &saved.convolved,
             statistics: &saved.statistics,
         };
         let learned =
             Weights { convolution: values(&weights), gamma: values(&gamma), beta: values(&beta) };
         let made = unit.gradients(seen, learned, values(&gradient), of_maps.is_some());
-        if let (Some(node), Some(pictures)) = (of_maps, made.pictures) {
-            gradients.register::<Flex>(node.id, tensor(pictures, &maps.shape()));
+        if let (Some(node), Some(images)) = (of_maps, made.images) {
+            gradients.register::<Flex>(node.id, tensor(images, &maps.shape()));
         }
         let rest = [
             (of_weights, made.convolution, &weights),

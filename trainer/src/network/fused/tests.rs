@@ -118,7 +118,7 @@ fn so_they_are_with_strides() {
 }
 
 #[test]
-fn so_they_are_with_as_many_pictures_as_fill_several_parts() {
+fn so_they_are_with_as_many_images_as_fill_several_parts() {
     check([37, 2, 8, 8], 4, [3, 1], true);
 }
 

@@ -11,7 +11,7 @@ use crate::statistics::Comparison;
 /// Pairs of each kind.
 const SHOWN: usize = 10;
 
-/// Pairs of one kind in which one picture may stand.
+/// Pairs of one kind in which one image may stand.
 const REPEATS: u32 = 2;
 
 const SIDE: f64 = 96.0;
@@ -21,7 +21,7 @@ const COLUMN: f64 = 452.0;
 const MARGIN: f64 = 28.0;
 
 /// The different pairs that are closest and the same pairs that are farthest apart, worst first.
-/// No picture stands in more than [`REPEATS`] of them, or a single odd one would fill the sheet.
+/// No image stands in more than [`REPEATS`] of them, or a single odd one would fill the sheet.
 pub(in crate::report) fn worst(evaluation: &Evaluation) -> [Vec<Comparison>; 2] {
     let pairs = evaluation.comparisons.pairs();
     [
@@ -30,7 +30,7 @@ pub(in crate::report) fn worst(evaluation: &Evaluation) -> [Vec<Comparison>; 2] 
     ]
 }
 
-/// The first [`SHOWN`] in which no picture stands more than [`REPEATS`] times.
+/// The first [`SHOWN`] in which no image stands more than [`REPEATS`] times.
 pub(in crate::report) fn pick<T>(
     found: impl Iterator<Item = T>,
     pair: impl Fn(&T) -> &Comparison,
@@ -38,11 +38,11 @@ pub(in crate::report) fn pick<T>(
     let mut seen = BTreeMap::new();
     let fresh = found.filter(|it| {
         let pair = pair(it);
-        let pictures = [0, 1].map(|at| (pair.identities[at], pair.pictures[at]));
-        let is_fresh = pictures.iter().all(|it| seen.get(it).copied().unwrap_or(0) < REPEATS);
+        let images = [0, 1].map(|at| (pair.identities[at], pair.images[at]));
+        let is_fresh = images.iter().all(|it| seen.get(it).copied().unwrap_or(0) < REPEATS);
         if is_fresh {
-            for picture in pictures {
-                *seen.entry(picture).or_insert(0) += 1;
+            for image in images {
+                *seen.entry(image).or_insert(0) += 1;
             }
         }
         is_fresh
@@ -50,7 +50,7 @@ pub(in crate::report) fn pick<T>(
     fresh.take(SHOWN).collect()
 }
 
-/// A sheet of picture pairs; `thumbnail` gives the data URI of an identity's picture.
+/// A sheet of image pairs; `thumbnail` gives the data URI of an identity's image.
 pub(in crate::report) fn contact_sheet(
     evaluation: &Evaluation,
     thumbnail: &dyn Fn([u32; 2]) -> String,
@@ -64,7 +64,7 @@ pub(in crate::report) fn contact_sheet(
     let threshold = evaluation.threshold.get();
     svg.text("note", (MARGIN, 52.0), &evaluation.headline());
     let key = format!(
-        "Red: ruled wrongly at the threshold {threshold:.3} {}. Pictures as the tower reads them, \
+        "Red: ruled wrongly at the threshold {threshold:.3} {}. Images as the model reads them, \
          each at most twice a column.",
         evaluation.threshold_source
     );
@@ -91,7 +91,7 @@ fn draw(
     let called_same = evaluation.threshold.judge(pair.distance) == Verdict::Same;
     let wrong = called_same != pair.is_same;
     for (at, place) in [(0, left), (1, left + SIDE + 4.0)] {
-        svg.picture((place, top), SIDE, &thumbnail([pair.identities[at], pair.pictures[at]]));
+        svg.image((place, top), SIDE, &thumbnail([pair.identities[at], pair.images[at]]));
     }
     let frame = if wrong { "wrong" } else { "right" };
     svg.rectangle(frame, (left - 3.0, top - 3.0), 2.0 * SIDE + 10.0, SIDE + 6.0);
@@ -101,7 +101,7 @@ fn draw(
     svg.text("title", (beside, top + 26.0), &format!("{:.3}", pair.distance.get()));
     svg.text(words, (beside, top + 46.0), ruling);
     for (at, line) in [(0, top + 70.0), (1, top + 86.0)] {
-        let name = evaluation.picture_name(pair.identities[at], pair.pictures[at]);
+        let name = evaluation.image_name(pair.identities[at], pair.images[at]);
         svg.text("note", (beside, line), &shortened(name));
     }
 }
@@ -123,11 +123,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_picture_fills_the_sheet() {
+    fn no_image_fills_the_sheet() {
         let pair = |other| Comparison {
             distance: Distance::try_from(0.5).expect("a distance"),
             identities: [0, 1],
-            pictures: [0, other],
+            images: [0, other],
             is_same: false,
         };
         let picked = pick([pair(1), pair(2), pair(3)].into_iter(), |it| it);

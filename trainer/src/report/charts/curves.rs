@@ -6,11 +6,11 @@ use siamese_drawing::{Axis, Chart, Corner, Place, Scale, Svg, Symbol, percent};
 use crate::evaluate::Evaluation;
 use crate::statistics::Comparisons;
 
-/// How the lines, bands and marks of up to two towers look.
+/// How the lines, bands and marks of up to two models look.
 const LOOKS: [[&str; 3]; 2] = [["curve", "band", "mark"], ["second", "band-second", "mark-second"]];
 
 /// The share of same pairs called same over the FMR, which stands on a logarithmic axis because
-/// what matters happens at small ones; of one tower, or of two on the same pictures.
+/// what matters happens at small ones; of one model, or of two on the same images.
 pub(in crate::report) fn roc(evaluations: &[&Evaluation]) -> Svg {
     const TENTHS: [f64; 6] = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0];
     const POWERS: [f64; 7] = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0];
@@ -26,7 +26,7 @@ pub(in crate::report) fn roc(evaluations: &[&Evaluation]) -> Svg {
 
 /// FNMR over FMR on axes of the normal distribution (A. Martin et al., *The DET curve in assessment
 /// of detection task performance*, 1997): normal distances make a straight line, and both small
-/// errors have room. Of one tower, or of two on the same pictures.
+/// errors have room. Of one model, or of two on the same images.
 pub(in crate::report) fn det(evaluations: &[&Evaluation]) -> Svg {
     const TICKS: [f64; 13] =
         [1e-5, 1e-4, 1e-3, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8];

@@ -1,4 +1,4 @@
-//! Pictures where the tower sees them.
+//! Images where the model sees them.
 
 use siamese_drawing::{Place, Svg};
 
@@ -7,8 +7,8 @@ use crate::evaluate::{Evaluation, Map};
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 560.0;
 const MARGIN: f64 = 34.0;
-/// Up to so many pictures are drawn as such, more as dots.
-const PICTURES: usize = 160;
+/// Up to so many images are drawn as such, more as dots.
+const IMAGES: usize = 160;
 const SIDE: f64 = 30.0;
 /// Identities that are named: the hardest.
 const NAMED: usize = 8;
@@ -20,13 +20,13 @@ pub(in crate::report) fn map(
     hardest: &[usize],
     thumbnail: &dyn Fn([u32; 2]) -> String,
 ) -> Svg {
-    let mut svg = Svg::new(WIDTH, HEIGHT, "Pictures as far apart as the tower finds them");
+    let mut svg = Svg::new(WIDTH, HEIGHT, "Images as far apart as the model finds them");
     let places = placed(map);
-    for (picture, (x, y)) in map.pictures.iter().zip(&places) {
-        let identity = picture[0] as usize;
-        if map.pictures.len() <= PICTURES {
+    for (image, (x, y)) in map.images.iter().zip(&places) {
+        let identity = image[0] as usize;
+        if map.images.len() <= IMAGES {
             let corner = (x - SIDE / 2.0, y - SIDE / 2.0);
-            svg.picture(corner, SIDE, &thumbnail(*picture));
+            svg.image(corner, SIDE, &thumbnail(*image));
             svg.frame(identity, corner, SIDE);
         } else {
             svg.dot(identity, (*x, *y), 4.5);
@@ -34,7 +34,7 @@ pub(in crate::report) fn map(
     }
     for identity in hardest.iter().take(NAMED) {
         let own: Vec<_> = map
-            .pictures
+            .images
             .iter()
             .zip(&places)
             .filter(|(it, _)| it[0] as usize == *identity)

@@ -70,8 +70,8 @@ impl Display for UnseenLines<'_> {
 
 impl Display for ProbabilityLines<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        let ProbabilityCheck { is_the_towers, cllr, .. } = &self.0.probability;
-        let whose = if *is_the_towers { "the tower's" } else { "fitted to these very pairs" };
+        let ProbabilityCheck { is_the_models, cllr, .. } = &self.0.probability;
+        let whose = if *is_the_models { "the model's" } else { "fitted to these very pairs" };
         writeln!(
             f,
             "Probability ({whose}): Cllr {:.3} bits, {:.3} at best, so the calibration costs {:.3}",

@@ -1,4 +1,4 @@
-//! Both towers for a terminal.
+//! Both models for a terminal.
 
 use std::fmt::{Display, Formatter};
 
@@ -6,10 +6,10 @@ use siamese_core::score::Verdict;
 
 use crate::evaluate::{ContestedPair, SideBySide, Tally};
 
-/// The most striking pairs shown of each tower.
+/// The most striking pairs shown of each model.
 const SHOWN: usize = 3;
 
-/// Shows two towers side by side, in a table and some lines.
+/// Shows two models side by side, in a table and some lines.
 #[derive(Clone, Copy, Debug)]
 pub struct TableOfTwo<'a>(pub &'a SideBySide);
 
@@ -23,7 +23,7 @@ impl Display for TableOfTwo<'_> {
             writeln!(
                 f,
                 "  {letter}: {}, threshold {:.4} {}{}",
-                subject.tower,
+                subject.model,
                 it.threshold.get(),
                 it.threshold_source,
                 split.unwrap_or_default()
@@ -76,8 +76,8 @@ impl TableOfTwo<'_> {
                  {only_b_right}; both are wrong about {both_wrong}"
             )?;
         }
-        for (tower, letter) in ["A", "B"].into_iter().enumerate() {
-            for it in contested.won_by(tower).take(SHOWN) {
+        for (model, letter) in ["A", "B"].into_iter().enumerate() {
+            for it in contested.won_by(model).take(SHOWN) {
                 writeln!(f, "  only {letter} is right: {}", self.pair(&it))?;
             }
         }
@@ -88,12 +88,12 @@ impl TableOfTwo<'_> {
         let Self(found) = self;
         let pair = &it.pair;
         let name =
-            |at: usize| found.evaluations[0].picture_name(pair.identities[at], pair.pictures[at]);
-        let said = |tower: usize| {
-            let threshold = found.evaluations[tower].threshold;
-            let is_same = threshold.judge(it.distances[tower]) == Verdict::Same;
+            |at: usize| found.evaluations[0].image_name(pair.identities[at], pair.images[at]);
+        let said = |model: usize| {
+            let threshold = found.evaluations[model].threshold;
+            let is_same = threshold.judge(it.distances[model]) == Verdict::Same;
             let sign = if is_same { "≤" } else { ">" };
-            format!("{:.3} {sign} {:.3}", it.distances[tower].get(), threshold.get())
+            format!("{:.3} {sign} {:.3}", it.distances[model].get(), threshold.get())
         };
         let kind = if pair.is_same { "same" } else { "different" };
         format!("{} and {}, {kind}: A {}, B {}", name(0), name(1), said(0), said(1))

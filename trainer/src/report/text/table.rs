@@ -1,4 +1,4 @@
-//! One tower for a terminal.
+//! One model for a terminal.
 
 use std::fmt::{Display, Formatter};
 

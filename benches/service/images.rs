@@ -1,0 +1,112 @@
+//! The images that are sent: small faces as they are, and photographs made of them.
+//!
+//! A photograph is a face enlarged, tinted and grained by a fixed seed until it compresses as one does:
+//! to about 70 KB for VGA and 2.5 MB for 12 megapixels. They are made once and kept among the build's products.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use image::GrayImage;
+use image::imageops::{FilterType, resize};
+use libjpeg_turbo_rs::{PixelFormat, Subsampling, compress};
+
+const QUALITY: u8 = 90;
+
+/// What an image is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The fixtures: grey, 92x112, some 3 KB.
+    Face,
+    /// 480x640, in colour.
+    Vga,
+    /// 3000x4000, in colour.
+    TwelveMegapixels,
+}
+
+/// How a photograph is made.
+struct Recipe {
+    width: u32,
+    height: u32,
+    /// The grain's largest deviation, in steps of a byte.
+    grain: i32,
+    /// How many are made.
+    count: usize,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 3] = [Self::Face, Self::Vga, Self::TwelveMegapixels];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Face => "face",
+            Self::Vga => "vga",
+            Self::TwelveMegapixels => "12mp",
+        }
+    }
+
+    /// The uploads, JPEG all of them, in an order that never changes.
+    pub(crate) fn uploads(self) -> io::Result<Vec<Vec<u8>>> {
+        let recipe = match self {
+            Self::Face => return faces()?.iter().map(fs::read).collect(),
+            Self::Vga => Recipe { width: 480, height: 640, grain: 7, count: 8 },
+            Self::TwelveMegapixels => Recipe { width: 3000, height: 4000, grain: 7, count: 4 },
+        };
+        let faces = faces()?;
+        faces.iter().take(recipe.count).map(|face| recipe.kept(face)).collect()
+    }
+}
+
+/// The fixtures, by name.
+fn faces() -> io::Result<Vec<PathBuf>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
+    let mut faces = fs::read_dir(folder)?
+        .map(|entry| Ok(entry?.path()))
+        .filter(|path| path.as_ref().is_ok_and(|it| it.extension().is_some_and(|it| it == "jpg")))
+        .collect::<io::Result<Vec<_>>>()?;
+    faces.sort();
+    Ok(faces)
+}
+
+impl Recipe {
+    /// The photograph as an earlier run made it, or made now.
+    fn kept(&self, face: &Path) -> io::Result<Vec<u8>> {
+        let Self { width, height, grain, .. } = self;
+        let stem = face.file_stem().unwrap_or_default().display();
+        let name = format!("{stem}-{width}x{height}-{grain}-{QUALITY}.jpg");
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        if file.is_file() {
+            return fs::read(file);
+        }
+        let grey = image::open(face).map_err(io::Error::other)?.into_luma8();
+        let upload = self.make(&grey)?;
+        fs::write(file, &upload)?;
+        Ok(upload)
+    }
+
+    fn make(&self, face: &GrayImage) -> io::Result<Vec<u8>> {
+        let mut chance = fastrand::Rng::with_seed(7);
+        let enlarged = resize(face, self.width, self.height, FilterType::CatmullRom);
+        let mut rgb = Vec::with_capacity(enlarged.len() * 3);
+        for (column, row, light) in enlarged.enumerate_pixels() {
+            let light = i32::from(light.0[0]);
+            let grain = chance.i32(-self.grain..=self.grain);
+            // Warm above, cold below, and less so to the right: chroma is nowhere the same for long.
+            let warm = light * 64 / 255 * (share(row, self.height) - 50) / 50;
+            let tint = warm * (100 - share(column, self.width)) / 100;
+            rgb.extend([light + tint, light, light - tint].map(|it| byte(it + grain)));
+        }
+        let (width, height) = (self.width as usize, self.height as usize);
+        compress(&rgb, width, height, PixelFormat::Rgb, QUALITY, Subsampling::S420)
+            .map_err(io::Error::other)
+    }
+}
+
+/// How far along a side, in percent.
+fn share(at: u32, side: u32) -> i32 {
+    i32::try_from(at * 100 / side).unwrap_or(0)
+}
+
+fn byte(value: i32) -> u8 {
+    u8::try_from(value.clamp(0, 255)).unwrap_or(0)
+}

@@ -1,0 +1,212 @@
+//! From an upload to an image, within limits.
+
+mod estimate;
+mod gif;
+mod guard;
+pub(super) mod jpeg;
+mod webp;
+
+use std::io::Cursor;
+
+use image::metadata::Orientation;
+use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader};
+use serde::{Deserialize, Serialize};
+
+use super::fit::Target;
+use super::samples::{Image, Samples};
+use super::{DecodeError, Diagnosis};
+
+pub use estimate::Estimate;
+pub use guard::catches;
+pub(super) use guard::guard;
+
+/// The longest side of an image, whatever its area: what JPEG can express.
+///
+/// Resizing keeps an intermediate image as long as the upload, so area alone bounds nothing.
+const MAX_SIDE: u32 = 65_535;
+
+/// What the decoder of PNG may inflate beside the pixels, which it does not count, in bytes: a colour profile, above all.
+const PNG_BESIDE: u64 = 4 << 20;
+
+/// What decoding one upload may cost at most. Both are told from the header, before decoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Width times height, in pixels.
+    pub max_pixels: u64,
+    /// The decoder's output and what it keeps beside it, in bytes.
+    pub max_memory: u64,
+}
+
+impl Default for Limits {
+    /// 50 megapixels, as the largest that phones make of their own accord, and 512 MiB.
+    fn default() -> Self {
+        Self { max_pixels: 50_000_000, max_memory: 512 << 20 }
+    }
+}
+
+/// Decodes an upload and turns it upright.
+///
+/// The format is told by the first bytes. Alpha is dropped and 16 bits become 8, as Pillow's
+/// `convert` does for colour. What of the image does not show in the target need not be decoded.
+pub(super) fn decode(
+    upload: &[u8],
+    limits: &Limits,
+    target: &Target,
+) -> Result<Image, DecodeError> {
+    if upload.is_empty() {
+        return Err(DecodeError::Empty);
+    }
+    match image::guess_format(upload) {
+        Ok(ImageFormat::Jpeg) => jpeg::decode(upload, limits, target),
+        Ok(ImageFormat::Gif) => gif::decode(upload, limits),
+        Ok(
+            format @ (ImageFormat::Bmp
+            | ImageFormat::Png
+            | ImageFormat::Pnm
+            | ImageFormat::Tiff
+            | ImageFormat::WebP),
+        ) => decode_as(format, upload, limits),
+        _ => Err(DecodeError::UnknownFormat),
+    }
+}
+
+/// Decodes by the decoders of `image`.
+fn decode_as(format: ImageFormat, upload: &[u8], limits: &Limits) -> Result<Image, DecodeError> {
+    let mut decoder_limits = image::Limits::no_limits();
+    decoder_limits.max_image_width = Some(MAX_SIDE);
+    decoder_limits.max_image_height = Some(MAX_SIDE);
+    decoder_limits.max_alloc = Some(limits.max_memory);
+
+    match format {
+        ImageFormat::Png => {
+            let most = PNG_BESIDE.saturating_add(upload.len() as u64).min(limits.max_memory);
+            decoder_limits.max_alloc = Some(most);
+        }
+        ImageFormat::WebP => webp::check(upload, limits)?,
+        _ => {}
+    }
+    let mut reader = ImageReader::with_format(Cursor::new(upload), format);
+    reader.limits(decoder_limits);
+    let mut decoder = reader.into_decoder()?;
+    check(&decoder, format, limits)?;
+    // An orientation that can't be read is no reason to refuse an image.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let image = DynamicImage::from_decoder(decoder)?;
+    Ok(Image::new(samples(image, format)?).upright(orientation))
+}
+
+/// Refuses what would cost too much, by the header alone.
+fn check(
+    decoder: &impl ImageDecoder,
+    format: ImageFormat,
+    limits: &Limits,
+) -> Result<(), DecodeError> {
+    let (width, height) = decoder.dimensions();
+    let pixels = u64::from(width) * u64::from(height);
+    let output = decoder.total_bytes();
+    let colour = decoder.color_type();
+    let beside = match format {
+        // Lossy WebP keeps its planes beside its output, and an animated one a canvas of four
+        // channels.
+        ImageFormat::WebP => pixels.saturating_mul(6),
+        // Samples of 16 bits are brought to 8 in a second place.
+        _ if 1 < colour.bytes_per_pixel() / colour.channel_count() => output / 2,
+        _ => 0,
+    };
+    let memory = output.saturating_add(beside);
+    if pixels == 0 {
+        return Err(no_pixels());
+    }
+    if limits.max_pixels < pixels || limits.max_memory < memory {
+        return Err(DecodeError::TooLarge);
+    }
+    Ok(())
+}
+
+/// A side of 0 is nothing to look at.
+fn no_pixels() -> DecodeError {
+    DecodeError::Corrupt(Diagnosis::new("a side of 0"))
+}
+
+/// Brings what a decoder gives to 8 bits of grey or RGB.
+fn samples(image: DynamicImage, format: ImageFormat) -> Result<Samples, DecodeError> {
+    let to_byte = match format {
+        ImageFormat::Pnm => nearest_byte,
+        _ => high_byte,
+    };
+    let (width, height) = (image.width(), image.height());
+    let grey = |bytes| {
+        let image = image::GrayImage::from_raw(width, height, bytes);
+        Samples::Grey(image.expect("one byte a pixel"))
+    };
+    let rgb = |bytes| {
+        let image = image::RgbImage::from_raw(width, height, bytes);
+        Samples::Rgb(image.expect("three bytes a pixel"))
+    };
+    Ok(match image {
+        DynamicImage::ImageLuma8(image) => Samples::Grey(image),
+        DynamicImage::ImageRgb8(image) => Samples::Rgb(image),
+        DynamicImage::ImageLumaA8(image) => grey(without_alpha::<2>(image.into_raw())),
+        DynamicImage::ImageRgba8(image) => rgb(without_alpha::<4>(image.into_raw())),
+        DynamicImage::ImageLuma16(image) => grey(bytes(&image.into_raw(), to_byte)),
+        DynamicImage::ImageRgb16(image) => rgb(bytes(&image.into_raw(), to_byte)),
+        DynamicImage::ImageLumaA16(image) => {
+            grey(without_alpha::<2>(bytes(&image.into_raw(), to_byte)))
+        }
+        DynamicImage::ImageRgba16(image) => {
+            rgb(without_alpha::<4>(bytes(&image.into_raw(), to_byte)))
+        }
+        other => return Err(unsupported(other.color())),
+    })
+}
+
+/// Floating-point images have no agreed range, so that any way to 8 bits is a guess.
+fn unsupported(colour: ColorType) -> DecodeError {
+    DecodeError::Unsupported(Diagnosis::new(format_args!("samples of {colour:?}")))
+}
+
+/// Drops the last of `N` channels.
+fn without_alpha<const N: usize>(mut bytes: Vec<u8>) -> Vec<u8> {
+    let pixels = bytes.len() / N;
+    for at in 0..pixels {
+        bytes.copy_within(at * N..at * N + N - 1, at * (N - 1));
+    }
+    bytes.truncate(pixels * (N - 1));
+    bytes
+}
+
+/// Brings 16 bits to 8.
+fn bytes(samples: &[u16], to_byte: fn(u16) -> u8) -> Vec<u8> {
+    samples.iter().map(|it| to_byte(*it)).collect()
+}
+
+/// The upper eight bits, as Pillow reads PNG and TIFF of 16 bits a channel.
+fn high_byte(sample: u16) -> u8 {
+    sample.to_be_bytes()[0]
+}
+
+/// The nearest of 256 steps, as Pillow reads PNM of 16 bits a channel.
+fn nearest_byte(sample: u16) -> u8 {
+    let [.., byte] = ((u32::from(sample) * 255 + 32_767) / 65_535).to_be_bytes();
+    byte
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sixteen_bits_become_eight() {
+        for (sample, high, nearest) in
+            [(0, 0, 0), (255, 0, 1), (256, 1, 1), (32_768, 128, 128), (65_535, 255, 255)]
+        {
+            assert_eq!((high_byte(sample), nearest_byte(sample)), (high, nearest), "{sample}");
+        }
+    }
+
+    #[test]
+    fn alpha_is_dropped() {
+        assert_eq!(without_alpha::<4>(vec![1, 2, 3, 4, 5, 6, 7, 8]), [1, 2, 3, 5, 6, 7]);
+        assert_eq!(without_alpha::<2>(vec![1, 2, 3, 4]), [1, 3]);
+    }
+}

@@ -1,0 +1,133 @@
+"""Holds the server to PyTorch: the seed's network with PyTorch's weights, served through a sidecar.
+
+Exports the network, with random weights of a fixed seed and batch-norm statistics that have been moved by
+some batches, to FOLDER/seed.onnx with FOLDER/seed.toml beside it:
+
+    python scripts/torch_baseline.py export FOLDER
+
+Then, while `siamese serve --model FOLDER/seed.onnx` runs, embeds images with PyTorch and with the server:
+
+    python scripts/torch_baseline.py compare http://127.0.0.1:8080 IMAGE...
+
+Each is sent as PyTorch reads it, 100x100 and grey, so that nothing but the network is compared, and as it is, so
+that the server prepares it too. Both must agree to 1e-4 of the largest coordinate. The second needs Pillow 13:
+earlier ones make the two passes of a resize in another order, which shows in the last bit of some pixels.
+
+Needs the Python packages torch, onnx, onnxscript, numpy and pillow; no GPU is used.
+"""
+
+import io
+import json
+import sys
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import nn
+
+SIDE = 100
+TOLERANCE = 1e-4
+
+SIDECAR = f"""name = "baseline"
+input = "{SIDE}x{SIDE}"
+colour = "grey"
+fit = "stretch"
+margin = 2.0
+"""
+
+
+def block(channels_in: int, channels_out: int) -> list[nn.Module]:
+    return [
+        nn.ReflectionPad2d(1),
+        nn.Conv2d(channels_in, channels_out, kernel_size=3),
+        nn.ReLU(),
+        nn.BatchNorm2d(channels_out),
+        nn.Dropout2d(p=0.2),
+    ]
+
+
+def network() -> nn.Module:
+    """Input [n, 1, 100, 100] in [0, 1]; output [n, 5]."""
+    torch.manual_seed(1)
+    made = nn.Sequential(
+        *block(1, 4),
+        *block(4, 8),
+        *block(8, 8),
+        nn.Flatten(),
+        nn.Linear(8 * SIDE * SIDE, 500),
+        nn.ReLU(),
+        nn.Linear(500, 500),
+        nn.ReLU(),
+        nn.Linear(500, 5),
+    )
+    # Batch norm as it is after training: neither its statistics nor its scales are those it starts with.
+    for layer in made:
+        if isinstance(layer, nn.BatchNorm2d):
+            nn.init.uniform_(layer.weight, 0.5, 1.5)
+            nn.init.uniform_(layer.bias, -0.5, 0.5)
+    made.train()
+    with torch.no_grad():
+        for _ in range(10):
+            made(torch.rand(4, 1, SIDE, SIDE))
+    return made.eval()
+
+
+def export(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.onnx.export(
+        network(),
+        (torch.rand(2, 1, SIDE, SIDE),),
+        folder / "seed.onnx",
+        input_names=["pixels"],
+        output_names=["embedding"],
+        dynamic_shapes=({0: torch.export.Dim("n")},),
+        dynamo=True,
+        external_data=False,
+    )
+    (folder / "seed.toml").write_text(SIDECAR)
+    print(f"{folder / 'seed.onnx'}: PyTorch {torch.__version__}")
+
+
+def read(path: Path) -> Image.Image:
+    """As the training code of such networks prepares: upright, grey, stretched."""
+    image = ImageOps.exif_transpose(Image.open(path)).convert("L")
+    return image.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+
+
+def by_torch(made: nn.Module, image: Image.Image) -> np.ndarray:
+    pixels = torch.from_numpy(np.asarray(image, np.float32) / 255)
+    with torch.no_grad():
+        return made(pixels[None, None]).numpy()[0]
+
+
+def by_server(url: str, upload: bytes) -> np.ndarray:
+    headers = {"content-type": "application/octet-stream"}
+    request = urllib.request.Request(f"{url}/embed", upload, headers)
+    with urllib.request.urlopen(request) as answer:
+        return np.array(json.load(answer)["embedding"], np.float32)
+
+
+def compare(url: str, paths: list[Path]) -> None:
+    made = network()
+    worst = np.zeros(2)
+    for path in paths:
+        image, png = read(path), io.BytesIO()
+        image.save(png, "PNG")
+        theirs = by_torch(made, image)
+        ours = np.stack([by_server(url, png.getvalue()), by_server(url, path.read_bytes())])
+        errors = np.abs(ours - theirs).max(axis=1) / np.abs(theirs).max()
+        print(f"{path}: network {errors[0]:.1e}, whole {errors[1]:.1e}")
+        worst = np.maximum(worst, errors)
+    print(f"worst of {len(paths)} images: network {worst[0]:.1e}, whole {worst[1]:.1e}")
+    sys.exit(bool(worst.max() > TOLERANCE))
+
+
+match sys.argv[1:]:
+    case ["export", folder]:
+        export(Path(folder))
+    case ["compare", url, *paths] if paths:
+        compare(url, [Path(path) for path in paths])
+    case _:
+        sys.exit(__doc__)

@@ -1,0 +1,48 @@
+//! Around every request: its answer, until its client has taken it.
+
+use std::sync::Arc;
+
+use axum::body::HttpBody;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http_body_util::BodyExt;
+
+use crate::engine::admission::Limit;
+use crate::http::connection::responses::UnsentResponses;
+use crate::http::connection::state::ConnectionState;
+use crate::http::error::Problem;
+use crate::http::service::Service;
+
+/// Counts every answer, and refuses requests of those who leave theirs untaken.
+pub(crate) async fn count(
+    State((service, responses)): State<(Arc<Service>, Arc<UnsentResponses>)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let state = request.extensions().get::<Arc<ConnectionState>>().cloned();
+    let state = state.as_ref();
+    let full = || Problem::from(service.overloaded(Limit::Unsent)).into_response();
+    let owed = state.map_or(0, |state| state.unsent_bytes());
+    let response = if responses.owes_too_much(owed) {
+        responses.relieve();
+        full()
+    } else {
+        next.run(request).await
+    };
+    let (head, body) = response.into_parts();
+    if body.is_end_stream() {
+        return Response::from_parts(head, body);
+    }
+    // UnsentResponses are in memory whole: this copies nothing, and can't fail.
+    let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    if let Some(room) = responses.admit(bytes.len(), state.map(AsRef::as_ref)).await {
+        return Response::from_parts(head, responses.count(bytes, room, state.cloned()));
+    }
+    drop((head, bytes));
+    let (head, body) = full().into_parts();
+    let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    // A refusal is let out all the same; its connection is held to take it.
+    let body = responses.count(bytes, responses.no_room(), state.cloned());
+    Response::from_parts(head, body)
+}

@@ -1,0 +1,159 @@
+//! Decoding and preprocessing, held against Pillow's results on the golden images.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use siamese_core::preprocessing::{Colour, DecodeError, Fit, Limits, Preprocessing};
+
+#[derive(Deserialize)]
+struct Manifest {
+    images: Vec<Golden>,
+}
+
+/// A golden image with what is expected of it.
+#[derive(Deserialize)]
+struct Golden {
+    path: String,
+    width: u32,
+    height: u32,
+    results: Vec<Expected>,
+}
+
+/// A preprocessing, and where its result begins in the file of results.
+#[derive(Deserialize)]
+struct Expected {
+    colour: Colour,
+    fit: Fit,
+    width: u32,
+    height: u32,
+    at: usize,
+    /// How far a byte may be off.
+    #[serde(default)]
+    tolerance: u8,
+}
+
+fn fixture(path: &str) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn golden_images() -> Vec<Golden> {
+    let manifest: Manifest =
+        serde_json::from_slice(&fixture("images/manifest.json")).expect("the manifest's form");
+    assert!(80 < manifest.images.len(), "the manifest names the golden images");
+    manifest.images
+}
+
+impl Golden {
+    /// Two of its preprocessings: a large JPEG is decoded at a quarter for one and at an eighth for
+    /// the other.
+    fn preprocessings(&self) -> impl Iterator<Item = Preprocessing> {
+        self.results.iter().take(2).map(Expected::preprocessing)
+    }
+}
+
+impl Expected {
+    /// The same preprocessing, with values that are the bytes themselves.
+    fn preprocessing(&self) -> Preprocessing {
+        Preprocessing {
+            height: self.height,
+            width: self.width,
+            colour: self.colour,
+            fit: self.fit,
+            scale: 1.0,
+            mean: vec![0.0],
+            std: vec![1.0],
+        }
+    }
+
+    /// The result in the order of [`siamese_core::preprocessing::Pixels`]: channels first.
+    fn values<'a>(&self, results: &'a [u8]) -> impl Iterator<Item = f32> + use<'a> {
+        let [channels, height, width] = self.preprocessing().shape();
+        let result = &results[self.at..self.at + channels * height * width];
+        (0..channels).flat_map(move |channel| {
+            result[channel..].iter().step_by(channels).map(|it| f32::from(*it))
+        })
+    }
+}
+
+/// By how much the largest difference of a preprocessed value from Pillow's, in steps of 255, is above
+/// its tolerance, for each preprocessing.
+fn differences(golden: &Golden, results: &[u8]) -> Vec<(String, f32)> {
+    let upload = fixture(&golden.path);
+    let difference = |expected: &Expected| {
+        let pixels = expected
+            .preprocessing()
+            .preprocess(&upload, &Limits::default())
+            .unwrap_or_else(|error| panic!("{}: {error:?}", golden.path));
+        let values: Vec<f32> = expected.values(results).collect();
+        assert_eq!(pixels.values().len(), values.len());
+        let pairs = pixels.values().iter().zip(values);
+        let largest = pairs.map(|(ours, pillow)| (ours - pillow).abs()).fold(0.0, f32::max);
+        let Expected { colour, fit, width, height, tolerance, .. } = expected;
+        let case = format!("{} as {colour} {fit} {width}x{height}", golden.path);
+        (case, largest - f32::from(*tolerance))
+    };
+    golden.results.iter().map(difference).collect()
+}
+
+#[test]
+fn every_pixel_is_as_pillow_prepares_it() {
+    let results = fixture("images/expected.bin");
+    let all = golden_images().into_iter().flat_map(|it| differences(&it, &results));
+    let off: Vec<_> = all.filter(|(_, largest)| 0.0 < *largest).collect();
+    assert!(off.is_empty(), "{off:#?}");
+}
+
+#[test]
+fn a_golden_image_cut_short_never_panics() {
+    for golden in golden_images() {
+        let upload = fixture(&golden.path);
+        let step = (upload.len() / 97).max(1);
+        for length in (0..upload.len()).step_by(step) {
+            for preprocessing in golden.preprocessings() {
+                let answer = preprocessing.preprocess(&upload[..length], &Limits::default());
+                assert!(
+                    !matches!(answer, Err(DecodeError::DecoderFailed(_))),
+                    "{} at {length}",
+                    golden.path
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_golden_image_cut_in_half_is_refused() {
+    for golden in golden_images() {
+        if golden.path.contains("animated") {
+            continue; // The first frame may be whole.
+        }
+        let upload = fixture(&golden.path);
+        for preprocessing in golden.preprocessings() {
+            let answer = preprocessing.preprocess(&upload[..upload.len() / 2], &Limits::default());
+            assert!(answer.is_err(), "{}", golden.path);
+        }
+    }
+}
+
+#[test]
+fn an_image_beyond_the_limits_is_too_large() {
+    for golden in golden_images() {
+        let upload = fixture(&golden.path);
+        let pixels = u64::from(golden.width) * u64::from(golden.height);
+        let few_pixels = Limits { max_pixels: pixels - 1, ..Limits::default() };
+        let little_memory = Limits { max_memory: pixels - 1, ..Limits::default() };
+        let just_enough = Limits { max_pixels: pixels, ..Limits::default() };
+        for preprocessing in golden.preprocessings() {
+            for limits in [few_pixels, little_memory] {
+                let answer = preprocessing.preprocess(&upload, &limits);
+                assert!(
+                    matches!(answer, Err(DecodeError::TooLarge)),
+                    "{}: {answer:?}",
+                    golden.path
+                );
+            }
+            assert!(preprocessing.preprocess(&upload, &just_enough).is_ok(), "{}", golden.path);
+        }
+    }
+}
