@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_configuration_is_read_back_as_it_was_written() {
-        for config in [Config::seed(), Config::compact(), Config::wavelet()] {
+        for config in [Config::baseline(), Config::compact(), Config::wavelet()] {
             let text = toml::to_string(&config).expect("TOML");
             assert_eq!(toml::from_str::<Config>(&text).expect("a configuration"), config);
         }
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_choice_that_is_not_known_is_refused_by_its_name() {
-        let text = toml::to_string(&Config::seed()).expect("TOML");
+        let text = toml::to_string(&Config::baseline()).expect("TOML");
         let misspelt = text.replace("margin = 2.0", "margni = 2.0");
         let refusal = toml::from_str::<Config>(&misspelt).expect_err("no configuration");
         assert!(refusal.to_string().contains("margni"), "{refusal}");
@@ -172,9 +172,9 @@ mod tests {
 
     #[test]
     fn an_epoch_is_as_many_draws_as_there_are_images() {
-        let seed = Config::seed();
-        assert_eq!(seed.steps(370), 600);
-        assert_eq!(seed.steps(64), 100);
+        let baseline = Config::baseline();
+        assert_eq!(baseline.steps(370), 600);
+        assert_eq!(baseline.steps(64), 100);
         assert_eq!(Config::compact().steps(370), 500);
     }
 

@@ -196,12 +196,12 @@ mod tests {
 
     #[test]
     fn a_run_that_ends_at_the_floor_is_warned_about() {
-        let seed = Config::seed();
-        assert!(warning(&seed, 1.0).is_some_and(|it| it.contains("learned nothing")));
-        assert!(warning(&seed, 0.96).is_some());
-        assert!(warning(&seed, 0.5).is_none());
+        let baseline = Config::baseline();
+        assert!(warning(&baseline, 1.0).is_some_and(|it| it.contains("learned nothing")));
+        assert!(warning(&baseline, 0.96).is_some());
+        assert!(warning(&baseline, 0.5).is_none());
 
-        let mut triplet = seed;
+        let mut triplet = baseline;
         triplet.loss.kind = LossKind::Triplet;
         assert!(warning(&triplet, 1.0).is_none());
     }
