@@ -6,6 +6,7 @@ use crate::evaluate::Evaluation;
 use crate::report::axis::{Axis, percent};
 use crate::report::chart::{Chart, Corner, Symbol};
 use crate::report::svg::{Place, Svg};
+use crate::statistics::real;
 
 const BINS: usize = 60;
 /// How much higher the frame is than the highest bar, so that no legend hides one.
@@ -75,11 +76,6 @@ fn outline(shares: &[f64], end: f64) -> Vec<Place> {
 
 fn trim(number: &str) -> String {
     number.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
-fn real(count: usize) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]
