@@ -15,9 +15,10 @@ COPY Cargo.toml Cargo.lock ./
 COPY core/Cargo.toml core/build.rs core/
 COPY config/onnxruntime.txt config/onnxruntime.txt
 COPY trainer/Cargo.toml trainer/Cargo.toml
+COPY trainer/drawing/Cargo.toml trainer/drawing/Cargo.toml
 COPY trainer/kernels/Cargo.toml trainer/kernels/Cargo.toml
-RUN mkdir -p src core/src trainer/src trainer/kernels/src \
-    && touch src/lib.rs core/src/lib.rs trainer/src/lib.rs trainer/kernels/src/lib.rs \
+RUN mkdir -p src core/src trainer/src trainer/drawing/src trainer/kernels/src \
+    && touch src/lib.rs core/src/lib.rs trainer/src/lib.rs trainer/drawing/src/lib.rs trainer/kernels/src/lib.rs \
     && echo 'fn main() {}' | tee src/main.rs > trainer/src/main.rs \
     && cargo build --release --locked --package siamese --bin siamese
 
@@ -79,7 +80,7 @@ ENV ORT_DYLIB_PATH=/opt/siamese/gpu/libonnxruntime.so LD_LIBRARY_PATH=/opt/siame
 
 FROM server AS trainer-build
 COPY trainer trainer
-RUN touch trainer/src/*.rs trainer/kernels/src/lib.rs \
+RUN touch trainer/src/*.rs trainer/drawing/src/lib.rs trainer/kernels/src/lib.rs \
     && cargo build --release --locked --package siamese-trainer --bin siamese-trainer \
     && cp target/release/siamese-trainer /image/opt/siamese/ \
     && rm -r /image/opt/siamese/siamese /image/opt/siamese/models

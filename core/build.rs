@@ -2,7 +2,7 @@
 //!
 //! Version and digests are pinned in `config/onnxruntime.txt` of the repository, and pip refuses a wheel that misses them.
 //! The library lies beside the build's other products and its path is handed to the program, which looks
-//! there last (see `core/src/model/library.rs`). Nothing is fetched where `ORT_DYLIB_PATH` is set.
+//! there last (see `core/src/model/runtime/library.rs`). Nothing is fetched where `ORT_DYLIB_PATH` is set.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

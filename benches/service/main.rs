@@ -4,7 +4,6 @@
 //! program that cargo builds beside this, with the release profile; `--server` names another.
 
 mod arguments;
-mod chart;
 mod closed;
 mod connection;
 mod floor;

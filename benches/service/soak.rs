@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::chart::Chart;
+use siamese_drawing::{Axis, Chart, number as short};
+
 use crate::pictures::Kind;
 use crate::process::Process;
 use crate::request::{Request, Route};
@@ -108,7 +109,12 @@ fn watch(process: Process, done: &AtomicBool) -> Vec<Look> {
 }
 
 fn draw(looks: &[Look], file: &Path) -> std::io::Result<()> {
-    let points = looks.iter().map(|it| (it.at.as_secs_f64() / 60.0, it.mebibytes)).collect();
-    let chart = Chart { title: "Resident memory under mixed work, in MiB", x: "minutes", points };
-    fs::write(file, chart.svg())
+    let points: Vec<_> =
+        looks.iter().map(|it| (it.at.as_secs_f64() / 60.0, it.mebibytes)).collect();
+    let most = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).fold(1e-3, f64::max);
+    let x = Axis::linear("minutes", most(|it| it.0), |it| short(it, 3));
+    let y = Axis::linear("resident memory, MiB", 1.05 * most(|it| it.1), |it| short(it, 3));
+    let mut chart = Chart::new("Resident memory under mixed work", "MiB by the minute", x, y);
+    chart.curve("curve", &points);
+    fs::write(file, chart.finish().finish())
 }

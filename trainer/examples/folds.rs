@@ -1,30 +1,41 @@
-//! Trains and measures on folds of a data folder: `folds DIR FOLDS [FOLD,...] [seed|wavelet|CONFIG.toml]`.
+//! Trains and measures on folds of a data folder: `folds --help`.
 //!
 //! Fold k holds out every FOLDS-th identity in natural order, beginning with the k-th, and trains
 //! on the others. With FOLDS = 4 on the ORL faces these are the four folds of the figures in
 //! models/README.md.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Instant;
 
+use clap::Parser;
 use siamese_trainer::config::Config;
 use siamese_trainer::data::{Collection, Gallery, HoldOut};
 use siamese_trainer::learn::Learning;
 
+#[derive(Parser)]
+struct Arguments {
+    /// DIR/IDENTITY/PICTURE
+    folder: PathBuf,
+    /// Into how many folds the identities are dealt
+    n_folds: usize,
+    /// Which folds to hold out, with commas between; all by default
+    #[arg(value_delimiter = ',')]
+    folds: Vec<usize>,
+    /// compact, seed, wavelet, or a configuration's file
+    #[arg(long, default_value = "compact")]
+    config: String,
+}
+
 fn main() -> anyhow::Result<()> {
     siamese_core::memory::keep_large_blocks();
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let folder = Collection::open(Path::new(&arguments[0]))?;
-    let n_folds: usize = arguments[1].parse()?;
-    let folds: Vec<usize> = match arguments.get(2) {
-        Some(list) => list.split(',').map(str::parse).collect::<Result<_, _>>()?,
-        None => (0..n_folds).collect(),
-    };
-    let config = match arguments.get(3).map(String::as_str) {
-        Some("seed") => Config::seed(),
-        Some("wavelet") => Config::wavelet(),
-        Some(file) => toml::from_str(&std::fs::read_to_string(file)?)?,
-        None => Config::compact(),
+    let Arguments { folder, n_folds, folds, config } = Arguments::parse();
+    let folder = Collection::open(&folder)?;
+    let folds = if folds.is_empty() { (0..n_folds).collect() } else { folds };
+    let config = match config.as_str() {
+        "compact" => Config::compact(),
+        "seed" => Config::seed(),
+        "wavelet" => Config::wavelet(),
+        file => toml::from_str(&std::fs::read_to_string(file)?)?,
     };
     let mut rates = Vec::new();
     for fold in folds {

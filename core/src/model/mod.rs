@@ -1,41 +1,29 @@
 //! The tower: its card, its runs, and the proof that it does here what it did where it was made.
 //!
 //! The one module that names ONNX Runtime. Nothing here knows HTTP or batching.
+//!
+//! `source` reads the files, `card` is what they say of the tower, and `runtime` runs it.
 
 pub mod card;
-mod cuda;
 mod description;
-mod digest;
-mod external;
-mod golden;
-mod library;
 mod load_error;
-mod metadata;
-mod onnx;
-mod outline;
-pub mod protobuf;
-mod session;
-mod sidecar;
-mod sizes;
+mod runtime;
 mod source;
-mod weights;
 
 use thiserror::Error;
 
-pub use card::{Card, CardError, Length};
-pub use cuda::{ConvolutionSearch, Cuda};
+pub use card::{
+    Card, CardError, Drift, Golden, GoldenCheck, GoldenError, GoldenPair, Length, WeightKind,
+    Weights, sidecar_values,
+};
 pub use description::{Description, Signature};
-pub use golden::{Golden, GoldenCheck, GoldenError, GoldenPair};
-pub use library::{LibraryError, forbid_telemetry};
 pub use load_error::LoadError;
-pub use metadata::rewrite;
-pub use onnx::OnnxTower;
-pub use outline::{Outline, Port};
-pub use protobuf::NotOnnx;
-pub use session::{Device, Options, Provider, UnknownDevice};
-pub use sidecar::values as sidecar_values;
-pub use source::Source;
-pub use weights::{Drift, WeightKind, Weights};
+pub use runtime::{
+    ConvolutionSearch, Cuda, Device, LibraryError, OnnxTower, Options, Outline, Port, Provider,
+    UnknownDevice, forbid_telemetry,
+};
+pub use source::protobuf::NotOnnx;
+pub use source::{Source, onnx, protobuf, rewrite};
 
 use crate::picture::Pixels;
 use crate::score::{Embedding, InvalidEmbedding};

@@ -10,24 +10,16 @@
 mod colour;
 mod decode;
 mod error;
-mod estimate;
 mod fit;
-mod gif;
-mod guard;
-mod jpeg;
-mod kernel;
 mod pixels;
 mod preparation;
 mod resize;
 mod samples;
 mod side;
-mod webp;
 
 pub use colour::Colour;
-pub use decode::Limits;
+pub use decode::{Estimate, Limits, catches};
 pub use error::{Diagnosis, PictureError};
-pub use estimate::Estimate;
 pub use fit::Fit;
-pub use guard::catches;
 pub use pixels::Pixels;
 pub use preparation::{InvalidPreparation, Planes, Preparation};

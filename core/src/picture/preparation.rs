@@ -7,12 +7,11 @@ use image::{ExtendedColorType, ImageEncoder};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::decode::decode;
+use super::decode::{decode, guard, serves_both};
 use super::fit::{Size, Target};
-use super::guard::guard;
 use super::resize::fit;
 use super::samples::Picture;
-use super::{Colour, Fit, Limits, PictureError, Pixels, jpeg};
+use super::{Colour, Fit, Limits, PictureError, Pixels};
 
 /// The longest side of a tower's input.
 const MAX_SIDE: u32 = 4_096;
@@ -117,9 +116,7 @@ impl Preparation {
             for fit_of in fits {
                 let target = Target { fit: *fit_of, ..self.target() };
                 let picture = match decoded.take() {
-                    Some((picture, last)) if jpeg::serves_both(picture.size(), &last, &target) => {
-                        picture
-                    }
+                    Some((picture, last)) if serves_both(picture.size(), &last, &target) => picture,
                     _ => decode(upload, limits, &target)?,
                 };
                 planes.push(Planes(fit(&picture, &target)));

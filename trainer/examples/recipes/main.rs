@@ -1,9 +1,9 @@
-//! Tries recipes on the four folds of the ORL faces: `recipes DATA OUT [PART-OF-A-NAME]`.
+//! Tries recipes on the four folds of the ORL faces: `recipes --help`.
 //!
 //! Fold k holds out every fourth person in natural order, beginning with the k-th, and trains on
 //! the others; recipes in which chance plays are run with two seeds. What was measured is kept in
 //! `OUT/runs.jsonl`, from which a stopped trial goes on; `OUT/table.md` and `OUT/folds.svg` are made
-//! of it. With the third argument only recipes whose names hold it are run.
+//! of it.
 
 mod drawing;
 mod plan;
@@ -11,10 +11,11 @@ mod runs;
 mod table;
 
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Context;
+use clap::Parser;
 use siamese_trainer::config::Config;
 use siamese_trainer::data::{Collection, Gallery, HoldOut};
 use siamese_trainer::learn::Learning;
@@ -27,20 +28,25 @@ const FOLDS: usize = 4;
 /// How many folds of the training people a choice is made on.
 const INNER_FOLDS: usize = 3;
 
+#[derive(Parser)]
+struct Arguments {
+    /// The ORL faces, as DIR/IDENTITY/PICTURE
+    data: PathBuf,
+    /// Where runs, table and drawing are kept
+    out: PathBuf,
+    /// Runs only recipes whose names hold this
+    #[arg(default_value = "")]
+    part: String,
+}
+
 fn main() -> anyhow::Result<()> {
     siamese_core::memory::keep_large_blocks();
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [data, out, ..] = arguments.as_slice() else {
-        anyhow::bail!("usage: recipes DATA OUT [PART-OF-A-NAME]")
-    };
-    let folder = Collection::open(Path::new(data))?;
-    let out = Path::new(out);
-    fs::create_dir_all(out).with_context(|| format!("{} can't be made", out.display()))?;
-    let mut runs = Runs::open(out)?;
+    let Arguments { data, out, part } = Arguments::parse();
+    let folder = Collection::open(&data)?;
+    fs::create_dir_all(&out).with_context(|| format!("{} can't be made", out.display()))?;
+    let mut runs = Runs::open(&out)?;
     let recipes = recipes();
-    let is_wanted =
-        |recipe: &&Recipe| arguments.get(2).is_none_or(|it| recipe.name.contains(it.as_str()));
-    for recipe in recipes.iter().filter(is_wanted) {
+    for recipe in recipes.iter().filter(|it| it.name.contains(&part)) {
         for &seed in recipe.seeds {
             for fold in 0..FOLDS {
                 if runs.find(recipe.name, seed, fold).is_none() {

@@ -1,9 +1,9 @@
 //! Where a tower comes from: saved beside the weights, and carried by the tower.
 
 use std::env;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 
 use super::{Compute, Config};
 use crate::data::Gallery;
@@ -44,6 +44,13 @@ pub struct Built {
     pub rustc: String,
     /// Operating system and processor, such as `linux x86_64`.
     pub system: String,
+    /// Whether a CPU's convolutions are the trainer's own kernels, as they were before this was noted.
+    #[serde(default = "yes")]
+    pub kernels: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Built {
@@ -54,6 +61,7 @@ impl Built {
             burn: known(option_env!("SIAMESE_BURN")),
             rustc: known(option_env!("SIAMESE_RUSTC")),
             system: format!("{} {}", env::consts::OS, env::consts::ARCH),
+            kernels: cfg!(feature = "kernels"),
         }
     }
 }
@@ -123,8 +131,8 @@ impl Record {
             // Nothing was minimised.
             provenance["loss"] = serde_json::Value::Null;
         }
-        if let Some(date) = env::var("SOURCE_DATE_EPOCH").ok().and_then(|it| it.parse().ok()) {
-            provenance["date"] = date_text(date).into();
+        if let Some(time) = stated_time() {
+            provenance["date"] = time.date().to_string().into();
         }
         provenance
     }
@@ -144,25 +152,18 @@ pub fn build() -> String {
 
 /// The time in UTC to the minute, or that of `SOURCE_DATE_EPOCH`.
 pub fn now() -> String {
-    let stated = env::var("SOURCE_DATE_EPOCH").ok().and_then(|it| it.parse().ok());
-    let clock = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
-    let seconds: u64 = stated.unwrap_or_else(clock);
-    let minutes = seconds / 60;
-    format!("{} {:02}:{:02} UTC", date_text(seconds), minutes / 60 % 24, minutes % 60)
+    minute_text(stated_time().unwrap_or_else(OffsetDateTime::now_utc))
 }
 
-/// Seconds since 1970 as `YYYY-MM-DD`, by Howard Hinnant's `civil_from_days`.
-fn date_text(seconds: u64) -> String {
-    let days = seconds / 86_400 + 719_468;
-    let era = days / 146_097;
-    let of_era = days % 146_097;
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
+/// What `SOURCE_DATE_EPOCH` says, in seconds since 1970.
+fn stated_time() -> Option<OffsetDateTime> {
+    let seconds = env::var("SOURCE_DATE_EPOCH").ok()?.parse().ok()?;
+    OffsetDateTime::from_unix_timestamp(seconds).ok()
+}
+
+/// `YYYY-MM-DD HH:MM UTC`.
+fn minute_text(time: OffsetDateTime) -> String {
+    format!("{} {:02}:{:02} UTC", time.date(), time.hour(), time.minute())
 }
 
 #[cfg(test)]
@@ -170,9 +171,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_are_those_of_the_calendar() {
-        assert_eq!(date_text(0), "1970-01-01");
-        assert_eq!(date_text(951_782_400), "2000-02-29");
-        assert_eq!(date_text(1_798_761_599), "2026-12-31");
+    fn a_time_is_told_to_the_minute() {
+        for (seconds, expected) in [
+            (0, "1970-01-01 00:00 UTC"),
+            (951_782_400, "2000-02-29 00:00 UTC"),
+            (1_798_761_599, "2026-12-31 23:59 UTC"),
+        ] {
+            let time = OffsetDateTime::from_unix_timestamp(seconds).expect("a time");
+            assert_eq!(minute_text(time), expected);
+        }
     }
 }

@@ -6,9 +6,9 @@ use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, Linear, PaddingConfig2d};
 use burn::tensor::Tensor;
 
-use super::proto::{
-    AttributeProto, AttributeType, Dimension, ElementType, Extent, GraphProto, NodeProto,
-    TensorProto, TensorShapeProto, TensorType, TypeProto, ValueInfoProto,
+use super::onnx::{
+    AttributeProto, DataType, GraphProto, NodeProto, TensorProto, float, integer, integers, node,
+    signed, tensor, text, value,
 };
 use crate::network::{Compact, Network, Scale, Seed, Unit, View, Wavelet, Weights};
 
@@ -34,10 +34,11 @@ pub(super) fn graph(network: &Network, shape: [usize; 3]) -> GraphProto {
     graph.add("Identity", &[&embedding], vec![], Some(OUTPUT));
     GraphProto {
         node: graph.nodes,
-        name: "tower".to_owned(),
+        name: Some("tower".to_owned()),
         initializer: graph.weights,
         input: vec![value(INPUT, &shape)],
         output: vec![value(OUTPUT, &[width])],
+        ..GraphProto::default()
     }
 }
 
@@ -121,14 +122,8 @@ impl Builder {
     ) -> String {
         let name = format!("{}_{}", operator.to_lowercase(), self.nodes.len());
         let output = output.unwrap_or(&name).to_owned();
-        self.nodes.push(NodeProto {
-            input: inputs.iter().map(|it| (*it).to_owned()).collect(),
-            output: vec![output.clone()],
-            name,
-            op_type: operator.to_owned(),
-            attribute: settings,
-            domain: String::new(),
-        });
+        let node = node(operator, inputs, &output, settings);
+        self.nodes.push(NodeProto { name: Some(name), ..node });
         output
     }
 
@@ -188,7 +183,7 @@ impl Builder {
     fn standardised(&mut self, pictures: &str, channels: usize, epsilon: f64) -> String {
         let scale = self.floats(vec![1.0; channels], &[channels]);
         let shift = self.floats(vec![0.0; channels], &[channels]);
-        let epsilon = vec![float("epsilon", epsilon)];
+        let epsilon = vec![float("epsilon", single(epsilon))];
         self.node("InstanceNormalization", &[pictures, &scale, &shift], epsilon)
     }
 
@@ -247,7 +242,7 @@ impl Builder {
             norm.running_var.value_sync(),
         ];
         let [gamma, beta, mean, variance] = parameters.map(|it| self.tensor(&it));
-        let epsilon = vec![float("epsilon", norm.epsilon)];
+        let epsilon = vec![float("epsilon", single(norm.epsilon))];
         self.node("BatchNormalization", &[input, &gamma, &beta, &mean, &variance], epsilon)
     }
 
@@ -268,23 +263,17 @@ impl Builder {
 
     fn floats(&mut self, values: Vec<f32>, shape: &[usize]) -> String {
         let bytes = values.into_iter().flat_map(f32::to_le_bytes).collect();
-        self.initializer(ElementType::Float, bytes, shape)
+        self.initializer(DataType::Float, bytes, shape)
     }
 
     fn integers(&mut self, values: &[i64]) -> String {
         let bytes = values.iter().flat_map(|it| it.to_le_bytes()).collect();
-        self.initializer(ElementType::Int64, bytes, &[values.len()])
+        self.initializer(DataType::Int64, bytes, &[values.len()])
     }
 
-    fn initializer(&mut self, element: ElementType, bytes: Vec<u8>, shape: &[usize]) -> String {
+    fn initializer(&mut self, element: DataType, bytes: Vec<u8>, shape: &[usize]) -> String {
         let name = format!("weights_{}", self.weights.len());
-        self.weights.push(TensorProto {
-            dims: shape.iter().map(|it| signed(*it)).collect(),
-            data_type: element.into(),
-            float_data: vec![],
-            name: name.clone(),
-            raw_data: bytes,
-        });
+        self.weights.push(tensor(&name, element, shape, bytes));
         name
     }
 }
@@ -311,46 +300,6 @@ fn affine(norm: &BatchNorm) -> (Vec<f64>, Vec<f64>) {
 
 fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
     tensor.to_data().try_to_vec().expect("weights are in single precision")
-}
-
-/// `[n, rest...]` of single precision.
-pub(super) fn value(name: &str, rest: &[usize]) -> ValueInfoProto {
-    let lengths = rest.iter().map(|it| Extent::Value(signed(*it)));
-    let axes = std::iter::once(Extent::Name("n".to_owned())).chain(lengths);
-    let dim = axes.map(|it| Dimension { extent: Some(it) }).collect();
-    ValueInfoProto {
-        name: name.to_owned(),
-        r#type: Some(TypeProto {
-            tensor_type: Some(TensorType {
-                elem_type: ElementType::Float.into(),
-                shape: Some(TensorShapeProto { dim }),
-            }),
-        }),
-    }
-}
-
-fn attribute(name: &str, of: AttributeType) -> AttributeProto {
-    AttributeProto { name: name.to_owned(), r#type: of.into(), ..AttributeProto::default() }
-}
-
-pub(super) fn float(name: &str, value: f64) -> AttributeProto {
-    AttributeProto { f: Some(single(value)), ..attribute(name, AttributeType::Float) }
-}
-
-pub(super) fn integer(name: &str, value: i64) -> AttributeProto {
-    AttributeProto { i: Some(value), ..attribute(name, AttributeType::Int) }
-}
-
-fn integers(name: &str, values: Vec<i64>) -> AttributeProto {
-    AttributeProto { ints: values, ..attribute(name, AttributeType::Ints) }
-}
-
-fn text(name: &str, value: &str) -> AttributeProto {
-    AttributeProto { s: Some(value.into()), ..attribute(name, AttributeType::String) }
-}
-
-fn signed(count: usize) -> i64 {
-    i64::try_from(count).expect("no axis is 2^63 long")
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "towers are in single precision")]

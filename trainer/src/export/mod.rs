@@ -7,7 +7,7 @@ pub mod adopt;
 mod golden;
 mod graph;
 pub mod int8;
-mod proto;
+mod onnx;
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ use thiserror::Error;
 
 use crate::learn::{NotFinite, embed};
 use crate::network::Network;
-use proto::{ModelProto, OperatorSetIdProto, StringStringEntryProto};
+use onnx::{ModelProto, entry, operators};
 
 /// The version of ONNX's operators that towers are written in.
 const OPSET: i64 = 17;
@@ -94,17 +94,15 @@ pub fn export(
 
 /// The whole file.
 fn encode(network: &Network, card: &Card) -> Vec<u8> {
-    let metadata = card.to_metadata();
+    let metadata = card.to_metadata().into_iter();
     ModelProto {
-        ir_version: IR_VERSION,
-        producer_name: env!("CARGO_PKG_NAME").to_owned(),
-        producer_version: env!("CARGO_PKG_VERSION").to_owned(),
+        ir_version: Some(IR_VERSION),
+        producer_name: Some(env!("CARGO_PKG_NAME").to_owned()),
+        producer_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         graph: Some(graph::graph(network, card.preparation.shape())),
-        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
-        metadata_props: metadata
-            .into_iter()
-            .map(|(key, value)| StringStringEntryProto { key, value })
-            .collect(),
+        opset_import: vec![operators("", OPSET)],
+        metadata_props: metadata.map(|(key, value)| entry(key, value)).collect(),
+        ..ModelProto::default()
     }
     .encode_to_vec()
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layers::{Convolution, batch_norm, linear};
 use super::views::View;
-use super::{Dropout, fused};
+use super::{Dropout, unit};
 
 /// The sizes of a [`Compact`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -143,7 +143,7 @@ impl Unit {
 
     /// With `pooled` 2x2 max pooling follows.
     fn forward(&self, maps: Tensor<4>, pooled: bool) -> Tensor<4> {
-        fused::unit(maps, &self.convolution, &self.norm, pooled)
+        unit::unit(maps, &self.convolution, &self.norm, pooled)
     }
 }
 

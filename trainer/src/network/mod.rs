@@ -4,9 +4,11 @@
 
 mod compact;
 mod dropout;
+#[cfg(feature = "kernels")]
 mod fused;
 mod layers;
 mod seed;
+mod unit;
 mod views;
 mod wave;
 mod wavelet;

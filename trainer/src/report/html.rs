@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::svg::{STYLE, Svg, escape, variables};
+use siamese_drawing::{STYLE, Svg, escape, variables};
+
 use crate::statistics::Interval;
 
 const LAYOUT: &str = "\

@@ -1,15 +1,9 @@
 //! An evaluation, or two side by side, for people and for machines: a table for the terminal, and files for a folder.
-//!
-//! Draws by hand: seven drawings need less SVG than a plotting library needs settings, and no
-//! measure of fonts.
 
-mod axis;
-mod chart;
 mod charts;
 mod html;
 mod page;
 mod record;
-mod svg;
 mod text;
 mod two;
 

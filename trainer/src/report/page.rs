@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use siamese_core::score::Verdict;
+use siamese_drawing::escape;
 
 use super::charts::{self, worst};
 use super::html::{Page, percent, range, rate, small};
-use super::svg::escape;
 use super::text::{chosen_for, left_out};
 use crate::evaluate::{Evaluation, OfIdentity, Operating, TABLE_FMRS};
 use crate::statistics::{Comparison, Interval, Promise, Unit, Unseen};

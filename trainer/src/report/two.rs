@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use serde_json::{Value, json};
 use siamese_core::score::{Distance, Verdict};
+use siamese_drawing::escape;
 
 use super::charts::{self, pick};
 use super::html::{Page, small};
 use super::record;
-use super::svg::escape;
 use crate::evaluate::{ContestedPair, SideBySide, Tally};
 use crate::statistics::{Difference, Unit};
 

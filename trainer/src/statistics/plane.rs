@@ -1,9 +1,10 @@
 //! Embeddings on paper.
 
+use nalgebra::{DMatrix, SymmetricEigen};
 use rayon::prelude::*;
 use siamese_core::score::Embedding;
 
-/// Iterations of either method; both have settled before.
+/// Iterations; the method has settled before.
 const ROUNDS: usize = 150;
 
 /// Places in a plane whose distances are as near to the embeddings' as a plane allows.
@@ -60,41 +61,33 @@ fn majorised(at: usize, places: &[[f64; 2]], distances: &[f64]) -> [f64; 2] {
     moved.map(|it| it / real(places.len()))
 }
 
-/// The first two principal components, by power iteration from a fixed start.
+/// The first two principal components.
 fn principal(embeddings: &[&Embedding]) -> Vec<[f64; 2]> {
     let width = embeddings.first().map_or(0, |it| it.width());
-    let count = real(embeddings.len().max(1));
-    let mut rows: Vec<Vec<f64>> = embeddings
-        .iter()
-        .map(|it| it.coordinates().iter().map(|it| f64::from(*it)).collect())
-        .collect();
-    for axis in 0..width {
-        let mean = rows.iter().map(|it| it[axis]).sum::<f64>() / count;
-        for row in &mut rows {
-            row[axis] -= mean;
-        }
+    let mut rows = DMatrix::from_fn(embeddings.len(), width, |row, axis| {
+        f64::from(embeddings[row].coordinates()[axis])
+    });
+    if rows.is_empty() {
+        return vec![[0.0; 2]; embeddings.len()];
     }
-    let mut places = vec![[0.0; 2]; rows.len()];
-    for component in 0..2 {
-        // Uneven, so that no component of real data is missed for being at right angles.
-        let mut direction: Vec<f64> = (0..width).map(|it| 1.0 / (1.0 + real(it))).collect();
-        for _ in 0..ROUNDS {
-            let mut next = vec![0.0; width];
-            for row in &rows {
-                let along = dot(row, &direction);
-                next.iter_mut().zip(row).for_each(|(next, it)| *next += along * it);
-            }
-            let length = dot(&next, &next).sqrt();
-            if length < 1e-12 {
-                break;
-            }
-            direction = next.into_iter().map(|it| it / length).collect();
-        }
-        let squared = dot(&direction, &direction).max(1e-12);
-        for (row, place) in rows.iter_mut().zip(&mut places) {
-            let along = dot(row, &direction) / squared.sqrt();
-            place[component] = along;
-            row.iter_mut().zip(&direction).for_each(|(it, d)| *it -= along * d / squared.sqrt());
+    let mean = rows.row_mean();
+    for mut row in rows.row_iter_mut() {
+        row -= &mean;
+    }
+    // Rows and columns have the same principal components; whichever are fewer are less work.
+    let by_row = rows.nrows() < rows.ncols();
+    let products = if by_row { &rows * rows.transpose() } else { rows.tr_mul(&rows) };
+    let SymmetricEigen { eigenvalues, eigenvectors } = SymmetricEigen::new(products);
+    let mut order: Vec<usize> = (0..eigenvalues.len()).collect();
+    order.sort_by(|a, b| eigenvalues[*b].total_cmp(&eigenvalues[*a]));
+    let mut places = vec![[0.0; 2]; rows.nrows()];
+    for (component, at) in order.into_iter().take(2).enumerate() {
+        let vector = eigenvectors.column(at);
+        let along = if by_row { vector * eigenvalues[at].max(0.0).sqrt() } else { &rows * vector };
+        // A vector and its opposite are the same component: one of them is chosen for good.
+        let sign = along[along.iamax()].signum();
+        for (place, value) in places.iter_mut().zip(&along) {
+            place[component] = sign * value;
         }
     }
     places
@@ -102,10 +95,6 @@ fn principal(embeddings: &[&Embedding]) -> Vec<[f64; 2]> {
 
 fn apart(a: [f64; 2], b: [f64; 2]) -> f64 {
     (a[0] - b[0]).hypot(a[1] - b[1])
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no one draws 2^53 pictures")]
@@ -132,6 +121,31 @@ mod tests {
         assert!(stress < 1e-6, "{stress}");
         assert!((apart(places[0], places[2]) - 5.0).abs() < 1e-5, "{places:?}");
         assert!((apart(places[0], places[1]) - 3.0).abs() < 1e-5, "{places:?}");
+    }
+
+    #[test]
+    fn principal_components_are_found_by_rows_and_by_columns_alike() {
+        let embeddings = |width: usize| -> Vec<Embedding> {
+            let long = |at: u8| {
+                let mut point = vec![0.0; width];
+                point[..3].copy_from_slice(&[
+                    f32::from(at),
+                    3.0 * f32::from(at % 3),
+                    0.1 * f32::from(at % 2),
+                ]);
+                Embedding::new(point).expect("a point")
+            };
+            (0..5).map(long).collect()
+        };
+        let [few, many] = [3, 40].map(|width| {
+            let embeddings = embeddings(width);
+            principal(&embeddings.iter().collect::<Vec<_>>())
+        });
+        for (few, many) in few.iter().zip(&many) {
+            assert!(apart(*few, *many) < 1e-9, "{few:?} {many:?}");
+        }
+        let reach = |axis: usize| few.iter().map(|it| it[axis].powi(2)).sum::<f64>();
+        assert!(reach(1) < reach(0), "{few:?}");
     }
 
     #[test]

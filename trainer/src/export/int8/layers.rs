@@ -9,19 +9,15 @@ use std::collections::{HashMap, HashSet};
 
 use prost::Message;
 use siamese_core::model::NotOnnx;
+use siamese_core::model::onnx::graph::{INITIALIZER, NODE};
+use siamese_core::model::onnx::model::{GRAPH, OPSET_IMPORT};
 use siamese_core::model::protobuf::{Field, fields, put};
 use thiserror::Error;
 
 use super::blocks::{BLOCK, Blocks};
-use crate::export::graph::integer;
-use crate::export::proto::{ElementType, NodeProto, OperatorSetIdProto, TensorProto};
-
-/// Fields of a `ModelProto`.
-const GRAPH: u64 = 7;
-const OPSET_IMPORT: u64 = 8;
-/// Fields of a `GraphProto`.
-const NODE: u64 = 1;
-const INITIALIZER: u64 = 5;
+use crate::export::onnx::{
+    self, DataType, NodeProto, OperatorSetIdProto, TensorProto, integer, operators, signed,
+};
 
 /// Layers with fewer weights, 4 MiB in single precision, stay as they are: a processor keeps them in
 /// its cache.
@@ -55,15 +51,14 @@ pub(super) fn quantize(onnx: &[u8]) -> Result<Vec<u8>, LayersError> {
         match (number, body) {
             (GRAPH, Some(graph)) => put(&mut written, GRAPH, &quantize_graph(graph)?),
             (OPSET_IMPORT, Some(import)) => {
-                imported |= decode::<OperatorSetIdProto>(import)?.domain == DOMAIN;
+                imported |= decode::<OperatorSetIdProto>(import)?.domain() == DOMAIN;
                 written.extend_from_slice(whole);
             }
             _ => written.extend_from_slice(whole),
         }
     }
     if !imported {
-        let import = OperatorSetIdProto { domain: DOMAIN.to_owned(), version: 1 };
-        put(&mut written, OPSET_IMPORT, &import.encode_to_vec());
+        put(&mut written, OPSET_IMPORT, &operators(DOMAIN, 1).encode_to_vec());
     }
     Ok(written)
 }
@@ -81,7 +76,7 @@ fn quantize_graph(graph: &[u8]) -> Result<Vec<u8>, LayersError> {
         }
     }
     let by_name: HashMap<&str, &TensorProto> =
-        tensors.iter().map(|(it, _)| (it.name.as_str(), it)).collect();
+        tensors.iter().map(|(it, _)| (it.name(), it)).collect();
     let mut uses: HashMap<&str, usize> = HashMap::new();
     for input in nodes.iter().flat_map(|(it, _)| &it.input) {
         *uses.entry(input).or_default() += 1;
@@ -89,7 +84,7 @@ fn quantize_graph(graph: &[u8]) -> Result<Vec<u8>, LayersError> {
 
     let mut replaced = HashSet::new();
     for (node, whole) in &nodes {
-        let layer = Layer::of(node, &by_name).filter(|it| uses[it.weights.name.as_str()] == 1);
+        let layer = Layer::of(node, &by_name).filter(|it| uses[it.weights.name()] == 1);
         let Some(layer) = layer else {
             written.extend_from_slice(whole);
             continue;
@@ -99,13 +94,13 @@ fn quantize_graph(graph: &[u8]) -> Result<Vec<u8>, LayersError> {
         for tensor in tensors {
             put(&mut written, INITIALIZER, &tensor.encode_to_vec());
         }
-        replaced.insert(layer.weights.name.as_str());
+        replaced.insert(layer.weights.name());
     }
     if replaced.is_empty() {
         return Err(LayersError::NoneLarge);
     }
     for (tensor, whole) in &tensors {
-        if !replaced.contains(tensor.name.as_str()) {
+        if !replaced.contains(tensor.name()) {
             written.extend_from_slice(whole);
         }
     }
@@ -126,19 +121,19 @@ impl<'a> Layer<'a> {
     /// The node as a linear layer, if it is one, is large, and has constant weights in single
     /// precision.
     fn of(node: &'a NodeProto, tensors: &HashMap<&str, &'a TensorProto>) -> Option<Self> {
-        if !node.domain.is_empty() {
+        if !node.domain().is_empty() {
             return None;
         }
         let weights = *tensors.get(node.input.get(1)?.as_str())?;
         let [rows, columns] = <[i64; 2]>::try_from(weights.dims.clone()).ok()?;
         let [rows, columns] = [usize::try_from(rows).ok()?, usize::try_from(columns).ok()?];
         let count = rows.checked_mul(columns)?;
-        let stated = weights.float_data.len().max(weights.raw_data.len() / size_of::<f32>());
-        let is_single = weights.data_type == i32::from(ElementType::Float);
+        let stated = weights.float_data.len().max(weights.raw_data().len() / size_of::<f32>());
+        let is_single = weights.data_type() == i32::from(DataType::Float);
         if !is_single || count < LEAST_WEIGHTS || stated != count {
             return None;
         }
-        let by_output = match node.op_type.as_str() {
+        let by_output = match node.op_type() {
             "MatMul" => false,
             "Gemm" => transposes_weights_alone(node)?,
             _ => return None,
@@ -164,19 +159,15 @@ impl<'a> Layer<'a> {
             Blocks::of([outputs, inputs], |output, input| number(weights, at(output, input)))?;
         let count = inputs.div_ceil(BLOCK);
         let scales = scales.into_iter().flat_map(f32::to_le_bytes).collect();
-        let tensor = |suffix, element: ElementType, shape: &[usize], bytes| TensorProto {
-            dims: shape.iter().map(|it| signed(*it)).collect(),
-            data_type: element.into(),
-            float_data: vec![],
-            name: format!("{}_{suffix}", weights.name),
-            raw_data: bytes,
+        let tensor = |suffix, element, shape: &[usize], bytes| {
+            onnx::tensor(&format!("{}_{suffix}", weights.name()), element, shape, bytes)
         };
         let tensors = [
-            tensor("int8", ElementType::Uint8, &[outputs, count, BLOCK], bytes),
-            tensor("scales", ElementType::Float, &[outputs, count], scales),
+            tensor("int8", DataType::Uint8, &[outputs, count, BLOCK], bytes),
+            tensor("scales", DataType::Float, &[outputs, count], scales),
         ];
         let mut input = vec![node.input[0].clone()];
-        input.extend(tensors.iter().map(|it| it.name.clone()));
+        input.extend(tensors.iter().map(|it| it.name().to_owned()));
         if let Some(bias) = bias(node) {
             // Zero points and an order of the inputs could stand between.
             input.extend([String::new(), String::new(), bias.clone()]);
@@ -185,7 +176,7 @@ impl<'a> Layer<'a> {
             input,
             output: node.output.clone(),
             name: node.name.clone(),
-            op_type: "MatMulNBits".to_owned(),
+            op_type: Some("MatMulNBits".to_owned()),
             attribute: vec![
                 integer("K", signed(inputs)),
                 integer("N", signed(outputs)),
@@ -193,7 +184,8 @@ impl<'a> Layer<'a> {
                 integer("block_size", signed(BLOCK)),
                 integer("accuracy_level", ACCURACY_LEVEL),
             ],
-            domain: DOMAIN.to_owned(),
+            domain: Some(DOMAIN.to_owned()),
+            ..NodeProto::default()
         };
         Some((node, tensors))
     }
@@ -201,7 +193,7 @@ impl<'a> Layer<'a> {
 
 /// Whether a `Gemm` transposes its weights, if that is all it does beside multiplying and adding.
 fn transposes_weights_alone(node: &NodeProto) -> Option<bool> {
-    let attribute = |name| node.attribute.iter().find(move |it| it.name == name);
+    let attribute = |name| node.attribute.iter().find(move |it| it.name() == name);
     let scales = ["alpha", "beta"].into_iter().filter_map(attribute).filter_map(|it| it.f);
     let flag = |name| attribute(name).and_then(|it| it.i).unwrap_or(0) != 0;
     let plain = scales.into_iter().all(|it| it.to_bits() == 1.0_f32.to_bits()) && !flag("transA");
@@ -213,7 +205,7 @@ fn bias(node: &NodeProto) -> Option<&String> {
 }
 
 fn number(tensor: &TensorProto, at: usize) -> f32 {
-    match tensor.raw_data.get(4 * at..4 * at + 4) {
+    match tensor.raw_data().get(4 * at..4 * at + 4) {
         Some(bytes) => f32::from_le_bytes(bytes.try_into().expect("four bytes")),
         None => tensor.float_data[at],
     }
@@ -223,10 +215,6 @@ fn decode<M: Message + Default>(bytes: &[u8]) -> Result<M, NotOnnx> {
     M::decode(bytes).map_err(|_| NotOnnx)
 }
 
-fn signed(count: usize) -> i64 {
-    i64::try_from(count).expect("no axis is 2^63 long")
-}
-
 #[cfg(test)]
 mod tests {
     use siamese_core::model::{OnnxTower, Options, Tower};
@@ -234,8 +222,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::export::graph::{float, value};
-    use crate::export::proto::{AttributeProto, GraphProto, ModelProto, StringStringEntryProto};
+    use crate::export::onnx::{AttributeProto, GraphProto, ModelProto, entry, float, node, value};
 
     const SIDE: usize = 32;
     const INPUTS: usize = SIDE * SIDE;
@@ -245,45 +232,29 @@ mod tests {
         let numbers = (0..dims.iter().product::<usize>()).map(|at| {
             f32::from(u16::try_from(at * factor % 1999).expect("below 1999")) / 999.5 - 1.0
         });
-        TensorProto {
-            dims: dims.iter().map(|it| signed(*it)).collect(),
-            data_type: ElementType::Float.into(),
-            name: name.to_owned(),
-            raw_data: numbers.flat_map(f32::to_le_bytes).collect(),
-            ..TensorProto::default()
-        }
-    }
-
-    fn node(operator: &str, inputs: &[&str], output: &str) -> NodeProto {
-        NodeProto {
-            input: inputs.iter().map(|it| (*it).to_owned()).collect(),
-            output: vec![output.to_owned()],
-            op_type: operator.to_owned(),
-            ..NodeProto::default()
-        }
+        onnx::tensor(name, DataType::Float, dims, numbers.flat_map(f32::to_le_bytes).collect())
     }
 
     /// A tower of one linear layer, with some settings, that the graph says to be `operator`.
     fn tower(operator: &str, settings: Vec<AttributeProto>, bias: bool) -> ModelProto {
         let inputs = if bias { &["row", "w", "b"][..] } else { &["row", "w"] };
-        let linear = NodeProto { attribute: settings, ..node(operator, inputs, "embedding") };
+        let linear = node(operator, inputs, "embedding", settings);
         let card = [("siamese.input", SIDE.to_string()), ("siamese.colour", "grey".to_owned())];
-        let entry =
-            |(key, value): (&str, String)| StringStringEntryProto { key: key.into(), value };
         ModelProto {
-            ir_version: 8,
+            ir_version: Some(8),
             graph: Some(GraphProto {
-                node: vec![node("Flatten", &["pixels"], "row"), linear],
-                name: "linear".to_owned(),
+                node: vec![node("Flatten", &["pixels"], "row", vec![]), linear],
+                name: Some("linear".to_owned()),
                 initializer: vec![
                     tensor("w", &[INPUTS, OUTPUTS], 104_729),
                     tensor("b", &[OUTPUTS], 7919),
                 ],
                 input: vec![value("pixels", &[1, SIDE, SIDE])],
                 output: vec![value("embedding", &[OUTPUTS])],
+                ..GraphProto::default()
             }),
-            opset_import: vec![OperatorSetIdProto { domain: String::new(), version: 17 }],
-            metadata_props: card.map(entry).to_vec(),
+            opset_import: vec![operators("", 17)],
+            metadata_props: card.map(|(key, value)| entry(key.to_owned(), value)).to_vec(),
             ..ModelProto::default()
         }
     }
@@ -325,7 +296,7 @@ mod tests {
         let graph = by_number.graph.as_mut().expect("a graph");
         let weights = &mut graph.initializer[0];
         weights.float_data = (0..LEAST_WEIGHTS).map(|at| number(weights, at)).collect();
-        weights.raw_data.clear();
+        weights.raw_data = None;
         agrees(&by_number);
     }
 
@@ -340,10 +311,10 @@ mod tests {
             tower
         };
         is_left(&with(|graph| graph.initializer[0] = tensor("w", &[INPUTS, OUTPUTS - 1], 7)));
-        is_left(&with(|graph| graph.initializer[0].data_type = ElementType::Int64.into()));
-        is_left(&with(|graph| graph.initializer[0].raw_data.clear()));
+        is_left(&with(|graph| graph.initializer[0].data_type = Some(DataType::Int64.into())));
+        is_left(&with(|graph| graph.initializer[0].raw_data = None));
         is_left(&with(|graph| graph.initializer[1] = tensor("b", &[1, OUTPUTS], 7)));
-        is_left(&with(|graph| graph.node.push(node("Identity", &["w"], "w2"))));
+        is_left(&with(|graph| graph.node.push(node("Identity", &["w"], "w2", vec![]))));
     }
 
     #[test]
@@ -364,7 +335,8 @@ mod tests {
     fn what_is_not_finite_or_no_onnx_is_refused() {
         let mut broken = tower("MatMul", vec![], false);
         let graph = broken.graph.as_mut().expect("a graph");
-        graph.initializer[0].raw_data[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+        graph.initializer[0].raw_data.as_mut().expect("weights")[..4]
+            .copy_from_slice(&f32::NAN.to_le_bytes());
         assert_eq!(quantize(&broken.encode_to_vec()), Err(LayersError::NotFinite));
         assert_eq!(quantize(&[0xff; 9]), Err(LayersError::NotOnnx(NotOnnx)));
     }

@@ -1,10 +1,9 @@
 //! Reliability, promised beside realised, and how the training went.
 
+use siamese_drawing::{Axis, Chart, Corner, Scale, Svg, Symbol, number, percent};
+
 use crate::evaluate::ProbabilityCheck;
 use crate::learn::history::Entry;
-use crate::report::axis::{Axis, Scale, percent};
-use crate::report::chart::{Chart, Corner, Symbol};
-use crate::report::svg::Svg;
 use crate::statistics::{Unit, Unseen};
 
 /// What is seen where so much is stated, with the diagonal on which both agree.
@@ -68,8 +67,7 @@ pub(in crate::report) fn training(history: &[Entry]) -> Option<Svg> {
     let floor = last.floor;
     let greatest = history.iter().map(|it| it.loss).filter(|it| it.is_finite()).fold(0.0, f64::max);
     let greatest = greatest.max(floor.unwrap_or_default());
-    let number =
-        |it: f64| format!("{it:.3}").trim_end_matches('0').trim_end_matches('.').to_owned();
+    let number = |it| number(it, 3);
     let steps = f64::from(last.step);
     let mut chart = Chart::new(
         "Training",

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use siamese_core::score::Verdict;
+use siamese_drawing::Svg;
 
 use crate::evaluate::Evaluation;
-use crate::report::svg::Svg;
 use crate::statistics::Comparison;
 
 /// Pairs of each kind.

@@ -1,11 +1,9 @@
 //! ROC and DET.
 
 use siamese_core::score::Rates;
+use siamese_drawing::{Axis, Chart, Corner, Place, Scale, Svg, Symbol, percent};
 
 use crate::evaluate::Evaluation;
-use crate::report::axis::{Axis, Scale, percent};
-use crate::report::chart::{Chart, Corner, Symbol};
-use crate::report::svg::{Place, Svg};
 use crate::statistics::Comparisons;
 
 /// How the lines, bands and marks of up to two towers look.

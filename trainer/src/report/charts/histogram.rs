@@ -1,11 +1,9 @@
 //! How the distances of same and of different pairs are spread.
 
 use siamese_core::score::{Distance, Rates};
+use siamese_drawing::{Axis, Chart, Corner, Place, Svg, Symbol, number, percent};
 
 use crate::evaluate::Evaluation;
-use crate::report::axis::{Axis, percent};
-use crate::report::chart::{Chart, Corner, Symbol};
-use crate::report::svg::{Place, Svg};
 use crate::statistics::real;
 
 const BINS: usize = 60;
@@ -25,7 +23,7 @@ pub(in crate::report) fn histogram(evaluation: &Evaluation, title: &str) -> Svg 
     let [same, different] = [same, different].map(|side| shares(&side, end));
     let highest = same.iter().chain(&different).copied().fold(0.0, f64::max);
 
-    let x = Axis::linear("distance", end, |it| trim(&format!("{it:.6}")));
+    let x = Axis::linear("distance", end, |it| number(it, 6));
     let y = Axis::linear("share of the pairs of its kind", highest * LEGENDS_ROOM, percent);
     let mut chart = Chart::new(title, &evaluation.headline(), x, y);
     chart.area("different", &outline(&different, end));
@@ -72,10 +70,6 @@ fn outline(shares: &[f64], end: f64) -> Vec<Place> {
     let bars =
         shares.iter().enumerate().flat_map(|(at, it)| [(edge(at), *it), (edge(at + 1), *it)]);
     [(0.0, 0.0)].into_iter().chain(bars).chain([(end, 0.0)]).collect()
-}
-
-fn trim(number: &str) -> String {
-    number.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]

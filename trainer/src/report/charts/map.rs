@@ -1,7 +1,8 @@
 //! Pictures where the tower sees them.
 
+use siamese_drawing::{Place, Svg};
+
 use crate::evaluate::{Evaluation, Map};
-use crate::report::svg::{Place, Svg};
 
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 560.0;

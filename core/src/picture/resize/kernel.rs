@@ -4,7 +4,7 @@
 //! of 16 bits where Pillow has 22, and makes its two passes in the other order. Its results are
 //! within 1/255, which moves a tower's embeddings by more than 1e-4.
 
-use super::side::Side;
+use crate::picture::side::Side;
 
 /// Binary digits of a coefficient after the point.
 const PRECISION: u32 = 22;

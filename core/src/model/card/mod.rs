@@ -1,5 +1,9 @@
 //! What a tower says of itself: the `siamese.*` keys of its ONNX metadata, or of the sidecar beside it.
 
+mod golden;
+mod sidecar;
+mod weights;
+
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
@@ -8,8 +12,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use super::golden::Golden;
-use super::weights::Weights;
+pub use golden::{Golden, GoldenCheck, GoldenError, GoldenPair};
+pub use sidecar::values as sidecar_values;
+pub use weights::{Drift, WeightKind, Weights};
+
 use crate::picture::{Colour, Fit, InvalidPreparation, Preparation};
 use crate::score::{Calibration, Embedding, InvalidEmbedding, Threshold};
 
@@ -177,7 +183,10 @@ impl Card {
     }
 
     /// Makes the embedding of the tower's bare output.
-    pub(super) fn embedding(&self, output: &[f32]) -> Result<Embedding, InvalidEmbedding> {
+    pub(in crate::model) fn embedding(
+        &self,
+        output: &[f32],
+    ) -> Result<Embedding, InvalidEmbedding> {
         let embedding = Embedding::new(output)?;
         match self.length {
             Length::AsIs => Ok(embedding),

@@ -9,7 +9,8 @@ use ort::session::builder::GraphOptimizationLevel;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Cuda, LoadError, Source, library};
+use super::{Cuda, library};
+use crate::model::{LoadError, Source};
 
 /// How a tower is to be run.
 #[derive(Clone, Copy, Debug)]

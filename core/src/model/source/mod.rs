@@ -1,15 +1,25 @@
 //! The files of a model, read once: whatever is made of them is made of the same bytes, and has one digest.
 
+mod digest;
+mod external;
+mod metadata;
+pub mod onnx;
+pub mod protobuf;
+
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::card::PREFIX;
-use super::external::{ExternalError, Files, text_entry};
-use super::protobuf::{NotOnnx, each};
-use super::{Card, LoadError, digest, sidecar};
+use external::{ExternalError, Files, text_entry};
+use onnx::model::METADATA_PROPS;
+use protobuf::{NotOnnx, each};
+
+use super::card::{Card, PREFIX, sidecar_values};
+use super::load_error::LoadError;
 use crate::file::{self, Limited, Looked, Stamp};
+
+pub use metadata::rewrite;
 
 /// The largest ONNX file, with its weights: protobuf has no larger messages.
 const LARGEST_MODEL: u64 = (1 << 31) - 1;
@@ -19,9 +29,6 @@ const LARGEST_SIDECAR: u64 = 64 << 20;
 
 /// How often files are read again that were exchanged between the read of one and of the next.
 const TRIES: usize = 3;
-
-/// The field of a model that holds its metadata.
-const METADATA_PROPS: u64 = 14;
 
 /// The reads of models for which there is a limit.
 static READS: Limited = Limited::new();
@@ -123,7 +130,7 @@ impl Source {
     }
 
     /// The ONNX file's path, for people.
-    pub(super) fn path(&self) -> &Path {
+    pub(in crate::model) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -142,7 +149,7 @@ impl Source {
     }
 
     /// The card in the file, or else in the sidecar beside it.
-    pub(super) fn card(&self) -> Result<Card, LoadError> {
+    pub(in crate::model) fn card(&self) -> Result<Card, LoadError> {
         let path = &self.path;
         let stem =
             path.file_stem().map_or_else(String::new, |it| it.to_string_lossy().into_owned());
@@ -153,7 +160,7 @@ impl Source {
             (false, None) => Card::parse(&self.metadata, &stem)
                 .map_err(|source| LoadError::Card { path: path.clone(), source }),
             (true, Some(text)) => {
-                let values = sidecar::values(text)
+                let values = sidecar_values(text)
                     .map_err(|source| LoadError::Sidecar { sidecar: beside(), source })?;
                 Card::parse(&values, &stem)
                     .map_err(|source| LoadError::Card { path: beside(), source })
@@ -161,8 +168,8 @@ impl Source {
         }
     }
 
-    /// `sha256:` and the hex digest over everything that determines an embedding: see [`super::digest`].
-    pub(super) fn digest(&self, card: &Card) -> String {
+    /// `sha256:` and the hex digest over everything that determines an embedding: see [`digest`].
+    pub(in crate::model) fn digest(&self, card: &Card) -> String {
         if self.is_one_file() {
             return self.file_digest.clone();
         }

@@ -4,6 +4,10 @@
 //! A message is one field after the other, each with a number and a kind that says where it ends
 //! (protobuf.dev/programming-guides/encoding). Fields of a message may come in any order; those of one number
 //! that repeats keep theirs.
+//!
+//! Own code, as generated messages, such as those that the trainer writes, can't do this: what they don't know is
+//! lost when they are written again, reading them copies weights of up to 2 GiB, and each empty message of two bytes that a
+//! hostile file holds becomes a value of hundreds.
 
 use thiserror::Error;
 

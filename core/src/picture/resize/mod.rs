@@ -1,10 +1,13 @@
 //! A picture brought to a tower's size.
 
+mod kernel;
+
 use pulp::{Arch, Simd, WithSimd};
+
+use kernel::{Kernel, LANES};
 
 use super::Colour;
 use super::fit::{Part, Size, Target, all};
-use super::kernel::{Kernel, LANES};
 use super::samples::Picture;
 use super::side::Side;
 

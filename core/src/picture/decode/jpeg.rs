@@ -8,10 +8,10 @@ use image::metadata::Orientation;
 use image::{GrayImage, RgbImage};
 use libjpeg_turbo_rs::{DecodeLimits, Decoder, FrameHeader, JpegError, PixelFormat, ScalingFactor};
 
-use super::decode::no_pixels;
-use super::fit::{Size, Target};
-use super::samples::{Picture, Samples};
-use super::{Colour, Diagnosis, Limits, PictureError};
+use super::{Limits, no_pixels};
+use crate::picture::fit::{Size, Target};
+use crate::picture::samples::{Picture, Samples};
+use crate::picture::{Colour, Diagnosis, PictureError};
 
 /// The most scans of a progressive JPEG: encoders write about ten, and each costs a whole pass.
 const MAX_SCANS: usize = 100;
@@ -96,7 +96,7 @@ fn enough(upright: Size, target: &Target) -> u32 {
 }
 
 /// Whether a picture that was decoded for one target is as it would be for another of the same colour.
-pub(super) fn serves_both(upright: Size, one: &Target, other: &Target) -> bool {
+pub(in crate::picture) fn serves_both(upright: Size, one: &Target, other: &Target) -> bool {
     enough(upright, one) == enough(upright, other)
 }
 
@@ -136,9 +136,9 @@ fn unsupported(feature: &str) -> PictureError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Fit;
-    use super::super::side::Side;
     use super::*;
+    use crate::picture::Fit;
+    use crate::picture::side::Side;
 
     #[track_caller]
     fn check(colour: Colour, [width, height]: [u32; 2], expected: [u32; 2]) {

@@ -2,8 +2,9 @@
 
 use ort::value::{Outlet, TensorElementType, ValueType};
 
+use super::Options;
 use super::session::open;
-use super::{LoadError, Options, Source};
+use crate::model::{LoadError, Source};
 
 /// The inputs and outputs of an ONNX file.
 #[derive(Clone, Debug, PartialEq, Eq)]

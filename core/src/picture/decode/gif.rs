@@ -6,9 +6,9 @@
 use gif::{ColorOutput, DecodeOptions, DecodingError as GifError};
 use image::RgbImage;
 
-use super::decode::no_pixels;
-use super::samples::{Picture, Samples};
-use super::{Diagnosis, Limits, PictureError};
+use super::{Limits, no_pixels};
+use crate::picture::samples::{Picture, Samples};
+use crate::picture::{Diagnosis, PictureError};
 
 /// Decodes the first frame, on its screen.
 pub(super) fn decode(upload: &[u8], limits: &Limits) -> Result<Picture, PictureError> {

@@ -1,13 +1,12 @@
 //! The metadata inside an ONNX file, changed without touching anything else in it.
 //!
-//! An ONNX file is one protobuf message, `ModelProto`, whose field 14 (`metadata_props`) repeats
-//! `StringStringEntryProto {1: key, 2: value}` (onnx/onnx.proto in the ONNX project). Old entries are cut out and
-//! new ones appended; the weights stay byte for byte what they were, whatever else the file holds.
+//! An ONNX file is one protobuf message, `ModelProto`, whose `metadata_props` are keys and values. Old entries are cut out
+//! and new ones appended; the weights stay byte for byte what they were, whatever else the file holds.
 
-use super::card::PREFIX;
+use super::onnx::model::METADATA_PROPS;
+use super::onnx::string_string_entry::{KEY, VALUE};
 use super::protobuf::{Field, NotOnnx, fields, put};
-
-const METADATA_PROPS: u64 = 14;
+use crate::model::card::PREFIX;
 
 /// Gives the file with all its `siamese.*` metadata replaced by `metadata`, whose keys carry the prefix.
 pub fn rewrite(onnx: &[u8], metadata: &[(String, String)]) -> Result<Vec<u8>, NotOnnx> {
@@ -21,15 +20,15 @@ pub fn rewrite(onnx: &[u8], metadata: &[(String, String)]) -> Result<Vec<u8>, No
     }
     for (key, value) in metadata {
         let mut entry = Vec::new();
-        put(&mut entry, 1, key.as_bytes());
-        put(&mut entry, 2, value.as_bytes());
+        put(&mut entry, KEY, key.as_bytes());
+        put(&mut entry, VALUE, value.as_bytes());
         put(&mut written, METADATA_PROPS, &entry);
     }
     Ok(written)
 }
 
 fn key(entry: &[u8]) -> Result<&[u8], NotOnnx> {
-    Ok(fields(entry)?.iter().find(|it| it.number == 1).and_then(|it| it.body).unwrap_or_default())
+    Ok(fields(entry)?.iter().find(|it| it.number == KEY).and_then(|it| it.body).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -38,8 +37,8 @@ mod tests {
 
     fn entry(key: &str, value: &str) -> Vec<u8> {
         let (mut entry, mut field) = (Vec::new(), Vec::new());
-        put(&mut entry, 1, key.as_bytes());
-        put(&mut entry, 2, value.as_bytes());
+        put(&mut entry, KEY, key.as_bytes());
+        put(&mut entry, VALUE, value.as_bytes());
         put(&mut field, METADATA_PROPS, &entry);
         field
     }

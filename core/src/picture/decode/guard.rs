@@ -4,7 +4,7 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 
-use super::{Diagnosis, PictureError};
+use crate::picture::{Diagnosis, PictureError};
 
 thread_local! {
     /// What the panic said that this thread is about to catch; `None` outside [`guard`].
@@ -12,7 +12,9 @@ thread_local! {
 }
 
 /// Turns a panic into an error, so that it costs one picture only.
-pub(super) fn guard<T>(work: impl FnOnce() -> Result<T, PictureError>) -> Result<T, PictureError> {
+pub(in crate::picture) fn guard<T>(
+    work: impl FnOnce() -> Result<T, PictureError>,
+) -> Result<T, PictureError> {
     CAUGHT.set(Some(String::new()));
     // Nothing that was at work outlives the call, so there is no state to be left broken.
     let outcome = catch_unwind(AssertUnwindSafe(work));

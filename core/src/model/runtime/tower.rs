@@ -9,9 +9,9 @@ use ort::value::{TensorElementType, TensorRef, ValueType};
 
 use super::session::open;
 use super::sizes::Sizes;
-use super::{
-    Card, Description, Embedded, GoldenCheck, GoldenError, LoadError, Options, Provider, Source,
-    Tower, TowerError,
+use super::{Options, Provider};
+use crate::model::{
+    Card, Description, Embedded, GoldenCheck, GoldenError, LoadError, Source, Tower, TowerError,
 };
 use crate::picture::{Limits, PictureError, Pixels, Preparation};
 
@@ -243,12 +243,13 @@ fn made_pixels(card: &Card, seed: u32) -> Result<Pixels, PictureError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Device;
     use super::*;
 
     #[test]
     fn a_run_that_is_filled_up_gives_what_one_of_its_own_size_gives() {
         let shipped = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/faces.onnx"));
-        let options = Options { device: super::super::Device::Cpu, ..Options::default() };
+        let options = Options { device: Device::Cpu, ..Options::default() };
         let mut network = OnnxTower::load(shipped, &options).expect("a tower").network;
         let card = network.card.clone();
         let pictures: Vec<Pixels> =

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Embedded, TowerError};
+use crate::model::{Embedded, TowerError};
 use crate::picture::{Limits, PictureError, Pixels, Preparation};
 use crate::score::InvalidEmbedding;
 
@@ -71,7 +71,10 @@ pub struct GoldenCheck {
 }
 
 /// One run of a tower.
-pub(super) trait Embed: FnOnce(&[Pixels]) -> Result<Vec<Embedded>, TowerError> {}
+pub(in crate::model) trait Embed:
+    FnOnce(&[Pixels]) -> Result<Vec<Embedded>, TowerError>
+{
+}
 
 impl<F: FnOnce(&[Pixels]) -> Result<Vec<Embedded>, TowerError>> Embed for F {}
 
@@ -104,7 +107,10 @@ impl GoldenCheck {
     }
 
     /// Takes what a tower says of two pictures now as what it must go on saying.
-    pub(super) fn record(pixels: Vec<Pixels>, embed: impl Embed) -> Result<Self, GoldenError> {
+    pub(in crate::model) fn record(
+        pixels: Vec<Pixels>,
+        embed: impl Embed,
+    ) -> Result<Self, GoldenError> {
         /// Far above the noise of another batch or thread count, far below any other weights.
         const TOLERANCE: f64 = 1e-3;
         let embeddings = embed(&pixels).map_err(GoldenError::Tower)?;
@@ -142,7 +148,7 @@ impl GoldenCheck {
     }
 
     /// Runs the pairs through a tower; tells the largest deviation.
-    pub(super) fn run(&self, embed: impl Embed) -> Result<f64, GoldenError> {
+    pub(in crate::model) fn run(&self, embed: impl Embed) -> Result<f64, GoldenError> {
         self.hold(&embed(&self.pixels).map_err(GoldenError::Tower)?)
     }
 }

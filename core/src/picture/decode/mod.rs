@@ -1,5 +1,11 @@
 //! From an upload to a picture, within limits.
 
+mod estimate;
+mod gif;
+mod guard;
+mod jpeg;
+mod webp;
+
 use std::io::Cursor;
 
 use image::metadata::Orientation;
@@ -8,7 +14,12 @@ use serde::{Deserialize, Serialize};
 
 use super::fit::Target;
 use super::samples::{Picture, Samples};
-use super::{Diagnosis, PictureError, gif, jpeg, webp};
+use super::{Diagnosis, PictureError};
+
+pub use estimate::Estimate;
+pub use guard::catches;
+pub(super) use guard::guard;
+pub(super) use jpeg::serves_both;
 
 /// The longest side of a picture, whatever its area: what JPEG can express.
 ///
@@ -114,7 +125,7 @@ fn check(
 }
 
 /// A side of 0 is nothing to look at.
-pub(super) fn no_pixels() -> PictureError {
+fn no_pixels() -> PictureError {
     PictureError::Corrupt(Diagnosis::new("a side of 0"))
 }
 

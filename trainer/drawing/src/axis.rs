@@ -2,7 +2,7 @@
 
 /// How values are spread along an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scale {
+pub enum Scale {
     /// Evenly.
     Linear,
     /// By their logarithm.
@@ -13,7 +13,7 @@ pub(super) enum Scale {
 
 /// An axis from a least to a greatest value, and where it is ticked.
 #[derive(Clone, Debug)]
-pub(super) struct Axis {
+pub struct Axis {
     pub(super) label: String,
     scale: Scale,
     low: f64,
@@ -23,19 +23,14 @@ pub(super) struct Axis {
 
 impl Axis {
     /// An axis of error rates, ticked at those of `ticks` within its ends.
-    pub(super) fn of_rates(
-        label: &str,
-        scale: Scale,
-        [low, high]: [f64; 2],
-        ticks: &[f64],
-    ) -> Self {
+    pub fn of_rates(label: &str, scale: Scale, [low, high]: [f64; 2], ticks: &[f64]) -> Self {
         let within = ticks.iter().filter(|it| low <= **it && **it <= high);
         let ticks = within.map(|it| (*it, percent(*it))).collect();
         Self { label: label.to_owned(), scale, low, high, ticks }
     }
 
     /// An axis from 0 to `high`, ticked at about six round numbers.
-    pub(super) fn linear(label: &str, high: f64, written: impl Fn(f64) -> String) -> Self {
+    pub fn linear(label: &str, high: f64, written: impl Fn(f64) -> String) -> Self {
         let step = round_step(high / 6.0);
         let ticks = (0..=12)
             .map(|it| f64::from(it) * step)
@@ -68,17 +63,24 @@ impl Axis {
 }
 
 /// A rate in percent, in as few digits as tell it.
-pub(super) fn percent(rate: f64) -> String {
+pub fn percent(rate: f64) -> String {
     let percent = rate * 100.0;
     let digits = (1..12).find(|digits| 0.95 * 10_f64.powi(-digits) <= percent).unwrap_or(1);
-    let text = format!("{percent:.*}", usize::try_from(digits).unwrap_or(1));
-    let text =
-        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    format!("{text} %")
+    format!("{} %", number(percent, usize::try_from(digits).unwrap_or(1)))
+}
+
+/// A number to at most `digits` digits behind the point, without zeros at its end.
+pub fn number(value: f64, digits: usize) -> String {
+    let text = format!("{value:.digits$}");
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }
 
 /// 1, 2, 2.5 or 5 times a power of ten, near `step` and not below it.
-pub(super) fn round_step(step: f64) -> f64 {
+fn round_step(step: f64) -> f64 {
     let power = 10_f64.powf(step.log10().floor());
     let factor = step / power;
     let round = [1.0, 2.0, 2.5, 5.0].into_iter().find(|it| factor <= it * (1.0 + 1e-9));
@@ -88,7 +90,7 @@ pub(super) fn round_step(step: f64) -> f64 {
 /// The quantile of the standard normal distribution at `share` in `(0, 1)`, to 4.5e-4.
 ///
 /// M. Abramowitz, I. Stegun, *Handbook of Mathematical Functions*, 26.2.23.
-pub(super) fn probit(share: f64) -> f64 {
+fn probit(share: f64) -> f64 {
     let tail = share.min(1.0 - share).max(f64::MIN_POSITIVE);
     let t = (-2.0 * tail.ln()).sqrt();
     let above = 2.515_517 + t * (0.802_853 + t * 0.010_328);
@@ -130,6 +132,13 @@ mod tests {
         assert_eq!(labels, ["0", "0.25", "0.5", "0.75", "1", "1.25"]);
         near(round_step(0.16), 0.2);
         near(round_step(7.0), 10.0);
+    }
+
+    #[test]
+    fn a_number_loses_zeros_behind_the_point_alone() {
+        let written = [0.25, 1.0, 100.0, 0.123_456_789, 0.0].map(|it| number(it, 6));
+        assert_eq!(written, ["0.25", "1", "100", "0.123457", "0"]);
+        assert_eq!(number(20.0, 0), "20");
     }
 
     #[test]

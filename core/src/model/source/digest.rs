@@ -24,7 +24,7 @@ use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 
-use super::Card;
+use crate::model::Card;
 use crate::picture::Preparation;
 
 /// `sha256:` and the hex digest of bytes.

@@ -1,7 +1,7 @@
 //! A frame with two axes to draw in.
 
-use super::axis::Axis;
-use super::svg::{Place, Svg};
+use crate::axis::Axis;
+use crate::svg::{Place, Svg};
 
 // Small, so that text can be read where a phone shows a drawing at two thirds.
 const WIDTH: f64 = 540.0;
@@ -16,7 +16,7 @@ const LETTER: f64 = 6.9;
 
 /// A drawing with a title, two axes and a grid.
 #[derive(Debug)]
-pub(super) struct Chart {
+pub struct Chart {
     svg: Svg,
     x: Axis,
     y: Axis,
@@ -24,7 +24,7 @@ pub(super) struct Chart {
 
 /// What a legend shows beside a line of text.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Symbol {
+pub enum Symbol {
     /// A line.
     Line(&'static str),
     /// A filled area.
@@ -35,15 +35,18 @@ pub(super) enum Symbol {
 
 /// Where the data leave room for a legend.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Corner {
+pub enum Corner {
+    /// Above, on the right.
     TopRight,
+    /// Below, on the right.
     BottomRight,
+    /// Below, on the left.
     BottomLeft,
 }
 
 impl Chart {
     /// The empty frame.
-    pub(super) fn new(title: &str, note: &str, x: Axis, y: Axis) -> Self {
+    pub fn new(title: &str, note: &str, x: Axis, y: Axis) -> Self {
         let mut svg = Svg::new(WIDTH, HEIGHT, &format!("{title}. {note}"));
         svg.text("title", (LEFT, 28.0), title);
         let mut chart = Self { svg, x, y };
@@ -72,7 +75,7 @@ impl Chart {
 
     /// A line through points of values. What runs along beyond an end of an axis is left out, but
     /// for the point from which it comes or to which it goes.
-    pub(super) fn curve(&mut self, class: &str, points: &[Place]) {
+    pub fn curve(&mut self, class: &str, points: &[Place]) {
         let beyond = |(x, y): &Place| [self.x.is_beyond(*x), self.y.is_beyond(*y)];
         let runs_beyond = |at: usize| {
             let near = at.saturating_sub(1)..points.len().min(at + 2);
@@ -86,14 +89,14 @@ impl Chart {
     }
 
     /// An area whose corners are points of values.
-    pub(super) fn area(&mut self, class: &str, corners: &[Place]) {
+    pub fn area(&mut self, class: &str, corners: &[Place]) {
         let places: Vec<_> = corners.iter().map(|it| self.place(*it)).collect();
         self.svg.area(class, &places);
     }
 
     /// A round mark at a point of values; none beyond the high end of an axis. Rates of 0 have no
     /// place on an axis that begins later, and are marked where it begins.
-    pub(super) fn mark(&mut self, class: &str, point: Place) {
+    pub fn mark(&mut self, class: &str, point: Place) {
         if self.x.is_beyond(point.0)[1] || self.y.is_beyond(point.1)[1] {
             return;
         }
@@ -102,7 +105,7 @@ impl Chart {
     }
 
     /// A line across the frame at a value of x, with words at its upper end, on the side with room.
-    pub(super) fn upright(&mut self, class: &str, x: f64, words: &str) {
+    pub fn upright(&mut self, class: &str, x: f64, words: &str) {
         let at = self.across(x);
         self.svg.line(class, (at, TOP), (at, BOTTOM));
         let (anchor, beside) =
@@ -111,7 +114,7 @@ impl Chart {
     }
 
     /// What the lines, areas and marks mean.
-    pub(super) fn legend(&mut self, corner: Corner, lines: &[(Symbol, String)]) {
+    pub fn legend(&mut self, corner: Corner, lines: &[(Symbol, String)]) {
         const ROW: f64 = 21.0;
         let letters = lines.iter().map(|(_, text)| text.chars().count()).max().unwrap_or_default();
         let width = 52.0 + f64::from(u32::try_from(letters).unwrap_or(u32::MAX)) * LETTER;
@@ -139,7 +142,7 @@ impl Chart {
     }
 
     /// The drawing.
-    pub(super) fn finish(self) -> Svg {
+    pub fn finish(self) -> Svg {
         self.svg
     }
 

@@ -3,7 +3,8 @@
 //! The decoder makes room for a frame, and for EXIF, as large as each says it is, before it holds the one
 //! against the picture's size and the other against the bytes that are there.
 
-use super::{Limits, PictureError};
+use super::Limits;
+use crate::picture::PictureError;
 
 /// What stands before the first chunk: `RIFF`, a length, `WEBP`.
 const FILE_HEADER: usize = 12;

@@ -6,12 +6,11 @@
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 
+use super::onnx::tensor::{DATA_LOCATION, EXTERNAL_DATA, RAW_DATA};
+use super::onnx::{
+    attribute, function, graph, model, node, sparse_tensor, string_string_entry, training_info,
+};
 use super::protobuf::{Field, NotOnnx, each, put};
-
-/// The fields of a tensor: its bytes, where else they lie, and whether they do.
-const RAW_DATA: u64 = 9;
-const EXTERNAL_DATA: u64 = 13;
-const DATA_LOCATION: u64 = 14;
 
 /// How deep messages may be nested: as deep as protobuf's own readers go.
 const DEEPEST: usize = 100;
@@ -31,17 +30,30 @@ enum Kind {
 
 impl Kind {
     /// What a field holds, if there may be tensors in it.
+    #[expect(
+        clippy::match_same_arms,
+        reason = "in the order of the messages, as ONNX defines them"
+    )]
     fn of_field(self, number: u64) -> Option<Self> {
         Some(match (self, number) {
-            (Self::Model, 7) | (Self::Training, 1 | 2) | (Self::Attribute, 6 | 11) => Self::Graph,
-            (Self::Model, 20) => Self::Training,
-            (Self::Model, 25) => Self::Function,
-            (Self::Graph, 1) | (Self::Function, 7) => Self::Node,
-            (Self::Node, 5) | (Self::Function, 11) => Self::Attribute,
-            (Self::Graph, 15) | (Self::Attribute, 22 | 23) => Self::SparseTensor,
-            (Self::Graph, 5) | (Self::SparseTensor, 1 | 2) | (Self::Attribute, 5 | 10) => {
-                Self::Tensor
+            (Self::Model, model::GRAPH) => Self::Graph,
+            (Self::Model, model::TRAINING_INFO) => Self::Training,
+            (Self::Model, model::FUNCTIONS) => Self::Function,
+            (Self::Training, training_info::INITIALIZATION | training_info::ALGORITHM) => {
+                Self::Graph
             }
+            (Self::Graph, graph::NODE) | (Self::Function, function::NODE) => Self::Node,
+            (Self::Graph, graph::INITIALIZER) => Self::Tensor,
+            (Self::Graph, graph::SPARSE_INITIALIZER) => Self::SparseTensor,
+            (Self::Node, node::ATTRIBUTE) | (Self::Function, function::ATTRIBUTE_PROTO) => {
+                Self::Attribute
+            }
+            (Self::Attribute, attribute::G | attribute::GRAPHS) => Self::Graph,
+            (Self::Attribute, attribute::T | attribute::TENSORS) => Self::Tensor,
+            (Self::Attribute, attribute::SPARSE_TENSOR | attribute::SPARSE_TENSORS) => {
+                Self::SparseTensor
+            }
+            (Self::SparseTensor, sparse_tensor::VALUES | sparse_tensor::INDICES) => Self::Tensor,
             _ => return None,
         })
     }
@@ -199,8 +211,8 @@ pub(super) fn text_entry(entry: &[u8]) -> Result<(String, String), NotOnnx> {
         let Field { number, body, .. } = field?;
         let text = || String::from_utf8_lossy(body.unwrap_or_default()).into_owned();
         match number {
-            1 => key = text(),
-            2 => value = text(),
+            string_string_entry::KEY => key = text(),
+            string_string_entry::VALUE => value = text(),
             _ => {}
         }
     }

@@ -1,0 +1,128 @@
+//! ONNX's messages, and short ways to make those that towers are written in.
+//!
+//! The messages are generated from the ONNX project's own definition (Apache-2.0) by `scripts/onnx_messages.sh` and checked
+//! in, so that no build needs a compiler of protobuf.
+
+#[expect(
+    unreachable_pub,
+    clippy::all,
+    clippy::pedantic,
+    reason = "generated, with the words of the ONNX project"
+)]
+mod messages;
+
+pub(super) use messages::attribute_proto::AttributeType;
+pub(super) use messages::tensor_proto::DataType;
+pub(super) use messages::{
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
+    TensorProto, ValueInfoProto,
+};
+use messages::{TensorShapeProto, TypeProto, tensor_shape_proto, type_proto};
+
+/// An operator on the named inputs, of ONNX's own operators.
+pub(super) fn node(
+    operator: &str,
+    inputs: &[&str],
+    output: &str,
+    settings: Vec<AttributeProto>,
+) -> NodeProto {
+    NodeProto {
+        input: inputs.iter().map(|it| (*it).to_owned()).collect(),
+        output: vec![output.to_owned()],
+        op_type: Some(operator.to_owned()),
+        attribute: settings,
+        ..NodeProto::default()
+    }
+}
+
+/// A tensor of little-endian numbers, row by row.
+pub(super) fn tensor(
+    name: &str,
+    element: DataType,
+    shape: &[usize],
+    bytes: Vec<u8>,
+) -> TensorProto {
+    TensorProto {
+        dims: shape.iter().map(|it| signed(*it)).collect(),
+        data_type: Some(element.into()),
+        name: Some(name.to_owned()),
+        raw_data: Some(bytes),
+        ..TensorProto::default()
+    }
+}
+
+/// An input or output of single precision, `[n, rest...]`.
+pub(super) fn value(name: &str, rest: &[usize]) -> ValueInfoProto {
+    use tensor_shape_proto::Dimension;
+    use tensor_shape_proto::dimension::Value;
+
+    let lengths = rest.iter().map(|it| Value::DimValue(signed(*it)));
+    let axes = std::iter::once(Value::DimParam("n".to_owned())).chain(lengths);
+    let dim = axes.map(|it| Dimension { value: Some(it), ..Dimension::default() }).collect();
+    let elem_type = Some(DataType::Float.into());
+    let tensor = type_proto::Tensor { elem_type, shape: Some(TensorShapeProto { dim }) };
+    let tensor = type_proto::Value::TensorType(tensor);
+    ValueInfoProto {
+        name: Some(name.to_owned()),
+        r#type: Some(TypeProto { value: Some(tensor), ..TypeProto::default() }),
+        ..ValueInfoProto::default()
+    }
+}
+
+/// The operators of a domain, which is empty for ONNX's own.
+pub(super) fn operators(domain: &str, version: i64) -> OperatorSetIdProto {
+    let domain = Some(domain.to_owned()).filter(|it| !it.is_empty());
+    OperatorSetIdProto { domain, version: Some(version) }
+}
+
+/// A key of a model's metadata.
+pub(super) fn entry(key: String, value: String) -> StringStringEntryProto {
+    StringStringEntryProto { key: Some(key), value: Some(value) }
+}
+
+pub(super) fn float(name: &str, value: f32) -> AttributeProto {
+    AttributeProto { f: Some(value), ..attribute(name, AttributeType::Float) }
+}
+
+pub(super) fn integer(name: &str, value: i64) -> AttributeProto {
+    AttributeProto { i: Some(value), ..attribute(name, AttributeType::Int) }
+}
+
+pub(super) fn integers(name: &str, values: Vec<i64>) -> AttributeProto {
+    AttributeProto { ints: values, ..attribute(name, AttributeType::Ints) }
+}
+
+pub(super) fn text(name: &str, value: &str) -> AttributeProto {
+    AttributeProto { s: Some(value.into()), ..attribute(name, AttributeType::String) }
+}
+
+fn attribute(name: &str, of: AttributeType) -> AttributeProto {
+    AttributeProto {
+        name: Some(name.to_owned()),
+        r#type: Some(of.into()),
+        ..AttributeProto::default()
+    }
+}
+
+/// A length or a count, as ONNX has them.
+pub(super) fn signed(count: usize) -> i64 {
+    i64::try_from(count).expect("no axis is 2^63 long")
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use super::*;
+
+    #[test]
+    fn towers_are_written_as_they_were_read() {
+        for tower in ["characters", "faces"] {
+            let path = format!("{}/../models/{tower}.onnx", env!("CARGO_MANIFEST_DIR"));
+            let onnx = std::fs::read(path).expect("a tower");
+            let model = ModelProto::decode(&*onnx).expect("a model");
+            assert!(model.graph.as_ref().is_some_and(|graph| !graph.node.is_empty()));
+            assert!(model.encode_to_vec() == onnx, "{tower}");
+        }
+    }
+}
