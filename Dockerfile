@@ -27,11 +27,12 @@ COPY config config
 COPY core core
 COPY src src
 # The samples of the page.
-COPY tests/fixtures/faces tests/fixtures/faces
+COPY samples samples
 RUN touch core/src/lib.rs src/lib.rs src/main.rs && cargo build --release --locked --package siamese --bin siamese
 COPY models/faces.onnx models/faces.onnx
-# The program, its library and its tower, and of the system the C library alone.
-RUN mkdir -p /image/opt/siamese/models /image/etc /image/tmp \
+# The program, its library and its tower, and of the system the C library and whom it trusts for certificates alone.
+RUN mkdir -p /image/opt/siamese/models /image/etc/ssl/certs /image/tmp \
+    && cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ \
     && cp target/release/siamese target/onnxruntime/*/libonnxruntime.so /image/opt/siamese/ \
     && cp models/faces.onnx /image/opt/siamese/models/ \
     && ldd /image/opt/siamese/* | grep -o '/[^ :]*/ld-linux[^ ]*\|=> /[^ ]*' | sed 's/=> //' | sort -u \

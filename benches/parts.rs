@@ -9,8 +9,8 @@ use std::path::Path;
 use std::thread;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use siamese::batch::{Batcher, Rank};
-use siamese::cache::Key;
+use siamese::engine::batch::{Batcher, Rank};
+use siamese::engine::cache::Key;
 use siamese_core::model::{Device, Embedded, LoadError, OnnxTower, Options, Tower, TowerError};
 use siamese_core::picture::{Limits, Pixels};
 use siamese_core::score::Embedding;
@@ -113,7 +113,7 @@ impl Tower for Idle {
 fn handing_over(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let mut group = criterion.benchmark_group("hand-over");
-    let batcher = Batcher::start(vec![Idle], 256, 32, |_| ());
+    let batcher = Batcher::start(vec![Idle], NonZeroUsize::new(256).expect("not 0"), 32, |_| ());
     group.bench_function("batcher", |bencher| {
         bencher.iter(|| {
             let place = batcher.reserve(1).expect("there is room");

@@ -253,6 +253,8 @@ def check_workflows() -> None:
             for step in job.get("steps", []):
                 if step.get("run") in (".ci/run", "scripts/audit.sh"):
                     assert step["env"]["ADVISORIES"] == "required", f"{path.name}: advisories may be left out"
+                if step.get("run") == ".ci/run":
+                    assert step["env"]["MSRV"] == "required", f"{path.name}: the oldest Rust may be left out"
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = ROOT / "target/release/siamese"
-FACES = sorted((ROOT / "tests/fixtures/faces").glob("*.jpg"))
+FACES = sorted((ROOT / "samples").glob("*.jpg"))
 PACKAGE = "onnxruntime-gpu[cuda,cudnn]==1.31.1"
 SIZES = [*range(1, 34), 48, 63, 64]
 AGREEMENT = 1e-3  # as the golden pairs' own tolerance

@@ -30,7 +30,7 @@ for target in "${targets[@]}"; do
     corpus=fuzz/corpus/$target
     mkdir -p "$corpus"
     seeds=(fuzz/seeds/"$target")
-    [[ $target == picture ]] && seeds=(tests/fixtures/pictures tests/fixtures/faces)
+    [[ $target == picture ]] && seeds=(tests/fixtures/pictures samples)
     echo "== $target"
     cargo +nightly fuzz run "$target" "$corpus" "${seeds[@]}" -- \
         -max_total_time="$seconds" -rss_limit_mb=4096 -timeout=20 -print_final_stats=1

@@ -10,7 +10,7 @@
 writes into `tests/fixtures`:
 
 - `pictures/`: small made pictures, of each format and each trap of it that we know;
-- `faces/`: with `--faces`, two photographs of each of four people of the ORL faces
+- `samples/`: with `--faces`, two photographs of each of four people of the ORL faces
   (`DIR/sN/M.pgm`), as JPEG and PNG; without it, those already there are used;
 - `pictures/expected.bin` and `pictures/manifest.json`: Pillow's result of each preparation, one
   byte a channel, the channels of a pixel side by side, and where in the file it stands; with
@@ -37,7 +37,9 @@ import numpy as np
 import PIL
 from PIL import Image, ImageOps, features
 
-FIXTURES = Path(__file__).resolve().parent.parent / "tests" / "fixtures"
+ROOT = Path(__file__).resolve().parent.parent
+FIXTURES = ROOT / "tests" / "fixtures"
+SAMPLES = ROOT / "samples"
 FACES = [(person, photograph) for person in (1, 5, 9, 13) for photograph in (1, 2)]
 
 # Colour, fit, width, height.
@@ -330,7 +332,7 @@ def write_faces(source):
     """Writes the photographs as JPEG and PNG."""
     for person, photograph in FACES:
         image = Image.open(source / f"s{person}" / f"{photograph}.pgm").convert("L")
-        stem = FIXTURES / "faces" / f"s{person}_{photograph}"
+        stem = SAMPLES / f"s{person}_{photograph}"
         image.save(stem.with_suffix(".jpg"), quality=90)
         if person < 9 and photograph == 1:
             image.save(stem.with_suffix(".png"), optimize=True)
@@ -340,8 +342,8 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--faces", type=Path, help="the folder of the ORL faces")
     faces = arguments.parse_args().faces
-    for folder in ("pictures", "faces"):
-        (FIXTURES / folder).mkdir(parents=True, exist_ok=True)
+    for folder in (FIXTURES / "pictures", SAMPLES):
+        folder.mkdir(parents=True, exist_ok=True)
     if faces:
         write_faces(faces)
 
@@ -367,7 +369,7 @@ def main():
             preparations = LARGE
         add(f"pictures/{name}", image, preparations, "expected by our rule" if instead else None)
     for person, photograph in FACES:
-        path = f"faces/s{person}_{photograph}.jpg"
+        path = f"../../samples/s{person}_{photograph}.jpg"
         preparations = SMALL + ([("grey", "stretch", 92, 112), ("grey", "stretch", 100, 100)] if person < 9 and photograph == 1 else [])
         add(path, Image.open(FIXTURES / path), preparations)
 

@@ -1,24 +1,20 @@
 //! Decides whether two images show the same thing.
 //!
-//! Images, distances and the towers' files are [`siamese_core`]'s; this is the server around them, and its command line. A
-//! `use` never points back along `cli → http → stop → readiness → deployment → self_test → batch → settings → …`, the whole
-//! of which is in `tests/layers`.
+//! Images, distances and the models' files are [`siamese_core`]'s; this is the server around them, and its command line.
+//!
+//! # Layout
+//!
+//! In reading order, from what users meet to what the rest stands on. A module uses only what stands below it; `tests/layers`
+//! holds the whole crate to that.
+//!
+//! - [`cli`]: commands, their output and exit codes.
+//! - [`http`]: routes, requests, responses, connections and metrics.
+//! - [`engine`]: a model in service, from upload to embedding and verdict. It knows no HTTP.
+//! - [`ops`]: settings, the log, traces, keys, the stop.
 
-pub mod aside;
-pub mod batch;
-pub mod cache;
 pub mod cli;
-pub mod deployment;
 pub mod http;
-pub mod judgement;
-pub mod keys;
-pub mod npy;
-pub mod readiness;
-pub mod self_test;
-pub mod settings;
-pub mod stop;
-pub mod telemetry;
-pub mod traces;
-pub mod warm_up;
-pub mod watch;
-pub mod worker;
+
+pub mod engine;
+
+pub mod ops;

@@ -59,7 +59,7 @@ impl Kind {
 
 /// The fixtures, by name.
 fn faces() -> io::Result<Vec<PathBuf>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/faces");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
     let mut faces = fs::read_dir(folder)?
         .map(|entry| Ok(entry?.path()))
         .filter(|path| path.as_ref().is_ok_and(|it| it.extension().is_some_and(|it| it == "jpg")))

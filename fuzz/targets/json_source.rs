@@ -4,11 +4,16 @@
 
 #![no_main]
 
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use siamese::http::fuzzing::{Read, request, source};
+
+type Object<'a> = BTreeMap<String, &'a RawValue>;
 
 const CODES: [&str; 7] = [
     "base64_invalid",
@@ -23,7 +28,10 @@ const CODES: [&str; 7] = [
 fuzz_target!(|json: &[u8]| {
     for answer in request(json) {
         match answer {
-            Ok(()) => assert!(serde_json::from_slice::<Value>(json).is_ok_and(|it| it.is_object())),
+            // An item with a number out of range, which `Value` refuses, fails alone.
+            Ok(()) => {
+                drop(serde_json::from_slice::<Object>(json).expect("an object to everybody else"))
+            }
             Err(code) => assert!(CODES.contains(&code), "{code}"),
         }
     }

@@ -5,14 +5,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use siamese_core::model::{Description, Signature, Source};
+use siamese_core::model::{Description, Signature};
 use siamese_core::score::{Embedding, Threshold, Verdict};
 
 use super::files::files;
-use super::{Failure, Outcome, TowerArgs, work};
-use crate::judgement::{Criterion, Judge, Judgement};
-use crate::telemetry;
-use crate::warm_up::Crew;
+use super::images::Images;
+use super::{Failure, Outcome, TowerArgs};
+use crate::engine::deployment::Tuning;
+use crate::engine::judgement::{Criterion, Judge, Judgement};
+use crate::ops::telemetry;
 
 #[derive(Debug, Args)]
 pub(super) struct Compare {
@@ -62,14 +63,15 @@ impl Compare {
         let criterion = self.criterion()?;
         let others = files(&self.b)?;
         let is_one = matches!(self.b.as_slice(), [only] if !only.is_dir());
-        let crew = Crew::alone(&Source::read(&settings.tower.file()?)?, &settings.options())?;
-        let tower = crew.towers[0].description().clone();
-        let judge = Judge::new(criterion, settings.tower.threshold, &tower.card)
-            .map_err(|err| Failure::caller(&err))?;
+        let threshold = settings.tower.threshold;
+        let images = Images::load(settings, Tuning::None)?;
+        let tower = images.tower();
+        let judge =
+            Judge::new(criterion, threshold, &tower.card).map_err(|err| Failure::caller(&err))?;
 
         let all = [vec![self.a.clone()], others].concat();
         let (mut first, mut results, mut unreadable) = (None::<Embedding>, Vec::new(), Vec::new());
-        work::embed(&all, crew, &settings.picture.limits(), |path, made| {
+        images.embed(&all, |path, made| {
             match (made, &first) {
                 (Ok(embedding), None) => first = Some(embedding),
                 (Ok(embedding), Some(first)) => {
@@ -87,9 +89,9 @@ impl Compare {
         })?;
         results.sort_by(|a, b| a.judgement.distance.get().total_cmp(&b.judgement.distance.get()));
         if is_one {
-            self.print_one(&results[0].judgement, &tower);
+            self.print_one(&results[0].judgement, tower);
         } else {
-            self.print_many(&results, &tower);
+            self.print_many(&results, tower);
         }
         if !unreadable.is_empty() {
             let mut errors = io::stderr().lock();

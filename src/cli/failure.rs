@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use siamese_core::causes;
 use siamese_core::model::LoadError;
 
-use crate::deployment::DeployError;
-use crate::settings::SettingsError;
+use crate::engine::deployment::DeployError;
+use crate::ops::settings::SettingsError;
 
 /// An end without failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

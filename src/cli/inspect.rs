@@ -6,8 +6,8 @@ use clap::Args;
 use siamese_core::model::{Description, Device, OnnxTower, Options, WeightKind, Weights};
 
 use super::{Failure, Outcome};
-use crate::judgement::{Criterion, Judge};
-use crate::telemetry::{self, LogFormat};
+use crate::engine::judgement::{Criterion, Judge};
+use crate::ops::telemetry::{self, LogFormat};
 
 #[derive(Debug, Args)]
 pub(super) struct Inspect {

@@ -6,10 +6,10 @@ mod embed;
 mod failure;
 mod files;
 mod health;
+mod images;
 mod inspect;
 mod manual;
 mod serve;
-mod work;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,8 +19,8 @@ use siamese_core::model::Device;
 
 pub use failure::{Failure, Outcome};
 
-use crate::settings::{Overrides, Settings};
-use crate::telemetry;
+use crate::ops::settings::{Overrides, Settings};
+use crate::ops::telemetry;
 
 /// Decides whether two images show the same thing.
 #[derive(Debug, Parser)]
@@ -47,7 +47,7 @@ enum Command {
     /// Write the manual pages.
     Manual(manual::Manual),
     /// Decode pictures for a server, which starts this.
-    #[command(name = crate::worker::COMMAND, hide = true)]
+    #[command(name = crate::engine::decode::worker::COMMAND, hide = true)]
     DecodeWorker,
 }
 
@@ -76,9 +76,9 @@ impl Cli {
             Command::Health(command) => command.run(),
             Command::Completions(command) => command.run(),
             Command::Manual(command) => command.run(),
-            Command::DecodeWorker => {
-                crate::worker::run().map(|()| Outcome::Done).map_err(|err| Failure::machine(&err))
-            }
+            Command::DecodeWorker => crate::engine::decode::worker::run()
+                .map(|()| Outcome::Done)
+                .map_err(|err| Failure::machine(&err)),
         };
         match outcome {
             Ok(outcome) => outcome.into(),

@@ -9,21 +9,24 @@ use serde::Serialize;
 use siamese_core::model::TowerError;
 use siamese_core::picture::PictureError;
 use siamese_core::score::InvalidEmbedding;
+use strum::{EnumDiscriminants, VariantArray};
 use thiserror::Error;
 use utoipa::ToSchema;
 
 /// What is wrong, and with which part of the request.
-#[derive(Clone, Debug)]
-pub(super) struct Problem {
-    pub(super) fault: Fault,
+#[derive(Clone, Debug, Error)]
+#[error("{fault}")]
+pub(crate) struct Problem {
+    pub(crate) fault: Fault,
     /// `a`, `images[2]`: the culprit, where there is one.
-    pub(super) field: Option<String>,
+    pub(crate) field: Option<String>,
 }
 
 /// Everything an answer can complain of. The text is the problem's `detail`: for people, and
 /// without a path or a library's words.
-#[derive(Clone, Debug, Error)]
-pub(super) enum Fault {
+#[derive(Clone, Debug, Error, EnumDiscriminants)]
+#[strum_discriminants(name(Kind), vis(pub(crate)), derive(VariantArray))]
+pub(crate) enum Fault {
     #[error("{0}")]
     BodyMalformed(String),
     #[error("the part is missing")]
@@ -82,7 +85,7 @@ pub(super) enum Fault {
 
 /// Why an answer is 500.
 #[derive(Clone, Debug, Error)]
-pub(super) enum Cause {
+pub(crate) enum Cause {
     #[error("the tower failed")]
     Tower(#[source] Arc<TowerError>),
     #[error("the tower panicked")]
@@ -98,7 +101,7 @@ pub(super) enum Cause {
 /// A problem as it stands in an answer (RFC 9457).
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
-pub(super) struct Details<'a> {
+pub(crate) struct Details<'a> {
     r#type: &'static str,
     title: &'static str,
     status: u16,
@@ -113,74 +116,91 @@ pub(super) struct Details<'a> {
 
 impl Fault {
     /// Names the culprit.
-    pub(super) fn of(self, field: impl Into<String>) -> Problem {
+    pub(crate) fn of(self, field: impl Into<String>) -> Problem {
         Problem { fault: self, field: Some(field.into()) }
     }
 
-    pub(super) fn status(&self) -> StatusCode {
+    /// The kind's status, or the one that the settings have for an overload.
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::BodyMalformed(_)
-            | Self::PartMissing
-            | Self::PartUnexpected
-            | Self::PartRepeated
-            | Self::QueryInvalid(_) => StatusCode::BAD_REQUEST,
-            Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::NotFound => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
-            Self::HeadTooLarge(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::BodyTimeout(_) => StatusCode::REQUEST_TIMEOUT,
-            Self::ModelMismatch(_) => StatusCode::CONFLICT,
-            Self::BodyTooLarge(_) | Self::PictureTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::MediaTypeUnsupported(_) | Self::PictureFormatUnsupported(_) => {
-                StatusCode::UNSUPPORTED_MEDIA_TYPE
-            }
-            Self::PictureEmpty
-            | Self::PictureCorrupt(_)
-            | Self::Base64Invalid
-            | Self::EmbeddingInvalid(_)
-            | Self::OperatingPointUnsupported(_)
-            | Self::BatchTooLarge(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Overloaded { status, .. } => {
                 StatusCode::from_u16(*status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
             }
-            Self::TransferCodingUnsupported => StatusCode::NOT_IMPLEMENTED,
-            Self::NotReady(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+            fault => Kind::from(fault).answer().0,
         }
     }
 
     /// The code that never changes.
-    pub(super) fn code(&self) -> &'static str {
+    pub(crate) fn code(&self) -> &'static str {
+        Kind::from(self).answer().1
+    }
+}
+
+/// What it takes for a fault to arise. A route's document names the faults of all that its handler does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// There is no such route, which no route's document tells.
+    NoRoute,
+    /// Any request.
+    Any,
+    /// A key is asked for.
+    Key,
+    /// The route tells whether the service is ready.
+    Health,
+    /// A body is read, and the tower asked.
+    Work,
+    /// Pairs are judged.
+    Judging,
+    /// Stored embeddings are taken.
+    Stored,
+    /// A list is taken, or would be one too many.
+    List,
+    /// A source is bad, and the request with it.
+    Source,
+}
+
+impl Kind {
+    /// The status, the code, and where such a fault comes from.
+    pub(crate) const fn answer(self) -> (StatusCode, &'static str, &'static [Origin]) {
+        use Origin::{Any, Health, Judging, Key, List, NoRoute, Source, Stored, Work};
+        use StatusCode as S;
+
         match self {
-            Self::BodyMalformed(_) => "body_malformed",
-            Self::PartMissing => "part_missing",
-            Self::PartUnexpected => "part_unexpected",
-            Self::PartRepeated => "part_repeated",
-            Self::QueryInvalid(_) => "query_invalid",
-            Self::Unauthorized => "unauthorized",
-            Self::NotFound => "not_found",
-            Self::MethodNotAllowed => "method_not_allowed",
-            Self::NotAcceptable(_) => "not_acceptable",
-            Self::HeadTooLarge(_) => "head_too_large",
-            Self::BodyTimeout(_) => "body_timeout",
-            Self::ModelMismatch(_) => "model_mismatch",
-            Self::BodyTooLarge(_) => "body_too_large",
-            Self::PictureTooLarge => "picture_too_large",
-            Self::MediaTypeUnsupported(_) => "media_type_unsupported",
-            Self::PictureFormatUnsupported(_) => "picture_format_unsupported",
-            Self::PictureEmpty => "picture_empty",
-            Self::PictureCorrupt(_) => "picture_corrupt",
-            Self::Base64Invalid => "base64_invalid",
-            Self::EmbeddingInvalid(_) => "embedding_invalid",
-            Self::OperatingPointUnsupported(_) => "operating_point_unsupported",
-            Self::BatchTooLarge(_) => "batch_too_large",
-            Self::Internal(_) => "internal",
-            Self::Overloaded { .. } => "overloaded",
-            Self::TransferCodingUnsupported => "transfer_coding_unsupported",
-            Self::NotReady(_) => "not_ready",
-            Self::DeadlineExceeded => "deadline_exceeded",
+            Self::BodyMalformed => (S::BAD_REQUEST, "body_malformed", &[Work]),
+            Self::PartMissing => (S::BAD_REQUEST, "part_missing", &[Work]),
+            Self::PartUnexpected => (S::BAD_REQUEST, "part_unexpected", &[Work]),
+            Self::PartRepeated => (S::BAD_REQUEST, "part_repeated", &[Work]),
+            Self::QueryInvalid => (S::BAD_REQUEST, "query_invalid", &[Work]),
+            Self::Unauthorized => (S::UNAUTHORIZED, "unauthorized", &[Key]),
+            Self::NotFound => (S::NOT_FOUND, "not_found", &[NoRoute]),
+            Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed", &[NoRoute]),
+            Self::NotAcceptable => (S::NOT_ACCEPTABLE, "not_acceptable", &[Work]),
+            Self::HeadTooLarge => (S::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large", &[Any]),
+            Self::BodyTimeout => (S::REQUEST_TIMEOUT, "body_timeout", &[Work]),
+            Self::ModelMismatch => (S::CONFLICT, "model_mismatch", &[Stored]),
+            Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body_too_large", &[Work]),
+            Self::PictureTooLarge => (S::PAYLOAD_TOO_LARGE, "picture_too_large", &[Work]),
+            Self::MediaTypeUnsupported => {
+                (S::UNSUPPORTED_MEDIA_TYPE, "media_type_unsupported", &[Work])
+            }
+            Self::PictureFormatUnsupported => {
+                (S::UNSUPPORTED_MEDIA_TYPE, "picture_format_unsupported", &[Work])
+            }
+            Self::PictureEmpty => (S::UNPROCESSABLE_ENTITY, "picture_empty", &[Source]),
+            Self::PictureCorrupt => (S::UNPROCESSABLE_ENTITY, "picture_corrupt", &[Source]),
+            Self::Base64Invalid => (S::UNPROCESSABLE_ENTITY, "base64_invalid", &[Source]),
+            Self::EmbeddingInvalid => (S::UNPROCESSABLE_ENTITY, "embedding_invalid", &[Source]),
+            Self::OperatingPointUnsupported => {
+                (S::UNPROCESSABLE_ENTITY, "operating_point_unsupported", &[Judging])
+            }
+            Self::BatchTooLarge => (S::UNPROCESSABLE_ENTITY, "batch_too_large", &[List]),
+            Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", &[Any]),
+            Self::Overloaded => (S::SERVICE_UNAVAILABLE, "overloaded", &[Work]),
+            Self::NotReady => (S::SERVICE_UNAVAILABLE, "not_ready", &[Health, Work]),
+            Self::TransferCodingUnsupported => {
+                (S::NOT_IMPLEMENTED, "transfer_coding_unsupported", &[Work])
+            }
+            Self::DeadlineExceeded => (S::GATEWAY_TIMEOUT, "deadline_exceeded", &[Work]),
         }
     }
 }
@@ -210,8 +230,23 @@ impl From<PictureError> for Fault {
 }
 
 impl Problem {
+    /// Names what the culprit stands in.
+    pub(crate) fn within(self, outer: &str) -> Self {
+        let field = match self.field {
+            Some(field) => format!("{outer}.{field}"),
+            None => outer.to_owned(),
+        };
+        self.fault.of(field)
+    }
+
+    /// Whether it is a part of one of these names that is not expected.
+    pub(crate) fn is_unexpected(&self, names: &[&str]) -> bool {
+        let name = self.field.as_deref().unwrap_or_default();
+        matches!(self.fault, Fault::PartUnexpected) && names.contains(&name)
+    }
+
     /// The problem as an item of a list, and as an answer's body.
-    pub(super) fn details(&self) -> Details<'_> {
+    pub(crate) fn details(&self) -> Details<'_> {
         let status = self.fault.status();
         Details {
             // RFC 9457, 4.2.1: with about:blank, the title is the status's own phrase.

@@ -6,8 +6,10 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use bytes::Bytes;
 
 use super::error::{Fault, Problem};
-use super::source::{Raw, Source};
-use super::{accept, bulk, compare, embed, media, multipart, query};
+use super::request::images::Images;
+use super::request::pairs::{Pair, Pairs};
+use super::request::{accept, multipart, query, received};
+use crate::engine::pipeline::Source;
 
 /// The names of the parts of a form.
 pub const ALLOWED: [&str; 2] = ["a", "b"];
@@ -29,27 +31,29 @@ pub fn multipart(
     media: &[u8],
     body: &Bytes,
 ) -> Option<Result<Vec<(&'static str, Bytes)>, &'static str>> {
-    let value = HeaderValue::from_bytes(media).ok()?;
-    let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, value)]);
-    Some(multipart::parts(body, &headers, &ALLOWED).map_err(|it| code(&it)))
+    let media = HeaderValue::from_bytes(media).ok()?;
+    let parts = multipart::parts(body, media.as_bytes(), &ALLOWED).map_err(|it| code(&it));
+    let owned = |(name, content)| (name, body.slice_ref(content));
+    Some(parts.map(|parts| parts.into_iter().map(owned).collect()))
 }
 
 /// Reads JSON as the bodies of `/compare`, `/compare/batch` and `/embed`.
 pub fn request(json: &[u8]) -> [Result<(), &'static str>; 3] {
-    let raw = || Raw::parse(json).map_err(Problem::from);
     [
-        raw().and_then(compare::pair).map(drop).map_err(|it| code(&it)),
-        raw().and_then(|it| bulk::from_json(it, MOST_PAIRS)).map(drop).map_err(|it| code(&it)),
-        raw().and_then(embed::from_json).map(drop).map_err(|it| code(&it)),
+        Pair::from_json(json).map(drop).map_err(|it| code(&it)),
+        Pairs::from_json(json, MOST_PAIRS).map(drop).map_err(|it| code(&it)),
+        Images::from_json(json).map(drop).map_err(|it| code(&it)),
     ]
 }
 
 /// Reads JSON as one source.
 pub fn source(json: &[u8]) -> Result<Read, &'static str> {
-    let raw = Raw::parse(json).map_err(|it| it.code())?;
-    match raw.into_source("a").map_err(|it| code(&it))? {
-        Source::Upload(bytes) => Ok(Read::Upload(bytes)),
-        Source::Embedding(embedding, _) => Ok(Read::Embedding(embedding.coordinates().to_vec())),
+    match Images::from_json(&[br#"{"image":"#, json, b"}"].concat()).map_err(|it| code(&it))? {
+        Images::One(Source::Upload(bytes)) => Ok(Read::Upload(bytes)),
+        Images::One(Source::Embedding(embedding, _)) => {
+            Ok(Read::Embedding(embedding.coordinates().to_vec()))
+        }
+        Images::Several(_) => unreachable!("that has another name"),
     }
 }
 
@@ -63,9 +67,9 @@ pub fn head(text: &[u8], most: Duration) -> Vec<Result<Duration, &'static str>> 
     }
     if let Ok(value) = HeaderValue::from_bytes(text) {
         let with = |name: HeaderName| HeaderMap::from_iter([(name, value.clone())]);
-        answers.push(done(accept::json(&with(header::ACCEPT))));
+        answers.push(done(accept::only(accept::JSON, &with(header::ACCEPT))));
         answers.push(done(accept::embedding_form(&with(header::ACCEPT)).map(drop)));
-        answers.push(done(media::media(&with(header::CONTENT_TYPE)).map(drop)));
+        answers.push(done(received::media(&with(header::CONTENT_TYPE)).map(drop)));
         let timeout = with(HeaderName::from_static("x-request-timeout-ms"));
         answers.push(query::deadline(&timeout, most).map_err(|it| it.code()));
     }

@@ -2,66 +2,38 @@
 //!
 //! Handlers read like their specification in the API; parsing, statuses and timing stand in files of their own.
 
-mod accept;
-mod answer;
-mod aside;
-mod asset;
-mod authorise;
-mod body;
-mod bulk;
-mod compare;
 mod connection;
-mod cors;
-mod crowd;
-mod decode;
-mod distinct;
-mod embed;
 mod error;
-mod exchange;
-#[cfg(fuzzing)]
-pub mod fuzzing;
-mod head;
-mod life;
-mod linger;
-mod listen;
-mod many;
-mod media;
 mod metrics;
-mod model;
-mod multipart;
-mod numbers;
+mod middleware;
 mod openapi;
 mod page;
-mod pipeline;
-mod pixels;
-mod query;
-mod receiving;
-mod secure;
+mod request;
+mod response;
+mod routes;
 mod service;
-mod source;
-mod status;
-mod tls;
-mod trace;
-mod untaken;
-mod verify;
-mod wire;
+
+#[cfg(fuzzing)]
+pub mod fuzzing;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 
-pub use listen::{CutOff, Port, serve};
+pub use connection::listen::{CutOff, Port, serve};
+pub use connection::tls::{Tls, TlsError};
 pub use metrics::{Connections, Metrics};
+pub use middleware::trace::traced;
 pub use service::Service;
-pub use tls::{Tls, TlsError};
-pub use trace::traced;
 
-use crate::keys::Keys;
-use untaken::Answers;
+use crate::ops::keys::Keys;
+use connection::answers::Answers;
+use middleware::{authorise, cors, exchange, flawed, identify, linger, secure, untaken};
+use routes::{compare, compare_batch, embed, model, pixels, status, verify};
 
 /// The most bytes of answers on the port for health and metrics that nobody has taken.
 const ADMIN_ANSWERS: usize = 8 << 20;
@@ -72,10 +44,10 @@ const ADMIN_ANSWERS: usize = 8 << 20;
 pub fn router(service: Arc<Service>, keys: Arc<Keys>) -> Router {
     let work = Router::new()
         .route("/compare", post(compare::compare))
-        .route("/compare/batch", post(bulk::bulk))
+        .route("/compare/batch", post(compare_batch::compare_batch))
         .route("/embed", post(embed::embed))
         .route("/pixels", post(pixels::pixels));
-    let work = if service.settings.server.verify {
+    let work = if service.settings().server.verify {
         work.route("/verify", post(verify::verify))
     } else {
         work
@@ -90,15 +62,15 @@ pub fn router(service: Arc<Service>, keys: Arc<Keys>) -> Router {
         let guard = Arc::new(authorise::Guard::new(keys, service.clone()));
         guarded = guarded.layer(from_fn_with_state(guard, authorise::authorise));
     }
-    let open = match service.settings.server.admin_listen {
+    let open = match service.settings().server.admin_listen {
         Some(_) => health(),
         None => health().merge(metrics()),
     };
     let open = open.route("/openapi.json", get(openapi::document));
-    let open = if service.settings.server.page { open.merge(page::routes()) } else { open };
+    let open = if service.settings().server.page { open.merge(page::routes()) } else { open };
     let open = open.method_not_allowed_fallback(exchange::method_not_allowed);
     let routes = open.merge(guarded);
-    let cors = cors::cors(&service.settings.cors);
+    let cors = cors::cors(&service.settings().cors);
     let answers = service.answers.clone();
     around(routes, cors, service, answers)
 }
@@ -130,15 +102,13 @@ fn around(
 ) -> Router {
     let mut routes = routes
         .layer(CatchPanicLayer::custom(exchange::panicked))
-        .layer(from_fn_with_state(service.clone(), wire::hold))
+        .layer(from_fn_with_state(service.clone(), flawed::refuse))
         .layer(from_fn_with_state((service.clone(), answers), untaken::count))
         .layer(from_fn_with_state(service.clone(), linger::linger));
     if let Some(cors) = cors {
         routes = routes.layer(cors);
     }
-    routes
-        .layer(map_response(secure::secure))
-        .layer(from_fn_with_state(service.clone(), exchange::observe))
-        .layer(from_fn(exchange::identify))
-        .with_state(service)
+    let routes =
+        routes.layer(secure::layer()).layer(from_fn_with_state(service.clone(), exchange::observe));
+    identify::identified(routes).with_state(service)
 }

@@ -1,128 +1,62 @@
-//! What every handler shares: the state of the service, its tower in service, and time.
+//! What every handler shares: the engine, the room for requests and answers, and time.
 
-use std::io;
-use std::ops::Deref;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 
-use axum::http::HeaderMap;
-use siamese_core::file::Looked;
+use axum::http::request::Parts;
 use siamese_core::model::Description;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::body::Room;
-use super::decode::{Decoder, Lane};
+use super::connection::answers::Answers;
+use super::connection::bodies::Bodies;
 use super::error::{Cause, Fault, Problem};
-use super::exchange::Floods;
-use super::many::Many;
-use super::metrics::{Full, Judged, Metrics};
-use super::query;
-use super::receiving::Receiving;
-use super::untaken::Answers;
-use crate::batch::EmbedError;
-use crate::deployment::{DeployError, Deployment};
-use crate::readiness::{NotReady, Readiness};
-use crate::settings::Settings;
-use crate::worker::{self, Pool};
+use super::metrics::Metrics;
+use crate::engine::Engine;
+use crate::engine::admission::{Gate, Limit};
+use crate::engine::batch::EmbedError;
+use crate::engine::deployment::Deployment;
+use crate::engine::pipeline::{ItemError, Refusal};
+use crate::ops::settings::Settings;
+use crate::ops::telemetry::Flood;
 
 /// The state of all handlers.
 pub struct Service {
-    pub(super) settings: Settings,
-    pub(super) readiness: Readiness,
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) in_flight: Semaphore,
-    pub(super) bodies: Room,
-    pub(super) receiving: Arc<Receiving>,
-    pub(super) answers: Arc<Answers>,
-    pub(super) floods: Floods,
-    pub(super) many: Many,
-    pub(super) decoder: Decoder,
-    current: RwLock<Arc<InService>>,
-    /// The files that were looked at when a tower was last loaded. Locked for a copy.
-    looked: Mutex<Looked>,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) requests: Gate,
+    pub(crate) bodies: Bodies,
+    pub(crate) answers: Arc<Answers>,
+    pub(crate) floods: Floods,
 }
 
-/// The tower in service, and the counters of its verdicts.
-pub(super) struct InService {
-    deployment: Deployment,
-    pub(super) judged: Judged,
+/// How fast lines are written: refusals, however many, leave room for what failed.
+#[derive(Default)]
+pub(crate) struct Floods {
+    pub(crate) failures: Flood,
+    pub(crate) refusals: Flood,
 }
 
 impl Service {
-    /// Loads the tower that the settings name, and puts it into service.
-    ///
-    /// Takes a second or more: for a thread that may wait.
-    ///
-    /// # Panics
-    ///
-    /// If there is no tokio runtime, which the self-test needs.
-    pub fn start(settings: Settings) -> Result<Self, DeployError> {
-        let metrics = Arc::new(Metrics::new());
-        let mut looked = Looked::default();
-        let deployment = Deployment::load(&settings, None, &mut looked, metrics.observer())?;
-        let service = Self::new(settings, deployment, metrics, worker::this_program());
-        Ok(Self { looked: Mutex::new(looked), ..service })
-    }
-
-    /// Puts the parts together; `program` is what is run as a worker.
-    pub fn new(
-        settings: Settings,
-        deployment: Deployment,
-        metrics: Arc<Metrics>,
-        program: PathBuf,
-    ) -> Self {
-        let most = settings.server.max_in_flight.get().min(Semaphore::MAX_PERMITS);
-        let in_flight = Semaphore::new(most);
-        let bodies = Room::new(settings.server.max_bodies_bytes.get());
-        let receiving = Receiving::new(settings.server.max_receiving.get());
-        let answers = Answers::new(settings.server.max_answers_bytes.get());
-        let pool = Pool::new(program, metrics.worker_observer());
-        let memory = settings.server.max_bodies_bytes.get();
-        let decoder = Decoder::new(&settings.picture, memory, pool, metrics.clone());
-        let readiness = Readiness::new(settings.health.max_age());
-        let current = RwLock::new(Arc::new(InService::new(deployment, &metrics)));
-        let (floods, many) = (Floods::default(), Many::new(settings.tower.bulk_queue, most));
-        let looked = Mutex::default();
+    /// Puts an engine behind HTTP; `metrics` are those that it is observed by.
+    pub fn new(engine: Arc<Engine>, metrics: Arc<Metrics>) -> Self {
+        let server = &engine.settings().server;
         Self {
-            settings,
-            readiness,
+            requests: Gate::new(server.max_in_flight),
+            bodies: Bodies::new(server, metrics.clone()),
+            answers: Answers::new(server.max_answers_bytes.get()),
+            floods: Floods::default(),
+            engine,
             metrics,
-            in_flight,
-            bodies,
-            receiving,
-            answers,
-            floods,
-            many,
-            decoder,
-            current,
-            looked,
         }
     }
 
-    /// Starts a process that decodes, so that the first upload need not wait for one; tells whether the system filters
-    /// its calls.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a tokio runtime.
-    pub async fn start_decoder(&self) -> io::Result<bool> {
-        self.decoder.warm_up().await
-    }
-
-    /// The lanes in which costly pictures are decoded.
-    pub(super) fn lanes(&self) -> &[Lane] {
-        self.decoder.lanes()
+    /// What answers requests.
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
     }
 
     /// What it was started with.
     pub fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
-    /// What tells whether work should be sent here, and is told of a stop.
-    pub fn readiness(&self) -> &Readiness {
-        &self.readiness
+        self.engine.settings()
     }
 
     /// What is counted.
@@ -130,97 +64,66 @@ impl Service {
         &self.metrics
     }
 
-    /// What is known of the tower in service.
+    /// What is known of the model in service.
     pub fn tower(&self) -> Arc<Description> {
-        self.in_service().tower.clone()
+        self.engine.deployment().tower.clone()
     }
 
-    /// The files that were looked at when a tower was last loaded, whether it could be or not, and what stood there.
-    pub fn looked(&self) -> Looked {
-        self.looked.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Loads the tower's file as it is now, beside the tower in service, and puts it in its place: what is in flight
-    /// ends with the old one, and what comes finds the new one. A tower that fails changes nothing.
-    pub async fn swap(self: &Arc<Self>) -> Result<(), DeployError> {
-        let service = self.clone();
-        let load = move || {
-            let before = service.in_service();
-            let mut looked = service.looked();
-            let observe = service.metrics.observer();
-            let next = Deployment::load(&service.settings, Some(&before), &mut looked, observe);
-            *service.looked.lock().unwrap_or_else(PoisonError::into_inner) = looked;
-            next
-        };
-        let next = tokio::task::spawn_blocking(load).await.unwrap_or(Err(DeployError::Panicked));
-        self.metrics.swapped(next.is_ok());
-        let next = Arc::new(InService::new(next?, &self.metrics));
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = next;
-        Ok(())
-    }
-
-    /// The tower in service. Who works for a request asks once: a swap may come at any time.
-    pub(super) fn in_service(&self) -> Arc<InService> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Whether a balancer may send work.
-    pub(super) fn ready(&self) -> Result<(), NotReady> {
-        self.readiness.check(&self.in_service())
-    }
-
-    /// When a request that came just now must have its answer.
-    pub(super) fn deadline(&self, headers: &HeaderMap) -> Result<Instant, Fault> {
-        Ok(Instant::now() + query::deadline(headers, self.settings.server.deadline())?)
-    }
-
-    /// Does work until the request's deadline.
-    pub(super) async fn within<T>(
+    /// Has the engine work until the request's deadline; `names` are what to call its sources in a complaint.
+    pub(crate) async fn within<T, N: AsRef<str>>(
         &self,
         deadline: Instant,
-        work: impl Future<Output = Result<T, Problem>>,
+        work: impl Future<Output = Result<T, Refusal>>,
+        names: &[N],
     ) -> Result<T, Problem> {
         // A timer is late by a millisecond, in which a face is done.
         if deadline <= Instant::now() {
             return Err(Fault::DeadlineExceeded.into());
         }
         // What is dropped here is dropped everywhere: before its decode, and before its run.
-        tokio::time::timeout_at(deadline, work)
-            .await
-            .unwrap_or_else(|_| Err(Fault::DeadlineExceeded.into()))
+        match tokio::time::timeout_at(deadline, work).await {
+            Ok(done) => done.map_err(|refusal| self.refusal(refusal, names)),
+            Err(_) => Err(Fault::DeadlineExceeded.into()),
+        }
     }
 
-    /// The refusal of a request beyond what the server can do, counted by what is full.
-    pub(super) fn overloaded(&self, full: Full) -> Fault {
-        self.metrics.overloaded(full);
+    /// The refusal of a request beyond what the server can do, counted by its limit.
+    pub(crate) fn overloaded(&self, limit: Limit) -> Fault {
+        self.metrics.overloaded(limit);
         Fault::Overloaded {
-            status: self.settings.server.overload_status.into(),
-            retry_after: self.in_service().batcher.drain_time(),
+            status: self.settings().server.overload_status.into(),
+            retry_after: self.engine.deployment().batcher.drain_time(),
         }
     }
 
-    pub(super) fn refusal(&self, err: EmbedError) -> Problem {
+    /// The engine's refusal of a request whose sources have these names.
+    fn refusal<N: AsRef<str>>(&self, refusal: Refusal, names: &[N]) -> Problem {
+        match refusal {
+            Refusal::Overloaded(limit) => self.overloaded(limit).into(),
+            Refusal::Item { at, error } => Fault::from(error).of(names[at].as_ref()),
+            Refusal::Model(EmbedError::Tower(err)) => Fault::Internal(Cause::Tower(err)).into(),
+            Refusal::Model(EmbedError::Panicked) => Fault::Internal(Cause::TowerPanicked).into(),
+            Refusal::Model(EmbedError::Stopped) => {
+                Fault::NotReady("the tower has stopped".to_owned()).into()
+            }
+        }
+    }
+}
+
+/// The model that a request is answered by, from its admission to its answer: a swap may come at any time.
+pub(crate) fn pinned(head: &Parts) -> Arc<Deployment> {
+    head.extensions.get::<Arc<Deployment>>().expect("what lets a request in pins a model").clone()
+}
+
+impl From<ItemError> for Fault {
+    fn from(err: ItemError) -> Self {
         match err {
-            EmbedError::Overloaded => self.overloaded(Full::Places),
-            EmbedError::Tower(err) => Fault::Internal(Cause::Tower(err)),
-            EmbedError::Panicked => Fault::Internal(Cause::TowerPanicked),
-            EmbedError::Stopped => Fault::NotReady("the tower has stopped".to_owned()),
+            ItemError::Image(err) => err.into(),
+            ItemError::ModelMismatch(ours) => Self::ModelMismatch(ours),
+            ItemError::Width { .. } | ItemError::Length(_) => {
+                Self::EmbeddingInvalid(err.to_string())
+            }
+            ItemError::Output(err) => Self::Internal(Cause::Output(err)),
         }
-        .into()
-    }
-}
-
-impl InService {
-    fn new(deployment: Deployment, metrics: &Metrics) -> Self {
-        let judged = metrics.judged(&deployment.tower.digest);
-        Self { deployment, judged }
-    }
-}
-
-impl Deref for InService {
-    type Target = Deployment;
-
-    fn deref(&self) -> &Deployment {
-        &self.deployment
     }
 }

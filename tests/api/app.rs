@@ -3,24 +3,31 @@
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
-use base64::Engine;
+use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use http_body_util::BodyExt;
 use serde_json::Value;
-use siamese::batch::Batcher;
-use siamese::deployment::Deployment;
+use siamese::engine::batch::Batcher;
+use siamese::engine::deployment::Deployment;
+use siamese::engine::{Engine, Event};
 use siamese::http::{Metrics, Service, router};
-use siamese::settings::{Overrides, Settings};
+use siamese::ops::settings::{Overrides, Settings};
 use siamese_core::model::{Description, Device, OnnxTower, Options, Tower};
 use tower::ServiceExt;
+
+use crate::patience::{eventually, within};
 
 /// Two pictures of one person, and one of another; none was trained on.
 pub(crate) const SAME: [&str; 2] = ["s5_1.jpg", "s5_2.jpg"];
 pub(crate) const OTHER: &str = "s1_1.jpg";
+
+/// Longer than any answer takes, of many large pictures on a busy machine.
+const LONGEST: Duration = Duration::from_mins(3);
 
 /// The service of one tower.
 pub(crate) struct App {
@@ -60,7 +67,7 @@ pub(crate) fn fixture(name: &str) -> PathBuf {
 }
 
 pub(crate) fn face(name: &str) -> Vec<u8> {
-    let path = fixture("faces").join(name);
+    let path = root().join("samples").join(name);
     std::fs::read(&path).unwrap_or_else(|err| panic!("{}: {err}", path.display()))
 }
 
@@ -79,7 +86,7 @@ pub(crate) fn shared() -> &'static (Batcher, Arc<Description>) {
     SHARED.get_or_init(|| {
         let tower = load(&shipped());
         let description = tower.description().clone();
-        (Batcher::start(vec![tower], 256, 32, |_| ()), description)
+        (Batcher::start(vec![tower], at_most(256), 32, |_| ()), description)
     })
 }
 
@@ -123,7 +130,9 @@ impl App {
         change: impl FnOnce(&mut Settings),
     ) -> Self {
         let metrics = Arc::new(Metrics::new());
-        let batcher = Batcher::start(vec![tower], places, 32, metrics.observer());
+        let observer = metrics.observer();
+        let observe = move |event| observer(Event::Run(event));
+        let batcher = Batcher::start(vec![tower], at_most(places), 32, observe);
         Self::build(batcher, description, metrics, settings(change))
     }
 
@@ -135,24 +144,34 @@ impl App {
     ) -> Self {
         let deployment = Deployment::new(tower.clone(), batcher, &settings);
         let keys = Arc::new(settings.auth.load().expect("keys"));
-        let service = Arc::new(Service::new(
-            settings,
-            deployment,
-            metrics,
-            env!("CARGO_BIN_EXE_siamese").into(),
-        ));
+        let program = env!("CARGO_BIN_EXE_siamese").into();
+        let engine = Engine::new(settings, deployment, metrics.observer(), program);
+        let service = Arc::new(Service::new(Arc::new(engine), metrics));
         Self { router: router(service.clone(), keys), service, tower }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.expect("infallible");
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await.expect("a whole body").to_bytes().to_vec();
-        Answer { status: parts.status, headers: parts.headers, body }
+        let what = format!("an answer to {} {}", request.method(), request.uri());
+        let answer = async {
+            let response = self.router.clone().oneshot(request).await.expect("infallible");
+            let (parts, body) = response.into_parts();
+            let body = body.collect().await.expect("a whole body").to_bytes().to_vec();
+            Answer { status: parts.status, headers: parts.headers, body }
+        };
+        within(LONGEST, &what, answer).await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(Request::get(path).body(Body::empty()).expect("a request")).await
+    }
+
+    /// Waits until a line of its metrics is this.
+    pub(crate) async fn until_told(&self, line: &str) {
+        let is_told = async || {
+            let told = String::from_utf8(self.get("/metrics").await.ok().body).expect("text");
+            told.lines().any(|it| it == line)
+        };
+        eventually(line, is_told).await;
     }
 
     pub(crate) async fn post(&self, path: &str, media: &str, body: impl Into<Body>) -> Answer {

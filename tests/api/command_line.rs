@@ -6,19 +6,17 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::app::{OTHER, SAME, fixture, root, shipped};
+use crate::app::{OTHER, SAME, root, shipped};
+use crate::waits::PATIENCE;
+use crate::waits::process::output;
 
 fn run(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_siamese"))
-        .args(arguments)
-        .current_dir(root())
-        .env("RUST_LOG", "off")
-        .output()
-        .expect("the program")
+    let mut command = Command::new(env!("CARGO_BIN_EXE_siamese"));
+    output(PATIENCE, command.args(arguments).current_dir(root()).env("RUST_LOG", "off"))
 }
 
 fn face(name: &str) -> String {
-    format!("tests/fixtures/faces/{name}")
+    format!("samples/{name}")
 }
 
 fn text(bytes: &[u8]) -> &str {
@@ -54,7 +52,8 @@ fn one_against_a_folder_is_sorted_by_distance() {
     let folder = TempDir::new().expect("a folder");
     std::fs::create_dir(folder.path().join("deeper")).expect("a folder");
     for (name, place) in [(OTHER, "a.jpg"), (SAME[1], "deeper/b.jpg")] {
-        std::fs::copy(fixture("faces").join(name), folder.path().join(place)).expect("copied");
+        std::fs::copy(root().join("samples").join(name), folder.path().join(place))
+            .expect("copied");
     }
     let one = face(SAME[0]);
     let output = run(&["compare", &one, path(folder.path())]);
@@ -86,7 +85,7 @@ fn many() -> TempDir {
     for at in 0..20 {
         let name = ["s1_1.jpg", "s5_1.jpg", "s9_1.jpg", "s13_1.jpg"][at % 4];
         let place = pictures.join(format!("{at:02}.jpg"));
-        std::fs::copy(fixture("faces").join(name), place).expect("copied");
+        std::fs::copy(root().join("samples").join(name), place).expect("copied");
     }
     std::fs::write(pictures.join("notes.txt"), "no picture").expect("a file");
     folder
@@ -180,12 +179,9 @@ fn what_the_machine_lacks_is_one_line_and_code_3() {
     let a = face(SAME[0]);
     fails(&["compare", &a, &a, "--device", "require-gpu"], 3, "onnxruntime-gpu");
     for library in ["/nowhere/libonnxruntime.so", "Cargo.toml"] {
-        let output = Command::new(env!("CARGO_BIN_EXE_siamese"))
-            .args(["compare", &a, &a])
-            .current_dir(root())
-            .env("ORT_DYLIB_PATH", library)
-            .output()
-            .expect("the program");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_siamese"));
+        command.args(["compare", &a, &a]).current_dir(root()).env("ORT_DYLIB_PATH", library);
+        let output = output(PATIENCE, &mut command);
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(3), "{said}");
         assert!(said.contains(library) && said.contains("ORT_DYLIB_PATH"), "{said}");
@@ -205,7 +201,7 @@ fn embeddings_are_printed_or_written() {
     let out = folder.path().join("faces.npy");
     let faces = TempDir::new().expect("a folder");
     for name in [OTHER, SAME[0]] {
-        std::fs::copy(fixture("faces").join(name), faces.path().join(name)).expect("copied");
+        std::fs::copy(root().join("samples").join(name), faces.path().join(name)).expect("copied");
     }
     let written = run(&["embed", path(faces.path()), "--out", path(&out)]);
     assert_eq!(written.status.code(), Some(0), "{}", text(&written.stderr));
@@ -260,14 +256,10 @@ fn what_stands_beside_the_program_goes_before_the_working_directory() {
         std::fs::write(elsewhere.path().join(planted), "planted").expect("written");
     }
     let compare = || {
-        let pictures = SAME.map(|name| fixture("faces").join(name));
-        Command::new(&program)
-            .arg("compare")
-            .args(pictures)
-            .current_dir(elsewhere.path())
-            .env("RUST_LOG", "off")
-            .output()
-            .expect("the program")
+        let pictures = SAME.map(|name| root().join("samples").join(name));
+        let mut command = Command::new(&program);
+        command.arg("compare").args(pictures).current_dir(elsewhere.path()).env("RUST_LOG", "off");
+        output(PATIENCE, &mut command)
     };
     let output = compare();
     assert!(text(&output.stderr).contains("models/faces.onnx can't be read as a model"));

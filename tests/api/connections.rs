@@ -5,19 +5,21 @@ use std::num::NonZeroU64;
 
 use axum::body::Bytes;
 use axum::http::{Request, StatusCode, Version};
+use futures_util::future::join_all;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use siamese::http::{self, Connections, CutOff, Port};
-use siamese::settings::{Overrides, Server, Settings};
-use siamese::stop::Phase;
+use siamese::ops::settings::{Overrides, Server, Settings};
+use siamese::ops::stop::Phase;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::app::{App, SAME, face, form, post};
+use crate::patience::soon;
 
 /// The service of the shipped tower on a port of its own.
 struct Listening {
@@ -51,7 +53,13 @@ impl Listening {
     }
 
     async fn connect(&self) -> TcpStream {
-        TcpStream::connect(self.address).await.expect("a connection")
+        let stream = soon("a connection", TcpStream::connect(self.address)).await;
+        stream.expect("a connection")
+    }
+
+    /// What a drain leaves undone.
+    async fn end(self) -> CutOff {
+        soon("the port's end", self.ended).await.expect("no panic")
     }
 
     /// An HTTP/2 client that lets so many bytes of an answer come unasked for.
@@ -68,8 +76,15 @@ impl Listening {
 impl Client {
     async fn get(&mut self, path: &str) -> hyper::Result<hyper::Response<Incoming>> {
         let request = Request::get(format!("http://x{path}")).body(Full::default());
-        self.requests.ready().await?;
-        self.requests.send_request(request.expect("a request")).await
+        let answer = async {
+            self.requests.ready().await?;
+            self.requests.send_request(request.expect("a request")).await
+        };
+        soon("an answer", answer).await
+    }
+
+    async fn end(self) -> hyper::Result<()> {
+        soon("the connection's end", self.ended).await.expect("no panic")
     }
 }
 
@@ -78,10 +93,17 @@ const WINDOW: u32 = 1 << 20;
 /// An HTTP/2 client's settings: all as usual.
 const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
 
-const FIFTY: NonZeroU64 = NonZeroU64::new(50).expect("not 0");
+const SECONDS: NonZeroU64 = NonZeroU64::new(2000).expect("not 0");
 
-fn soon(settings: &mut Server) {
-    settings.idle_timeout_ms = FIFTY;
+fn impatient(settings: &mut Server) {
+    settings.idle_timeout_ms = SECONDS;
+}
+
+/// All that is said until the end of a connection, which may be a reset.
+async fn until_the_end(mut stream: TcpStream) -> (Vec<u8>, std::io::Result<usize>) {
+    let mut said = Vec::new();
+    let end = soon("the connection's end", stream.read_to_end(&mut said)).await;
+    (said, end)
 }
 
 #[tokio::test]
@@ -91,7 +113,8 @@ async fn http_2_is_served_beside_http_1() {
     let (media, body) = form(&[("a", &face(SAME[0])), ("b", &face(SAME[1]))]);
     let request = post("http://x/compare", &media).body(Full::from(body)).expect("a request");
 
-    let answer = client.requests.send_request(request).await.expect("an answer");
+    let answer = client.requests.send_request(request);
+    let answer = soon("an answer", answer).await.expect("an answer");
 
     assert_eq!((answer.status(), answer.version()), (StatusCode::OK, Version::HTTP_2));
     assert!(answer.headers().contains_key("server-timing"));
@@ -102,54 +125,55 @@ async fn http_2_is_served_beside_http_1() {
     old.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
         .await
         .expect("sent");
-    let mut said = String::new();
-    old.read_to_string(&mut said).await.expect("an answer");
-    assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+    let (said, _) = until_the_end(old).await;
+    assert!(said.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&said));
 }
 
 #[tokio::test]
 async fn an_idle_http_2_connection_is_ended() {
-    let listening = Listening::start(soon).await;
+    let listening = Listening::start(impatient).await;
     let mut client = listening.client(WINDOW).await;
     assert_eq!(client.get("/livez").await.expect("an answer").status(), StatusCode::OK);
-    client.ended.await.expect("no panic").expect("a clean end");
+    client.end().await.expect("a clean end");
 }
 
 #[tokio::test]
 async fn a_client_that_says_too_little_is_let_go() {
-    let listening = Listening::start(soon).await;
-    for part in [&b""[..], b"PRI * HTTP/2.0\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET / H"] {
+    let listening = Listening::start(impatient).await;
+    let parts = [&b""[..], b"PRI * HTTP/2.0\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET / H"];
+    let all = parts.map(async |part| {
         let mut stream = listening.connect().await;
         stream.write_all(part).await.expect("sent");
-        let mut said = Vec::new();
         // It may be reset, as the half preface is left unread.
-        let _ = stream.read_to_end(&mut said).await;
+        let (said, _) = until_the_end(stream).await;
         assert!(!said.starts_with(b"HTTP/1.1 200"));
-    }
+    });
+    join_all(all).await;
 }
 
 #[tokio::test]
 async fn a_client_that_takes_no_answer_is_let_go() {
-    let listening = Listening::start(soon).await;
+    let listening = Listening::start(impatient).await;
     let mut client = listening.client(0).await;
     let answer = client.get("/livez").await.expect("its head");
     assert_eq!(answer.status(), StatusCode::OK);
-    assert!(answer.into_body().collect().await.is_err(), "a body that had no room");
-    let _ = client.ended.await.expect("no panic");
+    let body = soon("the body's end", answer.into_body().collect()).await;
+    assert!(body.is_err(), "a body that had no room");
+    let _ = client.end().await;
 }
 
 #[tokio::test]
 async fn a_client_that_answers_no_ping_is_let_go() {
     let listening = Listening::start(|settings| {
         settings.http2_ping_interval_ms = 50;
-        settings.http2_ping_timeout_ms = FIFTY;
+        settings.http2_ping_timeout_ms = SECONDS;
     })
     .await;
     let mut stream = listening.connect().await;
     let hello = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &SETTINGS].concat();
     stream.write_all(&hello).await.expect("sent");
-    let mut said = Vec::new();
-    stream.read_to_end(&mut said).await.expect("an end");
+    let (said, end) = until_the_end(stream).await;
+    end.expect("an end");
     // Its length of 8, its kind, no flags, no stream.
     assert!(said.windows(9).any(|it| it == [0, 0, 8, 6, 0, 0, 0, 0, 0]), "no ping: {said:?}");
 }
@@ -170,8 +194,7 @@ async fn a_client_that_takes_requests_back_at_once_is_sent_away() {
     let mut stream = listening.connect().await;
     stream.write_all(&flood).await.expect("sent");
 
-    let mut said = Vec::new();
-    let _ = stream.read_to_end(&mut said).await;
+    let (said, _) = until_the_end(stream).await;
 
     // The end's frame: its length and kind, no flags, no stream, the last stream, and why.
     let ends = |frame: &[u8]| frame[3..9] == [7, 0, 0, 0, 0, 0] && frame[13..] == ENHANCE_YOUR_CALM;
@@ -185,13 +208,13 @@ async fn a_drain_ends_connections_of_both_versions() {
     client.get("/livez").await.expect("an answer");
     let mut idle = listening.connect().await;
     idle.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
-    assert_ne!(idle.read(&mut [0; 4096]).await.expect("an answer"), 0);
+    assert_ne!(soon("an answer", idle.read(&mut [0; 4096])).await.expect("an answer"), 0);
 
     listening.phase.send_replace(Phase::Draining);
 
-    client.ended.await.expect("no panic").expect("a clean end");
-    assert_eq!(idle.read(&mut [0]).await.expect("an end"), 0);
-    assert_eq!(listening.ended.await.expect("no panic"), CutOff::default());
+    client.end().await.expect("a clean end");
+    assert_eq!(soon("an end", idle.read(&mut [0])).await.expect("an end"), 0);
+    assert_eq!(listening.end().await, CutOff::default());
 }
 
 #[tokio::test]
@@ -203,12 +226,12 @@ async fn what_a_drain_left_undone_is_told() {
                  expect: 100-continue\r\n\r\n";
     slow.write_all(head).await.expect("sent");
     // Once it is asked to go on, it is in flight.
-    assert_ne!(slow.read(&mut [0; 4096]).await.expect("a word"), 0);
+    assert_ne!(soon("a word", slow.read(&mut [0; 4096])).await.expect("a word"), 0);
 
     listening.phase.send_replace(Phase::Draining);
     listening.phase.send_replace(Phase::Over);
 
-    let cut_off = listening.ended.await.expect("no panic");
+    let cut_off = listening.end().await;
     assert_eq!(cut_off, CutOff { requests: 1, connections: 1 });
 }
 
@@ -220,9 +243,9 @@ async fn who_came_before_the_port_closed_is_served() {
         let mut stream = listening.connect().await;
         listening.phase.send_replace(Phase::Draining);
         stream.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
-        let mut said = String::new();
-        stream.read_to_string(&mut said).await.expect("an answer");
-        assert!(said.starts_with("HTTP/1.1 200"), "{said}");
-        assert_eq!(listening.ended.await.expect("no panic"), CutOff::default());
+        let (said, end) = until_the_end(stream).await;
+        end.expect("an answer");
+        assert!(said.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&said));
+        assert_eq!(listening.end().await, CutOff::default());
     }
 }

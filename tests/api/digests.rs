@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use siamese_core::model::{Device, OnnxTower, Options, Tower};
 use siamese_core::picture::Limits;
@@ -12,6 +12,8 @@ use tempfile::TempDir;
 
 use crate::app::{App, SAME, face, fixture, load, shipped};
 use crate::server::{Server, refuses_to_start};
+use crate::waits::PATIENCE;
+use crate::waits::process::output;
 
 const SIDECAR: &str =
     "input = \"64x64\"\ncolour = \"rgb\"\nthreshold = 1.0\nembedding = \"unit\"\n";
@@ -74,7 +76,7 @@ fn said(path: &Path) -> String {
 }
 
 fn make_pipe(path: &Path) {
-    assert!(Command::new("mkfifo").arg(path).status().expect("the program").success());
+    assert!(output(PATIENCE, Command::new("mkfifo").arg(path)).status.success());
 }
 
 #[test]
@@ -172,14 +174,7 @@ fn what_is_watched_is_every_file_of_the_model() {
     let path = path.to_str().expect("text");
     let mut server =
         Server::with(&[("SIAMESE_TOWER__PATH", path), ("SIAMESE_TOWER__WATCH_MS", "20")]);
-    let mut next = |message: &str| -> Value {
-        loop {
-            let event: Value = serde_json::from_str(&server.line()).expect("JSON");
-            if event["message"] == message {
-                return event;
-            }
-        }
-    };
+    let mut next = |message: &str| server.event("message", message);
     foreign.put_weights("tower.onnx.data", 2);
     let second = next("another tower is in service")["digest"].clone();
     assert_ne!(second, *first);

@@ -7,6 +7,7 @@ use siamese_core::picture::Pixels;
 use siamese_core::score::Embedding;
 
 use crate::app::{Answer, App, load, milliseconds, shipped};
+use crate::patience::eventually;
 
 /// What a tower does in its next run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,8 +56,8 @@ fn moody(spare: usize) -> (App, impl Fn(Mood)) {
     let description = tower.tower.description().clone();
     let app = App::run_with(tower, description, 64, |settings| {
         settings.health.self_test_interval_ms = milliseconds(5);
-        settings.health.self_test_max_age_ms = milliseconds(300);
-        settings.server.deadline_ms = milliseconds(500);
+        settings.health.self_test_max_age_ms = milliseconds(3000);
+        settings.server.deadline_ms = milliseconds(3000);
         settings.cache.max_bytes = 0;
     });
     let set = move |new| {
@@ -68,23 +69,13 @@ fn moody(spare: usize) -> (App, impl Fn(Mood)) {
 
 /// What `/readyz` says once it is of this status.
 async fn readyz(app: &App, status: u16) -> Answer {
-    loop {
-        let answer = app.get("/readyz").await;
-        if answer.status == status {
-            return answer;
-        }
-        tokio::task::yield_now().await;
-    }
-}
-
-async fn until(app: &App, line: &str) {
-    loop {
-        let text = String::from_utf8(app.get("/metrics").await.ok().body).expect("text");
-        if text.lines().any(|it| it == line) {
-            return;
-        }
-        tokio::task::yield_now().await;
-    }
+    let mut answer = app.get("/readyz").await;
+    let is_so = async || {
+        answer = app.get("/readyz").await;
+        answer.status == status
+    };
+    eventually(&format!("/readyz is {status}"), is_so).await;
+    answer
 }
 
 #[tokio::test]
@@ -142,7 +133,7 @@ async fn without_a_fresh_session_a_panic_ends_in_not_ready() {
     let (app, set) = moody(0);
     set(Mood::Panics);
     readyz(&app, 503).await;
-    until(&app, r#"siamese_tower_renewals_total{outcome="failed"} 1"#).await;
+    app.until_told(r#"siamese_tower_renewals_total{outcome="failed"} 1"#).await;
     set(Mood::Right);
     app.compare().await.refused(503, "not_ready");
     readyz(&app, 503).await;

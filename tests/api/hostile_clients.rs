@@ -7,17 +7,14 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 
 use crate::server::{Server, answer};
-
-/// Longer than anything here takes; whoever waits so long waits for ever.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::waits::{PATIENCE, WINDOW};
 
 /// Soon enough for a test, and late enough for a busy machine.
 const SOON: [(&str, &str); 2] =
-    [("SIAMESE_SERVER__BODY_TIMEOUT_MS", "300"), ("SIAMESE_SERVER__IDLE_TIMEOUT_MS", "300")];
+    [("SIAMESE_SERVER__BODY_TIMEOUT_MS", WINDOW), ("SIAMESE_SERVER__IDLE_TIMEOUT_MS", WINDOW)];
 
 /// All that comes until the connection ends, which it must.
 fn until_the_end(stream: &mut TcpStream) -> String {
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     let mut said = Vec::new();
     match stream.read_to_end(&mut said) {
         Err(err) if matches!(err.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
@@ -154,7 +151,10 @@ fn drip(stream: &mut TcpStream) -> String {
         let _ = stream.write_all(b"x");
         match stream.read(&mut first) {
             Err(err) if matches!(err.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-            Ok(1) => return format!("{}{}", char::from(first[0]), until_the_end(stream)),
+            Ok(1) => {
+                stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+                return format!("{}{}", char::from(first[0]), until_the_end(stream));
+            }
             _ => return String::new(),
         }
     }
@@ -173,7 +173,7 @@ fn a_body_that_drips_is_408() {
 
 #[test]
 fn a_head_that_drips_is_let_go_long_before_a_connection_that_idles() {
-    let server = Server::with(&[("SIAMESE_SERVER__HEAD_TIMEOUT_MS", "300")]);
+    let server = Server::with(&[("SIAMESE_SERVER__HEAD_TIMEOUT_MS", WINDOW)]);
     let mut idle = server.connect();
     let get = b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n";
     let mut answer = [0; 12];
@@ -201,18 +201,18 @@ fn a_client_that_dies_in_its_body_leaves_nothing_behind() {
     let mut stream = server.connect();
     let head = "POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: 99999\r\n\r\nxxx";
     stream.write_all(head.as_bytes()).expect("sent");
-    while !server.get("/metrics").contains("siamese_receiving_requests 1\n") {}
+    server.until_told("siamese_receiving_requests 1\n");
 
     drop(stream);
 
-    while !server.get("/metrics").contains("siamese_receiving_requests 0\n") {}
+    server.until_told("siamese_receiving_requests 0\n");
 }
 
 #[test]
 fn a_client_that_reads_no_answer_holds_no_connection_for_ever() {
     let server = Server::with(&[SOON[0], SOON[1], ("SIAMESE_SERVER__MAX_CONNECTIONS", "1")]);
     let mut greedy = server.connect();
-    greedy.set_write_timeout(Some(Duration::from_millis(100))).expect("a timeout");
+    greedy.set_write_timeout(Some(Duration::from_secs(2))).expect("a timeout");
     // Until the answers fill all buffers, and then the requests.
     let requests = b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1000);
     while greedy.write(&requests).is_ok() {}
@@ -223,7 +223,6 @@ fn a_client_that_reads_no_answer_holds_no_connection_for_ever() {
 /// What another client is told, who waits for the only place.
 fn answer_of_another(server: &Server) -> String {
     let mut other = server.connect();
-    other.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     other.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").expect("sent");
     answer(other).chars().take(12).collect()
 }

@@ -1,7 +1,7 @@
 //! Clients that hold what others need: connections, bodies, answers, the log, and what honest clients see of it.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
@@ -11,10 +11,9 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
 use crate::app::{SAME, face, form};
-use crate::server::{Server, answer};
-
-/// Longer than anything here takes; whoever waits so long waits for ever.
-const PATIENCE: Duration = Duration::from_mins(1);
+use crate::patience::soon;
+use crate::server::{Server, answer, get};
+use crate::waits::{PATIENCE, WINDOW, eventually};
 
 /// Clients that are not the test's own thread.
 fn elsewhere() -> Runtime {
@@ -23,31 +22,19 @@ fn elsewhere() -> Runtime {
 
 /// An HTTP/2 client that lets no more of an answer come than it says.
 async fn client(server: SocketAddr, window: u32) -> (SendRequest<Bytes>, JoinHandle<bool>) {
-    let stream = tokio::net::TcpStream::connect(server).await.expect("a connection");
+    let stream = soon("a connection", tokio::net::TcpStream::connect(server)).await;
     let mut builder = client::Builder::new();
     builder.initial_window_size(window);
-    let (requests, connection) = builder.handshake(stream).await.expect("HTTP/2");
+    let shaken = soon("HTTP/2", builder.handshake(stream.expect("a connection"))).await;
+    let (requests, connection) = shaken.expect("HTTP/2");
     (requests, tokio::spawn(async move { connection.await.is_ok() }))
 }
 
 /// A number that `/metrics` tells, of a port where nobody else asks.
 fn told(address: SocketAddr, name: &str) -> u64 {
-    let mut stream = TcpStream::connect(address).expect("a connection");
-    stream
-        .write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
-        .expect("sent");
-    let text = answer(stream);
+    let text = get(address, "/metrics");
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.unwrap_or_else(|| panic!("{name} is not in\n{text}")).parse().expect("a number")
-}
-
-#[track_caller]
-fn until(what: &str, is_so: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < PATIENCE, "never: {what}");
-        std::thread::yield_now();
-    }
 }
 
 fn honest_pair(server: &Server) -> String {
@@ -86,7 +73,9 @@ fn bodies_that_drip_refuse_no_honest_pair() {
             futures_util::future::join_all(drips).await;
         });
     }
-    until("all places are taken", || 200 <= told(admin, "siamese_receiving_requests"));
+    eventually(PATIENCE, "all places are taken", || {
+        200 <= told(admin, "siamese_receiving_requests")
+    });
 
     let refused: Vec<String> =
         (0..30).map(|_| honest_pair(&server)).filter(|said| !said.contains(" 200 ")).collect();
@@ -163,7 +152,7 @@ fn connections_that_wait_for_their_own_clients_lock_nobody_out() {
 fn a_connection_that_sends_no_byte_is_ended_long_before_one_that_idles() {
     let server = Server::with(&[
         ("SIAMESE_SERVER__ADMIN_LISTEN", "127.0.0.1:0"),
-        ("SIAMESE_SERVER__HEAD_TIMEOUT_MS", "100"),
+        ("SIAMESE_SERVER__HEAD_TIMEOUT_MS", WINDOW),
     ]);
     let admin = server.admin.expect("a port");
     let mut idle = server.connect();
@@ -171,7 +160,6 @@ fn a_connection_that_sends_no_byte_is_ended_long_before_one_that_idles() {
     assert_ne!(idle.read(&mut [0; 4096]).expect("an answer"), 0);
 
     let mut silent = server.connect();
-    silent.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     assert_eq!(silent.read(&mut [0]).expect("an end"), 0);
 
     assert!(told(admin, r#"siamese_connections_ended_total{why="silent"}"#) >= 1);
@@ -213,7 +201,7 @@ fn answers_that_nobody_takes_are_bounded_and_end_their_connections() {
     let admin = server.admin.expect("a port");
     let (clients, listen) = (elsewhere(), server.listen);
     let greedy: Vec<_> = (0..20).map(|_| clients.spawn(greedy(listen))).collect();
-    until("answers wait", || MOST / 3 < told(admin, "siamese_answers_held_bytes"));
+    eventually(PATIENCE, "answers wait", || MOST / 3 < told(admin, "siamese_answers_held_bytes"));
 
     while greedy.iter().any(|client| !client.is_finished()) {
         assert!(told(admin, "siamese_answers_held_bytes") <= MOST);
@@ -223,7 +211,7 @@ fn answers_that_nobody_takes_are_bounded_and_end_their_connections() {
     for client in greedy {
         assert!(clients.block_on(client).expect("no panic"), "a connection was held");
     }
-    until("all is free again", || told(admin, "siamese_answers_held_bytes") == 0);
+    eventually(PATIENCE, "all is free again", || told(admin, "siamese_answers_held_bytes") == 0);
     let ended =
         |why: &str| told(admin, &format!("siamese_connections_ended_total{{why=\"{why}\"}}"));
     let (full, stalled) = (ended("answers_full"), ended("stalled"));
@@ -244,7 +232,7 @@ fn a_connection_that_takes_none_of_its_answers_is_refused_more() {
             let mut ready = requests.clone().ready().await.expect("it is open");
             let request = Request::get("http://x/openapi.json").body(()).expect("a request");
             let (answer, _) = ready.send_request(request, true).expect("sent");
-            let answer = answer.await.expect("a head");
+            let answer = soon("a head", answer).await.expect("a head");
             let status = answer.status();
             streams.push(answer);
             if status != 200 || streams.len() == 1000 {
@@ -260,14 +248,14 @@ fn a_connection_that_takes_none_of_its_answers_is_refused_more() {
 #[test]
 fn other_answers_of_a_connection_are_no_taking_of_one() {
     /// Enough for a small answer, and not for a large one, of which the client then takes no more.
-    const WINDOW: u32 = 1000;
+    const ROOM: u32 = 1000;
     let server = Server::with(&[
         ("SIAMESE_SERVER__ADMIN_LISTEN", "127.0.0.1:0"),
-        ("SIAMESE_SERVER__ANSWER_TIMEOUT_MS", "300"),
+        ("SIAMESE_SERVER__ANSWER_TIMEOUT_MS", WINDOW),
     ]);
     let (admin, listen) = (server.admin.expect("a port"), server.listen);
     let taken = elsewhere().block_on(async {
-        let (requests, mut connection) = client(listen, WINDOW).await;
+        let (requests, mut connection) = client(listen, ROOM).await;
         let ask = async |path: &str| {
             let mut ready = requests.clone().ready().await.ok()?;
             let request = Request::get(format!("http://x{path}")).body(()).expect("a request");
@@ -297,16 +285,18 @@ fn other_answers_of_a_connection_are_no_taking_of_one() {
 fn who_reads_no_answer_over_http_1_is_let_go() {
     let server = Server::with(&[
         ("SIAMESE_SERVER__ADMIN_LISTEN", "127.0.0.1:0"),
-        ("SIAMESE_SERVER__ANSWER_TIMEOUT_MS", "300"),
+        ("SIAMESE_SERVER__ANSWER_TIMEOUT_MS", WINDOW),
     ]);
     let admin = server.admin.expect("a port");
     let mut greedy = server.connect();
-    greedy.set_write_timeout(Some(Duration::from_millis(100))).expect("a timeout");
+    greedy.set_write_timeout(Some(Duration::from_secs(2))).expect("a timeout");
     let requests = b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1000);
     while greedy.write(&requests).is_ok() {}
 
-    until("it is let go", || 1 <= told(admin, r#"siamese_connections_ended_total{why="stalled"}"#));
-    until("nothing is held", || told(admin, "siamese_answers_held_bytes") == 0);
+    eventually(PATIENCE, "it is let go", || {
+        1 <= told(admin, r#"siamese_connections_ended_total{why="stalled"}"#)
+    });
+    eventually(PATIENCE, "nothing is held", || told(admin, "siamese_answers_held_bytes") == 0);
 }
 
 #[test]

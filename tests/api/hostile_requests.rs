@@ -4,19 +4,16 @@
 //! requests that are nearly right, each case is found again by its seed, and nothing here needs to be shrunk.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Method, Request, header};
 use fastrand::Rng;
 
 use crate::app::{Answer, App, SAME, base64, face, fixture, form};
+use crate::patience::soon;
 
 /// How many requests of each kind.
 const CASES: u64 = 400;
-
-/// A request's deadline, and time to be slow in.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Each code that a stranger can bring about, and its statuses.
 const CODES: [(&str, u16); 21] = [
@@ -268,8 +265,7 @@ async fn hold(app: &App, kind: &str, make: fn(&mut Rng) -> Request<Body>, among:
         let request = make(&mut Rng::with_seed(seed));
         let case = format!("{kind} {seed}: {} {}", request.method(), request.uri());
         let is_head = request.method() == Method::HEAD;
-        let answer = tokio::time::timeout(PATIENCE, app.send(request)).await;
-        let answer = answer.unwrap_or_else(|_| panic!("{case} hangs"));
+        let answer = soon(&case, app.send(request)).await;
         reached.insert(check(&answer, is_head, &case));
     }
     for code in among.iter().chain(&["200"]) {

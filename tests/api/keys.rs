@@ -10,6 +10,8 @@ use tokio::time::{Duration, Instant};
 
 use crate::app::{Answer, App, SAME, face, form, post};
 use crate::server::{Server, refuses_to_start};
+use crate::waits::PATIENCE;
+use crate::waits::process::output;
 
 const FIRST: &str = "first-key-0123456789";
 const SECOND: &str = "second-key-0123456789";
@@ -71,12 +73,7 @@ async fn no_body_is_read_for_a_stranger() {
 
 /// What the log says of the keys next.
 fn read_again(server: &mut Server) -> Value {
-    loop {
-        let event: Value = serde_json::from_str(&server.line()).expect("JSON");
-        if event["what"] == "keys" {
-            return event;
-        }
-    }
+    server.event("what", "keys")
 }
 
 #[test]
@@ -199,7 +196,7 @@ fn keys_are_revoked_while_the_model_s_path_is_a_pipe() {
         server.post("/embed", "text/plain", b"", &headers).starts_with("HTTP/1.1 415")
     };
     std::fs::remove_file(&model).expect("removed");
-    assert!(Command::new("mkfifo").arg(&model).status().expect("the program").success());
+    assert!(output(PATIENCE, Command::new("mkfifo").arg(&model)).status.success());
     for (kept, revoked) in [(SECOND, FIRST), (FIRST, SECOND), (SECOND, FIRST)] {
         std::fs::write(&keys, kept).expect("written");
         server.signal("HUP");
@@ -209,5 +206,5 @@ fn keys_are_revoked_while_the_model_s_path_is_a_pipe() {
     // The model is loaded again once there is one.
     std::fs::remove_file(&model).expect("removed");
     std::fs::copy(crate::app::shipped(), &model).expect("copied");
-    while !server.line().contains("another tower is in service") {}
+    server.line_with("another tower is in service");
 }

@@ -4,6 +4,7 @@
 mod app;
 mod browsers;
 mod bulk;
+mod collectors;
 mod command_line;
 mod compare;
 mod connections;
@@ -22,6 +23,7 @@ mod memory;
 mod observability;
 mod overload;
 mod page;
+mod patience;
 mod pictures;
 mod probe;
 mod process;
@@ -36,3 +38,5 @@ mod traces;
 #[allow(dead_code, reason = "other tests have use for the rest")]
 mod uploads;
 mod verify;
+#[path = "../waits/mod.rs"]
+mod waits;

@@ -26,7 +26,7 @@ fn largest() -> Vec<u8> {
 
 /// The peaks of the server and of its workers together, in MiB: an upper bound of their common peak.
 fn peak(server: &Server) -> u64 {
-    let id = server.child.id();
+    let id = server.id();
     let workers = fs::read_dir(format!("/proc/{id}/task")).expect("threads").flat_map(|thread| {
         let children = thread.expect("a thread").path().join("children");
         let children = fs::read_to_string(children).unwrap_or_default();

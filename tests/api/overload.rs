@@ -12,6 +12,7 @@ use siamese_core::picture::Pixels;
 use siamese_core::score::Embedding;
 
 use crate::app::{Answer, App, SAME, at_most, face, shared};
+use crate::waits::WINDOW;
 
 /// A tower that waits for the test before each run.
 struct Gated(mpsc::Receiver<()>);
@@ -36,17 +37,11 @@ async fn metrics(app: &App) -> String {
     String::from_utf8(app.get("/metrics").await.ok().body).expect("text")
 }
 
-async fn until(app: &App, line: &str) {
-    while !metrics(app).await.lines().any(|it| it == line) {
-        tokio::task::yield_now().await;
-    }
-}
-
 /// Sees a request to the tower, whose gate is closed.
 async fn until_running(app: &App, request: Pin<&mut impl Future<Output = Answer>>) {
     tokio::select! {
         _ = request => panic!("the gate is closed"),
-        () = until(app, "siamese_batch_pictures_count 1") => (),
+        () = app.until_told("siamese_batch_pictures_count 1") => (),
     }
 }
 
@@ -77,14 +72,14 @@ async fn work_whose_client_has_gone_is_dropped_and_counted() {
     until_running(&app, first.as_mut()).await;
     tokio::select! {
         _ = app.compare() => panic!("the gate is closed"),
-        () = until(&app, "siamese_queue_depth 2") => (),
+        () = app.until_told("siamese_queue_depth 2") => (),
     }
-    until(&app, r#"siamese_departures_total{route="/compare"} 1"#).await;
+    app.until_told(r#"siamese_departures_total{route="/compare"} 1"#).await;
 
     gate.send(()).expect("a tower");
     first.await.ok();
-    until(&app, r#"siamese_dropped_pictures_total{before="tower"} 2"#).await;
-    until(&app, "siamese_batch_pictures_count 1").await;
+    app.until_told(r#"siamese_dropped_pictures_total{before="tower"} 2"#).await;
+    app.until_told("siamese_batch_pictures_count 1").await;
 }
 
 #[tokio::test]
@@ -93,13 +88,13 @@ async fn work_past_its_deadline_is_dropped_before_the_tower() {
     let mut first = pin!(app.post("/embed", "image/jpeg", face("s1_1.jpg")));
     until_running(&app, first.as_mut()).await;
 
-    let late = crate::app::post("/embed", "image/jpeg").header("x-request-timeout-ms", "50");
+    let late = crate::app::post("/embed", "image/jpeg").header("x-request-timeout-ms", WINDOW);
     let late = late.body(face(SAME[0]).into()).expect("a request");
     app.send(late).await.refused(504, "deadline_exceeded");
 
     gate.send(()).expect("a tower");
     first.await.ok();
-    until(&app, r#"siamese_dropped_pictures_total{before="tower"} 1"#).await;
+    app.until_told(r#"siamese_dropped_pictures_total{before="tower"} 1"#).await;
 }
 
 #[tokio::test]
@@ -107,7 +102,7 @@ async fn bodies_have_a_limit_together() {
     let app = App::with(|settings| settings.server.max_bodies_bytes = at_most(4096));
     app.post("/embed", "image/png", vec![0; 4096]).await.refused(415, "picture_format_unsupported");
     app.post("/embed", "image/png", vec![0; 4097]).await.refused(503, "overloaded");
-    until(&app, r#"siamese_overloads_total{full="bodies"} 1"#).await;
+    app.until_told(r#"siamese_overloads_total{full="bodies"} 1"#).await;
     app.post("/embed", "image/png", vec![0; 4096]).await.refused(415, "picture_format_unsupported");
 }
 
@@ -128,7 +123,7 @@ async fn more_requests_than_the_server_holds_are_told_to_come_back() {
 
     refused.refused(503, "overloaded");
     assert_eq!(refused.header("retry-after"), "1");
-    until(&app, r#"siamese_overloads_total{full="requests"} 1"#).await;
+    app.until_told(r#"siamese_overloads_total{full="requests"} 1"#).await;
     gate.send(()).expect("a tower");
     first.await.ok();
 }
@@ -141,12 +136,12 @@ async fn a_body_that_is_still_coming_takes_no_place_of_work() {
     for slow in &mut slow {
         assert!(slow.as_mut().now_or_never().is_none());
     }
-    until(&app, "siamese_receiving_requests 20").await;
+    app.until_told("siamese_receiving_requests 20").await;
 
     app.compare().await.ok();
 
     drop(slow);
-    until(&app, "siamese_receiving_requests 0").await;
+    app.until_told("siamese_receiving_requests 0").await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -158,14 +153,14 @@ async fn where_no_more_bodies_may_come_the_slowest_makes_room() {
     }
     let [first, _second] = slow;
     app.post("/embed", "image/png", endless()).await.refused(503, "overloaded");
-    until(&app, r#"siamese_overloads_total{full="receiving"} 1"#).await;
+    app.until_told(r#"siamese_overloads_total{full="receiving"} 1"#).await;
 
     tokio::time::advance(Duration::from_secs(1)).await;
     let third = app.post("/embed", "image/png", "no picture").await;
 
     third.refused(415, "picture_format_unsupported");
     first.await.refused(408, "body_timeout");
-    until(&app, r#"siamese_bodies_ended_total{full="receiving"} 1"#).await;
+    app.until_told(r#"siamese_bodies_ended_total{full="receiving"} 1"#).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -183,5 +178,5 @@ async fn a_body_that_holds_memory_and_does_not_go_on_makes_room_for_others() {
 
     slow.refused(408, "body_timeout");
     other.refused(415, "picture_format_unsupported");
-    until(&app, r#"siamese_bodies_ended_total{full="bodies"} 1"#).await;
+    app.until_told(r#"siamese_bodies_ended_total{full="bodies"} 1"#).await;
 }

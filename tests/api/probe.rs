@@ -6,16 +6,18 @@ use std::process::{Command, Output};
 use crate::app::root;
 use crate::server::Server;
 use crate::tls::Files;
+use crate::waits::PATIENCE;
+use crate::waits::process::output;
 
 /// Asks under these settings, at this port where one is named.
 fn ask(variables: &[(&str, &str)], listen: Option<&str>) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_siamese"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_siamese"));
+    command
         .arg("health")
         .args(listen.iter().flat_map(|it| ["--listen", it]))
         .current_dir(root())
-        .envs(variables.iter().copied())
-        .output()
-        .expect("the program")
+        .envs(variables.iter().copied());
+    output(PATIENCE, &mut command)
 }
 
 #[track_caller]
@@ -33,7 +35,7 @@ fn a_server_that_takes_work_is_healthy_until_it_stops() {
     check(&ask(&[("SIAMESE_SERVER__LISTEN", &listen)], None), 0, "");
 
     server.terminate();
-    while !server.line().contains("no longer ready") {}
+    server.line_with("no longer ready");
     check(&ask(&[], Some(&listen)), 1, "503 Service Unavailable: the server is stopping");
 }
 

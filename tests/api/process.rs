@@ -1,14 +1,15 @@
 //! The program as a process: it comes up, is told to stop, and phones nobody.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::process::Command;
-use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::app::root;
-use crate::server::{Server, answer, request};
+use crate::server::{Server, answer, get, request};
+use crate::waits::process::output;
+use crate::waits::{PATIENCE, WINDOW, eventually};
 
 /// A server without a lame duck, whose stop begins with the drain.
 const AT_ONCE: [(&str, &str); 1] = [("SIAMESE_SERVER__LAME_DUCK_MS", "0")];
@@ -18,7 +19,7 @@ fn in_flight(server: &Server) -> (TcpStream, Vec<u8>) {
     let (head, body) = request();
     let mut stream = server.connect();
     stream.write_all(&head).expect("sent");
-    while !server.get("/metrics").contains("siamese_receiving_requests 1\n") {}
+    server.until_told("siamese_receiving_requests 1\n");
     (stream, body)
 }
 
@@ -32,7 +33,7 @@ fn a_stop_ends_what_is_in_flight_and_exits_0() {
         let line = server.line();
         assert!(line.contains("what is in flight is finished"), "{line}");
         // The port closes a moment later, in which whoever comes is still let in.
-        while TcpStream::connect(server.listen).is_ok() {}
+        eventually(PATIENCE, "the port closes", || TcpStream::connect(server.listen).is_err());
         stream.write_all(&body).expect("sent");
 
         let answer = answer(stream);
@@ -40,7 +41,7 @@ fn a_stop_ends_what_is_in_flight_and_exits_0() {
             answer.starts_with("HTTP/1.1 200") && answer.contains(r#""verdict":"same""#),
             "{answer}"
         );
-        assert_eq!(server.child.wait().expect("an end").code(), Some(0));
+        assert_eq!(server.ended().code(), Some(0));
     }
 }
 
@@ -66,7 +67,7 @@ fn a_lame_duck_serves_all_and_ends_each_connection_with_its_answer() {
     assert!(line.contains("all is still served"), "{line}");
 
     // The connections learn of it a moment later.
-    while !ask(&mut server.connect(), get).contains(CLOSE) {}
+    eventually(PATIENCE, CLOSE, || ask(&mut server.connect(), get).contains(CLOSE));
     let after = ask(&mut old, get);
     assert!(after.starts_with("HTTP/1.1 503") && after.contains(CLOSE), "{after}");
     assert_eq!(old.read(&mut [0]).expect("an end"), 0);
@@ -86,18 +87,18 @@ fn a_second_signal_ends_it_now_and_says_what_was_cut_off() {
     assert!(server.line().contains("stopping now"));
     let last: Value = serde_json::from_str(&server.line()).expect("JSON");
     assert_eq!((&last["requests"], &last["connections"]), (&1.into(), &1.into()), "{last}");
-    assert_eq!(server.child.wait().expect("an end").code(), Some(0));
+    assert_eq!(server.ended().code(), Some(0));
     drop(stream);
 }
 
 #[test]
 fn the_drain_has_an_end() {
-    let mut server = Server::with(&[AT_ONCE[0], ("SIAMESE_SERVER__DRAIN_MS", "100")]);
+    let mut server = Server::with(&[AT_ONCE[0], ("SIAMESE_SERVER__DRAIN_MS", WINDOW)]);
     let (stream, _) = in_flight(&server);
     server.terminate();
     assert!(server.line().contains("what is in flight is finished"));
     assert!(server.line().contains("what was in flight is cut off"));
-    assert_eq!(server.child.wait().expect("an end").code(), Some(0));
+    assert_eq!(server.ended().code(), Some(0));
     drop(stream);
 }
 
@@ -107,9 +108,9 @@ fn a_log_that_nobody_takes_stops_neither_work_nor_a_stop() {
     server.turn_away();
     assert!(server.post("/embed", "text/plain", b"", "").starts_with("HTTP/1.1 415"));
     server.signal("HUP");
-    while !server.get("/metrics").contains(r#"siamese_swaps_total{outcome="ok"} 1"#) {}
+    server.until_told(r#"siamese_swaps_total{outcome="ok"} 1"#);
     server.terminate();
-    assert_eq!(server.child.wait().expect("an end").code(), Some(0));
+    assert_eq!(server.ended().code(), Some(0));
 }
 
 /// A pipe that nobody reads is full after some 300 lines.
@@ -125,10 +126,7 @@ fn a_log_that_nobody_reads_holds_up_neither_port_and_no_stop() {
     let mut stream = server.connect();
     let mut answers = BufReader::new(stream.try_clone().expect("a socket"));
     let mut line = String::new();
-    let mut told = String::new();
-    while !told.contains("siamese_log_lines_dropped_total ")
-        || told.contains("siamese_log_lines_dropped_total 0\n")
-    {
+    eventually(PATIENCE, "lines are dropped", || {
         for _ in 0..500 {
             stream.write_all(request).expect("sent");
             line.clear();
@@ -137,27 +135,22 @@ fn a_log_that_nobody_reads_holds_up_neither_port_and_no_stop() {
             let mut length = 0;
             while line != "\r\n" {
                 line.clear();
-                answers.read_line(&mut line).expect("a header");
+                assert_ne!(answers.read_line(&mut line).expect("a header"), 0, "it broke off");
                 if let Some(value) = line.strip_prefix("content-length: ") {
                     length = value.trim().parse().expect("a number");
                 }
             }
             answers.read_exact(&mut vec![0; length]).expect("a body");
         }
-        told = get(server.admin.expect("a port"), "/metrics");
-    }
+        let told = get(server.admin.expect("a port"), "/metrics");
+        told.contains("siamese_log_lines_dropped_total ")
+            && !told.contains("siamese_log_lines_dropped_total 0\n")
+    });
 
     assert!(get(server.listen, "/livez").starts_with("HTTP/1.1 200"));
     drop((stream, answers));
     server.terminate();
-    assert_eq!(server.child.wait().expect("an end").code(), Some(0));
-}
-
-fn get(address: SocketAddr, path: &str) -> String {
-    let mut stream = TcpStream::connect(address).expect("a connection");
-    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).expect("sent");
-    answer(stream)
+    assert_eq!(server.ended().code(), Some(0));
 }
 
 #[cfg(target_os = "linux")]
@@ -176,15 +169,14 @@ fn a_low_limit_of_descriptors_leaves_some_for_more_than_connections() {
     assert!(server.before.iter().any(|it| it.contains("the limit of file descriptors")));
 
     let crowd: Vec<TcpStream> = (0..300).map(|_| server.connect()).collect();
-    let full = format!("siamese_connections_open {most}\n");
-    while !get(admin, "/metrics").contains(&full) {}
+    server.until_told(&format!("siamese_connections_open {most}\n"));
 
     assert!(get(server.listen, "/livez").starts_with("HTTP/1.1 200"));
     server.signal("HUP");
-    while !get(admin, "/metrics").contains(r#"siamese_swaps_total{outcome="ok"} 1"#) {}
+    server.until_told(r#"siamese_swaps_total{outcome="ok"} 1"#);
     drop(crowd);
     server.terminate();
-    let _ = server.child.wait();
+    assert_eq!(server.ended().code(), Some(0));
 }
 
 #[test]
@@ -204,33 +196,17 @@ fn a_refusal_reaches_a_client_that_is_still_sending() {
 #[test]
 fn beyond_the_most_connections_one_waits_for_another_to_end() {
     let server = Server::with(&[("SIAMESE_SERVER__MAX_CONNECTIONS", "1")]);
-    let get = b"GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
-    let first = server.connect();
-    let mut second = server.connect();
-    second.write_all(get).expect("sent");
-    second.set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout");
-    let mut byte = [0];
-    assert!(second.read(&mut byte).is_err(), "it was answered beside the first");
-
-    drop(first);
-
-    second.set_read_timeout(None).expect("no timeout");
-    assert!(answer(second).starts_with("HTTP/1.1 200"));
+    let mut first = server.connect();
+    // It is let in once the first has idled for long, and is alone then.
+    assert!(server.get("/metrics").contains("siamese_connections_open 1\n"));
+    assert_eq!(first.read(&mut [0]).expect("an end"), 0);
 }
 
 #[test]
 fn connections_are_counted_until_they_end() {
     let server = Server::start();
-    let until = |open| {
-        // Who asks has one too.
-        let line = format!("siamese_connections_open {}\n", open + 1);
-        loop {
-            let told = server.get("/metrics");
-            if told.contains(&line) {
-                return told;
-            }
-        }
-    };
+    // Who asks has one too.
+    let until = |open| server.until_told(&format!("siamese_connections_open {}\n", open + 1));
     let two = [server.connect(), server.connect()];
     let told = until(2);
     assert!(!told.contains("siamese_connections_accepted_total 0\n"), "{told}");
@@ -240,7 +216,7 @@ fn connections_are_counted_until_they_end() {
 
 #[test]
 fn an_idle_connection_is_ended() {
-    let server = Server::with(&[("SIAMESE_SERVER__IDLE_TIMEOUT_MS", "50")]);
+    let server = Server::with(&[("SIAMESE_SERVER__IDLE_TIMEOUT_MS", WINDOW)]);
     let mut idle = server.connect();
     assert_eq!(idle.read(&mut [0]).expect("an end"), 0);
     let mut slow = server.connect();
@@ -253,12 +229,12 @@ fn an_idle_connection_is_ended() {
 #[test]
 fn a_taken_port_is_one_line_and_code_3() {
     let server = Server::start();
-    let output = Command::new(env!("CARGO_BIN_EXE_siamese"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_siamese"));
+    command
         .args(["serve", "--device", "cpu", "--listen", &server.listen.to_string()])
         .current_dir(root())
-        .env("RUST_LOG", "off")
-        .output()
-        .expect("the program");
+        .env("RUST_LOG", "off");
+    let output = output(PATIENCE, &mut command);
     let said = String::from_utf8(output.stderr).expect("text");
     assert_eq!(output.status.code(), Some(3), "{said}");
     assert!(said.contains("can't listen on") && said.lines().count() == 1, "{said}");
@@ -278,7 +254,7 @@ fn nothing_phones_home() {
         stream.write_all(&[head, body].concat()).expect("sent");
         assert!(answer(stream).starts_with("HTTP/1.1 200"));
     }
-    let process = format!("/proc/{}", server.child.id());
+    let process = format!("/proc/{}", server.id());
     let sockets: Vec<String> = std::fs::read_dir(format!("{process}/fd"))
         .expect("descriptors")
         .filter_map(|it| std::fs::read_link(it.ok()?.path()).ok()?.to_str().map(str::to_owned))

@@ -101,7 +101,7 @@ async fn nothing_that_names_a_place_is_opened() {
     place.set_nonblocking(true).expect("an answer at once");
     let url = format!("http://{}/a.jpg", place.local_addr().expect("an address"));
     let picture = base64(&face(SAME[0]));
-    let file = crate::app::fixture("faces").join(SAME[0]);
+    let file = crate::app::root().join("samples").join(SAME[0]);
     let app = App::start();
     for name in [url.clone(), format!("file://{}", file.display()), file.display().to_string()] {
         for source in [json!(name), json!({ "image": name })] {

@@ -2,21 +2,26 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::{Command, ExitStatus};
 
 use serde_json::Value;
 
 use crate::app::{SAME, face, form, root};
+use crate::waits::process::{Process, output};
+use crate::waits::{PATIENCE, eventually};
 
 /// A server of its own port; killed when it is dropped.
 pub(crate) struct Server {
-    pub(crate) child: Child,
+    process: Process,
     pub(crate) listen: SocketAddr,
     /// The port for health and metrics, where it has one.
     pub(crate) admin: Option<SocketAddr>,
     /// Its log until it was ready.
     pub(crate) before: Vec<String>,
-    log: Option<BufReader<std::process::ChildStderr>>,
+    /// A socket, as a pipe has no time-out.
+    log: Option<BufReader<UnixStream>>,
 }
 
 impl Server {
@@ -38,24 +43,27 @@ impl Server {
     }
 
     fn run(mut program: Command, variables: &[(&str, &str)]) -> Self {
-        let mut child = program
+        let (log, stderr) = UnixStream::pair().expect("sockets");
+        log.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        let command = program
             .args(["serve", "--listen", "127.0.0.1:0", "--device", "cpu"])
             .current_dir(root())
             .env("SIAMESE_LOG__FORMAT", "json")
+            .env_remove("OTEL_SERVICE_NAME")
+            .env_remove("OTEL_RESOURCE_ATTRIBUTES")
             .env_remove("RUST_LOG")
             .env_remove("OTEL_EXPORTER_OTLP_ENDPOINT")
             .envs(variables.iter().copied())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program");
-        let log = child.stderr.take().map(BufReader::new);
-        // Owned before anything can fail, so that it is never left behind.
+            .stderr(OwnedFd::from(stderr));
+        let process = Process::spawn(command);
+        // It holds on to its end of the log, whose end would not be seen otherwise.
+        drop(program);
         let mut server = Self {
-            child,
+            process,
             listen: SocketAddr::from(([0; 4], 0)),
             admin: None,
             before: Vec::new(),
-            log,
+            log: Some(BufReader::new(log)),
         };
         while server.listen.port() == 0 {
             let line = server.line();
@@ -72,19 +80,66 @@ impl Server {
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         let log = self.log.as_mut().expect("it is read");
-        assert_ne!(log.read_line(&mut line).expect("a log"), 0, "it has ended");
+        let read = log.read_line(&mut line);
+        let read = read.unwrap_or_else(|err| panic!("no line within {PATIENCE:?}: {err}, {line}"));
+        assert_ne!(read, 0, "it has ended");
         line
     }
 
+    /// Waits for a line of its log that has these words, and gives it.
+    #[track_caller]
+    pub(crate) fn line_with(&mut self, words: &str) -> String {
+        let mut others = String::new();
+        // Each line has its own limit; a log that goes on and on is long by then.
+        while others.len() < 1 << 20 {
+            let line = self.line();
+            if line.contains(words) {
+                return line;
+            }
+            others.push_str(&line);
+        }
+        panic!("{words:?} is not in the log:\n{others}")
+    }
+
+    /// Waits for an event of its log, in JSON, whose `key` has this value, and gives it.
+    #[track_caller]
+    pub(crate) fn event(&mut self, key: &str, value: &str) -> Value {
+        loop {
+            let line = self.line_with(value);
+            let event: Value = serde_json::from_str(&line).expect("JSON");
+            if event[key] == value {
+                return event;
+            }
+        }
+    }
+
     pub(crate) fn connect(&self) -> TcpStream {
-        TcpStream::connect(self.listen).expect("a connection")
+        connect(self.listen)
     }
 
     pub(crate) fn get(&self, path: &str) -> String {
-        let mut stream = self.connect();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).expect("sent");
-        answer(stream)
+        get(self.listen, path)
+    }
+
+    /// Waits until its metrics say this, and gives them; they are asked for at the port for them, where there is one.
+    #[track_caller]
+    pub(crate) fn until_told(&self, said: &str) -> String {
+        let mut told = String::new();
+        eventually(PATIENCE, said, || {
+            told = get(self.admin.unwrap_or(self.listen), "/metrics");
+            told.contains(said)
+        });
+        told
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        self.process.ended()
     }
 
     /// Posts a body, and gives the whole answer.
@@ -118,8 +173,9 @@ impl Server {
 
     pub(crate) fn signal(&self, name: &str) {
         // The shell's own, as not every machine has the program.
-        let kill = format!("kill -{name} {}", self.child.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().expect("a shell").success());
+        let kill = format!("kill -{name} {}", self.id());
+        let sent = output(PATIENCE, Command::new("sh").args(["-c", &kill]));
+        assert!(sent.status.success(), "{sent:?}");
     }
 }
 
@@ -130,13 +186,6 @@ fn listening(line: &str, name: &str) -> Option<SocketAddr> {
     }
     let (_, values) = line.split_once(" ready ")?;
     values.split(' ').find_map(|it| it.strip_prefix(name)?.strip_prefix('='))?.parse().ok()
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// A whole `/compare` request, as bytes; its head, then its body.
@@ -151,22 +200,42 @@ pub(crate) fn request() -> (Vec<u8>, Vec<u8>) {
     (head.into_bytes(), body)
 }
 
+/// A connection that holds nobody for ever.
+#[track_caller]
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect_timeout(&address, PATIENCE).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
+    stream
+}
+
+/// What is said until the end of the connection.
+#[track_caller]
 pub(crate) fn answer(mut stream: TcpStream) -> String {
     let mut text = String::new();
-    stream.read_to_string(&mut text).expect("an answer");
+    let read = stream.read_to_string(&mut text);
+    read.unwrap_or_else(|err| panic!("no answer within {PATIENCE:?}: {err}, {text:?}"));
     text
+}
+
+#[track_caller]
+pub(crate) fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = connect(address);
+    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("sent");
+    answer(stream)
 }
 
 /// Starts a server under settings that can't be: that is one line with this word, and code 2.
 #[track_caller]
 pub(crate) fn refuses_to_start(variables: &[(&str, &str)], word: &str) {
-    let output = Command::new(env!("CARGO_BIN_EXE_siamese"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_siamese"));
+    command
         .args(["serve", "--device", "cpu", "--listen", "127.0.0.1:0"])
         .current_dir(root())
         .env("RUST_LOG", "off")
-        .envs(variables.iter().copied())
-        .output()
-        .expect("the program");
+        .envs(variables.iter().copied());
+    let output = output(PATIENCE, &mut command);
     let said = String::from_utf8(output.stderr).expect("text");
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains(word) && said.lines().count() == 1, "{said}");

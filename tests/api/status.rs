@@ -25,7 +25,7 @@ async fn the_card_tells_the_tower_and_what_runs_it() {
 async fn a_stop_ends_readiness_and_not_life() {
     let app = App::start();
     app.get("/readyz").await.ok();
-    app.service.readiness().stop();
+    app.service.engine().readiness().stop();
     app.get("/readyz").await.refused(503, "not_ready");
     app.get("/livez").await.ok();
     app.form("/compare", &[("a", &face(SAME[0])), ("b", &face(SAME[1]))]).await.ok();

@@ -17,7 +17,8 @@ use siamese_core::score::Embedding;
 use tempfile::TempDir;
 
 use crate::app::{App, SAME, face, fixture, form, load, shared, shipped};
-use crate::server::Server;
+use crate::patience::eventually;
+use crate::server::{Server, connect};
 
 /// The tower before the swap: waits for the test in each run.
 struct Old(mpsc::Receiver<()>);
@@ -45,7 +46,7 @@ async fn what_is_in_flight_ends_with_the_tower_it_began_with() {
     let mut first = pin!(app.compare());
     tokio::select! {
         _ = first.as_mut() => panic!("the gate is closed"),
-        swapped = app.service.swap() => swapped.expect("another tower"),
+        swapped = app.service.engine().swap() => swapped.expect("another tower"),
     }
 
     let second = app.compare().await.ok().json();
@@ -56,9 +57,7 @@ async fn what_is_in_flight_ends_with_the_tower_it_began_with() {
     gate.send(()).expect("the old tower");
     assert_eq!(digest(first.await.ok().json()), "sha256:old");
     // Its thread ends when nobody holds on to it any more.
-    while gate.send(()).is_ok() {
-        tokio::task::yield_now().await;
-    }
+    eventually("the old tower ends", async || gate.send(()).is_err()).await;
 }
 
 /// Two towers that see the same pictures otherwise, as files to be put in a place.
@@ -76,13 +75,9 @@ fn put(path: &Path, bytes: &[u8]) {
     fs::rename(&fresh, path).expect("renamed");
 }
 
-fn wait_for(server: &mut Server, message: &str) {
-    while !server.line().contains(message) {}
-}
-
 /// Compares one pair again and again on one connection; gives how far apart each tower found it.
 fn compare_until(done: &AtomicBool, listen: SocketAddr) -> BTreeMap<String, Vec<f64>> {
-    let mut stream = TcpStream::connect(listen).expect("a connection");
+    let mut stream = connect(listen);
     let mut distances = BTreeMap::<String, Vec<f64>>::new();
     let mut at = 0_u32;
     while !done.load(Ordering::Relaxed) {
@@ -140,7 +135,7 @@ fn under_load_no_request_fails_and_no_pair_is_split() {
     for next in [1, 0, 1, 0, 1] {
         put(&tower, &towers[next]);
         server.signal("HUP");
-        wait_for(&mut server, "another tower is in service");
+        server.line_with("another tower is in service");
     }
     done.store(true, Ordering::Relaxed);
 
@@ -171,7 +166,7 @@ fn a_tower_that_fails_leaves_the_old_one_serving() {
     let mut server = Server::with(&[("SIAMESE_TOWER__PATH", path)]);
     put(&tower, b"no tower");
     server.signal("HUP");
-    wait_for(&mut server, "the one in service goes on");
+    server.line_with("the one in service goes on");
     assert!(server.get("/model").contains(&shared().1.digest));
     assert!(server.get("/readyz").starts_with("HTTP/1.1 200"));
     assert!(server.get("/metrics").contains(r#"siamese_swaps_total{outcome="failed"} 1"#));
@@ -187,7 +182,7 @@ fn a_file_that_is_watched_is_swapped_in_when_it_is_another() {
     let watched = [("SIAMESE_TOWER__PATH", path), ("SIAMESE_TOWER__WATCH_MS", "20")];
     let mut server = Server::with(&watched);
     put(&tower, &towers[0]);
-    wait_for(&mut server, "another tower is in service");
+    server.line_with("another tower is in service");
     assert!(server.get("/model").contains(&shared().1.digest));
 }
 
@@ -240,7 +235,7 @@ async fn no_answer_has_the_digest_of_a_model_that_did_not_make_it() {
     let [black, half] = [0, 255].map(|right| [b"P5 4 4 255\n", &row(right)[..]].concat());
     let mut seen = BTreeMap::<String, u32>::new();
     for _ in 0..24 {
-        app.service.swap().await.expect("another tower");
+        app.service.engine().swap().await.expect("another tower");
         // Enough of them that each session has answered.
         for _ in 0..8 {
             let answer = app.form("/compare", &[("a", &black), ("b", &half)]).await.ok().json();
@@ -267,7 +262,7 @@ async fn a_read_that_takes_too_long_leaves_the_model_in_service() {
     });
     // So many zeros are not read and hashed in that time on any machine.
     fs::File::create(&path).and_then(|file| file.set_len(128 << 20)).expect("written");
-    let err = app.service.swap().await.expect_err("it takes longer");
+    let err = app.service.engine().swap().await.expect_err("it takes longer");
     let said = siamese_core::causes(&err);
     assert!(said.contains("did not come within 1 ms"), "{said}");
     app.compare().await.ok();
@@ -299,7 +294,7 @@ async fn counters_are_told_of_the_model_in_service_and_the_three_before_it() {
     });
     for number in 1..=6 {
         put_model(number);
-        app.service.swap().await.expect("another tower");
+        app.service.engine().swap().await.expect("another tower");
         digests.push(app.service.tower().digest.clone());
         app.form("/compare", &[("a", b"P5 1 1 255\n\0"), ("b", b"P5 1 1 255\n\0")]).await.ok();
     }
@@ -317,7 +312,7 @@ async fn counters_are_told_of_the_model_in_service_and_the_three_before_it() {
     }
     // One that comes back is counted from zero.
     put_model(0);
-    app.service.swap().await.expect("another tower");
+    app.service.engine().swap().await.expect("another tower");
     let scrape = String::from_utf8(app.get("/metrics").await.ok().body).expect("text");
     let digest = &digests[0];
     let line = format!("siamese_verdicts_total{{verdict=\"same\",digest=\"{digest}\"}} 0");

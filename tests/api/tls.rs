@@ -20,7 +20,9 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 
+use crate::patience::soon;
 use crate::server::{Server, answer, refuses_to_start};
+use crate::waits::WINDOW;
 
 /// A folder with a certificate and its key.
 pub(crate) struct Files(TempDir);
@@ -84,9 +86,10 @@ async fn connect(
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
-    let stream = TcpStream::connect(server.listen).await.expect("a connection");
+    let stream = TcpStream::connect(server.listen);
+    let stream = soon("a connection", stream).await.expect("a connection");
     let name = ServerName::try_from("localhost").expect("a name");
-    TlsConnector::from(Arc::new(config)).connect(name, stream).await
+    soon("a handshake", TlsConnector::from(Arc::new(config)).connect(name, stream)).await
 }
 
 /// Whether the server shows this certificate.
@@ -96,12 +99,7 @@ async fn shows(server: &Server, certificate: &CertificateDer<'static>) -> bool {
 
 /// What the log says of the certificate next.
 fn read_again(server: &mut Server) -> Value {
-    loop {
-        let event: Value = serde_json::from_str(&server.line()).expect("JSON");
-        if event["what"] == "certificate" {
-            return event;
-        }
-    }
+    server.event("what", "certificate")
 }
 
 #[tokio::test]
@@ -114,7 +112,8 @@ async fn both_versions_of_http_are_spoken_over_both_of_tls() {
         let get = b"GET /livez HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
         stream.write_all(get).await.expect("sent");
         let mut said = String::new();
-        stream.read_to_string(&mut said).await.expect("an answer, and a clean end");
+        let read = soon("an answer", stream.read_to_string(&mut said)).await;
+        read.expect("an answer, and a clean end");
         assert!(said.starts_with("HTTP/1.1 200"), "{said}");
 
         let stream = connect(&server, &certificate, version, "h2").await.expect("a handshake");
@@ -125,7 +124,8 @@ async fn both_versions_of_http_are_spoken_over_both_of_tls() {
                 .expect("HTTP/2");
         tokio::spawn(connection);
         let get = Request::get("https://localhost/livez").body(Full::default());
-        let answer = requests.send_request(get.expect("a request")).await.expect("an answer");
+        let answer = requests.send_request(get.expect("a request"));
+        let answer = soon("an answer", answer).await.expect("an answer");
         assert_eq!(answer.status(), StatusCode::OK);
     }
 }
@@ -162,7 +162,7 @@ async fn a_bad_certificate_takes_no_good_ones_place() {
 #[tokio::test]
 async fn those_who_do_not_shake_hands_are_let_go_and_hold_nobody_up() {
     let (files, certificate) = Files::make();
-    let server = files.serve(&[("SIAMESE_TLS__HANDSHAKE_TIMEOUT_MS", "300")]);
+    let server = files.serve(&[("SIAMESE_TLS__HANDSHAKE_TIMEOUT_MS", WINDOW)]);
     let silent = server.connect();
     assert!(!server.get("/livez").contains("200 OK"), "that was not TLS");
     assert!(shows(&server, &certificate).await);

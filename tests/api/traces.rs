@@ -1,68 +1,98 @@
 //! Requests as spans at a collector.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::app::{SAME, face, form};
 use crate::server::Server;
+use crate::waits::{PATIENCE, eventually_some};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
-const SECONDS: Duration = Duration::from_secs(20);
 
 /// Takes posts as a collector does, and hands their spans on.
-struct Collector {
+pub(crate) struct Collector {
     address: SocketAddr,
+    tls: bool,
+    /// Heads of posts, and their bodies' resources.
+    pub(crate) posts: mpsc::Receiver<(String, Value)>,
     spans: mpsc::Receiver<Value>,
 }
 
 impl Collector {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
+        Self::listen(None)
+    }
+
+    /// One that speaks TLS, and shows what this says.
+    pub(crate) fn encrypted(tls: ServerConfig) -> Self {
+        Self::listen(Some(Arc::new(tls)))
+    }
+
+    fn listen(tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
+        let is_encrypted = tls.is_some();
+        let (posted, posts) = mpsc::channel();
         let (told, spans) = mpsc::channel();
         thread::spawn(move || {
             for mut stream in listener.incoming().map_while(Result::ok) {
-                let (head, body) = read(&mut stream);
-                assert!(head.starts_with("POST /v1/traces HTTP/1.1\r\n"), "{head}");
-                assert!(head.contains("content-type: application/json\r\n"), "{head}");
-                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
-                stream.write_all(answer).expect("sent");
+                stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+                let (head, body) = match &tls {
+                    None => take(&mut stream),
+                    Some(tls) => {
+                        let tls = ServerConnection::new(tls.clone()).expect("a connection");
+                        take(&mut StreamOwned::new(tls, stream))
+                    }
+                }
+                .expect("a post");
                 let resource = &body["resourceSpans"][0];
-                let name = &resource["resource"]["attributes"][0];
-                assert_eq!(
-                    *name,
-                    json!({"key": "service.name", "value": {"stringValue": "siamese"}})
-                );
+                let _ = posted.send((head, resource["resource"].clone()));
                 for span in resource["scopeSpans"][0]["spans"].as_array().expect("spans") {
                     let _ = told.send(span.clone());
                 }
             }
         });
-        Self { address, spans }
+        Self { address, tls: is_encrypted, posts, spans }
     }
 
-    fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+    pub(crate) fn endpoint(&self) -> String {
+        // What certificates are made out to.
+        let port = self.address.port();
+        if self.tls {
+            format!("https://localhost:{port}")
+        } else {
+            format!("http://{}", self.address)
+        }
     }
 
     /// The next so many spans.
     fn take(&self, spans: usize) -> Vec<Value> {
-        (0..spans).map(|_| self.spans.recv_timeout(SECONDS).expect("a span")).collect()
+        (0..spans).map(|_| self.spans.recv_timeout(PATIENCE).expect("a span")).collect()
     }
 }
 
+/// A post's head, and its body as JSON.
+fn take(stream: &mut (impl Read + Write)) -> io::Result<(String, Value)> {
+    let (head, body) = read(stream)?;
+    assert!(head.starts_with("POST /v1/traces HTTP/1.1\r\n"), "{head}");
+    assert!(head.contains("content-type: application/json\r\n"), "{head}");
+    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+    stream.write_all(answer)?;
+    Ok((head, body))
+}
+
 /// A request's head, and its body as JSON.
-fn read(stream: &mut impl Read) -> (String, Value) {
+fn read(stream: &mut impl Read) -> io::Result<(String, Value)> {
     let mut bytes = Vec::new();
     loop {
         let mut more = [0; 4096];
-        let length = stream.read(&mut more).expect("a request");
+        let length = stream.read(&mut more)?;
         assert_ne!(length, 0, "it broke off");
         bytes.extend_from_slice(&more[..length]);
         let Some(end) = bytes.windows(4).position(|it| it == b"\r\n\r\n") else { continue };
@@ -71,12 +101,12 @@ fn read(stream: &mut impl Read) -> (String, Value) {
         let length: usize = length.split("\r\n").next().and_then(|it| it.parse().ok()).expect("it");
         if end + 4 + length <= bytes.len() {
             let head = String::from_utf8_lossy(&bytes[..end + 2]).into_owned();
-            return (head, serde_json::from_slice(&bytes[end + 4..]).expect("JSON"));
+            return Ok((head, serde_json::from_slice(&bytes[end + 4..]).expect("JSON")));
         }
     }
 }
 
-fn compare(server: &Server, headers: &str) {
+pub(crate) fn compare(server: &Server, headers: &str) {
     let [a, b] = SAME.map(face);
     let (media, body) = form(&[("a", &a), ("b", &b)]);
     let answer = server.post("/compare", &media, &body, headers);
@@ -165,7 +195,7 @@ fn a_dead_collector_costs_a_line() {
     for failed in 1..=2 {
         compare(&server, "");
         let line = format!("siamese_traced_requests_total{{outcome=\"failed\"}} {failed}\n");
-        while !server.get("/metrics").contains(&line) {}
+        server.until_told(&line);
     }
 
     let log = server.end();
@@ -179,7 +209,8 @@ fn a_collector_that_never_answers_delays_neither_requests_nor_the_stop_for_long(
     let endpoint = format!("http://{}", silent.local_addr().expect("an address"));
     let server = Server::with(&[("SIAMESE_TRACES__ENDPOINT", &endpoint)]);
     compare(&server, "");
-    let (_held, _) = silent.accept().expect("a post");
+    silent.set_nonblocking(true).expect("a socket");
+    let _held = eventually_some(PATIENCE, "a post", || silent.accept().ok());
     compare(&server, "");
 
     let log = server.end();

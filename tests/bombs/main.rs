@@ -10,6 +10,8 @@ mod pnm;
 mod tiff;
 #[path = "../uploads/mod.rs"]
 mod uploads;
+#[path = "../waits/mod.rs"]
+mod waits;
 mod webp;
 mod workers;
 
@@ -37,8 +39,10 @@ type Bomb = (&'static str, fn() -> Vec<u8>);
 /// Far more than any takes, as tests are built without optimisation and share their cores.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Lets a test go on while no other does.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
+    waits::clock::watch();
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

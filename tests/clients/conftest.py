@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-FACES = ROOT / "tests" / "fixtures" / "faces"
+FACES = ROOT / "samples"
 
 
 class Server:

@@ -9,7 +9,7 @@ import statistics
 import time
 from dataclasses import dataclass, field
 
-FACES = pathlib.Path(__file__).resolve().parent.parent / "fixtures" / "faces"
+FACES = pathlib.Path(__file__).resolve().parent.parent.parent / "samples"
 BOUNDARY = b"between-the-parts"
 # What a client waits for, in seconds.
 PATIENCE = 15.0

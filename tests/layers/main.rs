@@ -15,37 +15,55 @@ struct Layers {
     name: &'static str,
     sources: &'static str,
     modules: &'static [&'static str],
+    /// Those of its modules whose own modules are held to an order too.
+    rooms: &'static [(&'static str, &'static [&'static str])],
 }
 
 const CORE: Layers = Layers {
     name: "siamese_core",
     sources: "core/src",
     modules: &["model", "picture", "score", "file", "memory", "causes"],
+    rooms: &[],
 };
 
 const SERVER: Layers = Layers {
     name: "siamese",
     sources: "src",
-    modules: &[
-        "main",
-        "cli",
-        "http",
-        "stop",
-        "readiness",
-        "deployment",
-        "self_test",
-        "batch",
-        "settings",
-        "judgement",
-        "cache",
-        "keys",
-        "worker",
-        "traces",
-        "watch",
-        "warm_up",
-        "telemetry",
-        "aside",
-        "npy",
+    modules: &["main", "cli", "http", "engine", "ops"],
+    rooms: &[
+        (
+            "http",
+            &[
+                "fuzzing",
+                "page",
+                "openapi",
+                "routes",
+                "middleware",
+                "request",
+                "service",
+                "connection",
+                "response",
+                "metrics",
+                "error",
+            ],
+        ),
+        (
+            "engine",
+            &[
+                "readiness",
+                "pipeline",
+                "deployment",
+                "self_test",
+                "decode",
+                "batch",
+                "admission",
+                "warm_up",
+                "judgement",
+                "cache",
+                "watch",
+            ],
+        ),
+        ("ops", &["stop", "settings", "keys", "traces", "telemetry", "blocking", "npy"]),
     ],
 };
 
@@ -65,7 +83,26 @@ const TRAINER: Layers = Layers {
         "draft",
         "statistics",
     ],
+    rooms: &[],
 };
+
+impl Layers {
+    /// The modules at which two paths part, where these are held to an order: at the top, or in a room.
+    fn apart(&self, from: &[String], to: &[String]) -> Option<(String, String)> {
+        if to[0] == CORE.name {
+            return Some((from[0].clone(), to.get(..2)?.join("::")));
+        }
+        if from[0] != to[0] {
+            return Some((from[0].clone(), to[0].clone()));
+        }
+        let (_, modules) = self.rooms.iter().find(|(room, _)| *room == from[0])?;
+        let [one, other] = [from, to].map(|path| path.get(1));
+        // What is not among them is the room's own: its modules may use that.
+        let is_module = other.is_some_and(|name| modules.contains(&name.as_str()));
+        (one.is_some() && is_module && one != other)
+            .then(|| (from[..2].join("::"), to[..2].join("::")))
+    }
+}
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -100,13 +137,16 @@ fn uses(layers: &Layers) -> BTreeMap<(String, String), Vec<String>> {
 
     let mut uses = BTreeMap::<_, Vec<_>>::new();
     for (shown, Source { module, paths, .. }) in sources {
-        let Some(from) = module.first() else { continue };
+        if module.is_empty() {
+            continue;
+        }
         if tests.iter().any(|test| module.starts_with(test)) {
             continue;
         }
-        for path in paths.into_iter().filter(|path| path.to != *from) {
+        for path in paths {
+            let Some((from, to)) = layers.apart(&module, &path.to) else { continue };
             let place = format!("{shown}:{}", path.line);
-            uses.entry((from.clone(), path.to)).or_default().push(place);
+            uses.entry((from, to)).or_default().push(place);
         }
     }
     uses
@@ -114,7 +154,11 @@ fn uses(layers: &Layers) -> BTreeMap<(String, String), Vec<String>> {
 
 /// Where each module stands, the core's modules after a crate's own.
 fn order(layers: &Layers) -> BTreeMap<String, usize> {
-    let own = layers.modules.iter().map(|module| (*module).to_owned());
+    let rooms = layers
+        .rooms
+        .iter()
+        .flat_map(|(room, modules)| modules.iter().map(move |module| format!("{room}::{module}")));
+    let own = layers.modules.iter().map(|module| (*module).to_owned()).chain(rooms);
     let core = CORE.modules.iter().map(|module| format!("{}::{module}", CORE.name));
     own.chain(core).zip(0..).collect()
 }
@@ -160,7 +204,32 @@ fn each_module_stands_in_its_crate_s_list() {
             .collect();
         let listed = layers.modules.iter().map(|module| (*module).to_owned()).collect();
         assert_eq!(there, listed, "modules of {}", layers.sources);
+        for (room, modules) in layers.rooms {
+            let there: BTreeSet<String> = files(&folder.join(room))
+                .iter()
+                .map(|path| paths::module(path.strip_prefix(folder.join(room)).expect("in it")))
+                .filter_map(|module| module.first().cloned())
+                .collect();
+            let listed = modules.iter().map(|module| (*module).to_owned()).collect();
+            assert_eq!(there, listed, "modules of {}/{room}", layers.sources);
+        }
     }
+}
+
+#[test]
+fn no_folder_has_more_than_a_dozen_entries() {
+    for folder in folders(&root().join(SERVER.sources)) {
+        let entries = fs::read_dir(&folder).expect("a folder").count();
+        assert!(entries <= 12, "{} has {entries}", folder.display());
+    }
+}
+
+/// A folder and all below it.
+fn folders(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder of sources");
+    let below = entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_dir());
+    let below = below.flat_map(|path| folders(&path));
+    std::iter::once(folder.to_owned()).chain(below).collect()
 }
 
 /// All packages that a package may reach by the lock file: with any feature, on any system, in its tests too.

@@ -17,8 +17,8 @@ pub(crate) struct Source {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Used {
     pub(crate) line: usize,
-    /// At the top of the crate, or `core::module`.
-    pub(crate) to: String,
+    /// The whole path from the root of the crate, or from the core's name.
+    pub(crate) to: Vec<String>,
 }
 
 struct Reader<'a> {
@@ -73,8 +73,9 @@ impl Reader<'_> {
                             self.follow(after, vec![self.core.to_owned()], line);
                         }
                         name if name == self.own => self.follow(after, Vec::new(), line),
-                        _ => {}
+                        _ => continue,
                     }
+                    rest = behind_path(after);
                 }
                 (TokenTree::Group(group), _) => self.walk(group.stream(), module),
                 _ => {}
@@ -98,42 +99,53 @@ impl Reader<'_> {
         &item[length..]
     }
 
-    /// Follows a path from the module that it has come to so far, and notes the module at the top that it leads to.
-    fn follow(&mut self, after: &[TokenTree], reached: Vec<String>, line: usize) {
-        let [TokenTree::Punct(one), TokenTree::Punct(two), next, rest @ ..] = after else { return };
+    /// Follows a path from the module that it has come to so far, and notes where it ends; a group has several ends.
+    fn follow(&mut self, after: &[TokenTree], mut reached: Vec<String>, line: usize) {
+        let [TokenTree::Punct(one), TokenTree::Punct(two), next, rest @ ..] = after else {
+            return self.note(reached, line);
+        };
         if (one.as_char(), two.as_char()) != (':', ':') {
-            return;
+            return self.note(reached, line);
         }
-        let in_core = reached == [self.core];
         match next {
             TokenTree::Ident(name) if name == "super" => self.follow(rest, parent(&reached), line),
-            TokenTree::Ident(name) if in_core => self.note(format!("{}::{name}", self.core), line),
-            TokenTree::Ident(name) if reached.is_empty() => self.note(name.to_string(), line),
-            // Several at once: each begins the group or follows a comma.
-            TokenTree::Group(group) if in_core || reached.is_empty() => {
-                let mut begins = true;
-                for token in group.stream() {
-                    if let (true, TokenTree::Ident(name)) = (begins, &token) {
-                        let to = if in_core {
-                            format!("{}::{name}", self.core)
-                        } else {
-                            name.to_string()
-                        };
-                        self.note(to, name.span().start().line);
+            TokenTree::Ident(name) if name == "self" => self.follow(rest, reached, line),
+            TokenTree::Ident(name) => {
+                reached.push(name.to_string());
+                self.follow(rest, reached, line);
+            }
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
+                let tokens: Vec<TokenTree> = group.stream().into_iter().collect();
+                let is_comma = |token: &TokenTree| matches!(token, TokenTree::Punct(mark) if mark.as_char() == ',');
+                for path in tokens.split(is_comma) {
+                    let [TokenTree::Ident(first), rest @ ..] = path else { continue };
+                    let mut reached = reached.clone();
+                    if first != "self" {
+                        reached.push(first.to_string());
                     }
-                    begins = matches!(token, TokenTree::Punct(mark) if mark.as_char() == ',');
+                    self.follow(rest, reached, first.span().start().line);
                 }
             }
-            _ => {
-                if let Some(top) = reached.into_iter().next() {
-                    self.note(top, line);
-                }
-            }
+            _ => self.note(reached, line),
         }
     }
 
-    fn note(&mut self, to: String, line: usize) {
-        self.source.paths.push(Used { line, to });
+    fn note(&mut self, to: Vec<String>, line: usize) {
+        if !to.is_empty() {
+            self.source.paths.push(Used { line, to });
+        }
+    }
+}
+
+/// What stands behind the rest of a path.
+fn behind_path(tokens: &[TokenTree]) -> &[TokenTree] {
+    match tokens {
+        [TokenTree::Punct(one), TokenTree::Punct(two), TokenTree::Ident(_), rest @ ..]
+            if (one.as_char(), two.as_char()) == (':', ':') =>
+        {
+            behind_path(rest)
+        }
+        tokens => tokens,
     }
 }
 
@@ -154,12 +166,11 @@ fn parent(module: &[String]) -> Vec<String> {
 mod tests {
     use super::*;
 
-    /// The modules that a source names, with their lines, other than its own.
+    /// The paths that a source names, with their lines.
     fn named(module: &[&str], text: &str) -> Vec<(usize, String)> {
         let module: Vec<String> = module.iter().map(|name| (*name).to_owned()).collect();
         let source = read(text, &module, "own", "core_of_all");
-        let others = source.paths.into_iter().filter(|used| Some(&used.to) != module.first());
-        others.map(|used| (used.line, used.to)).collect()
+        source.paths.into_iter().map(|used| (used.line, used.to.join("::"))).collect()
     }
 
     #[track_caller]
@@ -174,10 +185,15 @@ mod tests {
         check(
             &["a", "b"],
             "use crate::c::D;\nuse crate::{e, f::G};",
-            &[(1, "c"), (2, "e"), (2, "f")],
+            &[(1, "c::D"), (2, "e"), (2, "f::G")],
         );
-        check(&["a", "b"], "use super::c;\nuse super::super::d::E;", &[(2, "d")]);
+        check(&["a", "b"], "use super::c;\nuse super::super::d::E;", &[(1, "a::c"), (2, "d::E")]);
         check(&["a"], "use super::{c, d};\nuse super::e::*;", &[(1, "c"), (1, "d"), (2, "e")]);
+        check(
+            &["a"],
+            "use crate::c::{self, D, e::{F, G as H}};",
+            &[(1, "c"), (1, "c::D"), (1, "c::e::F"), (1, "c::e::G")],
+        );
         check(
             &["a"],
             "use core_of_all::c;\nuse core_of_all::{\n    d, e,\n};",
@@ -186,14 +202,14 @@ mod tests {
         check(
             &["a"],
             "fn f() { g(crate::c::D) }\n#[h(i = crate::e::J)]\nstruct K;",
-            &[(1, "c"), (2, "e")],
+            &[(1, "c::D"), (2, "e::J")],
         );
         check(
             &["a"],
             "m! { crate::c::d() }\nmod n { use super::super::e; }",
-            &[(1, "c"), (2, "e")],
+            &[(1, "c::d"), (2, "e")],
         );
-        check(&["main"], "fn main() { own::c::d() }", &[(1, "c")]);
+        check(&["main"], "fn main() { own::c::d() }", &[(1, "c::d")]);
     }
 
     #[test]

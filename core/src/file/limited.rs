@@ -98,6 +98,8 @@ impl Drop for End {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     const LONG: Duration = Duration::from_mins(1);
@@ -115,7 +117,9 @@ mod tests {
         assert!(refused.to_string().contains("earlier reads"), "{refused}");
 
         drop(gates);
+        let begun = Instant::now();
         while 0 < LIMITED.left_behind.load(Ordering::Acquire) {
+            assert!(begun.elapsed() < LONG, "what was left behind has not ended within {LONG:?}");
             thread::yield_now();
         }
         assert_eq!(LIMITED.run(LONG, || 7).expect("none is left behind"), 7);
@@ -135,7 +139,9 @@ mod tests {
                     assert!(LIMITED.run(LONG, work).expect("none is left behind"));
                 });
             }
-            assert_eq!(running.iter().take(gates.len()).count(), gates.len());
+            for _ in &gates {
+                running.recv_timeout(LONG).expect("each of them begins");
+            }
             drop(gates);
         });
     }

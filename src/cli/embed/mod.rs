@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use siamese_core::model::Source;
 
 use super::files::files;
-use super::{Failure, Outcome, TowerArgs, work};
-use crate::telemetry;
-use crate::warm_up::Crew;
+use super::images::Images;
+use super::{Failure, Outcome, TowerArgs};
+use crate::engine::deployment::Tuning;
+use crate::ops::telemetry;
 use output::Output;
 
 #[derive(Debug, Args)]
@@ -36,12 +36,8 @@ impl Embed {
         let settings = self.tower.settings(None)?;
         telemetry::start(settings.log.format, "error");
         let files = files(&self.paths)?;
-        let crew = Crew::gather(
-            &Source::read(&settings.tower.file()?)?,
-            &settings.options(),
-            settings.tower.wishes(),
-        )?;
-        let description = crew.towers[0].description().clone();
+        let images = Images::load(settings, Tuning::Full)?;
+        let description = images.tower();
         let mut output = match &self.out {
             None => Output::printed(&description.digest),
             Some(out) => Output::file(out, description.width, &description.digest, self.resume)?,
@@ -49,7 +45,7 @@ impl Embed {
         let left: Vec<PathBuf> = files.into_iter().filter(|it| !output.holds(it)).collect();
         let progress = progress(left.len(), self.out.is_some());
         let mut unreadable = Vec::new();
-        work::embed(&left, crew, &settings.picture.limits(), |path, embedded| {
+        images.embed(&left, |path, embedded| {
             progress.inc(1);
             match embedded {
                 Ok(embedding) => output.put(path, &embedding).map_err(|err| self.unwritable(&err)),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use siamese_core::score::Embedding;
 
 use crate::cli::Failure;
-use crate::npy;
+use crate::ops::npy;
 
 /// A line of JSON.
 #[derive(Serialize)]

@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::{Failure, Outcome};
-use crate::settings::{Overrides, Server, Settings};
+use crate::ops::settings::{Overrides, Server, Settings};
 
 /// How long the server may take: asking costs it nothing, so one that takes longer is in trouble.
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -17,12 +17,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch as channel};
 
 use super::{Failure, Outcome, TowerArgs};
-use crate::http::{self, Connections, CutOff, Port, Service, Tls, router};
-use crate::keys::Keys;
-use crate::settings::TraceSettings;
-use crate::stop::{self, Asked, Phase};
-use crate::telemetry;
-use crate::traces::{Exporting, Traces};
+use crate::engine::Engine;
+use crate::engine::deployment::Tuning;
+use crate::http::{self, Connections, CutOff, Metrics, Port, Service, Tls, router};
+use crate::ops::keys::Keys;
+use crate::ops::stop::{self, Asked, Phase};
+use crate::ops::telemetry;
+use crate::ops::traces::{Exporting, Traces, TrustError};
 use reload::Reload;
 
 /// How long a stop waits for a collector to take the last traces.
@@ -58,7 +59,9 @@ impl Serve {
             .map_err(|err| Failure::machine(&err))?;
         let context = runtime.enter();
         let signals = Signals::listen().map_err(|err| Failure::machine(&err))?;
-        let service = Arc::new(Service::start(settings)?);
+        let metrics = Arc::new(Metrics::new());
+        let engine = Engine::load(settings, Tuning::Full, metrics.observer())?;
+        let service = Arc::new(Service::new(Arc::new(engine), metrics));
         let outcome = runtime.block_on(serve(service, keys, tls, signals, begun));
         drop(context);
         // What is still decoded is for nobody.
@@ -82,6 +85,8 @@ async fn serve(
 ) -> Result<Outcome, Failure> {
     let settings = service.settings();
     start_decoder(&service).await?;
+    let (routes, exporting) = traced(router(service.clone(), keys.clone()), &service)
+        .map_err(|err| Failure::caller(&err))?;
     let (listener, listen) = bind(settings.server.listen).await?;
     let admin = match settings.server.admin_listen {
         Some(address) => Some(bind(address).await?),
@@ -102,12 +107,12 @@ async fn serve(
     let stopping = {
         let (service, times) = (service.clone(), stop::Times::from(&settings.server));
         tokio::spawn(async move {
-            stop::conduct(signals.stop, times, service.readiness(), &sender).await;
+            let stop = || service.engine().readiness().stop();
+            stop::conduct(signals.stop, times, stop, &sender).await;
         })
     };
-    let mut reload = Reload::new(service.clone());
+    let mut reload = Reload::new(service.engine().clone());
     if keys.are_needed() {
-        let keys = keys.clone();
         reload = reload.with("keys", move || keys.reload());
     } else if !listen.ip().is_loopback() {
         tracing::warn!("whoever reaches the port may ask, as no keys are set");
@@ -127,7 +132,6 @@ async fn serve(
         };
         tokio::spawn(serve_admin(port, service.clone()));
     }
-    let (routes, exporting) = traced(router(service.clone(), keys), &service);
     let cut_off = http::serve(port, routes, &settings.server, phase).await;
     stopping.abort();
     reload.abort();
@@ -145,7 +149,7 @@ async fn serve(
 
 /// Has a process wait for pictures to decode: where none can be had, it is told now and not by the first picture.
 async fn start_decoder(service: &Service) -> Result<(), Failure> {
-    let started = service.start_decoder().await;
+    let started = service.engine().start_decoder().await;
     let is_filtered = started.map_err(|err| {
         Failure::Machine(format!("can't start this program again, to decode pictures: {err}"))
     })?;
@@ -173,15 +177,20 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure>
 }
 
 /// Has requests traced, where there is a collector.
-fn traced(routes: Router, service: &Service) -> (Router, Option<Exporting>) {
-    let TraceSettings { endpoint: Some(endpoint), ratio } = &service.settings().traces else {
-        return (routes, None);
-    };
+fn traced(routes: Router, service: &Service) -> Result<(Router, Option<Exporting>), TrustError> {
+    let settings = &service.settings().traces;
+    let Some(collector) = &settings.collector else { return Ok((routes, None)) };
     let metrics = service.metrics().clone();
+    let observe = move |fate, requests| metrics.traced(fate, requests);
     let (traces, exporting) =
-        Traces::start(endpoint, *ratio, move |fate, requests| metrics.traced(fate, requests));
-    tracing::info!(%endpoint, "requests are traced");
-    (http::traced(routes, traces), Some(exporting))
+        tokio::task::block_in_place(|| Traces::start(collector, settings.ratio, observe))?;
+    tracing::info!(
+        endpoint = %collector.endpoint,
+        service = collector.resource.service(),
+        instance = collector.resource.instance(),
+        "requests are traced"
+    );
+    Ok((http::traced(routes, traces), Some(exporting)))
 }
 
 /// What the process is told from outside. Listened for from the start, so that no signal is lost, or ends it.

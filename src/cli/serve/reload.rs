@@ -10,15 +10,15 @@ use tokio::signal::unix::Signal;
 use tokio::sync::watch::{self as channel, Receiver};
 use tokio::task::JoinSet;
 
-use crate::aside::aside;
-use crate::http::Service;
-use crate::telemetry::milliseconds;
-use crate::watch::Watch;
+use crate::engine::Engine;
+use crate::engine::watch::Watch;
+use crate::ops::blocking::on_a_thread;
+use crate::ops::telemetry::milliseconds;
 
 /// What can be read again, each by itself: where one can't, it stays as it was, and where one takes long, the others
 /// don't wait for it.
 pub(super) struct Reload {
-    service: Arc<Service>,
+    engine: Arc<Engine>,
     files: Vec<(&'static str, Arc<Read>)>,
 }
 
@@ -26,8 +26,8 @@ type Read = dyn Fn() -> Result<(), String> + Send + Sync;
 
 impl Reload {
     /// Only the tower.
-    pub(super) fn new(service: Arc<Service>) -> Self {
-        Self { service, files: Vec::new() }
+    pub(super) fn new(engine: Arc<Engine>) -> Self {
+        Self { engine, files: Vec::new() }
     }
 
     /// Adds something to be read again: what it is called in the log, and how it is read.
@@ -48,7 +48,7 @@ impl Reload {
         for (what, read) in self.files {
             tasks.spawn(follow_file(what, read, told.clone()));
         }
-        tasks.spawn(follow_tower(self.service, told));
+        tasks.spawn(follow_tower(self.engine, told));
         while hangup.recv().await.is_some() {
             sender.send_replace(());
         }
@@ -59,31 +59,31 @@ async fn follow_file(what: &'static str, read: Arc<Read>, mut told: Receiver<()>
     while told.changed().await.is_ok() {
         let read = read.clone();
         // A panic of one time is none of the next.
-        match aside(move || read()).await.map_err(|err| causes(&err)).flatten() {
+        match on_a_thread(move || read()).await.map_err(|err| causes(&err)).flatten() {
             Ok(()) => tracing::info!(what, "read again"),
             Err(cause) => tracing::error!(what, cause, "can't be read again: it stays as it was"),
         }
     }
 }
 
-async fn follow_tower(service: Arc<Service>, mut told: Receiver<()>) {
+async fn follow_tower(engine: Arc<Engine>, mut told: Receiver<()>) {
     // From what was read at the start: what took its place since then is seen.
-    let mut watch = Watch::new(service.looked(), service.settings().tower.read_timeout());
+    let mut watch = Watch::new(engine.looked(), engine.settings().tower.read_timeout());
     loop {
         tokio::select! {
             asked = told.changed() => if asked.is_err() { return },
-            () = changed(&mut watch, &service) => {}
+            () = changed(&mut watch, &engine) => {}
         }
-        swap(&service).await;
-        watch.begin(service.looked());
+        swap(&engine).await;
+        watch.begin(engine.looked());
     }
 }
 
-async fn swap(service: &Arc<Service>) {
+async fn swap(engine: &Arc<Engine>) {
     tracing::info!("loading the tower's file beside the tower in service");
     // What reads the files gives up by itself; its sessions may take as long again before that is worth a line.
-    let limit = 2 * service.settings().tower.read_timeout();
-    let mut swapping = pin!(service.swap());
+    let limit = 2 * engine.settings().tower.read_timeout();
+    let mut swapping = pin!(engine.swap());
     let swapped = if let Ok(swapped) = tokio::time::timeout(limit, swapping.as_mut()).await {
         swapped
     } else {
@@ -93,7 +93,7 @@ async fn swap(service: &Arc<Service>) {
     };
     match swapped {
         Ok(()) => {
-            let tower = service.tower();
+            let tower = engine.deployment().tower.clone();
             tracing::info!(
                 tower = tower.card.name,
                 digest = tower.digest,
@@ -109,8 +109,8 @@ async fn swap(service: &Arc<Service>) {
 }
 
 /// Waits until the tower's files are others; for ever, where nobody is to look.
-async fn changed(watch: &mut Watch, service: &Service) {
-    match service.settings().tower.watch() {
+async fn changed(watch: &mut Watch, engine: &Engine) {
+    match engine.settings().tower.watch() {
         Some(interval) => watch.changed(interval).await,
         None => pending().await,
     }

@@ -15,11 +15,11 @@ pub struct Connections {
 }
 
 /// A connection, counted as open until this is dropped.
-pub(in crate::http) struct Open(Gauge);
+pub(crate) struct Open(Gauge);
 
 /// Why a connection was ended, where its client did not end it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::http) enum Ended {
+pub(crate) enum Ended {
     /// It sent no byte.
     Silent,
     /// It took too long for a request's head.
@@ -56,7 +56,7 @@ impl Ended {
 }
 
 impl Connections {
-    pub(super) fn register(registry: &mut Registry) -> Self {
+    pub(crate) fn register(registry: &mut Registry) -> Self {
         let all = Self::default();
         registry.register("connections_accepted", "Connections accepted", all.accepted.clone());
         registry.register("connections_open", "Connections open", all.open.clone());
@@ -69,14 +69,14 @@ impl Connections {
     }
 
     /// Counts a connection that was accepted.
-    pub(in crate::http) fn begin(&self) -> Open {
+    pub(crate) fn begin(&self) -> Open {
         self.accepted.inc();
         self.open.inc();
         Open(self.open.clone())
     }
 
     /// Counts a connection that the server ended.
-    pub(in crate::http) fn ended(&self, why: Ended) {
+    pub(crate) fn ended(&self, why: Ended) {
         self.counter(why).inc();
     }
 

@@ -1,7 +1,7 @@
 //! What one tower's verdicts were, and how far apart its pairs: where these drift, so does what is asked of it.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -10,7 +10,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use siamese_core::score::Verdict;
 
-use crate::judgement::Judgement;
+use crate::engine::judgement::Judgement;
 
 /// Unit embeddings are up to 2 apart; others about as far as the margin they were trained with.
 const DISTANCES: [f64; 24] = [
@@ -27,16 +27,16 @@ const VERDICTS: [&str; 2] = ["same", "different"];
 const TOLD: usize = 4;
 
 /// The counters of the towers in service of late.
-pub(super) struct AllJudged {
+pub(crate) struct AllJudged {
     verdicts: Family<VerdictLabels, Counter>,
     distances: Family<DigestLabel, Histogram>,
     gaps: Family<VerdictLabels, Histogram>,
-    /// The digests that are told, the latest last. Locked while one is added.
-    told: Mutex<VecDeque<Arc<str>>>,
+    /// The models that are told, the latest last.
+    told: RwLock<VecDeque<(Arc<str>, Judged)>>,
 }
 
 /// The counters of one tower, at hand.
-pub(in crate::http) struct Judged {
+struct Judged {
     distances: Histogram,
     same: Ruled,
     different: Ruled,
@@ -59,12 +59,12 @@ struct DigestLabel {
 }
 
 impl AllJudged {
-    pub(super) fn register(registry: &mut Registry) -> Self {
+    pub(crate) fn register(registry: &mut Registry) -> Self {
         let all = Self {
             verdicts: Family::default(),
             distances: Family::new_with_constructor(|| Histogram::new(DISTANCES)),
             gaps: Family::new_with_constructor(|| Histogram::new(GAPS)),
-            told: Mutex::default(),
+            told: RwLock::default(),
         };
         registry.register("verdicts", "Verdicts given, by tower", all.verdicts.clone());
         registry.register("distance", "Distances of pairs, by tower", all.distances.clone());
@@ -77,16 +77,28 @@ impl AllJudged {
         all
     }
 
-    /// The counters of a tower that comes into service, at zero where it is new; those of the oldest are told no more.
-    pub(super) fn of(&self, digest: &str) -> Judged {
+    /// Has a model that comes into service told from now on, from zero where it is new; the oldest is told no more.
+    pub(crate) fn begin(&self, digest: &str) {
         let digest: Arc<str> = digest.into();
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.retain(|other| *other != digest);
-        told.push_back(digest.clone());
+        let judged = self.of(&digest);
+        let mut told = self.told.write().unwrap_or_else(PoisonError::into_inner);
+        told.retain(|(other, _)| *other != digest);
+        told.push_back((digest, judged));
         while TOLD < told.len() {
-            let oldest = told.pop_front().expect("there are more than none");
+            let (oldest, _) = told.pop_front().expect("there are more than none");
             self.forget(&oldest);
         }
+    }
+
+    /// Counts a pair of a model's. What still goes on with one that is told no more is not counted.
+    pub(crate) fn count(&self, digest: &str, judgement: &Judgement) {
+        let told = self.told.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, judged)) = told.iter().rev().find(|(other, _)| **other == *digest) {
+            judged.count(judgement);
+        }
+    }
+
+    fn of(&self, digest: &Arc<str>) -> Judged {
         let ruled = |verdict| {
             let labels = VerdictLabels { verdict, digest: digest.clone() };
             Ruled {
@@ -95,14 +107,10 @@ impl AllJudged {
             }
         };
         let [same, different] = VERDICTS.map(ruled);
-        Judged {
-            same,
-            different,
-            distances: self.distances.get_or_create_owned(&DigestLabel { digest }),
-        }
+        let distances = DigestLabel { digest: digest.clone() };
+        Judged { same, different, distances: self.distances.get_or_create_owned(&distances) }
     }
 
-    /// What still goes on with that tower is counted where nobody looks.
     fn forget(&self, digest: &Arc<str>) {
         for verdict in VERDICTS {
             let labels = VerdictLabels { verdict, digest: digest.clone() };
@@ -114,8 +122,7 @@ impl AllJudged {
 }
 
 impl Judged {
-    /// Counts a pair.
-    pub(in crate::http) fn count(&self, judgement: &Judgement) {
+    fn count(&self, judgement: &Judgement) {
         let distance = judgement.distance.get();
         let ruled = match judgement.verdict {
             Verdict::Same => &self.same,

@@ -9,15 +9,15 @@ use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEn
 
 /// A route as the router knows it, whatever the path was; `other` where none matched. Cloning copies nothing.
 #[derive(Clone, Debug)]
-pub(in crate::http) struct Route(Option<MatchedPath>);
+pub(crate) struct Route(Option<MatchedPath>);
 
 impl Route {
     /// Where a request was sent.
-    pub(in crate::http) fn of(request: &Request) -> Self {
+    pub(crate) fn of(request: &Request) -> Self {
         Self(request.extensions().get().cloned())
     }
 
-    pub(in crate::http) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         self.0.as_ref().map_or("other", MatchedPath::as_str)
     }
 }
@@ -42,62 +42,8 @@ impl EncodeLabelValue for Route {
     }
 }
 
-/// A part of a request's work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::http) enum Stage {
-    Decode,
-    Queue,
-    Tower,
-}
-
-impl Stage {
-    pub(in crate::http) fn as_str(self) -> &'static str {
-        match self {
-            Self::Decode => "decode",
-            Self::Queue => "queue",
-            Self::Tower => "tower",
-        }
-    }
-}
-
-/// What was full when a request was refused as overloaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::http) enum Full {
-    /// The most requests at once.
-    Requests,
-    /// The tower's places for pictures.
-    Places,
-    /// The room for pictures of requests with many.
-    Bulk,
-    /// The memory of all bodies together.
-    Bodies,
-    /// A lane of pictures to be decoded by workers.
-    Decodes,
-    /// The bodies that may come at once.
-    Receiving,
-    /// Those of one connection.
-    Connection,
-    /// The memory of answers that are not taken.
-    Answers,
-}
-
-impl Full {
-    pub(in crate::http) fn as_str(self) -> &'static str {
-        match self {
-            Self::Requests => "requests",
-            Self::Places => "places",
-            Self::Bulk => "bulk",
-            Self::Bodies => "bodies",
-            Self::Decodes => "decodes",
-            Self::Receiving => "receiving",
-            Self::Connection => "connection",
-            Self::Answers => "answers",
-        }
-    }
-}
-
 /// What became of a request, roughly: how long a refusal took says nothing of how long work takes.
-pub(super) fn outcome(status: StatusCode) -> &'static str {
+pub(crate) fn outcome(status: StatusCode) -> &'static str {
     match status {
         StatusCode::INTERNAL_SERVER_ERROR | StatusCode::GATEWAY_TIMEOUT => "failed",
         status if status.is_client_error() || status.is_server_error() => "refused",
@@ -106,46 +52,46 @@ pub(super) fn outcome(status: StatusCode) -> &'static str {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct RequestLabels {
-    pub(super) route: Route,
-    pub(super) status: u16,
+pub(crate) struct RequestLabels {
+    pub(crate) route: Route,
+    pub(crate) status: u16,
     /// A problem's code; empty where there was none.
-    pub(super) code: &'static str,
+    pub(crate) code: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct DurationLabels {
-    pub(super) route: Route,
-    pub(super) outcome: &'static str,
+pub(crate) struct DurationLabels {
+    pub(crate) route: Route,
+    pub(crate) outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct RouteLabel {
-    pub(super) route: Route,
+pub(crate) struct RouteLabel {
+    pub(crate) route: Route,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct StageLabel {
-    pub(super) stage: &'static str,
+pub(crate) struct StageLabel {
+    pub(crate) stage: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct DroppedLabel {
+pub(crate) struct DroppedLabel {
     /// The stage that was spared.
-    pub(super) before: &'static str,
+    pub(crate) before: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct OutcomeLabel {
-    pub(super) outcome: &'static str,
+pub(crate) struct OutcomeLabel {
+    pub(crate) outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct FullLabel {
-    pub(super) full: &'static str,
+pub(crate) struct FullLabel {
+    pub(crate) full: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct CodeLabel {
-    pub(super) code: &'static str,
+pub(crate) struct CodeLabel {
+    pub(crate) code: &'static str,
 }

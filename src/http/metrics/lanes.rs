@@ -7,7 +7,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::http::decode::Lane;
+use crate::engine::decode::Lane;
 
 /// A lane, by the most pixels of its pictures.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -16,13 +16,13 @@ struct LaneLabel {
 }
 
 /// Adds what each lane does at once, and what one picture may take there.
-pub(super) fn register(registry: &mut Registry, lanes: &[Lane]) {
+pub(crate) fn register(registry: &mut Registry, lanes: &[Lane]) {
     let [decodes, cpu, memory] =
         [(); 3].map(|()| Family::<LaneLabel, Gauge<f64, AtomicU64>>::default());
     for lane in lanes {
         let label = LaneLabel { max_pixels: lane.max_pixels };
         #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-        let [places, bytes] = [lane.decodes as f64, lane.allowance.memory as f64];
+        let [places, bytes] = [lane.decodes() as f64, lane.allowance.memory as f64];
         decodes.get_or_create(&label).set(places);
         cpu.get_or_create(&label).set(lane.allowance.cpu.as_secs_f64());
         memory.get_or_create(&label).set(bytes);

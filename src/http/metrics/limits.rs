@@ -5,8 +5,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::http::{receiving, untaken};
-use crate::settings::Settings;
+use crate::engine::admission::{ANSWERS_OF_CONNECTION, BODIES_OF_CONNECTION};
+use crate::ops::settings::Settings;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LimitLabel {
@@ -14,7 +14,7 @@ struct LimitLabel {
 }
 
 /// Adds one family of all limits, each by its name: bytes and milliseconds where the name ends so, else a number.
-pub(super) fn register(registry: &mut Registry, settings: &Settings) {
+pub(crate) fn register(registry: &mut Registry, settings: &Settings) {
     let family = Family::<LimitLabel, Gauge>::default();
     for (limit, value) in of_requests(settings) {
         let value = i64::try_from(value).unwrap_or(i64::MAX);
@@ -37,11 +37,11 @@ fn of_requests(settings: &Settings) -> [(&'static str, u64); 20] {
         ("bodies_bytes", most(server.max_bodies_bytes.get())),
         ("body_timeout_ms", server.body_timeout_ms.get()),
         ("receiving", most(server.max_receiving.get())),
-        ("receiving_of_connection", most(receiving::OF_ONE)),
+        ("receiving_of_connection", most(BODIES_OF_CONNECTION)),
         ("in_flight_requests", most(server.max_in_flight.get())),
         ("deadline_ms", server.deadline_ms.get()),
         ("answers_bytes", most(server.max_answers_bytes.get())),
-        ("answers_of_connection_bytes", most(untaken::OF_ONE)),
+        ("answers_of_connection_bytes", most(ANSWERS_OF_CONNECTION)),
         ("answer_timeout_ms", server.answer_timeout_ms.get()),
         ("picture_pixels", settings.picture.max_pixels.get()),
         ("picture_memory_bytes", settings.picture.max_memory_bytes.get()),

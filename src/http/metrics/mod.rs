@@ -22,8 +22,10 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::batch::Event;
-use crate::traces::Fate;
+use crate::engine::admission::Limit;
+use crate::engine::judgement::Judgement;
+use crate::engine::{Event, Observer, Stage, batch};
+use crate::ops::traces::Fate;
 use judged::AllJudged;
 use labels::{
     CodeLabel, DroppedLabel, DurationLabels, FullLabel, OutcomeLabel, RequestLabels, RouteLabel,
@@ -33,11 +35,10 @@ use troubles::Troubles;
 use workers::Workers;
 
 pub use connections::Connections;
-pub(super) use connections::Ended;
-pub(super) use judged::Judged;
-pub(super) use labels::{Full, Route, Stage};
-pub(super) use now::Now;
-pub(super) use plain::plain;
+pub(crate) use connections::Ended;
+pub(crate) use labels::Route;
+pub(crate) use now::Now;
+pub(crate) use plain::plain;
 
 /// Seconds, from 50 µs: a compact tower answers below the buckets that are usual.
 const SECONDS: [f64; 18] = [
@@ -46,6 +47,17 @@ const SECONDS: [f64; 18] = [
 ];
 
 const PICTURES: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
+
+/// The limits at which requests are refused as overloaded, told at zero from the start.
+const REFUSING: [Limit; 7] = [
+    Limit::Requests,
+    Limit::Places,
+    Limit::Bulk,
+    Limit::Bodies,
+    Limit::Decodes,
+    Limit::Receiving,
+    Limit::Answers,
+];
 
 /// The counters of one server.
 ///
@@ -69,13 +81,8 @@ pub struct Metrics {
     misses: Counter,
     not_decoded: Counter,
     not_run: Counter,
-    full_requests: Counter,
-    full_places: Counter,
-    full_bulk: Counter,
-    full_bodies: Counter,
-    full_decodes: Counter,
-    full_receiving: Counter,
-    full_answers: Counter,
+    /// Of those limits at which requests are refused.
+    overloads: Vec<(Limit, Counter)>,
     bodies_ended: Family<FullLabel, Counter>,
     traces_sent: Counter,
     traces_failed: Counter,
@@ -111,13 +118,13 @@ impl Metrics {
         let overloads = Family::<FullLabel, Counter>::default();
         let help = "Requests refused as overloaded, by what was full";
         registry.register("overloads", help, overloads.clone());
-        let full = |it: Full| overloads.get_or_create_owned(&FullLabel { full: it.as_str() });
+        let full = |limit: Limit| overloads.get_or_create_owned(&FullLabel { full: limit.name() });
 
         let bodies_ended = Family::<FullLabel, Counter>::default();
         let help = "Bodies that came slowly and were ended for others, by what was full";
         registry.register("bodies_ended", help, bodies_ended.clone());
-        for full in [Full::Connection, Full::Receiving, Full::Bodies] {
-            let _ = bodies_ended.get_or_create_owned(&FullLabel { full: full.as_str() });
+        for limit in [Limit::Connection, Limit::Receiving, Limit::Bodies] {
+            let _ = bodies_ended.get_or_create_owned(&FullLabel { full: limit.name() });
         }
 
         let stages = Family::<StageLabel, Histogram>::new_with_constructor(seconds);
@@ -164,13 +171,7 @@ impl Metrics {
             misses: lookup("miss"),
             not_decoded: spared(Stage::Decode),
             not_run: spared(Stage::Tower),
-            full_requests: full(Full::Requests),
-            full_places: full(Full::Places),
-            full_bulk: full(Full::Bulk),
-            full_bodies: full(Full::Bodies),
-            full_decodes: full(Full::Decodes),
-            full_receiving: full(Full::Receiving),
-            full_answers: full(Full::Answers),
+            overloads: REFUSING.map(|limit| (limit, full(limit))).into(),
             bodies_ended,
             traces_sent: trace("sent"),
             traces_failed: trace("failed"),
@@ -193,77 +194,85 @@ impl Metrics {
         self.connections.clone()
     }
 
-    /// The counters of a tower's verdicts.
-    pub(super) fn judged(&self, digest: &str) -> Judged {
-        self.judged.of(digest)
+    /// Counts a verdict of the model with this digest.
+    pub(crate) fn judged(&self, digest: &str, judgement: &Judgement) {
+        self.judged.count(digest, judgement);
     }
 
-    /// Counts what becomes of a tower's work.
-    pub fn observer(self: &Arc<Self>) -> impl Fn(Event) + Send + Sync + 'static {
+    /// Counts what happens in an engine.
+    pub fn observer(self: &Arc<Self>) -> Observer {
         let metrics = self.clone();
-        move |event| metrics.event(event)
+        Arc::new(move |event| metrics.event(event))
     }
 
     fn event(&self, event: Event) {
         match event {
-            Event::Taken { run, dropped } => {
+            Event::InService(tower) => self.judged.begin(&tower.digest),
+            Event::Swapped { ok } => self.troubles.swaps.count(ok),
+            Event::Run(event) => self.run(event),
+            Event::Worker(event) => self.workers.count(event),
+            Event::LookedUp { is_known } => {
+                if is_known { &self.hits } else { &self.misses }.inc();
+            }
+            Event::Took(stage, took) => match stage {
+                Stage::Decode => &self.decode,
+                Stage::Queue => &self.queue,
+                Stage::Tower => &self.tower,
+            }
+            .observe(took.as_secs_f64()),
+            Event::NotDecoded => {
+                self.not_decoded.inc();
+            }
+            Event::DecoderFailed => {
+                self.workers.decoder_failures.inc();
+            }
+        }
+    }
+
+    fn run(&self, event: batch::Event) {
+        match event {
+            batch::Event::Taken { run, dropped } => {
                 if 0 < run {
                     self.batches.observe(f64::from(u32::try_from(run).unwrap_or(u32::MAX)));
                 }
                 self.not_run.inc_by(dropped as u64);
             }
-            Event::Failed => {
+            batch::Event::Failed => {
                 self.troubles.errors.inc();
             }
-            Event::Panicked => {
+            batch::Event::Panicked => {
                 self.troubles.panics.inc();
             }
-            Event::Renewed => self.troubles.renewals.count(true),
-            Event::Lost => self.troubles.renewals.count(false),
+            batch::Event::Renewed => self.troubles.renewals.count(true),
+            batch::Event::Lost => self.troubles.renewals.count(false),
         }
     }
 
-    /// Counts a tower that was to take the place of the one in service.
-    pub(super) fn swapped(&self, ok: bool) {
-        self.troubles.swaps.count(ok);
-    }
-
-    /// Counts a picture that was not decoded, as nobody waits for it any more.
-    pub(super) fn not_decoded(&self) {
-        self.not_decoded.inc();
-    }
-
     /// Counts a client that left before its answer.
-    pub(super) fn departed(&self, route: &Route) {
+    pub(crate) fn departed(&self, route: &Route) {
         self.departures.get_or_create(&RouteLabel { route: route.clone() }).inc();
     }
 
     /// Counts a picture of several that has a problem where the others have answers.
-    pub(super) fn item_problem(&self, code: &'static str) {
+    pub(crate) fn item_problem(&self, code: &'static str) {
         self.item_problems.get_or_create(&CodeLabel { code }).inc();
     }
 
-    /// Counts a refusal by what was full.
-    pub(super) fn overloaded(&self, full: Full) {
-        match full {
-            Full::Requests => &self.full_requests,
-            Full::Places => &self.full_places,
-            Full::Bulk => &self.full_bulk,
-            Full::Bodies => &self.full_bodies,
-            Full::Decodes => &self.full_decodes,
-            Full::Receiving | Full::Connection => &self.full_receiving,
-            Full::Answers => &self.full_answers,
+    /// Counts a refusal by the limit that was reached. One connection's bodies are told with those of all.
+    pub(crate) fn overloaded(&self, limit: Limit) {
+        let limit = if limit == Limit::Connection { Limit::Receiving } else { limit };
+        if let Some((_, counter)) = self.overloads.iter().find(|(other, _)| *other == limit) {
+            counter.inc();
         }
-        .inc();
     }
 
     /// Counts a body that was ended for others, by what was full.
-    pub(super) fn body_ended(&self, full: Full) {
-        self.bodies_ended.get_or_create(&FullLabel { full: full.as_str() }).inc();
+    pub(crate) fn body_ended(&self, limit: Limit) {
+        self.bodies_ended.get_or_create(&FullLabel { full: limit.name() }).inc();
     }
 
     /// All counters as `OpenMetrics` text, with the gauges as they are now.
-    pub(super) fn text(&self, now: &Now) -> String {
+    pub(crate) fn text(&self, now: &Now) -> String {
         let mut gauges = Registry::default();
         now.register(gauges.sub_registry_with_prefix("siamese"));
         process::register(&mut gauges);
@@ -275,7 +284,7 @@ impl Metrics {
         text
     }
 
-    pub(super) fn request(
+    pub(crate) fn request(
         &self,
         route: &Route,
         status: StatusCode,
@@ -286,20 +295,6 @@ impl Metrics {
         self.durations.get_or_create(&label).observe(took.as_secs_f64());
         let label = RequestLabels { route: label.route, status: status.as_u16(), code };
         self.requests.get_or_create(&label).inc();
-    }
-
-    pub(super) fn stage(&self, stage: Stage, took: Duration) {
-        match stage {
-            Stage::Decode => &self.decode,
-            Stage::Queue => &self.queue,
-            Stage::Tower => &self.tower,
-        }
-        .observe(took.as_secs_f64());
-    }
-
-    /// Counts a look into the cache.
-    pub(super) fn lookup(&self, known: bool) {
-        if known { &self.hits } else { &self.misses }.inc();
     }
 }
 

@@ -10,31 +10,31 @@ use prometheus_client::registry::{Registry, Unit};
 use siamese_core::model::{Description, Device};
 
 use super::{lanes, limits, process};
-use crate::http::decode::Lane;
-use crate::settings::Settings;
-use crate::telemetry::dropped_lines;
+use crate::engine::decode::Lane;
+use crate::ops::settings::Settings;
+use crate::ops::telemetry::dropped_lines;
 
 /// The service as it is just now.
-pub(in crate::http) struct Now<'a> {
-    pub(in crate::http) settings: &'a Settings,
-    pub(in crate::http) tower: &'a Description,
-    pub(in crate::http) cached_bytes: u64,
-    pub(in crate::http) body_bytes: usize,
-    pub(in crate::http) receiving: usize,
-    pub(in crate::http) answer_bytes: usize,
-    pub(in crate::http) in_flight: usize,
-    pub(in crate::http) queue_depth: usize,
-    pub(in crate::http) places_taken: usize,
-    pub(in crate::http) bulk_pictures: usize,
-    pub(in crate::http) ready: bool,
-    pub(in crate::http) self_test_age: Duration,
-    pub(in crate::http) longest_run: Duration,
-    pub(in crate::http) lanes: &'a [Lane],
+pub(crate) struct Now<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) tower: &'a Description,
+    pub(crate) cached_bytes: u64,
+    pub(crate) body_bytes: usize,
+    pub(crate) receiving: usize,
+    pub(crate) answer_bytes: usize,
+    pub(crate) in_flight: usize,
+    pub(crate) queue_depth: usize,
+    pub(crate) places_taken: usize,
+    pub(crate) bulk_pictures: usize,
+    pub(crate) ready: bool,
+    pub(crate) self_test_age: Duration,
+    pub(crate) longest_run: Duration,
+    pub(crate) lanes: &'a [Lane],
 }
 
 impl Now<'_> {
     /// Adds all gauges as they are, beside the limits that they run up to.
-    pub(super) fn register(&self, registry: &mut Registry) {
+    pub(crate) fn register(&self, registry: &mut Registry) {
         let server = &self.settings.server;
         self.register_tower(registry);
         lanes::register(registry, self.lanes);

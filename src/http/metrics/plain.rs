@@ -1,7 +1,7 @@
 //! The text that was there before `OpenMetrics`, for all who don't ask for that: many tools read no other.
 
 /// Turns `OpenMetrics` text into Prometheus's own: types are told of samples' whole names, and an info is a gauge of 1.
-pub(in crate::http) fn plain(open: &str) -> String {
+pub(crate) fn plain(open: &str) -> String {
     let mut text = String::with_capacity(open.len());
     let mut help = "";
     for line in open.lines() {

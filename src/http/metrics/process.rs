@@ -12,7 +12,7 @@ use prometheus_client::registry::{Registry, Unit};
 const TICKS: f64 = 100.0;
 
 /// Adds what can be read; nothing where there is no `/proc`.
-pub(super) fn register(registry: &mut Registry) {
+pub(crate) fn register(registry: &mut Registry) {
     let process = registry.sub_registry_with_prefix("process");
     if let Some(stat) = Stat::read() {
         let cpu = ConstCounter::new(stat.cpu_seconds);
@@ -42,7 +42,7 @@ pub(super) fn register(registry: &mut Registry) {
 }
 
 /// The memory in use by the processes that this one has started, in bytes: pages that they share count for each.
-pub(super) fn workers_resident_memory() -> u64 {
+pub(crate) fn workers_resident_memory() -> u64 {
     let threads = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
     let children = threads.map(|thread| fs::read_to_string(thread.path().join("children")));
     let children = children.map(Result::unwrap_or_default).collect::<String>();
@@ -51,7 +51,7 @@ pub(super) fn workers_resident_memory() -> u64 {
 }
 
 /// The memory that this process may have, in bytes: its control groups' least, or else the machine's.
-pub(super) fn memory_limit() -> Option<u64> {
+pub(crate) fn memory_limit() -> Option<u64> {
     const GROUPS: &str = "/sys/fs/cgroup";
     let group = read("/proc/self/cgroup");
     let group = group.lines().find_map(|it| it.strip_prefix("0::/")).unwrap_or_default();

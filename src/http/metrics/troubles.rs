@@ -8,15 +8,15 @@ use prometheus_client::registry::Registry;
 use super::labels::OutcomeLabel;
 
 /// What should never happen, or rarely: at hand, and told at zero from the start.
-pub(super) struct Troubles {
-    pub(super) errors: Counter,
-    pub(super) panics: Counter,
-    pub(super) renewals: Outcomes,
-    pub(super) swaps: Outcomes,
+pub(crate) struct Troubles {
+    pub(crate) errors: Counter,
+    pub(crate) panics: Counter,
+    pub(crate) renewals: Outcomes,
+    pub(crate) swaps: Outcomes,
 }
 
 /// How often something was done, and how often not.
-pub(super) struct Outcomes {
+pub(crate) struct Outcomes {
     ok: Counter,
     failed: Counter,
 }
@@ -27,7 +27,7 @@ struct KindLabel {
 }
 
 impl Troubles {
-    pub(super) fn register(registry: &mut Registry) -> Self {
+    pub(crate) fn register(registry: &mut Registry) -> Self {
         let failures = Family::<KindLabel, Counter>::default();
         let help = "Runs of the tower that ended in an error or a panic";
         registry.register("tower_failures", help, failures.clone());
@@ -48,7 +48,7 @@ impl Outcomes {
         Self { ok: of("ok"), failed: of("failed") }
     }
 
-    pub(super) fn count(&self, ok: bool) {
+    pub(crate) fn count(&self, ok: bool) {
         if ok { &self.ok } else { &self.failed }.inc();
     }
 }

@@ -1,18 +1,15 @@
 //! What is counted of the processes that decode.
 
-use std::sync::Arc;
-
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::Metrics;
-use crate::worker::{End, Event};
+use crate::engine::decode::worker::{End, Event};
 
 /// Told at zero from the start.
-pub(super) struct Workers {
+pub(crate) struct Workers {
     running: Gauge,
     started: Counter,
     cpu_time: Counter,
@@ -20,7 +17,7 @@ pub(super) struct Workers {
     crash: Counter,
     abandoned: Counter,
     idle: Counter,
-    pub(super) decoder_failures: Counter,
+    pub(crate) decoder_failures: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -29,7 +26,7 @@ struct EndLabel {
 }
 
 impl Workers {
-    pub(super) fn register(registry: &mut Registry) -> Self {
+    pub(crate) fn register(registry: &mut Registry) -> Self {
         let running = Gauge::default();
         registry.register(
             "workers",
@@ -58,7 +55,7 @@ impl Workers {
         }
     }
 
-    fn count(&self, event: Event) {
+    pub(crate) fn count(&self, event: Event) {
         match event {
             Event::Started => {
                 self.running.inc();
@@ -76,20 +73,5 @@ impl Workers {
                 .inc();
             }
         }
-    }
-}
-
-impl Metrics {
-    /// Counts what becomes of the processes that decode.
-    pub(in crate::http) fn worker_observer(
-        self: &Arc<Self>,
-    ) -> impl Fn(Event) + Send + Sync + 'static {
-        let metrics = self.clone();
-        move |event| metrics.workers.count(event)
-    }
-
-    /// Counts a picture whose decoder panicked or crashed.
-    pub(in crate::http) fn decoder_failed(&self) {
-        self.workers.decoder_failures.inc();
     }
 }

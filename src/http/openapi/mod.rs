@@ -1,6 +1,5 @@
 //! `GET /openapi.json`: the contract for machines, made of what the handlers say of themselves.
 
-mod bodies;
 mod problems;
 
 use std::sync::LazyLock;
@@ -11,17 +10,13 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{self, SecurityRequirement};
 use utoipa::{Modify, OpenApi};
 
-pub(super) use bodies::{
-    Compare, CompareForm, Criterion, Embed, EmbedForm, Embedded, Floats, OneToMany, Pairs, Picture,
-};
-
-use super::asset::Asset;
 use super::error::Details;
-use super::{bulk, compare, embed, model, pixels, status};
+use super::routes::{compare, compare_batch, embed, model, pixels, status};
+use crate::http::response::asset::Asset;
 use problems::Problems;
 
 /// `GET /openapi.json`
-pub(super) async fn document(headers: HeaderMap) -> Response {
+pub(crate) async fn document(headers: HeaderMap) -> Response {
     static TEXT: LazyLock<String> =
         LazyLock::new(|| Document::openapi().to_pretty_json().expect("text keys, finite numbers"));
     Asset::new("application/json", TEXT.as_bytes()).answer(&headers)
@@ -38,7 +33,7 @@ pub(super) async fn document(headers: HeaderMap) -> Response {
     ),
     paths(
         compare::compare,
-        bulk::bulk,
+        compare_batch::compare_batch,
         embed::embed,
         pixels::pixels,
         model::model,

@@ -1,93 +1,86 @@
-//! Which refusals a route can answer with.
+//! Which refusals a route can answer with: those of all that its handler does.
 
+use std::collections::BTreeMap;
+
+use axum::http::StatusCode;
+use strum::VariantArray;
 use utoipa::Modify;
 use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Type};
 use utoipa::openapi::{self, Content, Ref, ResponseBuilder};
 
-/// A status, what it means, and its codes.
-type Refusal = (&'static str, &'static str, Vec<&'static str>);
+use crate::http::error::{Kind, Origin};
 
-/// What may be wrong with a source.
-const OF_SOURCE: [&str; 4] =
-    ["picture_empty", "picture_corrupt", "base64_invalid", "embedding_invalid"];
+/// What a route does that can fail.
+fn origins(path: &str) -> &'static [Origin] {
+    use Origin::{Any, Health, Judging, Key, List, Source, Stored, Work};
 
-fn refusals(path: &str) -> Vec<Refusal> {
     match path {
-        "/compare" => of_work(&[&OF_SOURCE[..], &["operating_point_unsupported"]].concat(), true),
+        "/compare" => &[Any, Key, Work, Judging, Stored, Source],
         // What is wrong with a source is told of its pair alone.
-        "/compare/batch" => of_work(&["operating_point_unsupported", "batch_too_large"], true),
-        "/embed" => of_work(&[&OF_SOURCE[..], &["batch_too_large"]].concat(), true),
-        "/pixels" => of_work(&[&OF_SOURCE[..], &["batch_too_large"]].concat(), false),
-        "/readyz" => vec![defect(), ("503", "Work should go elsewhere.", vec!["not_ready"])],
-        path if is_open(path) => vec![defect()],
-        _ => vec![no_key(), defect()],
+        "/compare/batch" => &[Any, Key, Work, Judging, Stored, List],
+        "/embed" => &[Any, Key, Work, Stored, List, Source],
+        "/pixels" => &[Any, Key, Work, List, Source],
+        "/readyz" => &[Any, Health],
+        path if is_open(path) => &[Any],
+        _ => &[Any, Key],
     }
 }
 
-/// Of a route that reads a body: those of all, those of its own that are 422, and whether it takes stored embeddings.
-fn of_work(unprocessable: &[&'static str], takes_stored: bool) -> Vec<Refusal> {
-    let malformed =
-        ["body_malformed", "part_missing", "part_unexpected", "part_repeated", "query_invalid"];
-    let large = vec!["body_too_large", "picture_too_large"];
-    let unsupported = vec!["media_type_unsupported", "picture_format_unsupported"];
-    let mut refusals = vec![
-        ("400", "A body or a query that can't be read.", malformed.to_vec()),
-        no_key(),
-        ("406", "The client takes no answer that there is.", vec!["not_acceptable"]),
-        ("408", "The body came too slowly.", vec!["body_timeout"]),
-        ("413", "Too many bytes, or too many pixels.", large),
-        ("415", "A body, or a picture, of no type that is read here.", unsupported),
-        ("422", "What was read can't be worked with.", unprocessable.to_vec()),
-        ("429", "As 503 `overloaded`, where the server is set so.", vec!["overloaded"]),
-        defect(),
-        ("501", "A transfer coding besides `chunked`.", vec!["transfer_coding_unsupported"]),
-        (
-            "503",
-            "More work than the server can do; or its tower fails.",
-            vec!["overloaded", "not_ready"],
-        ),
-        (
-            "504",
-            "The request's deadline passed; nothing more is done for it.",
-            vec!["deadline_exceeded"],
-        ),
-    ];
-    if takes_stored {
-        let what = "A stored embedding was made by another tower.";
-        refusals.push(("409", what, vec!["model_mismatch"]));
+/// Whether a route asks for no key.
+pub(crate) fn is_open(path: &str) -> bool {
+    matches!(path, "/livez" | "/readyz" | "/metrics")
+}
+
+/// The codes of a route's refusals, by status.
+fn refusals(origins: &[Origin]) -> BTreeMap<StatusCode, Vec<&'static str>> {
+    let mut refusals = BTreeMap::<_, Vec<_>>::new();
+    for kind in Kind::VARIANTS {
+        let (status, code, arises) = kind.answer();
+        if arises.iter().any(|origin| origins.contains(origin)) {
+            refusals.entry(status).or_default().push(code);
+            // The settings choose between the two.
+            if *kind == Kind::Overloaded {
+                refusals.insert(StatusCode::TOO_MANY_REQUESTS, vec![code]);
+            }
+        }
     }
     refusals
 }
 
-fn no_key() -> Refusal {
-    ("401", "No valid key, where keys are needed.", vec!["unauthorized"])
-}
-
-fn defect() -> Refusal {
-    let what = "A defect of the server's; its log has the cause under the request's id.";
-    ("500", what, vec!["internal"])
-}
-
-/// Of all routes.
-fn large_head() -> Refusal {
-    ("431", "More than 100 fields in the head.", vec!["head_too_large"])
-}
-
-/// Whether a route asks for no key.
-pub(super) fn is_open(path: &str) -> bool {
-    matches!(path, "/livez" | "/readyz" | "/metrics")
+/// What a status means here.
+fn meaning(status: StatusCode, origins: &[Origin]) -> &'static str {
+    match status.as_u16() {
+        400 => "A body or a query that can't be read.",
+        401 => "No valid key, where keys are needed.",
+        406 => "The client takes no answer that there is.",
+        408 => "The body came too slowly.",
+        409 => "A stored embedding was made by another tower.",
+        413 => "Too many bytes, or too many pixels.",
+        415 => "A body, or a picture, of no type that is read here.",
+        422 => "What was read can't be worked with.",
+        429 => "As 503 `overloaded`, where the server is set so.",
+        431 => "More than 100 fields in the head.",
+        500 => "A defect of the server's; its log has the cause under the request's id.",
+        501 => "A transfer coding besides `chunked`.",
+        503 if origins.contains(&Origin::Health) => "Work should go elsewhere.",
+        503 => "More work than the server can do; or its tower fails.",
+        504 => "The request's deadline passed; nothing more is done for it.",
+        _ => status.canonical_reason().unwrap_or_default(),
+    }
 }
 
 /// Adds refusals to all routes.
-pub(super) struct Problems;
+pub(crate) struct Problems;
 
 impl Modify for Problems {
     fn modify(&self, document: &mut openapi::OpenApi) {
         for (path, item) in &mut document.paths.paths {
+            let origins = origins(path);
             for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
-                for (status, what, codes) in refusals(path).into_iter().chain([large_head()]) {
-                    let answer = answer(what, &codes);
-                    operation.responses.responses.insert(status.to_owned(), answer.into());
+                for (status, codes) in refusals(origins) {
+                    let answer = answer(meaning(status, origins), &codes);
+                    let status = status.as_str().to_owned();
+                    operation.responses.responses.insert(status, answer.into());
                 }
             }
         }

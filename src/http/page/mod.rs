@@ -10,8 +10,8 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
 
-use super::asset::Asset;
 use super::error::{Fault, Problem};
+use super::response::asset::Asset;
 use super::service::Service;
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -30,30 +30,30 @@ macro_rules! files {
 static INDEX: Asset = Asset::new(HTML, include_bytes!("index.html"));
 static DOCS: Asset = Asset::new(HTML, include_bytes!("docs.html"));
 static FILES: [(&str, Asset); 20] = files! {
-    "app.js": SCRIPT = "app.js",
-    "api.js": SCRIPT = "api.js",
-    "calibration.js": SCRIPT = "calibration.js",
-    "curves.js": SCRIPT = "curves.js",
-    "docs.js": SCRIPT = "docs.js",
-    "elements.js": SCRIPT = "elements.js",
-    "many.js": SCRIPT = "many.js",
-    "matrix.js": SCRIPT = "matrix.js",
-    "pictures.js": SCRIPT = "pictures.js",
-    "two.js": SCRIPT = "two.js",
+    "app.js": SCRIPT = "scripts/app.js",
+    "api.js": SCRIPT = "scripts/api.js",
+    "calibration.js": SCRIPT = "scripts/calibration.js",
+    "curves.js": SCRIPT = "scripts/curves.js",
+    "docs.js": SCRIPT = "scripts/docs.js",
+    "elements.js": SCRIPT = "scripts/elements.js",
+    "many.js": SCRIPT = "scripts/many.js",
+    "matrix.js": SCRIPT = "scripts/matrix.js",
+    "pictures.js": SCRIPT = "scripts/pictures.js",
+    "two.js": SCRIPT = "scripts/two.js",
     "style.css": STYLE = "style.css",
     "icon.svg": DRAWING = "icon.svg",
-    "samples/s1_1.jpg": PHOTOGRAPH = "../../../tests/fixtures/faces/s1_1.jpg",
-    "samples/s1_2.jpg": PHOTOGRAPH = "../../../tests/fixtures/faces/s1_2.jpg",
-    "samples/s5_1.jpg": PHOTOGRAPH = "../../../tests/fixtures/faces/s5_1.jpg",
-    "samples/s5_2.jpg": PHOTOGRAPH = "../../../tests/fixtures/faces/s5_2.jpg",
-    "samples/s9_1.jpg": PHOTOGRAPH = "../../../tests/fixtures/faces/s9_1.jpg",
-    "samples/s9_2.jpg": PHOTOGRAPH = "../../../tests/fixtures/faces/s9_2.jpg",
-    "samples/s13_1.jpg": PHOTOGRAPH = "../../../tests/fixtures/faces/s13_1.jpg",
-    "samples/s13_2.jpg": PHOTOGRAPH = "../../../tests/fixtures/faces/s13_2.jpg",
+    "samples/s1_1.jpg": PHOTOGRAPH = "../../../samples/s1_1.jpg",
+    "samples/s1_2.jpg": PHOTOGRAPH = "../../../samples/s1_2.jpg",
+    "samples/s5_1.jpg": PHOTOGRAPH = "../../../samples/s5_1.jpg",
+    "samples/s5_2.jpg": PHOTOGRAPH = "../../../samples/s5_2.jpg",
+    "samples/s9_1.jpg": PHOTOGRAPH = "../../../samples/s9_1.jpg",
+    "samples/s9_2.jpg": PHOTOGRAPH = "../../../samples/s9_2.jpg",
+    "samples/s13_1.jpg": PHOTOGRAPH = "../../../samples/s13_1.jpg",
+    "samples/s13_2.jpg": PHOTOGRAPH = "../../../samples/s13_2.jpg",
 };
 
 /// The pages and their files.
-pub(super) fn routes() -> Router<Arc<Service>> {
+pub(crate) fn routes() -> Router<Arc<Service>> {
     Router::new()
         .route("/", get(async |headers: HeaderMap| INDEX.answer(&headers)))
         .route("/docs", get(async |headers: HeaderMap| DOCS.answer(&headers)))

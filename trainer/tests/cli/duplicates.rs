@@ -12,14 +12,13 @@ fn train(ground: &Ground, arguments: &[&str]) -> Outcome {
     let mut config = made::config();
     config.length = siamese_trainer::config::Length::Steps(1);
     fs::write(ground.at("config.toml"), toml::to_string(&config).expect("TOML")).expect("a file");
-    let output = Command::new(env!("CARGO_BIN_EXE_siamese-trainer"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_siamese-trainer"));
+    command
         .current_dir(ground.at(""))
         .args(["train", "--data", "data", "--out", "tower.onnx", "--config", "config.toml"])
         .args(["--hold-out", "pattern0,pattern1"])
-        .args(arguments)
-        .output()
-        .expect("the program runs");
-    Outcome::of(output)
+        .args(arguments);
+    Outcome::of(&mut command)
 }
 
 fn made_ground() -> Ground {

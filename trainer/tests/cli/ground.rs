@@ -3,15 +3,21 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
+use std::time::Duration;
 
 use image::GrayImage;
 use siamese_core::model::{Card, OnnxTower, Options, rewrite};
 use tempfile::TempDir;
 
+use crate::waits::process::output;
+
 /// A tower that embeds a picture as its mean grey; its margin is 20.
 pub(crate) const BRIGHTNESS: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/brightness.onnx");
+
+/// Longer than any run of the program takes, on a busy machine and without optimisation.
+const LONGEST: Duration = Duration::from_mins(5);
 
 /// A folder that is gone after the test.
 pub(crate) struct Ground(TempDir);
@@ -76,19 +82,17 @@ impl Ground {
 
     /// Runs the program in this folder.
     pub(crate) fn program<'a>(&self, arguments: impl IntoIterator<Item = &'a OsStr>) -> Outcome {
-        let output = Command::new(env!("CARGO_BIN_EXE_siamese-trainer"))
-            .current_dir(&self.0)
-            .args(arguments)
-            .env_remove("SOURCE_DATE_EPOCH")
-            .output()
-            .expect("the program runs");
-        Outcome::of(output)
+        let mut command = Command::new(env!("CARGO_BIN_EXE_siamese-trainer"));
+        command.current_dir(&self.0).args(arguments).env_remove("SOURCE_DATE_EPOCH");
+        Outcome::of(&mut command)
     }
 }
 
 impl Outcome {
-    /// What the program ended with.
-    pub(crate) fn of(output: Output) -> Self {
+    /// What a program ends with.
+    #[track_caller]
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let output = output(LONGEST, command);
         let [said, complained] =
             [output.stdout, output.stderr].map(|it| String::from_utf8(it).expect("text"));
         Self { code: output.status.code(), said, complained }

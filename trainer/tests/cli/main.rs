@@ -14,3 +14,5 @@ mod report;
 mod resume;
 mod shipped;
 mod train;
+#[path = "../../../tests/waits/mod.rs"]
+mod waits;

@@ -16,15 +16,14 @@ fn known() -> Ground {
 
 /// The tower of foreseen distances, whose threshold is 10, beside another.
 fn report(ground: &Ground, other: &Path, arguments: &[&str]) -> Outcome {
-    let output = Command::new(env!("CARGO_BIN_EXE_siamese-trainer"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_siamese-trainer"));
+    command
         .current_dir(ground.at(""))
         .args(["report", BRIGHTNESS])
         .arg(other)
         .args(["--data", "data"])
-        .args(arguments)
-        .output()
-        .expect("the program runs");
-    Outcome::of(output)
+        .args(arguments);
+    Outcome::of(&mut command)
 }
 
 #[test]

@@ -2,14 +2,15 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use siamese_trainer::learn::history;
 
-use crate::ground::Ground;
+use crate::ground::{Ground, Outcome};
 use crate::made;
+use crate::waits::eventually;
+use crate::waits::process::Process;
 
 /// 18 epochs of three steps each, of which measurements are taken every ten steps.
 fn ground() -> Ground {
@@ -29,18 +30,16 @@ fn train(ground: &Ground, arguments: &[&str]) -> Command {
         .current_dir(ground.at(""))
         .args(["train", "--data", "data", "--name", "tower"])
         .args(arguments)
-        .env_remove("SOURCE_DATE_EPOCH")
-        .stderr(Stdio::piped());
+        .env_remove("SOURCE_DATE_EPOCH");
     command
 }
 
 /// What it complained of, if it ended well.
 #[track_caller]
 fn well(mut command: Command) -> String {
-    let output = command.output().expect("the program runs");
-    let complained = String::from_utf8(output.stderr).expect("text");
-    assert_eq!(output.status.code(), Some(0), "{complained}");
-    complained
+    let outcome = Outcome::of(&mut command);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.complained);
+    outcome.complained
 }
 
 /// The steps of the checkpoints there are, ascending.
@@ -54,15 +53,14 @@ fn checkpoints(run: &Path) -> Vec<u32> {
 }
 
 /// Kills the run with SIGKILL as soon as `step` is saved; tells the steps saved by then.
-fn kill_after(mut child: Child, run: &Path, step: u32) -> Vec<u32> {
-    let start = Instant::now();
-    while checkpoints(run).last().is_none_or(|it| *it < step) {
-        assert!(start.elapsed() < Duration::from_mins(2), "no checkpoint of step {step}");
-        assert!(child.try_wait().expect("a child").is_none(), "the run ended before its kill");
-        sleep(Duration::from_millis(1));
-    }
-    child.kill().expect("a child");
-    child.wait().expect("a child");
+fn kill_after(mut command: Command, run: &Path, step: u32) -> Vec<u32> {
+    let mut process = Process::spawn(command.stderr(Stdio::null()));
+    eventually(Duration::from_mins(5), &format!("a checkpoint of step {step}"), || {
+        let is_there = checkpoints(run).last().is_some_and(|it| step <= *it);
+        assert!(is_there || !process.has_ended(), "the run ended before its kill");
+        is_there
+    });
+    drop(process);
     checkpoints(run)
 }
 
@@ -74,13 +72,13 @@ fn a_run_killed_twice_ends_in_the_bytes_of_one_never_stopped() {
 
     let run = ground.at("killed.run");
     let first = [&["--out", "killed.onnx"], &choices[..]].concat();
-    let saved = kill_after(train(&ground, &first).spawn().expect("a child"), &run, 6);
+    let saved = kill_after(train(&ground, &first), &run, 6);
     assert!(!ground.at("killed.onnx").exists());
     // No more than an epoch, which is two steps of 36 pictures, is lost: each one's end was saved.
     assert!(saved.iter().all(|it| it % 2 == 0), "{saved:?}");
     // Resuming takes the choices and the identities held out from the run's folder.
     let resumed = ["--out", "killed.onnx", "--resume"];
-    kill_after(train(&ground, &resumed).spawn().expect("a child"), &run, 21);
+    kill_after(train(&ground, &resumed), &run, 21);
 
     // Power that fails may tear what was written last: the checkpoint before stands in.
     let saved = checkpoints(&run);

@@ -10,7 +10,7 @@ use crate::evaluate::report;
 use crate::ground::Ground;
 
 const FACES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/faces.onnx");
-const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/faces");
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples");
 
 /// Two photographs each of four people.
 fn faces() -> Ground {

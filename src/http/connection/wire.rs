@@ -1,0 +1,142 @@
+//! What is wrong with a request's head as it came over the wire, and hyper lets pass.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, Version, header};
+
+use crate::http::error::Fault;
+
+/// A request whose head breaks HTTP's rules; found by its connection, refused behind it.
+#[derive(Clone)]
+pub(crate) struct Flawed(pub(crate) Arc<Fault>);
+
+/// The most fields of a head: as many as hyper takes over HTTP/1. In HTTP/2 a field costs its client a byte where it was sent
+/// before, and us a hundred.
+const FIELDS: usize = 100;
+
+impl Flawed {
+    /// Looks at a head (RFC 9112, 3.2 and 6.1). One that there is no room for is taken out of its request at once, as it may be
+    /// long until that comes to be refused.
+    pub(crate) fn find<B>(request: &mut Request<B>, is_crowded: bool) -> Option<Self> {
+        let fault = if FIELDS < request.headers().len() {
+            Some(Fault::HeadTooLarge(FIELDS))
+        } else if is_crowded {
+            Some(Fault::Overloaded { status: 503, retry_after: Duration::from_secs(1) })
+        } else {
+            None
+        };
+        if let Some(fault) = fault {
+            *request.headers_mut() = HeaderMap::new();
+            return Some(Self(Arc::new(fault)));
+        }
+        let fault = host(request.version(), request.headers())
+            .or_else(|| transfer_coding(request.headers()))?;
+        Some(Self(Arc::new(fault)))
+    }
+}
+
+/// One host, which HTTP/1.0 and HTTP/2 may leave out: else two servers in a row may take a request to be for two.
+fn host(version: Version, headers: &HeaderMap) -> Option<Fault> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let why = match (hosts.next(), hosts.next()) {
+        (None, _) if version == Version::HTTP_11 => "the header Host is missing",
+        (Some(_), Some(_)) => "the header Host is there twice",
+        (Some(host), None) if !is_host(host.as_bytes()) => "the header Host names no host",
+        _ => return None,
+    };
+    Some(Fault::QueryInvalid(why.to_owned()))
+}
+
+/// An empty one is valid, and says that there is none.
+fn is_host(host: &[u8]) -> bool {
+    let Ok(authority) = Authority::try_from(host) else { return host.is_empty() };
+    let port = authority.as_str().strip_prefix(authority.host());
+    port.is_some_and(|it| it.trim_start_matches(':').bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Only `chunked` is decoded, and only once.
+fn transfer_coding(headers: &HeaderMap) -> Option<Fault> {
+    let codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let mut codings = codings.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let is_chunked = |coding: &[u8]| coding.trim_ascii().eq_ignore_ascii_case(b"chunked");
+    let first = codings.next()?;
+    match (is_chunked(first), codings.next()) {
+        (true, None) => None,
+        (true, Some(second)) if is_chunked(second) => {
+            Some(Fault::QueryInvalid("a body is chunked once".to_owned()))
+        }
+        _ => Some(Fault::TransferCodingUnsupported),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(version: Version, headers: &[(&str, &str)], code: Option<&str>) {
+        let mut request = Request::post("/embed").version(version);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut request = request.body(Body::empty()).expect("a request");
+        let found = Flawed::find(&mut request, false);
+        assert_eq!(found.map(|Flawed(fault)| fault.code()), code, "{headers:?}");
+    }
+
+    #[test]
+    fn a_request_has_one_host() {
+        for good in ["x", "x:80", "x:", "127.0.0.1:8080", "[::1]:80", ""] {
+            check(Version::HTTP_11, &[("host", good)], None);
+        }
+        for bad in ["a b", "a/b", "user@x", "x:y", "\"x\"", "a,b?"] {
+            check(Version::HTTP_11, &[("host", bad)], Some("query_invalid"));
+        }
+        check(Version::HTTP_11, &[], Some("query_invalid"));
+        check(Version::HTTP_10, &[], None);
+        check(Version::HTTP_2, &[], None);
+        for version in [Version::HTTP_10, Version::HTTP_11, Version::HTTP_2] {
+            check(version, &[("host", "x"), ("host", "x")], Some("query_invalid"));
+        }
+    }
+
+    #[test]
+    fn a_body_is_chunked_at_most() {
+        let unsupported = Some("transfer_coding_unsupported");
+        for (coding, code) in [
+            ("chunked", None),
+            ("Chunked", None),
+            ("gzip, chunked", unsupported),
+            ("chunked, gzip", unsupported),
+            ("identity,chunked", unsupported),
+            ("", unsupported),
+            ("chunked, chunked", Some("query_invalid")),
+        ] {
+            check(Version::HTTP_11, &[("host", "x"), ("transfer-encoding", coding)], code);
+        }
+        let twice =
+            [("host", "x"), ("transfer-encoding", "gzip"), ("transfer-encoding", "chunked")];
+        check(Version::HTTP_11, &twice, unsupported);
+    }
+
+    #[test]
+    fn a_head_that_there_is_no_room_for_is_not_held() {
+        let with = |fields: usize, is_crowded| {
+            let mut request = Request::post("/embed").version(Version::HTTP_2);
+            for at in 0..fields {
+                request = request.header("x", at.to_string());
+            }
+            let mut request = request.body(Body::empty()).expect("a request");
+            let code = Flawed::find(&mut request, is_crowded).map(|Flawed(fault)| fault.code());
+            (code, request.headers().len())
+        };
+        assert_eq!(with(FIELDS, false), (None, FIELDS));
+        assert_eq!(with(FIELDS + 1, false), (Some("head_too_large"), 0));
+        assert_eq!(with(1, true), (Some("overloaded"), 0));
+    }
+}

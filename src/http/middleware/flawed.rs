@@ -1,0 +1,29 @@
+//! Around every request: what its connection found to be wrong with its head.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::engine::admission::Limit;
+use crate::http::connection::wire::Flawed;
+use crate::http::error::{Fault, Problem};
+use crate::http::service::Service;
+
+/// Refuses what was found to be flawed, before its body is read.
+pub(crate) async fn refuse(
+    State(service): State<Arc<Service>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match request.extensions().get::<Flawed>() {
+        Some(Flawed(fault)) => {
+            if let Fault::Overloaded { .. } = **fault {
+                service.metrics.overloaded(Limit::Requests);
+            }
+            Problem::from(fault.as_ref().clone()).into_response()
+        }
+        None => next.run(request).await,
+    }
+}

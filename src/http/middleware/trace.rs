@@ -1,0 +1,82 @@
+//! Around every request, where traces are sent: its span.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+
+use super::exchange::READYZ;
+use super::identify::REQUEST_ID;
+use crate::engine::Stage;
+use crate::engine::pipeline::Timings;
+use crate::http::error::Problem;
+use crate::http::metrics::Route;
+use crate::ops::traces::{Parent, Traces, Value};
+
+/// The routes that are asked again and again: traced only for those who trace their asking.
+const PROBED: [&str; 3] = ["/livez", READYZ, "/metrics"];
+
+/// Traces all requests to these routes.
+pub fn traced(routes: Router, traces: Traces) -> Router {
+    routes.layer(from_fn_with_state(traces, trace))
+}
+
+async fn trace(State(traces): State<Traces>, mut request: Request, next: Next) -> Response {
+    let route = Route::of(&request);
+    let parent = parent(request.headers());
+    let probe = parent.is_none() && PROBED.contains(&route.as_str());
+    let Some(mut span) = (!probe).then(|| traces.begin(parent)).flatten() else {
+        return next.run(request).await;
+    };
+    let method = known(request.method());
+    span.name(format!("{method} {}", route.as_str()));
+    span.set("http.request.method", Value::Text(method.to_owned()));
+    span.set("http.route", Value::Text(route.as_str().to_owned()));
+    request.extensions_mut().insert(span.trace());
+
+    // Should the client leave, the span ends without an answer.
+    let response = next.run(request).await;
+
+    let status = response.status();
+    span.set("http.response.status_code", Value::Number(status.as_u16().into()));
+    if let Some(id) = response.headers().get(&REQUEST_ID).and_then(|it| it.to_str().ok()) {
+        span.set("siamese.request_id", Value::Text(id.to_owned()));
+    }
+    if let Some(problem) = response.extensions().get::<Arc<Problem>>() {
+        span.set("error.type", Value::Text(problem.fault.code().to_owned()));
+    }
+    if status.is_server_error() {
+        span.fail();
+    }
+    if let Some(timings) = response.extensions().get::<Timings>() {
+        span.part(Stage::Decode.as_str(), timings.decode);
+        span.part(Stage::Queue.as_str(), timings.queue);
+        span.part(Stage::Tower.as_str(), timings.tower);
+    }
+    response
+}
+
+/// The span that the request is part of; none where the header is there twice.
+fn parent(headers: &HeaderMap) -> Option<Parent> {
+    let mut said = headers.get_all("traceparent").iter();
+    let first = said.next()?;
+    said.next().is_none().then(|| Parent::parse(first.as_bytes())).flatten()
+}
+
+/// A method's name, which is a client's word beyond those that are known.
+fn known(method: &Method) -> &str {
+    const KNOWN: [Method; 8] = [
+        Method::GET,
+        Method::POST,
+        Method::HEAD,
+        Method::OPTIONS,
+        Method::PUT,
+        Method::DELETE,
+        Method::PATCH,
+        Method::TRACE,
+    ];
+    if KNOWN.contains(method) { method.as_str() } else { "_OTHER" }
+}

@@ -1,0 +1,142 @@
+//! What a client takes as an answer (RFC 9110, 12.5.1).
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+
+use crate::http::error::{Fault, Problem};
+use crate::http::response::numbers::{BYTES, NPY, Numbers};
+
+pub(crate) const JSON: &str = "application/json";
+const OPEN_METRICS: &str = "application/openmetrics-text";
+const PLAIN: &str = "text/plain";
+pub(crate) const PNG: &str = "image/png";
+
+/// The forms embeddings can take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Json,
+    Numbers(Numbers),
+}
+
+/// The client takes JSON.
+pub(crate) struct AcceptsJson;
+
+/// The client takes a PNG.
+pub(crate) struct AcceptsPng;
+
+impl<S: Sync> FromRequestParts<S> for AcceptsJson {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Problem> {
+        only(JSON, &head.headers)?;
+        Ok(Self)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for AcceptsPng {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Problem> {
+        only(PNG, &head.headers)?;
+        Ok(Self)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Form {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(embedding_form(&head.headers)?)
+    }
+}
+
+/// Refuses a client that takes no answer of this kind.
+pub(crate) fn only(kind: &'static str, headers: &HeaderMap) -> Result<(), Fault> {
+    if quality(headers, kind) <= 0.0 {
+        return Err(Fault::NotAcceptable(kind));
+    }
+    Ok(())
+}
+
+/// Chooses the form that the client prefers; JSON where it has no preference.
+pub(crate) fn embedding_form(headers: &HeaderMap) -> Result<Form, Fault> {
+    let mut best = (0.0, None);
+    let numbers = [(BYTES, Numbers::Bare), (NPY, Numbers::Npy)];
+    let numbers = numbers.map(|(kind, form)| (kind, Form::Numbers(form)));
+    for (kind, form) in [(JSON, Form::Json)].into_iter().chain(numbers) {
+        let quality = quality(headers, kind);
+        if best.0 < quality {
+            best = (quality, Some(form));
+        }
+    }
+    best.1.ok_or(Fault::NotAcceptable(
+        "application/json, application/octet-stream or application/x-npy",
+    ))
+}
+
+/// Whether the client prefers metrics as `OpenMetrics`, as Prometheus does.
+pub(crate) fn open_metrics(headers: &HeaderMap) -> bool {
+    quality(headers, PLAIN) < quality(headers, OPEN_METRICS)
+}
+
+/// How much the client wants a type, from 0 to 1: by its most specific range that holds the type.
+fn quality(headers: &HeaderMap, wanted: &str) -> f32 {
+    let mut ranges = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|it| it.to_str().ok())
+        .flat_map(|it| it.split(','))
+        .filter(|it| !it.trim().is_empty())
+        .peekable();
+    if ranges.peek().is_none() {
+        return 1.0;
+    }
+    let (kind, _) = wanted.split_once('/').expect("a type has two halves");
+    ranges
+        .filter_map(|range| {
+            let mut parts = range.split(';').map(str::trim);
+            let name = parts.next()?.to_ascii_lowercase();
+            let specific = match name.as_str() {
+                it if it == wanted => 2,
+                "*/*" => 0,
+                it => (it.strip_suffix("/*")? == kind).then_some(1)?,
+            };
+            let quality = parts.find_map(|it| it.strip_prefix("q="));
+            Some((specific, quality.map_or(1.0, |it| it.parse().unwrap_or(0.0))))
+        })
+        .max_by_key(|(specific, _)| *specific)
+        .map_or(0.0, |(_, quality)| quality)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(accept: &'static str, expected: Option<Form>) {
+        let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]);
+        assert_eq!(embedding_form(&headers).ok(), expected, "{accept}");
+    }
+
+    #[test]
+    fn the_preferred_form_is_chosen() {
+        assert_eq!(embedding_form(&HeaderMap::new()).ok(), Some(Form::Json));
+        check("", Some(Form::Json));
+        check("*/*", Some(Form::Json));
+        check("application/octet-stream", Some(Form::Numbers(Numbers::Bare)));
+        check("application/*", Some(Form::Json));
+        check("application/x-npy", Some(Form::Numbers(Numbers::Npy)));
+        check(
+            "application/x-npy, application/octet-stream;q=0.9",
+            Some(Form::Numbers(Numbers::Npy)),
+        );
+        check("application/octet-stream, */*;q=0.1", Some(Form::Numbers(Numbers::Bare)));
+        check("application/json;q=0.5, application/octet-stream;q=0.4", Some(Form::Json));
+        check("Application/JSON", Some(Form::Json));
+        check("text/html", None);
+        check("application/json;q=0", None);
+    }
+}

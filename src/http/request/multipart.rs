@@ -1,0 +1,193 @@
+//! The parts of a form (RFC 7578), as slices of the body: no picture is copied.
+//!
+//! Own code, as the libraries that read forms read streams, and copy each part out of one.
+
+use memchr::memmem::Finder;
+
+use super::mistake::{malformed, shown};
+use crate::http::error::{Fault, Problem};
+
+/// The most parts any request has use for; a form with more is refused.
+const MOST: usize = 4096;
+
+/// The most headers of a part.
+const MOST_HEADERS: usize = 16;
+
+/// Reads a form's parts in order, each with its name; `media` is its type. Every name must be one of `allowed`.
+pub(crate) fn parts<'a>(
+    body: &'a [u8],
+    media: &[u8],
+    allowed: &[&'static str],
+) -> Result<Vec<(&'static str, &'a [u8])>, Problem> {
+    let boundary = parameter(media, "boundary")
+        .filter(|it| !it.is_empty())
+        .ok_or_else(|| malformed("the form's type has no boundary"))?;
+    let mut parts = Vec::new();
+    for part in Form::new(body, &boundary) {
+        let (name, content) =
+            part.ok_or_else(|| malformed("the form is malformed or breaks off"))?;
+        let Some(allowed) = allowed.iter().copied().find(|it| it.as_bytes() == name) else {
+            return Err(Fault::PartUnexpected.of(shown(&String::from_utf8_lossy(&name))));
+        };
+        if parts.len() == MOST {
+            return Err(malformed("the form has too many parts").into());
+        }
+        parts.push((allowed, content));
+    }
+    Ok(parts)
+}
+
+/// The parts that are still to come: names and contents; the last of them is `None` in a form that is broken.
+struct Form<'a> {
+    rest: Option<&'a [u8]>,
+    /// What ends each part.
+    delimiter: Finder<'static>,
+}
+
+impl<'a> Form<'a> {
+    fn new(body: &'a [u8], boundary: &[u8]) -> Self {
+        let delimiter = [b"\r\n--", boundary].concat();
+        // The first delimiter may stand at the very start, or behind words for readers without MIME.
+        let rest = match body.strip_prefix(&delimiter[2..]) {
+            Some(rest) => rest,
+            None => memchr::memmem::find(body, &delimiter)
+                .map_or(&[][..], |at| &body[at + delimiter.len()..]),
+        };
+        Self { rest: Some(rest), delimiter: Finder::new(&delimiter).into_owned() }
+    }
+
+    /// Reads what stands between two delimiters, and on to behind the second.
+    fn part(&self, text: &'a [u8]) -> Option<(Vec<u8>, &'a [u8], &'a [u8])> {
+        let text = line_end(text)?;
+        let mut space = [httparse::EMPTY_HEADER; MOST_HEADERS];
+        let Ok(httparse::Status::Complete((length, headers))) =
+            httparse::parse_headers(text, &mut space)
+        else {
+            return None;
+        };
+        let disposition =
+            headers.iter().find(|it| it.name.eq_ignore_ascii_case("content-disposition"))?;
+        let name = parameter(disposition.value, "name")?;
+        let content = &text[length..];
+        let end = self.delimiter.find(content)?;
+        Some((name, &content[..end], &content[end + self.delimiter.needle().len()..]))
+    }
+}
+
+impl<'a> Iterator for Form<'a> {
+    type Item = Option<(Vec<u8>, &'a [u8])>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let text = self.rest.take()?;
+        if text.starts_with(b"--") {
+            return None;
+        }
+        let part = self.part(text);
+        self.rest = part.as_ref().map(|(_, _, rest)| *rest);
+        Some(part.map(|(name, content, _)| (name, content)))
+    }
+}
+
+/// What comes behind the end of a delimiter's line.
+fn line_end(text: &[u8]) -> Option<&[u8]> {
+    let padding = text.iter().take_while(|it| matches!(it, b' ' | b'\t')).count();
+    text[padding..].strip_prefix(b"\r\n")
+}
+
+/// The value of a parameter in `word; name=value; name="value"` (RFC 9110, 5.6.6).
+fn parameter(header: &[u8], wanted: &str) -> Option<Vec<u8>> {
+    let mut rest = &header[memchr::memchr(b';', header)? + 1..];
+    loop {
+        let equals = memchr::memchr(b'=', rest)?;
+        let is_wanted = rest[..equals].trim_ascii().eq_ignore_ascii_case(wanted.as_bytes());
+        let (value, behind) = value(rest[equals + 1..].trim_ascii_start())?;
+        if is_wanted {
+            return Some(value);
+        }
+        rest = &behind[memchr::memchr(b';', behind)? + 1..];
+    }
+}
+
+/// Reads a value, quoted or bare; gives what is behind it too.
+fn value(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let Some(quoted) = text.strip_prefix(b"\"") else {
+        let end = memchr::memchr(b';', text).unwrap_or(text.len());
+        return Some((text[..end].trim_ascii_end().to_vec(), &text[end..]));
+    };
+    let mut value = Vec::new();
+    let mut bytes = quoted.iter();
+    loop {
+        match bytes.next()? {
+            b'"' => return Some((value, bytes.as_slice())),
+            b'\\' => value.push(*bytes.next()?),
+            byte => value.push(*byte),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Parts<'a> = Vec<(&'static str, &'a [u8])>;
+
+    fn read<'a>(media: &str, body: &'a [u8]) -> Result<Parts<'a>, &'static str> {
+        parts(body, media.as_bytes(), &["a", "b"]).map_err(|it| it.fault.code())
+    }
+
+    #[track_caller]
+    fn check(body: &str, expected: &[(&'static str, &'static str)]) {
+        let found = read("multipart/form-data; boundary=x", body.as_bytes());
+        let expected: Parts =
+            expected.iter().map(|(name, text)| (*name, text.as_bytes())).collect();
+        assert_eq!(found, Ok(expected), "{body:?}");
+    }
+
+    #[test]
+    fn parts_are_what_stands_between_delimiters() {
+        let disposition = "Content-Disposition: form-data; name";
+        check("--x--", &[]);
+        check(&format!("--x\r\n{disposition}=a\r\n\r\n1\r\n--x--\r\n"), &[("a", "1")]);
+        check(&format!("words\r\n--x \t\r\n{disposition}=\"a\"\r\n\r\n\r\n--x--"), &[("a", "")]);
+        check(
+            &format!(
+                "--x\r\ncontent-type: image/png\r\n{disposition}=\"b\"; filename=\"; name=\\\"a\\\".png\"\r\n\r\n\
+                 1\r\n-x\r\n\r\n--y\r\n--x\r\n{disposition}=a\r\n\r\n2\r\n--x--more"
+            ),
+            &[("b", "1\r\n-x\r\n\r\n--y"), ("a", "2")],
+        );
+    }
+
+    #[test]
+    fn a_broken_form_is_malformed() {
+        let whole = "--x\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--x--";
+        for length in 0..whole.len() {
+            let cut = read("multipart/form-data; boundary=x", &whole.as_bytes()[..length]);
+            assert_eq!(cut.err(), Some("body_malformed"), "{length}");
+        }
+        for body in ["--x\r\n\r\n1\r\n--x--", "--x\r\nname: a\r\n\r\n1\r\n--x--", "--xx\r\n--x--"] {
+            let broken = read("multipart/form-data; boundary=x", body.as_bytes());
+            assert_eq!(broken.err(), Some("body_malformed"), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_boundary_is_told_by_the_media_type() {
+        let body = b"--x y--";
+        assert_eq!(read("multipart/form-data; charset=utf-8; Boundary=\"x y\"", body), Ok(vec![]));
+        for media in
+            ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data;"]
+        {
+            assert_eq!(read(media, body).err(), Some("body_malformed"), "{media}");
+        }
+    }
+
+    #[test]
+    fn strangers_and_crowds_are_refused() {
+        let part = "\r\nContent-Disposition: form-data; name=c\r\n\r\n1\r\n--x";
+        let media = "multipart/form-data; boundary=x";
+        assert_eq!(read(media, format!("--x{part}--").as_bytes()).err(), Some("part_unexpected"));
+        let crowd = format!("--x{}--", part.replace("=c", "=a").repeat(MOST + 1));
+        assert_eq!(read(media, crowd.as_bytes()).err(), Some("body_malformed"));
+    }
+}

@@ -1,0 +1,204 @@
+//! What a request says outside its body.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use siamese_core::score::Threshold;
+use utoipa::IntoParams;
+
+use super::mistake::shown;
+use crate::engine::deployment::Deployment;
+use crate::engine::judgement::{Criterion, Judge};
+use crate::http::error::{Fault, Problem};
+use crate::http::service::{Service, pinned};
+
+/// A client's own deadline; it can only shorten the server's.
+const TIMEOUT: &str = "x-request-timeout-ms";
+
+/// How pairs are judged: by the threshold in force, or by one of these.
+#[derive(Default, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Judging {
+    /// By this threshold; not with `fmr`.
+    #[param(minimum = 0.0, nullable = false)]
+    threshold: Option<f64>,
+    /// By the operating point with the largest threshold whose false match rate is at most this; not with `threshold`.
+    #[param(exclusive_minimum = 0.0, exclusive_maximum = 1.0, nullable = false)]
+    fmr: Option<f64>,
+}
+
+/// The tower that a request is answered by, and how it wants its pairs to be judged: which that tower can.
+pub(crate) struct Ruling {
+    pub(crate) on: Arc<Deployment>,
+    criterion: Criterion,
+}
+
+/// The same where the request has no say in it.
+pub(crate) struct InForce(pub(crate) Ruling);
+
+/// There is no query.
+pub(crate) struct NoQuery;
+
+impl Ruling {
+    fn new(criterion: Criterion, head: &Parts, service: &Service) -> Result<Self, Fault> {
+        let ruling = Self { on: pinned(head), criterion };
+        ruling.judge(service)?;
+        Ok(ruling)
+    }
+
+    /// Finds the threshold.
+    pub(crate) fn judge(&self, service: &Service) -> Result<Judge<'_>, Fault> {
+        Judge::new(self.criterion, service.settings().tower.threshold, &self.on.tower.card)
+            .map_err(|err| Fault::OperatingPointUnsupported(err.to_string()))
+    }
+}
+
+impl FromRequestParts<Arc<Service>> for Ruling {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Parts, service: &Arc<Service>) -> Result<Self, Problem> {
+        Ok(Self::new(criterion(head.uri.query())?, head, service)?)
+    }
+}
+
+impl FromRequestParts<Arc<Service>> for InForce {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Parts, service: &Arc<Service>) -> Result<Self, Problem> {
+        none(head.uri.query())?;
+        Ok(Self(Ruling::new(Criterion::InForce, head, service)?))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for NoQuery {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Problem> {
+        none(head.uri.query())?;
+        Ok(Self)
+    }
+}
+
+/// Reads `threshold=` or `fmr=`.
+pub(crate) fn criterion(query: Option<&str>) -> Result<Criterion, Fault> {
+    let mut judging = Judging::default();
+    for (key, value) in pairs(query) {
+        let place = match key {
+            "threshold" => &mut judging.threshold,
+            "fmr" => &mut judging.fmr,
+            _ => return unknown(key),
+        };
+        let Ok(number) = value.parse() else { return invalid(&format!("`{key}` is a number")) };
+        if place.replace(number).is_some() {
+            return invalid("a query has one of `threshold` and `fmr`, once");
+        }
+    }
+    match (judging.threshold, judging.fmr) {
+        (None, None) => Ok(Criterion::InForce),
+        (Some(threshold), None) => match Threshold::try_from(threshold) {
+            Ok(threshold) => Ok(Criterion::Threshold(threshold)),
+            Err(err) => invalid(&err.to_string()),
+        },
+        (None, Some(fmr)) if 0.0 < fmr && fmr < 1.0 => Ok(Criterion::Fmr(fmr)),
+        (None, Some(_)) => invalid("an FMR lies between 0 and 1"),
+        (Some(_), Some(_)) => invalid("a query has one of `threshold` and `fmr`, once"),
+    }
+}
+
+/// Refuses any query.
+pub(crate) fn none(query: Option<&str>) -> Result<(), Fault> {
+    pairs(query).next().map_or(Ok(()), |(key, _)| unknown(key))
+}
+
+/// The time a request's work may take: the server's, or less where the client says so.
+pub(crate) fn deadline(headers: &HeaderMap, most: Duration) -> Result<Duration, Fault> {
+    let Some(value) = headers.get(TIMEOUT) else { return Ok(most) };
+    match value.to_str().ok().and_then(|it| it.parse().ok()) {
+        Some(milliseconds) => Ok(Duration::from_millis(milliseconds).min(most)),
+        None => invalid("the header X-Request-Timeout-Ms is a whole number of milliseconds"),
+    }
+}
+
+/// Keys and values need no decoding: those that are known have no character that is ever encoded.
+fn pairs(query: Option<&str>) -> impl Iterator<Item = (&str, &str)> {
+    query
+        .unwrap_or_default()
+        .split('&')
+        .filter(|it| !it.is_empty())
+        .map(|it| it.split_once('=').unwrap_or((it, "")))
+}
+
+fn unknown<T>(key: &str) -> Result<T, Fault> {
+    invalid(&format!("`{}` is unknown here", shown(key)))
+}
+
+fn invalid<T>(why: &str) -> Result<T, Fault> {
+    Err(Fault::QueryInvalid(why.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn threshold(value: f64) -> Criterion {
+        Criterion::Threshold(Threshold::try_from(value).expect("a threshold"))
+    }
+
+    #[test]
+    fn one_criterion_is_taken() {
+        for (query, expected) in [
+            (None, Criterion::InForce),
+            (Some(""), Criterion::InForce),
+            (Some("threshold=0.8"), threshold(0.8)),
+            (Some("threshold=1e-3"), threshold(0.001)),
+            (Some("fmr=0.01"), Criterion::Fmr(0.01)),
+        ] {
+            assert_eq!(criterion(query).ok(), Some(expected), "{query:?}");
+        }
+    }
+
+    #[test]
+    fn whatever_else_is_refused() {
+        for query in [
+            "threshold=0.8&fmr=0.01",
+            "threshold=1&threshold=1",
+            "threshold",
+            "threshold=",
+            "threshold=x",
+            "threshold=-1",
+            "threshold=NaN",
+            "threshold=inf",
+            "fmr=0",
+            "fmr=1",
+            "fmr=-0.1",
+            "treshold=1",
+        ] {
+            let fault = criterion(Some(query)).expect_err(query);
+            assert_eq!(fault.code(), "query_invalid", "{query}");
+        }
+    }
+
+    #[test]
+    fn a_client_only_shortens_its_deadline() {
+        let most = Duration::from_secs(10);
+        for (value, expected) in
+            [("5", Some(5)), ("99999", Some(10_000)), ("soon", None), ("-1", None)]
+        {
+            let headers = HeaderMap::from_iter([(
+                TIMEOUT.parse().expect("a name"),
+                value.parse().expect("a value"),
+            )]);
+            match deadline(&headers, most) {
+                Ok(found) => {
+                    assert_eq!(Some(found), expected.map(Duration::from_millis), "{value}");
+                }
+                Err(fault) => {
+                    assert_eq!((fault.code(), expected), ("query_invalid", None), "{value}");
+                }
+            }
+        }
+    }
+}

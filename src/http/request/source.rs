@@ -1,0 +1,210 @@
+//! Pictures and embeddings as they stand in JSON.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use serde::Deserialize;
+use siamese_core::score::Embedding;
+use utoipa::ToSchema;
+
+use super::json::{self, Json};
+use super::mistake::malformed;
+use crate::engine::pipeline::Source;
+use crate::http::error::{Fault, Problem};
+
+/// Base64 of the standard alphabet, padded or not.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// A picture, or an embedding that the client has stored.
+#[derive(ToSchema)]
+#[schema(as = Source)]
+#[serde(untagged)]
+pub(crate) enum Written<'a> {
+    /// A picture in base64, or as a data URI in base64.
+    Short(Cow<'a, str>),
+    Picture(ImageSource<'a>),
+    Stored(StoredSource<'a>),
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ImageSource<'a> {
+    /// The picture in base64, or as a data URI in base64.
+    #[serde(borrow)]
+    #[schema(value_type = String)]
+    image: Json<'a>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StoredSource<'a> {
+    /// As many numbers as the tower's embeddings have.
+    #[serde(borrow)]
+    #[schema(value_type = Vec<f32>)]
+    embedding: Json<'a>,
+    /// The digest of the tower that made it; where it is given it must be the loaded tower's.
+    #[serde(default, borrow, deserialize_with = "json::given")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    digest: Option<Json<'a>>,
+}
+
+/// Reads a source.
+pub(crate) fn read(json: Json) -> Result<Source, Problem> {
+    match Written::read(json)? {
+        Written::Short(text) => Ok(picture(&text)?),
+        Written::Picture(ImageSource { image }) => {
+            Ok(picture(&image.text("an image is base64 text")?)?)
+        }
+        Written::Stored(StoredSource { embedding, digest }) => {
+            let digest = digest.map(|digest| digest.text("a digest is text"));
+            let digest = digest.transpose()?.map(Cow::into_owned);
+            Ok(Source::Embedding(stored(embedding)?, digest))
+        }
+    }
+}
+
+/// Reads a source that stands at a place of a body.
+pub(crate) fn read_at(place: &str, json: Json) -> Result<Source, Problem> {
+    read(json).map_err(|problem| problem.within(place))
+}
+
+impl<'a> Written<'a> {
+    /// Tells the forms apart.
+    fn read(json: Json<'a>) -> Result<Self, Problem> {
+        let form = "a source is base64 text, or an object with `image` or `embedding`";
+        if !json.0.starts_with('{') {
+            return Ok(Self::Short(json.text(form)?));
+        }
+        match json.object() {
+            Err(problem) if problem.is_unexpected(&["embedding", "digest"]) => {}
+            picture => return picture.map(Self::Picture),
+        }
+        json.object().map(Self::Stored).map_err(|problem| match problem.fault {
+            // A digest alone.
+            Fault::PartMissing => Fault::PartMissing.of("image"),
+            _ if problem.is_unexpected(&["image"]) => {
+                malformed("a source has an image, or an embedding with its digest").into()
+            }
+            _ => problem,
+        })
+    }
+}
+
+/// Reads a picture in base64.
+pub(crate) fn picture(text: &str) -> Result<Source, Fault> {
+    let base64 = match text.strip_prefix("data:") {
+        None => text,
+        Some(uri) => match uri.split_once(',') {
+            Some((head, base64)) if head.ends_with(";base64") => base64,
+            _ => return Err(Fault::Base64Invalid),
+        },
+    };
+    let bytes = BASE64.decode(base64).map_err(|_| Fault::Base64Invalid)?;
+    Ok(Source::Upload(bytes.into()))
+}
+
+/// A number of an embedding; what is too large for one is infinite, which no embedding is.
+#[derive(Deserialize)]
+#[serde(from = "f64")]
+struct Coordinate(f32);
+
+impl From<f64> for Coordinate {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "an embedding is of f32; what overflows is refused"
+    )]
+    fn from(number: f64) -> Self {
+        Self(number as f32)
+    }
+}
+
+fn stored(json: Json) -> Result<Embedding, Fault> {
+    let other = || Fault::EmbeddingInvalid("an embedding is a list of numbers".to_owned());
+    // An error of serde_json's would repeat all of a text.
+    if json.0.contains('"') {
+        return Err(other());
+    }
+    let numbers: Vec<Coordinate> = serde_json::from_str(json.0)
+        .map_err(|err| if err.is_data() { other() } else { json::unread(&err) })?;
+    let numbers: Vec<f32> = numbers.into_iter().map(|Coordinate(number)| number).collect();
+    Embedding::new(numbers).map_err(|err| Fault::EmbeddingInvalid(err.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(json: &str) -> Result<Source, (&'static str, Option<String>)> {
+        read_at("a", Json(json)).map_err(|it| (it.fault.code(), it.field))
+    }
+
+    #[track_caller]
+    fn upload(json: &str, expected: &[u8]) {
+        match source(json) {
+            Ok(Source::Upload(bytes)) => assert_eq!(bytes, expected),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_picture_comes_in_three_forms() {
+        upload(r#""aGk=""#, b"hi");
+        upload(r#""aGk""#, b"hi");
+        upload(r#""\u0061Gk""#, b"hi");
+        upload(r#""data:image/png;base64,aGk=""#, b"hi");
+        upload(r#"{"image":"data:;base64,aGk="}"#, b"hi");
+    }
+
+    #[test]
+    fn an_embedding_may_name_its_tower() {
+        for json in [
+            r#"{"embedding":[1,-2.5,0],"digest":"sha256:00"}"#,
+            r#"{"digest":"sha256:00","embedding":[1,-2.5,0]}"#,
+        ] {
+            match source(json) {
+                Ok(Source::Embedding(embedding, Some(digest))) => {
+                    assert_eq!(embedding.coordinates(), [1.0, -2.5, 0.0]);
+                    assert_eq!(digest, "sha256:00");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn each_mistake_has_its_code_and_its_place() {
+        for (json, code, field) in [
+            (r#""a-b""#, "base64_invalid", "a"),
+            (r#""data:image/png,abc""#, "base64_invalid", "a"),
+            ("7", "body_malformed", "a"),
+            ("null", "body_malformed", "a"),
+            ("[]", "body_malformed", "a"),
+            ("{}", "part_missing", "a.image"),
+            (r#"{"digest":"x"}"#, "part_missing", "a.image"),
+            (r#"{"url":"http://x"}"#, "part_unexpected", "a.url"),
+            (r#"{"image":"","image":""}"#, "part_repeated", "a.image"),
+            (r#"{"embedding":[1],"embedding":[1]}"#, "part_repeated", "a.embedding"),
+            (r#"{"embedding":[1],"url":""}"#, "part_unexpected", "a.url"),
+            (r#"{"image":"","embedding":[1]}"#, "body_malformed", "a"),
+            (r#"{"embedding":[1],"image":""}"#, "body_malformed", "a"),
+            (r#"{"image":"","digest":"x"}"#, "body_malformed", "a"),
+            (r#"{"image":[]}"#, "body_malformed", "a"),
+            (r#"{"image":null}"#, "body_malformed", "a"),
+            (r#"{"embedding":[1],"digest":1}"#, "body_malformed", "a"),
+            (r#"{"embedding":[1],"digest":null}"#, "body_malformed", "a"),
+            (r#"{"embedding":[]}"#, "embedding_invalid", "a"),
+            (r#"{"embedding":[1,"x"]}"#, "embedding_invalid", "a"),
+            (r#"{"embedding":[[1]]}"#, "embedding_invalid", "a"),
+            (r#"{"embedding":[1e99]}"#, "embedding_invalid", "a"),
+            (r#"{"embedding":[1e999]}"#, "body_malformed", "a"),
+            (r#"{"embedding":"aGk="}"#, "embedding_invalid", "a"),
+        ] {
+            assert_eq!(source(json).err(), Some((code, Some(field.to_owned()))), "{json}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! `POST /compare/batch`: many pairs, or one against many.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Serialize;
+use siamese_core::model::Signature;
+use utoipa::ToSchema;
+
+use crate::engine::judgement::Judgement;
+use crate::engine::pipeline::{Embedded, ItemError};
+use crate::http::error::{Details, Fault, Problem};
+use crate::http::request::accept::AcceptsJson;
+use crate::http::request::pairs::{CompareMany, OneToMany, Pairs};
+use crate::http::request::query::{Judging, Ruling};
+use crate::http::request::received::Received;
+use crate::http::response::Answer;
+use crate::http::service::Service;
+
+#[derive(Serialize, ToSchema)]
+struct Comparisons<'a> {
+    results: Vec<Item<'a>>,
+    model: Signature<'a>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Compared)]
+#[serde(untagged)]
+enum Item<'a> {
+    Judged(Judgement),
+    Failed { error: Details<'a> },
+}
+
+/// Compare many pairs
+///
+/// Pairs as JSON, or a form with one picture `a` against several `b`. Results come in order; a bad item fails alone, and
+/// the answer is still 200. A picture that stands in several pairs is embedded once.
+#[utoipa::path(
+    post,
+    path = "/compare/batch",
+    operation_id = "compare_batch",
+    params(Judging),
+    request_body(content(
+        (OneToMany = "multipart/form-data"),
+        (CompareMany = "application/json", example = json!({"pairs": [{"a": "UDUgMSAxIDI1NQqA", "b": "UDUgMSAxIDI1NQqA"}]})),
+    )),
+    responses((status = 200, description = "One result or error for each pair.", body = Comparisons, example = json!({
+        "results": [
+            {"verdict": "different", "distance": 1.31, "threshold": 1.134, "operating_point": {"source": "calibration"}},
+            {"error": {
+                "type": "about:blank", "title": "Unprocessable Entity", "status": 422, "code": "picture_empty",
+                "detail": "the picture has no bytes", "field": "pairs[1].b"
+            }}
+        ],
+        "model": {"name": "faces", "digest": "sha256:a57e6666..."}
+    })))
+)]
+pub(crate) async fn compare_batch(
+    State(service): State<Arc<Service>>,
+    _: AcceptsJson,
+    ruling: Ruling,
+    request: Received<Pairs>,
+) -> Result<Response, Problem> {
+    let Received { asked: Pairs { sources, pairs }, deadline, .. } = request;
+    let judge = ruling.judge(&service)?;
+    let (names, sources): (Vec<String>, Vec<_>) = sources.into_iter().unzip();
+    let embedded = service.engine.embed(&ruling.on, sources);
+    let Embedded { outcomes, timings } = service.within(deadline, embedded, &names).await?;
+    let outcome = |place: usize| {
+        let named = |error: &ItemError| Fault::from(error.clone()).of(&names[place]);
+        outcomes[place].as_ref().map_err(named)
+    };
+    let judged = pairs.into_iter().map(|pair| {
+        let [a, b] = pair?.map(outcome);
+        Ok(judge.judge(a?.distance(b?)))
+    });
+    let judged: Vec<Result<Judgement, Problem>> = judged.collect();
+    let results = judged.iter().map(|judged| match judged {
+        Ok(judgement) => {
+            service.metrics.judged(&ruling.on.tower.digest, judgement);
+            Item::Judged(judgement.clone())
+        }
+        Err(problem) => {
+            service.metrics.item_problem(problem.fault.code());
+            Item::Failed { error: problem.details() }
+        }
+    });
+    let results = results.collect();
+    Ok(Answer::json(&Comparisons { results, model: ruling.on.tower.signature() }, timings))
+}

@@ -1,0 +1,9 @@
+//! The handlers, a file for each route.
+
+pub(crate) mod compare;
+pub(crate) mod compare_batch;
+pub(crate) mod embed;
+pub(crate) mod model;
+pub(crate) mod pixels;
+pub(crate) mod status;
+pub(crate) mod verify;

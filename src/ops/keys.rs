@@ -1,0 +1,349 @@
+//! API keys: who may ask. They are held as digests only, so that no log, dump or message can tell one.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, SeqAccess, Visitor};
+use sha2::{Digest, Sha256};
+use siamese_core::file::{self, Limited, Reserve};
+use thiserror::Error;
+
+/// The fewest characters of a key: fewer can be guessed.
+const SHORTEST: usize = 16;
+
+/// The largest file of keys: room for hundreds of thousands.
+const LARGEST_FILE: u64 = 16 << 20;
+
+/// How long a file of keys may take to be read.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// The reads of files of keys.
+static READS: Limited = Limited::new();
+
+/// The SHA-256 of a key.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Key([u8; 32]);
+
+/// Why a text is no key. It says nothing of the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum InvalidKey {
+    /// It can be guessed.
+    #[error("a key has at least {SHORTEST} characters")]
+    TooShort,
+    /// It can't stand in a header (RFC 6750, 2.1).
+    #[error("a key consists of letters, digits and -._~+/=")]
+    OddCharacter,
+}
+
+/// Keys that stand in the settings: a list, or a text of keys between commas, as in an environment variable.
+///
+/// Invariant: there is at least one.
+#[derive(Clone, Debug)]
+pub struct Fixed(Vec<Key>);
+
+/// The keys in force.
+pub struct Keys {
+    fixed: Vec<Key>,
+    file: Option<PathBuf>,
+    /// Keys can be revoked while clients hold every other descriptor.
+    reserve: Arc<Reserve>,
+    /// Locked for a look.
+    ///
+    /// A set, so that a look costs the same however many there are. How long it takes tells nothing of a key: the
+    /// guess is hashed before anything is compared, by SHA-256 and then under a secret of the process which says where
+    /// to look, so that no guess can be made to meet part of a key.
+    current: RwLock<Arc<HashSet<Key>>>,
+}
+
+/// Why a file of keys can't be used.
+#[derive(Debug, Error)]
+pub enum KeysError {
+    /// Nothing that can be read as text.
+    #[error("{} can't be read", .0.display())]
+    Unreadable(PathBuf, #[source] io::Error),
+    /// Would it lock everybody out, or let everybody in? It is not guessed.
+    #[error("{} holds no key", .0.display())]
+    Empty(PathBuf),
+    /// A line that is no key.
+    #[error("line {line} of {}", .path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line's number, from 1.
+        line: usize,
+        /// What is wrong with it.
+        #[source]
+        why: InvalidKey,
+    },
+}
+
+impl Keys {
+    /// The keys of the settings, and those of a file.
+    pub fn load(fixed: Option<&Fixed>, file: Option<&Path>) -> Result<Self, KeysError> {
+        let fixed = fixed.map_or(Vec::new(), |it| it.0.clone());
+        let keys = Self {
+            fixed,
+            file: file.map(Path::to_owned),
+            reserve: Arc::new(Reserve::new()),
+            current: RwLock::default(),
+        };
+        keys.reload()?;
+        Ok(keys)
+    }
+
+    /// Reads the file again; where that fails, the keys stay as they were.
+    ///
+    /// May take some seconds: for a thread that may wait.
+    pub fn reload(&self) -> Result<(), KeysError> {
+        let mut keys: HashSet<Key> = self.fixed.iter().cloned().collect();
+        if let Some(file) = &self.file {
+            keys.extend(self.read(file)?);
+        }
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        Ok(())
+    }
+
+    fn read(&self, path: &Path) -> Result<Vec<Key>, KeysError> {
+        let (reserve, file) = (self.reserve.clone(), path.to_owned());
+        READS
+            .run(LIMIT, move || reserve.read(&file, LARGEST_FILE))
+            .and_then(|bytes| file::text(bytes?))
+            .map_err(|err| KeysError::Unreadable(path.to_owned(), err))
+            .and_then(|text| parse(&text, path))
+    }
+
+    /// Whether a key is needed at all: they are set, or there is a file of them. This never changes.
+    pub fn are_needed(&self) -> bool {
+        !self.fixed.is_empty() || self.file.is_some()
+    }
+
+    /// Whether a text is one of the keys, in a time that tells nothing of them.
+    pub fn hold(&self, text: &[u8]) -> bool {
+        let key = Key(Sha256::digest(text).into());
+        self.current.read().unwrap_or_else(PoisonError::into_inner).contains(&key)
+    }
+}
+
+/// One key a line; blank lines and those that begin with `#` count for nothing.
+fn parse(text: &str, path: &Path) -> Result<Vec<Key>, KeysError> {
+    let lines = text.lines().map(str::trim).zip(1..);
+    let keys = lines
+        .filter(|(text, _)| !text.is_empty() && !text.starts_with('#'))
+        .map(|(text, line)| {
+            Key::new(text).map_err(|why| KeysError::Line { path: path.to_owned(), line, why })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    if keys.is_empty() {
+        return Err(KeysError::Empty(path.to_owned()));
+    }
+    Ok(keys)
+}
+
+impl Key {
+    /// The digest of a text that can be a key.
+    pub fn new(text: &str) -> Result<Self, InvalidKey> {
+        if text.len() < SHORTEST {
+            return Err(InvalidKey::TooShort);
+        }
+        if !text.bytes().all(|it| it.is_ascii_alphanumeric() || b"-._~+/=".contains(&it)) {
+            return Err(InvalidKey::OddCharacter);
+        }
+        Ok(Self(Sha256::digest(text).into()))
+    }
+}
+
+/// Tells nothing, as settings may be printed.
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(..)")
+    }
+}
+
+/// By hand, as a message that is derived quotes what it does not expect.
+impl<'de> Deserialize<'de> for Fixed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Texts)
+    }
+}
+
+struct Texts;
+
+impl<'de> Visitor<'de> for Texts {
+    type Value = Fixed;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("keys between commas, or a list of them")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Fixed, E> {
+        fixed(text.split(',').map(|it| Ok(it.trim().to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut texts: A) -> Result<Fixed, A::Error> {
+        fixed(std::iter::from_fn(|| texts.next_element::<String>().transpose()))
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<Fixed, E> {
+        Err(E::custom(InvalidKey::TooShort))
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Fixed, E> {
+        Err(E::custom("a key is no number"))
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Fixed, E> {
+        Err(E::custom("a key is no number"))
+    }
+}
+
+fn fixed<E: de::Error>(texts: impl Iterator<Item = Result<String, E>>) -> Result<Fixed, E> {
+    let numbered = texts.zip(1..);
+    let keys = numbered
+        .map(|(text, number)| {
+            Key::new(&text?).map_err(|why| E::custom(format_args!("key {number}: {why}")))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    if keys.is_empty() {
+        return Err(E::custom("the list is empty; leave it out where no keys are needed"));
+    }
+    Ok(Fixed(keys))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::process::Command;
+
+    use siamese_core::causes;
+    use tempfile::NamedTempFile;
+
+    use super::*;
+
+    const FIRST: &str = "first-key-0123456789";
+    const SECOND: &str = "second-key-0123456789";
+
+    fn file(text: &str) -> NamedTempFile {
+        let file = NamedTempFile::new().expect("a file");
+        fs::write(file.path(), text).expect("written");
+        file
+    }
+
+    fn load(file: &NamedTempFile) -> Result<Keys, KeysError> {
+        Keys::load(None, Some(file.path()))
+    }
+
+    #[test]
+    fn each_line_is_a_key() {
+        let keys = load(&file(&format!("# Ours\n{FIRST}\n\n  {SECOND}  \r\n"))).expect("keys");
+        assert!(keys.are_needed());
+        assert!(keys.hold(FIRST.as_bytes()) && keys.hold(SECOND.as_bytes()));
+        for wrong in ["", "# Ours", "first-key-012345678", "first-key-0123456789 "] {
+            assert!(!keys.hold(wrong.as_bytes()), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn without_keys_none_is_needed() {
+        let keys = Keys::load(None, None).expect("no keys");
+        assert!(!keys.are_needed());
+    }
+
+    #[track_caller]
+    fn refused(text: &str, with: &str) {
+        let said = causes(&load(&file(text)).err().expect("no keys"));
+        assert!(said.contains(with), "{said}");
+        assert!(!said.contains("secret"), "{said}");
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused_by_its_line_and_not_told() {
+        refused("", "holds no key");
+        refused("# Nobody\n\n", "holds no key");
+        refused(&format!("# Ours\n{FIRST}\nsecret-15-chars\n"), "line 3 of ");
+        refused("secret key with blanks in it", "letters, digits");
+        refused("secret-key-with-ümlauts", "letters, digits");
+    }
+
+    #[test]
+    fn a_file_that_went_bad_changes_nothing() {
+        let file = file(FIRST);
+        let keys = load(&file).expect("keys");
+        fs::write(file.path(), "").expect("written");
+        assert!(keys.reload().is_err());
+        assert!(keys.hold(FIRST.as_bytes()));
+        fs::write(file.path(), SECOND).expect("written");
+        keys.reload().expect("keys");
+        assert!(keys.hold(SECOND.as_bytes()) && !keys.hold(FIRST.as_bytes()));
+    }
+
+    #[test]
+    fn a_key_is_never_printed() {
+        let fixed = Fixed(vec![Key::new(FIRST).expect("a key")]);
+        let said = format!("{fixed:?}");
+        assert!(said.contains("Key(..)") && !said.contains(FIRST), "{said}");
+    }
+
+    #[test]
+    fn twenty_thousand_keys_are_found_like_one() {
+        let key = |number: u32| format!("key-of-a-crowd-{number:05}");
+        let text: String = (0..20_001).map(|number| key(number) + "\n").collect();
+        let keys = load(&file(&text)).expect("keys");
+        // What a look costs is its kind's to say: a set's does not depend on how many it holds.
+        let current: &HashSet<Key> = &keys.current.read().expect("no panic");
+        assert_eq!(current.len(), 20_001);
+        assert!(keys.hold(key(0).as_bytes()) && keys.hold(key(20_000).as_bytes()));
+        assert!(!keys.hold(key(20_001).as_bytes()));
+    }
+
+    #[test]
+    fn a_pipe_in_the_place_of_the_file_is_refused_at_once() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let path = folder.path().join("keys");
+        fs::write(&path, FIRST).expect("written");
+        let keys = Keys::load(None, Some(&path)).expect("keys");
+        fs::remove_file(&path).expect("removed");
+        assert!(Command::new("mkfifo").arg(&path).status().expect("the program").success());
+        let said = causes(&keys.reload().expect_err("a pipe"));
+        assert!(said.contains("no regular file"), "{said}");
+        assert!(keys.hold(FIRST.as_bytes()));
+    }
+
+    /// Set where this test has a process of its own, which has few descriptors.
+    const ALONE: &str = "SIAMESE_TEST_FEW_DESCRIPTORS";
+
+    #[test]
+    fn keys_are_revoked_where_no_descriptor_is_left() {
+        if std::env::var_os(ALONE).is_none() {
+            let (_, module) = module_path!().split_once("::").expect("the crate's name goes first");
+            let name = format!("{module}::keys_are_revoked_where_no_descriptor_is_left");
+            let output = Command::new("sh")
+                .args(["-c", r#"ulimit -n 64; exec "$0" "$@""#])
+                .arg(std::env::current_exe().expect("a path"))
+                .args(["--exact", &name, "--nocapture"])
+                .env(ALONE, "1")
+                .output()
+                .expect("a shell");
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && said.contains("1 passed"), "{output:?}");
+            return;
+        }
+        let file = file(&format!("{FIRST}\n{SECOND}\n"));
+        let keys = load(&file).expect("keys");
+        fs::write(file.path(), SECOND).expect("written");
+        let mut all = Vec::new();
+        while let Ok(one) = File::open("/dev/null") {
+            all.push(one);
+        }
+        assert!(fs::read(file.path()).is_err(), "there are descriptors left");
+        keys.reload().expect("keys");
+        assert!(keys.hold(SECOND.as_bytes()) && !keys.hold(FIRST.as_bytes()));
+        // And again: the reserve was taken back.
+        keys.reload().expect("keys");
+        drop(all);
+    }
+}

@@ -1,0 +1,143 @@
+//! How a collector is found, believed and told whose spans it gets: by the variables that platforms set.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+use crate::server::{Server, refuses_to_start};
+use crate::traces::{Collector, compare};
+use crate::waits::PATIENCE;
+
+const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+const CERTIFICATE: &str = "OTEL_EXPORTER_OTLP_CERTIFICATE";
+
+impl Collector {
+    /// One that shows a certificate of its own, and the file that whoever is to trust it needs.
+    fn with_certificate(folder: &TempDir) -> (Self, String) {
+        let made = generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+        let CertifiedKey { cert, signing_key } = made;
+        let key = PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");
+        let tls = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .and_then(|it| it.with_no_client_auth().with_single_cert(vec![cert.der().clone()], key))
+            .expect("TLS");
+        (Self::encrypted(tls), file(folder, "authorities.pem", &cert.pem()))
+    }
+
+    /// The next post's head, and its attributes.
+    fn post(&self) -> (String, BTreeMap<String, String>) {
+        let (head, resource) = self.posts.recv_timeout(PATIENCE).expect("a post");
+        let text = |it: &Value| it.as_str().expect("text").to_owned();
+        let attributes = resource["attributes"].as_array().expect("attributes").iter();
+        let attributes =
+            attributes.map(|it| (text(&it["key"]), text(&it["value"]["stringValue"]))).collect();
+        (head, attributes)
+    }
+}
+
+fn file(folder: &TempDir, name: &str, text: &str) -> String {
+    let path = folder.path().join(name);
+    std::fs::write(&path, text).expect("written");
+    path.to_str().expect("a plain path").to_owned()
+}
+
+#[test]
+fn two_deployments_are_told_apart() {
+    let collector = Collector::start();
+    let endpoint = (ENDPOINT, &*collector.endpoint());
+    let trial = Server::with(&[
+        endpoint,
+        ("OTEL_SERVICE_NAME", "faces"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "service.name=x,deployment.environment.name=trial%20run"),
+    ]);
+    let plain = [(); 2].map(|()| Server::with(&[endpoint]));
+
+    compare(&trial, "");
+    let (_, of_trial) = collector.post();
+    let of_plain = plain.each_ref().map(|server| {
+        compare(server, "");
+        collector.post().1
+    });
+
+    assert_eq!(of_trial["service.name"], "faces");
+    assert_eq!(of_trial["deployment.environment.name"], "trial run");
+    assert_eq!(of_trial["service.version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(of_plain[0]["service.name"], "siamese");
+    assert_ne!(of_plain[0]["service.instance.id"], of_plain[1]["service.instance.id"]);
+    let instance = &of_trial["service.instance.id"];
+    assert!(trial.before.iter().any(|it| it.contains(instance)), "the log names the instance");
+}
+
+#[test]
+fn a_collector_over_tls_has_its_headers_and_the_log_has_not() {
+    const SECRET: &str = "dXM6c2VjcmV0LW9mLW91cnM=";
+    let folder = TempDir::new().expect("a folder");
+    let (collector, authorities) = Collector::with_certificate(&folder);
+    // Told by name, or in the place of what the system trusts.
+    for variable in [CERTIFICATE, "SSL_CERT_FILE"] {
+        let server = Server::with(&[
+            (ENDPOINT, &collector.endpoint()),
+            (variable, &authorities),
+            ("OTEL_EXPORTER_OTLP_HEADERS", &format!("authorization=Basic%20{SECRET},x-team=faces")),
+            ("RUST_LOG", "trace"),
+        ]);
+        compare(&server, "");
+
+        let (head, _) = collector.post();
+        assert!(head.contains(&format!("authorization: Basic {SECRET}\r\n")), "{head}");
+        assert!(head.contains("x-team: faces\r\n"), "{head}");
+        let log = server.before.concat() + &server.end();
+        assert!(log.contains("requests are traced") && !log.contains(SECRET), "{log}");
+    }
+}
+
+#[test]
+fn a_collector_that_nobody_vouches_for_gets_nothing() {
+    let folder = TempDir::new().expect("a folder");
+    let (_other, authorities) = Collector::with_certificate(&folder);
+    let (collector, _) = Collector::with_certificate(&TempDir::new().expect("a folder"));
+    let server = Server::with(&[(ENDPOINT, &collector.endpoint()), (CERTIFICATE, &authorities)]);
+    compare(&server, "");
+
+    let log = server.end();
+    assert!(log.contains("the collector takes no traces"), "{log}");
+    assert!(log.contains("no TLS with it: invalid peer certificate"), "{log}");
+    assert!(collector.posts.try_recv().is_err());
+}
+
+#[test]
+fn what_the_platform_gets_wrong_stops_the_start_and_is_named() {
+    let folder = TempDir::new().expect("a folder");
+    let nothing = file(&folder, "nothing.pem", "no certificate");
+    let broken = file(&folder, "broken.pem", "-----BEGIN CERTIFICATE-----\n!\n");
+    let missing = folder.path().join("missing.pem");
+    let missing = missing.to_str().expect("a plain path");
+    for (variable, value) in [
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "grpc://collector:4317"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "no pair"),
+        ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "host=x"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "no pair"),
+        (CERTIFICATE, &nothing),
+        (CERTIFICATE, &broken),
+        ("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", missing),
+    ] {
+        refuses_to_start(&[(ENDPOINT, "https://localhost:4318"), (variable, value)], variable);
+    }
+    refuses_to_start(&[(ENDPOINT, "grpc://collector:4317")], ENDPOINT);
+}
+
+#[test]
+fn where_the_system_trusts_nobody_an_authority_must_be_named() {
+    let folder = TempDir::new().expect("a folder");
+    let empty = file(&folder, "empty.pem", "");
+    refuses_to_start(
+        &[(ENDPOINT, "https://localhost:4318"), ("SSL_CERT_FILE", &empty), ("SSL_CERT_DIR", "")],
+        CERTIFICATE,
+    );
+}

@@ -1,0 +1,92 @@
+//! Child processes of tests: none outlives its test, and none is waited for without a limit.
+
+use std::collections::BTreeSet;
+use std::io::{self, Read};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{PATIENCE, clock, eventually_some};
+
+/// Those that run.
+static RUNNING: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+
+/// A child that is killed when it is dropped, or when a test takes too long.
+pub(crate) struct Process(Child);
+
+impl Process {
+    #[track_caller]
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        clock::watch();
+        let child = command.spawn().expect("the program starts");
+        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).insert(child.id());
+        Self(child)
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.0.try_wait().expect("a child").is_some()
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        let what = format!("process {} ends", self.id());
+        eventually_some(PATIENCE, &what, || self.0.try_wait().expect("a child"))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        // A killed process ends at once; this takes its number out of use.
+        let _ = self.0.wait();
+        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id());
+    }
+}
+
+/// Kills all children, before this process ends without dropping them.
+pub(super) fn kill_all() {
+    let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+    let ids: Vec<String> = running.iter().map(u32::to_string).collect();
+    // The shell's own, as not every machine has the program.
+    let _ = Command::new("sh").args(["-c", &format!("kill -KILL {}", ids.join(" "))]).status();
+}
+
+/// What a program says until its end.
+///
+/// # Panics
+///
+/// Panics where it has not ended within the time; it is killed then.
+#[track_caller]
+pub(crate) fn output(within: Duration, command: &mut Command) -> Output {
+    let shown = format!("{command:?}");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = Process::spawn(command);
+    let out = read(process.0.stdout.take().expect("a pipe"));
+    let err = read(process.0.stderr.take().expect("a pipe"));
+    let end = Instant::now() + within;
+    let taken = |said: Receiver<io::Result<Vec<u8>>>| {
+        let left = end.saturating_duration_since(Instant::now());
+        let said = said.recv_timeout(left);
+        said.unwrap_or_else(|_| panic!("not ended within {within:?}: {shown}")).expect("a pipe")
+    };
+    let (stdout, stderr) = (taken(out), taken(err));
+    Output { status: process.ended(), stdout, stderr }
+}
+
+/// Reads all, on a thread of its own.
+fn read(mut pipe: impl Read + Send + 'static) -> Receiver<io::Result<Vec<u8>>> {
+    let (told, said) = channel();
+    thread::spawn(move || {
+        let mut all = Vec::new();
+        let read = pipe.read_to_end(&mut all);
+        let _ = told.send(read.map(|_| all));
+    });
+    said
+}
