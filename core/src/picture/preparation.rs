@@ -7,8 +7,7 @@ use image::{ExtendedColorType, ImageEncoder};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::decode::jpeg;
-use super::decode::{decode, guard};
+use super::decode::{decode, guard, serves_both};
 use super::fit::{Size, Target};
 use super::resize::fit;
 use super::samples::Picture;
@@ -117,9 +116,7 @@ impl Preparation {
             for fit_of in fits {
                 let target = Target { fit: *fit_of, ..self.target() };
                 let picture = match decoded.take() {
-                    Some((picture, last)) if jpeg::serves_both(picture.size(), &last, &target) => {
-                        picture
-                    }
+                    Some((picture, last)) if serves_both(picture.size(), &last, &target) => picture,
                     _ => decode(upload, limits, &target)?,
                 };
                 planes.push(Planes(fit(&picture, &target)));
