@@ -47,8 +47,8 @@ fn walls_of_the_largest_images_and_bodies_stay_below_the_ceiling() {
 
     let server = Server::with(&[
         ("SIAMESE_IMAGE__DECODES", "2"),
-        ("SIAMESE_SERVER__DEADLINE_MS", "120000"),
-        ("SIAMESE_SERVER__BODY_TIMEOUT_MS", "120000"),
+        ("SIAMESE_SERVER__DEADLINE_MS", "600000"),
+        ("SIAMESE_SERVER__BODY_TIMEOUT_MS", "600000"),
     ]);
     let largest = largest();
     let body = vec![0; 19_000_000];

@@ -93,9 +93,7 @@ impl Record {
     ) -> Self {
         Self {
             trainer: env!("CARGO_PKG_VERSION").to_owned(),
-            commit: env::var("SOURCE_COMMIT")
-                .ok()
-                .or_else(|| option_env!("SIAMESE_COMMIT").map(str::to_owned)),
+            commit: commit(),
             command: env::args().skip(1).collect(),
             built: Built::here(),
             device: Compute::default(),
@@ -140,11 +138,15 @@ impl Record {
     }
 }
 
+/// The commit that the trainer was built from, or that `SOURCE_COMMIT` names.
+fn commit() -> Option<String> {
+    let stated = env::var("SOURCE_COMMIT").ok();
+    stated.or_else(|| option_env!("SIAMESE_COMMIT").map(str::to_owned))
+}
+
 /// The trainer's version, and its commit where that is known.
 pub fn build() -> String {
-    let commit = env::var("SOURCE_COMMIT").ok();
-    let commit = commit.or_else(|| option_env!("SIAMESE_COMMIT").map(str::to_owned));
-    let commit = commit.map(|it| format!(", commit {it}")).unwrap_or_default();
+    let commit = commit().map(|it| format!(", commit {it}")).unwrap_or_default();
     format!("{}{commit}", env!("CARGO_PKG_VERSION"))
 }
 

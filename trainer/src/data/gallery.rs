@@ -134,21 +134,12 @@ impl<P> Gallery<P> {
     }
 
     /// The same images, and of each what `make` makes of it.
-    pub fn map<Q>(&self, make: impl Fn(&P) -> Q) -> Gallery<Q> {
-        let sample = |it: &Sample<P>| Sample {
-            identity: it.identity,
-            name: it.name.clone(),
-            digest: it.digest.clone(),
-            size: it.size,
-            pixels: make(&it.pixels),
-        };
-        Gallery {
-            identities: self.identities.clone(),
-            samples: self.samples.iter().map(sample).collect(),
-            listing: self.listing.clone(),
-            skipped: self.skipped.clone(),
-            digest: self.digest.clone(),
-        }
+    pub fn map<Q>(self, make: impl Fn(&P) -> Q) -> Gallery<Q> {
+        let Self { identities, samples, listing, skipped, digest } = self;
+        let samples = samples.into_iter().map(|Sample { identity, name, digest, size, pixels }| {
+            Sample { identity, name, digest, size, pixels: make(&pixels) }
+        });
+        Gallery { samples: samples.collect(), identities, listing, skipped, digest }
     }
 
     /// The names of its identities.

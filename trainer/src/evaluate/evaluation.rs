@@ -10,7 +10,7 @@ use super::operating::{Aim, Operating, chosen};
 use super::{Embedded, ProbabilityCheck, Subject};
 use crate::learn::history::Entry;
 use crate::statistics::{
-    Band, Bootstrap, Comparisons, Grid, Measures, NotComparable, OneShotRate, Plane, Unseen,
+    Band, Bootstrap, Comparisons, Grid, Measures, NotComparable, OneShotRate, Plane, Unseen, real,
 };
 
 /// The FMRs of the table, from the most lenient.
@@ -157,9 +157,8 @@ impl Evaluation {
     }
 
     /// The smallest FMR that the different pairs can tell, by the rule of 3.
-    #[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
     pub fn smallest_fmr(&self) -> f64 {
-        3.0 / self.different_pairs() as f64
+        3.0 / real(self.different_pairs())
     }
 
     /// How many independent different pairs would tell an FMR as well as these do.

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use siamese_core::score::{Distance, Embedding, Rates};
 use thiserror::Error;
 
-use super::Unit;
+use super::{Unit, real};
 
 /// Every pair of the images of some identities; or listed pairs, and then each component stands where
 /// an identity does.
@@ -178,9 +178,8 @@ fn sort(pairs: &mut [Comparison]) {
     pairs.par_sort_by(|a, b| a.distance.get().total_cmp(&b.distance.get()));
 }
 
-#[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
 fn share(part: usize, whole: usize) -> f64 {
-    part as f64 / whole as f64
+    real(part) / real(whole)
 }
 
 #[cfg(test)]

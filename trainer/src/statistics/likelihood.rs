@@ -3,6 +3,8 @@
 use serde::Serialize;
 use siamese_core::score::{Distance, Probability, Scores};
 
+use super::real;
+
 /// The least and greatest logit that a rule may claim: odds of a million to one.
 const CERTAIN: f64 = 13.815_510_557_964_274;
 
@@ -127,11 +129,6 @@ pub(super) fn logit(probability: f64) -> f64 {
 /// What natural log odds against the truth cost: `log2(1 + exp(x))`, without overflow.
 pub(super) fn bits(against: f64) -> f64 {
     (against.max(0.0) + (-against.abs()).exp().ln_1p()) / std::f64::consts::LN_2
-}
-
-#[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
-fn real(count: usize) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]

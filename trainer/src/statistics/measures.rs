@@ -2,7 +2,7 @@
 
 use siamese_core::score::{Rates, Threshold, equal_error_rate};
 
-use super::{Comparison, Comparisons, Unit};
+use super::{Comparison, Comparisons, Unit, real64};
 
 /// The FMRs at which FNMR is asked for, and the thresholds at which both are.
 ///
@@ -105,7 +105,7 @@ impl Measures {
             }
             // Each different pair here is farther than the same pairs before, and level with
             // those here.
-            ordered += real(different_here) * (real(wrong.seen_same) + real(same_here) / 2.0);
+            ordered += real64(different_here) * (real64(wrong.seen_same) + real64(same_here) / 2.0);
             wrong.seen_same += same_here;
             wrong.seen_different += different_here;
             let after = wrong.rates();
@@ -123,7 +123,7 @@ impl Measures {
         rates_at.resize(grid.thresholds.len(), before);
         Some(Self {
             eer: eer.expect("the last threshold calls every pair same"),
-            auc: ordered / (real(same) * real(different)),
+            auc: ordered / (real64(same) * real64(different)),
             fnmr_at,
             threshold_at,
             eer_threshold: balance.threshold,
@@ -164,8 +164,8 @@ struct Wrong {
 impl Wrong {
     fn rates(&self) -> Rates {
         Rates {
-            fmr: real(self.seen_different) / real(self.different),
-            fnmr: real(self.same - self.seen_same) / real(self.same),
+            fmr: real64(self.seen_different) / real64(self.different),
+            fnmr: real64(self.same - self.seen_same) / real64(self.same),
         }
     }
 }
@@ -202,11 +202,6 @@ fn weights(pairs: &[Comparison], copies: &[u64]) -> [u64; 2] {
 pub(super) fn weight(identities: [u32; 2], copies: &[u64]) -> u64 {
     let [left, right] = identities.map(|it| copies[it as usize]);
     if identities[0] == identities[1] { left } else { left * right }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
-fn real(pairs: u64) -> f64 {
-    pairs as f64
 }
 
 #[cfg(test)]

@@ -24,3 +24,15 @@ pub use plane::Plane;
 pub use reliability::{ReliabilityBin, reliability};
 pub use unit::Unit;
 pub use unseen::{Fitted, Promise, Unseen};
+
+/// How many pairs, people or episodes.
+#[expect(clippy::cast_precision_loss, reason = "no one has 2^53 of them")]
+pub(crate) fn real(count: usize) -> f64 {
+    count as f64
+}
+
+/// As [`real`].
+#[expect(clippy::cast_precision_loss, reason = "no one has 2^53 of them")]
+fn real64(count: u64) -> f64 {
+    count as f64
+}

@@ -10,6 +10,8 @@ use serde::Serialize;
 use siamese_core::score::Embedding;
 use thiserror::Error;
 
+use super::real;
+
 /// N-way, K-shot episodes within groups of identities that are alike.
 ///
 /// Names tell the groups: `Greek/character01` is of the group `Greek`, and names without a `/`
@@ -210,11 +212,6 @@ fn mean(values: &[f64]) -> (f64, f64) {
     let mean = values.iter().sum::<f64>() / count;
     let squares: f64 = values.iter().map(|it| (it - mean).powi(2)).sum();
     (mean, (squares / (count - 1.0).max(1.0) / count).sqrt())
-}
-
-#[expect(clippy::cast_precision_loss, reason = "no one has 2^53 episodes")]
-fn real(count: usize) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]

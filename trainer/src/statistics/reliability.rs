@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::measures::weight;
-use super::{Bootstrap, Comparisons, Interval};
+use super::{Bootstrap, Comparisons, Interval, real64};
 
 /// Bins of a reliability diagram.
 const BINS: u8 = 10;
@@ -91,7 +91,7 @@ impl Tally {
         for Cell { bin, identities, is_same, pairs, stated } in cells {
             let (kind, weight) = (usize::from(!is_same), weight(*identities, copies));
             tally.counts[usize::from(*bin)][kind] += weight * pairs;
-            tally.sums[usize::from(*bin)][kind] += real(weight) * stated;
+            tally.sums[usize::from(*bin)][kind] += real64(weight) * stated;
             tally.totals[kind] += weight * pairs;
         }
         (0 < tally.totals[0] && 0 < tally.totals[1]).then_some(tally)
@@ -102,13 +102,14 @@ impl Tally {
     }
 
     fn seen(&self, at: usize) -> f64 {
-        let [same, different] = [0, 1].map(|it| real(self.counts[at][it]) / real(self.totals[it]));
+        let [same, different] =
+            [0, 1].map(|it| real64(self.counts[at][it]) / real64(self.totals[it]));
         same / (same + different)
     }
 
     fn stated(&self, at: usize) -> f64 {
-        let share = |kind: usize| real(self.counts[at][kind]) / real(self.totals[kind]);
-        let sum = |kind: usize| self.sums[at][kind] / real(self.totals[kind]);
+        let share = |kind: usize| real64(self.counts[at][kind]) / real64(self.totals[kind]);
+        let sum = |kind: usize| self.sums[at][kind] / real64(self.totals[kind]);
         (sum(0) + sum(1)) / (share(0) + share(1))
     }
 }
@@ -121,11 +122,6 @@ fn bin(probability: f64) -> u8 {
     )]
     let bin = (probability * f64::from(BINS)) as u8;
     bin.min(BINS - 1)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
-fn real(count: u64) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]

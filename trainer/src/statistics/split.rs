@@ -2,6 +2,8 @@
 
 use siamese_core::score::{Distance, Rates};
 
+use super::real;
+
 /// The distances that thresholds are chosen on, each kind ascending and not empty.
 pub(super) struct Split {
     pub(super) same: Vec<Distance>,
@@ -62,11 +64,6 @@ impl Split {
         let before = self.before(crossing);
         if greater(before) <= greater(after) { before } else { after }
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
-fn real(count: usize) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]

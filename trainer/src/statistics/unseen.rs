@@ -7,7 +7,7 @@ use siamese_core::score::{Distance, Probability, Rates, Scores};
 use super::likelihood::{Steps, bits, curve, logit};
 use super::measures::weight;
 use super::split::Split;
-use super::{Bootstrap, Comparisons, Interval, Unit};
+use super::{Bootstrap, Comparisons, Interval, Unit, real, real64};
 
 /// Up to so many identities are left out one by one, more in this many groups.
 const GROUPS: usize = 40;
@@ -293,16 +293,6 @@ fn costs(comparisons: &Comparisons, choices: &[Choice], n_groups: usize) -> Opti
     let mean = |it: [f64; 2]| f64::midpoint(it[0] / same, it[1] / different);
     (0 < counts[0] && 0 < counts[1])
         .then(|| Fitted { logistic: mean(logistic), isotonic: mean(isotonic) })
-}
-
-#[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
-fn real(count: usize) -> f64 {
-    count as f64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
-fn real64(count: u64) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@
 use rayon::prelude::*;
 use siamese_core::preprocessing::Pixels;
 
+use crate::data::vary::grid::single;
+
 /// Cells a side of what is compared.
 const SIDE: usize = 16;
 /// Cells a side of what is looked at first, as it takes a seventh of the time.
@@ -42,7 +44,7 @@ impl Likeness {
             fine.extend((0..SIDE).map(|column| at(row, column) - at(row - 1, column)));
         }
         let mut coarse = self::cells(pixels.values(), shape, COARSE);
-        let mean = coarse.iter().sum::<f32>() / count(coarse.len());
+        let mean = coarse.iter().sum::<f32>() / single(coarse.len());
         for cell in &mut coarse {
             *cell -= mean;
         }
@@ -61,9 +63,9 @@ impl Likeness {
 /// Whether an image shows nothing.
 pub(super) fn is_flat(pixels: &Pixels) -> bool {
     let values = pixels.values();
-    let mean = values.iter().sum::<f32>() / count(values.len());
+    let mean = values.iter().sum::<f32>() / single(values.len());
     let squares = values.iter().map(|it| (it - mean).powi(2)).sum::<f32>();
-    squares / count(values.len()) < FLAT * FLAT
+    squares / single(values.len()) < FLAT * FLAT
 }
 
 /// All pairs of near copies that `matters` names, in order; of one image the first few.
@@ -104,7 +106,7 @@ fn cells(values: &[f32], [channels, height, width]: [usize; 3], side: usize) -> 
                     sum += values[line + columns.start..line + columns.end].iter().sum::<f32>();
                 }
             }
-            cells.push(sum / count(channels * rows.len() * columns.len()));
+            cells.push(sum / single(channels * rows.len() * columns.len()));
         }
     }
     cells
@@ -129,11 +131,6 @@ fn dot(left: &[f32], right: &[f32]) -> f32 {
         }
     }
     sums.iter().sum()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "no image has 2^24 pixels a cell")]
-fn count(number: usize) -> f32 {
-    number as f32
 }
 
 #[cfg(test)]

@@ -12,8 +12,11 @@ pub(crate) fn neighbours(place: f32, length: usize) -> (usize, usize, f32) {
     (before, (before + 1).min(length - 1), place - single(before))
 }
 
-/// A side in single precision.
-#[expect(clippy::cast_precision_loss, reason = "an image's side is below 2^24")]
+/// A count in single precision.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "sides, pixels of a cell and pairs of a batch are fewer than 2^24"
+)]
 pub(crate) fn single(count: usize) -> f32 {
     count as f32
 }

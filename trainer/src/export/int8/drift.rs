@@ -4,7 +4,7 @@ use siamese_core::model::Drift;
 use siamese_core::score::{Distance, Threshold};
 
 use crate::evaluate::{Embedded, Subject};
-use crate::statistics::{Comparison, Comparisons, NotComparable};
+use crate::statistics::{Comparison, Comparisons, NotComparable, real};
 
 /// Compares the distances of all pairs before and after, `split` saying how the identities relate to
 /// the training.
@@ -57,8 +57,7 @@ fn moves(before: &[Distance], after: &[Distance], threshold: Threshold) -> Moves
     changes.sort_unstable_by(f64::total_cmp);
     let middle = changes.len() / 2;
     let flips = both().filter(|(a, b)| threshold.judge(**a) != threshold.judge(**b)).count();
-    #[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
-    let flipped = flips as f64 / changes.len() as f64;
+    let flipped = real(flips) / real(changes.len());
     Moves {
         median: f64::midpoint(changes[(changes.len() - 1) / 2], changes[middle]),
         largest: changes[changes.len() - 1],

@@ -4,6 +4,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Tensor, TensorData};
 
 use super::{Pairs, distances};
+use crate::data::vary::grid::single;
 
 /// The weighted mean of (1 − y)·d² + y·max(m − d, 0)², y = 1 for a different pair.
 ///
@@ -35,11 +36,6 @@ pub fn contrastive(embeddings: &Tensor<2>, pairs: &Pairs, margin: f64) -> Tensor
 /// nothing ends here, for no constant distance does better.
 pub fn floor(margin: f64) -> f64 {
     margin * margin / 4.0
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a batch has far fewer than 2^24 pairs")]
-fn single(count: usize) -> f32 {
-    count as f32
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use siamese_core::score::{Distance, Rates};
 use siamese_drawing::{Axis, Chart, Corner, Place, Svg, Symbol, number, percent};
 
 use crate::evaluate::Evaluation;
+use crate::statistics::real;
 
 const BINS: usize = 60;
 /// How much higher the frame is than the highest bar, so that no legend hides one.
@@ -69,11 +70,6 @@ fn outline(shares: &[f64], end: f64) -> Vec<Place> {
     let bars =
         shares.iter().enumerate().flat_map(|(at, it)| [(edge(at), *it), (edge(at + 1), *it)]);
     [(0.0, 0.0)].into_iter().chain(bars).chain([(end, 0.0)]).collect()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
-fn real(count: usize) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]
