@@ -52,7 +52,7 @@ impl SelfTest {
             let images = golden.pixels().to_vec();
             let failure =
                 match batcher.wait(images.len()).await.embed(images, Priority::Interactive).await {
-                    Ok(answer) => golden.hold(&answer.embedded).err().map(|err| causes(&err)),
+                    Ok(answer) => golden.check(&answer.embedded).err().map(|err| causes(&err)),
                     Err(err) => Some(causes(&err)),
                 };
             self.note(failure);
