@@ -43,7 +43,7 @@ enum SourceState<'a> {
 
 /// The admission of a portion's uploads, before they are decoded.
 struct Admission {
-    /// The reservation with the model. There are none yet if an upload is costly, so that costly uploads never hold reservation
+    /// The places with the model. There is no reservation yet if an upload is costly: costly uploads must not hold places
     /// that cheap ones need.
     reservation: Option<Reservation>,
     lanes: Vec<Admitted>,
