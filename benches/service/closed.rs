@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::floor::{Pace, Way};
+use crate::floor::{Configuration, Pace};
 use crate::images::Kind;
 use crate::load::{Outcome, Target};
 use crate::process::Memory;
@@ -35,16 +35,16 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
         "Bare loop",
         "Decode, preprocess and run with the library's functions, without a server. The fastest configuration of each \
          kind is the baseline of the next table.",
-        &["images", "callers", "way", "images/s", "images/core-s"],
+        &["images", "callers", "configuration", "images/s", "images/core-s"],
     );
-    let mut ways = Vec::new();
+    let mut configurations = Vec::new();
     for cell in &cells {
-        let known = cells.iter().zip(&ways).find(|(other, _)| other.same_floor(cell));
-        let way = match known {
-            Some((_, way)) => *way,
+        let known = cells.iter().zip(&configurations).find(|(other, _)| other.same_floor(cell));
+        let configuration = match known {
+            Some((_, configuration)) => *configuration,
             None => cell.floor(bench, &mut floors)?,
         };
-        ways.push(way);
+        configurations.push(configuration);
     }
     let mut table = Table::begin(
         "Closed loop",
@@ -70,7 +70,7 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
         ],
     );
     let mut running: Option<(Kind, Server)> = None;
-    for (cell, way) in cells.iter().zip(ways) {
+    for (cell, configuration) in cells.iter().zip(configurations) {
         if running.as_ref().is_none_or(|(kind, _)| *kind != cell.kind) {
             running = Some((cell.kind, bench.serve(Cache::Off)?));
         }
@@ -78,7 +78,7 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
         let uploads = cell.kind.uploads()?;
         let target = server.target(cell.route.requests(&uploads));
         let rounds = (0..bench.arguments.rounds())
-            .map(|_| cell.round(bench, way, &uploads, &target))
+            .map(|_| cell.round(bench, configuration, &uploads, &target))
             .collect::<Result<Vec<_>, _>>()?;
         table.row(&cell.report(&rounds, server.process().memory()));
         bench.expect_success(rounds.iter().flat_map(|round| &round.server.samples));
@@ -116,18 +116,19 @@ impl Cell {
         self.kind == other.kind && single(self) == single(other)
     }
 
-    fn floor(&self, bench: &mut Bench, table: &mut Table) -> Result<Way, Failure> {
-        let (callers, ways) = match self.connections {
-            1 => (format!("one, {}", self.route.name()), Way::for_one(self.route)),
-            _ => ("many".to_owned(), Way::for_many(self.kind)),
+    fn floor(&self, bench: &mut Bench, table: &mut Table) -> Result<Configuration, Failure> {
+        let (callers, configurations) = match self.connections {
+            1 => (format!("one, {}", self.route.name()), Configuration::for_one(self.route)),
+            _ => ("many".to_owned(), Configuration::for_many(self.kind)),
         };
         let uploads = self.kind.uploads()?;
-        let (best, paces) = bench.floor.fastest(&ways, &uploads, bench.arguments.seconds() / 4)?;
-        for (way, pace) in paces {
+        let (best, paces) =
+            bench.floor.fastest(&configurations, &uploads, bench.arguments.seconds() / 4)?;
+        for (configuration, pace) in paces {
             table.row(&[
                 self.kind.name().to_owned(),
                 callers.clone(),
-                way.name(),
+                configuration.name(),
                 number(pace.images_per_second()),
                 number(pace.images_per_core_second()),
             ]);
@@ -138,11 +139,11 @@ impl Cell {
     fn round(
         &self,
         bench: &mut Bench,
-        way: Way,
+        configuration: Configuration,
         uploads: &[Vec<u8>],
         target: &Target,
     ) -> Result<Round, Failure> {
-        let floor = bench.floor.run(way, uploads, self.time(bench) / 2)?;
+        let floor = bench.floor.run(configuration, uploads, self.time(bench) / 2)?;
         let server = bench.runtime.block_on(target.closed(self.connections, self.time(bench)))?;
         Ok(Round { floor, server })
     }

@@ -26,7 +26,7 @@ pub(crate) struct Floor {
 
 /// A configuration of the cores.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Way {
+pub(crate) struct Configuration {
     /// Parallel loops, each with its own session.
     sessions: usize,
     /// Threads of a run.
@@ -52,7 +52,7 @@ pub(crate) fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-impl Way {
+impl Configuration {
     /// The configurations for the images of many connections.
     pub(crate) fn for_many(kind: Kind) -> Vec<Self> {
         let cores = cores();
@@ -69,11 +69,15 @@ impl Way {
     pub(crate) fn for_one(route: Route) -> Vec<Self> {
         let (cores, batch) = (cores(), route.images() as usize);
         let single = Self { sessions: 1, threads: 1, batch, decoders: 1 };
-        let mut ways = vec![single, Self { threads: cores, ..single }];
+        let mut configurations = vec![single, Self { threads: cores, ..single }];
         if 1 < batch {
-            ways.extend([1, cores].map(|threads| Self { threads, decoders: batch, ..single }));
+            configurations.extend([1, cores].map(|threads| Self {
+                threads,
+                decoders: batch,
+                ..single
+            }));
         }
-        ways
+        configurations
     }
 
     pub(crate) fn name(self) -> String {
@@ -102,18 +106,19 @@ impl Floor {
     /// Measures each configuration three times for `time`. Returns the fastest, and the pace of all.
     pub(crate) fn fastest(
         &mut self,
-        ways: &[Way],
+        configurations: &[Configuration],
         uploads: &[Vec<u8>],
         time: Duration,
-    ) -> Result<(Way, Vec<(Way, Pace)>), Failure> {
-        let mut trials = vec![Vec::new(); ways.len()];
+    ) -> Result<(Configuration, Vec<(Configuration, Pace)>), Failure> {
+        let mut trials = vec![Vec::new(); configurations.len()];
         for _ in 0..3 {
-            for (way, trials) in ways.iter().zip(&mut trials) {
-                trials.push(self.run(*way, uploads, time)?);
+            for (configuration, trials) in configurations.iter().zip(&mut trials) {
+                trials.push(self.run(*configuration, uploads, time)?);
             }
         }
-        let paces: Vec<_> = ways.iter().copied().zip(trials.iter().map(Pace::total)).collect();
-        let rate = |candidate: &&(Way, Pace)| candidate.1.images_per_second();
+        let paces: Vec<_> =
+            configurations.iter().copied().zip(trials.iter().map(Pace::total)).collect();
+        let rate = |candidate: &&(Configuration, Pace)| candidate.1.images_per_second();
         let best = paces.iter().max_by(|a, b| rate(a).total_cmp(&rate(b)));
         Ok((best.expect("there is at least one configuration").0, paces))
     }
@@ -121,16 +126,16 @@ impl Floor {
     /// Runs the loop for `time`, and on to the end of the last run.
     pub(crate) fn run(
         &mut self,
-        way: Way,
+        configuration: Configuration,
         uploads: &[Vec<u8>],
         time: Duration,
     ) -> Result<Pace, Failure> {
-        let sessions = self.sessions(way.threads, way.sessions)?;
+        let sessions = self.sessions(configuration.threads, configuration.sessions)?;
         let (begun, cpu) = (Instant::now(), Process::this().cpu());
         let images: u32 = thread::scope(|scope| {
             let loops: Vec<_> = sessions
                 .iter_mut()
-                .map(|model| scope.spawn(move || embed_for(time, model, way, uploads)))
+                .map(|model| scope.spawn(move || embed_for(time, model, configuration, uploads)))
                 .collect();
             loops.into_iter().map(|worker| worker.join().expect("a loop does not panic")).sum()
         });
@@ -173,12 +178,18 @@ impl Pace {
 }
 
 /// Embeds images in runs for a time. Returns the number of images.
-fn embed_for(time: Duration, model: &mut OnnxModel, way: Way, uploads: &[Vec<u8>]) -> u32 {
+fn embed_for(
+    time: Duration,
+    model: &mut OnnxModel,
+    configuration: Configuration,
+    uploads: &[Vec<u8>],
+) -> u32 {
     let preprocessing = model.card().preprocessing.clone();
     let (begun, mut images, mut uploads) = (Instant::now(), 0, uploads.iter().cycle());
     while images == 0 || begun.elapsed() < time {
-        let batch: Vec<&[u8]> = uploads.by_ref().take(way.batch).map(Vec::as_slice).collect();
-        let pixels = preprocess_all(&preprocessing, &batch, way.decoders);
+        let batch: Vec<&[u8]> =
+            uploads.by_ref().take(configuration.batch).map(Vec::as_slice).collect();
+        let pixels = preprocess_all(&preprocessing, &batch, configuration.decoders);
         let embedded = model.embed(&pixels).expect("the model runs");
         images += u32::try_from(embedded.len()).unwrap_or(0);
     }

@@ -132,6 +132,7 @@ pub struct Gate {
 
 /// An amount taken from a [`Gate`]. Dropping it returns the amount.
 #[derive(Debug)]
+#[must_use = "dropping it returns the amount"]
 pub struct Held(OwnedSemaphorePermit);
 
 impl Gate {

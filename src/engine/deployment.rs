@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use siamese_core::file::Looked;
+use siamese_core::file::FileStamps;
 use siamese_core::model::{Description, LoadError, Source};
 use thiserror::Error;
 use tokio::task::JoinHandle;
@@ -58,7 +58,7 @@ pub enum DeployError {
 
 impl Deployment {
     /// Loads the model of the settings beside the one in service. Checks its golden pairs and finds the fastest way to
-    /// run it. `observer` receives the events of its runs. `looked` receives the stamps of the model's files, even if
+    /// run it. `observer` receives the events of its runs. `stamps` receives the stamps of the model's files, even if
     /// loading fails.
     ///
     /// The files are read once. All sessions use these bytes and have their digest, whatever file is at the path
@@ -73,13 +73,13 @@ impl Deployment {
         settings: &Settings,
         tuning: Tuning,
         before: Option<&Self>,
-        looked: &mut Looked,
+        stamps: &mut FileStamps,
         observer: &Observer,
     ) -> Result<Self, DeployError> {
         let path = settings.model.file()?;
         let (files, source) = Source::read_within(&path, settings.model.read_timeout());
         if !files.is_empty() {
-            *looked = files;
+            *stamps = files;
         }
         let source = source?;
         let size = source.size();

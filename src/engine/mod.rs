@@ -28,7 +28,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use siamese_core::file::Looked;
+use siamese_core::file::FileStamps;
 use siamese_core::model::Description;
 
 use crate::ops::settings::Settings;
@@ -92,7 +92,7 @@ pub struct Engine {
     portions: Gate,
     current: RwLock<Arc<Deployment>>,
     /// The stamps of the files when a model was last loaded. Locked only for a copy.
-    looked: Mutex<Looked>,
+    stamps: Mutex<FileStamps>,
     observer: Observer,
 }
 
@@ -109,10 +109,10 @@ impl Engine {
         tuning: Tuning,
         observer: Observer,
     ) -> Result<Self, DeployError> {
-        let mut looked = Looked::default();
-        let deployment = Deployment::load(&settings, tuning, None, &mut looked, &observer)?;
+        let mut stamps = FileStamps::default();
+        let deployment = Deployment::load(&settings, tuning, None, &mut stamps, &observer)?;
         let engine = Self::new(settings, deployment, observer, decode::worker::this_program());
-        Ok(Self { looked: Mutex::new(looked), ..engine })
+        Ok(Self { stamps: Mutex::new(stamps), ..engine })
     }
 
     /// Builds an engine from its parts. `program` is the executable of the workers.
@@ -136,7 +136,7 @@ impl Engine {
             bulk_requests: Gate::new(admission::quarter(settings.server.max_in_flight)),
             portions: Gate::new(PORTIONS),
             current: RwLock::new(Arc::new(deployment)),
-            looked: Mutex::default(),
+            stamps: Mutex::default(),
             settings,
             observer,
         }
@@ -188,8 +188,8 @@ impl Engine {
     }
 
     /// The stamps of the files when a model was last loaded, successfully or not.
-    pub fn looked(&self) -> Looked {
-        self.looked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn stamps(&self) -> FileStamps {
+        self.stamps.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Hot swap: loads the model's file as it is now, and puts it in the place of the model in service. Requests in
@@ -197,11 +197,11 @@ impl Engine {
     pub async fn swap(self: &Arc<Self>) -> Result<(), DeployError> {
         let engine = self.clone();
         let load = move || {
-            let (before, mut looked) = (engine.deployment(), engine.looked());
+            let (before, mut stamps) = (engine.deployment(), engine.stamps());
             let (settings, observer) = (&engine.settings, &engine.observer);
             let tuning = Tuning::Full;
-            let next = Deployment::load(settings, tuning, Some(&before), &mut looked, observer);
-            *engine.looked.lock().unwrap_or_else(PoisonError::into_inner) = looked;
+            let next = Deployment::load(settings, tuning, Some(&before), &mut stamps, observer);
+            *engine.stamps.lock().unwrap_or_else(PoisonError::into_inner) = stamps;
             next
         };
         let next = tokio::task::spawn_blocking(load).await.unwrap_or(Err(DeployError::Panicked));

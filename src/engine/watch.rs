@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use siamese_core::file::{Limited, Looked};
+use siamese_core::file::{FileStamps, Limited};
 
 use crate::ops::blocking::on_a_thread;
 
@@ -14,8 +14,8 @@ static LOOKS: Limited = Limited::new();
 /// The files are checked at intervals. This works on every file system; changed symbolic links and network file
 /// systems give no notification.
 pub struct Watch {
-    seen: Looked,
-    before: Looked,
+    seen: FileStamps,
+    before: FileStamps,
     /// The time limit of a check.
     limit: Duration,
     /// Whether the last check exceeded the limit.
@@ -24,12 +24,12 @@ pub struct Watch {
 
 impl Watch {
     /// Starts with the stamps of the files at their last read.
-    pub fn new(read: Looked, limit: Duration) -> Self {
+    pub fn new(read: FileStamps, limit: Duration) -> Self {
         Self { before: read.clone(), seen: read, limit, hangs: false }
     }
 
     /// Starts again after the files were read. They may be other files than before.
-    pub fn begin(&mut self, read: Looked) {
+    pub fn begin(&mut self, read: FileStamps) {
         *self = Self { hangs: self.hangs, ..Self::new(read, self.limit) };
     }
 
@@ -47,21 +47,21 @@ impl Watch {
     }
 
     /// The stamps of the files now; `None` if the file system does not respond.
-    async fn look(&mut self) -> Option<Looked> {
+    async fn look(&mut self) -> Option<FileStamps> {
         let (files, limit) = (self.seen.clone(), self.limit);
-        let looked = on_a_thread(move || LOOKS.run(limit, move || files.again())).await.flatten();
-        let hung = std::mem::replace(&mut self.hangs, looked.is_err());
-        match &looked {
+        let stamps = on_a_thread(move || LOOKS.run(limit, move || files.again())).await.flatten();
+        let hung = std::mem::replace(&mut self.hangs, stamps.is_err());
+        match &stamps {
             Err(err) if !hung => {
                 tracing::error!(%err, "the model's files can't be checked; the current model stays in service");
             }
             Ok(_) if hung => tracing::info!("the model's files can be checked again"),
             _ => {}
         }
-        looked.ok()
+        stamps.ok()
     }
 
-    fn is_another(&mut self, now: Looked) -> bool {
+    fn is_another(&mut self, now: FileStamps) -> bool {
         let is_another = now == self.before && now != self.seen;
         if is_another {
             self.seen = now.clone();
@@ -78,12 +78,12 @@ mod tests {
 
     use super::*;
 
-    fn look(files: &[&Path]) -> Looked {
-        let mut looked = Looked::default();
+    fn look(files: &[&Path]) -> FileStamps {
+        let mut stamps = FileStamps::default();
         for file in files {
-            looked.note(file, None);
+            stamps.note(file, None);
         }
-        looked.again()
+        stamps.again()
     }
 
     #[test]

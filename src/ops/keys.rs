@@ -255,9 +255,9 @@ mod tests {
 
     #[track_caller]
     fn refused(text: &str, with: &str) {
-        let said = causes(&load(&file(text)).err().expect("no keys"));
-        assert!(said.contains(with), "{said}");
-        assert!(!said.contains("secret"), "{said}");
+        let message = causes(&load(&file(text)).err().expect("no keys"));
+        assert!(message.contains(with), "{message}");
+        assert!(!message.contains("secret"), "{message}");
     }
 
     #[test]
@@ -284,8 +284,8 @@ mod tests {
     #[test]
     fn a_key_is_never_printed() {
         let fixed = Fixed(vec![Key::new(FIRST).expect("a key")]);
-        let said = format!("{fixed:?}");
-        assert!(said.contains("Key(..)") && !said.contains(FIRST), "{said}");
+        let message = format!("{fixed:?}");
+        assert!(message.contains("Key(..)") && !message.contains(FIRST), "{message}");
     }
 
     #[test]
@@ -308,8 +308,8 @@ mod tests {
         let keys = Keys::load(None, Some(&path)).expect("keys");
         fs::remove_file(&path).expect("removed");
         assert!(Command::new("mkfifo").arg(&path).status().expect("the program").success());
-        let said = causes(&keys.reload().expect_err("a pipe"));
-        assert!(said.contains("not a regular file"), "{said}");
+        let message = causes(&keys.reload().expect_err("a pipe"));
+        assert!(message.contains("not a regular file"), "{message}");
         assert!(keys.hold(FIRST.as_bytes()));
     }
 
@@ -328,8 +328,8 @@ mod tests {
                 .env(ALONE, "1")
                 .output()
                 .expect("a shell");
-            let said = String::from_utf8_lossy(&output.stdout);
-            assert!(output.status.success() && said.contains("1 passed"), "{output:?}");
+            let message = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && message.contains("1 passed"), "{output:?}");
             return;
         }
         let file = file(&format!("{FIRST}\n{SECOND}\n"));

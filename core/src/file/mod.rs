@@ -12,7 +12,7 @@ use std::path::Path;
 
 pub use limited::Limited;
 pub use reserve::Reserve;
-pub use stamp::{Looked, Stamp};
+pub use stamp::{FileStamps, Stamp};
 
 /// Reads a whole regular file of at most `most` bytes.
 ///
@@ -70,8 +70,8 @@ mod tests {
         let pipe = folder.path().join("pipe");
         assert!(Command::new("mkfifo").arg(&pipe).status().expect("the program").success());
         for path in [&pipe, folder.path(), Path::new("/dev/zero")] {
-            let said = read(path, 1000).expect_err("not a regular file").to_string();
-            assert_eq!(said, "it is not a regular file", "{}", path.display());
+            let message = read(path, 1000).expect_err("not a regular file").to_string();
+            assert_eq!(message, "it is not a regular file", "{}", path.display());
         }
         assert_eq!(
             read(&folder.path().join("none"), 4).expect_err("none").kind(),

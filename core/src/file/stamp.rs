@@ -16,7 +16,7 @@ pub struct Stamp {
 
 /// Observed paths and the stamp of the file at each; `None` if there was no file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Looked(Vec<(PathBuf, Option<Stamp>)>);
+pub struct FileStamps(Vec<(PathBuf, Option<Stamp>)>);
 
 impl Stamp {
     /// The stamp of a file that is open.
@@ -30,7 +30,7 @@ impl Stamp {
     }
 }
 
-impl Looked {
+impl FileStamps {
     /// Records the stamp of a path, and replaces an earlier record of it.
     pub fn note(&mut self, path: &Path, stamp: Option<Stamp>) {
         self.0.retain(|(noted, _)| noted != path);

@@ -78,7 +78,7 @@ pub enum LoadError {
     TwoCards {
         /// The model's file.
         path: PathBuf,
-        /// The file beside it.
+        /// The sidecar.
         sidecar: PathBuf,
     },
     /// The sidecar is not TOML.

@@ -134,10 +134,10 @@ impl Engine {
         keys.sort_unstable();
         let deadline = Instant::now() + MAX_CLAIM_WAIT;
         for (key, at) in keys {
-            let looked = timeout_at(deadline, cache.look(key)).await.ok();
-            let is_known = matches!(looked, Some(Found::Known(_)));
+            let lookup = timeout_at(deadline, cache.look(key)).await.ok();
+            let is_known = matches!(lookup, Some(Found::Known(_)));
             self.observe(Event::LookedUp { is_known });
-            found[at] = looked;
+            found[at] = lookup;
         }
         found
     }

@@ -257,9 +257,9 @@ mod tests {
 
     #[track_caller]
     fn refused(file: &str, variables: &[(&str, &str)], with: &str) {
-        let said = settings(file, variables, &Overrides::default()).expect_err("no settings");
-        assert!(said.contains(with), "{said}");
-        assert!(!said.contains('\n'), "{said}");
+        let message = settings(file, variables, &Overrides::default()).expect_err("no settings");
+        assert!(message.contains(with), "{message}");
+        assert!(!message.contains('\n'), "{message}");
     }
 
     #[test]

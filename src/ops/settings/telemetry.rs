@@ -178,16 +178,16 @@ mod tests {
             (RESOURCE, "secret"),
         ] {
             let ours = OURS.filter(|_| ![COLLECTOR, COLLECTOR_OF_TRACES].contains(&name));
-            let said = causes(&find(ours, &[(name, value)]).expect_err("no settings"));
-            assert!(said.starts_with(&format!("{name} is invalid: ")), "{said}");
-            assert!(!said.contains("secret") && !said.contains('\n'), "{said}");
+            let message = causes(&find(ours, &[(name, value)]).expect_err("no settings"));
+            assert!(message.starts_with(&format!("{name} is invalid: ")), "{message}");
+            assert!(!message.contains("secret") && !message.contains('\n'), "{message}");
         }
     }
 
     #[test]
     fn a_variable_that_is_not_text_is_refused() {
         let why = text(|_| Some(OsStr::from_bytes(b"\xff").to_owned()), SERVICE);
-        let said = causes(&why.expect_err("no text"));
-        assert_eq!(said, "OTEL_SERVICE_NAME is invalid: it is not UTF-8");
+        let message = causes(&why.expect_err("no text"));
+        assert_eq!(message, "OTEL_SERVICE_NAME is invalid: it is not UTF-8");
     }
 }

@@ -58,8 +58,8 @@ mod tests {
         assert_eq!(headers.get()["authorization"], "Basic c2VjcmV0Og==");
         assert_eq!(headers.get()["x-scope-orgid"], "us");
         assert_eq!(headers.get().len(), 2);
-        let said = format!("{headers:?}");
-        assert!(said.contains("authorization") && !said.contains("c2Vj"), "{said}");
+        let message = format!("{headers:?}");
+        assert!(message.contains("authorization") && !message.contains("c2Vj"), "{message}");
     }
 
     #[test]

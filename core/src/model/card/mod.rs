@@ -317,8 +317,8 @@ mod tests {
         let mut entries = vec![("input", "112"), ("colour", "grey"), ("margin", "2")];
         entries.retain(|(present, _)| *present != key);
         entries.push((key, value));
-        let said = card(&entries).expect_err("no card").to_string();
-        assert!(said.contains(with) && said.contains(key), "{said}");
+        let message = card(&entries).expect_err("no card").to_string();
+        assert!(message.contains(with) && message.contains(key), "{message}");
     }
 
     #[test]
@@ -378,7 +378,7 @@ mod tests {
 
     #[test]
     fn a_missing_required_key_is_named() {
-        let said = card(&[("colour", "grey")]).expect_err("no input").to_string();
-        assert_eq!(said, "the required key `input` is missing");
+        let message = card(&[("colour", "grey")]).expect_err("no input").to_string();
+        assert_eq!(message, "the required key `input` is missing");
     }
 }

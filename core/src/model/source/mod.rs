@@ -17,7 +17,7 @@ use protobuf::{NotOnnx, each};
 
 use super::card::{Card, PREFIX, sidecar_values};
 use super::load_error::LoadError;
-use crate::file::{self, Limited, Looked, Stamp};
+use crate::file::{self, FileStamps, Limited, Stamp};
 
 pub use metadata::rewrite;
 
@@ -50,7 +50,7 @@ pub struct Source {
 impl Source {
     /// Reads a model's files.
     pub fn read(path: &Path) -> Result<Self, LoadError> {
-        Self::read_looking(path, &mut Looked::default())
+        Self::read_steady(path, &mut FileStamps::default())
     }
 
     /// Takes a complete model in memory, with its card. `path` is used in messages only.
@@ -67,36 +67,38 @@ impl Source {
         })
     }
 
-    /// Reads a model's files with a timeout. Also returns the files it looked at, even if the read failed; none after
+    /// Reads a model's files with a timeout. Also returns the files it stamps at, even if the read failed; none after
     /// a timeout.
-    pub fn read_within(path: &Path, limit: Duration) -> (Looked, Result<Self, LoadError>) {
+    pub fn read_within(path: &Path, limit: Duration) -> (FileStamps, Result<Self, LoadError>) {
         let file = path.to_owned();
         let read = move || {
-            let mut looked = Looked::default();
-            let source = Self::read_looking(&file, &mut looked);
-            (looked, source)
+            let mut stamps = FileStamps::default();
+            let source = Self::read_steady(&file, &mut stamps);
+            (stamps, source)
         };
-        READS.run(limit, read).unwrap_or_else(|err| (Looked::default(), Err(unreadable(path)(err))))
+        READS
+            .run(limit, read)
+            .unwrap_or_else(|err| (FileStamps::default(), Err(unreadable(path)(err))))
     }
 
-    fn read_looking(path: &Path, looked: &mut Looked) -> Result<Self, LoadError> {
+    fn read_steady(path: &Path, stamps: &mut FileStamps) -> Result<Self, LoadError> {
         for _ in 0..TRIES {
-            *looked = Looked::default();
-            let source = Self::read_once(path, looked)?;
+            *stamps = FileStamps::default();
+            let source = Self::read_once(path, stamps)?;
             // A single file is read at once. Several files must all have been in place at the same time.
-            if source.is_one_file() || looked.again() == *looked {
+            if source.is_one_file() || stamps.again() == *stamps {
                 return Ok(source);
             }
         }
         Err(LoadError::Unsteady { path: path.to_owned() })
     }
 
-    fn read_once(path: &Path, looked: &mut Looked) -> Result<Self, LoadError> {
-        looked.note(path, Stamp::at(path));
+    fn read_once(path: &Path, stamps: &mut FileStamps) -> Result<Self, LoadError> {
+        stamps.note(path, Stamp::at(path));
         let (mut onnx, stamp) =
             file::read_stamped(path, LARGEST_MODEL).map_err(unreadable(path))?;
-        looked.note(path, Some(stamp));
-        let sidecar = read_sidecar(&path.with_extension("toml"), looked)?;
+        stamps.note(path, Some(stamp));
+        let sidecar = read_sidecar(&path.with_extension("toml"), stamps)?;
         let file_digest = digest::of(&onnx);
         let not_onnx = |source| LoadError::NotOnnx { path: path.to_owned(), source };
         let metadata = metadata(&onnx).map_err(not_onnx)?;
@@ -104,9 +106,9 @@ impl Source {
         let folder = path.parent().unwrap_or(Path::new(""));
         let mut files = Files::new(LARGEST_MODEL, |name: &Path, most| {
             let path = folder.join(name);
-            looked.note(&path, Stamp::at(&path));
+            stamps.note(&path, Stamp::at(&path));
             let (bytes, stamp) = file::read_stamped(&path, most)?;
-            looked.note(&path, Some(stamp));
+            stamps.note(&path, Some(stamp));
             Ok(bytes)
         });
         let whole = files.inline(&onnx).map_err(|err| match err {
@@ -182,16 +184,16 @@ fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> LoadError {
     move |source| LoadError::Unreadable { path, source }
 }
 
-fn read_sidecar(path: &Path, looked: &mut Looked) -> Result<Option<String>, LoadError> {
-    looked.note(path, None);
+fn read_sidecar(path: &Path, stamps: &mut FileStamps) -> Result<Option<String>, LoadError> {
+    stamps.note(path, None);
     match file::read_stamped(path, LARGEST_SIDECAR) {
         Ok((bytes, stamp)) => {
-            looked.note(path, Some(stamp));
+            stamps.note(path, Some(stamp));
             file::text(bytes).map(Some).map_err(unreadable(path))
         }
         Err(err) if err.kind() == ErrorKind::NotFound => Ok(None),
         Err(err) => {
-            looked.note(path, Stamp::at(path));
+            stamps.note(path, Stamp::at(path));
             Err(unreadable(path)(err))
         }
     }
