@@ -120,7 +120,7 @@ impl Compare {
         if self.json {
             json(&One { judgement, model: model.signature() });
         } else {
-            println!("{}", judgement.words());
+            println!("{}", judgement.text());
         }
     }
 

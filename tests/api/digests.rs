@@ -146,7 +146,7 @@ fn weights_that_cannot_be_read_are_named() {
     let missing = said(&foreign.path());
     assert!(missing.contains("model.onnx.data can't be read"), "{missing}");
     make_pipe(&weights);
-    assert!(said(&foreign.path()).contains("no regular file"));
+    assert!(said(&foreign.path()).contains("not a regular file"));
 
     // What a model names elsewhere is not even looked at.
     let onnx = fs::read(foreign.path()).expect("a model");
@@ -163,7 +163,7 @@ fn a_pipe_is_no_model_and_holds_nobody_up() {
     let path = folder.path().join("model.onnx");
     make_pipe(&path);
     let path = path.to_str().expect("text");
-    refuses_to_start(&[("SIAMESE_MODEL__FILE", path)], "no regular file");
+    refuses_to_start(&[("SIAMESE_MODEL__FILE", path)], "not a regular file");
 }
 
 #[test]

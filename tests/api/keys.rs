@@ -116,7 +116,7 @@ fn keys_come_from_the_environment_too() {
 fn keys_that_would_lock_all_out_or_let_all_in_stop_the_start() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     let path = file.path().to_str().expect("a plain path");
-    refuses_to_start(&[("SIAMESE_AUTH__KEYS_FILE", path)], "holds no key");
+    refuses_to_start(&[("SIAMESE_AUTH__KEYS_FILE", path)], "contains no key");
     refuses_to_start(&[("SIAMESE_AUTH__KEYS_FILE", "nowhere")], "nowhere can't be read");
     refuses_to_start(&[("SIAMESE_AUTH__KEYS", "")], "auth.keys");
     std::fs::write(file.path(), format!("{FIRST}\nshort\n")).expect("written");

@@ -35,7 +35,7 @@ fn a_server_that_takes_work_is_healthy_until_it_stops() {
     check(&ask(&[("SIAMESE_SERVER__LISTEN", &listen)], None), 0, "");
 
     server.terminate();
-    server.line_with("no longer ready");
+    server.line_with("not ready any more");
     check(&ask(&[], Some(&listen)), 1, "503 Service Unavailable: the server is stopping");
 }
 

@@ -31,7 +31,7 @@ fn a_stop_ends_what_is_in_flight_and_exits_0() {
 
         server.signal(signal);
         let line = server.line();
-        assert!(line.contains("what is in flight is finished"), "{line}");
+        assert!(line.contains("finishing the requests in progress"), "{line}");
         // The port closes a moment later, in which whoever comes is still let in.
         eventually(PATIENCE, "the port closes", || TcpStream::connect(server.listen).is_err());
         stream.write_all(&body).expect("sent");
@@ -82,7 +82,7 @@ fn a_second_signal_ends_it_now_and_says_what_was_cut_off() {
     let mut server = Server::with(&AT_ONCE);
     let (stream, _) = in_flight(&server);
     server.terminate();
-    assert!(server.line().contains("what is in flight is finished"));
+    assert!(server.line().contains("finishing the requests in progress"));
     server.signal("INT");
     assert!(server.line().contains("stopping now"));
     let last: Value = serde_json::from_str(&server.line()).expect("JSON");
@@ -96,7 +96,7 @@ fn the_drain_has_an_end() {
     let mut server = Server::with(&[AT_ONCE[0], ("SIAMESE_SERVER__DRAIN_MS", WINDOW)]);
     let (stream, _) = in_flight(&server);
     server.terminate();
-    assert!(server.line().contains("what is in flight is finished"));
+    assert!(server.line().contains("finishing the requests in progress"));
     assert!(server.line().contains("what was in flight is cut off"));
     assert_eq!(server.ended().code(), Some(0));
     drop(stream);

@@ -264,7 +264,7 @@ async fn a_read_that_takes_too_long_leaves_the_model_in_service() {
     fs::File::create(&path).and_then(|file| file.set_len(128 << 20)).expect("written");
     let err = app.service.engine().swap().await.expect_err("it takes longer");
     let said = siamese_core::causes(&err);
-    assert!(said.contains("did not come within 1 ms"), "{said}");
+    assert!(said.contains("was not read within 1 ms"), "{said}");
     app.compare().await.ok();
 }
 

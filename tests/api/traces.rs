@@ -199,7 +199,7 @@ fn a_dead_collector_costs_a_line() {
     }
 
     let log = server.end();
-    assert_eq!(log.matches("the collector takes no traces").count(), 1, "{log}");
+    assert_eq!(log.matches("the collector does not accept traces").count(), 1, "{log}");
     assert!(log.contains("Connection refused"), "{log}");
 }
 

@@ -21,7 +21,7 @@ use crate::engine::Engine;
 use crate::engine::deployment::Tuning;
 use crate::http::{self, Connections, CutOff, Metrics, Port, Service, Tls, router};
 use crate::ops::keys::Keys;
-use crate::ops::stop::{self, Asked, Phase};
+use crate::ops::stop::{self, Phase, StopSignal};
 use crate::ops::telemetry;
 use crate::ops::traces::{Exporting, Traces, TrustError};
 use reload::Reload;
@@ -108,7 +108,7 @@ async fn serve(
         let (service, times) = (service.clone(), stop::Times::from(&settings.server));
         tokio::spawn(async move {
             let stop = || service.engine().readiness().stop();
-            stop::conduct(signals.stop, times, stop, &sender).await;
+            stop::run_phases(signals.stop, times, stop, &sender).await;
         })
     };
     let mut reload = Reload::new(service.engine().clone());
@@ -195,7 +195,7 @@ fn traced(routes: Router, service: &Service) -> Result<(Router, Option<Exporting
 
 /// What the process is told from outside. Listened for from the start, so that no signal is lost, or ends it.
 struct Signals {
-    stop: mpsc::Receiver<Asked>,
+    stop: mpsc::Receiver<StopSignal>,
     hangup: Signal,
 }
 

@@ -68,14 +68,14 @@ async fn follow_file(what: &'static str, read: Arc<Read>, mut told: Receiver<()>
 
 async fn follow_model(engine: Arc<Engine>, mut told: Receiver<()>) {
     // From what was read at the start: what took its place since then is seen.
-    let mut watch = Watch::new(engine.looked(), engine.settings().model.read_timeout());
+    let mut watch = Watch::new(engine.stamps(), engine.settings().model.read_timeout());
     loop {
         tokio::select! {
             asked = told.changed() => if asked.is_err() { return },
             () = changed(&mut watch, &engine) => {}
         }
         swap(&engine).await;
-        watch.begin(engine.looked());
+        watch.begin(engine.stamps());
     }
 }
 

@@ -52,9 +52,9 @@ async fn trace(State(traces): State<Traces>, mut request: Request, next: Next) -
         span.fail();
     }
     if let Some(timings) = response.extensions().get::<Timings>() {
-        span.part(Stage::Decode.as_str(), timings.decode);
-        span.part(Stage::Queue.as_str(), timings.queue);
-        span.part(Stage::Model.as_str(), timings.model);
+        span.stage(Stage::Decode.as_str(), timings.decode);
+        span.stage(Stage::Queue.as_str(), timings.queue);
+        span.stage(Stage::Model.as_str(), timings.model);
     }
     response
 }
