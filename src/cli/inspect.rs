@@ -48,8 +48,12 @@ fn text(model: &Description) -> String {
         Some(golden) => format!("{} pairs hold here", golden.pairs.len()),
         None => "it carries none".to_owned(),
     };
-    let mut lines = vec![
-        ("name", card.name.clone()),
+    let mut lines = vec![("name", card.name.clone())];
+    let statements = [("purpose", &card.purpose), ("limits", &card.limits)];
+    for (name, statement) in statements {
+        lines.extend(statement.as_ref().map(|statement| (name, statement.to_string())));
+    }
+    lines.extend([
         ("digest", model.digest.clone()),
         ("runs on", format!("{} ({:?})", model.provider.device(), model.provider)),
         (
@@ -71,7 +75,7 @@ fn text(model: &Description) -> String {
         ("golden", golden),
         ("margin", stated(card.margin)),
         ("threshold", stated(card.threshold.map(f64::from))),
-    ];
+    ]);
     if let Some(calibration) = &card.calibration {
         let (same, different) = (calibration.same_pairs(), calibration.different_pairs());
         let (data, split) = (calibration.data(), calibration.split());

@@ -18,6 +18,9 @@ async fn the_card_tells_the_model_and_what_runs_it() {
     assert!(Some(0.0) < card["threshold"].as_f64());
     assert!(card["operating_points"].as_array().is_some_and(|it| 50 < it.len()));
     assert!(card["provenance"].is_object(), "{}", card["provenance"]);
+    for statement in ["purpose", "limits"] {
+        assert!(card[statement].as_str().is_some_and(|text| text.ends_with('.')), "{statement}");
+    }
     assert!(card["golden_pairs"].as_u64() > Some(0));
 }
 

@@ -53,7 +53,7 @@ enum Item<'a> {
                 "detail": "the image has no bytes", "field": "pairs[1].b"
             }}
         ],
-        "model": {"name": "faces", "digest": "sha256:a57e6666..."}
+        "model": {"name": "faces", "digest": "sha256:6cb7b9b9..."}
     })))
 )]
 pub(crate) async fn compare_batch(

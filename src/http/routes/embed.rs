@@ -69,7 +69,7 @@ enum Item<'a> {
     )),
     responses((status = 200, description = "The embeddings.", content(
         (Embeddings = "application/json", example = json!({
-            "embedding": [0.0412, -0.1203], "model": {"name": "faces", "digest": "sha256:a57e6666..."}
+            "embedding": [0.0412, -0.1203], "model": {"name": "faces", "digest": "sha256:6cb7b9b9..."}
         })),
         (Floats = "application/octet-stream"),
         (Floats = "application/x-npy"),

@@ -7,7 +7,7 @@ use clap::Args;
 use siamese_core::model::{Length, Options};
 use siamese_core::preprocessing::{Colour, Fit, Preprocessing};
 
-use super::{Chosen, calibrate, evaluate, file_stem};
+use super::{Chosen, Statements, calibrate, evaluate, file_stem};
 use crate::draft;
 use crate::export::adopt::{Network, Said, Usage, Verdict, Wanted, adopt};
 use crate::statistics::Bootstrap;
@@ -54,6 +54,9 @@ pub struct Adopt {
     /// What the model is called; the file's stem if not given
     #[arg(long)]
     pub name: Option<String>,
+    /// What to say of the model
+    #[command(flatten)]
+    pub statements: Statements,
     /// Take the preprocessing that separates your pairs best, where that is more than chance
     #[arg(long)]
     pub best: bool,
@@ -103,7 +106,7 @@ impl Adopt {
         let split = self.split.as_deref();
         let calibrated = calibrate::calibrated(&embedded, images, self.fmr, split, bootstrap)?;
 
-        let onnx = network.with(&calibrated.on(adopted.card))?;
+        let onnx = network.with(&self.statements.on(calibrated.on(adopted.card)))?;
         let model = draft::model(&self.out, &onnx, &options)?;
         let mut said = String::new();
         if embedded.model().one_at_a_time {

@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use siamese_core::model::{Options, rewrite};
 
-use super::{Chosen, Images, told};
+use super::{Chosen, Images, Statements, told};
 use crate::draft;
 use crate::evaluate::{CalibrateError, Calibrated, Embedded, Wanted, calibrate};
 use crate::report::UnseenLines;
@@ -29,6 +29,9 @@ pub struct Calibrate {
     /// for a model of this trainer
     #[arg(long, value_name = "TEXT")]
     pub split: Option<String>,
+    /// What to say of the model
+    #[command(flatten)]
+    pub statements: Statements,
     /// How often to resample the identities for the intervals; 0 for none
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub resamples: u32,
@@ -50,7 +53,7 @@ impl Calibrate {
 
         let model = &self.chosen.model;
         let onnx = fs::read(model).with_context(|| format!("{} can't be read", model.display()))?;
-        let card = calibrated.on(embedded.card().clone());
+        let card = self.statements.on(calibrated.on(embedded.card().clone()));
         draft::model(&self.out, &rewrite(&onnx, &card.to_metadata())?, &options)?;
         Ok(said(&self.out, &calibrated))
     }

@@ -8,6 +8,7 @@ mod chosen;
 mod evaluate;
 mod export;
 mod report;
+mod statements;
 mod told;
 mod train;
 
@@ -21,6 +22,7 @@ pub use chosen::{Chosen, Images};
 pub use evaluate::Evaluate;
 pub use export::{Export, WeightsWanted};
 pub use report::Report;
+pub use statements::Statements;
 pub use train::Train;
 
 /// Trains, evaluates and calibrates the models that siamese serves

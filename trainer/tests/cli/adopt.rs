@@ -24,7 +24,7 @@ fn a_bare_network_becomes_a_calibrated_model() {
     let ground = Ground::of(&[("a", &[10, 11, 12]), ("b", &[50, 51, 52]), ("c", &[90, 91, 92])]);
     let bare = bare(&ground);
     let arguments = ["--input", "4", "--scale", "1", "--embedding", "as-is", "--out", "mine.onnx"];
-    let more = ["--name", "mine", "--report", "report"];
+    let more = ["--name", "mine", "--purpose", "Tells greys apart.", "--report", "report"];
     let said = ground.run_on(&bare, "adopt", &[&arguments[..], &more].concat()).well();
     assert!(said.contains("Tried on 9 images of 3 identities"), "{said}");
     assert!(said.contains("EER   0.00 %  --colour grey --scale 1 --mean 0 --std 1"), "{said}");
@@ -35,6 +35,7 @@ fn a_bare_network_becomes_a_calibrated_model() {
     let model = OnnxModel::load(&ground.at("mine.onnx"), &Options::default()).expect("a model");
     let card = model.card();
     assert_eq!(card.name, "mine");
+    assert_eq!(card.purpose.as_ref().expect("a purpose").as_str(), "Tells greys apart.");
     let threshold = card.threshold.expect("a threshold").get();
     assert!((2.0..38.0).contains(&threshold), "{threshold}");
     assert!(card.golden.is_some() && card.calibration.is_some());

@@ -32,6 +32,18 @@ fn a_calibrated_model_knows_its_threshold_and_its_errors() {
 }
 
 #[test]
+fn a_calibrated_model_says_what_it_is_for() {
+    let ground = told_apart();
+    let both = ["--purpose", "Tells greys apart.", "--limits", "Not for colours."];
+    ground.run("calibrate", &[&["--out", "out.onnx"][..], &both].concat()).well();
+    let model = ground.at("out.onnx");
+    ground.run_on(&model, "calibrate", &["--out", "out.onnx", "--limits", "Greys only."]).well();
+    let Card { purpose, limits, .. } = card(&model);
+    assert_eq!(purpose.expect("a purpose").as_str(), "Tells greys apart.");
+    assert_eq!(limits.expect("limits").as_str(), "Greys only.");
+}
+
+#[test]
 fn nothing_else_in_the_file_changes() {
     let ground = told_apart();
     ground.run("calibrate", &["--out", "out.onnx"]).well();

@@ -10,7 +10,7 @@ use anyhow::{bail, ensure};
 use siamese_core::model::{Card, Length, OnnxModel, Options};
 use siamese_core::preprocessing::Pixels;
 
-use super::{evaluate, file_stem, megabytes};
+use super::{Statements, evaluate, file_stem, megabytes};
 use crate::config::{Compute, Config, LossKind, Record};
 use crate::data::{Collection, Gallery, HoldOut, inspect};
 use crate::draft;
@@ -52,6 +52,8 @@ pub struct Train {
     /// What the model is called; the file's stem if not given
     #[arg(long)]
     name: Option<String>,
+    #[command(flatten)]
+    statements: Statements,
     /// The run's folder: its choices, its checkpoints; `OUT.run` if not given
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
@@ -208,8 +210,10 @@ impl Train {
 
     fn card(&self, record: &Record, steps: u32) -> Card {
         let config = &record.config;
-        Card {
+        self.statements.on(Card {
             name: self.name.clone().unwrap_or_else(|| file_stem(&self.out)),
+            purpose: None,
+            limits: None,
             preprocessing: config.preprocessing(),
             length: if config.network.unit() { Length::Unit } else { Length::AsIs },
             // Only the contrastive loss pushes distances up to its margin.
@@ -220,7 +224,7 @@ impl Train {
             provenance: Some(record.provenance(steps)),
             weights: None,
             golden: None,
-        }
+        })
     }
 }
 

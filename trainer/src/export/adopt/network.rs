@@ -67,6 +67,8 @@ impl Network {
         let file = self.path.file_name().unwrap_or_default().to_string_lossy();
         Card {
             name: name.to_owned(),
+            purpose: None,
+            limits: None,
             preprocessing: usage.preprocessing.clone(),
             length: usage.length,
             margin: None,
