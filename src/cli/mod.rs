@@ -6,6 +6,7 @@ mod embed;
 mod failure;
 mod files;
 mod health;
+mod help;
 mod images;
 mod inspect;
 mod manual;
@@ -24,7 +25,7 @@ use crate::ops::telemetry;
 
 /// Decides whether two images show the same thing.
 #[derive(Debug, Parser)]
-#[command(name = "siamese", version, propagate_version = true)]
+#[command(name = "siamese", version, propagate_version = true, after_help = help::SIAMESE)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -33,18 +34,25 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Start the HTTP server.
+    #[command(after_help = help::SERVE)]
     Serve(serve::Serve),
     /// Compare two images, or one image with many.
+    #[command(after_help = help::COMPARE)]
     Compare(compare::Compare),
     /// Compute the embeddings of images and folders of images.
+    #[command(after_help = help::EMBED)]
     Embed(embed::Embed),
     /// Show a model's card, and check its golden pairs on this machine.
+    #[command(after_help = help::INSPECT)]
     Inspect(inspect::Inspect),
     /// Check whether a server on this machine is ready to receive requests.
+    #[command(after_help = help::HEALTH)]
     Health(health::Health),
     /// Print a completion script for a shell.
+    #[command(after_help = help::COMPLETIONS)]
     Completions(completions::Completions),
     /// Write the manual pages.
+    #[command(after_help = help::MANUAL)]
     Manual(manual::Manual),
     /// Decode images for a server. The server starts this command itself.
     #[command(name = crate::engine::decode::worker::COMMAND, hide = true)]

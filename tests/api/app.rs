@@ -26,7 +26,7 @@ use crate::patience::{eventually, within};
 pub(crate) const SAME: [&str; 2] = ["s5_1.jpg", "s5_2.jpg"];
 pub(crate) const OTHER: &str = "s1_1.jpg";
 
-/// Longer than any answer takes, of many large images on a busy machine.
+/// Longer than any response takes, of many large images on a busy machine.
 const LONGEST: Duration = Duration::from_mins(3);
 
 /// The service of one model.
@@ -36,9 +36,9 @@ pub(crate) struct App {
     pub(crate) model: Arc<Description>,
 }
 
-/// An answer, read whole.
+/// An response, read whole.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct TestResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
@@ -150,44 +150,49 @@ impl App {
         Self { router: router(service.clone(), keys), service, model }
     }
 
-    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let what = format!("an answer to {} {}", request.method(), request.uri());
-        let answer = async {
+    pub(crate) async fn send(&self, request: Request<Body>) -> TestResponse {
+        let what = format!("a response to {} {}", request.method(), request.uri());
+        let response = async {
             let response = self.router.clone().oneshot(request).await.expect("infallible");
             let (parts, body) = response.into_parts();
             let body = body.collect().await.expect("a whole body").to_bytes().to_vec();
-            Answer { status: parts.status, headers: parts.headers, body }
+            TestResponse { status: parts.status, headers: parts.headers, body }
         };
-        within(LONGEST, &what, answer).await
+        within(LONGEST, &what, response).await
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> TestResponse {
         self.send(Request::get(path).body(Body::empty()).expect("a request")).await
     }
 
     /// Waits until a line of its metrics is this.
-    pub(crate) async fn until_told(&self, line: &str) {
-        let is_told = async || {
-            let told = String::from_utf8(self.get("/metrics").await.ok().body).expect("text");
-            told.lines().any(|it| it == line)
+    pub(crate) async fn until_metric(&self, line: &str) {
+        let is_exported = async || {
+            let metrics = String::from_utf8(self.get("/metrics").await.ok().body).expect("text");
+            metrics.lines().any(|found| found == line)
         };
-        eventually(line, is_told).await;
+        eventually(line, is_exported).await;
     }
 
-    pub(crate) async fn post(&self, path: &str, media: &str, body: impl Into<Body>) -> Answer {
+    pub(crate) async fn post(
+        &self,
+        path: &str,
+        media: &str,
+        body: impl Into<Body>,
+    ) -> TestResponse {
         self.send(post(path, media).body(body.into()).expect("a request")).await
     }
 
-    pub(crate) async fn json(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn json(&self, path: &str, body: &Value) -> TestResponse {
         self.post(path, "application/json", body.to_string()).await
     }
 
     /// Compares two images of one person.
-    pub(crate) async fn compare(&self) -> Answer {
+    pub(crate) async fn compare(&self) -> TestResponse {
         self.form("/compare", &[("a", &face(SAME[0])), ("b", &face(SAME[1]))]).await
     }
 
-    pub(crate) async fn form(&self, path: &str, parts: &[(&str, &[u8])]) -> Answer {
+    pub(crate) async fn form(&self, path: &str, parts: &[(&str, &[u8])]) -> TestResponse {
         let (media, body) = form(parts);
         self.post(path, &media, body).await
     }
@@ -213,13 +218,13 @@ pub(crate) fn form(parts: &[(&str, &[u8])]) -> (String, Vec<u8>) {
     (format!("multipart/form-data; boundary={BOUNDARY}"), body)
 }
 
-impl Answer {
+impl TestResponse {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|err| panic!("{err}: {self:?}"))
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|it| it.to_str().ok()).unwrap_or_default()
+        self.headers.get(name).and_then(|text| text.to_str().ok()).unwrap_or_default()
     }
 
     /// Checks that it is a problem of this status and code, and gives its culprit.
@@ -233,7 +238,7 @@ impl Answer {
             "{problem}"
         );
         assert_eq!(problem["status"], status);
-        assert!(problem["detail"].as_str().is_some_and(|it| !it.is_empty()));
+        assert!(problem["detail"].as_str().is_some_and(|detail| !detail.is_empty()));
         problem["field"].as_str().map(str::to_owned)
     }
 

@@ -1,9 +1,9 @@
-//! What browsers are told: which pages may ask, and what must not be done with an answer.
+//! What browsers are metrics: which pages may ask, and what must not be done with a response.
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 
-use crate::app::{Answer, App, SAME, face, form, post};
+use crate::app::{App, SAME, TestResponse, face, form, post};
 
 const OURS: &str = "https://ours.example";
 
@@ -16,7 +16,7 @@ fn open_to_ours() -> App {
     })
 }
 
-async fn preflight(app: &App, origin: &str) -> Answer {
+async fn preflight(app: &App, origin: &str) -> TestResponse {
     let request = Request::builder()
         .method(Method::OPTIONS)
         .uri("/compare")
@@ -29,18 +29,18 @@ async fn preflight(app: &App, origin: &str) -> Answer {
 #[tokio::test]
 async fn no_other_sites_page_may_ask_unless_it_is_named() {
     let app = App::start();
-    let answer = preflight(&app, OURS).await;
-    assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
-    assert_eq!(answer.header("access-control-allow-origin"), "");
+    let response = preflight(&app, OURS).await;
+    assert_eq!(response.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(response.header("access-control-allow-origin"), "");
 }
 
 #[tokio::test]
 async fn a_preflight_needs_no_key() {
     let app = open_to_ours();
-    let answer = preflight(&app, OURS).await.ok();
-    assert_eq!(answer.header("access-control-allow-origin"), OURS);
-    assert!(answer.header("access-control-allow-methods").contains("POST"));
-    let headers = answer.header("access-control-allow-headers");
+    let response = preflight(&app, OURS).await.ok();
+    assert_eq!(response.header("access-control-allow-origin"), OURS);
+    assert!(response.header("access-control-allow-methods").contains("POST"));
+    let headers = response.header("access-control-allow-headers");
     assert!(headers.contains("authorization") && headers.contains("content-type"), "{headers}");
     let others = preflight(&app, "https://others.example").await;
     assert_eq!(others.header("access-control-allow-origin"), "");
@@ -52,8 +52,8 @@ async fn a_named_sites_page_may_read_answers_and_refusals() {
     let (media, body) = form(&[("a", &face(SAME[0])), ("b", &face(SAME[1]))]);
     let request = || post("/compare", &media).header("origin", OURS);
     let with_key = request().header("authorization", "Bearer a-key-0123456789");
-    let answer = app.send(with_key.body(Body::from(body)).expect("a request")).await.ok();
-    let exposed = answer.header("access-control-expose-headers");
+    let response = app.send(with_key.body(Body::from(body)).expect("a request")).await.ok();
+    let exposed = response.header("access-control-expose-headers");
     for name in
         ["x-request-id", "server-timing", "siamese-model-digest", "siamese-shape", "retry-after"]
     {
@@ -61,9 +61,9 @@ async fn a_named_sites_page_may_read_answers_and_refusals() {
     }
     let refused = app.send(request().body(Body::empty()).expect("a request")).await;
     refused.refused(401, "unauthorized");
-    for answer in [&answer, &refused] {
-        assert_eq!(answer.header("access-control-allow-origin"), OURS);
-        assert_eq!(answer.header("access-control-allow-credentials"), "");
+    for response in [&response, &refused] {
+        assert_eq!(response.header("access-control-allow-origin"), OURS);
+        assert_eq!(response.header("access-control-allow-credentials"), "");
     }
 }
 
@@ -71,9 +71,9 @@ async fn a_named_sites_page_may_read_answers_and_refusals() {
 async fn every_answer_is_what_its_type_says_and_nobody_keeps_it() {
     let app = App::start();
     let compared = app.form("/compare", &[("a", &face(SAME[0])), ("b", &face(SAME[1]))]).await;
-    for answer in [compared.ok(), app.get("/livez").await, app.get("/nowhere").await] {
-        assert_eq!(answer.header("x-content-type-options"), "nosniff");
-        assert_eq!(answer.header("cache-control"), "no-store");
-        assert_eq!(answer.header("content-security-policy"), "");
+    for response in [compared.ok(), app.get("/livez").await, app.get("/nowhere").await] {
+        assert_eq!(response.header("x-content-type-options"), "nosniff");
+        assert_eq!(response.header("cache-control"), "no-store");
+        assert_eq!(response.header("content-security-policy"), "");
     }
 }

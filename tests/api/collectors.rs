@@ -25,7 +25,9 @@ impl Collector {
         let key = PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");
         let tls = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .and_then(|it| it.with_no_client_auth().with_single_cert(vec![cert.der().clone()], key))
+            .and_then(|config| {
+                config.with_no_client_auth().with_single_cert(vec![cert.der().clone()], key)
+            })
             .expect("TLS");
         (Self::encrypted(tls), file(folder, "authorities.pem", &cert.pem()))
     }
@@ -33,10 +35,11 @@ impl Collector {
     /// The next post's head, and its attributes.
     fn post(&self) -> (String, BTreeMap<String, String>) {
         let (head, resource) = self.posts.recv_timeout(PATIENCE).expect("a post");
-        let text = |it: &Value| it.as_str().expect("text").to_owned();
+        let text = |value: &Value| value.as_str().expect("text").to_owned();
         let attributes = resource["attributes"].as_array().expect("attributes").iter();
-        let attributes =
-            attributes.map(|it| (text(&it["key"]), text(&it["value"]["stringValue"]))).collect();
+        let attributes = attributes
+            .map(|item| (text(&item["key"]), text(&item["value"]["stringValue"])))
+            .collect();
         (head, attributes)
     }
 }
@@ -71,7 +74,7 @@ fn two_deployments_are_told_apart() {
     assert_eq!(of_plain[0]["service.name"], "siamese");
     assert_ne!(of_plain[0]["service.instance.id"], of_plain[1]["service.instance.id"]);
     let instance = &of_trial["service.instance.id"];
-    assert!(trial.before.iter().any(|it| it.contains(instance)), "the log names the instance");
+    assert!(trial.before.iter().any(|line| line.contains(instance)), "the log names the instance");
 }
 
 #[test]
@@ -93,7 +96,7 @@ fn a_collector_over_tls_has_its_headers_and_the_log_has_not() {
         assert!(head.contains(&format!("authorization: Basic {SECRET}\r\n")), "{head}");
         assert!(head.contains("x-team: faces\r\n"), "{head}");
         let log = server.before.concat() + &server.end();
-        assert!(log.contains("requests are traced") && !log.contains(SECRET), "{log}");
+        assert!(log.contains("tracing is on") && !log.contains(SECRET), "{log}");
     }
 }
 

@@ -26,10 +26,10 @@ fn text(bytes: &[u8]) -> &str {
 #[track_caller]
 fn fails(arguments: &[&str], code: i32, word: &str) {
     let output = run(arguments);
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{said}");
-    assert!(said.contains(word), "{word:?} is not in: {said}");
-    assert_eq!(said.lines().count(), 1, "{said}");
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
+    assert!(stderr.contains(word), "{word:?} is not in: {stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
 }
 
 #[test]
@@ -40,9 +40,9 @@ fn the_exit_code_is_the_verdict() {
     assert!(text(&same.stdout).starts_with("same: distance "));
     let different = run(&["compare", &a, &face(OTHER), "--json"]);
     assert_eq!(different.status.code(), Some(1), "{}", text(&different.stderr));
-    let answer: Value = serde_json::from_slice(&different.stdout).expect("JSON");
-    assert_eq!(answer["verdict"], "different");
-    assert_eq!(answer["operating_point"]["source"], "calibration");
+    let response: Value = serde_json::from_slice(&different.stdout).expect("JSON");
+    assert_eq!(response["verdict"], "different");
+    assert_eq!(response["operating_point"]["source"], "calibration");
     let forced = run(&["compare", &a, &face(OTHER), "--threshold", "1e9"]);
     assert_eq!(forced.status.code(), Some(0));
 }
@@ -64,10 +64,10 @@ fn one_against_a_folder_is_sorted_by_distance() {
 
     let nobody = run(&["compare", &one, path(folder.path()), "--threshold", "0", "--json"]);
     assert_eq!(nobody.status.code(), Some(1), "{}", text(&nobody.stderr));
-    let answer: Value = serde_json::from_slice(&nobody.stdout).expect("JSON");
-    let results = answer["results"].as_array().expect("results");
+    let response: Value = serde_json::from_slice(&nobody.stdout).expect("JSON");
+    let results = response["results"].as_array().expect("results");
     let distance = |at: usize| results[at]["distance"].as_f64();
-    assert!(results.len() == 2 && distance(0) < distance(1), "{answer}");
+    assert!(results.len() == 2 && distance(0) < distance(1), "{response}");
 
     std::fs::write(folder.path().join("notes.txt"), "no image").expect("a file");
     let spoilt = run(&["compare", &one, path(folder.path())]);
@@ -97,18 +97,18 @@ fn files_that_are_no_images_are_named_at_the_end_and_the_others_written() {
     let out = folder.path().join("x.jsonl");
     let output = run(&["embed", path(&folder.path().join("images")), "--out", path(&out)]);
     assert_eq!(output.status.code(), Some(2));
-    let said = text(&output.stderr);
-    assert!(said.contains("notes.txt: ") && said.contains("1 of 21 files"), "{said}");
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("notes.txt: ") && stderr.contains("1 of 21 files"), "{stderr}");
     let lines = std::fs::read_to_string(&out).expect("a file");
     let names: Vec<String> = lines
         .lines()
-        .map(|it| serde_json::from_str::<Value>(it).expect("JSON")["path"].to_string())
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON")["path"].to_string())
         .collect();
     assert!(names.len() == 20 && names.is_sorted(), "{names:?}");
 }
 
 fn paths(lines: &[u8]) -> Vec<String> {
-    let path = |it| serde_json::from_str::<Value>(it).expect("JSON")["path"].to_string();
+    let path = |line| serde_json::from_str::<Value>(line).expect("JSON")["path"].to_string();
     text(lines).lines().map(path).collect()
 }
 
@@ -117,7 +117,7 @@ fn a_stopped_run_goes_on_where_it_was_cut_off() {
     let folder = many();
     let images = folder.path().join("images");
     std::fs::remove_file(images.join("notes.txt")).expect("a file");
-    let [rows, lines] = ["rows.npy", "lines.jsonl"].map(|it| folder.path().join(it));
+    let [rows, lines] = ["rows.npy", "lines.jsonl"].map(|name| folder.path().join(name));
     for out in [&rows, &lines] {
         let embed = |more: &[&str]| {
             let arguments = [&["embed", path(&images), "--out", path(out)], more].concat();
@@ -159,7 +159,9 @@ fn shells_and_readers_of_manuals_are_served() {
     let folder = TempDir::new().expect("a folder");
     assert!(run(&["manual", path(folder.path())]).status.success());
     let page = std::fs::read_to_string(folder.path().join("siamese-embed.1")).expect("a page");
-    assert!(page.contains("resume"), "{page}");
+    for expected in ["resume", ".SH EXAMPLES", ".SH ENVIRONMENT", ".SH \"EXIT STATUS\""] {
+        assert!(page.contains(expected), "{expected} in {page}");
+    }
 }
 
 #[test]
@@ -182,10 +184,10 @@ fn what_the_machine_lacks_is_one_line_and_code_3() {
         let mut command = Command::new(env!("CARGO_BIN_EXE_siamese"));
         command.args(["compare", &a, &a]).current_dir(root()).env("ORT_DYLIB_PATH", library);
         let output = output(PATIENCE, &mut command);
-        let said = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(3), "{said}");
-        assert!(said.contains(library) && said.contains("ORT_DYLIB_PATH"), "{said}");
-        assert_eq!(said.lines().count(), 1, "{said}");
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{stderr}");
+        assert!(stderr.contains(library) && stderr.contains("ORT_DYLIB_PATH"), "{stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
     }
 }
 
@@ -210,11 +212,11 @@ fn embeddings_are_printed_or_written() {
     let header = text(&bytes[10..128]);
     assert!(header.contains("'<f4'") && header.contains(&format!("(2, {width})")), "{header}");
     let (numbers, rest) = bytes[128..].as_chunks();
-    let numbers: Vec<f32> = numbers.iter().map(|it| f32::from_le_bytes(*it)).collect();
+    let numbers: Vec<f32> = numbers.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
     let expected: Vec<f32> = lines
         .iter()
-        .flat_map(|it| {
-            serde_json::from_value::<Vec<f32>>(it["embedding"].clone()).expect("numbers")
+        .flat_map(|item| {
+            serde_json::from_value::<Vec<f32>>(item["embedding"].clone()).expect("numbers")
         })
         .collect();
     assert_eq!((numbers, rest.len()), (expected, 0));
@@ -229,7 +231,7 @@ fn a_models_card_is_shown() {
     let output = run(&["inspect", path(&shipped())]);
     let card = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    for word in ["faces", "sha256:", "pairs hold here", "threshold", "EER"] {
+    for word in ["faces", "sha256:", "pairs pass on this machine", "threshold", "EER"] {
         assert!(card.contains(word), "{word} is not in\n{card}");
     }
     let output = run(&["inspect", path(&shipped()), "--json"]);

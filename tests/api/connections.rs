@@ -62,7 +62,7 @@ impl Listening {
         soon("the port's end", self.ended).await.expect("no panic")
     }
 
-    /// An HTTP/2 client that lets so many bytes of an answer come unasked for.
+    /// An HTTP/2 client that lets so many bytes of a response come unasked for.
     async fn client(&self, window: u32) -> Client {
         let (requests, connection) = http2::Builder::new(TokioExecutor::new())
             .initial_stream_window_size(window)
@@ -76,11 +76,11 @@ impl Listening {
 impl Client {
     async fn get(&mut self, path: &str) -> hyper::Result<hyper::Response<Incoming>> {
         let request = Request::get(format!("http://x{path}")).body(Full::default());
-        let answer = async {
+        let response = async {
             self.requests.ready().await?;
             self.requests.send_request(request.expect("a request")).await
         };
-        soon("an answer", answer).await
+        soon("a response", response).await
     }
 
     async fn end(self) -> hyper::Result<()> {
@@ -99,11 +99,11 @@ fn impatient(settings: &mut Server) {
     settings.idle_timeout_ms = SECONDS;
 }
 
-/// All that is said until the end of a connection, which may be a reset.
+/// All that is response until the end of a connection, which may be a reset.
 async fn until_the_end(mut stream: TcpStream) -> (Vec<u8>, std::io::Result<usize>) {
-    let mut said = Vec::new();
-    let end = soon("the connection's end", stream.read_to_end(&mut said)).await;
-    (said, end)
+    let mut response = Vec::new();
+    let end = soon("the connection's end", stream.read_to_end(&mut response)).await;
+    (response, end)
 }
 
 #[tokio::test]
@@ -113,27 +113,27 @@ async fn http_2_is_served_beside_http_1() {
     let (media, body) = form(&[("a", &face(SAME[0])), ("b", &face(SAME[1]))]);
     let request = post("http://x/compare", &media).body(Full::from(body)).expect("a request");
 
-    let answer = client.requests.send_request(request);
-    let answer = soon("an answer", answer).await.expect("an answer");
+    let response = client.requests.send_request(request);
+    let response = soon("a response", response).await.expect("a response");
 
-    assert_eq!((answer.status(), answer.version()), (StatusCode::OK, Version::HTTP_2));
-    assert!(answer.headers().contains_key("server-timing"));
-    let body = answer.into_body().collect().await.expect("a body").to_bytes();
+    assert_eq!((response.status(), response.version()), (StatusCode::OK, Version::HTTP_2));
+    assert!(response.headers().contains_key("server-timing"));
+    let body = response.into_body().collect().await.expect("a body").to_bytes();
     assert!(String::from_utf8_lossy(&body).contains(r#""verdict":"same""#));
 
     let mut old = listening.connect().await;
     old.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
         .await
         .expect("sent");
-    let (said, _) = until_the_end(old).await;
-    assert!(said.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&said));
+    let (response, _) = until_the_end(old).await;
+    assert!(response.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&response));
 }
 
 #[tokio::test]
 async fn an_idle_http_2_connection_is_ended() {
     let listening = Listening::start(impatient).await;
     let mut client = listening.client(WINDOW).await;
-    assert_eq!(client.get("/livez").await.expect("an answer").status(), StatusCode::OK);
+    assert_eq!(client.get("/livez").await.expect("a response").status(), StatusCode::OK);
     client.end().await.expect("a clean end");
 }
 
@@ -145,8 +145,8 @@ async fn a_client_that_says_too_little_is_let_go() {
         let mut stream = listening.connect().await;
         stream.write_all(part).await.expect("sent");
         // It may be reset, as the half preface is left unread.
-        let (said, _) = until_the_end(stream).await;
-        assert!(!said.starts_with(b"HTTP/1.1 200"));
+        let (response, _) = until_the_end(stream).await;
+        assert!(!response.starts_with(b"HTTP/1.1 200"));
     });
     join_all(all).await;
 }
@@ -155,9 +155,9 @@ async fn a_client_that_says_too_little_is_let_go() {
 async fn a_client_that_takes_no_answer_is_let_go() {
     let listening = Listening::start(impatient).await;
     let mut client = listening.client(0).await;
-    let answer = client.get("/livez").await.expect("its head");
-    assert_eq!(answer.status(), StatusCode::OK);
-    let body = soon("the body's end", answer.into_body().collect()).await;
+    let response = client.get("/livez").await.expect("its head");
+    assert_eq!(response.status(), StatusCode::OK);
+    let body = soon("the body's end", response.into_body().collect()).await;
     assert!(body.is_err(), "a body that had no room");
     let _ = client.end().await;
 }
@@ -172,10 +172,13 @@ async fn a_client_that_answers_no_ping_is_let_go() {
     let mut stream = listening.connect().await;
     let hello = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &SETTINGS].concat();
     stream.write_all(&hello).await.expect("sent");
-    let (said, end) = until_the_end(stream).await;
+    let (response, end) = until_the_end(stream).await;
     end.expect("an end");
     // Its length of 8, its kind, no flags, no stream.
-    assert!(said.windows(9).any(|it| it == [0, 0, 8, 6, 0, 0, 0, 0, 0]), "no ping: {said:?}");
+    assert!(
+        response.windows(9).any(|window| window == [0, 0, 8, 6, 0, 0, 0, 0, 0]),
+        "no ping: {response:?}"
+    );
 }
 
 #[tokio::test]
@@ -184,31 +187,31 @@ async fn a_client_that_takes_requests_back_at_once_is_sent_away() {
     const HEADERS: [u8; 12] = [0, 0, 3, 1, 5, 0, 0, 0, 0, 0x82, 0x84, 0x86];
     const RESET: [u8; 13] = [0, 0, 4, 3, 0, 0, 0, 0, 0, 0, 0, 0, 8];
     let listening = Listening::start(|_| ()).await;
-    let mut rate_limiter = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &SETTINGS].concat();
+    let mut flood = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &SETTINGS].concat();
     for stream in (1..200_u8).step_by(2) {
         let (mut headers, mut reset) = (HEADERS, RESET);
         (headers[8], reset[8]) = (stream, stream);
-        rate_limiter.extend_from_slice(&headers);
-        rate_limiter.extend_from_slice(&reset);
+        flood.extend_from_slice(&headers);
+        flood.extend_from_slice(&reset);
     }
     let mut stream = listening.connect().await;
-    stream.write_all(&rate_limiter).await.expect("sent");
+    stream.write_all(&flood).await.expect("sent");
 
-    let (said, _) = until_the_end(stream).await;
+    let (response, _) = until_the_end(stream).await;
 
     // The end's frame: its length and kind, no flags, no stream, the last stream, and why.
     let ends = |frame: &[u8]| frame[3..9] == [7, 0, 0, 0, 0, 0] && frame[13..] == ENHANCE_YOUR_CALM;
-    assert!(said.windows(17).any(ends), "it was not sent away: {said:?}");
+    assert!(response.windows(17).any(ends), "it was not sent away: {response:?}");
 }
 
 #[tokio::test]
 async fn a_drain_ends_connections_of_both_versions() {
     let listening = Listening::start(|_| ()).await;
     let mut client = listening.client(WINDOW).await;
-    client.get("/livez").await.expect("an answer");
+    client.get("/livez").await.expect("a response");
     let mut idle = listening.connect().await;
     idle.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
-    assert_ne!(soon("an answer", idle.read(&mut [0; 4096])).await.expect("an answer"), 0);
+    assert_ne!(soon("a response", idle.read(&mut [0; 4096])).await.expect("a response"), 0);
 
     listening.phase.send_replace(Phase::Draining);
 
@@ -243,9 +246,9 @@ async fn who_came_before_the_port_closed_is_served() {
         let mut stream = listening.connect().await;
         listening.phase.send_replace(Phase::Draining);
         stream.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
-        let (said, end) = until_the_end(stream).await;
-        end.expect("an answer");
-        assert!(said.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&said));
+        let (response, end) = until_the_end(stream).await;
+        end.expect("a response");
+        assert!(response.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&response));
         assert_eq!(listening.end().await, CutOff::default());
     }
 }

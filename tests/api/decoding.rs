@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::app::{Answer, App, SAME, face, fixture, form};
+use crate::app::{App, SAME, TestResponse, face, fixture, form};
 use crate::patience::eventually;
 use crate::uploads::jpeg::{jpeg_of, many_scans};
 use crate::uploads::tiff::tiff;
@@ -73,15 +73,15 @@ async fn pass_deadline(app: &App) {
     tokio::time::resume();
 }
 
-async fn embed(app: &App, upload: impl Into<Body>) -> Answer {
+async fn embed(app: &App, upload: impl Into<Body>) -> TestResponse {
     app.post("/embed", "application/octet-stream", upload).await
 }
 
 #[tokio::test]
 async fn a_decode_ends_at_its_deadline_and_its_lane_is_free() {
     let app = App::with(|settings| settings.image.decodes = 1);
-    let (answer, ()) = tokio::join!(embed(&app, endless()), pass_deadline(&app));
-    answer.refused(504, "deadline_exceeded");
+    let (response, ()) = tokio::join!(embed(&app, endless()), pass_deadline(&app));
+    response.refused(504, "deadline_exceeded");
     assert_eq!(metric(&app, "siamese_workers_ended_total{reason=\"abandoned\"}").await, 1);
 
     embed(&app, large_photograph()).await.ok();
@@ -91,7 +91,7 @@ async fn a_decode_ends_at_its_deadline_and_its_lane_is_free() {
 async fn a_decode_ends_when_its_client_leaves() {
     let app = App::with(|settings| settings.image.decodes = 1);
     tokio::select! {
-        answer = embed(&app, endless()) => panic!("it was answered: {answer:?}"),
+        response = embed(&app, endless()) => panic!("it was answered: {response:?}"),
         () = until_decoded(&app) => {}
     }
     assert_eq!(metric(&app, "siamese_workers_ended_total{reason=\"abandoned\"}").await, 1);
@@ -107,8 +107,8 @@ fn large_photograph() -> Vec<u8> {
 #[tokio::test]
 async fn what_takes_too_long_is_stopped_and_told_so() {
     let app = App::start();
-    let answer = embed(&app, hidden()).await;
-    assert_eq!(answer.refused(413, "image_too_large").as_deref(), Some("image"));
+    let response = embed(&app, hidden()).await;
+    assert_eq!(response.refused(413, "image_too_large").as_deref(), Some("image"));
     let stopped = metric(&app, "siamese_workers_ended_total{reason=\"cpu_time\"}").await
         + metric(&app, "siamese_workers_ended_total{reason=\"memory\"}").await;
     assert_eq!(stopped, 1);
@@ -189,7 +189,7 @@ async fn a_pair_does_not_wait_for_somebody_elses_slow_request() {
     tokio::select! {
         biased;
         () = pair => {}
-        answer = slow => panic!("it ended first: {answer:?}"),
+        response = slow => panic!("it ended first: {response:?}"),
     }
 }
 
@@ -208,11 +208,15 @@ async fn a_stored_embedding_of_another_length_is_none_of_a_unit_model() {
     {
         let scaled: Vec<f64> = embedding.iter().map(|value| value * factor).collect();
         let pair = json!({"a": {"embedding": embedding}, "b": {"embedding": scaled}});
-        let answer = app.json("/compare", &pair).await;
+        let response = app.json("/compare", &pair).await;
         if is_taken {
-            answer.ok();
+            response.ok();
         } else {
-            assert_eq!(answer.refused(422, "embedding_invalid").as_deref(), Some("b"), "{factor}");
+            assert_eq!(
+                response.refused(422, "embedding_invalid").as_deref(),
+                Some("b"),
+                "{factor}"
+            );
         }
     }
 }

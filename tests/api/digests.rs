@@ -69,7 +69,7 @@ impl Foreign {
     }
 }
 
-fn said(path: &Path) -> String {
+fn load_error(path: &Path) -> String {
     let options = Options { device: Device::Cpu, ..Options::default() };
     let err = OnnxModel::load(path, &options).err().expect("no model");
     siamese_core::causes(&err)
@@ -141,19 +141,19 @@ fn weights_that_cannot_be_read_are_named() {
     let foreign = Foreign::new(1);
     let weights = foreign.folder.path().join("model.onnx.data");
     fs::write(&weights, [0; 100]).expect("written");
-    assert!(said(&foreign.path()).contains("shorter than the model says"));
+    assert!(load_error(&foreign.path()).contains("shorter than the model says"));
     fs::remove_file(&weights).expect("removed");
-    let missing = said(&foreign.path());
+    let missing = load_error(&foreign.path());
     assert!(missing.contains("model.onnx.data can't be read"), "{missing}");
     make_pipe(&weights);
-    assert!(said(&foreign.path()).contains("no regular file"));
+    assert!(load_error(&foreign.path()).contains("no regular file"));
 
     // What a model names elsewhere is not even looked at.
     let onnx = fs::read(foreign.path()).expect("a model");
-    let at = onnx.windows(10).position(|it| it == b"model.onnx").expect("a name");
+    let at = onnx.windows(10).position(|window| window == b"model.onnx").expect("a name");
     fs::write(foreign.path(), [&onnx[..at], b"../er.onnx", &onnx[at + 10..]].concat())
         .expect("written");
-    let outside = said(&foreign.path());
+    let outside = load_error(&foreign.path());
     assert!(outside.contains("outside of the model's folder"), "{outside}");
 }
 
@@ -176,17 +176,17 @@ fn what_is_watched_is_every_file_of_the_model() {
         Server::with(&[("SIAMESE_MODEL__FILE", path), ("SIAMESE_MODEL__WATCH_MS", "20")]);
     let mut next = |message: &str| server.event("message", message);
     foreign.put_weights("model.onnx.data", 2);
-    let second = next("another model is in service")["digest"].clone();
+    let second = next("the new model is in service")["digest"].clone();
     assert_ne!(second, *first);
 
     // Weights that are gone for a while are seen when they come.
     let weights = foreign.folder.path().join("model.onnx.data");
     fs::remove_file(&weights).expect("removed");
-    next("the model can't be loaded; the one in service goes on");
+    next("cannot load the new model; the old one remains in service");
     foreign.put_weights("model.onnx.data", 1);
-    assert_eq!(next("another model is in service")["digest"], *first);
+    assert_eq!(next("the new model is in service")["digest"], *first);
 
     foreign.write_sidecar(&format!("{SIDECAR}mean = 0.5\n"));
-    let third = next("another model is in service")["digest"].clone();
+    let third = next("the new model is in service")["digest"].clone();
     assert!(third != *first && third != second, "{third}");
 }

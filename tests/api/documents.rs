@@ -28,13 +28,16 @@ fn settings() -> BTreeMap<String, String> {
     let mut section = "";
     let mut settings = BTreeMap::new();
     for line in text.lines() {
-        if let Some(name) = line.strip_prefix('[').and_then(|it| it.strip_suffix(']')) {
+        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
             section = name;
             continue;
         }
-        let (line, unset) = line.strip_prefix("# ").map_or((line, false), |it| (it, true));
+        let (line, unset) = line.strip_prefix("# ").map_or((line, false), |line| (line, true));
         let Some((key, value)) = line.split_once(" = ") else { continue };
-        if key.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'_') {
+        if key
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+        {
             let value = if unset { "–".to_owned() } else { format!("`{value}`") };
             settings.insert(format!("{section}.{key}"), value);
         }
@@ -52,7 +55,7 @@ fn every_setting_stands_there_with_its_default() {
             [key, default, what] if !what.is_empty() => {
                 let key = code(key)?;
                 let is_setting = key.split_once('.').is_some_and(|(section, _)| {
-                    settings.keys().any(|it| it.starts_with(&format!("{section}.")))
+                    settings.keys().any(|text| text.starts_with(&format!("{section}.")))
                 });
                 is_setting.then(|| (key.to_owned(), default.to_owned()))
             }
@@ -65,7 +68,7 @@ fn every_setting_stands_there_with_its_default() {
 #[test]
 fn every_problem_stands_there() {
     let source = fs::read_to_string(root().join("src/http/error.rs")).expect("the table of codes");
-    let (_, table) = source.split_once("fn answer(self)").expect("codes");
+    let (_, table) = source.split_once("fn response(self)").expect("codes");
     let (table, _) = table.split_once("\n    }\n").expect("an end");
     let codes: Vec<&str> = table.split('"').skip(1).step_by(2).collect();
     assert!(codes.len() > 20, "{codes:?}");
@@ -102,8 +105,9 @@ async fn metrics() -> BTreeMap<String, BTreeSet<String>> {
     let mut metrics = BTreeMap::<String, BTreeSet<String>>::new();
     for (name, labels) in Known::scraped().await.0 {
         let parts = ["_bucket", "_count", "_sum"];
-        let name = parts.iter().find_map(|it| name.strip_suffix(it)).unwrap_or(&name).to_owned();
-        metrics.entry(name).or_default().extend(labels.into_iter().filter(|it| it != "le"));
+        let name =
+            parts.iter().find_map(|text| name.strip_suffix(text)).unwrap_or(&name).to_owned();
+        metrics.entry(name).or_default().extend(labels.into_iter().filter(|label| label != "le"));
     }
     metrics.remove("up");
     metrics
@@ -120,7 +124,7 @@ async fn every_metric_stands_there_with_its_labels() {
     let described: BTreeMap<String, BTreeSet<String>> = rows(table)
         .flat_map(|row| {
             let labels: BTreeSet<String> = codes(row[1]).into_iter().collect();
-            codes(row[0]).into_iter().map(move |it| (it, labels.clone())).collect::<Vec<_>>()
+            codes(row[0]).into_iter().map(move |name| (name, labels.clone())).collect::<Vec<_>>()
         })
         .collect();
     assert_eq!(described, metrics().await);

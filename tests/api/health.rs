@@ -6,7 +6,7 @@ use siamese_core::model::{Embedded, LoadError, Model, ModelError, OnnxModel};
 use siamese_core::preprocessing::Pixels;
 use siamese_core::score::Embedding;
 
-use crate::app::{Answer, App, load, milliseconds, shipped};
+use crate::app::{App, TestResponse, load, milliseconds, shipped};
 use crate::patience::eventually;
 
 /// What a model does in its next run.
@@ -30,7 +30,7 @@ struct Moody {
 impl Model for Moody {
     fn embed(&mut self, images: &[Pixels]) -> Result<Vec<Embedded>, ModelError> {
         let (mood, changed) = &*self.mood;
-        let mood = changed.wait_while(mood.lock().expect("a mood"), |it| *it == Mood::Hangs);
+        let mood = changed.wait_while(mood.lock().expect("a mood"), |mood| *mood == Mood::Hangs);
         let mood = *mood.expect("a mood");
         match mood {
             Mood::Right | Mood::Hangs => self.model.embed(images),
@@ -66,14 +66,14 @@ fn moody(spare: usize) -> (App, impl Fn(Mood)) {
 }
 
 /// What `/readyz` says once it is of this status.
-async fn readyz(app: &App, status: u16) -> Answer {
-    let mut answer = app.get("/readyz").await;
+async fn readyz(app: &App, status: u16) -> TestResponse {
+    let mut response = app.get("/readyz").await;
     let is_so = async || {
-        answer = app.get("/readyz").await;
-        answer.status == status
+        response = app.get("/readyz").await;
+        response.status == status
     };
     eventually(&format!("/readyz is {status}"), is_so).await;
-    answer
+    response
 }
 
 #[tokio::test]
@@ -82,9 +82,9 @@ async fn a_model_that_errs_or_drifts_is_not_ready_until_it_is_right_again() {
     readyz(&app, 200).await;
     for mood in [Mood::Errs, Mood::Drifts] {
         set(mood);
-        let answer = readyz(&app, 503).await;
-        answer.refused(503, "not_ready");
-        assert!(answer.json()["detail"].as_str().expect("why").contains("self-test failed"));
+        let response = readyz(&app, 503).await;
+        response.refused(503, "not_ready");
+        assert!(response.json()["detail"].as_str().expect("why").contains("self-test failed"));
         app.compare().await.refused(503, "not_ready");
         app.get("/livez").await.ok();
 
@@ -98,8 +98,8 @@ async fn a_model_that_errs_or_drifts_is_not_ready_until_it_is_right_again() {
 async fn a_model_that_hangs_is_not_ready_and_hangs_no_request() {
     let (app, set) = moody(0);
     set(Mood::Hangs);
-    let answer = readyz(&app, 503).await;
-    answer.refused(503, "not_ready");
+    let response = readyz(&app, 503).await;
+    response.refused(503, "not_ready");
     app.compare().await.refused(504, "deadline_exceeded");
     app.get("/livez").await.ok();
 
@@ -118,8 +118,8 @@ async fn a_panic_is_counted_and_healed() {
     app.compare().await.ok();
     let text = String::from_utf8(app.get("/metrics").await.ok().body).expect("text");
     let count = |line: &str| -> u32 {
-        let found = text.lines().find_map(|it| it.strip_prefix(line));
-        found.and_then(|it| it.trim().parse().ok()).unwrap_or_else(|| panic!("{line}\n{text}"))
+        let found = text.lines().find_map(|found| found.strip_prefix(line));
+        found.and_then(|text| text.trim().parse().ok()).unwrap_or_else(|| panic!("{line}\n{text}"))
     };
     let panics = count(r#"siamese_model_failures_total{kind="panic"}"#);
     assert!(0 < panics);
@@ -131,7 +131,7 @@ async fn without_a_fresh_session_a_panic_ends_in_not_ready() {
     let (app, set) = moody(0);
     set(Mood::Panics);
     readyz(&app, 503).await;
-    app.until_told(r#"siamese_model_renewals_total{outcome="failed"} 1"#).await;
+    app.until_metric(r#"siamese_model_renewals_total{outcome="failed"} 1"#).await;
     set(Mood::Right);
     app.compare().await.refused(503, "not_ready");
     readyz(&app, 503).await;

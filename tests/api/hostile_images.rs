@@ -105,8 +105,8 @@ fn crc32(name: &[u8], body: &[u8]) -> u32 {
 fn a_claim_of_too_many_pixels_is_refused_by_the_header_alone() {
     for (format, upload) in claims() {
         assert!(upload.len() < 200, "{format}");
-        let answer = preprocess(&upload, &Limits::default());
-        assert!(matches!(answer, Err(DecodeError::TooLarge)), "{format}: {answer:?}");
+        let response = preprocess(&upload, &Limits::default());
+        assert!(matches!(response, Err(DecodeError::TooLarge)), "{format}: {response:?}");
     }
 }
 
@@ -114,10 +114,10 @@ fn a_claim_of_too_many_pixels_is_refused_by_the_header_alone() {
 fn a_claim_within_the_limits_that_is_not_kept_is_refused() {
     for upload in [jpeg_of(640, 480), b"P6 640 480 255\n123".to_vec(), b"P3 9 9 255\n1 2".to_vec()]
     {
-        let answer = preprocess(&upload, &Limits::default());
+        let response = preprocess(&upload, &Limits::default());
         assert!(
-            matches!(answer, Err(DecodeError::CutShort | DecodeError::Corrupt(_))),
-            "{answer:?}"
+            matches!(response, Err(DecodeError::CutShort | DecodeError::Corrupt(_))),
+            "{response:?}"
         );
     }
 }
@@ -132,8 +132,8 @@ fn an_image_without_pixels_is_corrupt() {
         &jpeg_of(0, 8),
         &jpeg_of(8, 0),
     ] {
-        let answer = preprocess(upload, &Limits::default());
-        assert!(matches!(answer, Err(DecodeError::Corrupt(_))), "{upload:?}: {answer:?}");
+        let response = preprocess(upload, &Limits::default());
+        assert!(matches!(response, Err(DecodeError::Corrupt(_))), "{upload:?}: {response:?}");
     }
 }
 
@@ -141,9 +141,12 @@ fn an_image_without_pixels_is_corrupt() {
 fn an_image_that_is_only_a_beginning_is_refused() {
     for (format, upload) in claims() {
         for length in 0..upload.len().min(30) {
-            let answer = preprocess(&upload[..length], &Limits::default());
-            assert!(answer.is_err(), "{format} at {length}");
-            assert!(!matches!(answer, Err(DecodeError::DecoderFailed(_))), "{format} at {length}");
+            let response = preprocess(&upload[..length], &Limits::default());
+            assert!(response.is_err(), "{format} at {length}");
+            assert!(
+                !matches!(response, Err(DecodeError::DecoderFailed(_))),
+                "{format} at {length}"
+            );
         }
     }
 }
@@ -165,9 +168,9 @@ fn a_large_jpeg_with_any_byte_amiss_neither_panics_nor_takes_long() {
             for byte in [0, 0x7f, 0xff] {
                 let mut upload = upload.clone();
                 upload[at] = byte;
-                let answer = preprocess(&upload, &Limits::default());
+                let response = preprocess(&upload, &Limits::default());
                 assert!(
-                    !matches!(answer, Err(DecodeError::DecoderFailed(_))),
+                    !matches!(response, Err(DecodeError::DecoderFailed(_))),
                     "{name}: {byte} at {at}"
                 );
             }
@@ -181,21 +184,22 @@ fn a_large_jpeg_that_claims_other_sides_is_refused_or_decoded_within_the_limits(
     for (name, upload) in large_jpegs() {
         let frame = upload
             .windows(2)
-            .position(|it| it[0] == 0xff && matches!(it[1], 0xc0 | 0xc2))
+            .position(|window| window[0] == 0xff && matches!(window[1], 0xc0 | 0xc2))
             .expect("a frame's header");
         let sides = [0, 1, 7, 8, 9, 300, 4_000, 65_535];
-        for (height, width) in sides.into_iter().flat_map(|it| sides.map(|other| (it, other))) {
+        for (height, width) in sides.into_iter().flat_map(|value| sides.map(|other| (value, other)))
+        {
             let mut upload = upload.clone();
             upload[frame + 5..frame + 7].copy_from_slice(&u16::to_be_bytes(height));
             upload[frame + 7..frame + 9].copy_from_slice(&u16::to_be_bytes(width));
-            let answer = preprocess(&upload, &Limits::default());
+            let response = preprocess(&upload, &Limits::default());
             assert!(
-                !matches!(answer, Err(DecodeError::DecoderFailed(_))),
+                !matches!(response, Err(DecodeError::DecoderFailed(_))),
                 "{name}: {width}x{height}"
             );
             let pixels = u64::from(width) * u64::from(height);
             if Limits::default().max_pixels < pixels {
-                assert!(matches!(answer, Err(DecodeError::TooLarge)), "{name}: {answer:?}");
+                assert!(matches!(response, Err(DecodeError::TooLarge)), "{name}: {response:?}");
             }
         }
     }

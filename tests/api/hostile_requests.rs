@@ -1,4 +1,4 @@
-//! Requests that no client should send: whatever comes, the answer is one of the contract.
+//! Requests that no client should send: whatever comes, the response is one of the contract.
 //!
 //! Own generators on `fastrand` rather than a library for properties: what takes requests apart is best reached by
 //! requests that are nearly right, each case is found again by its seed, and nothing here needs to be shrunk.
@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Method, Request, header};
 use fastrand::Rng;
 
-use crate::app::{Answer, App, SAME, base64, face, fixture, form};
+use crate::app::{App, SAME, TestResponse, base64, face, fixture, form};
 use crate::patience::soon;
 
 /// How many requests of each kind.
@@ -151,7 +151,7 @@ fn anything(rng: &mut Rng) -> Request<Body> {
         path.extend(
             (0..rng.usize(..30))
                 .map(|_| char::from(rng.u8(b'0'..b'z')))
-                .filter(|it| !matches!(it, '\\' | '^' | '`' | '<' | '>' | '?' | '[' | ']')),
+                .filter(|letter| !matches!(letter, '\\' | '^' | '`' | '<' | '>' | '?' | '[' | ']')),
         );
     }
     if rng.bool() {
@@ -257,7 +257,7 @@ fn post(rng: &mut Rng, media: &str, body: Vec<u8>) -> Request<Body> {
     request.body(Body::from(body)).expect("a request")
 }
 
-/// Sends so many requests of a kind, and holds each answer to the contract; among them are answers of these codes,
+/// Sends so many requests of a kind, and holds each response to the contract; among them are responses of these codes,
 /// and some that are 200, so that it is known how deep the requests reach.
 async fn hold(app: &App, kind: &str, make: fn(&mut Rng) -> Request<Body>, among: &[&str]) {
     let mut reached = BTreeSet::new();
@@ -265,8 +265,8 @@ async fn hold(app: &App, kind: &str, make: fn(&mut Rng) -> Request<Body>, among:
         let request = make(&mut Rng::with_seed(seed));
         let case = format!("{kind} {seed}: {} {}", request.method(), request.uri());
         let is_head = request.method() == Method::HEAD;
-        let answer = soon(&case, app.send(request)).await;
-        reached.insert(check(&answer, is_head, &case));
+        let response = soon(&case, app.send(request)).await;
+        reached.insert(check(&response, is_head, &case));
     }
     for code in among.iter().chain(&["200"]) {
         assert!(reached.contains(*code), "{kind}: {code} is not among {reached:?}");
@@ -274,21 +274,25 @@ async fn hold(app: &App, kind: &str, make: fn(&mut Rng) -> Request<Body>, among:
 }
 
 #[track_caller]
-fn check(answer: &Answer, is_head: bool, case: &str) -> String {
-    let status = answer.status.as_u16();
-    assert!(!answer.header("x-request-id").is_empty(), "{case}");
+fn check(response: &TestResponse, is_head: bool, case: &str) -> String {
+    let status = response.status.as_u16();
+    assert!(!response.header("x-request-id").is_empty(), "{case}");
     assert!(status == 200 || 400 <= status, "{case}: {status}");
     if is_head {
         assert_ne!(status, 500, "{case}");
         String::new()
     } else if status == 200 {
-        if answer.header("content-type") == "application/json" {
-            answer.json();
+        if response.header("content-type") == "application/json" {
+            response.json();
         }
         "200".to_owned()
     } else {
-        assert_eq!(answer.header("content-type"), "application/problem+json", "{case}: {answer:?}");
-        let problem = answer.json();
+        assert_eq!(
+            response.header("content-type"),
+            "application/problem+json",
+            "{case}: {response:?}"
+        );
+        let problem = response.json();
         let code = problem["code"].as_str().unwrap_or_default();
         assert!(CODES.contains(&(code, status)), "{case}: {problem}");
         assert_eq!(problem["status"], status, "{case}");

@@ -71,7 +71,7 @@ impl Expected {
         let [channels, height, width] = self.preprocessing().shape();
         let result = &results[self.at..self.at + channels * height * width];
         (0..channels).flat_map(move |channel| {
-            result[channel..].iter().step_by(channels).map(|it| f32::from(*it))
+            result[channel..].iter().step_by(channels).map(|byte| f32::from(*byte))
         })
     }
 }
@@ -99,7 +99,7 @@ fn differences(golden: &Golden, results: &[u8]) -> Vec<(String, f32)> {
 #[test]
 fn every_pixel_is_as_pillow_prepares_it() {
     let results = fixture("images/expected.bin");
-    let all = golden_images().into_iter().flat_map(|it| differences(&it, &results));
+    let all = golden_images().into_iter().flat_map(|golden| differences(&golden, &results));
     let off: Vec<_> = all.filter(|(_, largest)| 0.0 < *largest).collect();
     assert!(off.is_empty(), "{off:#?}");
 }
@@ -111,9 +111,9 @@ fn a_golden_image_cut_short_never_panics() {
         let step = (upload.len() / 97).max(1);
         for length in (0..upload.len()).step_by(step) {
             for preprocessing in golden.preprocessings() {
-                let answer = preprocessing.preprocess(&upload[..length], &Limits::default());
+                let response = preprocessing.preprocess(&upload[..length], &Limits::default());
                 assert!(
-                    !matches!(answer, Err(DecodeError::DecoderFailed(_))),
+                    !matches!(response, Err(DecodeError::DecoderFailed(_))),
                     "{} at {length}",
                     golden.path
                 );
@@ -130,8 +130,9 @@ fn a_golden_image_cut_in_half_is_refused() {
         }
         let upload = fixture(&golden.path);
         for preprocessing in golden.preprocessings() {
-            let answer = preprocessing.preprocess(&upload[..upload.len() / 2], &Limits::default());
-            assert!(answer.is_err(), "{}", golden.path);
+            let response =
+                preprocessing.preprocess(&upload[..upload.len() / 2], &Limits::default());
+            assert!(response.is_err(), "{}", golden.path);
         }
     }
 }
@@ -146,10 +147,10 @@ fn an_image_beyond_the_limits_is_too_large() {
         let just_enough = Limits { max_pixels: pixels, ..Limits::default() };
         for preprocessing in golden.preprocessings() {
             for limits in [few_pixels, little_memory] {
-                let answer = preprocessing.preprocess(&upload, &limits);
+                let response = preprocessing.preprocess(&upload, &limits);
                 assert!(
-                    matches!(answer, Err(DecodeError::TooLarge)),
-                    "{}: {answer:?}",
+                    matches!(response, Err(DecodeError::TooLarge)),
+                    "{}: {response:?}",
                     golden.path
                 );
             }

@@ -8,7 +8,7 @@ use axum::http::{Request, header};
 use serde_json::Value;
 use tokio::time::{Duration, Instant};
 
-use crate::app::{Answer, App, SAME, face, form, post};
+use crate::app::{App, SAME, TestResponse, face, form, post};
 use crate::server::{Server, refuses_to_start};
 use crate::waits::PATIENCE;
 use crate::waits::process::output;
@@ -24,7 +24,7 @@ fn locked() -> App {
     })
 }
 
-async fn ask(app: &App, path: &str, authorization: &str) -> Answer {
+async fn ask(app: &App, path: &str, authorization: &str) -> TestResponse {
     let request = Request::get(path).header(header::AUTHORIZATION, authorization);
     app.send(request.body(Body::empty()).expect("a request")).await
 }
@@ -44,10 +44,10 @@ async fn each_key_opens_and_no_other() {
     for wrong in
         ["", "Bearer", "Bearer ", "Bearer first-key-012345678", FIRST, "Basic Zmlyc3Q6a2V5"]
     {
-        let answer = ask(&app, "/model", wrong).await;
-        answer.refused(401, "unauthorized");
-        assert_eq!(answer.header("www-authenticate"), "Bearer");
-        assert_eq!(answer.header("x-request-id").len(), 32);
+        let response = ask(&app, "/model", wrong).await;
+        response.refused(401, "unauthorized");
+        assert_eq!(response.header("www-authenticate"), "Bearer");
+        assert_eq!(response.header("x-request-id").len(), 32);
     }
     for path in ["/model", "/compare", "/nowhere"] {
         app.get(path).await.refused(401, "unauthorized");
@@ -72,8 +72,8 @@ async fn no_body_is_read_for_a_stranger() {
 }
 
 /// What the log says of the keys next.
-fn read_again(server: &mut Server) -> Value {
-    server.event("what", "keys")
+fn reloaded(server: &mut Server) -> Value {
+    server.event("item", "keys")
 }
 
 #[test]
@@ -83,20 +83,20 @@ fn keys_are_read_again_at_sighup() {
     let path = file.path().to_str().expect("a plain path");
     let mut server = Server::with(&[("SIAMESE_AUTH__KEYS_FILE", path)]);
     let opens = |server: &Server, key: &str| {
-        let answer =
+        let response =
             server.post("/embed", "text/plain", b"", &format!("authorization: Bearer {key}\r\n"));
-        !answer.starts_with("HTTP/1.1 401")
+        !response.starts_with("HTTP/1.1 401")
     };
     assert!(opens(&server, FIRST) && !opens(&server, SECOND));
 
     std::fs::write(file.path(), SECOND).expect("written");
     server.signal("HUP");
-    assert_eq!(read_again(&mut server)["level"], "INFO");
+    assert_eq!(reloaded(&mut server)["level"], "INFO");
     assert!(opens(&server, SECOND) && !opens(&server, FIRST));
 
     std::fs::write(file.path(), "# Nobody\n").expect("written");
     server.signal("HUP");
-    let event = read_again(&mut server);
+    let event = reloaded(&mut server);
     assert_eq!(event["level"], "ERROR", "{event}");
     assert!(opens(&server, SECOND), "the keys are as they were");
 }
@@ -128,9 +128,9 @@ async fn guesses_wait_in_one_line_and_valid_keys_never() {
     let app = locked();
     let begun = Instant::now();
     let guess = |number: usize| {
-        let (router, app) = (format!("Bearer guess-number-{number:04}"), &app);
+        let (authorization, app) = (format!("Bearer guess-number-{number:04}"), &app);
         async move {
-            ask(app, "/model", &router).await.refused(401, "unauthorized");
+            ask(app, "/model", &authorization).await.refused(401, "unauthorized");
             begun.elapsed()
         }
     };
@@ -200,11 +200,11 @@ fn keys_are_revoked_while_the_model_s_path_is_a_pipe() {
     for (kept, revoked) in [(SECOND, FIRST), (FIRST, SECOND), (SECOND, FIRST)] {
         std::fs::write(&keys, kept).expect("written");
         server.signal("HUP");
-        assert_eq!(read_again(&mut server)["level"], "INFO");
+        assert_eq!(reloaded(&mut server)["level"], "INFO");
         assert!(opens(&server, kept) && !opens(&server, revoked));
     }
     // The model is loaded again once there is one.
     std::fs::remove_file(&model).expect("removed");
     std::fs::copy(crate::app::shipped(), &model).expect("copied");
-    server.line_with("another model is in service");
+    server.line_with("the new model is in service");
 }

@@ -11,8 +11,8 @@ fn logging(filter: &str, format: &str) -> Server {
 
 /// The lines about requests, whose id is `id`.
 fn lines(log: &str, id: &str) -> Vec<Value> {
-    let events = log.lines().map(|it| serde_json::from_str(it).expect("every line is JSON"));
-    events.filter(|it: &Value| it["span"]["id"] == id).collect()
+    let events = log.lines().map(|line| serde_json::from_str(line).expect("every line is JSON"));
+    events.filter(|item: &Value| item["span"]["id"] == id).collect()
 }
 
 #[test]
@@ -20,8 +20,8 @@ fn a_request_is_one_line_where_it_is_asked_for() {
     let server = logging("debug", "json");
     let [a, b] = SAME.map(face);
     let (media, body) = form(&[("a", &a), ("b", &b)]);
-    let answer = server.post("/compare", &media, &body, "x-request-id: mine-1\r\n");
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let response = server.post("/compare", &media, &body, "x-request-id: mine-1\r\n");
+    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
 
     let [line] = &lines(&server.end(), "mine-1")[..] else { panic!("one line") };
     assert_eq!(
@@ -29,7 +29,7 @@ fn a_request_is_one_line_where_it_is_asked_for() {
         (&json!("DEBUG"), &json!("request answered"), &json!("/compare"), &json!(200)),
         "{line}"
     );
-    assert!(line["took_ms"].as_f64().is_some_and(|it| 0.0 < it), "{line}");
+    assert!(line["took_ms"].as_f64().is_some_and(|number| 0.0 < number), "{line}");
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn a_failure_is_one_line_with_its_cause_and_by_default_others_are_none() {
         "{line}"
     );
     let cause = line["cause"].as_str().expect("a cause");
-    assert!(cause.starts_with("the image can't be decoded") && cause.contains(": "), "{cause}");
+    assert!(cause.starts_with("the image cannot be decoded") && cause.contains(": "), "{cause}");
     assert!(lines(&log, "mine-2").is_empty());
 }
 
@@ -76,13 +76,13 @@ fn nobodys_image_embedding_or_key_is_in_the_log() {
         assert!(5 <= log.matches("/compare").count() + log.matches("/embed").count(), "{log}");
         let (_, embedding) = embedding.split_once("\"embedding\":[").expect("an embedding");
         let ours: Vec<&str> = embedding.split([',', ']']).take(3).collect();
-        let theirs = EMBEDDING.map(|it| it.to_string());
+        let theirs = EMBEDDING.map(|number| number.to_string());
         let text = base64(&a);
         let bytes = format!("{:?}", &a[100..110]);
         let hex = format!("{:02x?}", &a[100..110]);
-        let told = [text[..24].to_owned(), text[400..424].to_owned(), bytes, hex];
-        let told = told.iter().chain(&theirs).map(String::as_str).chain(ours);
-        for secret in told.chain([KEY, "plain text that is no image", "JFIF"]) {
+        let excerpts = [text[..24].to_owned(), text[400..424].to_owned(), bytes, hex];
+        let excerpts = excerpts.iter().chain(&theirs).map(String::as_str).chain(ours);
+        for secret in excerpts.chain([KEY, "plain text that is no image", "JFIF"]) {
             assert!(!log.contains(secret), "{secret} is in the log:\n{log}");
         }
     }

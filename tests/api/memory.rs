@@ -60,19 +60,19 @@ fn walls_of_the_largest_images_and_bodies_stay_below_the_ceiling() {
             scope.spawn(move || {
                 // Bytes that no other has, as the same image would be decoded once.
                 let upload = [&largest[..], &[at]].concat();
-                let answer = server.post("/embed", "image/png", &upload, "");
-                assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+                let response = server.post("/embed", "image/png", &upload, "");
+                assert!(response.starts_with("HTTP/1.1 200"), "{response}");
             });
             scope.spawn(move || {
                 for _ in 0..5 {
-                    let answer = server.post("/embed", "image/png", body, "");
-                    assert!(["415", "503"].contains(&&answer[9..12]), "{answer}");
+                    let response = server.post("/embed", "image/png", body, "");
+                    assert!(["415", "503"].contains(&&response[9..12]), "{response}");
                 }
             });
         }
         for _ in 0..50 {
-            let answer = server.post("/compare", &media, &pair, "");
-            assert!(["200", "503"].contains(&&answer[9..12]), "{answer}");
+            let response = server.post("/compare", &media, &pair, "");
+            assert!(["200", "503"].contains(&&response[9..12]), "{response}");
         }
     });
     let peak = peak(&server);

@@ -29,10 +29,13 @@ fn halves(left: f32, right: f32) -> Pixels {
 
 fn embed(model: &mut OnnxModel, images: &[Pixels]) -> Vec<Vec<f32>> {
     let embedded = model.embed(images).expect("a run");
-    embedded.into_iter().map(|it| it.expect("finite").coordinates().to_vec()).collect()
+    embedded
+        .into_iter()
+        .map(|embedding| embedding.expect("finite").coordinates().to_vec())
+        .collect()
 }
 
-fn said(path: &Path) -> String {
+fn load_error(path: &Path) -> String {
     let options = Options { device: Device::Cpu, ..Options::default() };
     match OnnxModel::load(path, &options) {
         Ok(_) => panic!("{} was loaded", path.display()),
@@ -43,9 +46,9 @@ fn said(path: &Path) -> String {
 #[track_caller]
 fn refused(model: &str, sidecar: &str, words: &[&str]) {
     let (_folder, path) = placed(model, sidecar);
-    let said = said(&path);
+    let error = load_error(&path);
     for word in words {
-        assert!(said.contains(word), "{word:?} is not in: {said}");
+        assert!(error.contains(word), "{word:?} is not in: {error}");
     }
 }
 
@@ -90,7 +93,7 @@ fn an_output_that_is_not_finite_spoils_its_own_image_alone() {
 async fn an_output_that_is_not_finite_is_an_error_and_no_verdict() {
     let (_folder, path) = placed("log.onnx", "input = 4\ncolour = \"grey\"\nmargin = 2");
     let app = App::of(load(&path));
-    let [black, white] = [0, 255].map(|it| [b"P5 1 1 255\n", &[it][..]].concat());
+    let [black, white] = [0, 255].map(|grey| [b"P5 1 1 255\n", &[grey][..]].concat());
     app.form("/compare", &[("a", &white), ("b", &white)]).await.ok();
     app.form("/compare", &[("a", &white), ("b", &black)]).await.refused(500, "internal");
 }
@@ -99,11 +102,14 @@ async fn an_output_that_is_not_finite_is_an_error_and_no_verdict() {
 async fn half_the_margin_rules_where_no_threshold_is_stated() {
     let (_folder, path) = placed("plain.onnx", "input = 4\ncolour = \"grey\"\nmargin = 2");
     let white = b"P5 1 1 255\n\xff";
-    let answer = App::of(load(&path)).form("/compare", &[("a", white), ("b", white)]).await.ok();
-    let answer = answer.json();
-    assert_eq!((answer["threshold"].as_f64(), answer["margin"].as_f64()), (Some(1.0), Some(2.0)));
-    assert_eq!(answer["operating_point"]["source"], "margin");
-    assert!(answer.get("probability").is_none());
+    let response = App::of(load(&path)).form("/compare", &[("a", white), ("b", white)]).await.ok();
+    let response = response.json();
+    assert_eq!(
+        (response["threshold"].as_f64(), response["margin"].as_f64()),
+        (Some(1.0), Some(2.0))
+    );
+    assert_eq!(response["operating_point"]["source"], "margin");
+    assert!(response.get("probability").is_none());
 }
 
 #[tokio::test]
@@ -114,9 +120,9 @@ async fn without_threshold_and_margin_a_request_must_name_one() {
     let parts = [("a", white), ("b", white)];
     app.form("/compare", &parts).await.refused(422, "operating_point_unsupported");
     app.form("/compare?fmr=0.1", &parts).await.refused(422, "operating_point_unsupported");
-    let answer = app.form("/compare?threshold=0.5", &parts).await.ok().json();
-    assert_eq!(answer["verdict"], "same");
-    assert!(answer.get("margin").is_none());
+    let response = app.form("/compare?threshold=0.5", &parts).await.ok().json();
+    assert_eq!(response["verdict"], "same");
+    assert!(response.get("margin").is_none());
 }
 
 #[test]
@@ -142,7 +148,7 @@ fn a_description_that_does_not_fit_the_network_is_refused() {
 fn golden_pairs_are_held_at_load() {
     let golden = |distance: f64| {
         let [black, white] =
-            [0, 255].map(|it| crate::app::base64(&[b"P5 1 1 255\n", &[it][..]].concat()));
+            [0, 255].map(|grey| crate::app::base64(&[b"P5 1 1 255\n", &[grey][..]].concat()));
         format!(
             "{SIDECAR}golden = '{{\"tolerance\":1e-3,\"images\":[\"{black}\",\"{white}\"],\
              \"pairs\":[{{\"a\":0,\"b\":1,\"distance\":{distance}}}]}}'"
@@ -159,8 +165,8 @@ fn what_is_no_model_is_refused() {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("noise.onnx");
     fs::write(&path, [0xff; 64]).expect("written");
-    assert!(said(&path).contains("no ONNX model"));
-    assert!(said(&folder.path().join("missing.onnx")).contains("can't be read"));
+    assert!(load_error(&path).contains("no ONNX model"));
+    assert!(load_error(&folder.path().join("missing.onnx")).contains("can't be read"));
 }
 
 #[test]
@@ -179,7 +185,8 @@ fn a_distance_does_not_depend_on_its_batch() {
         });
     let distance = |model: &mut OnnxModel, images: &[Pixels]| {
         let embedded = model.embed(images).expect("a run");
-        let [a, b] = [&embedded[0], &embedded[1]].map(|it| it.as_ref().expect("finite"));
+        let [a, b] =
+            [&embedded[0], &embedded[1]].map(|embedding| embedding.as_ref().expect("finite"));
         a.distance(b).get()
     };
     let alone = distance(&mut model, &images);

@@ -48,28 +48,28 @@ impl Known {
 
     fn read(text: &str) -> Self {
         let mut known = BTreeMap::<String, BTreeSet<String>>::new();
-        for sample in text.lines().filter(|it| !it.is_empty() && !it.starts_with('#')) {
+        for sample in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
             let end = sample.find(['{', ' ']).expect("a value");
             let named = Named::of(sample.rsplit_once(' ').expect("a value").0);
             let labels = named.labels.into_iter().map(|(_, label)| label);
             known.entry(sample[..end].to_owned()).or_default().extend(labels);
         }
-        known.extend(MADE.map(|it| (it.to_owned(), BTreeSet::new())));
+        known.extend(MADE.map(|name| (name.to_owned(), BTreeSet::new())));
         Self(known)
     }
 
     fn has_label(&self, metric: Option<&str>, label: &str) -> bool {
-        let of = |it: &str| self.0.get(it).is_some_and(|it| it.contains(label));
-        ADDED.contains(&label) || metric.map_or_else(|| self.0.keys().any(|it| of(it)), of)
+        let of = |text: &str| self.0.get(text).is_some_and(|text| text.contains(label));
+        ADDED.contains(&label) || metric.map_or_else(|| self.0.keys().any(|value| of(value)), of)
     }
 
     /// What an expression names that is not there.
     fn missing(&self, expression: &str) -> Vec<String> {
         let Named { metrics, labels } = Named::of(expression);
         assert!(!metrics.is_empty(), "nothing is read from {expression}");
-        let metrics = metrics.into_iter().filter(|it| !self.0.contains_key(it));
-        let labels = labels.into_iter().filter(|(of, it)| !self.has_label(of.as_deref(), it));
-        metrics.chain(labels.map(|(of, it)| format!("{it} of {of:?}"))).collect()
+        let metrics = metrics.into_iter().filter(|name| !self.0.contains_key(name));
+        let labels = labels.into_iter().filter(|(of, label)| !self.has_label(of.as_deref(), label));
+        metrics.chain(labels.map(|(of, label)| format!("{label} of {of:?}"))).collect()
     }
 
     #[track_caller]
@@ -96,8 +96,8 @@ impl Named {
         let mut named = Self::default();
         let mut rest = expression;
         while let Some(first) = rest.chars().next() {
-            let word = |it: char| it.is_alphanumeric() || "_:".contains(it);
-            let length = rest.find(|it| !word(it)).unwrap_or(rest.len());
+            let word = |text: char| text.is_alphanumeric() || "_:".contains(text);
+            let length = rest.find(|value| !word(value)).unwrap_or(rest.len());
             if length == 0 {
                 rest = match first {
                     '[' => after(rest, ']'),
@@ -115,10 +115,10 @@ impl Named {
             if GROUPING.contains(&name) {
                 let labels = rest.strip_prefix('(').expect("labels");
                 let (labels, after) = labels.split_once(')').expect("an end of labels");
-                let labels = labels.split(',').map(str::trim).filter(|it| !it.is_empty());
-                named.labels.extend(labels.map(|it| (None, it.to_owned())));
+                let labels = labels.split(',').map(str::trim).filter(|part| !part.is_empty());
+                named.labels.extend(labels.map(|label| (None, label.to_owned())));
                 rest = after;
-            } else if !["(", "by ", "without "].iter().any(|it| rest.starts_with(it)) {
+            } else if !["(", "by ", "without "].iter().any(|text| rest.starts_with(text)) {
                 named.metrics.push(name.to_owned());
                 if rest.starts_with('{') {
                     rest = named.select(name, &rest[1..]);
@@ -158,7 +158,7 @@ fn all<'a>(value: &'a Value, key: &str, found: &mut Vec<&'a str>) {
                 }
             }
         }
-        Value::Array(items) => items.iter().for_each(|it| all(it, key, found)),
+        Value::Array(items) => items.iter().for_each(|item| all(item, key, found)),
         _ => {}
     }
 }
@@ -178,34 +178,35 @@ async fn alerts_and_dashboard_speak_of_what_is_told() {
     let mut known = Known::scraped().await;
     let alerts: Value =
         serde_norway::from_str(&read("deploy/prometheus/alerts.yml")).expect("YAML");
-    known.0.extend(texts(&alerts, "record").into_iter().map(|it| {
+    known.0.extend(texts(&alerts, "record").into_iter().map(|value| {
         let labels = ["code", "digest"].map(str::to_owned);
-        (it.to_owned(), labels.into())
+        (value.to_owned(), labels.into())
     }));
     let rules = texts(&alerts, "expr");
     assert!(20 < rules.len());
-    for it in rules {
-        known.check(it);
+    for rule in rules {
+        known.check(rule);
     }
     let advice = [texts(&alerts, "summary"), texts(&alerts, "action")].concat();
     assert_eq!(advice.len(), 2 * texts(&alerts, "alert").len(), "each alert says what to do");
-    for it in advice {
-        known.check_text(it);
+    for text in advice {
+        known.check_text(text);
     }
 
     let dashboard: Value =
         serde_json::from_str(&read("deploy/grafana/siamese.json")).expect("JSON");
     let panels = texts(&dashboard, "expr");
     assert!(40 < panels.len());
-    for it in panels {
-        known.check(it);
+    for panel in panels {
+        known.check(panel);
     }
-    for it in texts(&dashboard, "legendFormat") {
-        known.check_text(it);
+    for text in texts(&dashboard, "legendFormat") {
+        known.check_text(text);
     }
     for variable in texts(&dashboard, "definition") {
-        let inner = variable.strip_prefix("label_values(").and_then(|it| it.strip_suffix(')'));
-        let (metric, label) = inner.and_then(|it| it.rsplit_once(", ")).expect("label_values");
+        let inner = variable.strip_prefix("label_values(").and_then(|text| text.strip_suffix(')'));
+        let (metric, label) =
+            inner.and_then(|value| value.rsplit_once(", ")).expect("label_values");
         known.check(metric);
         assert!(known.has_label(None, label), "{variable}");
     }

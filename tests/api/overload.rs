@@ -11,7 +11,7 @@ use siamese_core::model::{Embedded, LoadError, Model, ModelError};
 use siamese_core::preprocessing::Pixels;
 use siamese_core::score::Embedding;
 
-use crate::app::{Answer, App, SAME, at_most, face, shared};
+use crate::app::{App, SAME, TestResponse, at_most, face, shared};
 use crate::waits::WINDOW;
 
 /// A model that waits for the test before each run.
@@ -38,10 +38,10 @@ async fn metrics(app: &App) -> String {
 }
 
 /// Sees a request to the model, whose gate is closed.
-async fn until_running(app: &App, request: Pin<&mut impl Future<Output = Answer>>) {
+async fn until_running(app: &App, request: Pin<&mut impl Future<Output = TestResponse>>) {
     tokio::select! {
         _ = request => panic!("the gate is closed"),
-        () = app.until_told("siamese_batch_images_count 1") => (),
+        () = app.until_metric("siamese_batch_images_count 1") => (),
     }
 }
 
@@ -54,9 +54,9 @@ async fn what_finds_no_room_is_refused_before_it_is_decoded() {
     let refused = app.form("/compare", &[("a", b"no image"), ("b", b"no image")]).await;
     refused.refused(503, "overloaded");
     assert_eq!(refused.header("retry-after"), "1");
-    let told = metrics(&app).await;
-    for line in [r#"siamese_overloads_total{limit="places"} 1"#, "siamese_queue_reserved 2"] {
-        assert!(told.lines().any(|it| it == line), "{line} is not in\n{told}");
+    let metrics = metrics(&app).await;
+    for line in [r#"siamese_overloads_total{limit="queue"} 1"#, "siamese_queue_reserved 2"] {
+        assert!(metrics.lines().any(|found| found == line), "{line} is not in\n{metrics}");
     }
 
     gate.send(()).expect("a model");
@@ -72,14 +72,14 @@ async fn work_whose_client_has_gone_is_dropped_and_counted() {
     until_running(&app, first.as_mut()).await;
     tokio::select! {
         _ = app.compare() => panic!("the gate is closed"),
-        () = app.until_told("siamese_queue_depth 2") => (),
+        () = app.until_metric("siamese_queue_depth 2") => (),
     }
-    app.until_told(r#"siamese_client_disconnects_total{route="/compare"} 1"#).await;
+    app.until_metric(r#"siamese_client_disconnects_total{route="/compare"} 1"#).await;
 
     gate.send(()).expect("a model");
     first.await.ok();
-    app.until_told(r#"siamese_dropped_images_total{before="model"} 2"#).await;
-    app.until_told("siamese_batch_images_count 1").await;
+    app.until_metric(r#"siamese_dropped_images_total{before="model"} 2"#).await;
+    app.until_metric("siamese_batch_images_count 1").await;
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn work_past_its_deadline_is_dropped_before_the_model() {
 
     gate.send(()).expect("a model");
     first.await.ok();
-    app.until_told(r#"siamese_dropped_images_total{before="model"} 1"#).await;
+    app.until_metric(r#"siamese_dropped_images_total{before="model"} 1"#).await;
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn bodies_have_a_limit_together() {
     let app = App::with(|settings| settings.server.max_bodies_bytes = at_most(4096));
     app.post("/embed", "image/png", vec![0; 4096]).await.refused(415, "image_format_unsupported");
     app.post("/embed", "image/png", vec![0; 4097]).await.refused(503, "overloaded");
-    app.until_told(r#"siamese_overloads_total{limit="bodies"} 1"#).await;
+    app.until_metric(r#"siamese_overloads_total{limit="bodies"} 1"#).await;
     app.post("/embed", "image/png", vec![0; 4096]).await.refused(415, "image_format_unsupported");
 }
 
@@ -123,7 +123,7 @@ async fn more_requests_than_the_server_holds_are_told_to_come_back() {
 
     refused.refused(503, "overloaded");
     assert_eq!(refused.header("retry-after"), "1");
-    app.until_told(r#"siamese_overloads_total{limit="requests"} 1"#).await;
+    app.until_metric(r#"siamese_overloads_total{limit="requests"} 1"#).await;
     gate.send(()).expect("a model");
     first.await.ok();
 }
@@ -136,12 +136,12 @@ async fn a_body_that_is_still_coming_takes_no_place_of_work() {
     for slow in &mut slow {
         assert!(slow.as_mut().now_or_never().is_none());
     }
-    app.until_told("siamese_receiving_requests 20").await;
+    app.until_metric("siamese_receiving_requests 20").await;
 
     app.compare().await.ok();
 
     drop(slow);
-    app.until_told("siamese_receiving_requests 0").await;
+    app.until_metric("siamese_receiving_requests 0").await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -153,14 +153,14 @@ async fn where_no_more_bodies_may_come_the_slowest_makes_room() {
     }
     let [first, _second] = slow;
     app.post("/embed", "image/png", endless()).await.refused(503, "overloaded");
-    app.until_told(r#"siamese_overloads_total{limit="receiving"} 1"#).await;
+    app.until_metric(r#"siamese_overloads_total{limit="receiving"} 1"#).await;
 
     tokio::time::advance(Duration::from_secs(1)).await;
     let third = app.post("/embed", "image/png", "no image").await;
 
     third.refused(415, "image_format_unsupported");
     first.await.refused(408, "body_timeout");
-    app.until_told(r#"siamese_bodies_ended_total{full="receiving"} 1"#).await;
+    app.until_metric(r#"siamese_bodies_ended_total{limit="receiving"} 1"#).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -178,5 +178,5 @@ async fn a_body_that_holds_memory_and_does_not_go_on_makes_room_for_others() {
 
     slow.refused(408, "body_timeout");
     other.refused(415, "image_format_unsupported");
-    app.until_told(r#"siamese_bodies_ended_total{full="bodies"} 1"#).await;
+    app.until_metric(r#"siamese_bodies_ended_total{limit="bodies"} 1"#).await;
 }

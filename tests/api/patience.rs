@@ -57,9 +57,9 @@ fn a_test_that_hangs_is_ended_by_its_name() {
     // Of two threads, as one runs its tests on the program's own.
     itself.args(["--exact", NAME, "--test-threads", "2"]).env(HANGS, "").env(TEST_SECONDS, "2");
     let ended = output(PATIENCE, &mut itself);
-    let said = String::from_utf8_lossy(&ended.stderr);
-    assert!(!ended.status.success(), "it was not ended: {said}");
-    assert!(said.contains(&format!("test {NAME} did not end within 2s")), "{said}");
+    let stderr = String::from_utf8_lossy(&ended.stderr);
+    assert!(!ended.status.success(), "it was not ended: {stderr}");
+    assert!(stderr.contains(&format!("test {NAME} did not end within 2s")), "{stderr}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,7 +14,7 @@ fn ask(variables: &[(&str, &str)], listen: Option<&str>) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_siamese"));
     command
         .arg("health")
-        .args(listen.iter().flat_map(|it| ["--listen", it]))
+        .args(listen.iter().flat_map(|address| ["--listen", address]))
         .current_dir(root())
         .envs(variables.iter().copied());
     output(PATIENCE, &mut command)
@@ -22,9 +22,9 @@ fn ask(variables: &[(&str, &str)], listen: Option<&str>) -> Output {
 
 #[track_caller]
 fn check(asked: &Output, code: i32, word: &str) {
-    let said = String::from_utf8_lossy(&asked.stderr);
-    assert_eq!(asked.status.code(), Some(code), "{said}");
-    assert!(said.contains(word) && said.lines().count() <= 1, "{said}");
+    let stderr = String::from_utf8_lossy(&asked.stderr);
+    assert_eq!(asked.status.code(), Some(code), "{stderr}");
+    assert!(stderr.contains(word) && stderr.lines().count() <= 1, "{stderr}");
 }
 
 #[test]
@@ -52,7 +52,8 @@ fn it_is_asked_over_tls_whoever_the_certificate_is_made_out_to() {
     let (files, _) = Files::make();
     let server = files.serve(&[]);
     let variables = files.variables();
-    let variables: Vec<(&str, &str)> = variables.iter().map(|(key, it)| (*key, &**it)).collect();
+    let variables: Vec<(&str, &str)> =
+        variables.iter().map(|(key, value)| (*key, &**value)).collect();
     let listen = server.listen.to_string();
     check(&ask(&variables, Some(&listen)), 0, "");
     // Who speaks plainly to it gets nowhere.
@@ -63,12 +64,12 @@ fn it_is_asked_over_tls_whoever_the_certificate_is_made_out_to() {
 fn what_does_not_answer_is_unhealthy() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let listen = listener.local_addr().expect("an address").to_string();
-    check(&ask(&[], Some(&listen)), 1, "no answer within");
+    check(&ask(&[], Some(&listen)), 1, "did not answer within");
     drop(listener);
-    check(&ask(&[], Some(&listen)), 1, "nothing answers at");
+    check(&ask(&[], Some(&listen)), 1, "nothing responses at");
 }
 
 #[test]
 fn a_port_that_is_left_to_the_start_cannot_be_asked() {
-    check(&ask(&[], Some("127.0.0.1:0")), 2, "name one");
+    check(&ask(&[], Some("127.0.0.1:0")), 2, "--listen");
 }

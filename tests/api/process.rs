@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::app::root;
-use crate::server::{Server, answer, get, request};
+use crate::server::{Server, get, read_response, request};
 use crate::waits::process::output;
 use crate::waits::{PATIENCE, WINDOW, eventually};
 
@@ -19,7 +19,7 @@ fn in_flight(server: &Server) -> (TcpStream, Vec<u8>) {
     let (head, body) = request();
     let mut stream = server.connect();
     stream.write_all(&head).expect("sent");
-    server.until_told("siamese_receiving_requests 1\n");
+    server.until_metrics_contain("siamese_receiving_requests 1\n");
     (stream, body)
 }
 
@@ -36,10 +36,10 @@ fn a_stop_ends_what_is_in_flight_and_exits_0() {
         eventually(PATIENCE, "the port closes", || TcpStream::connect(server.listen).is_err());
         stream.write_all(&body).expect("sent");
 
-        let answer = answer(stream);
+        let response = read_response(stream);
         assert!(
-            answer.starts_with("HTTP/1.1 200") && answer.contains(r#""verdict":"same""#),
-            "{answer}"
+            response.starts_with("HTTP/1.1 200") && response.contains(r#""verdict":"same""#),
+            "{response}"
         );
         assert_eq!(server.ended().code(), Some(0));
     }
@@ -49,7 +49,7 @@ fn a_stop_ends_what_is_in_flight_and_exits_0() {
 fn ask(stream: &mut TcpStream, request: &[u8]) -> String {
     stream.write_all(request).expect("sent");
     let mut read = [0; 4096];
-    let length = stream.read(&mut read).expect("an answer");
+    let length = stream.read(&mut read).expect("a response");
     String::from_utf8_lossy(&read[..length]).into_owned()
 }
 
@@ -97,7 +97,7 @@ fn the_drain_has_an_end() {
     let (stream, _) = in_flight(&server);
     server.terminate();
     assert!(server.line().contains("what is in flight is finished"));
-    assert!(server.line().contains("what was in flight is cut off"));
+    assert!(server.line().contains("requests in flight were cut off"));
     assert_eq!(server.ended().code(), Some(0));
     drop(stream);
 }
@@ -108,7 +108,7 @@ fn a_log_that_nobody_takes_stops_neither_work_nor_a_stop() {
     server.turn_away();
     assert!(server.post("/embed", "text/plain", b"", "").starts_with("HTTP/1.1 415"));
     server.signal("HUP");
-    server.until_told(r#"siamese_swaps_total{outcome="ok"} 1"#);
+    server.until_metrics_contain(r#"siamese_swaps_total{outcome="ok"} 1"#);
     server.terminate();
     assert_eq!(server.ended().code(), Some(0));
 }
@@ -124,31 +124,31 @@ fn a_log_that_nobody_reads_holds_up_neither_port_and_no_stop() {
     let request =
         b"POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\ncontent-length: 0\r\n\r\n";
     let mut stream = server.connect();
-    let mut answers = BufReader::new(stream.try_clone().expect("a socket"));
+    let mut responses = BufReader::new(stream.try_clone().expect("a socket"));
     let mut line = String::new();
     eventually(PATIENCE, "lines are dropped", || {
         for _ in 0..500 {
             stream.write_all(request).expect("sent");
             line.clear();
-            answers.read_line(&mut line).expect("an answer");
+            responses.read_line(&mut line).expect("a response");
             assert!(line.starts_with("HTTP/1.1 415"), "{line}");
             let mut length = 0;
             while line != "\r\n" {
                 line.clear();
-                assert_ne!(answers.read_line(&mut line).expect("a header"), 0, "it broke off");
+                assert_ne!(responses.read_line(&mut line).expect("a header"), 0, "it broke off");
                 if let Some(value) = line.strip_prefix("content-length: ") {
                     length = value.trim().parse().expect("a number");
                 }
             }
-            answers.read_exact(&mut vec![0; length]).expect("a body");
+            responses.read_exact(&mut vec![0; length]).expect("a body");
         }
-        let told = get(server.admin.expect("a port"), "/metrics");
-        told.contains("siamese_log_lines_dropped_total ")
-            && !told.contains("siamese_log_lines_dropped_total 0\n")
+        let metrics = get(server.admin.expect("a port"), "/metrics");
+        metrics.contains("siamese_log_lines_dropped_total ")
+            && !metrics.contains("siamese_log_lines_dropped_total 0\n")
     });
 
     assert!(get(server.listen, "/livez").starts_with("HTTP/1.1 200"));
-    drop((stream, answers));
+    drop((stream, responses));
     server.terminate();
     assert_eq!(server.ended().code(), Some(0));
 }
@@ -161,20 +161,21 @@ fn a_low_limit_of_descriptors_leaves_some_for_more_than_connections() {
         &[("SIAMESE_SERVER__ADMIN_LISTEN", "127.0.0.1:0")],
     );
     let admin = server.admin.expect("a port");
-    let told = get(admin, "/metrics");
-    assert!(told.contains("process_max_fds 256\n"), "the soft limit was not raised: {told}");
-    let most = told.lines().find_map(|it| it.strip_prefix("siamese_limit{limit=\"connections\"} "));
-    let most: usize = most.and_then(|it| it.parse().ok()).expect("a limit");
+    let metrics = get(admin, "/metrics");
+    assert!(metrics.contains("process_max_fds 256\n"), "the soft limit was not raised: {metrics}");
+    let most =
+        metrics.lines().find_map(|line| line.strip_prefix("siamese_limit{limit=\"connections\"} "));
+    let most: usize = most.and_then(|text| text.parse().ok()).expect("a limit");
     assert!((50..=128).contains(&most), "{most}");
-    assert!(server.before.iter().any(|it| it.contains("the limit of file descriptors")));
+    assert!(server.before.iter().any(|line| line.contains("the limit of file descriptors")));
 
-    let registry: Vec<TcpStream> = (0..300).map(|_| server.connect()).collect();
-    server.until_told(&format!("siamese_connections_open {most}\n"));
+    let connections: Vec<TcpStream> = (0..300).map(|_| server.connect()).collect();
+    server.until_metrics_contain(&format!("siamese_connections_open {most}\n"));
 
     assert!(get(server.listen, "/livez").starts_with("HTTP/1.1 200"));
     server.signal("HUP");
-    server.until_told(r#"siamese_swaps_total{outcome="ok"} 1"#);
-    drop(registry);
+    server.until_metrics_contain(r#"siamese_swaps_total{outcome="ok"} 1"#);
+    drop(connections);
     server.terminate();
     assert_eq!(server.ended().code(), Some(0));
 }
@@ -190,7 +191,7 @@ fn a_refusal_reaches_a_client_that_is_still_sending() {
     let mut stream = server.connect();
     stream.write_all(head.as_bytes()).expect("sent");
     stream.write_all(&body).expect("all of it is taken");
-    assert!(answer(stream).starts_with("HTTP/1.1 415"));
+    assert!(read_response(stream).starts_with("HTTP/1.1 415"));
 }
 
 #[test]
@@ -206,10 +207,11 @@ fn beyond_the_most_connections_one_waits_for_another_to_end() {
 fn connections_are_counted_until_they_end() {
     let server = Server::start();
     // Who asks has one too.
-    let until = |open| server.until_told(&format!("siamese_connections_open {}\n", open + 1));
+    let until =
+        |open| server.until_metrics_contain(&format!("siamese_connections_open {}\n", open + 1));
     let two = [server.connect(), server.connect()];
-    let told = until(2);
-    assert!(!told.contains("siamese_connections_accepted_total 0\n"), "{told}");
+    let metrics = until(2);
+    assert!(!metrics.contains("siamese_connections_accepted_total 0\n"), "{metrics}");
     drop(two);
     until(0);
 }
@@ -221,9 +223,9 @@ fn an_idle_connection_is_ended() {
     assert_eq!(idle.read(&mut [0]).expect("an end"), 0);
     let mut slow = server.connect();
     slow.write_all(b"GET /livez HTTP/1.1\r\nhost:").expect("sent");
-    let mut said = String::new();
-    slow.read_to_string(&mut said).expect("an end");
-    assert!(!said.contains(" 200 "), "{said}");
+    let mut response = String::new();
+    slow.read_to_string(&mut response).expect("an end");
+    assert!(!response.contains(" 200 "), "{response}");
 }
 
 #[test]
@@ -235,9 +237,9 @@ fn a_taken_port_is_one_line_and_code_3() {
         .current_dir(root())
         .env("RUST_LOG", "off");
     let output = output(PATIENCE, &mut command);
-    let said = String::from_utf8(output.stderr).expect("text");
-    assert_eq!(output.status.code(), Some(3), "{said}");
-    assert!(said.contains("can't listen on") && said.lines().count() == 1, "{said}");
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(3), "{stderr}");
+    assert!(stderr.contains("cannot listen on") && stderr.lines().count() == 1, "{stderr}");
 }
 
 /// ONNX Runtime's official builds send telemetry unless told not to.
@@ -252,20 +254,20 @@ fn nothing_phones_home() {
         let (head, body) = request();
         let mut stream = server.connect();
         stream.write_all(&[head, body].concat()).expect("sent");
-        assert!(answer(stream).starts_with("HTTP/1.1 200"));
+        assert!(read_response(stream).starts_with("HTTP/1.1 200"));
     }
     let process = format!("/proc/{}", server.id());
     let sockets: Vec<String> = std::fs::read_dir(format!("{process}/fd"))
         .expect("descriptors")
-        .filter_map(|it| std::fs::read_link(it.ok()?.path()).ok()?.to_str().map(str::to_owned))
-        .filter_map(|it| Some(it.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+        .filter_map(|text| std::fs::read_link(text.ok()?.path()).ok()?.to_str().map(str::to_owned))
+        .filter_map(|text| Some(text.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
         .collect();
     let mut remotes = Vec::new();
     for table in ["tcp", "tcp6", "udp", "udp6", "raw"] {
         let text = std::fs::read_to_string(format!("{process}/net/{table}")).unwrap_or_default();
         for line in text.lines().skip(1) {
             let columns: Vec<&str> = line.split_whitespace().collect();
-            if sockets.iter().any(|it| it == columns[9]) {
+            if sockets.iter().any(|socket| socket == columns[9]) {
                 remotes.push(format!("{table} {}", columns[2]));
             }
         }
@@ -275,7 +277,7 @@ fn nothing_phones_home() {
     // Its own listener has no remote, and its clients are on the loopback.
     assert!(!remotes.is_empty());
     assert!(
-        remotes.iter().all(|it| it.ends_with("00000000:0000") || it.contains(" 0100007F:")),
+        remotes.iter().all(|line| line.ends_with("00000000:0000") || line.contains(" 0100007F:")),
         "{remotes:?}"
     );
 }

@@ -98,15 +98,15 @@ async fn json_at_fault_is_named() {
 #[tokio::test]
 async fn nothing_that_names_a_place_is_opened() {
     let place = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    place.set_nonblocking(true).expect("an answer at once");
+    place.set_nonblocking(true).expect("a response at once");
     let url = format!("http://{}/a.jpg", place.local_addr().expect("an address"));
     let image = base64(&face(SAME[0]));
     let file = crate::app::root().join("samples").join(SAME[0]);
     let app = App::start();
     for name in [url.clone(), format!("file://{}", file.display()), file.display().to_string()] {
         for source in [json!(name), json!({ "image": name })] {
-            let answer = app.json("/compare", &json!({"a": source, "b": image})).await;
-            assert_eq!(answer.refused(422, "base64_invalid").as_deref(), Some("a"));
+            let response = app.json("/compare", &json!({"a": source, "b": image})).await;
+            assert_eq!(response.refused(422, "base64_invalid").as_deref(), Some("a"));
         }
         app.post("/embed", "image/jpeg", name).await.refused(415, "image_format_unsupported");
     }
@@ -144,13 +144,13 @@ async fn forms_that_break_off_are_malformed() {
 async fn paths_and_methods_are_told() {
     let app = App::start();
     app.get("/compare/nothing").await.refused(404, "not_found");
-    let answer = app.get("/compare").await;
-    answer.refused(405, "method_not_allowed");
-    assert_eq!(answer.header("allow"), "POST");
+    let response = app.get("/compare").await;
+    response.refused(405, "method_not_allowed");
+    assert_eq!(response.header("allow"), "POST");
     let request = Request::builder().method(Method::DELETE).uri("/model").body(Body::empty());
-    let answer = app.send(request.expect("a request")).await;
-    answer.refused(405, "method_not_allowed");
-    assert_eq!(answer.header("allow"), "GET,HEAD");
+    let response = app.send(request.expect("a request")).await;
+    response.refused(405, "method_not_allowed");
+    assert_eq!(response.header("allow"), "GET,HEAD");
 }
 
 #[tokio::test]

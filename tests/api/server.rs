@@ -123,13 +123,13 @@ impl Server {
 
     /// Waits until its metrics say this, and gives them; they are asked for at the port for them, where there is one.
     #[track_caller]
-    pub(crate) fn until_told(&self, said: &str) -> String {
-        let mut told = String::new();
-        eventually(PATIENCE, said, || {
-            told = get(self.admin.unwrap_or(self.listen), "/metrics");
-            told.contains(said)
+    pub(crate) fn until_metrics_contain(&self, text: &str) -> String {
+        let mut metrics = String::new();
+        eventually(PATIENCE, text, || {
+            metrics = get(self.admin.unwrap_or(self.listen), "/metrics");
+            metrics.contains(text)
         });
-        told
+        metrics
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -142,7 +142,7 @@ impl Server {
         self.process.ended()
     }
 
-    /// Posts a body, and gives the whole answer.
+    /// Posts a body, and gives the whole response.
     pub(crate) fn post(&self, path: &str, media: &str, body: &[u8], headers: &str) -> String {
         let mut stream = self.connect();
         let head = format!(
@@ -151,7 +151,7 @@ impl Server {
             body.len()
         );
         stream.write_all(&[head.as_bytes(), body].concat()).expect("sent");
-        answer(stream)
+        read_response(stream)
     }
 
     /// Ends it, and gives the rest of its log.
@@ -185,7 +185,7 @@ fn listening(line: &str, name: &str) -> Option<SocketAddr> {
         return event[name].as_str().filter(|_| event["message"] == "ready")?.parse().ok();
     }
     let (_, values) = line.split_once(" ready ")?;
-    values.split(' ').find_map(|it| it.strip_prefix(name)?.strip_prefix('='))?.parse().ok()
+    values.split(' ').find_map(|text| text.strip_prefix(name)?.strip_prefix('='))?.parse().ok()
 }
 
 /// A whole `/compare` request, as bytes; its head, then its body.
@@ -211,10 +211,10 @@ pub(crate) fn connect(address: SocketAddr) -> TcpStream {
 
 /// What is said until the end of the connection.
 #[track_caller]
-pub(crate) fn answer(mut stream: TcpStream) -> String {
+pub(crate) fn read_response(mut stream: TcpStream) -> String {
     let mut text = String::new();
     let read = stream.read_to_string(&mut text);
-    read.unwrap_or_else(|err| panic!("no answer within {PATIENCE:?}: {err}, {text:?}"));
+    read.unwrap_or_else(|err| panic!("no response within {PATIENCE:?}: {err}, {text:?}"));
     text
 }
 
@@ -223,7 +223,7 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> String {
     let mut stream = connect(address);
     let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).expect("sent");
-    answer(stream)
+    read_response(stream)
 }
 
 /// Starts a server under settings that can't be: that is one line with this word, and code 2.
@@ -236,7 +236,7 @@ pub(crate) fn refuses_to_start(variables: &[(&str, &str)], word: &str) {
         .env("RUST_LOG", "off")
         .envs(variables.iter().copied());
     let output = output(PATIENCE, &mut command);
-    let said = String::from_utf8(output.stderr).expect("text");
-    assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains(word) && said.lines().count() == 1, "{said}");
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains(word) && stderr.lines().count() == 1, "{stderr}");
 }

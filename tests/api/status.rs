@@ -1,4 +1,4 @@
-//! What answers about the service itself.
+//! What responses about the service itself.
 
 use axum::body::Body;
 use axum::http::Request;
@@ -16,7 +16,7 @@ async fn the_card_tells_the_model_and_what_runs_it() {
     assert_eq!(card["execution_provider"], "CPUExecutionProvider");
     assert_eq!(card["in_force"]["operating_point"]["source"], "calibration");
     assert!(Some(0.0) < card["threshold"].as_f64());
-    assert!(card["operating_points"].as_array().is_some_and(|it| 50 < it.len()));
+    assert!(card["operating_points"].as_array().is_some_and(|points| 50 < points.len()));
     assert!(card["provenance"].is_object(), "{}", card["provenance"]);
     assert!(card["golden_pairs"].as_u64() > Some(0));
 }
@@ -37,7 +37,7 @@ async fn requests_and_verdicts_are_counted() {
     app.form("/compare", &[("a", &face(SAME[0])), ("b", &face(SAME[1]))]).await.ok();
     app.form("/compare", &[("a", b"")]).await;
     let digest = &app.model.digest;
-    let told = [
+    let expected = [
         r#"siamese_requests_total{route="/compare",status="200",code=""} 1"#,
         r#"siamese_requests_total{route="/compare",status="400",code="part_missing"} 1"#,
         r#"siamese_request_duration_seconds_count{route="/compare",outcome="answered"} 1"#,
@@ -45,7 +45,7 @@ async fn requests_and_verdicts_are_counted() {
         r#"siamese_stage_seconds_count{stage="decode"} 1"#,
         r#"siamese_stage_seconds_count{stage="queue"} 1"#,
         r#"siamese_stage_seconds_count{stage="model"} 1"#,
-        r#"siamese_overloads_total{limit="places"} 0"#,
+        r#"siamese_overloads_total{limit="queue"} 0"#,
         &format!(r#"siamese_verdicts_total{{verdict="same",digest="{digest}"}} 1"#),
         &format!(r#"siamese_verdicts_total{{verdict="different",digest="{digest}"}} 0"#),
         "siamese_ready 1",
@@ -54,7 +54,7 @@ async fn requests_and_verdicts_are_counted() {
         "siamese_queue_max 320",
         "siamese_self_test_max_age_seconds 45.0",
     ];
-    check_told(&app, &told).await;
+    check_metrics(&app, &expected).await;
 }
 
 #[tokio::test]
@@ -74,7 +74,7 @@ async fn distances_are_counted_by_model_and_by_their_side_of_the_threshold() {
             r#"siamese_threshold_gap_bucket{{le="{le}",verdict="{verdict}",digest="{digest}"}}"#
         )
     };
-    let told = [
+    let expected = [
         // A pair just at the threshold is the same.
         &format!("{} 1", gap("same", "0.01")),
         &format!("{} 1", gap("same", "0.02")),
@@ -85,7 +85,7 @@ async fn distances_are_counted_by_model_and_by_their_side_of_the_threshold() {
         &format!(r#"siamese_distance_bucket{{le="20.0",digest="{digest}"}} 4"#),
         &format!(r#"siamese_distance_bucket{{le="0.1",digest="{digest}"}} 0"#),
     ];
-    check_told(&app, &told.map(String::as_str)).await;
+    check_metrics(&app, &expected.map(String::as_str)).await;
 }
 
 #[tokio::test]
@@ -93,8 +93,8 @@ async fn an_image_that_fails_alone_is_counted() {
     let app = App::start();
     let images: [(&str, &[u8]); 2] = [("image", &face(SAME[0])), ("image", b"no image")];
     app.form("/embed", &images).await.ok();
-    let told = r#"siamese_item_problems_total{code="image_format_unsupported"} 1"#;
-    check_told(&app, &[told]).await;
+    let expected = r#"siamese_item_problems_total{code="image_format_unsupported"} 1"#;
+    check_metrics(&app, &[expected]).await;
 }
 
 #[tokio::test]
@@ -106,11 +106,11 @@ async fn clients_make_no_labels() {
     }
     let text = metrics(&app).await;
     assert!(!text.to_lowercase().contains("evil") && !text.contains("nowhere"), "{text}");
-    let told = [
+    let expected = [
         r#"siamese_requests_total{route="other",status="404",code="not_found"} 2"#,
         r#"siamese_requests_total{route="/compare",status="405",code="method_not_allowed"} 1"#,
     ];
-    check_told(&app, &told).await;
+    check_metrics(&app, &expected).await;
 }
 
 #[tokio::test]
@@ -135,10 +135,10 @@ async fn metrics(app: &App) -> String {
     String::from_utf8(app.get("/metrics").await.ok().body).expect("text")
 }
 
-async fn check_told(app: &App, lines: &[&str]) {
+async fn check_metrics(app: &App, lines: &[&str]) {
     let text = metrics(app).await;
     for line in lines {
-        assert!(text.lines().any(|it| it == *line), "{line} is not in\n{text}");
+        assert!(text.lines().any(|found| found == *line), "{line} is not in\n{text}");
     }
 }
 
@@ -155,13 +155,13 @@ async fn every_answer_has_an_id_and_work_has_its_timing() {
     }
     assert_eq!(app.get("/nowhere").await.header("x-request-id").len(), 32);
 
-    let answer = app.form("/compare", &[("a", &face(SAME[0])), ("b", &face(SAME[1]))]).await;
-    let timing = answer.header("server-timing").to_owned();
+    let response = app.form("/compare", &[("a", &face(SAME[0])), ("b", &face(SAME[1]))]).await;
+    let timing = response.header("server-timing").to_owned();
     for stage in ["decode", "queue", "model", "total"] {
         let duration = timing
             .split(", ")
-            .find_map(|it| it.strip_prefix(&format!("{stage};dur=")))
-            .and_then(|it| it.parse::<f64>().ok());
-        assert!(duration.is_some_and(|it| 0.0 <= it), "{stage} in {timing}");
+            .find_map(|text| text.strip_prefix(&format!("{stage};dur=")))
+            .and_then(|text| text.parse::<f64>().ok());
+        assert!(duration.is_some_and(|duration| 0.0 <= duration), "{stage} in {timing}");
     }
 }

@@ -42,7 +42,8 @@ async fn what_is_in_flight_ends_with_the_model_it_began_with() {
         settings.model.file = Some(shipped());
         settings.model.sessions = 1;
     });
-    let digest = |answer: Value| answer["model"]["digest"].as_str().expect("a digest").to_owned();
+    let digest =
+        |response: Value| response["model"]["digest"].as_str().expect("a digest").to_owned();
     let mut first = pin!(app.compare());
     tokio::select! {
         _ = first.as_mut() => panic!("the gate is closed"),
@@ -91,26 +92,26 @@ fn compare_until(done: &AtomicBool, listen: SocketAddr) -> BTreeMap<String, Vec<
             "POST /compare HTTP/1.1\r\nhost: x\r\ncontent-type: {media}\r\ncontent-length: {length}\r\n\r\n"
         );
         stream.write_all(&[head.as_bytes(), &body].concat()).expect("sent");
-        let answer = read(&mut stream);
-        let digest = answer["model"]["digest"].as_str().unwrap_or_else(|| panic!("{answer}"));
-        let distance = answer["distance"].as_f64().expect("a distance");
+        let response = read(&mut stream);
+        let digest = response["model"]["digest"].as_str().unwrap_or_else(|| panic!("{response}"));
+        let distance = response["distance"].as_f64().expect("a distance");
         distances.entry(digest.to_owned()).or_default().push(distance);
     }
     distances
 }
 
-/// An answer with a length, on a connection that goes on.
+/// An response with a length, on a connection that goes on.
 fn read(stream: &mut TcpStream) -> Value {
     let mut read = Vec::new();
     let mut block = [0; 4096];
     loop {
-        let came = stream.read(&mut block).expect("an answer");
+        let came = stream.read(&mut block).expect("a response");
         assert_ne!(came, 0, "it broke off: {}", String::from_utf8_lossy(&read));
         read.extend_from_slice(&block[..came]);
         let text = String::from_utf8_lossy(&read);
         let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        let length = head.lines().find_map(|it| it.strip_prefix("content-length: "));
-        if length.and_then(|it| it.parse().ok()) == Some(body.len()) {
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        if length.and_then(|text| text.parse().ok()) == Some(body.len()) {
             assert!(head.starts_with("HTTP/1.1 200"), "{text}");
             return serde_json::from_str(body).expect("JSON");
         }
@@ -135,7 +136,7 @@ fn under_load_no_request_fails_and_no_pair_is_split() {
     for next in [1, 0, 1, 0, 1] {
         put(&model, &models[next]);
         server.signal("HUP");
-        server.line_with("another model is in service");
+        server.line_with("the new model is in service");
     }
     done.store(true, Ordering::Relaxed);
 
@@ -149,7 +150,7 @@ fn under_load_no_request_fails_and_no_pair_is_split() {
     let mut means = Vec::new();
     for (digest, distances) in &all {
         let mean = distances.iter().sum::<f64>() / distances.iter().map(|_| 1.0).sum::<f64>();
-        let apart = distances.iter().map(|it| (it - mean).abs()).fold(0.0, f64::max);
+        let apart = distances.iter().map(|distance| (distance - mean).abs()).fold(0.0, f64::max);
         assert!(apart < 1e-5, "{digest} gave distances that are {apart} apart");
         means.push(mean);
     }
@@ -166,7 +167,7 @@ fn a_model_that_fails_leaves_the_old_one_serving() {
     let mut server = Server::with(&[("SIAMESE_MODEL__FILE", path)]);
     put(&model, b"no model");
     server.signal("HUP");
-    server.line_with("the one in service goes on");
+    server.line_with("the old one remains in service");
     assert!(server.get("/model").contains(&shared().1.digest));
     assert!(server.get("/readyz").starts_with("HTTP/1.1 200"));
     assert!(server.get("/metrics").contains(r#"siamese_swaps_total{outcome="failed"} 1"#));
@@ -182,7 +183,7 @@ fn a_file_that_is_watched_is_swapped_in_when_it_is_another() {
     let watched = [("SIAMESE_MODEL__FILE", path), ("SIAMESE_MODEL__WATCH_MS", "20")];
     let mut server = Server::with(&watched);
     put(&model, &models[0]);
-    server.line_with("another model is in service");
+    server.line_with("the new model is in service");
     assert!(server.get("/model").contains(&shared().1.digest));
 }
 
@@ -238,9 +239,9 @@ async fn no_answer_has_the_digest_of_a_model_that_did_not_make_it() {
         app.service.engine().swap().await.expect("another model");
         // Enough of them that each session has answered.
         for _ in 0..8 {
-            let answer = app.form("/compare", &[("a", &black), ("b", &half)]).await.ok().json();
-            let digest = answer["model"]["digest"].as_str().expect("a digest");
-            assert_eq!(answer["distance"].as_f64(), Some(distances[digest]), "{answer}");
+            let response = app.form("/compare", &[("a", &black), ("b", &half)]).await.ok().json();
+            let digest = response["model"]["digest"].as_str().expect("a digest");
+            assert_eq!(response["distance"].as_f64(), Some(distances[digest]), "{response}");
             *seen.entry(digest.to_owned()).or_default() += 1;
         }
     }
@@ -263,8 +264,8 @@ async fn a_read_that_takes_too_long_leaves_the_model_in_service() {
     // So many zeros are not read and hashed in that time on any machine.
     fs::File::create(&path).and_then(|file| file.set_len(128 << 20)).expect("written");
     let err = app.service.engine().swap().await.expect_err("it takes longer");
-    let said = siamese_core::causes(&err);
-    assert!(said.contains("did not come within 1 ms"), "{said}");
+    let error = siamese_core::causes(&err);
+    assert!(error.contains("did not come within 1 ms"), "{error}");
     app.compare().await.ok();
 }
 
@@ -301,14 +302,14 @@ async fn counters_are_told_of_the_model_in_service_and_the_three_before_it() {
     let scrape = String::from_utf8(app.get("/metrics").await.ok().body).expect("text");
     for metric in ["siamese_verdicts_total", "siamese_distance_count", "siamese_threshold_gap_sum"]
     {
-        let told: Vec<bool> = digests
+        let exported: Vec<bool> = digests
             .iter()
             .map(|digest| {
                 let is_of = |line: &str| line.starts_with(metric) && line.contains(digest.as_str());
                 scrape.lines().any(is_of)
             })
             .collect();
-        assert_eq!(told, [false, false, false, true, true, true, true], "{metric}");
+        assert_eq!(exported, [false, false, false, true, true, true, true], "{metric}");
     }
     // One that comes back is counted from zero.
     put_model(0);

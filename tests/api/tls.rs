@@ -21,7 +21,7 @@ use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 
 use crate::patience::soon;
-use crate::server::{Server, answer, refuses_to_start};
+use crate::server::{Server, read_response, refuses_to_start};
 use crate::waits::WINDOW;
 
 /// A folder with a certificate and its key.
@@ -98,8 +98,8 @@ async fn shows(server: &Server, certificate: &CertificateDer<'static>) -> bool {
 }
 
 /// What the log says of the certificate next.
-fn read_again(server: &mut Server) -> Value {
-    server.event("what", "certificate")
+fn reloaded(server: &mut Server) -> Value {
+    server.event("item", "certificate")
 }
 
 #[tokio::test]
@@ -111,10 +111,10 @@ async fn both_versions_of_http_are_spoken_over_both_of_tls() {
             connect(&server, &certificate, version, "http/1.1").await.expect("a handshake");
         let get = b"GET /livez HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
         stream.write_all(get).await.expect("sent");
-        let mut said = String::new();
-        let read = soon("an answer", stream.read_to_string(&mut said)).await;
-        read.expect("an answer, and a clean end");
-        assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+        let mut response = String::new();
+        let read = soon("a response", stream.read_to_string(&mut response)).await;
+        read.expect("a response, and a clean end");
+        assert!(response.starts_with("HTTP/1.1 200"), "{response}");
 
         let stream = connect(&server, &certificate, version, "h2").await.expect("a handshake");
         assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
@@ -124,9 +124,9 @@ async fn both_versions_of_http_are_spoken_over_both_of_tls() {
                 .expect("HTTP/2");
         tokio::spawn(connection);
         let get = Request::get("https://localhost/livez").body(Full::default());
-        let answer = requests.send_request(get.expect("a request"));
-        let answer = soon("an answer", answer).await.expect("an answer");
-        assert_eq!(answer.status(), StatusCode::OK);
+        let response = requests.send_request(get.expect("a request"));
+        let response = soon("a response", response).await.expect("a response");
+        assert_eq!(response.status(), StatusCode::OK);
     }
 }
 
@@ -139,7 +139,7 @@ async fn a_new_certificate_is_shown_from_the_next_sighup_on() {
     let second = files.replace();
     assert!(!shows(&server, &second).await, "it is read before it is told to");
     server.signal("HUP");
-    assert_eq!(read_again(&mut server)["message"], "read again");
+    assert_eq!(reloaded(&mut server)["message"], "reloaded");
 
     assert!(shows(&server, &second).await);
     assert!(!shows(&server, &first).await);
@@ -152,10 +152,13 @@ async fn a_bad_certificate_takes_no_good_ones_place() {
     std::fs::write(files.certificate(), "no certificate").expect("written");
 
     server.signal("HUP");
-    let event = read_again(&mut server);
+    let event = reloaded(&mut server);
 
     assert_eq!(event["level"], "ERROR", "{event}");
-    assert!(event["cause"].as_str().is_some_and(|it| it.contains("certificate.pem")), "{event}");
+    assert!(
+        event["cause"].as_str().is_some_and(|text| text.contains("certificate.pem")),
+        "{event}"
+    );
     assert!(shows(&server, &certificate).await);
 }
 
@@ -166,7 +169,7 @@ async fn those_who_do_not_shake_hands_are_let_go_and_hold_nobody_up() {
     let silent = server.connect();
     assert!(!server.get("/livez").contains("200 OK"), "that was not TLS");
     assert!(shows(&server, &certificate).await);
-    assert_eq!(answer(silent), "");
+    assert_eq!(read_response(silent), "");
 }
 
 #[track_caller]
@@ -182,7 +185,7 @@ fn a_bad_certificate_or_key_is_one_line_and_code_2() {
     let (others, _) = Files::make();
     fails(Path::new("nowhere.pem"), &files.key(), "nowhere.pem");
     fails(&files.certificate(), Path::new("nowhere.pem"), "nowhere.pem");
-    fails(&files.key(), &files.key(), "holds no certificate");
-    fails(&files.certificate(), &files.certificate(), "can't be read as PEM");
-    fails(&files.certificate(), &others.key(), "can't be shown with the key");
+    fails(&files.key(), &files.key(), "contains no certificate");
+    fails(&files.certificate(), &files.certificate(), "is not a valid PEM file");
+    fails(&files.certificate(), &others.key(), "cannot be used with the key");
 }

@@ -34,7 +34,7 @@ async fn it_answers_in_their_words_what_compare_does_in_ours() {
     assert_eq!(theirs["threshold"], ours["threshold"]);
     assert_eq!(theirs["model"], ours["model"]["name"]);
     assert_eq!(theirs["similarity_metric"], "euclidean_l2");
-    assert!(theirs["time"].as_f64().is_some_and(|it| 0.0 < it));
+    assert!(theirs["time"].as_f64().is_some_and(|number| 0.0 < number));
     let other = app.json("/verify", &body(OTHER, &json!({}))).await.ok().json();
     assert_eq!(other["verified"], false);
 }
@@ -50,7 +50,7 @@ async fn a_cosine_judges_as_the_distance_does() {
         let (l2, cosine) = (by("euclidean").await, by("cosine").await);
         assert_eq!(l2["verified"], cosine["verified"]);
         for field in ["distance", "threshold"] {
-            let [l2, cosine] = [&l2, &cosine].map(|it| it[field].as_f64().expect("a number"));
+            let [l2, cosine] = [&l2, &cosine].map(|item| item[field].as_f64().expect("a number"));
             assert!((l2 * l2 / 2.0 - cosine).abs() < 1e-12);
         }
     }
@@ -66,9 +66,9 @@ async fn a_form_is_taken_too() {
         ("model_name", b"Facenet"),
         ("distance_metric", b"cosine"),
     ];
-    let answer = app.form("/verify", &parts).await.ok().json();
+    let response = app.form("/verify", &parts).await.ok().json();
     assert_eq!(
-        (&answer["verified"], &answer["similarity_metric"]),
+        (&response["verified"], &response["similarity_metric"]),
         (&json!(true), &json!("cosine"))
     );
 }
@@ -84,8 +84,8 @@ async fn what_can_not_be_kept_is_not_promised() {
         (json!({"img2": ""}), 422, "image_empty", "img2"),
         (json!({"callback": "x"}), 400, "part_unexpected", "callback"),
     ] {
-        let answer = app.json("/verify", &body(SAME[1], &more)).await;
-        assert_eq!(answer.refused(status, code).as_deref(), Some(field));
+        let response = app.json("/verify", &body(SAME[1], &more)).await;
+        assert_eq!(response.refused(status, code).as_deref(), Some(field));
     }
     let lone = app.json("/verify", &json!({"img1": base64(&face(SAME[0]))})).await;
     assert_eq!(lone.refused(400, "part_missing").as_deref(), Some("img2"));

@@ -87,17 +87,17 @@ fn no_upload_takes_more_memory_or_time_than_is_allowed() {
         let upload = make();
         assert!(upload.len() <= MAX_BODY, "{name}: {} bytes", upload.len());
         let begun = Instant::now();
-        let (answer, held) = measured(|| preprocess(&upload));
+        let (response, held) = measured(|| preprocess(&upload));
         let took = begun.elapsed();
-        let answer = answer.err();
-        println!("{name}: {} bytes, {held} held, {took:?}, {answer:?}", upload.len());
-        assert!(!matches!(answer, Some(DecodeError::DecoderFailed(_))), "{name}");
+        let response = response.err();
+        println!("{name}: {} bytes, {held} held, {took:?}, {response:?}", upload.len());
+        assert!(!matches!(response, Some(DecodeError::DecoderFailed(_))), "{name}");
         assert!(took < PATIENCE, "{name}: {took:?}");
-        let most = match answer {
+        let most = match response {
             // What is refused as too large is refused before room is made for it.
             Some(DecodeError::TooLarge) => 2 * MAX_BODY,
             _ => usize::try_from(Limits::default().max_memory).expect("64 bits"),
         };
-        assert!(held <= most, "{name}: {held} bytes, {answer:?}");
+        assert!(held <= most, "{name}: {held} bytes, {response:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Formats that are decoded by workers: whatever an upload says, its worker answers or ends in time.
+//! Formats that are decoded by workers: whatever an upload says, its worker responses or ends in time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -40,16 +40,17 @@ impl Workers {
         Self { pool, limits: Limits::default(), crashes, stopped }
     }
 
-    /// Has an upload decoded, and checks that nothing but an answer comes of it.
+    /// Has an upload decoded, and checks that nothing but a response comes of it.
     async fn check(&self, name: &str, upload: Vec<u8>) -> Result<(), DecodeError> {
         assert!(upload.len() <= MAX_BODY, "{name}: {} bytes", upload.len());
         let upload = upload.into();
         let preprocessing = preprocessing();
-        let answer = self.pool.planes(&preprocessing, &upload, self.limits, ALLOWANCE);
-        let answer = tokio::time::timeout(PATIENCE, answer).await;
-        let answer = answer.unwrap_or_else(|_| panic!("{name} is not decoded within {PATIENCE:?}"));
-        assert_eq!(self.crashes.load(Ordering::Relaxed), 0, "{name}: {answer:?}");
-        answer.map(drop)
+        let response = self.pool.planes(&preprocessing, &upload, self.limits, ALLOWANCE);
+        let response = tokio::time::timeout(PATIENCE, response).await;
+        let response =
+            response.unwrap_or_else(|_| panic!("{name} is not decoded within {PATIENCE:?}"));
+        assert_eq!(self.crashes.load(Ordering::Relaxed), 0, "{name}: {response:?}");
+        response.map(drop)
     }
 }
 
@@ -74,8 +75,8 @@ async fn all_bombs() {
     for (name, make) in bombs() {
         let upload = make();
         let bytes = upload.len();
-        let answer = workers.check(name, upload).await;
-        println!("{name}: {bytes} bytes, {answer:?}");
+        let response = workers.check(name, upload).await;
+        println!("{name}: {bytes} bytes, {response:?}");
         let whole = workers.check("an image", b"P5 1 1 255\n\0".to_vec()).await;
         assert_eq!(whole, Ok(()), "behind {name}");
     }

@@ -43,7 +43,7 @@ fn progressive(side: u16, channels: u8, scans: &[Scan]) -> Vec<u8> {
 
 fn scan_header(channels: u8) -> Vec<u8> {
     let mut scan = vec![0xff, 0xda, 0, 6 + 2 * channels, channels];
-    (1..=channels).for_each(|it| scan.extend([it, 0]));
+    (1..=channels).for_each(|channel| scan.extend([channel, 0]));
     scan.extend([0, 63, 0]);
     scan
 }
@@ -67,7 +67,7 @@ pub(crate) fn jpeg_of(
     jpeg.extend(height.to_be_bytes());
     jpeg.extend(width.to_be_bytes());
     jpeg.push(channels);
-    (1..=channels).for_each(|it| jpeg.extend([it, 0x11, 0]));
+    (1..=channels).for_each(|channel| jpeg.extend([channel, 0x11, 0]));
     jpeg.extend(scan_header(channels));
     jpeg.extend(coded);
     jpeg.extend(b"\xff\xd9");

@@ -71,22 +71,22 @@ pub(crate) fn output(within: Duration, command: &mut Command) -> Output {
     let out = read(process.0.stdout.take().expect("a pipe"));
     let err = read(process.0.stderr.take().expect("a pipe"));
     let end = Instant::now() + within;
-    let taken = |said: Receiver<io::Result<Vec<u8>>>| {
+    let received = |output: Receiver<io::Result<Vec<u8>>>| {
         let left = end.saturating_duration_since(Instant::now());
-        let said = said.recv_timeout(left);
-        said.unwrap_or_else(|_| panic!("not ended within {within:?}: {shown}")).expect("a pipe")
+        let output = output.recv_timeout(left);
+        output.unwrap_or_else(|_| panic!("not ended within {within:?}: {shown}")).expect("a pipe")
     };
-    let (stdout, stderr) = (taken(out), taken(err));
+    let (stdout, stderr) = (received(out), received(err));
     Output { status: process.ended(), stdout, stderr }
 }
 
 /// Reads all, on a thread of its own.
 fn read(mut pipe: impl Read + Send + 'static) -> Receiver<io::Result<Vec<u8>>> {
-    let (told, said) = channel();
+    let (sender, receiver) = channel();
     thread::spawn(move || {
         let mut all = Vec::new();
         let read = pipe.read_to_end(&mut all);
-        let _ = told.send(read.map(|_| all));
+        let _ = sender.send(read.map(|_| all));
     });
-    said
+    receiver
 }
