@@ -1,4 +1,4 @@
-//! What browsers are metrics: which pages may ask, and what must not be done with a response.
+//! Headers for browsers: cross-origin requests, and protection of responses.
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
@@ -7,8 +7,8 @@ use crate::app::{App, SAME, TestResponse, face, form, post};
 
 const OURS: &str = "https://ours.example";
 
-/// A service of a key, for the pages of one site.
-fn open_to_ours() -> App {
+/// A service with a key, and one allowed origin.
+fn with_allowed_origin() -> App {
     App::with(|settings| {
         settings.cors.origins = serde_json::from_value([OURS].into()).expect("an origin");
         let keys = serde_json::from_value(["a-key-0123456789"].into());
@@ -27,7 +27,7 @@ async fn preflight(app: &App, origin: &str) -> TestResponse {
 }
 
 #[tokio::test]
-async fn no_other_sites_page_may_ask_unless_it_is_named() {
+async fn other_origins_are_not_allowed_by_default() {
     let app = App::start();
     let response = preflight(&app, OURS).await;
     assert_eq!(response.status, StatusCode::METHOD_NOT_ALLOWED);
@@ -36,7 +36,7 @@ async fn no_other_sites_page_may_ask_unless_it_is_named() {
 
 #[tokio::test]
 async fn a_preflight_needs_no_key() {
-    let app = open_to_ours();
+    let app = with_allowed_origin();
     let response = preflight(&app, OURS).await.ok();
     assert_eq!(response.header("access-control-allow-origin"), OURS);
     assert!(response.header("access-control-allow-methods").contains("POST"));
@@ -47,8 +47,8 @@ async fn a_preflight_needs_no_key() {
 }
 
 #[tokio::test]
-async fn a_named_sites_page_may_read_answers_and_refusals() {
-    let app = open_to_ours();
+async fn an_allowed_origin_may_read_responses_and_errors() {
+    let app = with_allowed_origin();
     let (media, body) = form(&[("a", &face(SAME[0])), ("b", &face(SAME[1]))]);
     let request = || post("/compare", &media).header("origin", OURS);
     let with_key = request().header("authorization", "Bearer a-key-0123456789");
@@ -68,7 +68,7 @@ async fn a_named_sites_page_may_read_answers_and_refusals() {
 }
 
 #[tokio::test]
-async fn every_answer_is_what_its_type_says_and_nobody_keeps_it() {
+async fn every_response_forbids_sniffing_and_storing() {
     let app = App::start();
     let compared = app.form("/compare", &[("a", &face(SAME[0])), ("b", &face(SAME[1]))]).await;
     for response in [compared.ok(), app.get("/livez").await, app.get("/nowhere").await] {

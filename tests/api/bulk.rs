@@ -1,4 +1,4 @@
-//! `POST /compare/batch`
+//! `POST /compare/batch`.
 
 use axum::body::Body;
 use axum::http::header;
@@ -10,7 +10,7 @@ fn results(response: &Value) -> &[Value] {
     response["results"].as_array().map(Vec::as_slice).expect("results")
 }
 
-/// Checks that a pair is judged as by itself, but for what a batch's rounding moves.
+/// Checks that a pair gets the same result as alone, except for rounding differences of the batch.
 #[track_caller]
 fn check_alike(found: &Value, alone: &Value) {
     let apart = found["distance"].as_f64().zip(alone["distance"].as_f64());
@@ -21,7 +21,7 @@ fn check_alike(found: &Value, alone: &Value) {
 }
 
 #[tokio::test]
-async fn pairs_are_judged_as_each_by_itself() {
+async fn a_pair_in_a_batch_gets_the_same_result_as_alone() {
     let app = App::start();
     let [a, b] = SAME.map(|name| base64(&face(name)));
     let other = base64(&face(OTHER));
@@ -40,7 +40,7 @@ async fn pairs_are_judged_as_each_by_itself() {
 }
 
 #[tokio::test]
-async fn one_is_held_against_many() {
+async fn one_image_is_compared_with_many() {
     let app = App::start();
     let [a, b] = SAME.map(face);
     let parts: [(&str, &[u8]); 4] = [("b", &b), ("a", &a), ("b", b"no image"), ("b", &a)];
@@ -61,7 +61,7 @@ async fn one_is_held_against_many() {
 }
 
 #[tokio::test]
-async fn a_bad_pair_fails_alone_and_names_its_culprit() {
+async fn a_bad_pair_fails_alone_and_names_the_field() {
     let app = App::start();
     let good = base64(&face(SAME[0]));
     let stored = app.post("/embed", "image/jpeg", face(SAME[0])).await.ok().json();
@@ -104,9 +104,9 @@ async fn a_bad_pair_fails_alone_and_names_its_culprit() {
 }
 
 #[tokio::test]
-async fn an_image_of_several_pairs_is_embedded_once() {
+async fn an_image_in_several_pairs_is_embedded_once() {
     for cached in [0, 1 << 20] {
-        let app = App::run_with(
+        let app = App::with_model_and_settings(
             crate::app::load(&crate::app::shipped()),
             crate::app::shared().1.clone(),
             256,
@@ -126,7 +126,7 @@ async fn an_image_of_several_pairs_is_embedded_once() {
 }
 
 #[tokio::test]
-async fn more_images_than_any_portion_come_back_in_order() {
+async fn results_of_several_portions_are_in_order() {
     let app = App::with(|settings| settings.cache.max_bytes = 0);
     let faces: Vec<String> = (0..100)
         .map(|at: u8| {
@@ -147,7 +147,7 @@ async fn more_images_than_any_portion_come_back_in_order() {
 }
 
 #[tokio::test]
-async fn what_is_no_list_of_pairs_is_refused_as_a_whole() {
+async fn an_invalid_list_of_pairs_is_rejected() {
     let app = App::with(|settings| settings.server.max_pairs = 2.try_into().expect("not 0"));
     let image = face(SAME[0]);
     let pair = json!({"a": base64(&image), "b": base64(&image)});
@@ -179,7 +179,7 @@ async fn what_is_no_list_of_pairs_is_refused_as_a_whole() {
 }
 
 #[tokio::test]
-async fn what_has_no_room_among_the_many_is_refused_and_pairs_are_not() {
+async fn bulk_requests_beyond_the_limit_are_rejected_and_pairs_are_not() {
     let app = App::with(|settings| settings.model.bulk_queue = 6.try_into().expect("not 0"));
     let pairs = |from: u8| -> Value {
         let image = |at| base64(&[face(SAME[0]), vec![at]].concat());
@@ -205,7 +205,7 @@ async fn embed(app: &App, accept: &str, parts: &[(&str, &[u8])]) -> crate::app::
 }
 
 #[tokio::test]
-async fn embeddings_come_as_rows_where_they_are_asked_for() {
+async fn several_embeddings_are_sent_in_binary_form_on_request() {
     let app = App::start();
     let [a, b] = SAME.map(face);
     let parts: [(&str, &[u8]); 3] = [("image", &a), ("image", &b), ("image", &a)];
@@ -236,7 +236,7 @@ async fn embeddings_come_as_rows_where_they_are_asked_for() {
 }
 
 #[tokio::test]
-async fn rows_come_only_where_all_images_are_good() {
+async fn the_binary_form_needs_every_image_to_succeed() {
     let app = App::start();
     let good = face(SAME[0]);
     let parts: [(&str, &[u8]); 2] = [("image", &good), ("image", b"no image")];

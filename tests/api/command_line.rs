@@ -1,4 +1,4 @@
-//! The program's commands: what they print, and how they end.
+//! The commands of the program: their output and exit codes.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -33,7 +33,7 @@ fn fails(arguments: &[&str], code: i32, word: &str) {
 }
 
 #[test]
-fn the_exit_code_is_the_verdict() {
+fn the_exit_code_gives_the_verdict() {
     let [a, b] = SAME.map(face);
     let same = run(&["compare", &a, &b]);
     assert_eq!(same.status.code(), Some(0), "{}", text(&same.stderr));
@@ -48,7 +48,7 @@ fn the_exit_code_is_the_verdict() {
 }
 
 #[test]
-fn one_against_a_folder_is_sorted_by_distance() {
+fn images_of_a_folder_are_sorted_by_distance() {
     let folder = TempDir::new().expect("a folder");
     std::fs::create_dir(folder.path().join("deeper")).expect("a folder");
     for (name, place) in [(OTHER, "a.jpg"), (SAME[1], "deeper/b.jpg")] {
@@ -77,7 +77,7 @@ fn one_against_a_folder_is_sorted_by_distance() {
     assert!(text(&spoilt.stderr).contains("1 of 3 files"), "{}", text(&spoilt.stderr));
 }
 
-/// Twenty files of four images, and one that is none, and a place for embeddings.
+/// A folder with twenty files of four images, and one file that is not an image.
 fn many() -> TempDir {
     let folder = TempDir::new().expect("a folder");
     let images = folder.path().join("images");
@@ -92,7 +92,7 @@ fn many() -> TempDir {
 }
 
 #[test]
-fn files_that_are_no_images_are_named_at_the_end_and_the_others_written() {
+fn files_that_are_not_images_are_reported_and_the_others_are_embedded() {
     let folder = many();
     let out = folder.path().join("x.jsonl");
     let output = run(&["embed", path(&folder.path().join("images")), "--out", path(&out)]);
@@ -113,7 +113,7 @@ fn paths(lines: &[u8]) -> Vec<String> {
 }
 
 #[test]
-fn a_stopped_run_goes_on_where_it_was_cut_off() {
+fn an_interrupted_run_is_resumed() {
     let folder = many();
     let images = folder.path().join("images");
     std::fs::remove_file(images.join("notes.txt")).expect("a file");
@@ -128,14 +128,14 @@ fn a_stopped_run_goes_on_where_it_was_cut_off() {
         let whole = std::fs::read(out).expect("a file");
         let names = out.with_extension("txt");
         let listed = std::fs::read(&names).ok();
-        // As a kill leaves it: in the middle of a row, a line, a name, and with no count in the header.
+        // The state after a kill: a row, a line and a path are incomplete, and the header has no count.
         let cut = whole.len() * 2 / 3 + 3;
         std::fs::write(out, &whole[..cut]).expect("a file");
         if let Some(listed) = &listed {
             std::fs::write(&names, &listed[..listed.len() - 4]).expect("a file");
         }
         embed(&["--resume"]);
-        // Numbers may differ in their last bits, as they may have been run with other images.
+        // The last bits of numbers may differ, because other images were in the same batch.
         let resumed = std::fs::read(out).expect("a file");
         match &listed {
             Some(_) => assert_eq!((resumed.len(), &resumed[..128]), (whole.len(), &whole[..128])),
@@ -151,7 +151,7 @@ fn a_stopped_run_goes_on_where_it_was_cut_off() {
 }
 
 #[test]
-fn shells_and_readers_of_manuals_are_served() {
+fn completions_and_manual_pages_are_written() {
     for shell in ["bash", "zsh", "fish"] {
         let output = run(&["completions", shell]);
         assert!(output.status.success() && text(&output.stdout).contains("inspect"), "{shell}");
@@ -165,7 +165,7 @@ fn shells_and_readers_of_manuals_are_served() {
 }
 
 #[test]
-fn what_cannot_be_told_is_one_line_and_code_2() {
+fn a_mistake_of_the_caller_is_one_line_and_code_2() {
     let a = face(SAME[0]);
     fails(&["compare", &a, "nowhere.png"], 2, "nowhere.png");
     fails(&["compare", &a, "Cargo.toml"], 2, "none of JPEG");
@@ -177,7 +177,7 @@ fn what_cannot_be_told_is_one_line_and_code_2() {
 }
 
 #[test]
-fn what_the_machine_lacks_is_one_line_and_code_3() {
+fn a_problem_of_the_machine_is_one_line_and_code_3() {
     let a = face(SAME[0]);
     fails(&["compare", &a, &a, "--device", "require-gpu"], 3, "onnxruntime-gpu");
     for library in ["/nowhere/libonnxruntime.so", "Cargo.toml"] {
@@ -227,7 +227,7 @@ fn path(path: &Path) -> &str {
 }
 
 #[test]
-fn a_models_card_is_shown() {
+fn the_card_of_a_model_is_shown() {
     let output = run(&["inspect", path(&shipped())]);
     let card = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
@@ -240,20 +240,20 @@ fn a_models_card_is_shown() {
 }
 
 #[test]
-fn what_stands_beside_the_program_goes_before_the_working_directory() {
+fn files_beside_the_program_have_priority_over_the_working_directory() {
     let [installed, elsewhere] = [(); 2].map(|()| TempDir::new().expect("a folder"));
     for folder in [installed.path(), elsewhere.path()] {
         std::fs::create_dir(folder.join("models")).expect("a folder");
     }
     std::fs::create_dir(installed.path().join("bin")).expect("a folder");
     let program = installed.path().join("bin/siamese");
-    // A file that was just written can't be run while another test starts a process.
+    // A newly written program cannot be run while another test starts a process.
     let built = env!("CARGO_BIN_EXE_siamese");
     std::fs::hard_link(built, &program)
         .or_else(|_| std::fs::copy(built, &program).map(drop))
         .expect("placed");
     let model = Path::new("models/faces.onnx");
-    // Whoever can write to the directory that it is started in has no say in what runs.
+    // A user who can write to the working directory must not control what runs.
     for planted in [model, Path::new("libonnxruntime.so")] {
         std::fs::write(elsewhere.path().join(planted), "planted").expect("written");
     }

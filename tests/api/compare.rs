@@ -1,4 +1,4 @@
-//! `POST /compare`
+//! `POST /compare`.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ async fn compare(app: &App, a: &[u8], b: &[u8], query: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_person_is_the_same_and_another_is_different() {
+async fn two_images_of_one_identity_are_the_same_and_another_is_different() {
     let app = App::start();
     let same = compare(&app, &face(SAME[0]), &face(SAME[1]), "").await;
     let different = compare(&app, &face(SAME[0]), &face(OTHER), "").await;
@@ -19,7 +19,7 @@ async fn a_person_is_the_same_and_another_is_different() {
 }
 
 #[tokio::test]
-async fn an_answer_says_all_that_is_known_of_it() {
+async fn a_response_explains_its_verdict() {
     let app = App::start();
     let response = compare(&app, &face(SAME[0]), &face(SAME[1]), "").await;
     let card = &app.model.card;
@@ -37,7 +37,7 @@ async fn an_answer_says_all_that_is_known_of_it() {
 }
 
 #[tokio::test]
-async fn all_bodies_and_formats_give_one_distance() {
+async fn all_body_types_and_formats_give_one_distance() {
     let app = App::start();
     let [a, b] = SAME.map(face);
     let png = face("s5_1.png");
@@ -104,7 +104,7 @@ async fn a_request_may_name_its_fmr() {
 }
 
 #[tokio::test]
-async fn the_operators_threshold_goes_before_the_models() {
+async fn the_threshold_of_the_settings_overrides_the_models() {
     let app = App::with(|settings| settings.model.threshold = 0.125.try_into().ok());
     let response = compare(&app, &face(SAME[0]), &face(SAME[1]), "").await;
     assert_eq!(response["threshold"], 0.125);

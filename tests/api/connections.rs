@@ -1,4 +1,4 @@
-//! Connections of both versions of HTTP: what they carry, and how they end.
+//! HTTP/1 and HTTP/2 connections: what they carry, and how they end.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
@@ -21,14 +21,14 @@ use tokio::task::JoinHandle;
 use crate::app::{App, SAME, face, form, post};
 use crate::patience::soon;
 
-/// The service of the shipped model on a port of its own.
+/// A service with the shipped model on its own port.
 struct Listening {
     address: SocketAddr,
     phase: watch::Sender<Phase>,
     ended: JoinHandle<CutOff>,
 }
 
-/// An HTTP/2 client, and the end of its connection.
+/// An HTTP/2 client, and the task of its connection.
 struct Client {
     requests: SendRequest<Full<Bytes>>,
     ended: JoinHandle<hyper::Result<()>>,
@@ -57,12 +57,12 @@ impl Listening {
         stream.expect("a connection")
     }
 
-    /// What a drain leaves undone.
+    /// The result of a drain.
     async fn end(self) -> CutOff {
         soon("the port's end", self.ended).await.expect("no panic")
     }
 
-    /// An HTTP/2 client that lets so many bytes of a response come unasked for.
+    /// An HTTP/2 client with this flow-control window.
     async fn client(&self, window: u32) -> Client {
         let (requests, connection) = http2::Builder::new(TokioExecutor::new())
             .initial_stream_window_size(window)
@@ -90,7 +90,7 @@ impl Client {
 
 const WINDOW: u32 = 1 << 20;
 
-/// An HTTP/2 client's settings: all as usual.
+/// An HTTP/2 settings frame without changes.
 const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
 
 const SECONDS: NonZeroU64 = NonZeroU64::new(2000).expect("not 0");
@@ -99,7 +99,7 @@ fn impatient(settings: &mut Server) {
     settings.idle_timeout_ms = SECONDS;
 }
 
-/// All that is response until the end of a connection, which may be a reset.
+/// All bytes until the connection ends, possibly by a reset.
 async fn until_the_end(mut stream: TcpStream) -> (Vec<u8>, std::io::Result<usize>) {
     let mut response = Vec::new();
     let end = soon("the connection's end", stream.read_to_end(&mut response)).await;
@@ -107,7 +107,7 @@ async fn until_the_end(mut stream: TcpStream) -> (Vec<u8>, std::io::Result<usize
 }
 
 #[tokio::test]
-async fn http_2_is_served_beside_http_1() {
+async fn http_2_and_http_1_are_served() {
     let listening = Listening::start(|_| ()).await;
     let mut client = listening.client(WINDOW).await;
     let (media, body) = form(&[("a", &face(SAME[0])), ("b", &face(SAME[1]))]);
@@ -130,7 +130,7 @@ async fn http_2_is_served_beside_http_1() {
 }
 
 #[tokio::test]
-async fn an_idle_http_2_connection_is_ended() {
+async fn an_idle_http_2_connection_is_closed() {
     let listening = Listening::start(impatient).await;
     let mut client = listening.client(WINDOW).await;
     assert_eq!(client.get("/livez").await.expect("a response").status(), StatusCode::OK);
@@ -138,13 +138,13 @@ async fn an_idle_http_2_connection_is_ended() {
 }
 
 #[tokio::test]
-async fn a_client_that_says_too_little_is_let_go() {
+async fn a_connection_with_an_incomplete_head_is_closed() {
     let listening = Listening::start(impatient).await;
     let parts = [&b""[..], b"PRI * HTTP/2.0\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET / H"];
     let all = parts.map(async |part| {
         let mut stream = listening.connect().await;
         stream.write_all(part).await.expect("sent");
-        // It may be reset, as the half preface is left unread.
+        // The connection may be reset, because a part of the preface remains unread.
         let (response, _) = until_the_end(stream).await;
         assert!(!response.starts_with(b"HTTP/1.1 200"));
     });
@@ -152,7 +152,7 @@ async fn a_client_that_says_too_little_is_let_go() {
 }
 
 #[tokio::test]
-async fn a_client_that_takes_no_answer_is_let_go() {
+async fn a_client_that_takes_no_response_is_disconnected() {
     let listening = Listening::start(impatient).await;
     let mut client = listening.client(0).await;
     let response = client.get("/livez").await.expect("its head");
@@ -163,7 +163,7 @@ async fn a_client_that_takes_no_answer_is_let_go() {
 }
 
 #[tokio::test]
-async fn a_client_that_answers_no_ping_is_let_go() {
+async fn a_client_that_ignores_pings_is_disconnected() {
     let listening = Listening::start(|settings| {
         settings.http2_ping_interval_ms = 50;
         settings.http2_ping_timeout_ms = SECONDS;
@@ -174,7 +174,7 @@ async fn a_client_that_answers_no_ping_is_let_go() {
     stream.write_all(&hello).await.expect("sent");
     let (response, end) = until_the_end(stream).await;
     end.expect("an end");
-    // Its length of 8, its kind, no flags, no stream.
+    // A ping frame: its length of 8, its type, no flags, no stream.
     assert!(
         response.windows(9).any(|window| window == [0, 0, 8, 6, 0, 0, 0, 0, 0]),
         "no ping: {response:?}"
@@ -182,7 +182,7 @@ async fn a_client_that_answers_no_ping_is_let_go() {
 }
 
 #[tokio::test]
-async fn a_client_that_takes_requests_back_at_once_is_sent_away() {
+async fn a_client_that_resets_many_streams_is_disconnected() {
     const ENHANCE_YOUR_CALM: [u8; 4] = [0, 0, 0, 11];
     const HEADERS: [u8; 12] = [0, 0, 3, 1, 5, 0, 0, 0, 0, 0x82, 0x84, 0x86];
     const RESET: [u8; 13] = [0, 0, 4, 3, 0, 0, 0, 0, 0, 0, 0, 0, 8];
@@ -199,7 +199,7 @@ async fn a_client_that_takes_requests_back_at_once_is_sent_away() {
 
     let (response, _) = until_the_end(stream).await;
 
-    // The end's frame: its length and kind, no flags, no stream, the last stream, and why.
+    // A GOAWAY frame: its length and type, no flags, no stream, the last stream, and the error code.
     let ends = |frame: &[u8]| frame[3..9] == [7, 0, 0, 0, 0, 0] && frame[13..] == ENHANCE_YOUR_CALM;
     assert!(response.windows(17).any(ends), "it was not sent away: {response:?}");
 }
@@ -221,14 +221,14 @@ async fn a_drain_ends_connections_of_both_versions() {
 }
 
 #[tokio::test]
-async fn what_a_drain_left_undone_is_told() {
+async fn a_drain_reports_what_it_cut_off() {
     let listening = Listening::start(|_| ()).await;
     let mut slow = listening.connect().await;
     let head =
         b"POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: 9\r\n\
                  expect: 100-continue\r\n\r\n";
     slow.write_all(head).await.expect("sent");
-    // Once it is asked to go on, it is in flight.
+    // Once the server sends "100 Continue", the request is in flight.
     assert_ne!(soon("a word", slow.read(&mut [0; 4096])).await.expect("a word"), 0);
 
     listening.phase.send_replace(Phase::Draining);
@@ -239,8 +239,8 @@ async fn what_a_drain_left_undone_is_told() {
 }
 
 #[tokio::test]
-async fn who_came_before_the_port_closed_is_served() {
-    // Where the drain meets the connection is a matter of chance: waiting, let in, or read in part.
+async fn a_connection_opened_before_the_port_closed_is_served() {
+    // The state of the connection when the drain begins is random: waiting, accepted, or partly read.
     for _ in 0..20 {
         let listening = Listening::start(|_| ()).await;
         let mut stream = listening.connect().await;

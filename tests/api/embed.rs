@@ -1,4 +1,4 @@
-//! `POST /embed`
+//! `POST /embed`.
 
 use axum::body::Body;
 use axum::http::header;
@@ -11,7 +11,7 @@ fn numbers(embedding: &Value) -> Vec<f32> {
 }
 
 #[tokio::test]
-async fn every_body_gives_the_same_embedding() {
+async fn every_body_type_gives_the_same_embedding() {
     let app = App::start();
     let image = face(SAME[0]);
     let raw = app.post("/embed", "image/jpeg", image.clone()).await.ok().json();
@@ -26,7 +26,7 @@ async fn every_body_gives_the_same_embedding() {
 }
 
 #[tokio::test]
-async fn the_bare_numbers_come_where_they_are_asked_for() {
+async fn raw_numbers_are_sent_on_request() {
     let app = App::start();
     let as_json = app.post("/embed", "image/jpeg", face(SAME[0])).await.ok().json();
     let request = post("/embed", "image/jpeg")
@@ -77,7 +77,7 @@ async fn a_malformed_item_fails_alone_too() {
 }
 
 #[tokio::test]
-async fn only_so_many_images_come_at_once() {
+async fn a_request_has_a_limit_of_images() {
     let app = App::with(|settings| settings.server.max_images = 2.try_into().expect("not 0"));
     let image = base64(&face(SAME[0]));
     let three = app.json("/embed", &json!({"images": [image, image, image]})).await;
@@ -86,7 +86,7 @@ async fn only_so_many_images_come_at_once() {
 }
 
 #[tokio::test]
-async fn an_image_seen_before_is_not_embedded_again() {
+async fn a_cached_image_is_not_embedded_again() {
     let app = App::start();
     let first = app.post("/embed", "image/jpeg", face(SAME[0])).await.ok();
     let second = app.form("/embed", &[("image", &face(SAME[0]))]).await.ok();
@@ -103,7 +103,7 @@ async fn an_image_seen_before_is_not_embedded_again() {
 }
 
 #[tokio::test]
-async fn crossed_pairs_do_not_wait_for_each_other_for_ever() {
+async fn crossed_pairs_do_not_deadlock() {
     let app = App::start();
     let (a, b) = (base64(&face(SAME[0])), base64(&face(OTHER)));
     let (one, other) = (json!({"a": a, "b": b}), json!({"a": b, "b": a}));
@@ -119,7 +119,7 @@ async fn crossed_pairs_do_not_wait_for_each_other_for_ever() {
 }
 
 #[tokio::test]
-async fn without_a_budget_nothing_is_kept() {
+async fn without_cache_memory_nothing_is_cached() {
     let app = App::with(|settings| settings.cache.max_bytes = 0);
     for _ in 0..2 {
         let response = app.post("/embed", "image/jpeg", face(SAME[0])).await.ok();

@@ -1,4 +1,4 @@
-//! Clients that hold what others need: connections, bodies, responses, the log, and what honest clients see of it.
+//! Clients that use up connections, bodies, responses and the log, and their effect on honest clients.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -15,12 +15,12 @@ use crate::patience::soon;
 use crate::server::{Server, get, read_response};
 use crate::waits::{PATIENCE, WINDOW, eventually};
 
-/// Clients that are not the test's own thread.
+/// A runtime for clients, apart from the test's own thread.
 fn client_runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 }
 
-/// An HTTP/2 client that lets no more of a response come than it says.
+/// An HTTP/2 client with this flow-control window.
 async fn client(server: SocketAddr, window: u32) -> (SendRequest<Bytes>, JoinHandle<bool>) {
     let stream = soon("a connection", tokio::net::TcpStream::connect(server)).await;
     let mut builder = client::Builder::new();
@@ -30,7 +30,7 @@ async fn client(server: SocketAddr, window: u32) -> (SendRequest<Bytes>, JoinHan
     (requests, tokio::spawn(async move { connection.await.is_ok() }))
 }
 
-/// A number that `/metrics` tells, of a port where nobody else asks.
+/// The value of a metric, from a port that no other client uses.
 fn metric(address: SocketAddr, name: &str) -> u64 {
     let text = get(address, "/metrics");
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
@@ -44,7 +44,7 @@ fn compare_status(server: &Server) -> String {
     response.lines().next().unwrap_or_default().to_owned()
 }
 
-/// Begins a request, sends some bytes of its body, and again as soon as that has a response.
+/// Sends requests with incomplete bodies, one after another.
 async fn drip(requests: SendRequest<Bytes>) {
     loop {
         let Ok(mut ready) = requests.clone().ready().await else { return };
@@ -57,7 +57,7 @@ async fn drip(requests: SendRequest<Bytes>) {
 }
 
 #[test]
-fn bodies_that_drip_refuse_no_honest_pair() {
+fn slow_bodies_do_not_block_pairs() {
     let server = Server::with(&[
         ("SIAMESE_SERVER__ADMIN_LISTEN", "127.0.0.1:0"),
         ("SIAMESE_SERVER__MAX_IN_FLIGHT", "8"),
@@ -87,13 +87,13 @@ fn bodies_that_drip_refuse_no_honest_pair() {
 }
 
 #[test]
-fn silent_connections_lock_nobody_out() {
+fn silent_connections_do_not_lock_out_others() {
     let server = Server::with(&[
         ("SIAMESE_SERVER__ADMIN_LISTEN", "127.0.0.1:0"),
         ("SIAMESE_SERVER__MAX_CONNECTIONS", "50"),
     ]);
     let admin = server.admin.expect("a port");
-    // Of three kinds: some say nothing, some have asked once, some greet in HTTP/2.
+    // Three kinds: some send nothing, some have sent one request, some have sent an HTTP/2 preface.
     let mut silent = Vec::new();
     for number in 0..90 {
         let mut stream = server.connect();
@@ -118,7 +118,7 @@ fn silent_connections_lock_nobody_out() {
 }
 
 #[test]
-fn connections_that_wait_for_their_own_clients_lock_nobody_out() {
+fn waiting_connections_do_not_lock_out_others() {
     let keys = "a-key-that-is-long-enough";
     let server = Server::with(&[
         ("SIAMESE_SERVER__MAX_CONNECTIONS", "20"),
@@ -126,7 +126,7 @@ fn connections_that_wait_for_their_own_clients_lock_nobody_out() {
         ("SIAMESE_SERVER__DEADLINE_MS", "60000"),
         ("SIAMESE_AUTH__KEYS", keys),
     ]);
-    // Of two kinds: bodies that never come, and guesses, whose refusals go one by one behind those of others.
+    // Two kinds: bodies that never arrive, and invalid keys, whose rejections wait for each other.
     let mut held = Vec::new();
     for number in 0..40 {
         let mut stream = server.connect();
@@ -151,7 +151,7 @@ fn connections_that_wait_for_their_own_clients_lock_nobody_out() {
 }
 
 #[test]
-fn a_connection_that_sends_no_byte_is_ended_long_before_one_that_idles() {
+fn a_silent_connection_is_dropped_before_an_idle_one() {
     let server = Server::with(&[
         ("SIAMESE_SERVER__ADMIN_LISTEN", "127.0.0.1:0"),
         ("SIAMESE_SERVER__HEAD_TIMEOUT_MS", WINDOW),
@@ -170,7 +170,7 @@ fn a_connection_that_sends_no_byte_is_ended_long_before_one_that_idles() {
     assert_eq!(still.kind(), ErrorKind::WouldBlock);
 }
 
-/// Asks for the page's largest files on many streams, and takes nothing of them; gives whether the connection was ended.
+/// Requests a large file on many streams and reads nothing. Returns whether the connection was closed.
 async fn greedy(listen: SocketAddr) -> bool {
     let (requests, mut connection) = client(listen, 0).await;
     let mut streams = Vec::new();
@@ -185,7 +185,7 @@ async fn greedy(listen: SocketAddr) -> bool {
             _ = &mut connection => return true,
             response = tokio::time::timeout(Duration::from_secs(5), more) => match response {
                 Ok(Some(response)) => streams.push(response),
-                // It may have as many streams as it is let; now it waits.
+                // The client has used all of its streams; now it waits.
                 Ok(None) | Err(_) => return tokio::time::timeout(PATIENCE, connection).await.is_ok(),
             }
         }
@@ -193,7 +193,7 @@ async fn greedy(listen: SocketAddr) -> bool {
 }
 
 #[test]
-fn answers_that_nobody_takes_are_bounded_and_end_their_connections() {
+fn unsent_responses_are_limited_and_end_their_connections() {
     const MOST: u64 = 2_097_152;
     let server = Server::with(&[
         ("SIAMESE_SERVER__ADMIN_LISTEN", "127.0.0.1:0"),
@@ -225,7 +225,7 @@ fn answers_that_nobody_takes_are_bounded_and_end_their_connections() {
 }
 
 #[test]
-fn a_connection_that_takes_none_of_its_answers_is_refused_more() {
+fn a_connection_with_many_unsent_responses_is_rejected() {
     let server = Server::with(&[
         ("SIAMESE_SERVER__ADMIN_LISTEN", "127.0.0.1:0"),
         ("SIAMESE_SERVER__HTTP2_MAX_STREAMS", "1000"),
@@ -252,8 +252,8 @@ fn a_connection_that_takes_none_of_its_answers_is_refused_more() {
 }
 
 #[test]
-fn other_answers_of_a_connection_are_no_taking_of_one() {
-    /// Enough for a small response, and not for a large one, of which the client then takes no more.
+fn other_responses_do_not_count_as_progress_of_a_stalled_one() {
+    /// Enough for a small response, but not for a large one, which stalls.
     const ROOM: u32 = 1000;
     let server = Server::with(&[
         ("SIAMESE_SERVER__ADMIN_LISTEN", "127.0.0.1:0"),
@@ -288,7 +288,7 @@ fn other_answers_of_a_connection_are_no_taking_of_one() {
 }
 
 #[test]
-fn who_reads_no_answer_over_http_1_is_let_go() {
+fn an_http_1_client_that_reads_no_response_is_disconnected() {
     let server = Server::with(&[
         ("SIAMESE_SERVER__ADMIN_LISTEN", "127.0.0.1:0"),
         ("SIAMESE_SERVER__RESPONSE_TIMEOUT_MS", WINDOW),
@@ -308,7 +308,7 @@ fn who_reads_no_answer_over_http_1_is_let_go() {
 }
 
 #[test]
-fn a_head_that_breaks_the_rules_is_refused_by_its_code() {
+fn a_malformed_head_is_rejected_with_its_code() {
     let server = Server::start();
     for (head, status, code) in [
         ("GET /livez HTTP/1.1\r\n", "400", "query_invalid"),

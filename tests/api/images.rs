@@ -1,4 +1,4 @@
-//! Decoding and preprocessing, held against Pillow's results on the golden images.
+//! Decoding and preprocessing, compared with Pillow's results on the golden images.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ struct Manifest {
     images: Vec<Golden>,
 }
 
-/// A golden image with what is expected of it.
+/// A golden image with its expected results.
 #[derive(Deserialize)]
 struct Golden {
     path: String,
@@ -19,7 +19,7 @@ struct Golden {
     results: Vec<Expected>,
 }
 
-/// A preprocessing, and where its result begins in the file of results.
+/// A preprocessing, and the offset of its result in the file of results.
 #[derive(Deserialize)]
 struct Expected {
     colour: Colour,
@@ -27,7 +27,7 @@ struct Expected {
     width: u32,
     height: u32,
     at: usize,
-    /// How far a byte may be off.
+    /// The largest allowed difference of a byte.
     #[serde(default)]
     tolerance: u8,
 }
@@ -45,15 +45,14 @@ fn golden_images() -> Vec<Golden> {
 }
 
 impl Golden {
-    /// Two of its preprocessings: a large JPEG is decoded at a quarter for one and at an eighth for
-    /// the other.
+    /// Two of its preprocessings: one decodes a large JPEG at a quarter of its size, the other at an eighth.
     fn preprocessings(&self) -> impl Iterator<Item = Preprocessing> {
         self.results.iter().take(2).map(Expected::preprocessing)
     }
 }
 
 impl Expected {
-    /// The same preprocessing, with values that are the bytes themselves.
+    /// The same preprocessing, with the bytes as values.
     fn preprocessing(&self) -> Preprocessing {
         Preprocessing {
             height: self.height,
@@ -76,8 +75,7 @@ impl Expected {
     }
 }
 
-/// By how much the largest difference of a preprocessed value from Pillow's, in steps of 255, is above
-/// its tolerance, for each preprocessing.
+/// For each preprocessing, the largest difference of a value from Pillow's, in steps of 255, minus its tolerance.
 fn differences(golden: &Golden, results: &[u8]) -> Vec<(String, f32)> {
     let upload = fixture(&golden.path);
     let difference = |expected: &Expected| {
@@ -97,7 +95,7 @@ fn differences(golden: &Golden, results: &[u8]) -> Vec<(String, f32)> {
 }
 
 #[test]
-fn every_pixel_is_as_pillow_prepares_it() {
+fn every_pixel_matches_pillow() {
     let results = fixture("images/expected.bin");
     let all = golden_images().into_iter().flat_map(|golden| differences(&golden, &results));
     let off: Vec<_> = all.filter(|(_, largest)| 0.0 < *largest).collect();
@@ -126,7 +124,7 @@ fn a_golden_image_cut_short_never_panics() {
 fn a_golden_image_cut_in_half_is_refused() {
     for golden in golden_images() {
         if golden.path.contains("animated") {
-            continue; // The first frame may be whole.
+            continue; // Half of the file can contain the whole first frame.
         }
         let upload = fixture(&golden.path);
         for preprocessing in golden.preprocessings() {

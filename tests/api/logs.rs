@@ -1,4 +1,4 @@
-//! What the log says of requests, and what it never says.
+//! What the log contains about requests, and what it never contains.
 
 use serde_json::{Value, json};
 
@@ -9,14 +9,14 @@ fn logging(filter: &str, format: &str) -> Server {
     Server::with(&[("RUST_LOG", filter), ("SIAMESE_LOG__FORMAT", format)])
 }
 
-/// The lines about requests, whose id is `id`.
+/// The log lines of the request with this ID.
 fn lines(log: &str, id: &str) -> Vec<Value> {
     let events = log.lines().map(|line| serde_json::from_str(line).expect("every line is JSON"));
     events.filter(|item: &Value| item["span"]["id"] == id).collect()
 }
 
 #[test]
-fn a_request_is_one_line_where_it_is_asked_for() {
+fn a_request_is_one_line_at_the_debug_level() {
     let server = logging("debug", "json");
     let [a, b] = SAME.map(face);
     let (media, body) = form(&[("a", &a), ("b", &b)]);
@@ -33,7 +33,7 @@ fn a_request_is_one_line_where_it_is_asked_for() {
 }
 
 #[test]
-fn a_failure_is_one_line_with_its_cause_and_by_default_others_are_none() {
+fn by_default_a_failure_is_one_line_with_its_cause_and_a_success_is_none() {
     let server = logging("info", "json");
     let image = face(SAME[0]);
     let (media, body) = form(&[("a", &image), ("b", &image[..image.len() / 2])]);
@@ -54,7 +54,7 @@ fn a_failure_is_one_line_with_its_cause_and_by_default_others_are_none() {
 }
 
 #[test]
-fn nobodys_image_embedding_or_key_is_in_the_log() {
+fn images_embeddings_and_keys_are_not_in_the_log() {
     const EMBEDDING: [f64; 3] = [0.123_456_7, -0.765_432_1, 0.246_813_5];
     const KEY: &str = "a-key-that-nobody-may-see";
     for format in ["json", "text"] {
@@ -89,7 +89,7 @@ fn nobodys_image_embedding_or_key_is_in_the_log() {
 }
 
 #[test]
-fn no_clients_text_breaks_a_line() {
+fn client_text_does_not_break_log_lines() {
     const ESCAPE: &str = "\u{1b}[31m";
     for format in ["json", "text"] {
         let server = logging("trace", format);

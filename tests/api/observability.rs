@@ -1,4 +1,4 @@
-//! What operators are given to watch the service by: its alerts and its dashboard speak of what it really tells.
+//! Checks that alerts and dashboard use only metrics and labels that exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -9,22 +9,22 @@ use serde_json::Value;
 
 use crate::app::{App, SAME, face, root};
 
-/// Labels that Prometheus adds to whatever it scrapes.
+/// Labels that Prometheus adds to all metrics.
 const ADDED: [&str; 2] = ["job", "instance"];
 
-/// Series that Prometheus makes itself.
+/// Series that Prometheus creates itself.
 const MADE: [&str; 1] = ["up"];
 
-/// Words of the query language that stand where a name may.
+/// Keywords of the query language.
 const WORDS: [&str; 5] = ["and", "or", "unless", "offset", "bool"];
 
-/// Words that a list of labels follows.
+/// Keywords that precede a list of labels.
 const GROUPING: [&str; 6] = ["by", "without", "on", "ignoring", "group_left", "group_right"];
 
-/// The names that can be asked for, each with its labels.
+/// The existing metrics, each with its labels.
 pub(crate) struct Known(pub(crate) BTreeMap<String, BTreeSet<String>>);
 
-/// What an expression names.
+/// The names in an expression.
 #[derive(Debug, Default)]
 struct Named {
     metrics: Vec<String>,
@@ -33,11 +33,11 @@ struct Named {
 }
 
 impl Known {
-    /// Reads what a server tells once all of it has happened.
+    /// Reads the metrics of a server after each kind of event has happened.
     pub(crate) async fn scraped() -> Self {
         let app = App::start();
         let [a, b] = SAME.map(face);
-        // A client that leaves in the middle of its request.
+        // A client that disconnects during its request.
         let endless = futures_util::stream::pending::<Result<Bytes, Infallible>>();
         let request = app.post("/embed", "image/png", Body::from_stream(endless));
         assert!(request.now_or_never().is_none());
@@ -63,7 +63,7 @@ impl Known {
         ADDED.contains(&label) || metric.map_or_else(|| self.0.keys().any(|value| of(value)), of)
     }
 
-    /// What an expression names that is not there.
+    /// The metrics and labels of an expression that do not exist.
     fn missing(&self, expression: &str) -> Vec<String> {
         let Named { metrics, labels } = Named::of(expression);
         assert!(!metrics.is_empty(), "nothing is read from {expression}");
@@ -78,7 +78,7 @@ impl Known {
         assert!(missing.is_empty(), "{missing:?} in {expression}");
     }
 
-    /// Checks the labels that a text for people fills in, as `{{digest}}` or `{{ $labels.digest }}`.
+    /// Checks the labels that a text contains, as `{{digest}}` or `{{ $labels.digest }}`.
     #[track_caller]
     fn check_text(&self, text: &str) {
         for hole in text.split("{{").skip(1) {
@@ -142,12 +142,12 @@ impl Named {
     }
 }
 
-/// What follows a character.
+/// The text after a character.
 fn after(text: &str, end: char) -> &str {
     text.split_once(end).unwrap_or_else(|| panic!("{end} in {text}")).1
 }
 
-/// All values of a key, however deep.
+/// All values of a key, at any depth.
 fn all<'a>(value: &'a Value, key: &str, found: &mut Vec<&'a str>) {
     match value {
         Value::Object(members) => {
@@ -174,7 +174,7 @@ fn read(path: &str) -> String {
 }
 
 #[tokio::test]
-async fn alerts_and_dashboard_speak_of_what_is_told() {
+async fn alerts_and_dashboard_use_existing_metrics() {
     let mut known = Known::scraped().await;
     let alerts: Value =
         serde_norway::from_str(&read("deploy/prometheus/alerts.yml")).expect("YAML");
@@ -213,7 +213,7 @@ async fn alerts_and_dashboard_speak_of_what_is_told() {
 }
 
 #[test]
-fn what_is_not_told_is_found() {
+fn a_missing_metric_or_label_is_found() {
     let known = Known::read("# HELP a_total A.\na_total{kind=\"x}\",other=\"{\"} 1\nb 2\n");
     for good in [
         "sum by (kind, instance) (rate(a_total{kind=~\"x|y\", job=\"z\"}[$__rate_interval])) > 0.5",

@@ -1,4 +1,4 @@
-//! More work than the server can do, and work that nobody waits for any more.
+//! Overload, and work that no client waits for any more.
 
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
@@ -30,14 +30,14 @@ impl Model for Gated {
 
 fn gated(places: usize) -> (mpsc::Sender<()>, App) {
     let (gate, opened) = mpsc::channel();
-    (gate, App::run_by(Gated(opened), shared().1.clone(), places))
+    (gate, App::with_model(Gated(opened), shared().1.clone(), places))
 }
 
 async fn metrics(app: &App) -> String {
     String::from_utf8(app.get("/metrics").await.ok().body).expect("text")
 }
 
-/// Sees a request to the model, whose gate is closed.
+/// Waits until a request is in the model, whose gate is closed.
 async fn until_running(app: &App, request: Pin<&mut impl Future<Output = TestResponse>>) {
     tokio::select! {
         _ = request => panic!("the gate is closed"),
@@ -46,7 +46,7 @@ async fn until_running(app: &App, request: Pin<&mut impl Future<Output = TestRes
 }
 
 #[tokio::test]
-async fn what_finds_no_room_is_refused_before_it_is_decoded() {
+async fn a_request_beyond_the_queue_is_rejected_before_decoding() {
     let (gate, app) = gated(2);
     let mut first = pin!(app.compare());
     assert!(first.as_mut().now_or_never().is_none());
@@ -66,7 +66,7 @@ async fn what_finds_no_room_is_refused_before_it_is_decoded() {
 }
 
 #[tokio::test]
-async fn work_whose_client_has_gone_is_dropped_and_counted() {
+async fn work_of_a_disconnected_client_is_dropped_and_counted() {
     let (gate, app) = gated(8);
     let mut first = pin!(app.post("/embed", "image/jpeg", face("s1_1.jpg")));
     until_running(&app, first.as_mut()).await;
@@ -98,7 +98,7 @@ async fn work_past_its_deadline_is_dropped_before_the_model() {
 }
 
 #[tokio::test]
-async fn bodies_have_a_limit_together() {
+async fn all_bodies_share_a_memory_limit() {
     let app = App::with(|settings| settings.server.max_bodies_bytes = at_most(4096));
     app.post("/embed", "image/png", vec![0; 4096]).await.refused(415, "image_format_unsupported");
     app.post("/embed", "image/png", vec![0; 4097]).await.refused(503, "overloaded");
@@ -111,9 +111,9 @@ fn endless() -> Body {
 }
 
 #[tokio::test]
-async fn more_requests_than_the_server_holds_are_told_to_come_back() {
+async fn requests_beyond_the_limit_are_told_to_retry() {
     let (gate, opened) = mpsc::channel();
-    let app = App::run_with(Gated(opened), shared().1.clone(), 8, |settings| {
+    let app = App::with_model_and_settings(Gated(opened), shared().1.clone(), 8, |settings| {
         settings.server.max_in_flight = at_most(1);
     });
     let mut first = pin!(app.post("/embed", "image/jpeg", face("s1_1.jpg")));
@@ -129,7 +129,7 @@ async fn more_requests_than_the_server_holds_are_told_to_come_back() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_still_coming_takes_no_place_of_work() {
+async fn an_arriving_body_does_not_count_as_work_in_progress() {
     let app = App::with(|settings| settings.server.max_in_flight = at_most(1));
     let mut slow: Vec<_> =
         (0..20).map(|_| Box::pin(app.post("/embed", "image/png", endless()))).collect();
@@ -145,7 +145,7 @@ async fn a_body_that_is_still_coming_takes_no_place_of_work() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_no_more_bodies_may_come_the_slowest_makes_room() {
+async fn at_the_limit_of_arriving_bodies_the_slowest_is_ended() {
     let app = App::with(|settings| settings.server.max_receiving = at_most(2));
     let mut slow = [(); 2].map(|()| Box::pin(app.post("/embed", "image/png", endless())));
     for slow in &mut slow {
@@ -164,7 +164,7 @@ async fn where_no_more_bodies_may_come_the_slowest_makes_room() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_holds_memory_and_does_not_go_on_makes_room_for_others() {
+async fn a_stalled_body_that_holds_memory_is_ended_for_others() {
     let app = App::with(|settings| settings.server.max_bodies_bytes = at_most(100 << 10));
     let begun = futures_util::stream::iter([Ok::<_, Infallible>(Bytes::from(vec![0; 90 << 10]))]);
     let stays = Body::from_stream(begun.chain(futures_util::stream::pending()));

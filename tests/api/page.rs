@@ -1,4 +1,4 @@
-//! The page for people, and what it asks of the server that nobody else does.
+//! The page, and the routes that only it uses.
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
@@ -20,7 +20,7 @@ fn named(text: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn every_file_that_the_page_names_is_served_as_what_it_is() {
+async fn every_file_of_the_page_is_served_with_its_type() {
     let app = App::start();
     let index = app.get("/").await.ok();
     assert_eq!(index.header("content-type"), "text/html; charset=utf-8");
@@ -45,7 +45,7 @@ async fn every_file_that_the_page_names_is_served_as_what_it_is() {
 }
 
 #[tokio::test]
-async fn a_browser_that_has_a_file_is_not_sent_it_again() {
+async fn a_file_in_the_browser_cache_is_not_sent_again() {
     let app = App::start();
     let first = app.get("/page/app.js").await.ok();
     assert_eq!(first.header("cache-control"), "no-cache");
@@ -63,7 +63,7 @@ async fn a_browser_that_has_a_file_is_not_sent_it_again() {
 }
 
 #[tokio::test]
-async fn the_page_needs_no_key_and_what_it_asks_does() {
+async fn the_page_needs_no_key_but_its_requests_do() {
     let app = App::with(|settings| {
         let keys = serde_json::from_value(["a-key-0123456789"].into());
         settings.auth.keys = Some(keys.expect("a key"));
@@ -74,7 +74,7 @@ async fn the_page_needs_no_key_and_what_it_asks_does() {
 }
 
 #[tokio::test]
-async fn what_is_no_file_of_the_page_is_not_found() {
+async fn unknown_files_of_the_page_are_not_found() {
     let app = App::start();
     for path in ["/page/", "/page/nothing.js", "/page/../Cargo.toml", "/page/mod.rs", "/page"] {
         app.get(path).await.refused(404, "not_found");
@@ -83,7 +83,7 @@ async fn what_is_no_file_of_the_page_is_not_found() {
 }
 
 #[tokio::test]
-async fn an_operator_may_leave_the_page_out() {
+async fn the_page_can_be_turned_off() {
     let app = App::with(|settings| settings.server.page = false);
     for path in ["/", "/page/app.js"] {
         app.get(path).await.refused(404, "not_found");
@@ -92,7 +92,7 @@ async fn an_operator_may_leave_the_page_out() {
 }
 
 #[tokio::test]
-async fn pixels_are_an_image_of_the_models_size() {
+async fn pixels_are_an_image_of_the_models_input_size() {
     let app = App::start();
     let [_, height, width] = app.model.card.preprocessing.shape();
     let upload = face(SAME[0]);
@@ -114,7 +114,7 @@ async fn pixels_are_an_image_of_the_models_size() {
 }
 
 #[tokio::test]
-async fn pixels_are_of_one_good_image() {
+async fn pixels_need_exactly_one_valid_image() {
     let app = App::start();
     let upload = face(SAME[0]);
     let image = base64(&upload);

@@ -1,4 +1,4 @@
-//! The program as a process: it comes up, is told to stop, and phones nobody.
+//! The program as a process: start, shutdown, signals and network use.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -11,10 +11,10 @@ use crate::server::{Server, get, read_response, request};
 use crate::waits::process::output;
 use crate::waits::{PATIENCE, WINDOW, eventually};
 
-/// A server without a lame duck, whose stop begins with the drain.
+/// A server without a lame-duck phase: its shutdown begins with the drain.
 const AT_ONCE: [(&str, &str); 1] = [("SIAMESE_SERVER__LAME_DUCK_MS", "0")];
 
-/// A request in flight: its head has been read, and its body has not come.
+/// A request in flight: its head has been read, and its body has not arrived.
 fn in_flight(server: &Server) -> (TcpStream, Vec<u8>) {
     let (head, body) = request();
     let mut stream = server.connect();
@@ -24,7 +24,7 @@ fn in_flight(server: &Server) -> (TcpStream, Vec<u8>) {
 }
 
 #[test]
-fn a_stop_ends_what_is_in_flight_and_exits_0() {
+fn a_stop_finishes_requests_in_flight_and_exits_0() {
     for (signal, variables) in [("TERM", &AT_ONCE[..]), ("INT", &[])] {
         let mut server = Server::with(variables);
         let (mut stream, body) = in_flight(&server);
@@ -32,7 +32,7 @@ fn a_stop_ends_what_is_in_flight_and_exits_0() {
         server.signal(signal);
         let line = server.line();
         assert!(line.contains("what is in flight is finished"), "{line}");
-        // The port closes a moment later, in which whoever comes is still let in.
+        // Until the port closes a moment later, new connections are still accepted.
         eventually(PATIENCE, "the port closes", || TcpStream::connect(server.listen).is_err());
         stream.write_all(&body).expect("sent");
 
@@ -45,7 +45,7 @@ fn a_stop_ends_what_is_in_flight_and_exits_0() {
     }
 }
 
-/// Asks on a connection that the client means to keep, and reads what comes at once.
+/// Sends a request on a keep-alive connection, and reads the response.
 fn ask(stream: &mut TcpStream, request: &[u8]) -> String {
     stream.write_all(request).expect("sent");
     let mut read = [0; 4096];
@@ -54,7 +54,7 @@ fn ask(stream: &mut TcpStream, request: &[u8]) -> String {
 }
 
 #[test]
-fn a_lame_duck_serves_all_and_ends_each_connection_with_its_answer() {
+fn a_lame_duck_serves_requests_and_closes_their_connections() {
     const CLOSE: &str = "connection: close\r\n";
     let mut server = Server::with(&[("SIAMESE_SERVER__LAME_DUCK_MS", "60000")]);
     let get = b"GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n";
@@ -66,7 +66,7 @@ fn a_lame_duck_serves_all_and_ends_each_connection_with_its_answer() {
     let line = server.line();
     assert!(line.contains("all is still served"), "{line}");
 
-    // The connections learn of it a moment later.
+    // The connections learn of the phase a moment later.
     eventually(PATIENCE, CLOSE, || ask(&mut server.connect(), get).contains(CLOSE));
     let after = ask(&mut old, get);
     assert!(after.starts_with("HTTP/1.1 503") && after.contains(CLOSE), "{after}");
@@ -78,7 +78,7 @@ fn a_lame_duck_serves_all_and_ends_each_connection_with_its_answer() {
 }
 
 #[test]
-fn a_second_signal_ends_it_now_and_says_what_was_cut_off() {
+fn a_second_signal_ends_the_server_and_reports_what_was_cut_off() {
     let mut server = Server::with(&AT_ONCE);
     let (stream, _) = in_flight(&server);
     server.terminate();
@@ -92,7 +92,7 @@ fn a_second_signal_ends_it_now_and_says_what_was_cut_off() {
 }
 
 #[test]
-fn the_drain_has_an_end() {
+fn the_drain_has_a_time_limit() {
     let mut server = Server::with(&[AT_ONCE[0], ("SIAMESE_SERVER__DRAIN_MS", WINDOW)]);
     let (stream, _) = in_flight(&server);
     server.terminate();
@@ -103,9 +103,9 @@ fn the_drain_has_an_end() {
 }
 
 #[test]
-fn a_log_that_nobody_takes_stops_neither_work_nor_a_stop() {
+fn a_closed_log_stops_neither_requests_nor_shutdown() {
     let mut server = Server::with(&AT_ONCE);
-    server.turn_away();
+    server.close_log();
     assert!(server.post("/embed", "text/plain", b"", "").starts_with("HTTP/1.1 415"));
     server.signal("HUP");
     server.until_metrics_contain(r#"siamese_swaps_total{outcome="ok"} 1"#);
@@ -113,9 +113,9 @@ fn a_log_that_nobody_takes_stops_neither_work_nor_a_stop() {
     assert_eq!(server.ended().code(), Some(0));
 }
 
-/// A pipe that nobody reads is full after some 300 lines.
+/// A pipe that nobody reads is full after about 300 lines.
 #[test]
-fn a_log_that_nobody_reads_holds_up_neither_port_and_no_stop() {
+fn a_blocked_log_delays_neither_requests_nor_shutdown() {
     let mut server = Server::with(&[
         AT_ONCE[0],
         ("SIAMESE_SERVER__ADMIN_LISTEN", "127.0.0.1:0"),
@@ -155,7 +155,7 @@ fn a_log_that_nobody_reads_holds_up_neither_port_and_no_stop() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_low_limit_of_descriptors_leaves_some_for_more_than_connections() {
+fn a_low_descriptor_limit_reserves_some_for_other_uses() {
     let mut server = Server::under(
         "ulimit -Sn 200; ulimit -Hn 256",
         &[("SIAMESE_SERVER__ADMIN_LISTEN", "127.0.0.1:0")],
@@ -181,7 +181,7 @@ fn a_low_limit_of_descriptors_leaves_some_for_more_than_connections() {
 }
 
 #[test]
-fn a_refusal_reaches_a_client_that_is_still_sending() {
+fn an_early_error_reaches_a_client_that_is_still_sending() {
     let server = Server::start();
     let body = vec![0; 5_000_000];
     let head = format!(
@@ -195,10 +195,10 @@ fn a_refusal_reaches_a_client_that_is_still_sending() {
 }
 
 #[test]
-fn beyond_the_most_connections_one_waits_for_another_to_end() {
+fn a_connection_beyond_the_limit_waits_for_another_to_end() {
     let server = Server::with(&[("SIAMESE_SERVER__MAX_CONNECTIONS", "1")]);
     let mut first = server.connect();
-    // It is let in once the first has idled for long, and is alone then.
+    // The new connection is accepted once the first has idled long enough and was closed.
     assert!(server.get("/metrics").contains("siamese_connections_open 1\n"));
     assert_eq!(first.read(&mut [0]).expect("an end"), 0);
 }
@@ -206,7 +206,7 @@ fn beyond_the_most_connections_one_waits_for_another_to_end() {
 #[test]
 fn connections_are_counted_until_they_end() {
     let server = Server::start();
-    // Who asks has one too.
+    // The request for the metrics has a connection too.
     let until =
         |open| server.until_metrics_contain(&format!("siamese_connections_open {}\n", open + 1));
     let two = [server.connect(), server.connect()];
@@ -217,7 +217,7 @@ fn connections_are_counted_until_they_end() {
 }
 
 #[test]
-fn an_idle_connection_is_ended() {
+fn an_idle_connection_is_closed() {
     let server = Server::with(&[("SIAMESE_SERVER__IDLE_TIMEOUT_MS", WINDOW)]);
     let mut idle = server.connect();
     assert_eq!(idle.read(&mut [0]).expect("an end"), 0);
@@ -229,7 +229,7 @@ fn an_idle_connection_is_ended() {
 }
 
 #[test]
-fn a_taken_port_is_one_line_and_code_3() {
+fn a_port_in_use_is_one_line_and_code_3() {
     let server = Server::start();
     let mut command = Command::new(env!("CARGO_BIN_EXE_siamese"));
     command
@@ -242,13 +242,13 @@ fn a_taken_port_is_one_line_and_code_3() {
     assert!(stderr.contains("cannot listen on") && stderr.lines().count() == 1, "{stderr}");
 }
 
-/// ONNX Runtime's official builds send telemetry unless told not to.
+/// ONNX Runtime's official builds send telemetry by default.
 #[cfg(target_os = "linux")]
 #[test]
-fn nothing_phones_home() {
+fn no_telemetry_is_sent() {
     let home = tempfile::TempDir::new().expect("a folder");
     let path = home.path().to_str().expect("text");
-    // An empty variable is as none, to those who look where a cache should be.
+    // Programs that look for a cache folder treat an empty variable as unset.
     let server = Server::with(&[("HOME", path), ("XDG_CACHE_HOME", "")]);
     for _ in 0..20 {
         let (head, body) = request();
@@ -274,7 +274,7 @@ fn nothing_phones_home() {
     }
     let written = std::fs::read_dir(home.path()).expect("a folder").count();
     assert_eq!(written, 0, "it keeps what it could tell in {path}");
-    // Its own listener has no remote, and its clients are on the loopback.
+    // The server's listener has no remote address, and its clients use the loopback interface.
     assert!(!remotes.is_empty());
     assert!(
         remotes.iter().all(|line| line.ends_with("00000000:0000") || line.contains(" 0100007F:")),
@@ -283,7 +283,7 @@ fn nothing_phones_home() {
 }
 
 #[test]
-fn health_and_metrics_have_a_port_of_their_own_where_one_is_set() {
+fn health_and_metrics_move_to_the_admin_port_if_one_is_set() {
     let mut server = Server::with(&[
         ("SIAMESE_SERVER__ADMIN_LISTEN", "127.0.0.1:0"),
         ("SIAMESE_SERVER__MAX_CONNECTIONS", "1"),

@@ -1,4 +1,4 @@
-//! The program as a process of its own, with its port and its log.
+//! The program as a separate process, with its port and its log.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,15 +12,15 @@ use crate::app::{SAME, face, form, root};
 use crate::waits::process::{Process, output};
 use crate::waits::{PATIENCE, eventually};
 
-/// A server of its own port; killed when it is dropped.
+/// A server on its own port. It is killed when it is dropped.
 pub(crate) struct Server {
     process: Process,
     pub(crate) listen: SocketAddr,
-    /// The port for health and metrics, where it has one.
+    /// The admin port, if there is one.
     pub(crate) admin: Option<SocketAddr>,
-    /// Its log until it was ready.
+    /// The log lines before the server was ready.
     pub(crate) before: Vec<String>,
-    /// A socket, as a pipe has no time-out.
+    /// The log, as a socket, because a pipe has no read timeout.
     log: Option<BufReader<UnixStream>>,
 }
 
@@ -29,12 +29,12 @@ impl Server {
         Self::with(&[])
     }
 
-    /// Under changed settings.
+    /// Starts a server with these variables.
     pub(crate) fn with(variables: &[(&str, &str)]) -> Self {
         Self::run(Command::new(env!("CARGO_BIN_EXE_siamese")), variables)
     }
 
-    /// Under what a shell sets first, such as limits.
+    /// Starts a server after a shell command, such as one that sets limits.
     pub(crate) fn under(first: &str, variables: &[(&str, &str)]) -> Self {
         let mut shell = Command::new("sh");
         let script = format!("{first}; exec \"$0\" \"$@\"");
@@ -56,7 +56,7 @@ impl Server {
             .envs(variables.iter().copied())
             .stderr(OwnedFd::from(stderr));
         let process = Process::spawn(command);
-        // It holds on to its end of the log, whose end would not be seen otherwise.
+        // The command holds a copy of the socket, which would hide the end of the log.
         drop(program);
         let mut server = Self {
             process,
@@ -76,7 +76,7 @@ impl Server {
         server
     }
 
-    /// The next line of its log.
+    /// The next line of the log.
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         let log = self.log.as_mut().expect("it is read");
@@ -86,11 +86,11 @@ impl Server {
         line
     }
 
-    /// Waits for a line of its log that has these words, and gives it.
+    /// Waits for a log line that contains these words, and returns it.
     #[track_caller]
     pub(crate) fn line_with(&mut self, words: &str) -> String {
         let mut others = String::new();
-        // Each line has its own limit; a log that goes on and on is long by then.
+        // Each line has its own timeout; an endless log reaches this size.
         while others.len() < 1 << 20 {
             let line = self.line();
             if line.contains(words) {
@@ -101,7 +101,7 @@ impl Server {
         panic!("{words:?} is not in the log:\n{others}")
     }
 
-    /// Waits for an event of its log, in JSON, whose `key` has this value, and gives it.
+    /// Waits for a log event in JSON whose `key` has this value, and returns it.
     #[track_caller]
     pub(crate) fn event(&mut self, key: &str, value: &str) -> Value {
         loop {
@@ -121,7 +121,7 @@ impl Server {
         get(self.listen, path)
     }
 
-    /// Waits until its metrics say this, and gives them; they are asked for at the port for them, where there is one.
+    /// Waits until the metrics contain this text, and returns them. It uses the admin port if there is one.
     #[track_caller]
     pub(crate) fn until_metrics_contain(&self, text: &str) -> String {
         let mut metrics = String::new();
@@ -136,13 +136,13 @@ impl Server {
         self.process.id()
     }
 
-    /// Waits for its end.
+    /// Waits for the end of the process.
     #[track_caller]
     pub(crate) fn ended(&mut self) -> ExitStatus {
         self.process.ended()
     }
 
-    /// Posts a body, and gives the whole response.
+    /// Sends a POST request, and returns the whole response.
     pub(crate) fn post(&self, path: &str, media: &str, body: &[u8], headers: &str) -> String {
         let mut stream = self.connect();
         let head = format!(
@@ -154,7 +154,7 @@ impl Server {
         read_response(stream)
     }
 
-    /// Ends it, and gives the rest of its log.
+    /// Stops the server, and returns the rest of its log.
     pub(crate) fn end(mut self) -> String {
         self.signal("INT");
         let mut rest = String::new();
@@ -162,8 +162,8 @@ impl Server {
         rest
     }
 
-    /// Reads its log no more: who writes to it fails.
-    pub(crate) fn turn_away(&mut self) {
+    /// Closes the log: writing to it fails.
+    pub(crate) fn close_log(&mut self) {
         self.log = None;
     }
 
@@ -172,14 +172,14 @@ impl Server {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        // The shell's own, as not every machine has the program.
+        // The shell's own command, because not every machine has the program.
         let kill = format!("kill -{name} {}", self.id());
         let sent = output(PATIENCE, Command::new("sh").args(["-c", &kill]));
         assert!(sent.status.success(), "{sent:?}");
     }
 }
 
-/// An address in the line that says it is ready, in either format.
+/// An address in the log line "ready", in either format.
 fn listening(line: &str, name: &str) -> Option<SocketAddr> {
     if let Ok(event) = serde_json::from_str::<Value>(line) {
         return event[name].as_str().filter(|_| event["message"] == "ready")?.parse().ok();
@@ -188,7 +188,7 @@ fn listening(line: &str, name: &str) -> Option<SocketAddr> {
     values.split(' ').find_map(|text| text.strip_prefix(name)?.strip_prefix('='))?.parse().ok()
 }
 
-/// A whole `/compare` request, as bytes; its head, then its body.
+/// A complete `/compare` request as bytes: its head and its body.
 pub(crate) fn request() -> (Vec<u8>, Vec<u8>) {
     let [a, b] = SAME.map(face);
     let (media, body) = form(&[("a", &a), ("b", &b)]);
@@ -200,7 +200,7 @@ pub(crate) fn request() -> (Vec<u8>, Vec<u8>) {
     (head.into_bytes(), body)
 }
 
-/// A connection that holds nobody for ever.
+/// A connection with timeouts.
 #[track_caller]
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect_timeout(&address, PATIENCE).expect("a connection");
@@ -209,7 +209,7 @@ pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// What is said until the end of the connection.
+/// All text until the connection ends.
 #[track_caller]
 pub(crate) fn read_response(mut stream: TcpStream) -> String {
     let mut text = String::new();
@@ -226,7 +226,7 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> String {
     read_response(stream)
 }
 
-/// Starts a server under settings that can't be: that is one line with this word, and code 2.
+/// Starts a server with invalid settings: it must print one line with this word, and exit with code 2.
 #[track_caller]
 pub(crate) fn refuses_to_start(variables: &[(&str, &str)], word: &str) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_siamese"));

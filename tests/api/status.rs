@@ -1,4 +1,4 @@
-//! What responses about the service itself.
+//! Routes about the service itself.
 
 use axum::body::Body;
 use axum::http::Request;
@@ -6,7 +6,7 @@ use axum::http::Request;
 use crate::app::{App, SAME, face};
 
 #[tokio::test]
-async fn the_card_tells_the_model_and_what_runs_it() {
+async fn the_card_describes_the_model_and_its_device() {
     let app = App::start();
     let card = app.get("/model").await.ok().json();
     assert_eq!(card["name"], "faces");
@@ -22,7 +22,7 @@ async fn the_card_tells_the_model_and_what_runs_it() {
 }
 
 #[tokio::test]
-async fn a_stop_ends_readiness_and_not_life() {
+async fn a_stop_ends_readiness_but_not_liveness() {
     let app = App::start();
     app.get("/readyz").await.ok();
     app.service.engine().readiness().stop();
@@ -58,7 +58,7 @@ async fn requests_and_verdicts_are_counted() {
 }
 
 #[tokio::test]
-async fn distances_are_counted_by_model_and_by_their_side_of_the_threshold() {
+async fn distances_are_counted_by_model_and_verdict() {
     let app = App::start();
     let pair = [("a", &*face(SAME[0])), ("b", &*face(SAME[1]))];
     let distance = app.form("/compare", &pair).await.ok().json()["distance"].as_f64();
@@ -75,7 +75,7 @@ async fn distances_are_counted_by_model_and_by_their_side_of_the_threshold() {
         )
     };
     let expected = [
-        // A pair just at the threshold is the same.
+        // A pair exactly at the threshold is the same.
         &format!("{} 1", gap("same", "0.01")),
         &format!("{} 1", gap("same", "0.02")),
         &format!("{} 2", gap("same", "0.05")),
@@ -98,7 +98,7 @@ async fn an_image_that_fails_alone_is_counted() {
 }
 
 #[tokio::test]
-async fn clients_make_no_labels() {
+async fn clients_cannot_create_labels() {
     let app = App::start();
     for (method, path) in [("GET", "/evil"), ("EVIL", "/compare"), ("EVIL", "/nowhere")] {
         let request = Request::builder().method(method).uri(path).body(Body::empty());
@@ -114,8 +114,8 @@ async fn clients_make_no_labels() {
 }
 
 #[tokio::test]
-async fn metrics_come_as_their_reader_wants_them() {
-    // What Prometheus sends.
+async fn metrics_follow_the_accept_header() {
+    // The header that Prometheus sends.
     const SCRAPE: &str =
         "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
     let app = App::start();
@@ -143,7 +143,7 @@ async fn check_metrics(app: &App, lines: &[&str]) {
 }
 
 #[tokio::test]
-async fn every_answer_has_an_id_and_work_has_its_timing() {
+async fn every_response_has_an_id_and_model_responses_have_timings() {
     let app = App::start();
     let ask = |id: &'static str| {
         Request::get("/livez").header("x-request-id", id).body(Body::empty()).expect("a request")

@@ -1,4 +1,4 @@
-//! TLS: what is shown to clients, and what happens when its files change or are wrong.
+//! TLS: the certificate, and what happens when its files change or are wrong.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,7 +42,7 @@ impl Files {
         self.0.path().join("key.pem")
     }
 
-    /// Puts another certificate and key in place of these.
+    /// Replaces the certificate and the key.
     fn replace(&self) -> CertificateDer<'static> {
         let made = generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
         let CertifiedKey { cert, signing_key } = made;
@@ -51,7 +51,7 @@ impl Files {
         cert.der().clone()
     }
 
-    /// The settings that name them.
+    /// The environment variables that name the files.
     pub(crate) fn variables(&self) -> [(&'static str, String); 2] {
         let text = |path: PathBuf| text(&path).to_owned();
         [
@@ -71,7 +71,7 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("a plain path")
 }
 
-/// Connects as somebody who trusts only this certificate.
+/// Connects as a client that trusts only this certificate.
 async fn connect(
     server: &Server,
     trusted: &CertificateDer<'static>,
@@ -97,13 +97,13 @@ async fn shows(server: &Server, certificate: &CertificateDer<'static>) -> bool {
     connect(server, certificate, &TLS13, "http/1.1").await.is_ok()
 }
 
-/// What the log says of the certificate next.
+/// The next log line about the certificate.
 fn reloaded(server: &mut Server) -> Value {
     server.event("item", "certificate")
 }
 
 #[tokio::test]
-async fn both_versions_of_http_are_spoken_over_both_of_tls() {
+async fn http_1_and_http_2_work_over_tls_1_2_and_1_3() {
     let (files, certificate) = Files::make();
     let server = files.serve(&[]);
     for version in [&TLS12, &TLS13] {
@@ -131,7 +131,7 @@ async fn both_versions_of_http_are_spoken_over_both_of_tls() {
 }
 
 #[tokio::test]
-async fn a_new_certificate_is_shown_from_the_next_sighup_on() {
+async fn a_new_certificate_is_used_after_sighup() {
     let (files, first) = Files::make();
     let mut server = files.serve(&[]);
     assert!(shows(&server, &first).await);
@@ -146,7 +146,7 @@ async fn a_new_certificate_is_shown_from_the_next_sighup_on() {
 }
 
 #[tokio::test]
-async fn a_bad_certificate_takes_no_good_ones_place() {
+async fn a_bad_certificate_does_not_replace_a_good_one() {
     let (files, certificate) = Files::make();
     let mut server = files.serve(&[]);
     std::fs::write(files.certificate(), "no certificate").expect("written");
@@ -163,7 +163,7 @@ async fn a_bad_certificate_takes_no_good_ones_place() {
 }
 
 #[tokio::test]
-async fn those_who_do_not_shake_hands_are_let_go_and_hold_nobody_up() {
+async fn clients_without_a_handshake_are_dropped_and_delay_no_others() {
     let (files, certificate) = Files::make();
     let server = files.serve(&[("SIAMESE_TLS__HANDSHAKE_TIMEOUT_MS", WINDOW)]);
     let silent = server.connect();

@@ -1,4 +1,4 @@
-//! Requests as spans at a collector.
+//! Traces: requests as spans at a collector.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -15,11 +15,11 @@ use crate::waits::{PATIENCE, eventually_some};
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
 
-/// Takes posts as a collector does, and hands their spans on.
+/// A collector that accepts export requests, and passes on their spans.
 pub(crate) struct Collector {
     address: SocketAddr,
     tls: bool,
-    /// Heads of posts, and their bodies' resources.
+    /// The heads of export requests, and the resources of their bodies.
     pub(crate) posts: mpsc::Receiver<(String, Value)>,
     spans: mpsc::Receiver<Value>,
 }
@@ -29,7 +29,7 @@ impl Collector {
         Self::listen(None)
     }
 
-    /// One that speaks TLS, and shows what this says.
+    /// A collector with TLS.
     pub(crate) fn encrypted(tls: ServerConfig) -> Self {
         Self::listen(Some(Arc::new(tls)))
     }
@@ -62,7 +62,7 @@ impl Collector {
     }
 
     pub(crate) fn endpoint(&self) -> String {
-        // What certificates are made out to.
+        // The name in the certificate.
         let port = self.address.port();
         if self.tls {
             format!("https://localhost:{port}")
@@ -71,13 +71,13 @@ impl Collector {
         }
     }
 
-    /// The next so many spans.
+    /// The next spans, this many.
     fn take(&self, spans: usize) -> Vec<Value> {
         (0..spans).map(|_| self.spans.recv_timeout(PATIENCE).expect("a span")).collect()
     }
 }
 
-/// A post's head, and its body as JSON.
+/// The head of an export request, and its body as JSON.
 fn take(stream: &mut (impl Read + Write)) -> io::Result<(String, Value)> {
     let (head, body) = read(stream)?;
     assert!(head.starts_with("POST /v1/traces HTTP/1.1\r\n"), "{head}");
@@ -87,7 +87,7 @@ fn take(stream: &mut (impl Read + Write)) -> io::Result<(String, Value)> {
     Ok((head, body))
 }
 
-/// A request's head, and its body as JSON.
+/// The head of a request, and its body as JSON.
 fn read(stream: &mut impl Read) -> io::Result<(String, Value)> {
     let mut bytes = Vec::new();
     loop {
@@ -129,7 +129,7 @@ fn time(span: &Value, key: &str) -> u64 {
 }
 
 #[test]
-fn a_request_and_its_parts_are_spans_of_the_clients_trace() {
+fn a_request_and_its_stages_are_spans_of_the_clients_trace() {
     let collector = Collector::start();
     let server = Server::with(&[("SIAMESE_TRACES__ENDPOINT", &collector.endpoint())]);
     compare(&server, &traceparent("01"));
@@ -153,11 +153,11 @@ fn a_request_and_its_parts_are_spans_of_the_clients_trace() {
 }
 
 #[test]
-fn what_a_client_does_not_sample_is_not_sent_and_what_it_does_ignores_the_ratio() {
+fn the_clients_sampling_decision_overrides_the_ratio() {
     let collector = Collector::start();
     let endpoint = collector.endpoint();
     let none = ("SIAMESE_TRACES__RATIO", "0.0");
-    // As a platform tells it.
+    // The variable that platforms set.
     let server = Server::with(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint), none]);
     compare(&server, &traceparent("00"));
     compare(&server, "traceparent: nonsense\r\n");
@@ -173,7 +173,7 @@ fn what_a_client_does_not_sample_is_not_sent_and_what_it_does_ignores_the_ratio(
 }
 
 #[test]
-fn a_stop_sends_what_is_left_and_the_log_names_the_trace() {
+fn shutdown_sends_the_last_spans_and_the_log_names_the_trace() {
     let collector = Collector::start();
     let variables = [("SIAMESE_TRACES__ENDPOINT", &*collector.endpoint()), ("RUST_LOG", "debug")];
     let server = Server::with(&variables);
@@ -192,8 +192,8 @@ fn a_stop_sends_what_is_left_and_the_log_names_the_trace() {
 }
 
 #[test]
-fn a_dead_collector_costs_a_line() {
-    // A port that was free just now.
+fn an_unreachable_collector_is_logged_once() {
+    // A port that was free a moment ago.
     let free = TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())
         .expect("a port");
@@ -210,7 +210,7 @@ fn a_dead_collector_costs_a_line() {
 }
 
 #[test]
-fn a_collector_that_never_answers_delays_neither_requests_nor_the_stop_for_long() {
+fn a_silent_collector_delays_neither_requests_nor_shutdown() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let endpoint = format!("http://{}", silent.local_addr().expect("an address"));
     let server = Server::with(&[("SIAMESE_TRACES__ENDPOINT", &endpoint)]);

@@ -1,4 +1,4 @@
-//! `POST /verify`: what a client of `DeepFace` sends, and reads.
+//! `POST /verify`: the requests and responses of `DeepFace` clients.
 
 use serde_json::{Value, json};
 
@@ -16,12 +16,12 @@ fn body(other: &str, more: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn it_is_off_unless_asked_for() {
+async fn verify_is_off_by_default() {
     App::start().json("/verify", &body(SAME[1], &json!({}))).await.refused(404, "not_found");
 }
 
 #[tokio::test]
-async fn it_answers_in_their_words_what_compare_does_in_ours() {
+async fn verify_gives_the_result_of_compare() {
     let app = app();
     let ours = app.compare().await.ok().json();
     let defaults = json!({
@@ -40,7 +40,7 @@ async fn it_answers_in_their_words_what_compare_does_in_ours() {
 }
 
 #[tokio::test]
-async fn a_cosine_judges_as_the_distance_does() {
+async fn cosine_and_euclidean_give_the_same_verdict() {
     let app = app();
     for other in [SAME[1], OTHER] {
         let by = async |metric: &str| {
@@ -57,7 +57,7 @@ async fn a_cosine_judges_as_the_distance_does() {
 }
 
 #[tokio::test]
-async fn a_form_is_taken_too() {
+async fn a_form_is_accepted_too() {
     let app = app();
     let (first, second) = (face(SAME[0]), face(SAME[1]));
     let parts: [(&str, &[u8]); 4] = [
@@ -74,7 +74,7 @@ async fn a_form_is_taken_too() {
 }
 
 #[tokio::test]
-async fn what_can_not_be_kept_is_not_promised() {
+async fn unsupported_options_are_rejected() {
     let app = app();
     for (more, status, code, field) in [
         (json!({"anti_spoofing": true}), 400, "body_malformed", "anti_spoofing"),

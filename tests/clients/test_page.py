@@ -1,4 +1,4 @@
-"""The page as people use it."""
+"""The page, as a user works with it."""
 
 import json
 import subprocess
@@ -24,29 +24,29 @@ def compare(page: Page, a, b) -> None:
 
 
 def accessible(page: Page) -> None:
-    """Nothing that an accessibility checker calls serious."""
+    """Checks that an accessibility checker finds no serious problem."""
     found = Axe().run(page).response["violations"]
-    grave = [(it["id"], it["nodes"][0]["html"]) for it in found if it["impact"] in ("serious", "critical")]
-    assert grave == []
+    serious = [(item["id"], item["nodes"][0]["html"]) for item in found if item["impact"] in ("serious", "critical")]
+    assert serious == []
 
 
-def test_two_chosen_images_are_judged(server, open_page):
+def test_two_images_are_compared(server, open_page):
     page = open_page(server.address)
     compare(page, *SAME)
     expect(page.locator(VERDICT)).to_have_text("The same")
     compare(page, SAME[0], OTHER)
     expect(page.locator(VERDICT)).to_have_text("Different")
     expect(page.locator("#two-figure")).to_contain_text("of the same pairs")
-    # What the model sees stands in both slots.
+    # Both slots show the input of the model.
     for slot in ("#slot-a", "#slot-b"):
         seen = page.locator(f"{slot} .seen")
         expect(seen).to_be_visible()
-        assert seen.evaluate("it => [it.naturalWidth, it.naturalHeight]") == [60, 72]
+        assert seen.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [60, 72]
     for name in ("decode", "queue", "model", "total", "round trip"):
         expect(page.locator(".timings")).to_contain_text(name)
 
 
-def test_samples_are_a_click_away(server, open_page):
+def test_samples_can_be_chosen(server, open_page):
     page = open_page(server.address)
     page.get_by_role("button", name="one person twice").click()
     expect(page.locator(VERDICT)).to_have_text("The same")
@@ -76,13 +76,13 @@ def test_the_curl_line_does_the_same(server, open_page):
     compare(page, *SAME)
     page.get_by_role("slider", name="Threshold").fill("0.3")
     line = page.locator(".curl code").inner_text()
-    answer = subprocess.run(line, shell=True, cwd=FACES, capture_output=True, check=True).stdout
-    assert json.loads(answer)["verdict"] == "different"
+    response = subprocess.run(line, shell=True, cwd=FACES, capture_output=True, check=True).stdout
+    assert json.loads(response)["verdict"] == "different"
 
 
-def test_images_are_dropped_and_pasted(server, open_page):
+def test_images_can_be_dropped_and_pasted(server, open_page):
     page = open_page(server.address)
-    give = """([kind, selector, name]) => fetch(`/page/samples/${name}.jpg`).then((it) => it.blob()).then((blob) => {
+    give = """([kind, selector, name]) => fetch(`/page/samples/${name}.jpg`).then((response) => response.blob()).then((blob) => {
         const data = new DataTransfer();
         data.items.add(new File([blob], `${name}.jpg`, { type: "image/jpeg" }));
         const named = kind === "paste" ? { clipboardData: data } : { dataTransfer: data };
@@ -96,7 +96,7 @@ def test_images_are_dropped_and_pasted(server, open_page):
 
 
 @pytest.mark.parametrize("slot", ["#slot-a", "#slot-b"])
-def test_what_is_no_image_is_told_beside_it(server, open_page, slot):
+def test_a_file_that_is_not_an_image_is_reported_in_its_slot(server, open_page, slot):
     page = open_page(server.address, expect=["415"])
     compare(page, *SAME)
     expect(page.locator(VERDICT)).to_have_text("The same")
@@ -110,7 +110,7 @@ def test_what_is_no_image_is_told_beside_it(server, open_page, slot):
     expect(page.locator(f"{slot} .error")).to_be_hidden()
 
 
-def test_an_image_that_the_browser_can_not_show_is_shown_as_the_model_sees_it(server, open_page):
+def test_an_image_that_the_browser_cannot_show_is_replaced_by_the_model_input(server, open_page):
     page = open_page(server.address)
     tiff = FACES.parent / "images" / "grey.tiff"
     choose(page, "#slot-a", tiff)
@@ -119,21 +119,21 @@ def test_an_image_that_the_browser_can_not_show_is_shown_as_the_model_sees_it(se
     expect(shown).to_be_visible()
 
 
-def test_a_server_that_is_gone_is_told_and_tried_again(open_page):
+def test_an_unreachable_server_is_reported_and_tried_again(open_page):
     own = Server()
     page = open_page(own.address, expect=["ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE"])
     page.wait_for_selector("body[data-ready]", state="attached")
     own.stop()
     compare(page, *SAME)
     notice = page.locator("#notice")
-    expect(notice).to_contain_text("does not answer")
+    expect(notice).to_contain_text("does not response")
     own = Server(own.address)
     notice.get_by_role("button").click()
     expect(page.locator(VERDICT)).to_have_text("The same")
     own.stop()
 
 
-def test_one_against_many(server, open_page):
+def test_one_image_is_compared_with_many(server, open_page):
     page = open_page(f"{server.address}/#one-to-many", expect=["415", "422"])
     choose(page, "#slot-one", SAME[0])
     broken = {"name": "broken.jpg", "mimeType": "image/jpeg", "buffer": SAME[1].read_bytes()[:300]}
@@ -149,7 +149,7 @@ def test_one_against_many(server, open_page):
     expect(rows).to_have_count(2)
 
 
-def test_all_with_all_are_grouped(server, open_page):
+def test_all_pairs_are_grouped(server, open_page):
     page = open_page(f"{server.address}/#matrix")
     page.get_by_role("button", name="eight images").click()
     expect(page.locator(".matrix td.self")).to_have_count(8)
@@ -160,7 +160,7 @@ def test_all_with_all_are_grouped(server, open_page):
     expect(page.locator("#matrix-verdict strong")).to_have_text("One group")
 
 
-def test_no_more_than_thirty_are_taken(server, open_page):
+def test_at_most_thirty_images_are_accepted(server, open_page):
     page = open_page(f"{server.address}/#matrix")
     files = [{"name": f"{at}.jpg", "mimeType": "image/jpeg", "buffer": OTHER.read_bytes()} for at in range(32)]
     page.locator("#tray-matrix input[type=file]").first.set_input_files(files)
@@ -168,7 +168,7 @@ def test_no_more_than_thirty_are_taken(server, open_page):
     expect(page.locator(".matrix td.self")).to_have_count(30)
 
 
-def test_a_key_is_asked_for_once(open_page, tmp_path):
+def test_the_key_is_requested_once(open_page, tmp_path):
     keys = tmp_path / "keys"
     keys.write_text("a-key-0123456789\n")
     own = Server(SIAMESE_AUTH__KEYS_FILE=str(keys))
@@ -180,7 +180,7 @@ def test_a_key_is_asked_for_once(open_page, tmp_path):
     own.stop()
 
 
-def test_it_is_worked_by_keys_alone(server, open_page):
+def test_the_page_works_with_the_keyboard_alone(server, open_page):
     page = open_page(server.address)
     for _ in range(20):
         page.keyboard.press("Tab")
@@ -202,7 +202,7 @@ def test_each_view_is_accessible_and_fits(server, open_page, view, width, scheme
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_the_api_is_documented_without_anything_from_elsewhere(server, open_page):
+def test_the_api_documentation_needs_no_other_site(server, open_page):
     page = open_page(f"{server.address}/docs")
     for path in ("/compare", "/compare/batch", "/embed", "/pixels", "/model"):
         expect(page.get_by_role("heading", name=path, exact=False).first).to_be_visible()
