@@ -30,8 +30,8 @@ pub(super) struct Compare {
     /// Decide by the operating point with the largest threshold whose false match rate (FMR) is at most this.
     #[arg(long, value_name = "X")]
     fmr: Option<f64>,
-    /// Print JSON.
     /// Print JSON instead of text.
+    #[arg(long)]
     json: bool,
 }
 

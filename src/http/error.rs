@@ -128,13 +128,13 @@ impl Fault {
             Self::Overloaded { status, .. } => {
                 StatusCode::from_u16(*status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
             }
-            fault => Kind::from(fault).answer().0,
+            fault => Kind::from(fault).definition().0,
         }
     }
 
     /// The code, which never changes.
     pub(crate) fn code(&self) -> &'static str {
-        Kind::from(self).answer().1
+        Kind::from(self).definition().1
     }
 }
 
@@ -163,7 +163,7 @@ pub(crate) enum Origin {
 
 impl Kind {
     /// The status, the code and the origins.
-    pub(crate) const fn answer(self) -> (StatusCode, &'static str, &'static [Origin]) {
+    pub(crate) const fn definition(self) -> (StatusCode, &'static str, &'static [Origin]) {
         use Origin::{Any, Health, Judging, Key, List, NoRoute, Source, Stored, Work};
         use StatusCode as S;
 

@@ -68,7 +68,7 @@ fn every_setting_is_documented_with_its_default() {
 #[test]
 fn every_problem_code_is_documented() {
     let source = fs::read_to_string(root().join("src/http/error.rs")).expect("the table of codes");
-    let (_, table) = source.split_once("fn response(self)").expect("codes");
+    let (_, table) = source.split_once("fn definition(self)").expect("codes");
     let (table, _) = table.split_once("\n    }\n").expect("an end");
     let codes: Vec<&str> = table.split('"').skip(1).step_by(2).collect();
     assert!(codes.len() > 20, "{codes:?}");

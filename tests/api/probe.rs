@@ -66,7 +66,7 @@ fn a_server_that_does_not_respond_is_unhealthy() {
     let listen = listener.local_addr().expect("an address").to_string();
     check(&ask(&[], Some(&listen)), 1, "did not answer within");
     drop(listener);
-    check(&ask(&[], Some(&listen)), 1, "nothing responses at");
+    check(&ask(&[], Some(&listen)), 1, "no server answers at");
 }
 
 #[test]

@@ -69,7 +69,7 @@ def test_a_wrong_response_is_rejected(document):
 
 def test_every_code_is_documented(document):
     source = pathlib.Path(__file__).parents[2] / "src" / "http" / "error.rs"
-    table = source.read_text().split("fn response(self)")[1].split("\n    }\n")[0]
+    table = source.read_text().split("fn definition(self)")[1].split("\n    }\n")[0]
     # No route documents the codes of unknown paths and methods.
     codes = set(table.split('"')[1::2]) - {"not_found", "method_not_allowed"}
     text = json.dumps(document)

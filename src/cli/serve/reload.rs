@@ -62,7 +62,7 @@ async fn follow_file(item: &'static str, read: Arc<Read>, mut requested: Receive
         match on_a_thread(move || read()).await.map_err(|err| causes(&err)).flatten() {
             Ok(()) => tracing::info!(item, "reloaded"),
             Err(cause) => {
-                tracing::error!(item, cause, "cannot reload; the old state remains in use")
+                tracing::error!(item, cause, "cannot reload; the old state remains in use");
             }
         }
     }

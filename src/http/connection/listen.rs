@@ -104,8 +104,8 @@ pub async fn serve(
                     begin(stream, room);
                 }
             }
-            changed = changes.changed() => {
-                let phase = changed.map_or(Phase::Over, |()| *changes.borrow_and_update());
+            signal = changes.changed() => {
+                let phase = signal.map_or(Phase::Over, |()| *changes.borrow_and_update());
                 if phase != Phase::Serving {
                     traffic.close();
                 }

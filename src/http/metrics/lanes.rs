@@ -22,8 +22,8 @@ pub(crate) fn register(registry: &mut Registry, lanes: &[Lane]) {
     for lane in lanes {
         let label = LaneLabel { max_pixels: lane.max_pixels };
         #[expect(clippy::cast_precision_loss, reason = "these numbers are far below 2^53")]
-        let [decoders, bytes] = [lane.decodes() as f64, lane.allowance.memory as f64];
-        decodes.get_or_create(&label).set(decoders);
+        let [parallel, bytes] = [lane.decodes() as f64, lane.allowance.memory as f64];
+        decodes.get_or_create(&label).set(parallel);
         cpu.get_or_create(&label).set(lane.allowance.cpu.as_secs_f64());
         memory.get_or_create(&label).set(bytes);
     }

@@ -1,4 +1,4 @@
-//! The metrics of a server, in OpenMetrics text.
+//! The metrics of a server, in `OpenMetrics` text.
 
 mod connections;
 mod judged;

@@ -1,4 +1,4 @@
-//! The Prometheus text format, for clients that do not request OpenMetrics. Many tools read only this format.
+//! The Prometheus text format, for clients that do not request `OpenMetrics`. Many tools read only this format.
 
 /// Converts `OpenMetrics` text to the Prometheus format: type lines name whole samples, and an info is a gauge of 1.
 pub(crate) fn plain(open: &str) -> String {

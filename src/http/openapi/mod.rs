@@ -1,4 +1,4 @@
-//! `GET /openapi.json`: the OpenAPI document, generated from the handlers.
+//! `GET /openapi.json`: the `OpenAPI` document, generated from the handlers.
 
 mod problems;
 

@@ -35,7 +35,7 @@ pub(crate) fn is_open(path: &str) -> bool {
 fn refusals(origins: &[Origin]) -> BTreeMap<StatusCode, Vec<&'static str>> {
     let mut refusals = BTreeMap::<_, Vec<_>>::new();
     for kind in Kind::VARIANTS {
-        let (status, code, arises) = kind.answer();
+        let (status, code, arises) = kind.definition();
         if arises.iter().any(|origin| origins.contains(origin)) {
             refusals.entry(status).or_default().push(code);
             // The settings choose between the two statuses.

@@ -69,8 +69,8 @@ pub(crate) async fn compare_batch(
     let embedded = service.engine.embed(&ruling.deployment, sources);
     let Embedded { outcomes, timings } = service.within(deadline, embedded, &names).await?;
     let outcome = |index: usize| {
-        let named = |error: &ItemError| Fault::from(error.clone()).of(&names[index]);
-        outcomes[index].as_ref().map_err(named)
+        let problem = |error: &ItemError| Fault::from(error.clone()).of(&names[index]);
+        outcomes[index].as_ref().map_err(problem)
     };
     let judged = pairs.into_iter().map(|pair| {
         let [a, b] = pair?.map(outcome);
