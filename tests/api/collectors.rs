@@ -12,7 +12,7 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use crate::server::{Server, refuses_to_start};
 use crate::traces::{Collector, compare};
-use crate::waits::PATIENCE;
+use crate::waits::TEST_TIMEOUT;
 
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const CERTIFICATE: &str = "OTEL_EXPORTER_OTLP_CERTIFICATE";
@@ -34,7 +34,7 @@ impl Collector {
 
     /// The head of the next export request, and its resource attributes.
     fn post(&self) -> (String, BTreeMap<String, String>) {
-        let (head, resource) = self.posts.recv_timeout(PATIENCE).expect("a post");
+        let (head, resource) = self.posts.recv_timeout(TEST_TIMEOUT).expect("a post");
         let text = |value: &Value| value.as_str().expect("text").to_owned();
         let attributes = resource["attributes"].as_array().expect("attributes").iter();
         let attributes = attributes

@@ -7,12 +7,12 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::app::{OTHER, SAME, root, shipped};
-use crate::waits::PATIENCE;
+use crate::waits::TEST_TIMEOUT;
 use crate::waits::process::output;
 
 fn run(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_siamese"));
-    output(PATIENCE, command.args(arguments).current_dir(root()).env("RUST_LOG", "off"))
+    output(TEST_TIMEOUT, command.args(arguments).current_dir(root()).env("RUST_LOG", "off"))
 }
 
 fn face(name: &str) -> String {
@@ -183,7 +183,7 @@ fn a_problem_of_the_machine_is_one_line_and_code_3() {
     for library in ["/nowhere/libonnxruntime.so", "Cargo.toml"] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_siamese"));
         command.args(["compare", &a, &a]).current_dir(root()).env("ORT_DYLIB_PATH", library);
-        let output = output(PATIENCE, &mut command);
+        let output = output(TEST_TIMEOUT, &mut command);
         let stderr = text(&output.stderr);
         assert_eq!(output.status.code(), Some(3), "{stderr}");
         assert!(stderr.contains(library) && stderr.contains("ORT_DYLIB_PATH"), "{stderr}");
@@ -261,7 +261,7 @@ fn files_beside_the_program_have_priority_over_the_working_directory() {
         let images = SAME.map(|name| root().join("samples").join(name));
         let mut command = Command::new(&program);
         command.arg("compare").args(images).current_dir(elsewhere.path()).env("RUST_LOG", "off");
-        output(PATIENCE, &mut command)
+        output(TEST_TIMEOUT, &mut command)
     };
     let output = compare();
     assert!(text(&output.stderr).contains("models/faces.onnx can't be read as a model"));

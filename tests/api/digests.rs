@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::app::{App, SAME, face, fixture, load, shipped};
 use crate::server::{Server, refuses_to_start};
-use crate::waits::PATIENCE;
+use crate::waits::TEST_TIMEOUT;
 use crate::waits::process::output;
 
 const SIDECAR: &str =
@@ -76,7 +76,7 @@ fn load_error(path: &Path) -> String {
 }
 
 fn make_pipe(path: &Path) {
-    assert!(output(PATIENCE, Command::new("mkfifo").arg(path)).status.success());
+    assert!(output(TEST_TIMEOUT, Command::new("mkfifo").arg(path)).status.success());
 }
 
 #[test]

@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 
 use crate::server::{Server, read_response};
-use crate::waits::{PATIENCE, WINDOW};
+use crate::waits::{SHORT_TIMEOUT_MS, TEST_TIMEOUT};
 
 /// Short enough for a test, and long enough for a busy machine.
-const SOON: [(&str, &str); 2] =
-    [("SIAMESE_SERVER__BODY_TIMEOUT_MS", WINDOW), ("SIAMESE_SERVER__IDLE_TIMEOUT_MS", WINDOW)];
+const SOON: [(&str, &str); 2] = [
+    ("SIAMESE_SERVER__BODY_TIMEOUT_MS", SHORT_TIMEOUT_MS),
+    ("SIAMESE_SERVER__IDLE_TIMEOUT_MS", SHORT_TIMEOUT_MS),
+];
 
 /// All bytes until the connection ends, which it must.
 fn until_the_end(stream: &mut TcpStream) -> String {
@@ -148,12 +150,12 @@ fn drip(stream: &mut TcpStream) -> String {
     stream.set_read_timeout(Some(Duration::from_millis(20))).expect("a timeout");
     let begun = Instant::now();
     let mut first = [0];
-    while begun.elapsed() < PATIENCE {
+    while begun.elapsed() < TEST_TIMEOUT {
         let _ = stream.write_all(b"x");
         match stream.read(&mut first) {
             Err(err) if matches!(err.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
             Ok(1) => {
-                stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+                stream.set_read_timeout(Some(TEST_TIMEOUT)).expect("a timeout");
                 return format!("{}{}", char::from(first[0]), until_the_end(stream));
             }
             _ => return String::new(),
@@ -177,7 +179,7 @@ fn a_slow_body_is_408() {
 
 #[test]
 fn a_slow_head_is_dropped_before_an_idle_connection() {
-    let server = Server::with(&[("SIAMESE_SERVER__HEAD_TIMEOUT_MS", WINDOW)]);
+    let server = Server::with(&[("SIAMESE_SERVER__HEAD_TIMEOUT_MS", SHORT_TIMEOUT_MS)]);
     let mut idle = server.connect();
     let get = b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n";
     let mut response = [0; 12];

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use crate::app::{SAME, face, form};
 use crate::patience::soon;
 use crate::server::{Server, get, read_response};
-use crate::waits::{PATIENCE, WINDOW, eventually};
+use crate::waits::{SHORT_TIMEOUT_MS, TEST_TIMEOUT, eventually};
 
 /// A runtime for clients, apart from the test's own thread.
 fn client_runtime() -> Runtime {
@@ -73,7 +73,7 @@ fn slow_bodies_do_not_block_pairs() {
             futures_util::future::join_all(drips).await;
         });
     }
-    eventually(PATIENCE, "all places are taken", || {
+    eventually(TEST_TIMEOUT, "all places are taken", || {
         200 <= metric(admin, "siamese_receiving_requests")
     });
 
@@ -111,7 +111,7 @@ fn silent_connections_do_not_lock_out_others() {
         assert!(server.get("/livez").starts_with("HTTP/1.1 200"));
     }
 
-    assert!(begun.elapsed() < PATIENCE / 2, "it waited for {:?}", begun.elapsed());
+    assert!(begun.elapsed() < TEST_TIMEOUT / 2, "it waited for {:?}", begun.elapsed());
     assert!(metric(admin, r#"siamese_connections_ended_total{why="connections_full"}"#) >= 41);
     assert!(metric(admin, "siamese_connections_open") <= 50);
     assert_eq!(metric(admin, "siamese_connections_max"), 50);
@@ -147,14 +147,14 @@ fn waiting_connections_do_not_lock_out_others() {
         assert!(server.get("/livez").starts_with("HTTP/1.1 200"));
     }
 
-    assert!(begun.elapsed() < PATIENCE / 2, "it waited for {:?}", begun.elapsed());
+    assert!(begun.elapsed() < TEST_TIMEOUT / 2, "it waited for {:?}", begun.elapsed());
 }
 
 #[test]
 fn a_silent_connection_is_dropped_before_an_idle_one() {
     let server = Server::with(&[
         ("SIAMESE_SERVER__ADMIN_LISTEN", "127.0.0.1:0"),
-        ("SIAMESE_SERVER__HEAD_TIMEOUT_MS", WINDOW),
+        ("SIAMESE_SERVER__HEAD_TIMEOUT_MS", SHORT_TIMEOUT_MS),
     ]);
     let admin = server.admin.expect("a port");
     let mut idle = server.connect();
@@ -186,7 +186,7 @@ async fn greedy(listen: SocketAddr) -> bool {
             response = tokio::time::timeout(Duration::from_secs(5), more) => match response {
                 Ok(Some(response)) => streams.push(response),
                 // The client has used all of its streams; now it waits.
-                Ok(None) | Err(_) => return tokio::time::timeout(PATIENCE, connection).await.is_ok(),
+                Ok(None) | Err(_) => return tokio::time::timeout(TEST_TIMEOUT, connection).await.is_ok(),
             }
         }
     }
@@ -203,7 +203,7 @@ fn unsent_responses_are_limited_and_end_their_connections() {
     let admin = server.admin.expect("a port");
     let (clients, listen) = (client_runtime(), server.listen);
     let greedy: Vec<_> = (0..20).map(|_| clients.spawn(greedy(listen))).collect();
-    eventually(PATIENCE, "answers wait", || {
+    eventually(TEST_TIMEOUT, "answers wait", || {
         MOST / 3 < metric(admin, "siamese_responses_unsent_bytes")
     });
 
@@ -215,7 +215,7 @@ fn unsent_responses_are_limited_and_end_their_connections() {
     for client in greedy {
         assert!(clients.block_on(client).expect("no panic"), "a connection was held");
     }
-    eventually(PATIENCE, "all is free again", || {
+    eventually(TEST_TIMEOUT, "all is free again", || {
         metric(admin, "siamese_responses_unsent_bytes") == 0
     });
     let ended =
@@ -257,7 +257,7 @@ fn other_responses_do_not_count_as_progress_of_a_stalled_one() {
     const ROOM: u32 = 1000;
     let server = Server::with(&[
         ("SIAMESE_SERVER__ADMIN_LISTEN", "127.0.0.1:0"),
-        ("SIAMESE_SERVER__RESPONSE_TIMEOUT_MS", WINDOW),
+        ("SIAMESE_SERVER__RESPONSE_TIMEOUT_MS", SHORT_TIMEOUT_MS),
     ]);
     let (admin, listen) = (server.admin.expect("a port"), server.listen);
     let taken = client_runtime().block_on(async {
@@ -279,7 +279,7 @@ fn other_responses_do_not_count_as_progress_of_a_stalled_one() {
         tokio::select! {
             _ = &mut connection => {}
             () = others => {}
-            () = tokio::time::sleep(PATIENCE) => panic!("the connection is held"),
+            () = tokio::time::sleep(TEST_TIMEOUT) => panic!("the connection is held"),
         }
         taken
     });
@@ -291,7 +291,7 @@ fn other_responses_do_not_count_as_progress_of_a_stalled_one() {
 fn an_http_1_client_that_reads_no_response_is_disconnected() {
     let server = Server::with(&[
         ("SIAMESE_SERVER__ADMIN_LISTEN", "127.0.0.1:0"),
-        ("SIAMESE_SERVER__RESPONSE_TIMEOUT_MS", WINDOW),
+        ("SIAMESE_SERVER__RESPONSE_TIMEOUT_MS", SHORT_TIMEOUT_MS),
     ]);
     let admin = server.admin.expect("a port");
     let mut greedy = server.connect();
@@ -299,10 +299,10 @@ fn an_http_1_client_that_reads_no_response_is_disconnected() {
     let requests = b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1000);
     while greedy.write(&requests).is_ok() {}
 
-    eventually(PATIENCE, "it is let go", || {
+    eventually(TEST_TIMEOUT, "it is let go", || {
         1 <= metric(admin, r#"siamese_connections_ended_total{why="stalled"}"#)
     });
-    eventually(PATIENCE, "nothing is held", || {
+    eventually(TEST_TIMEOUT, "nothing is held", || {
         metric(admin, "siamese_responses_unsent_bytes") == 0
     });
 }

@@ -10,7 +10,7 @@ use tokio::time::{Duration, Instant};
 
 use crate::app::{App, SAME, TestResponse, face, form, post};
 use crate::server::{Server, refuses_to_start};
-use crate::waits::PATIENCE;
+use crate::waits::TEST_TIMEOUT;
 use crate::waits::process::output;
 
 const FIRST: &str = "first-key-0123456789";
@@ -196,7 +196,7 @@ fn keys_are_revoked_while_the_model_s_path_is_a_pipe() {
         server.post("/embed", "text/plain", b"", &headers).starts_with("HTTP/1.1 415")
     };
     std::fs::remove_file(&model).expect("removed");
-    assert!(output(PATIENCE, Command::new("mkfifo").arg(&model)).status.success());
+    assert!(output(TEST_TIMEOUT, Command::new("mkfifo").arg(&model)).status.success());
     for (kept, revoked) in [(SECOND, FIRST), (FIRST, SECOND), (SECOND, FIRST)] {
         std::fs::write(&keys, kept).expect("written");
         server.signal("HUP");

@@ -12,7 +12,7 @@ use siamese_core::preprocessing::Pixels;
 use siamese_core::score::Embedding;
 
 use crate::app::{App, SAME, TestResponse, at_most, face, shared};
-use crate::waits::WINDOW;
+use crate::waits::SHORT_TIMEOUT_MS;
 
 /// A model that waits for the test before each run.
 struct Gated(mpsc::Receiver<()>);
@@ -88,7 +88,8 @@ async fn work_past_its_deadline_is_dropped_before_the_model() {
     let mut first = pin!(app.post("/embed", "image/jpeg", face("s1_1.jpg")));
     until_running(&app, first.as_mut()).await;
 
-    let late = crate::app::post("/embed", "image/jpeg").header("x-request-timeout-ms", WINDOW);
+    let late =
+        crate::app::post("/embed", "image/jpeg").header("x-request-timeout-ms", SHORT_TIMEOUT_MS);
     let late = late.body(face(SAME[0]).into()).expect("a request");
     app.send(late).await.refused(504, "deadline_exceeded");
 

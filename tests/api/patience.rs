@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::waits::PATIENCE;
+use crate::waits::TEST_TIMEOUT;
 use crate::waits::clock::{Alarm, TEST_SECONDS, watch};
 use crate::waits::process::output;
 
@@ -27,16 +27,16 @@ pub(crate) async fn within<T>(limit: Duration, what: &str, work: impl Future<Out
     }
 }
 
-/// The result of work that must end within [`PATIENCE`].
+/// The result of work that must end within [`TEST_TIMEOUT`].
 pub(crate) async fn soon<T>(what: &str, work: impl Future<Output = T>) -> T {
-    within(PATIENCE, what, work).await
+    within(TEST_TIMEOUT, what, work).await
 }
 
 /// Waits until a condition holds.
 pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let begun = Instant::now();
     while !soon(what, is_so()).await {
-        assert!(begun.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        assert!(begun.elapsed() < TEST_TIMEOUT, "not within {TEST_TIMEOUT:?}: {what}");
         // A sleep or a timer would advance the paused time.
         tokio::task::yield_now().await;
     }
@@ -50,13 +50,13 @@ fn a_hanging_test_is_ended_and_named() {
     const NAME: &str = "patience::a_hanging_test_is_ended_and_named";
     if std::env::var_os(HANGS).is_some() {
         watch();
-        std::thread::sleep(PATIENCE);
+        std::thread::sleep(TEST_TIMEOUT);
         return;
     }
     let mut itself = Command::new(std::env::current_exe().expect("a path"));
     // With two threads, because a single one would run the test on the main thread.
     itself.args(["--exact", NAME, "--test-threads", "2"]).env(HANGS, "").env(TEST_SECONDS, "2");
-    let ended = output(PATIENCE, &mut itself);
+    let ended = output(TEST_TIMEOUT, &mut itself);
     let stderr = String::from_utf8_lossy(&ended.stderr);
     assert!(!ended.status.success(), "it was not ended: {stderr}");
     assert!(stderr.contains(&format!("test {NAME} did not end within 2s")), "{stderr}");

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use crate::app::root;
 use crate::server::Server;
 use crate::tls::Files;
-use crate::waits::PATIENCE;
+use crate::waits::TEST_TIMEOUT;
 use crate::waits::process::output;
 
 /// Runs `siamese health` with these variables and this address.
@@ -17,7 +17,7 @@ fn ask(variables: &[(&str, &str)], listen: Option<&str>) -> Output {
         .args(listen.iter().flat_map(|address| ["--listen", address]))
         .current_dir(root())
         .envs(variables.iter().copied());
-    output(PATIENCE, &mut command)
+    output(TEST_TIMEOUT, &mut command)
 }
 
 #[track_caller]

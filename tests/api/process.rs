@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::app::root;
 use crate::server::{Server, get, read_response, request};
 use crate::waits::process::output;
-use crate::waits::{PATIENCE, WINDOW, eventually};
+use crate::waits::{SHORT_TIMEOUT_MS, TEST_TIMEOUT, eventually};
 
 /// A server without a lame-duck phase: its shutdown begins with the drain.
 const AT_ONCE: [(&str, &str); 1] = [("SIAMESE_SERVER__LAME_DUCK_MS", "0")];
@@ -33,7 +33,7 @@ fn a_stop_finishes_requests_in_flight_and_exits_0() {
         let line = server.line();
         assert!(line.contains("what is in flight is finished"), "{line}");
         // Until the port closes a moment later, new connections are still accepted.
-        eventually(PATIENCE, "the port closes", || TcpStream::connect(server.listen).is_err());
+        eventually(TEST_TIMEOUT, "the port closes", || TcpStream::connect(server.listen).is_err());
         stream.write_all(&body).expect("sent");
 
         let response = read_response(stream);
@@ -67,7 +67,7 @@ fn a_lame_duck_serves_requests_and_closes_their_connections() {
     assert!(line.contains("all is still served"), "{line}");
 
     // The connections learn of the phase a moment later.
-    eventually(PATIENCE, CLOSE, || ask(&mut server.connect(), get).contains(CLOSE));
+    eventually(TEST_TIMEOUT, CLOSE, || ask(&mut server.connect(), get).contains(CLOSE));
     let after = ask(&mut old, get);
     assert!(after.starts_with("HTTP/1.1 503") && after.contains(CLOSE), "{after}");
     assert_eq!(old.read(&mut [0]).expect("an end"), 0);
@@ -93,7 +93,7 @@ fn a_second_signal_ends_the_server_and_reports_what_was_cut_off() {
 
 #[test]
 fn the_drain_has_a_time_limit() {
-    let mut server = Server::with(&[AT_ONCE[0], ("SIAMESE_SERVER__DRAIN_MS", WINDOW)]);
+    let mut server = Server::with(&[AT_ONCE[0], ("SIAMESE_SERVER__DRAIN_MS", SHORT_TIMEOUT_MS)]);
     let (stream, _) = in_flight(&server);
     server.terminate();
     assert!(server.line().contains("what is in flight is finished"));
@@ -126,7 +126,7 @@ fn a_blocked_log_delays_neither_requests_nor_shutdown() {
     let mut stream = server.connect();
     let mut responses = BufReader::new(stream.try_clone().expect("a socket"));
     let mut line = String::new();
-    eventually(PATIENCE, "lines are dropped", || {
+    eventually(TEST_TIMEOUT, "lines are dropped", || {
         for _ in 0..500 {
             stream.write_all(request).expect("sent");
             line.clear();
@@ -218,7 +218,7 @@ fn connections_are_counted_until_they_end() {
 
 #[test]
 fn an_idle_connection_is_closed() {
-    let server = Server::with(&[("SIAMESE_SERVER__IDLE_TIMEOUT_MS", WINDOW)]);
+    let server = Server::with(&[("SIAMESE_SERVER__IDLE_TIMEOUT_MS", SHORT_TIMEOUT_MS)]);
     let mut idle = server.connect();
     assert_eq!(idle.read(&mut [0]).expect("an end"), 0);
     let mut slow = server.connect();
@@ -236,7 +236,7 @@ fn a_port_in_use_is_one_line_and_code_3() {
         .args(["serve", "--device", "cpu", "--listen", &server.listen.to_string()])
         .current_dir(root())
         .env("RUST_LOG", "off");
-    let output = output(PATIENCE, &mut command);
+    let output = output(TEST_TIMEOUT, &mut command);
     let stderr = String::from_utf8(output.stderr).expect("text");
     assert_eq!(output.status.code(), Some(3), "{stderr}");
     assert!(stderr.contains("cannot listen on") && stderr.lines().count() == 1, "{stderr}");

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::app::{SAME, face, form, root};
 use crate::waits::process::{Process, output};
-use crate::waits::{PATIENCE, eventually};
+use crate::waits::{TEST_TIMEOUT, eventually};
 
 /// A server on its own port. It is killed when it is dropped.
 pub(crate) struct Server {
@@ -44,7 +44,7 @@ impl Server {
 
     fn run(mut program: Command, variables: &[(&str, &str)]) -> Self {
         let (log, stderr) = UnixStream::pair().expect("sockets");
-        log.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        log.set_read_timeout(Some(TEST_TIMEOUT)).expect("a timeout");
         let command = program
             .args(["serve", "--listen", "127.0.0.1:0", "--device", "cpu"])
             .current_dir(root())
@@ -81,7 +81,8 @@ impl Server {
         let mut line = String::new();
         let log = self.log.as_mut().expect("it is read");
         let read = log.read_line(&mut line);
-        let read = read.unwrap_or_else(|err| panic!("no line within {PATIENCE:?}: {err}, {line}"));
+        let read =
+            read.unwrap_or_else(|err| panic!("no line within {TEST_TIMEOUT:?}: {err}, {line}"));
         assert_ne!(read, 0, "it has ended");
         line
     }
@@ -125,7 +126,7 @@ impl Server {
     #[track_caller]
     pub(crate) fn until_metrics_contain(&self, text: &str) -> String {
         let mut metrics = String::new();
-        eventually(PATIENCE, text, || {
+        eventually(TEST_TIMEOUT, text, || {
             metrics = get(self.admin.unwrap_or(self.listen), "/metrics");
             metrics.contains(text)
         });
@@ -174,7 +175,7 @@ impl Server {
     pub(crate) fn signal(&self, name: &str) {
         // The shell's own command, because not every machine has the program.
         let kill = format!("kill -{name} {}", self.id());
-        let sent = output(PATIENCE, Command::new("sh").args(["-c", &kill]));
+        let sent = output(TEST_TIMEOUT, Command::new("sh").args(["-c", &kill]));
         assert!(sent.status.success(), "{sent:?}");
     }
 }
@@ -203,9 +204,9 @@ pub(crate) fn request() -> (Vec<u8>, Vec<u8>) {
 /// A connection with timeouts.
 #[track_caller]
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect_timeout(&address, PATIENCE).expect("a connection");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-    stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
+    let stream = TcpStream::connect_timeout(&address, TEST_TIMEOUT).expect("a connection");
+    stream.set_read_timeout(Some(TEST_TIMEOUT)).expect("a timeout");
+    stream.set_write_timeout(Some(TEST_TIMEOUT)).expect("a timeout");
     stream
 }
 
@@ -214,7 +215,7 @@ pub(crate) fn connect(address: SocketAddr) -> TcpStream {
 pub(crate) fn read_response(mut stream: TcpStream) -> String {
     let mut text = String::new();
     let read = stream.read_to_string(&mut text);
-    read.unwrap_or_else(|err| panic!("no response within {PATIENCE:?}: {err}, {text:?}"));
+    read.unwrap_or_else(|err| panic!("no response within {TEST_TIMEOUT:?}: {err}, {text:?}"));
     text
 }
 
@@ -235,7 +236,7 @@ pub(crate) fn refuses_to_start(variables: &[(&str, &str)], word: &str) {
         .current_dir(root())
         .env("RUST_LOG", "off")
         .envs(variables.iter().copied());
-    let output = output(PATIENCE, &mut command);
+    let output = output(TEST_TIMEOUT, &mut command);
     let stderr = String::from_utf8(output.stderr).expect("text");
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(stderr.contains(word) && stderr.lines().count() == 1, "{stderr}");

@@ -22,7 +22,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion
 
 use crate::patience::soon;
 use crate::server::{Server, read_response, refuses_to_start};
-use crate::waits::WINDOW;
+use crate::waits::SHORT_TIMEOUT_MS;
 
 /// A folder with a certificate and its key.
 pub(crate) struct Files(TempDir);
@@ -165,7 +165,7 @@ async fn a_bad_certificate_does_not_replace_a_good_one() {
 #[tokio::test]
 async fn clients_without_a_handshake_are_dropped_and_delay_no_others() {
     let (files, certificate) = Files::make();
-    let server = files.serve(&[("SIAMESE_TLS__HANDSHAKE_TIMEOUT_MS", WINDOW)]);
+    let server = files.serve(&[("SIAMESE_TLS__HANDSHAKE_TIMEOUT_MS", SHORT_TIMEOUT_MS)]);
     let silent = server.connect();
     assert!(!server.get("/livez").contains("200 OK"), "that was not TLS");
     assert!(shows(&server, &certificate).await);

@@ -10,7 +10,7 @@ use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::app::{SAME, face, form};
 use crate::server::Server;
-use crate::waits::{PATIENCE, eventually_some};
+use crate::waits::{TEST_TIMEOUT, eventually_some};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
@@ -42,7 +42,7 @@ impl Collector {
         let (span_sender, spans) = mpsc::channel();
         thread::spawn(move || {
             for mut stream in listener.incoming().map_while(Result::ok) {
-                stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+                stream.set_read_timeout(Some(TEST_TIMEOUT)).expect("a timeout");
                 let (head, body) = match &tls {
                     None => take(&mut stream),
                     Some(tls) => {
@@ -73,7 +73,7 @@ impl Collector {
 
     /// The next spans, this many.
     fn take(&self, spans: usize) -> Vec<Value> {
-        (0..spans).map(|_| self.spans.recv_timeout(PATIENCE).expect("a span")).collect()
+        (0..spans).map(|_| self.spans.recv_timeout(TEST_TIMEOUT).expect("a span")).collect()
     }
 }
 
@@ -216,7 +216,7 @@ fn a_silent_collector_delays_neither_requests_nor_shutdown() {
     let server = Server::with(&[("SIAMESE_TRACES__ENDPOINT", &endpoint)]);
     compare(&server, "");
     silent.set_nonblocking(true).expect("a socket");
-    let _held = eventually_some(PATIENCE, "a post", || silent.accept().ok());
+    let _held = eventually_some(TEST_TIMEOUT, "a post", || silent.accept().ok());
     compare(&server, "");
 
     let log = server.end();

@@ -37,7 +37,7 @@ const LARGE: usize = 16 << 20;
 type Bomb = (&'static str, fn() -> Vec<u8>);
 
 /// Far longer than any upload takes: tests are built without optimisation and share the cores.
-const PATIENCE: Duration = Duration::from_secs(30);
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Lets only one test run at a time.
 fn alone() -> MutexGuard<'static, ()> {
@@ -92,7 +92,7 @@ fn no_upload_exceeds_the_limits_on_memory_and_time() {
         let response = response.err();
         println!("{name}: {} bytes, {held} held, {took:?}, {response:?}", upload.len());
         assert!(!matches!(response, Some(DecodeError::DecoderFailed(_))), "{name}");
-        assert!(took < PATIENCE, "{name}: {took:?}");
+        assert!(took < UPLOAD_TIMEOUT, "{name}: {took:?}");
         let most = match response {
             // An image that is too large is rejected before memory is allocated for it.
             Some(DecodeError::TooLarge) => 2 * MAX_BODY,

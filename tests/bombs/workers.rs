@@ -9,7 +9,7 @@ use siamese::engine::decode::worker::{Allowance, End, Event, Pool};
 use siamese_core::preprocessing::{DecodeError, Limits};
 
 use crate::uploads::structured::{Draw, any_gif, any_tiff, any_webp};
-use crate::{Bomb, MAX_BODY, PATIENCE, alone, gif, preprocessing, tiff, webp};
+use crate::{Bomb, MAX_BODY, UPLOAD_TIMEOUT, alone, gif, preprocessing, tiff, webp};
 
 /// Less than a server's allowance, so that the test is short. A bomb would exceed the larger one too, a little later.
 const ALLOWANCE: Allowance = Allowance { cpu: Duration::from_millis(300), memory: 128 << 20 };
@@ -46,9 +46,9 @@ impl Workers {
         let upload = upload.into();
         let preprocessing = preprocessing();
         let response = self.pool.planes(&preprocessing, &upload, self.limits, ALLOWANCE);
-        let response = tokio::time::timeout(PATIENCE, response).await;
+        let response = tokio::time::timeout(UPLOAD_TIMEOUT, response).await;
         let response =
-            response.unwrap_or_else(|_| panic!("{name} is not decoded within {PATIENCE:?}"));
+            response.unwrap_or_else(|_| panic!("{name} is not decoded within {UPLOAD_TIMEOUT:?}"));
         assert_eq!(self.crashes.load(Ordering::Relaxed), 0, "{name}: {response:?}");
         response.map(drop)
     }

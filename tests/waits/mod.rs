@@ -1,7 +1,7 @@
 //! Waits of tests. Each has a limit by the real clock, and names what it waited for.
 //!
-//! Two rules keep a busy machine from failing a test. Anything that must happen may take [`PATIENCE`]. If a test sets a
-//! short timeout for the server, but must do something before it expires, the timeout is [`WINDOW`].
+//! Two rules keep a busy machine from failing a test. Anything that must happen may take [`TEST_TIMEOUT`]. If a test sets a
+//! short timeout for the server, but must do something before it expires, the timeout is [`SHORT_TIMEOUT_MS`].
 
 #![allow(dead_code, reason = "each test binary has use for a part")]
 
@@ -11,10 +11,10 @@ pub(crate) mod process;
 use std::time::{Duration, Instant};
 
 /// Longer than anything in the tests takes: what has not happened by then will never happen.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+pub(crate) const TEST_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// The shortest time in which a busy machine surely does something small, in milliseconds, as a settings value.
-pub(crate) const WINDOW: &str = "2000";
+pub(crate) const SHORT_TIMEOUT_MS: &str = "2000";
 
 /// The pause between two checks, which leaves the processor to the checked work.
 const PAUSE: Duration = Duration::from_millis(1);

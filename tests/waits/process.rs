@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{PATIENCE, clock, eventually_some};
+use super::{TEST_TIMEOUT, clock, eventually_some};
 
 /// The running children.
 static RUNNING: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
@@ -37,7 +37,7 @@ impl Process {
     #[track_caller]
     pub(crate) fn ended(&mut self) -> ExitStatus {
         let what = format!("process {} ends", self.id());
-        eventually_some(PATIENCE, &what, || self.0.try_wait().expect("a child"))
+        eventually_some(TEST_TIMEOUT, &what, || self.0.try_wait().expect("a child"))
     }
 }
 

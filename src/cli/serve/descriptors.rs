@@ -13,7 +13,7 @@ const RESERVED: usize = 128;
 const RESERVED_PER_CORE: usize = 4;
 
 /// Raises the limit of file descriptors as far as possible, and returns how many of the wanted connections fit.
-pub(super) fn make_room(wanted: NonZeroUsize) -> NonZeroUsize {
+pub(super) fn fit_connections(wanted: NonZeroUsize) -> NonZeroUsize {
     let limit = raise();
     let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let most = within(limit, RESERVED + RESERVED_PER_CORE * cores, wanted);

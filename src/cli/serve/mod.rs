@@ -49,7 +49,7 @@ impl Serve {
         // Dropped last, so that the log includes the last lines of the shutdown.
         let _flush = telemetry::start_queued(settings.log.format, "info");
         let most = &mut settings.server.max_connections;
-        *most = descriptors::make_room(*most);
+        *most = descriptors::fit_connections(*most);
         let keys = Arc::new(settings.auth.load().map_err(|err| Failure::caller(&err))?);
         let tls = Tls::load(&settings.tls).map_err(|err| Failure::caller(&err))?.map(Arc::new);
         let runtime = tokio::runtime::Builder::new_multi_thread()

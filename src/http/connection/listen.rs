@@ -11,7 +11,7 @@ use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use super::registry::{Registry, Room};
+use super::registry::{Registry, Slot};
 use super::state::{ConnectionState, Traffic};
 use super::tls::Tls;
 use super::{Connection, Times};
@@ -70,9 +70,9 @@ pub async fn serve(
     let Port { listener, most, tls, connections } = port;
     let registry = Registry::new(most.get());
     let traffic = Arc::new(Traffic::default());
-    let begin = |stream, room| {
+    let begin = |stream, slot| {
         let state = ConnectionState::new(traffic.clone());
-        let registered = registry.register(room, state.clone());
+        let registered = registry.register(slot, state.clone());
         let connection = Connection {
             http: http.clone(),
             routes: routes.clone(),
@@ -99,9 +99,9 @@ pub async fn serve(
     loop {
         tokio::select! {
             stream = accept(&listener), if next.is_none() => next = Some(stream),
-            room = registry.room(), if next.is_some() => {
+            slot = registry.slot(), if next.is_some() => {
                 if let Some(stream) = next.take() {
-                    begin(stream, room);
+                    begin(stream, slot);
                 }
             }
             signal = changes.changed() => {
@@ -115,8 +115,8 @@ pub async fn serve(
             }
         }
     }
-    for (stream, room) in latecomers(next, listener, &registry) {
-        begin(stream, room);
+    for (stream, slot) in latecomers(next, listener, &registry) {
+        begin(stream, slot);
     }
     tokio::select! {
         () = registry.gone() => CutOff::default(),
@@ -176,18 +176,18 @@ fn latecomers(
     accepted: Option<TcpStream>,
     listener: TcpListener,
     registry: &Registry,
-) -> Vec<(TcpStream, Room)> {
+) -> Vec<(TcpStream, Slot)> {
     let mut latecomers: Vec<_> =
-        accepted.and_then(|stream| Some((stream, registry.try_room()?))).into_iter().collect();
+        accepted.and_then(|stream| Some((stream, registry.try_slot()?))).into_iter().collect();
     let Ok(listener) = listener.into_std() else { return latecomers };
-    while let Some(room) = registry.try_room() {
+    while let Some(slot) = registry.try_slot() {
         let Ok((stream, _)) = listener.accept() else { break };
         let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream))
         else {
             continue;
         };
         let _ = stream.set_nodelay(true);
-        latecomers.push((stream, room));
+        latecomers.push((stream, slot));
     }
     latecomers
 }

@@ -20,10 +20,10 @@ const FIELDS: usize = 100;
 impl MalformedHead {
     /// Checks a head (RFC 9112, 3.2 and 6.1). If the head cannot be held, it is removed from the request immediately,
     /// because the rejection may come much later.
-    pub(crate) fn find<B>(request: &mut Request<B>, is_crowded: bool) -> Option<Self> {
+    pub(crate) fn find<B>(request: &mut Request<B>, is_over_share: bool) -> Option<Self> {
         let fault = if FIELDS < request.headers().len() {
             Some(Fault::HeadTooLarge(FIELDS))
-        } else if is_crowded {
+        } else if is_over_share {
             Some(Fault::Overloaded { status: 503, retry_after: Duration::from_secs(1) })
         } else {
             None
@@ -126,13 +126,13 @@ mod tests {
 
     #[test]
     fn a_head_beyond_the_limits_is_not_held() {
-        let with = |fields: usize, is_crowded| {
+        let with = |fields: usize, is_over_share| {
             let mut request = Request::post("/embed").version(Version::HTTP_2);
             for index in 0..fields {
                 request = request.header("x", index.to_string());
             }
             let mut request = request.body(Body::empty()).expect("a request");
-            let code = MalformedHead::find(&mut request, is_crowded)
+            let code = MalformedHead::find(&mut request, is_over_share)
                 .map(|MalformedHead(fault)| fault.code());
             (code, request.headers().len())
         };

@@ -70,7 +70,7 @@ impl Connection {
     pub(crate) async fn serve_tls(mut self, stream: TcpStream, tls: &Tls) -> Option<Ended> {
         let stream = tokio::select! {
             stream = tls.accept(stream) => stream,
-            reason = self.state.told() => return Some(reason),
+            reason = self.state.end_requested() => return Some(reason),
             () = draining(&mut self.phase, None) => None,
         };
         self.serve(stream?).await
@@ -103,7 +103,7 @@ fn responses(
         if !has_close_header {
             state.speaks_http2();
         }
-        if let Some(malformed) = MalformedHead::find(&mut request, state.is_crowding()) {
+        if let Some(malformed) = MalformedHead::find(&mut request, state.is_over_share()) {
             request.extensions_mut().insert(malformed);
         }
         request.extensions_mut().insert(state.clone());
@@ -141,11 +141,11 @@ async fn drive(
             biased;
             // A client that disconnects is not an error of the server.
             _ = &mut connection => return reason,
-            told = state.told() => {
+            requested = state.end_requested() => {
                 // An HTTP/2 client receives a GOAWAY frame if it still reads. The server does not wait for that.
                 connection.as_mut().graceful_shutdown();
                 let _ = poll_fn(|context| Poll::Ready(connection.as_mut().poll(context))).await;
-                return Some(told);
+                return Some(requested);
             }
             () = draining(&mut phase, Some(state)), if !asked_to_end => {}
             () = sleep_until(due) => {

@@ -96,11 +96,11 @@ impl Receiving {
         }
         let number = bodies.next;
         bodies.next += 1;
-        let (end, told) = oneshot::channel();
+        let (end, end_signal) = oneshot::channel();
         bodies.arriving.insert(number, Arriving { since: Instant::now(), state, end });
         drop(bodies);
         let slot = Slot { receiving: self.clone(), number };
-        Some((Body::new(LimitedBody { body, slot: Some((slot, told)) }), ended))
+        Some((Body::new(LimitedBody { body, slot: Some((slot, end_signal)) }), ended))
     }
 
     /// Ends the oldest body. Returns false if all bodies began only moments ago.
@@ -171,8 +171,8 @@ impl HttpBody for LimitedBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        if let Some((_, told)) = &mut self.slot
-            && let Poll::Ready(cut) = Pin::new(told).poll(context)
+        if let Some((_, end_signal)) = &mut self.slot
+            && let Poll::Ready(cut) = Pin::new(end_signal).poll(context)
         {
             self.slot = None;
             if let Ok(cut) = cut {
@@ -215,12 +215,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_oldest_body_makes_room() {
         let receiving = Receiving::new(2);
-        let (mut first, _) = receiving.begin(endless(), None).expect("room");
-        let (_second, _) = receiving.begin(endless(), None).expect("room");
+        let (mut first, _) = receiving.begin(endless(), None).expect("a free slot");
+        let (_second, _) = receiving.begin(endless(), None).expect("a free slot");
         assert!(receiving.begin(endless(), None).is_none(), "both have only just begun");
         advance(SPARED).await;
 
-        let (_third, ended) = receiving.begin(endless(), None).expect("room");
+        let (_third, ended) = receiving.begin(endless(), None).expect("a free slot");
 
         assert_eq!((ended, receiving.bodies()), (Some(Limit::Receiving), 2));
         assert!(is_cut(&mut first).await);
@@ -230,8 +230,8 @@ mod tests {
     async fn a_connection_beyond_its_limit_loses_its_own_oldest_body() {
         let receiving = Receiving::new(1000);
         let [ours, other] = [(); 2].map(|()| ConnectionState::new(Arc::new(Traffic::default())));
-        let (_theirs, _) = receiving.begin(endless(), Some(other)).expect("room");
-        let begin = || receiving.begin(endless(), Some(ours.clone())).expect("room");
+        let (_theirs, _) = receiving.begin(endless(), Some(other)).expect("a free slot");
+        let begin = || receiving.begin(endless(), Some(ours.clone())).expect("a free slot");
         let mut bodies: Vec<_> = (0..BODIES_OF_CONNECTION + 8).map(|_| begin()).collect();
         assert!(bodies.iter().all(|(_, ended)| ended.is_none()), "all began at once");
         advance(SPARED).await;
@@ -252,11 +252,11 @@ mod tests {
         let receiving = Receiving::new(5);
         let [many, few] = [(); 2].map(|()| ConnectionState::new(Arc::new(Traffic::default())));
         let begin = |state: &Arc<ConnectionState>| receiving.begin(endless(), Some(state.clone()));
-        let (_few, _) = begin(&few).expect("room");
-        let mut bodies: Vec<_> = (0..4).map(|_| begin(&many).expect("room").0).collect();
+        let (_few, _) = begin(&few).expect("a free slot");
+        let mut bodies: Vec<_> = (0..4).map(|_| begin(&many).expect("a free slot").0).collect();
         assert!(begin(&many).is_none(), "it has the most itself, and all have only just begun");
 
-        let (_second, ended) = begin(&few).expect("room");
+        let (_second, ended) = begin(&few).expect("a free slot");
 
         assert_eq!(ended, Some(Limit::Receiving));
         assert!(is_cut(&mut bodies[0]).await);
@@ -266,7 +266,7 @@ mod tests {
     #[tokio::test]
     async fn a_complete_body_has_no_slot() {
         let receiving = Receiving::new(1);
-        let (mut body, _) = receiving.begin(Body::from("x"), None).expect("room");
+        let (mut body, _) = receiving.begin(Body::from("x"), None).expect("a free slot");
         assert!(body.frame().await.is_some_and(|frame| frame.is_ok()));
         assert_eq!(receiving.bodies(), 0);
     }

@@ -21,27 +21,27 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// All connections of a port.
 pub(crate) struct Registry {
-    room: Arc<Semaphore>,
+    slot: Arc<Semaphore>,
     most: u32,
     states: Mutex<HashMap<u64, Arc<ConnectionState>>>,
     next: AtomicU64,
 }
 
 /// A free slot for one connection.
-pub(crate) type Room = OwnedSemaphorePermit;
+pub(crate) type Slot = OwnedSemaphorePermit;
 
 /// The registration of a connection, until this is dropped.
 pub(crate) struct Registered {
     registry: Arc<Registry>,
     number: u64,
-    _room: Room,
+    _slot: Slot,
 }
 
 impl Registry {
     pub(crate) fn new(most: usize) -> Arc<Self> {
         let most = u32::try_from(most).unwrap_or(u32::MAX).min(u32::MAX >> 3);
         Arc::new(Self {
-            room: Arc::new(Semaphore::new(most as usize)),
+            slot: Arc::new(Semaphore::new(most as usize)),
             most,
             states: Mutex::default(),
             next: AtomicU64::new(0),
@@ -49,8 +49,8 @@ impl Registry {
     }
 
     /// A slot for one more connection, if one is free.
-    pub(crate) fn try_room(&self) -> Option<Room> {
-        self.room.clone().try_acquire_owned().ok()
+    pub(crate) fn try_slot(&self) -> Option<Slot> {
+        self.slot.clone().try_acquire_owned().ok()
     }
 
     /// A slot for one more connection. If none is free, the connection that has idled longest is closed; if all are busy,
@@ -59,16 +59,16 @@ impl Registry {
     /// # Cancel safety
     ///
     /// At most, an idle connection was closed for nothing.
-    pub(crate) async fn room(&self) -> Room {
+    pub(crate) async fn slot(&self) -> Slot {
         loop {
-            if let Some(room) = self.try_room() {
-                return room;
+            if let Some(slot) = self.try_slot() {
+                return slot;
             }
             if let Some(state) = self.idlest() {
-                state.end(Ended::Crowded);
+                state.end(Ended::ConnectionsFull);
             }
-            if let Ok(Ok(room)) = timeout(POLL_INTERVAL, self.room.clone().acquire_owned()).await {
-                return room;
+            if let Ok(Ok(slot)) = timeout(POLL_INTERVAL, self.slot.clone().acquire_owned()).await {
+                return slot;
             }
         }
     }
@@ -76,28 +76,28 @@ impl Registry {
     /// Registers a connection.
     pub(crate) fn register(
         self: &Arc<Self>,
-        room: Room,
+        slot: Slot,
         state: Arc<ConnectionState>,
     ) -> Registered {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         self.states().insert(number, state);
-        Registered { registry: self.clone(), number, _room: room }
+        Registered { registry: self.clone(), number, _slot: slot }
     }
 
     /// How many connections are open.
     pub(crate) fn size(&self) -> usize {
-        self.most as usize - self.room.available_permits()
+        self.most as usize - self.slot.available_permits()
     }
 
     /// Waits until no connection is open.
     pub(crate) async fn gone(&self) {
-        let _ = self.room.acquire_many(self.most).await;
+        let _ = self.slot.acquire_many(self.most).await;
     }
 
     fn idlest(&self) -> Option<Arc<ConnectionState>> {
         let now = Instant::now();
         let states = self.states();
-        let idle = states.values().filter(|state| state.may_make_room(now));
+        let idle = states.values().filter(|state| state.may_be_closed(now));
         idle.min_by_key(|state| state.keep_priority()).cloned()
     }
 

@@ -36,14 +36,14 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// All unsent responses.
 pub(crate) struct UnsentResponses {
-    room: Gate,
+    memory: Gate,
     next: AtomicU64,
-    debtors: Mutex<Debtors>,
+    connections: Mutex<UnsentConnections>,
 }
 
 /// The connections with unsent responses.
 #[derive(Default)]
-struct Debtors {
+struct UnsentConnections {
     /// By the address of the state in memory, with the number of unsent responses.
     states: HashMap<usize, (Arc<ConnectionState>, usize)>,
     /// When stalled connections were last looked for.
@@ -60,7 +60,7 @@ struct TrackedResponse {
 /// The rest of a response's body. It is sent in pieces.
 struct Rest {
     bytes: Bytes,
-    room: Held,
+    memory: Held,
     response: Arc<TrackedResponse>,
 }
 
@@ -68,31 +68,31 @@ struct Rest {
 struct Piece {
     bytes: Bytes,
     response: Arc<TrackedResponse>,
-    _room: Held,
+    _memory: Held,
 }
 
 impl UnsentResponses {
     pub(crate) fn new(bytes: usize) -> Arc<Self> {
         Arc::new(Self {
-            room: Gate::of_bytes(bytes),
+            memory: Gate::of_bytes(bytes),
             next: AtomicU64::new(0),
-            debtors: Mutex::default(),
+            connections: Mutex::default(),
         })
     }
 
     /// The unsent bytes, rounded up to whole units.
     pub(crate) fn bytes(&self) -> usize {
-        self.room.taken()
+        self.memory.taken()
     }
 
     /// The memory left for connections that already have unsent responses, in bytes.
     fn shared(&self) -> usize {
-        (self.room.most() / 2).saturating_sub(self.room.taken())
+        (self.memory.most() / 2).saturating_sub(self.memory.taken())
     }
 
     /// Whether a connection must take some of its responses before it may send another request.
-    pub(crate) fn owes_too_much(&self, owed: usize) -> bool {
-        0 < owed && UNSENT_OF_CONNECTION.min(self.shared()) <= owed
+    pub(crate) fn exceeds_limit(&self, unsent: usize) -> bool {
+        0 < unsent && UNSENT_OF_CONNECTION.min(self.shared()) <= unsent
     }
 
     /// Reserves memory for this many bytes. A connection without unsent bytes waits for it, with one response at a time. A
@@ -102,42 +102,42 @@ impl UnsentResponses {
         bytes: usize,
         state: Option<&ConnectionState>,
     ) -> Option<Held> {
-        self.relieve();
-        let owed = state.map_or(0, ConnectionState::unsent_bytes);
-        if 0 < owed && self.shared() < owed + bytes {
+        self.close_stalled();
+        let unsent = state.map_or(0, ConnectionState::unsent_bytes);
+        if 0 < unsent && self.shared() < unsent + bytes {
             return None;
         }
-        if let Some(room) = self.room.try_enter(bytes) {
-            return Some(room);
+        if let Some(memory) = self.memory.try_enter(bytes) {
+            return Some(memory);
         }
         let _turn = match state {
-            Some(_) if 0 < owed => return None,
-            Some(state) => Some(state.wait_turn()?),
+            Some(_) if 0 < unsent => return None,
+            Some(state) => Some(state.try_wait_turn()?),
             None => None,
         };
         let until = Instant::now() + ADMISSION_TIMEOUT;
         loop {
-            match timeout(POLL_INTERVAL, self.room.enter(bytes)).await {
-                Ok(room) => return Some(room),
+            match timeout(POLL_INTERVAL, self.memory.enter(bytes)).await {
+                Ok(memory) => return Some(memory),
                 Err(_) if until < Instant::now() => return None,
-                Err(_) => self.relieve(),
+                Err(_) => self.close_stalled(),
             }
         }
     }
 
     /// If more than a quarter of the memory is in use, closes the connections that have stalled longest, to free an eighth.
-    pub(crate) fn relieve(&self) {
-        if self.room.taken() <= self.room.most() / 4 {
+    pub(crate) fn close_stalled(&self) {
+        if self.memory.taken() <= self.memory.most() / 4 {
             return;
         }
         // If another thread holds the lock, it is already doing this.
-        let Ok(mut debtors) = self.debtors.try_lock() else { return };
+        let Ok(mut connections) = self.connections.try_lock() else { return };
         let now = Instant::now();
-        if debtors.last_check.is_some_and(|last_check| now < last_check + POLL_INTERVAL) {
+        if connections.last_check.is_some_and(|last_check| now < last_check + POLL_INTERVAL) {
             return;
         }
-        debtors.last_check = Some(now);
-        let stalled = debtors.states.values().filter_map(|(state, _)| {
+        connections.last_check = Some(now);
+        let stalled = connections.states.values().filter_map(|(state, _)| {
             let since = state.stalled_since()?;
             (SPARED <= now.saturating_duration_since(since)).then_some((since, state))
         });
@@ -145,7 +145,7 @@ impl UnsentResponses {
         stalled.sort_unstable_by_key(|(since, _)| *since);
         let mut freed = 0;
         for (_, state) in stalled {
-            if self.room.most() / 8 <= freed {
+            if self.memory.most() / 8 <= freed {
                 return;
             }
             freed += state.unsent_bytes();
@@ -153,30 +153,30 @@ impl UnsentResponses {
         }
     }
 
-    fn debtors(&self) -> MutexGuard<'_, Debtors> {
-        self.debtors.lock().unwrap_or_else(PoisonError::into_inner)
+    fn connections(&self) -> MutexGuard<'_, UnsentConnections> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// An empty reservation, for a rejection that must be sent in any case.
-    pub(crate) fn no_room(&self) -> Held {
-        self.room.try_enter(0).expect("a reservation of 0 bytes always fits")
+    pub(crate) fn empty_reservation(&self) -> Held {
+        self.memory.try_enter(0).expect("a reservation of 0 bytes always fits")
     }
 
     /// The body of a response, counted until it is sent.
     pub(crate) fn count(
         self: &Arc<Self>,
         bytes: Bytes,
-        room: Held,
+        memory: Held,
         state: Option<Arc<ConnectionState>>,
     ) -> Body {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         if let Some(state) = &state {
-            state.owes(number, bytes.len());
-            let mut debtors = self.debtors();
-            debtors.states.entry(key(state)).or_insert_with(|| (state.clone(), 0)).1 += 1;
+            state.add_unsent(number, bytes.len());
+            let mut connections = self.connections();
+            connections.states.entry(key(state)).or_insert_with(|| (state.clone(), 0)).1 += 1;
         }
         let response = Arc::new(TrackedResponse { responses: self.clone(), state, number });
-        Body::new(Rest { bytes, room, response })
+        Body::new(Rest { bytes, memory, response })
     }
 }
 
@@ -193,9 +193,12 @@ impl HttpBody for Rest {
         }
         let length = self.bytes.len().min(PIECE);
         let bytes = self.bytes.split_to(length);
-        let room =
-            if self.bytes.is_empty() { self.room.take() } else { self.room.split_bytes(length) };
-        let piece = Piece { bytes, response: self.response.clone(), _room: room };
+        let memory = if self.bytes.is_empty() {
+            self.memory.take()
+        } else {
+            self.memory.split_bytes(length)
+        };
+        let piece = Piece { bytes, response: self.response.clone(), _memory: memory };
         Poll::Ready(Some(Ok(Frame::data(Bytes::from_owner(piece)))))
     }
 
@@ -217,7 +220,7 @@ impl AsRef<[u8]> for Piece {
 impl Drop for Piece {
     fn drop(&mut self) {
         if let Some(state) = &self.response.state {
-            state.took(self.response.number, self.bytes.len(), false);
+            state.record_taken(self.response.number, self.bytes.len(), false);
         }
     }
 }
@@ -225,7 +228,7 @@ impl Drop for Piece {
 impl Drop for Rest {
     fn drop(&mut self) {
         if let Some(state) = self.response.state.as_ref().filter(|_| !self.bytes.is_empty()) {
-            state.took(self.response.number, self.bytes.len(), false);
+            state.record_taken(self.response.number, self.bytes.len(), false);
         }
     }
 }
@@ -233,11 +236,13 @@ impl Drop for Rest {
 impl Drop for TrackedResponse {
     fn drop(&mut self) {
         if let Some(state) = &self.state {
-            state.took(self.number, 0, true);
-            if let Entry::Occupied(mut debtor) = self.responses.debtors().states.entry(key(state)) {
-                debtor.get_mut().1 -= 1;
-                if debtor.get().1 == 0 {
-                    debtor.remove();
+            state.record_taken(self.number, 0, true);
+            if let Entry::Occupied(mut entry) =
+                self.responses.connections().states.entry(key(state))
+            {
+                entry.get_mut().1 -= 1;
+                if entry.get().1 == 0 {
+                    entry.remove();
                 }
             }
         }
@@ -261,8 +266,8 @@ mod tests {
         bytes: usize,
         state: Option<Arc<ConnectionState>>,
     ) -> Body {
-        let room = responses.admit(bytes, state.as_deref()).await.expect("room");
-        responses.count(vec![1; bytes].into(), room, state)
+        let memory = responses.admit(bytes, state.as_deref()).await.expect("memory");
+        responses.count(vec![1; bytes].into(), memory, state)
     }
 
     #[tokio::test]
@@ -288,7 +293,7 @@ mod tests {
         drop(slice);
         assert_eq!((responses.bytes(), state.unsent_bytes()), (0, 0));
         assert_eq!(state.stalled_since(), None);
-        assert!(responses.debtors().states.is_empty());
+        assert!(responses.connections().states.is_empty());
     }
 
     #[tokio::test]
@@ -308,13 +313,13 @@ mod tests {
         tokio::time::advance(SPARED).await;
         let _other = counted(&responses, 30 << 10, Some(second)).await;
 
-        let (room, reason) = tokio::join!(responses.admit(50 << 10, Some(&third)), async {
-            let reason = first.told().await;
+        let (memory, reason) = tokio::join!(responses.admit(50 << 10, Some(&third)), async {
+            let reason = first.end_requested().await;
             drop(body);
             reason
         });
 
-        assert!(room.is_some());
+        assert!(memory.is_some());
         assert_eq!(reason, Ended::UnsentFull);
     }
 
@@ -332,8 +337,12 @@ mod tests {
         for _ in 0..50 {
             let state = ConnectionState::new(Arc::new(Traffic::default()));
             for _ in 0..100 {
-                if let Some(room) = responses.admit(4 << 10, Some(&state)).await {
-                    held.push(responses.count(vec![1; 4 << 10].into(), room, Some(state.clone())));
+                if let Some(memory) = responses.admit(4 << 10, Some(&state)).await {
+                    held.push(responses.count(
+                        vec![1; 4 << 10].into(),
+                        memory,
+                        Some(state.clone()),
+                    ));
                 }
             }
         }

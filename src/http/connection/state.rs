@@ -41,8 +41,8 @@ pub(crate) struct ConnectionState {
     unsent: Mutex<Unsent>,
     /// Whether one of its responses waits for memory.
     waits: AtomicBool,
-    told: Mutex<Option<Ended>>,
-    telling: Notify,
+    end_reason: Mutex<Option<Ended>>,
+    end_notify: Notify,
 }
 
 /// The responses whose bytes the client has not taken.
@@ -86,8 +86,8 @@ impl ConnectionState {
             active: AtomicU64::new(0),
             unsent: Mutex::default(),
             waits: AtomicBool::new(false),
-            told: Mutex::default(),
-            telling: Notify::new(),
+            end_reason: Mutex::default(),
+            end_notify: Notify::new(),
         })
     }
 
@@ -97,7 +97,7 @@ impl ConnectionState {
     }
 
     /// Whether so many requests are in flight on all connections that only a few of each can be held.
-    pub(crate) fn is_crowding(&self) -> bool {
+    pub(crate) fn is_over_share(&self) -> bool {
         /// The limit for all connections of a port.
         const MANY: usize = 4096;
         /// The limit for this connection.
@@ -123,7 +123,7 @@ impl ConnectionState {
     /// Whether it may be closed for another connection: it is not new, and either none of its requests is in progress or
     /// none had a required key. Requests whose bodies are still arriving are not in progress: otherwise a client that sends
     /// slowly could hold all connections.
-    pub(crate) fn may_make_room(&self, now: Instant) -> bool {
+    pub(crate) fn may_be_closed(&self, now: Instant) -> bool {
         let arriving = self.bodies.load(Ordering::Relaxed);
         let is_at_rest = self.in_flight.load(Ordering::Acquire) <= arriving;
         let spared = |since| now.saturating_duration_since(since) < SPARED;
@@ -170,19 +170,19 @@ impl ConnectionState {
     }
 
     /// The right to let one response wait; `None` if another response already waits.
-    pub(crate) fn wait_turn(&self) -> Option<Turn<'_>> {
+    pub(crate) fn try_wait_turn(&self) -> Option<Turn<'_>> {
         (!self.waits.swap(true, Ordering::Relaxed)).then(|| Turn(self))
     }
 
     /// Adds a response that the client has to take.
-    pub(crate) fn owes(&self, number: u64, bytes: usize) {
+    pub(crate) fn add_unsent(&self, number: u64, bytes: usize) {
         let mut unsent = self.unsent();
         unsent.bytes += bytes;
         unsent.responses.push((number, Instant::now()));
     }
 
     /// Records that bytes of a response were taken or dropped; `is_all` if nothing of the response is left.
-    pub(crate) fn took(&self, number: u64, bytes: usize, is_all: bool) {
+    pub(crate) fn record_taken(&self, number: u64, bytes: usize, is_all: bool) {
         self.active.store(milliseconds(self.begun.elapsed()), Ordering::Relaxed);
         let mut unsent = self.unsent();
         unsent.bytes = unsent.bytes.saturating_sub(bytes);
@@ -197,19 +197,19 @@ impl ConnectionState {
 
     /// Asks the connection to end.
     pub(crate) fn end(&self, reason: Ended) {
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
-        self.telling.notify_one();
+        *self.end_reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+        self.end_notify.notify_one();
     }
 
     /// Waits until the connection is asked to end for a reason that still holds.
-    pub(crate) async fn told(&self) -> Ended {
+    pub(crate) async fn end_requested(&self) -> Ended {
         loop {
-            self.telling.notified().await;
-            let reason = self.told.lock().unwrap_or_else(PoisonError::into_inner).take();
+            self.end_notify.notified().await;
+            let reason = self.end_reason.lock().unwrap_or_else(PoisonError::into_inner).take();
             let now = Instant::now();
             match reason {
                 // A request may have arrived meanwhile.
-                Some(Ended::Crowded) if !self.may_make_room(now) => {}
+                Some(Ended::ConnectionsFull) if !self.may_be_closed(now) => {}
                 Some(reason) => return reason,
                 None => {}
             }
@@ -262,25 +262,25 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_connection_without_requests_in_progress_makes_room() {
         let state = ConnectionState::new(Arc::new(Traffic::default()));
-        assert!(!state.may_make_room(Instant::now()), "it is new");
+        assert!(!state.may_be_closed(Instant::now()), "it is new");
         advance(SPARED).await;
-        assert!(state.may_make_room(Instant::now()));
+        assert!(state.may_be_closed(Instant::now()));
 
         let request = InFlight::begin(state.clone());
-        assert!(!state.may_make_room(Instant::now()), "its request is in progress");
+        assert!(!state.may_be_closed(Instant::now()), "its request is in progress");
         state.bodies.fetch_add(1, Ordering::Relaxed);
-        assert!(state.may_make_room(Instant::now()), "its body does not arrive");
+        assert!(state.may_be_closed(Instant::now()), "its body does not arrive");
         let other = InFlight::begin(state.clone());
-        assert!(!state.may_make_room(Instant::now()), "the other request is in progress");
+        assert!(!state.may_be_closed(Instant::now()), "the other request is in progress");
         drop((other, request));
         state.bodies.fetch_sub(1, Ordering::Relaxed);
-        assert!(!state.may_make_room(Instant::now()), "it has only just received a response");
+        assert!(!state.may_be_closed(Instant::now()), "it has only just received a response");
         let _request = InFlight::begin(state.clone());
         state.record_key(false);
-        assert!(state.may_make_room(Instant::now()), "it has no valid key");
+        assert!(state.may_be_closed(Instant::now()), "it has no valid key");
         state.record_key(true);
         assert!(
-            !state.may_make_room(Instant::now()),
+            !state.may_be_closed(Instant::now()),
             "it has a valid key, and its request is in progress"
         );
     }

@@ -29,7 +29,7 @@ pub(crate) enum Ended {
     /// The client took nothing of a response for too long.
     Stalled,
     /// It was idle when a new connection needed its slot.
-    Crowded,
+    ConnectionsFull,
     /// The client took nothing of a response when memory for responses ran out.
     UnsentFull,
 }
@@ -40,8 +40,14 @@ struct WhyLabel {
 }
 
 impl Ended {
-    const ALL: [Self; 6] =
-        [Self::Silent, Self::Head, Self::Idle, Self::Stalled, Self::Crowded, Self::UnsentFull];
+    const ALL: [Self; 6] = [
+        Self::Silent,
+        Self::Head,
+        Self::Idle,
+        Self::Stalled,
+        Self::ConnectionsFull,
+        Self::UnsentFull,
+    ];
 
     fn as_str(self) -> &'static str {
         match self {
@@ -49,7 +55,7 @@ impl Ended {
             Self::Head => "head",
             Self::Idle => "idle",
             Self::Stalled => "stalled",
-            Self::Crowded => "connections_full",
+            Self::ConnectionsFull => "connections_full",
             Self::UnsentFull => "answers_full",
         }
     }

@@ -1,14 +1,14 @@
 //! The metrics of a server, in `OpenMetrics` text.
 
 mod connections;
-mod judged;
+mod failures;
+mod gauges;
 mod labels;
 mod lanes;
 mod limits;
-mod now;
 mod plain;
 mod process;
-mod troubles;
+mod verdicts;
 mod workers;
 
 use std::sync::Arc;
@@ -26,18 +26,18 @@ use crate::engine::admission::Limit;
 use crate::engine::judgement::Judgement;
 use crate::engine::{Event, Observer, Stage, batch};
 use crate::ops::traces::ExportOutcome;
-use judged::AllJudged;
+use failures::Failures;
 use labels::{
     CodeLabel, DroppedLabel, DurationLabels, LimitLabel, OutcomeLabel, RequestLabels, RouteLabel,
     StageLabel, outcome,
 };
-use troubles::Troubles;
+use verdicts::Verdicts;
 use workers::Workers;
 
 pub use connections::Connections;
 pub(crate) use connections::Ended;
+pub(crate) use gauges::Gauges;
 pub(crate) use labels::Route;
-pub(crate) use now::Now;
 pub(crate) use plain::plain;
 
 /// Bucket limits in seconds, from 50 µs: a small model is faster than the usual buckets.
@@ -69,8 +69,8 @@ pub struct Metrics {
     durations: Family<DurationLabels, Histogram>,
     disconnects: Family<RouteLabel, Counter>,
     item_problems: Family<CodeLabel, Counter>,
-    judged: AllJudged,
-    troubles: Troubles,
+    judged: Verdicts,
+    failures: Failures,
     workers: Workers,
     connections: Connections,
     batches: Histogram,
@@ -157,8 +157,8 @@ impl Metrics {
         let trace = |outcome| traces.get_or_create_owned(&OutcomeLabel { outcome });
 
         let connections = Connections::register(&mut registry);
-        let judged = AllJudged::register(&mut registry);
-        let troubles = Troubles::register(&mut registry);
+        let judged = Verdicts::register(&mut registry);
+        let failures = Failures::register(&mut registry);
         let workers = Workers::register(&mut registry);
         Self {
             registry,
@@ -167,7 +167,7 @@ impl Metrics {
             disconnects,
             item_problems,
             judged,
-            troubles,
+            failures,
             workers,
             connections,
             batches,
@@ -215,7 +215,7 @@ impl Metrics {
     fn event(&self, event: Event) {
         match event {
             Event::InService(model) => self.judged.begin(&model.digest),
-            Event::Swapped { ok } => self.troubles.swaps.count(ok),
+            Event::Swapped { ok } => self.failures.swaps.count(ok),
             Event::Run(event) => self.run(event),
             Event::Worker(event) => self.workers.count(event),
             Event::LookedUp { is_known } => {
@@ -245,13 +245,13 @@ impl Metrics {
                 self.not_run.inc_by(dropped as u64);
             }
             batch::Event::Failed => {
-                self.troubles.errors.inc();
+                self.failures.errors.inc();
             }
             batch::Event::Panicked => {
-                self.troubles.panics.inc();
+                self.failures.panics.inc();
             }
-            batch::Event::Renewed => self.troubles.renewals.count(true),
-            batch::Event::Lost => self.troubles.renewals.count(false),
+            batch::Event::Renewed => self.failures.renewals.count(true),
+            batch::Event::Lost => self.failures.renewals.count(false),
         }
     }
 
@@ -279,7 +279,7 @@ impl Metrics {
     }
 
     /// All metrics as `OpenMetrics` text, with the current values of the gauges.
-    pub(crate) fn text(&self, now: &Now) -> String {
+    pub(crate) fn text(&self, now: &Gauges) -> String {
         let mut gauges = Registry::default();
         now.register(gauges.sub_registry_with_prefix("siamese"));
         process::register(&mut gauges);

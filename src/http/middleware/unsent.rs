@@ -23,9 +23,9 @@ pub(crate) async fn count(
     let state = request.extensions().get::<Arc<ConnectionState>>().cloned();
     let state = state.as_ref();
     let reject = || Problem::from(service.overloaded(Limit::Unsent)).into_response();
-    let owed = state.map_or(0, |state| state.unsent_bytes());
-    let response = if responses.owes_too_much(owed) {
-        responses.relieve();
+    let unsent = state.map_or(0, |state| state.unsent_bytes());
+    let response = if responses.exceeds_limit(unsent) {
+        responses.close_stalled();
         reject()
     } else {
         next.run(request).await
@@ -36,13 +36,13 @@ pub(crate) async fn count(
     }
     // Every response is complete in memory: this copies nothing, and cannot fail.
     let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-    if let Some(room) = responses.admit(bytes.len(), state.map(AsRef::as_ref)).await {
-        return Response::from_parts(head, responses.count(bytes, room, state.cloned()));
+    if let Some(memory) = responses.admit(bytes.len(), state.map(AsRef::as_ref)).await {
+        return Response::from_parts(head, responses.count(bytes, memory, state.cloned()));
     }
     drop((head, bytes));
     let (head, body) = reject().into_parts();
     let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     // The rejection is sent even without free memory, and counts for its connection.
-    let body = responses.count(bytes, responses.no_room(), state.cloned());
+    let body = responses.count(bytes, responses.empty_reservation(), state.cloned());
     Response::from_parts(head, body)
 }

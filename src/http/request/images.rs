@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::form::Image;
 use super::json::{self, Json};
 use super::received::{Content, FromContent};
-use super::source::{Written, read_at};
+use super::source::{SourceJson, read_at};
 use crate::engine::pipeline::Source;
 use crate::http::error::Problem;
 use crate::ops::settings::Server;
@@ -36,7 +36,7 @@ pub(crate) enum Embed<'a> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct EmbedOne<'a> {
     #[serde(borrow)]
-    #[schema(value_type = Written)]
+    #[schema(value_type = SourceJson)]
     image: Json<'a>,
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct EmbedOne<'a> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct EmbedSeveral<'a> {
     #[serde(borrow)]
-    #[schema(value_type = Vec<Written>)]
+    #[schema(value_type = Vec<SourceJson>)]
     images: Json<'a>,
 }
 

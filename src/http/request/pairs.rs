@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::form::Image;
 use super::json::{self, Json};
 use super::received::{Content, FromContent};
-use super::source::{Written, read_at};
+use super::source::{SourceJson, read_at};
 use crate::engine::pipeline::Source;
 use crate::http::error::{Fault, Problem};
 use crate::ops::settings::Server;
@@ -28,10 +28,10 @@ pub(crate) struct Pairs {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Compare<'a> {
     #[serde(borrow)]
-    #[schema(value_type = Written)]
+    #[schema(value_type = SourceJson)]
     a: Json<'a>,
     #[serde(borrow)]
-    #[schema(value_type = Written)]
+    #[schema(value_type = SourceJson)]
     b: Json<'a>,
 }
 

@@ -24,7 +24,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 #[derive(ToSchema)]
 #[schema(as = Source)]
 #[serde(untagged)]
-pub(crate) enum Written<'a> {
+pub(crate) enum SourceJson<'a> {
     /// An image as base64 text, or as a data URI with base64.
     Short(Cow<'a, str>),
     Image(ImageSource<'a>),
@@ -55,12 +55,12 @@ pub(crate) struct StoredSource<'a> {
 
 /// Reads a source.
 pub(crate) fn read(json: Json) -> Result<Source, Problem> {
-    match Written::read(json)? {
-        Written::Short(text) => Ok(upload(&text)?),
-        Written::Image(ImageSource { image }) => {
+    match SourceJson::read(json)? {
+        SourceJson::Short(text) => Ok(upload(&text)?),
+        SourceJson::Image(ImageSource { image }) => {
             Ok(upload(&image.text("`image` must be base64 text")?)?)
         }
-        Written::Stored(StoredSource { embedding, digest }) => {
+        SourceJson::Stored(StoredSource { embedding, digest }) => {
             let digest = digest.map(|digest| digest.text("`digest` must be text"));
             let digest = digest.transpose()?.map(Cow::into_owned);
             Ok(Source::Embedding(stored(embedding)?, digest))
@@ -73,7 +73,7 @@ pub(crate) fn read_at(path: &str, json: Json) -> Result<Source, Problem> {
     read(json).map_err(|problem| problem.within(path))
 }
 
-impl<'a> Written<'a> {
+impl<'a> SourceJson<'a> {
     /// Distinguishes the forms of a source.
     fn read(json: Json<'a>) -> Result<Self, Problem> {
         let form = "a source must be base64 text, or an object with `image` or `embedding`";

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::engine::cache::Cache;
 use crate::http::error::{Fault, Problem};
-use crate::http::metrics::{Now, plain};
+use crate::http::metrics::{Gauges, plain};
 use crate::http::request::accept;
 use crate::http::response;
 use crate::http::service::Service;
@@ -57,7 +57,7 @@ pub(crate) async fn metrics(State(service): State<Arc<Service>>, headers: Header
 
     let deployment = service.engine.deployment();
     service.engine.reap();
-    let text = service.metrics.text(&Now {
+    let text = service.metrics.text(&Gauges {
         settings: service.settings(),
         model: &deployment.model,
         cached_bytes: deployment.cache.as_ref().map_or(0, Cache::bytes),

@@ -15,7 +15,7 @@ use crate::ops::settings::Settings;
 use crate::ops::telemetry::dropped_lines;
 
 /// The current state of the service.
-pub(crate) struct Now<'a> {
+pub(crate) struct Gauges<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) model: &'a Description,
     pub(crate) cached_bytes: u64,
@@ -32,7 +32,7 @@ pub(crate) struct Now<'a> {
     pub(crate) lanes: &'a [Lane],
 }
 
-impl Now<'_> {
+impl Gauges<'_> {
     /// Registers all gauges with their current values, and the limits beside them.
     pub(crate) fn register(&self, registry: &mut Registry) {
         let server = &self.settings.server;

@@ -27,16 +27,16 @@ const VERDICTS: [&str; 2] = ["same", "different"];
 const MAX_MODELS: usize = 4;
 
 /// The metrics of the model in service and of recent models.
-pub(crate) struct AllJudged {
+pub(crate) struct Verdicts {
     verdicts: Family<VerdictLabels, Counter>,
     distances: Family<DigestLabel, Histogram>,
     gaps: Family<VerdictLabels, Histogram>,
     /// The exported models, the latest last.
-    exported: RwLock<VecDeque<(Arc<str>, Judged)>>,
+    exported: RwLock<VecDeque<(Arc<str>, ModelVerdicts)>>,
 }
 
 /// The metrics of one model.
-struct Judged {
+struct ModelVerdicts {
     distances: Histogram,
     same: VerdictMetrics,
     different: VerdictMetrics,
@@ -58,7 +58,7 @@ struct DigestLabel {
     digest: Arc<str>,
 }
 
-impl AllJudged {
+impl Verdicts {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let all = Self {
             verdicts: Family::default(),
@@ -102,7 +102,7 @@ impl AllJudged {
         }
     }
 
-    fn of(&self, digest: &Arc<str>) -> Judged {
+    fn of(&self, digest: &Arc<str>) -> ModelVerdicts {
         let metrics = |verdict| {
             let labels = VerdictLabels { verdict, digest: digest.clone() };
             VerdictMetrics {
@@ -112,7 +112,7 @@ impl AllJudged {
         };
         let [same, different] = VERDICTS.map(metrics);
         let distances = DigestLabel { digest: digest.clone() };
-        Judged { same, different, distances: self.distances.get_or_create_owned(&distances) }
+        ModelVerdicts { same, different, distances: self.distances.get_or_create_owned(&distances) }
     }
 
     fn forget(&self, digest: &Arc<str>) {
@@ -125,7 +125,7 @@ impl AllJudged {
     }
 }
 
-impl Judged {
+impl ModelVerdicts {
     fn count(&self, judgement: &Judgement) {
         let distance = judgement.distance.get();
         let metrics = match judgement.verdict {

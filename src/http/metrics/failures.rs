@@ -8,7 +8,7 @@ use prometheus_client::registry::Registry;
 use super::labels::OutcomeLabel;
 
 /// Counters of rare events. They start at zero.
-pub(crate) struct Troubles {
+pub(crate) struct Failures {
     pub(crate) errors: Counter,
     pub(crate) panics: Counter,
     pub(crate) renewals: Outcomes,
@@ -26,7 +26,7 @@ struct KindLabel {
     kind: &'static str,
 }
 
-impl Troubles {
+impl Failures {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let failures = Family::<KindLabel, Counter>::default();
         let help = "Runs of the model that ended in an error or a panic";
