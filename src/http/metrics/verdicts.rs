@@ -1,4 +1,4 @@
-//! What one model's verdicts were, and how far apart its pairs: where these drift, so does what is asked of it.
+//! Metrics of verdicts and distances, by model. A drift in these shows that the images have changed.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,7 +12,7 @@ use siamese_core::score::Verdict;
 
 use crate::engine::judgement::Judgement;
 
-/// Unit embeddings are up to 2 apart; others about as far as the margin they were trained with.
+/// Bucket limits. Unit embeddings are at most 2 apart; the distances of others depend on the margin of their training.
 const DISTANCES: [f64; 24] = [
     0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8, 2.0, 2.5,
     3.0, 4.0, 6.0, 10.0, 20.0,
@@ -22,27 +22,27 @@ const GAPS: [f64; 10] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0];
 
 const VERDICTS: [&str; 2] = ["same", "different"];
 
-/// Models whose counters are told: the one in service, and those before it. Each has some 55 lines of a scrape, and a
-/// collector keeps what it has seen of those that are gone.
-const TOLD: usize = 4;
+/// The most models whose metrics are exported: the one in service, and those before it. Each has about 55 lines, and a
+/// collector keeps the series of models that are gone.
+const MAX_MODELS: usize = 4;
 
-/// The counters of the models in service of late.
-pub(crate) struct AllJudged {
+/// The metrics of the model in service and of recent models.
+pub(crate) struct Verdicts {
     verdicts: Family<VerdictLabels, Counter>,
     distances: Family<DigestLabel, Histogram>,
     gaps: Family<VerdictLabels, Histogram>,
-    /// The models that are told, the latest last.
-    told: RwLock<VecDeque<(Arc<str>, Judged)>>,
+    /// The exported models, the latest last.
+    exported: RwLock<VecDeque<(Arc<str>, ModelVerdicts)>>,
 }
 
-/// The counters of one model, at hand.
-struct Judged {
+/// The metrics of one model.
+struct ModelVerdicts {
     distances: Histogram,
-    same: Ruled,
-    different: Ruled,
+    same: VerdictMetrics,
+    different: VerdictMetrics,
 }
 
-struct Ruled {
+struct VerdictMetrics {
     verdicts: Counter,
     gaps: Histogram,
 }
@@ -58,57 +58,61 @@ struct DigestLabel {
     digest: Arc<str>,
 }
 
-impl AllJudged {
+impl Verdicts {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let all = Self {
             verdicts: Family::default(),
             distances: Family::new_with_constructor(|| Histogram::new(DISTANCES)),
             gaps: Family::new_with_constructor(|| Histogram::new(GAPS)),
-            told: RwLock::default(),
+            exported: RwLock::default(),
         };
-        registry.register("verdicts", "Verdicts given, by model", all.verdicts.clone());
-        registry.register("distance", "Distances of pairs, by model", all.distances.clone());
-        // One histogram of both sides would have negative sums, which OpenMetrics forbids.
+        registry.register("verdicts", "Verdicts, by model", all.verdicts.clone());
+        registry.register(
+            "distance",
+            "Distances between the two embeddings of a pair, by model",
+            all.distances.clone(),
+        );
+        // One histogram for both verdicts would have negative sums, which OpenMetrics forbids.
         registry.register(
             "threshold_gap",
-            "How far from the threshold the distances fell, on the verdict's side of it, by model",
+            "Difference between distance and threshold, as a positive number, by verdict and model",
             all.gaps.clone(),
         );
         all
     }
 
-    /// Has a model that comes into service told from now on, from zero where it is new; the oldest is told no more.
+    /// Exports a model's metrics from now on, from zero if the model is new. The oldest model may be dropped for it.
     pub(crate) fn begin(&self, digest: &str) {
         let digest: Arc<str> = digest.into();
         let judged = self.of(&digest);
-        let mut told = self.told.write().unwrap_or_else(PoisonError::into_inner);
-        told.retain(|(other, _)| *other != digest);
-        told.push_back((digest, judged));
-        while TOLD < told.len() {
-            let (oldest, _) = told.pop_front().expect("there are more than none");
+        let mut exported = self.exported.write().unwrap_or_else(PoisonError::into_inner);
+        exported.retain(|(other, _)| *other != digest);
+        exported.push_back((digest, judged));
+        while MAX_MODELS < exported.len() {
+            let (oldest, _) = exported.pop_front().expect("it holds more than the maximum");
             self.forget(&oldest);
         }
     }
 
-    /// Counts a pair of a model's. What still goes on with one that is told no more is not counted.
+    /// Counts a judgement of a model. Judgements of a model that is no longer exported are not counted.
     pub(crate) fn count(&self, digest: &str, judgement: &Judgement) {
-        let told = self.told.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, judged)) = told.iter().rev().find(|(other, _)| **other == *digest) {
+        let exported = self.exported.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, judged)) = exported.iter().rev().find(|(other, _)| **other == *digest) {
             judged.count(judgement);
         }
     }
 
-    fn of(&self, digest: &Arc<str>) -> Judged {
-        let ruled = |verdict| {
+    fn of(&self, digest: &Arc<str>) -> ModelVerdicts {
+        let metrics = |verdict| {
             let labels = VerdictLabels { verdict, digest: digest.clone() };
-            Ruled {
+            VerdictMetrics {
                 verdicts: self.verdicts.get_or_create_owned(&labels),
                 gaps: self.gaps.get_or_create_owned(&labels),
             }
         };
-        let [same, different] = VERDICTS.map(ruled);
+        let [same, different] = VERDICTS.map(metrics);
         let distances = DigestLabel { digest: digest.clone() };
-        Judged { same, different, distances: self.distances.get_or_create_owned(&distances) }
+        ModelVerdicts { same, different, distances: self.distances.get_or_create_owned(&distances) }
     }
 
     fn forget(&self, digest: &Arc<str>) {
@@ -121,15 +125,15 @@ impl AllJudged {
     }
 }
 
-impl Judged {
+impl ModelVerdicts {
     fn count(&self, judgement: &Judgement) {
         let distance = judgement.distance.get();
-        let ruled = match judgement.verdict {
+        let metrics = match judgement.verdict {
             Verdict::Same => &self.same,
             Verdict::Different => &self.different,
         };
-        ruled.verdicts.inc();
-        ruled.gaps.observe((distance - judgement.threshold.get()).abs());
+        metrics.verdicts.inc();
+        metrics.gaps.observe((distance - judgement.threshold.get()).abs());
         self.distances.observe(distance);
     }
 }
