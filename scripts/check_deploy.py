@@ -129,7 +129,7 @@ def check_numbers() -> None:
         notice = ready["periodSeconds"] * ready["failureThreshold"] * 1000
         assert notice < int(variables["SIAMESE_SERVER__LAME_DUCK_MS"]), "the lame duck is over before anybody looked"
         limit = container["resources"]["limits"]["memory"]
-        told = re.search(r"\*\*(\d+) GiB a replica\*\*", (ROOT / "docs" / "deploying.md").read_text())[1]
+        told = re.search(r"\*\*(\d+) GiB per replica\*\*", (ROOT / "docs" / "deploying.md").read_text())[1]
         assert limit == f"{told}Gi", f"the chart's limit of memory is {limit}, and docs/deploying.md says {told} GiB"
     compose = yaml.safe_load((DEPLOY / "compose" / "docker-compose.yml").read_text())
     grace = compose["services"]["siamese"]["stop_grace_period"]
