@@ -81,7 +81,7 @@ fn bodies_that_drip_refuse_no_honest_pair() {
         (0..30).map(|_| honest_pair(&server)).filter(|said| !said.contains(" 200 ")).collect();
 
     assert!(refused.is_empty(), "{refused:?}");
-    assert!(0 < told(admin, r#"siamese_bodies_ended_total{limit="receiving"}"#));
+    assert!(0 < told(admin, r#"siamese_bodies_ended_total{full="receiving"}"#));
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn a_connection_that_takes_none_of_its_answers_is_refused_more() {
         }
     });
     assert_eq!(last, 503);
-    assert_eq!(told(admin, r#"siamese_overloads_total{limit="unsent"}"#), 1);
+    assert_eq!(told(admin, r#"siamese_overloads_total{limit="answers"}"#), 1);
     assert_eq!(honest_pair(&server), "HTTP/1.1 200 OK");
 }
 

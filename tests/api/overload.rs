@@ -55,7 +55,7 @@ async fn what_finds_no_room_is_refused_before_it_is_decoded() {
     refused.refused(503, "overloaded");
     assert_eq!(refused.header("retry-after"), "1");
     let told = metrics(&app).await;
-    for line in [r#"siamese_overloads_total{limit="queue"} 1"#, "siamese_queue_reserved 2"] {
+    for line in [r#"siamese_overloads_total{limit="places"} 1"#, "siamese_queue_reserved 2"] {
         assert!(told.lines().any(|it| it == line), "{line} is not in\n{told}");
     }
 
@@ -160,7 +160,7 @@ async fn where_no_more_bodies_may_come_the_slowest_makes_room() {
 
     third.refused(415, "image_format_unsupported");
     first.await.refused(408, "body_timeout");
-    app.until_told(r#"siamese_bodies_ended_total{limit="receiving"} 1"#).await;
+    app.until_told(r#"siamese_bodies_ended_total{full="receiving"} 1"#).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -178,5 +178,5 @@ async fn a_body_that_holds_memory_and_does_not_go_on_makes_room_for_others() {
 
     slow.refused(408, "body_timeout");
     other.refused(415, "image_format_unsupported");
-    app.until_told(r#"siamese_bodies_ended_total{limit="bodies"} 1"#).await;
+    app.until_told(r#"siamese_bodies_ended_total{full="bodies"} 1"#).await;
 }

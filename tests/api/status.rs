@@ -45,7 +45,7 @@ async fn requests_and_verdicts_are_counted() {
         r#"siamese_stage_seconds_count{stage="decode"} 1"#,
         r#"siamese_stage_seconds_count{stage="queue"} 1"#,
         r#"siamese_stage_seconds_count{stage="model"} 1"#,
-        r#"siamese_overloads_total{limit="queue"} 0"#,
+        r#"siamese_overloads_total{limit="places"} 0"#,
         &format!(r#"siamese_verdicts_total{{verdict="same",digest="{digest}"}} 1"#),
         &format!(r#"siamese_verdicts_total{{verdict="different",digest="{digest}"}} 0"#),
         "siamese_ready 1",

@@ -87,8 +87,8 @@ pub(crate) struct OutcomeLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct OverloadLabel {
-    pub(crate) limit: &'static str,
+pub(crate) struct FullLabel {
+    pub(crate) full: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

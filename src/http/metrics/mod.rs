@@ -28,8 +28,8 @@ use crate::engine::{Event, Observer, Stage, batch};
 use crate::ops::traces::ExportOutcome;
 use judged::AllJudged;
 use labels::{
-    CodeLabel, DroppedLabel, DurationLabels, OutcomeLabel, OverloadLabel, RequestLabels,
-    RouteLabel, StageLabel, outcome,
+    CodeLabel, DroppedLabel, DurationLabels, FullLabel, OutcomeLabel, RequestLabels, RouteLabel,
+    StageLabel, outcome,
 };
 use troubles::Troubles;
 use workers::Workers;
@@ -83,7 +83,7 @@ pub struct Metrics {
     not_run: Counter,
     /// Of those limits at which requests are refused.
     overloads: Vec<(Limit, Counter)>,
-    bodies_ended: Family<OverloadLabel, Counter>,
+    bodies_ended: Family<FullLabel, Counter>,
     traces_sent: Counter,
     traces_failed: Counter,
     traces_dropped: Counter,
@@ -115,17 +115,16 @@ impl Metrics {
         let help = "Images that failed alone, in requests that were answered, by problem code";
         registry.register("item_problems", help, item_problems.clone());
 
-        let overloads = Family::<OverloadLabel, Counter>::default();
+        let overloads = Family::<FullLabel, Counter>::default();
         let help = "Requests refused as overloaded, by what was full";
         registry.register("overloads", help, overloads.clone());
-        let full =
-            |limit: Limit| overloads.get_or_create_owned(&OverloadLabel { limit: limit.name() });
+        let full = |limit: Limit| overloads.get_or_create_owned(&FullLabel { full: limit.name() });
 
-        let bodies_ended = Family::<OverloadLabel, Counter>::default();
+        let bodies_ended = Family::<FullLabel, Counter>::default();
         let help = "Bodies that came slowly and were ended for others, by what was full";
         registry.register("bodies_ended", help, bodies_ended.clone());
         for limit in [Limit::Connection, Limit::Receiving, Limit::Bodies] {
-            let _ = bodies_ended.get_or_create_owned(&OverloadLabel { limit: limit.name() });
+            let _ = bodies_ended.get_or_create_owned(&FullLabel { full: limit.name() });
         }
 
         let stages = Family::<StageLabel, Histogram>::new_with_constructor(seconds);
@@ -269,7 +268,7 @@ impl Metrics {
 
     /// Counts a body that was ended for others, by what was full.
     pub(crate) fn body_ended(&self, limit: Limit) {
-        self.bodies_ended.get_or_create(&OverloadLabel { limit: limit.name() }).inc();
+        self.bodies_ended.get_or_create(&FullLabel { full: limit.name() }).inc();
     }
 
     /// All counters as `OpenMetrics` text, with the gauges as they are now.
