@@ -73,7 +73,7 @@ fn every_problem_code_is_documented() {
     let codes: Vec<&str> = table.split('"').skip(1).step_by(2).collect();
     assert!(codes.len() > 20, "{codes:?}");
     let page = page();
-    let (_, refusals) = page.split_once("## What a refusal means").expect("refusals");
+    let (_, refusals) = page.split_once("## Error codes").expect("refusals");
     let described: Vec<&str> = rows(refusals)
         .flat_map(|row| row[0].split(", ").filter_map(code).collect::<Vec<_>>())
         .collect();

@@ -22,6 +22,7 @@ mod keys;
 mod logs;
 mod memory;
 mod models;
+mod numbers;
 mod observability;
 mod overload;
 mod page;
