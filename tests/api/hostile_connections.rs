@@ -220,7 +220,7 @@ fn unsent_responses_are_limited_and_end_their_connections() {
     });
     let ended =
         |why: &str| metric(admin, &format!("siamese_connections_ended_total{{why=\"{why}\"}}"));
-    let (full, stalled) = (ended("answers_full"), ended("stalled"));
+    let (full, stalled) = (ended("unsent_full"), ended("stalled"));
     assert!(1 <= full && 20 <= full + stalled, "{full} made room, {stalled} stalled");
 }
 

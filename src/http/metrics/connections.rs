@@ -56,7 +56,7 @@ impl Ended {
             Self::Idle => "idle",
             Self::Stalled => "stalled",
             Self::ConnectionsFull => "connections_full",
-            Self::UnsentFull => "answers_full",
+            Self::UnsentFull => "unsent_full",
         }
     }
 }
