@@ -75,7 +75,7 @@ pub struct Input {
     pub fit: Fit,
 }
 
-/// Adam; with weight decay it is AdamW (Loshchilov and Hutter 2019).
+/// Adam; with weight decay it is `AdamW` (Loshchilov and Hutter 2019).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Optimizer {
