@@ -1,6 +1,6 @@
-//! How well a model tells identities apart, and how sure one can be of it.
+//! Statistics of distances: error rates, intervals, comparisons and calibration checks.
 //!
-//! Embeddings in, numbers out: knows no images, no files and no network.
+//! This module knows embeddings and numbers. It knows no images, files or networks.
 
 mod bootstrap;
 mod comparisons;
