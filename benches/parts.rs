@@ -1,4 +1,4 @@
-//! The parts of a request, each by itself: `cargo bench --bench parts`.
+//! Benchmarks of the parts of a request, each on its own: `cargo bench --bench parts`.
 
 #[path = "service/images.rs"]
 mod images;
@@ -29,7 +29,7 @@ fn main() {
     criterion.final_summary();
 }
 
-/// The shipped model on one thread, so that its figures are of a core.
+/// The default model on one thread, so that its rates are per core.
 fn shipped() -> OnnxModel {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/faces.onnx");
     let threads = Some(NonZeroUsize::MIN);
@@ -38,10 +38,10 @@ fn shipped() -> OnnxModel {
 }
 
 fn upload(kind: Kind) -> Vec<u8> {
-    kind.uploads().expect("the images are made").swap_remove(0)
+    kind.uploads().expect("the images can be generated").swap_remove(0)
 }
 
-/// From an upload to what the shipped model reads.
+/// Preprocesses uploads for the default model.
 fn preprocessing(criterion: &mut Criterion, model: &OnnxModel) {
     let preprocessing = &model.card().preprocessing;
     let limits = Limits::default();
@@ -58,7 +58,7 @@ fn preprocessing(criterion: &mut Criterion, model: &OnnxModel) {
     }
 }
 
-/// A run of the shipped model.
+/// Runs the default model.
 fn running(criterion: &mut Criterion, model: &mut OnnxModel) {
     let (preprocessing, upload) = (&model.card().preprocessing, upload(Kind::Face));
     let pixels = preprocessing.preprocess(&upload, &Limits::default()).expect("it is preprocessed");
@@ -72,7 +72,7 @@ fn running(criterion: &mut Criterion, model: &mut OnnxModel) {
     }
 }
 
-/// The distance between two embeddings.
+/// Computes the distance between two embeddings.
 fn measuring(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("distance");
     for width in [64, 512] {
@@ -88,7 +88,7 @@ fn measuring(criterion: &mut Criterion) {
     }
 }
 
-/// The cache's key of an upload.
+/// Computes the cache key of an upload.
 fn naming(criterion: &mut Criterion) {
     let upload = upload(Kind::Face);
     let mut group = criterion.benchmark_group("key");
@@ -96,7 +96,7 @@ fn naming(criterion: &mut Criterion) {
     group.bench_function("face", |bencher| bencher.iter(|| Key::of(black_box(&upload))));
 }
 
-/// Does nothing, so that what is left is the way to it and back.
+/// A model that does nothing, so that the benchmark measures only the queue and the threads.
 struct Idle;
 
 impl Model for Idle {
@@ -109,15 +109,15 @@ impl Model for Idle {
     }
 }
 
-/// A job through the batcher, beside a message to a thread that sends it back.
+/// Sends a job through the batcher, and compares it with a message that a thread returns.
 fn handing_over(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let mut group = criterion.benchmark_group("hand-over");
     let batcher = Batcher::start(vec![Idle], NonZeroUsize::new(256).expect("not 0"), 32, |_| ());
     group.bench_function("batcher", |bencher| {
         bencher.iter(|| {
-            let place = batcher.reserve(1).expect("there is room");
-            runtime.block_on(place.embed(vec![Pixels::new(vec![0.0])], Priority::Interactive))
+            let reservation = batcher.reserve(1).expect("the queue is not full");
+            runtime.block_on(reservation.embed(vec![Pixels::new(vec![0.0])], Priority::Interactive))
         });
     });
     let (messages, mut waiting) = mpsc::channel::<oneshot::Sender<()>>(256);
@@ -128,9 +128,9 @@ fn handing_over(criterion: &mut Criterion) {
     });
     group.bench_function("bare echo", |bencher| {
         bencher.iter(|| {
-            let (reply, answer) = oneshot::channel();
-            messages.try_send(reply).expect("there is room");
-            runtime.block_on(answer)
+            let (reply, response) = oneshot::channel();
+            messages.try_send(reply).expect("the queue is not full");
+            runtime.block_on(response)
         });
     });
 }

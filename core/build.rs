@@ -1,8 +1,8 @@
-//! Brings ONNX Runtime: its official library, out of the official Python wheel, fetched by pip.
+//! Installs ONNX Runtime: the official library from the official Python wheel. pip downloads the wheel.
 //!
-//! Version and digests are pinned in `config/onnxruntime.txt` of the repository, and pip refuses a wheel that misses them.
-//! The library lies beside the build's other products and its path is handed to the program, which looks
-//! there last (see `core/src/model/runtime/library.rs`). Nothing is fetched where `ORT_DYLIB_PATH` is set.
+//! `config/onnxruntime.txt` pins the version and the digests. pip refuses a wheel with another digest. The library is
+//! stored with the build's other products. The build passes its path to the program, which uses it as the last choice
+//! (see `core/src/model/runtime/library.rs`). If `ORT_DYLIB_PATH` is set, nothing is downloaded.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -26,7 +26,7 @@ fn main() {
     if env::var_os("ORT_DYLIB_PATH").is_some_and(|path| !path.is_empty()) {
         return;
     }
-    match bring() {
+    match install() {
         Ok(library) => {
             println!("cargo::rerun-if-changed={}", library.display());
             println!("cargo::rustc-env=BUILT_ONNX_RUNTIME={}", library.display());
@@ -38,8 +38,8 @@ fn main() {
     }
 }
 
-/// Gives the library's path, fetching it if an earlier build has not.
-fn bring() -> Result<PathBuf, String> {
+/// Returns the library's path. Downloads the library if no earlier build did.
+fn install() -> Result<PathBuf, String> {
     let variable = |name| env::var(name).map_err(|_| format!("cargo does not set {name}"));
     let (os, arch) = (variable("CARGO_CFG_TARGET_OS")?, variable("CARGO_CFG_TARGET_ARCH")?);
     let (platform, file) = match (os.as_str(), arch.as_str()) {
@@ -63,25 +63,25 @@ fn bring() -> Result<PathBuf, String> {
         return Ok(library);
     }
     fs::create_dir_all(&folder).map_err(|err| format!("{}: {err}", folder.display()))?;
-    // Two builds may come here at once: each works in a folder of its own, and a rename is atomic.
+    // Two builds may run at once: each works in its own folder, and the rename is atomic.
     let scratch = folder.join(format!("fetch-{}", std::process::id()));
     let fetched = fetch(platform, &scratch, &library);
     let _ = fs::remove_dir_all(&scratch);
     fetched.map(|()| library)
 }
 
-/// The folder that all profiles' products stand in: `target`, or what stands for it.
+/// The folder that holds the products of all profiles: usually `target`.
 fn products(out_dir: &Path) -> &Path {
     out_dir
         .ancestors()
-        .find(|it| it.file_name().is_some_and(|name| name == "build"))
+        .find(|folder| folder.file_name().is_some_and(|name| name == "build"))
         .and_then(|build| build.parent()?.parent())
         .unwrap_or(out_dir)
 }
 
 fn fetch(platform: &str, scratch: &Path, library: &Path) -> Result<(), String> {
     fs::create_dir_all(scratch).map_err(|err| format!("{}: {err}", scratch.display()))?;
-    // The wheel is the same whatever Python runs here: only a library of C is taken from it.
+    // The Python version does not matter: only a C library is taken from the wheel.
     let pip = ["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"];
     let wheel = ["--only-binary=:all:", "--python-version=3.12", "--implementation=cp"];
     python(
@@ -94,8 +94,8 @@ fn fetch(platform: &str, scratch: &Path, library: &Path) -> Result<(), String> {
     let wheel = fs::read_dir(scratch)
         .map_err(|err| err.to_string())?
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.extension().is_some_and(|it| it == "whl"))
-        .ok_or("pip brought no wheel")?;
+        .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
+        .ok_or("pip downloaded no wheel")?;
     let fresh = scratch.join("library");
     python(Command::new("python3").args(["-c", EXTRACT]).arg(&wheel).arg(&fresh))?;
     fs::rename(&fresh, library).map_err(|err| format!("{}: {err}", library.display()))
@@ -106,7 +106,7 @@ fn python(command: &mut Command) -> Result<(), String> {
     if output.status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("no word of why");
+    let message = String::from_utf8_lossy(&output.stderr);
+    let last = message.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("no message");
     Err(format!("pip failed ({last})"))
 }

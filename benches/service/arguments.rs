@@ -8,40 +8,40 @@ use siamese_core::model::Device;
 
 use crate::images::Kind;
 
-/// Measures the whole service over real sockets; settings come from SIAMESE_ variables, as the server's.
+/// Measures the whole service over real sockets. Settings come from SIAMESE_ variables, as for the server.
 #[derive(Debug, Parser)]
 pub(crate) struct Arguments {
     /// The model to serve.
     #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/models/faces.onnx"))]
     pub(crate) model: PathBuf,
-    /// The program that serves it, by default the one that was built with this.
+    /// The server program; by default the one that was built together with this.
     #[arg(long, value_name = "FILE", default_value = env!("CARGO_BIN_EXE_siamese"))]
     pub(crate) server: PathBuf,
-    /// Where it runs.
+    /// The device.
     #[arg(long, value_name = "cpu|prefer-gpu|require-gpu", default_value = "cpu")]
     pub(crate) device: Device,
-    /// How long one round of a cell is looked at.
+    /// The measured time of one round of a cell.
     #[arg(long, default_value_t = 1.0, value_parser = positive)]
     seconds: f64,
-    /// Rounds of a cell, of which the median is told.
+    /// The rounds of a cell; the median is reported.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// How long twice the server's capacity is offered.
+    /// How long a load of twice the server's capacity is applied.
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = positive)]
     overload_seconds: f64,
-    /// Also soaks the server in mixed work, and watches its memory: for so long.
+    /// Also runs a soak test of this duration with mixed requests, and records the server's memory.
     #[arg(long, value_name = "SECONDS", value_parser = positive)]
     soak_seconds: Option<f64>,
-    /// Where to draw its memory, as SVG.
+    /// A file for the chart of the memory, as SVG.
     #[arg(long, value_name = "FILE")]
     pub(crate) soak_image: Option<PathBuf>,
-    /// Only what has this in its name, such as closed/face/compare/32.
+    /// Runs only the measurements whose names contain this text, such as closed/face/compare/32.
     #[arg(long, value_name = "NAME", default_value = "")]
     only: String,
-    /// A smoke run of a few seconds; fails unless every answer is 200.
+    /// A smoke test of a few seconds. It fails unless all responses have status 200.
     #[arg(long)]
     pub(crate) quick: bool,
-    /// What cargo says to every bench.
+    /// Passed by cargo to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -59,29 +59,30 @@ impl Arguments {
         if self.quick { &Kind::ALL[..1] } else { &Kind::ALL }
     }
 
-    /// Callers at once.
+    /// The numbers of concurrent connections.
     pub(crate) fn connections(&self) -> &'static [usize] {
         if self.quick { &[1, 8] } else { &[1, 8, 32, 128] }
     }
 
-    /// How long the server is asked for more than it can do.
+    /// How long the overload lasts.
     pub(crate) fn overload(&self) -> Duration {
         Duration::from_secs_f64(self.overload_seconds)
     }
 
-    /// How long the server is soaked, if at all.
+    /// The duration of the soak test, if it is requested.
     pub(crate) fn soak(&self) -> Option<Duration> {
         self.soak_seconds.filter(|_| self.wants("soak")).map(Duration::from_secs_f64)
     }
 
-    /// Shares of the capacity that are offered.
+    /// The shares of the capacity that are offered.
     pub(crate) fn shares<'a>(&self, all: &'a [f64]) -> &'a [f64] {
         if self.quick { &all[..1] } else { all }
     }
 
-    /// What stood on the command line.
+    /// The arguments of the command line.
     pub(crate) fn given() -> String {
-        let given: Vec<String> = std::env::args().skip(1).filter(|it| it != "--bench").collect();
+        let given: Vec<String> =
+            std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
         if given.is_empty() { "none".to_owned() } else { format!("`{}`", given.join(" ")) }
     }
 
@@ -93,6 +94,6 @@ impl Arguments {
 fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(seconds) if seconds.is_finite() && 0.0 < seconds => Ok(seconds),
-        _ => Err("it is a number of seconds above 0".to_owned()),
+        _ => Err("it must be a number of seconds above 0".to_owned()),
     }
 }

@@ -1,8 +1,8 @@
-//! Closed loops: how much the server answers to so many callers at once, beside the bare loop.
+//! Closed loops: the throughput for a number of concurrent connections, compared with the bare loop.
 
 use std::time::Duration;
 
-use crate::floor::{Pace, Way};
+use crate::floor::{Configuration, Pace};
 use crate::images::Kind;
 use crate::load::{Outcome, Target};
 use crate::process::Memory;
@@ -12,7 +12,7 @@ use crate::statistics::{count, median, percentile};
 use crate::table::{Table, number, percent};
 use crate::{Bench, Failure};
 
-/// Some callers of one kind.
+/// One combination of image kind, route and connections.
 #[derive(Clone, Copy)]
 struct Cell {
     kind: Kind,
@@ -20,7 +20,7 @@ struct Cell {
     connections: usize,
 }
 
-/// One round of a cell: the bare loop, and the server right after it.
+/// One round of a cell: the bare loop, and the server immediately after it.
 struct Round {
     floor: Pace,
     server: Outcome,
@@ -33,24 +33,24 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
     }
     let mut floors = Table::begin(
         "Bare loop",
-        "Decode, prepare and run by the library's functions, without a server; the fastest way of each kind is \
-         the floor of the next table.",
-        &["images", "callers", "way", "images/s", "images/core-s"],
+        "Decode, preprocess and run with the library's functions, without a server. The fastest configuration of each \
+         kind is the baseline of the next table.",
+        &["images", "callers", "configuration", "images/s", "images/core-s"],
     );
-    let mut ways = Vec::new();
+    let mut configurations = Vec::new();
     for cell in &cells {
-        let known = cells.iter().zip(&ways).find(|(other, _)| other.same_floor(cell));
-        let way = match known {
-            Some((_, way)) => *way,
+        let known = cells.iter().zip(&configurations).find(|(other, _)| other.same_floor(cell));
+        let configuration = match known {
+            Some((_, configuration)) => *configuration,
             None => cell.floor(bench, &mut floors)?,
         };
-        ways.push(way);
+        configurations.push(configuration);
     }
     let mut table = Table::begin(
         "Closed loop",
-        "Each connection sends its next request once the last is answered; the cache is off. Ratios are to the \
-         bare loop on the same cores, run in turn with the server; the load generator shares the cores. 100 % CPU is \
-         one core.",
+        "Each connection sends its next request after the previous response. The cache is off. Ratios are relative to \
+         the bare loop on the same cores, measured alternately with the server. The load generator uses the same \
+         cores. 100 % CPU is one core.",
         &[
             "images",
             "route",
@@ -70,7 +70,7 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
         ],
     );
     let mut running: Option<(Kind, Server)> = None;
-    for (cell, way) in cells.iter().zip(ways) {
+    for (cell, configuration) in cells.iter().zip(configurations) {
         if running.as_ref().is_none_or(|(kind, _)| *kind != cell.kind) {
             running = Some((cell.kind, bench.serve(Cache::Off)?));
         }
@@ -78,12 +78,12 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
         let uploads = cell.kind.uploads()?;
         let target = server.target(cell.route.requests(&uploads));
         let rounds = (0..bench.arguments.rounds())
-            .map(|_| cell.round(bench, way, &uploads, &target))
+            .map(|_| cell.round(bench, configuration, &uploads, &target))
             .collect::<Result<Vec<_>, _>>()?;
         table.row(&cell.report(&rounds, server.process().memory()));
-        bench.expect_answers(rounds.iter().flat_map(|it| &it.server.samples));
+        bench.expect_success(rounds.iter().flat_map(|round| &round.server.samples));
     }
-    bench.told(&table);
+    bench.finish(&table);
     Ok(())
 }
 
@@ -92,7 +92,9 @@ fn cells(bench: &Bench) -> Vec<Cell> {
     for &kind in bench.arguments.kinds() {
         for route in Route::ALL {
             let most = if kind == Kind::TwelveMegapixels { 8 } else { usize::MAX };
-            for connections in bench.arguments.connections().iter().filter(|it| **it <= most) {
+            for connections in
+                bench.arguments.connections().iter().filter(|connections| **connections <= most)
+            {
                 let cell = Cell { kind, route, connections: *connections };
                 if bench.arguments.wants(&cell.name()) {
                     cells.push(cell);
@@ -108,24 +110,25 @@ impl Cell {
         format!("closed/{}/{}/{}", self.kind.name(), self.route.name(), self.connections)
     }
 
-    /// Many callers' images are all alike; one caller waits for the images of one request.
+    /// With many connections the order of images does not matter; a single one waits for the images of one request.
     fn same_floor(&self, other: &Self) -> bool {
-        let alone = |it: &Self| (it.connections == 1).then_some(it.route);
-        self.kind == other.kind && alone(self) == alone(other)
+        let single = |cell: &Self| (cell.connections == 1).then_some(cell.route);
+        self.kind == other.kind && single(self) == single(other)
     }
 
-    fn floor(&self, bench: &mut Bench, table: &mut Table) -> Result<Way, Failure> {
-        let (callers, ways) = match self.connections {
-            1 => (format!("one, {}", self.route.name()), Way::for_one(self.route)),
-            _ => ("many".to_owned(), Way::for_many(self.kind)),
+    fn floor(&self, bench: &mut Bench, table: &mut Table) -> Result<Configuration, Failure> {
+        let (callers, configurations) = match self.connections {
+            1 => (format!("one, {}", self.route.name()), Configuration::for_one(self.route)),
+            _ => ("many".to_owned(), Configuration::for_many(self.kind)),
         };
         let uploads = self.kind.uploads()?;
-        let (best, paces) = bench.floor.fastest(&ways, &uploads, bench.arguments.seconds() / 4)?;
-        for (way, pace) in paces {
+        let (best, paces) =
+            bench.floor.fastest(&configurations, &uploads, bench.arguments.seconds() / 4)?;
+        for (configuration, pace) in paces {
             table.row(&[
                 self.kind.name().to_owned(),
                 callers.clone(),
-                way.name(),
+                configuration.name(),
                 number(pace.images_per_second()),
                 number(pace.images_per_core_second()),
             ]);
@@ -136,16 +139,16 @@ impl Cell {
     fn round(
         &self,
         bench: &mut Bench,
-        way: Way,
+        configuration: Configuration,
         uploads: &[Vec<u8>],
         target: &Target,
     ) -> Result<Round, Failure> {
-        let floor = bench.floor.run(way, uploads, self.time(bench) / 2)?;
+        let floor = bench.floor.run(configuration, uploads, self.time(bench) / 2)?;
         let server = bench.runtime.block_on(target.closed(self.connections, self.time(bench)))?;
         Ok(Round { floor, server })
     }
 
-    /// Large images take so long that few would fall into a short look.
+    /// Large images take long, so a short round would contain too few.
     fn time(&self, bench: &Bench) -> Duration {
         let factor = if self.kind == Kind::TwelveMegapixels { 3 } else { 1 };
         bench.arguments.seconds() * factor
@@ -154,30 +157,33 @@ impl Cell {
     fn report(&self, rounds: &[Round], memory: Memory) -> Vec<String> {
         let of = |value: &dyn Fn(&Round) -> f64| median(rounds.iter().map(value).collect());
         let images = f64::from(self.route.images());
-        let rate = |it: &Round| images * it.server.accepted_per_second();
-        // The processor's time is counted in coarse ticks, so that it is told of all rounds together.
-        let images: f64 = rounds.iter().map(|it| images * count(it.server.accepted())).sum();
-        let cpu: Duration = rounds.iter().map(|it| it.server.server_cpu).sum();
+        let rate = |round: &Round| images * round.server.accepted_per_second();
+        // The kernel counts CPU time in coarse ticks, so all rounds are added up.
+        let images: f64 = rounds.iter().map(|round| images * count(round.server.accepted())).sum();
+        let cpu: Duration = rounds.iter().map(|round| round.server.server_cpu).sum();
         let per_core = images / cpu.as_secs_f64();
-        let floor = Pace::total(rounds.iter().map(|it| &it.floor));
-        let share = |cpu: Duration, it: &Round| cpu.as_secs_f64() / it.server.took.as_secs_f64();
-        let latencies = Outcome::pooled_latencies(rounds.iter().map(|it| &it.server));
-        let failed =
-            rounds.iter().map(|it| it.server.samples.len() - it.server.accepted()).sum::<usize>();
+        let floor = Pace::total(rounds.iter().map(|round| &round.floor));
+        let share =
+            |cpu: Duration, round: &Round| cpu.as_secs_f64() / round.server.took.as_secs_f64();
+        let latencies = Outcome::pooled_latencies(rounds.iter().map(|round| &round.server));
+        let failed = rounds
+            .iter()
+            .map(|round| round.server.samples.len() - round.server.accepted())
+            .sum::<usize>();
         vec![
             self.kind.name().to_owned(),
             self.route.name().to_owned(),
             self.connections.to_string(),
-            number(of(&|it| rate(it) / images)),
+            number(of(&|round| rate(round) / images)),
             number(of(&rate)),
-            number(of(&|it| rate(it) / it.floor.images_per_second())),
+            number(of(&|round| rate(round) / round.floor.images_per_second())),
             number(per_core),
             number(per_core / floor.images_per_core_second()),
             number(percentile(&latencies, 50)),
             number(percentile(&latencies, 99)),
             failed.to_string(),
-            percent(of(&|it| share(it.server.server_cpu, it))),
-            percent(of(&|it| share(it.server.client_cpu, it))),
+            percent(of(&|round| share(round.server.server_cpu, round))),
+            percent(of(&|round| share(round.server.client_cpu, round))),
             memory.now.to_string(),
             memory.peak.to_string(),
         ]

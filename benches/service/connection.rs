@@ -1,4 +1,4 @@
-//! One kept connection: sends a request, reads its answer.
+//! One persistent connection: sends a request and reads its response.
 
 use std::io::{Error, ErrorKind, Result};
 use std::net::SocketAddr;
@@ -9,12 +9,12 @@ use tokio::net::tcp::ReadHalf;
 
 pub(crate) struct Connection {
     address: SocketAddr,
-    /// None once it broke, until it is needed again.
+    /// `None` after the connection broke, until it is needed again.
     stream: Option<TcpStream>,
     buffer: Vec<u8>,
 }
 
-/// What an answer's head says.
+/// The head of a response.
 struct Head {
     length: usize,
     status: u16,
@@ -28,9 +28,9 @@ impl Connection {
         Ok(Self { address, stream, buffer: Vec::with_capacity(4096) })
     }
 
-    /// Sends a request and reads its answer whole; tells its status.
+    /// Sends a request, reads the whole response and returns its status.
     ///
-    /// A refusal may come before all is sent, so that it is read meanwhile.
+    /// A refusal may arrive before the request is sent completely, so the response is read at the same time.
     pub(crate) async fn exchange(&mut self, request: &[u8]) -> Result<u16> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
@@ -38,7 +38,7 @@ impl Connection {
         };
         let (mut reader, mut writer) = stream.split();
         let (sent, head) =
-            tokio::join!(writer.write_all(request), answer(&mut reader, &mut self.buffer));
+            tokio::join!(writer.write_all(request), response(&mut reader, &mut self.buffer));
         let head = head?;
         if sent.is_ok() && !head.closes {
             self.stream = Some(stream);
@@ -53,7 +53,7 @@ async fn connect(address: SocketAddr) -> Result<TcpStream> {
     Ok(stream)
 }
 
-async fn answer(reader: &mut ReadHalf<'_>, buffer: &mut Vec<u8>) -> Result<Head> {
+async fn response(reader: &mut ReadHalf<'_>, buffer: &mut Vec<u8>) -> Result<Head> {
     buffer.clear();
     loop {
         if reader.read_buf(buffer).await? == 0 {
@@ -67,19 +67,20 @@ async fn answer(reader: &mut ReadHalf<'_>, buffer: &mut Vec<u8>) -> Result<Head>
     }
 }
 
-/// Reads a head; none while it is not whole.
+/// Parses a head; `None` while it is incomplete.
 fn parse(bytes: &[u8]) -> Result<Option<Head>> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
-    let mut response = httparse::Response::new(&mut headers);
-    let httparse::Status::Complete(length) = response.parse(bytes).map_err(Error::other)? else {
+    let mut parsed = httparse::Response::new(&mut headers);
+    let httparse::Status::Complete(length) = parsed.parse(bytes).map_err(Error::other)? else {
         return Ok(None);
     };
     let value = |name: &str| {
-        let header = response.headers.iter().find(|it| it.name.eq_ignore_ascii_case(name))?;
+        let header = parsed.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
         std::str::from_utf8(header.value).ok()
     };
-    let content_length = value("content-length").and_then(|it| it.parse().ok());
-    let content_length = content_length.ok_or_else(|| Error::other("an answer of no length"))?;
-    let closes = value("connection").is_some_and(|it| it.eq_ignore_ascii_case("close"));
-    Ok(Some(Head { length, status: response.code.unwrap_or(0), content_length, closes }))
+    let content_length = value("content-length").and_then(|value| value.parse().ok());
+    let content_length =
+        content_length.ok_or_else(|| Error::other("the response has no content-length"))?;
+    let closes = value("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+    Ok(Some(Head { length, status: parsed.code.unwrap_or(0), content_length, closes }))
 }

@@ -1,6 +1,6 @@
-//! The bare loop: the library's own functions on the same cores, with no server around them.
+//! The bare loop: the library's functions on the same cores, without a server.
 //!
-//! What a server can reach at most: decode, prepare and run, by whichever way is fastest here.
+//! It is the upper limit for a server: decode, preprocess and run, with the fastest configuration on this machine.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -16,28 +16,28 @@ use crate::images::Kind;
 use crate::process::Process;
 use crate::request::Route;
 
-/// Sessions of the model, kept from one measurement to the next.
+/// The bare loop, with sessions of the model that are kept between measurements.
 pub(crate) struct Floor {
     model: PathBuf,
     device: Device,
-    /// By the threads of a session.
+    /// By the number of threads of a session.
     sessions: BTreeMap<usize, Vec<OnnxModel>>,
 }
 
-/// A way to use the cores.
+/// A configuration of the cores.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Way {
-    /// Loops side by side, each with a session of its own.
+pub(crate) struct Configuration {
+    /// Parallel loops, each with its own session.
     sessions: usize,
-    /// Threads of a session's run.
+    /// Threads of a run.
     threads: usize,
-    /// Images of a run.
+    /// Images in a run.
     batch: usize,
     /// Threads that decode the images of a run.
     decoders: usize,
 }
 
-/// What a loop gave.
+/// The result of a loop.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
     images: f64,
@@ -45,18 +45,18 @@ pub(crate) struct Pace {
     cpu: Duration,
 }
 
-/// The most images in one run of a bare loop.
+/// The most images in one run of the bare loop.
 const LARGEST: usize = 32;
 
 pub(crate) fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-impl Way {
-    /// The ways in which many callers' images can be embedded.
+impl Configuration {
+    /// The configurations for the images of many connections.
     pub(crate) fn for_many(kind: Kind) -> Vec<Self> {
         let cores = cores();
-        // Decoding large images takes so long that what a run costs does not matter.
+        // Decoding large images takes so long that the cost of a run does not matter.
         let batch = if kind == Kind::TwelveMegapixels { 4 } else { LARGEST };
         vec![
             Self { sessions: cores, threads: 1, batch: 1, decoders: 1 },
@@ -65,20 +65,24 @@ impl Way {
         ]
     }
 
-    /// The ways in which one caller's request can be answered.
+    /// The configurations for the requests of one connection.
     pub(crate) fn for_one(route: Route) -> Vec<Self> {
         let (cores, batch) = (cores(), route.images() as usize);
-        let alone = Self { sessions: 1, threads: 1, batch, decoders: 1 };
-        let mut ways = vec![alone, Self { threads: cores, ..alone }];
+        let single = Self { sessions: 1, threads: 1, batch, decoders: 1 };
+        let mut configurations = vec![single, Self { threads: cores, ..single }];
         if 1 < batch {
-            ways.extend([1, cores].map(|threads| Self { threads, decoders: batch, ..alone }));
+            configurations.extend([1, cores].map(|threads| Self {
+                threads,
+                decoders: batch,
+                ..single
+            }));
         }
-        ways
+        configurations
     }
 
     pub(crate) fn name(self) -> String {
         let Self { sessions, threads, batch, decoders } = self;
-        format!("{sessions} × {threads} threads, {batch} a run, decoded by {decoders}")
+        format!("{sessions} × {threads} threads, {batch} images per run, decoded by {decoders}")
     }
 }
 
@@ -89,51 +93,57 @@ impl Floor {
         Ok(floor)
     }
 
-    /// What is known of the model.
+    /// The model's description.
     pub(crate) fn description(&self) -> &Description {
-        self.sessions.values().flatten().next().expect("one is loaded at the start").description()
+        self.sessions
+            .values()
+            .flatten()
+            .next()
+            .expect("a session is loaded at the start")
+            .description()
     }
 
-    /// The fastest of some ways, each tried three times for `time`; all of them with their pace.
+    /// Measures each configuration three times for `time`. Returns the fastest, and the pace of all.
     pub(crate) fn fastest(
         &mut self,
-        ways: &[Way],
+        configurations: &[Configuration],
         uploads: &[Vec<u8>],
         time: Duration,
-    ) -> Result<(Way, Vec<(Way, Pace)>), Failure> {
-        let mut trials = vec![Vec::new(); ways.len()];
+    ) -> Result<(Configuration, Vec<(Configuration, Pace)>), Failure> {
+        let mut trials = vec![Vec::new(); configurations.len()];
         for _ in 0..3 {
-            for (way, trials) in ways.iter().zip(&mut trials) {
-                trials.push(self.run(*way, uploads, time)?);
+            for (configuration, trials) in configurations.iter().zip(&mut trials) {
+                trials.push(self.run(*configuration, uploads, time)?);
             }
         }
-        let paces: Vec<_> = ways.iter().copied().zip(trials.iter().map(Pace::total)).collect();
-        let rate = |it: &&(Way, Pace)| it.1.images_per_second();
+        let paces: Vec<_> =
+            configurations.iter().copied().zip(trials.iter().map(Pace::total)).collect();
+        let rate = |candidate: &&(Configuration, Pace)| candidate.1.images_per_second();
         let best = paces.iter().max_by(|a, b| rate(a).total_cmp(&rate(b)));
-        Ok((best.expect("there is a way").0, paces))
+        Ok((best.expect("there is at least one configuration").0, paces))
     }
 
-    /// Loops for `time`, and on to the end of the last run.
+    /// Runs the loop for `time`, and on to the end of the last run.
     pub(crate) fn run(
         &mut self,
-        way: Way,
+        configuration: Configuration,
         uploads: &[Vec<u8>],
         time: Duration,
     ) -> Result<Pace, Failure> {
-        let sessions = self.sessions(way.threads, way.sessions)?;
+        let sessions = self.sessions(configuration.threads, configuration.sessions)?;
         let (begun, cpu) = (Instant::now(), Process::this().cpu());
         let images: u32 = thread::scope(|scope| {
             let loops: Vec<_> = sessions
                 .iter_mut()
-                .map(|model| scope.spawn(move || embed_for(time, model, way, uploads)))
+                .map(|model| scope.spawn(move || embed_for(time, model, configuration, uploads)))
                 .collect();
-            loops.into_iter().map(|it| it.join().expect("a loop does not panic")).sum()
+            loops.into_iter().map(|worker| worker.join().expect("a loop does not panic")).sum()
         });
         let (took, cpu) = (begun.elapsed(), Process::this().cpu_since(cpu));
         Ok(Pace { images: f64::from(images), took, cpu })
     }
 
-    /// So many sessions of so many threads, loaded now where they were not before.
+    /// Returns `sessions` sessions of `threads` threads each, and loads those that are missing.
     fn sessions(&mut self, threads: usize, sessions: usize) -> Result<&mut [OnnxModel], Failure> {
         let loaded = self.sessions.entry(threads).or_default();
         let max_batch = NonZeroUsize::new(LARGEST).expect("32 is not 0");
@@ -147,13 +157,13 @@ impl Floor {
 }
 
 impl Pace {
-    /// That of several loops together.
+    /// The total of several loops.
     pub(crate) fn total<'a>(paces: impl IntoIterator<Item = &'a Self>) -> Self {
         let none = Self { images: 0.0, took: Duration::ZERO, cpu: Duration::ZERO };
-        paces.into_iter().fold(none, |sum, it| Self {
-            images: sum.images + it.images,
-            took: sum.took + it.took,
-            cpu: sum.cpu + it.cpu,
+        paces.into_iter().fold(none, |sum, pace| Self {
+            images: sum.images + pace.images,
+            took: sum.took + pace.took,
+            cpu: sum.cpu + pace.cpu,
         })
     }
 
@@ -161,35 +171,45 @@ impl Pace {
         self.images / self.took.as_secs_f64()
     }
 
-    /// By the time that cores were at work for it, idle ones not counted.
+    /// Images per second of busy cores; idle cores are not counted.
     pub(crate) fn images_per_core_second(&self) -> f64 {
         self.images / self.cpu.as_secs_f64()
     }
 }
 
-/// Embeds one run after another; tells how many images.
-fn embed_for(time: Duration, model: &mut OnnxModel, way: Way, uploads: &[Vec<u8>]) -> u32 {
+/// Embeds images in runs for a time. Returns the number of images.
+fn embed_for(
+    time: Duration,
+    model: &mut OnnxModel,
+    configuration: Configuration,
+    uploads: &[Vec<u8>],
+) -> u32 {
     let preprocessing = model.card().preprocessing.clone();
     let (begun, mut images, mut uploads) = (Instant::now(), 0, uploads.iter().cycle());
     while images == 0 || begun.elapsed() < time {
-        let batch: Vec<&[u8]> = uploads.by_ref().take(way.batch).map(Vec::as_slice).collect();
-        let pixels = prepare_all(&preprocessing, &batch, way.decoders);
+        let batch: Vec<&[u8]> =
+            uploads.by_ref().take(configuration.batch).map(Vec::as_slice).collect();
+        let pixels = preprocess_all(&preprocessing, &batch, configuration.decoders);
         let embedded = model.embed(&pixels).expect("the model runs");
         images += u32::try_from(embedded.len()).unwrap_or(0);
     }
     images
 }
 
-fn prepare_all(preprocessing: &Preprocessing, uploads: &[&[u8]], decoders: usize) -> Vec<Pixels> {
+fn preprocess_all(
+    preprocessing: &Preprocessing,
+    uploads: &[&[u8]],
+    decoders: usize,
+) -> Vec<Pixels> {
     if decoders == 1 {
-        return uploads.iter().map(|it| preprocess(preprocessing, it)).collect();
+        return uploads.iter().map(|upload| preprocess(preprocessing, upload)).collect();
     }
     thread::scope(|scope| {
         let parts: Vec<_> = uploads
             .chunks(uploads.len().div_ceil(decoders))
-            .map(|part| scope.spawn(|| prepare_all(preprocessing, part, 1)))
+            .map(|part| scope.spawn(|| preprocess_all(preprocessing, part, 1)))
             .collect();
-        parts.into_iter().flat_map(|it| it.join().expect("a fixture decodes")).collect()
+        parts.into_iter().flat_map(|worker| worker.join().expect("a fixture decodes")).collect()
     })
 }
 

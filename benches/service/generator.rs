@@ -1,4 +1,4 @@
-//! What the load itself costs, against a responder that does nothing.
+//! The cost of the load generator, measured against a responder that does nothing.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -19,8 +19,8 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
         return Ok(());
     }
     let about = format!(
-        "The load generator against a responder that does nothing, over {CONNECTIONS} connections: what of the \
-         other tables is its own cost."
+        "The load generator against a responder that does nothing, over {CONNECTIONS} connections: its own share of the \
+         cost in the other tables."
     );
     let mut table = Table::begin(
         "Load generator",
@@ -47,14 +47,14 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
                 number(outcome.accepted_per_second()),
                 number(cost * 1e6),
             ]);
-            bench.expect_answers(outcome.samples.iter());
+            bench.expect_success(outcome.samples.iter());
         }
     }
-    bench.told(&table);
+    bench.finish(&table);
     Ok(())
 }
 
-/// UnsentResponses `CONNECTIONS` connections until they are closed: once for every `length` bytes.
+/// Responds on `CONNECTIONS` connections until they close: once for every `length` bytes.
 fn respond(listener: &TcpListener, length: usize) {
     for connection in listener.incoming().take(CONNECTIONS).flatten() {
         thread::spawn(move || respond_on(connection, length));

@@ -1,7 +1,8 @@
-//! The images that are sent: small faces as they are, and photographs made of them.
+//! The images of the load: small faces, and photographs made from them.
 //!
-//! A photograph is a face enlarged, tinted and grained by a fixed seed until it compresses as one does:
-//! to about 70 KB for VGA and 2.5 MB for 12 megapixels. They are made once and kept among the build's products.
+//! A photograph is a face that is enlarged, tinted and grained with a fixed seed, until it compresses like a real one:
+//! to about 70 KB for VGA and 2.5 MB for 12 megapixels. Photographs are made once and stored with the build's
+//! products.
 
 use std::fs;
 use std::io;
@@ -13,7 +14,7 @@ use libjpeg_turbo_rs::{PixelFormat, Subsampling, compress};
 
 const QUALITY: u8 = 90;
 
-/// What an image is like.
+/// The kind of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// The fixtures: grey, 92x112, some 3 KB.
@@ -24,13 +25,13 @@ pub(crate) enum Kind {
     TwelveMegapixels,
 }
 
-/// How a photograph is made.
+/// The parameters of a photograph.
 struct Recipe {
     width: u32,
     height: u32,
-    /// The grain's largest deviation, in steps of a byte.
+    /// The grain's largest deviation, in levels of a byte.
     grain: i32,
-    /// How many are made.
+    /// The number of photographs.
     count: usize,
 }
 
@@ -45,7 +46,7 @@ impl Kind {
         }
     }
 
-    /// The uploads, JPEG all of them, in an order that never changes.
+    /// The uploads, all JPEG, in a fixed order.
     pub(crate) fn uploads(self) -> io::Result<Vec<Vec<u8>>> {
         let recipe = match self {
             Self::Face => return faces()?.iter().map(fs::read).collect(),
@@ -57,19 +58,21 @@ impl Kind {
     }
 }
 
-/// The fixtures, by name.
+/// The sample faces, by name.
 fn faces() -> io::Result<Vec<PathBuf>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
     let mut faces = fs::read_dir(folder)?
         .map(|entry| Ok(entry?.path()))
-        .filter(|path| path.as_ref().is_ok_and(|it| it.extension().is_some_and(|it| it == "jpg")))
+        .filter(|path| {
+            path.as_ref().is_ok_and(|path| path.extension().is_some_and(|end| end == "jpg"))
+        })
         .collect::<io::Result<Vec<_>>>()?;
     faces.sort();
     Ok(faces)
 }
 
 impl Recipe {
-    /// The photograph as an earlier run made it, or made now.
+    /// The photograph from an earlier run, or a new one.
     fn kept(&self, face: &Path) -> io::Result<Vec<u8>> {
         let Self { width, height, grain, .. } = self;
         let stem = face.file_stem().unwrap_or_default().display();
@@ -91,10 +94,10 @@ impl Recipe {
         for (column, row, light) in enlarged.enumerate_pixels() {
             let light = i32::from(light.0[0]);
             let grain = chance.i32(-self.grain..=self.grain);
-            // Warm above, cold below, and less so to the right: chroma is nowhere the same for long.
+            // Warm at the top, cold at the bottom, and weaker to the right, so that the chroma changes everywhere.
             let warm = light * 64 / 255 * (share(row, self.height) - 50) / 50;
             let tint = warm * (100 - share(column, self.width)) / 100;
-            rgb.extend([light + tint, light, light - tint].map(|it| byte(it + grain)));
+            rgb.extend([light + tint, light, light - tint].map(|channel| byte(channel + grain)));
         }
         let (width, height) = (self.width as usize, self.height as usize);
         compress(&rgb, width, height, PixelFormat::Rgb, QUALITY, Subsampling::S420)
@@ -102,9 +105,9 @@ impl Recipe {
     }
 }
 
-/// How far along a side, in percent.
-fn share(at: u32, side: u32) -> i32 {
-    i32::try_from(at * 100 / side).unwrap_or(0)
+/// The position along a side, in percent.
+fn share(position: u32, side: u32) -> i32 {
+    i32::try_from(position * 100 / side).unwrap_or(0)
 }
 
 fn byte(value: i32) -> u8 {

@@ -1,7 +1,7 @@
-//! The load: many connections on one thread, and what came of each request.
+//! The load: many connections on one thread, and the result of each request.
 //!
-//! *Closed*: a connection sends its next request once the last is answered. *Open*: requests are due at times
-//! that do not wait for answers, and a latency begins when its request was due, not when it could be sent.
+//! In a *closed* loop, a connection sends its next request after the previous response. In an *open* loop, requests
+//! are due at fixed times, whatever the responses. A latency begins when its request is due, not when it can be sent.
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,27 +18,27 @@ use crate::process::{Process, thread_cpu};
 use crate::request::Request;
 use crate::statistics::count;
 
-/// One request's fate.
+/// The result of one request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
-    /// When it was to be sent.
+    /// The time at which it was due.
     pub(crate) due: Instant,
     pub(crate) sent: Instant,
-    pub(crate) answered: Instant,
-    /// Its answer's status; none where the connection broke.
+    pub(crate) finished: Instant,
+    /// The status of the response; `None` if the connection broke.
     pub(crate) status: Option<u16>,
 }
 
-/// What came of a load.
+/// The results of a load.
 pub(crate) struct Outcome {
     pub(crate) samples: Vec<Sample>,
-    /// How long it was looked at.
+    /// The measured time.
     pub(crate) took: Duration,
     pub(crate) server_cpu: Duration,
     pub(crate) client_cpu: Duration,
 }
 
-/// Where a load goes, and what it is made of.
+/// The server under load, and the requests.
 #[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) address: SocketAddr,
@@ -47,26 +47,26 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// A closed loop of so many connections, looked at for `time` after a fifth of it for warming.
+    /// Runs a closed loop, measured for `time` after a warm-up of a fifth of it.
     pub(crate) async fn closed(&self, connections: usize, time: Duration) -> io::Result<Outcome> {
         self.closed_after(time / 5, connections, time).await
     }
 
-    /// The same, after so much time for warming.
+    /// Runs a closed loop after a warm-up.
     pub(crate) async fn closed_after(
         &self,
-        warming: Duration,
+        warm_up: Duration,
         connections: usize,
         time: Duration,
     ) -> io::Result<Outcome> {
         let mut tasks = JoinSet::new();
-        let begun = Instant::now() + warming;
+        let begun = Instant::now() + warm_up;
         let end = begun + time;
-        for (at, mut connection) in self.connect(connections).await?.into_iter().enumerate() {
+        for (index, mut connection) in self.connect(connections).await?.into_iter().enumerate() {
             let requests = self.requests.clone();
             tasks.spawn(async move {
                 let mut samples = Vec::new();
-                for request in requests.iter().cycle().skip(at % requests.len()) {
+                for request in requests.iter().cycle().skip(index % requests.len()) {
                     let now = Instant::now();
                     if end <= now {
                         break;
@@ -84,11 +84,11 @@ impl Target {
         let server_cpu = self.process.cpu_since(server);
         let client_cpu = thread_cpu().saturating_sub(client);
         let samples = tasks.join_all().await.into_iter().flatten();
-        let within = |it: &Sample| begun <= it.answered && it.answered < begun + took;
+        let within = |sample: &Sample| begun <= sample.finished && sample.finished < begun + took;
         Ok(Outcome { samples: samples.filter(within).collect(), took, server_cpu, client_cpu })
     }
 
-    /// An open loop of `rate` requests a second, at random (Poisson's process, of a fixed seed).
+    /// Runs an open loop of `rate` requests per second, at random times (a Poisson process with a fixed seed).
     pub(crate) async fn open(
         &self,
         connections: usize,
@@ -98,7 +98,7 @@ impl Target {
         let mut tasks = JoinSet::new();
         let connections = self.connect(connections).await?;
         let begun = Instant::now();
-        let due: Arc<[Instant]> = arrivals(rate, time).map(|it| begun + it).collect();
+        let due: Arc<[Instant]> = arrivals(rate, time).map(|offset| begun + offset).collect();
         let clock = Arc::new(Clock { due, next: AtomicUsize::new(0), passed: Semaphore::new(0) });
         let (server, client) = (self.process.cpu(), thread_cpu());
         let (ticking, idle) = (clock.clone(), connections.len());
@@ -107,8 +107,8 @@ impl Target {
             let (requests, clock) = (self.requests.clone(), clock.clone());
             tasks.spawn(async move {
                 let mut samples = Vec::new();
-                while let Some((at, due)) = clock.wait().await {
-                    let request = &requests[at % requests.len()];
+                while let Some((index, due)) = clock.wait().await {
+                    let request = &requests[index % requests.len()];
                     samples.push(send(&mut connection, request, due).await);
                 }
                 samples
@@ -122,7 +122,7 @@ impl Target {
         Ok(Outcome { samples, took, server_cpu, client_cpu })
     }
 
-    /// So many connections, ready.
+    /// Opens a number of connections.
     pub(crate) async fn connect(&self, connections: usize) -> io::Result<Vec<Connection>> {
         let mut ready = Vec::with_capacity(connections);
         for _ in 0..connections {
@@ -136,10 +136,10 @@ async fn send(connection: &mut Connection, request: &Request, due: Instant) -> S
     let mut scratch = Vec::new();
     let sent = Instant::now();
     let status = connection.exchange(request.bytes(&mut scratch)).await.ok();
-    Sample { due, sent, answered: Instant::now(), status }
+    Sample { due, sent, finished: Instant::now(), status }
 }
 
-/// Times from the start at which requests are due.
+/// The times after the start at which requests are due.
 fn arrivals(rate: f64, time: Duration) -> impl Iterator<Item = Duration> {
     let mut chance = fastrand::Rng::with_seed(7);
     let gap = move || Duration::from_secs_f64(-(1.0 - chance.f64()).ln() / rate);
@@ -148,10 +148,11 @@ fn arrivals(rate: f64, time: Duration) -> impl Iterator<Item = Duration> {
             *now += gap;
             Some(*now)
         })
-        .take_while(move |it| *it < time)
+        .take_while(move |due| *due < time)
 }
 
-/// Lets requests go when they are due. A thread of its own, as a runtime's timers are a millisecond coarse.
+/// Releases requests when they are due. It uses its own thread, because a runtime's timers have a resolution of a
+/// millisecond.
 struct Clock {
     due: Arc<[Instant]>,
     next: AtomicUsize,
@@ -159,7 +160,7 @@ struct Clock {
 }
 
 impl Clock {
-    /// Runs until all are due, and then lets the `idle` connections go home; tells the CPU time it took.
+    /// Runs until all requests are due, then releases the `idle` connections. Returns the CPU time it used.
     fn tick(&self, idle: usize) -> Duration {
         for due in self.due.iter() {
             thread::sleep(due.saturating_duration_since(Instant::now()));
@@ -169,35 +170,35 @@ impl Clock {
         thread_cpu()
     }
 
-    /// Waits for the next request that is due; none after the last.
+    /// Waits for the next due request; `None` after the last.
     async fn wait(&self) -> Option<(usize, Instant)> {
         self.passed.acquire().await.ok()?.forget();
-        let at = self.next.fetch_add(1, Ordering::Relaxed);
-        Some((at, *self.due.get(at)?))
+        let index = self.next.fetch_add(1, Ordering::Relaxed);
+        Some((index, *self.due.get(index)?))
     }
 }
 
 impl Outcome {
     pub(crate) fn accepted(&self) -> usize {
-        self.samples.iter().filter(|it| it.accepted()).count()
+        self.samples.iter().filter(|sample| sample.accepted()).count()
     }
 
     pub(crate) fn accepted_per_second(&self) -> f64 {
         count(self.accepted()) / self.took.as_secs_f64()
     }
 
-    /// Latencies of the requests that were answered well, in ascending order.
+    /// The latencies of the accepted requests, in ascending order.
     pub(crate) fn accepted_latencies(&self) -> Vec<Duration> {
         Self::pooled_latencies([self])
     }
 
-    /// Those of several loads together.
+    /// The latencies of several loads together.
     pub(crate) fn pooled_latencies<'a>(
         outcomes: impl IntoIterator<Item = &'a Self>,
     ) -> Vec<Duration> {
-        let samples = outcomes.into_iter().flat_map(|it| &it.samples);
+        let samples = outcomes.into_iter().flat_map(|outcome| &outcome.samples);
         let mut latencies: Vec<Duration> =
-            samples.filter(|it| it.accepted()).map(Sample::latency).collect();
+            samples.filter(|sample| sample.accepted()).map(Sample::latency).collect();
         latencies.sort_unstable();
         latencies
     }
@@ -209,6 +210,6 @@ impl Sample {
     }
 
     pub(crate) fn latency(&self) -> Duration {
-        self.answered - self.due
+        self.finished - self.due
     }
 }

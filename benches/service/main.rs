@@ -1,7 +1,7 @@
-//! The whole service over real sockets, beside the bare loop it can at best be: `cargo bench --bench service`.
+//! Benchmark of the whole service over real sockets, compared with the bare loop: `cargo bench --bench service`.
 //!
-//! Prints Markdown on standard output, and nothing else there. Needs Linux, for what `/proc` tells. The server is the
-//! program that cargo builds beside this, with the release profile; `--server` names another.
+//! Prints only Markdown on standard output. It needs Linux, because it reads `/proc`. The server is the program that
+//! cargo builds with this benchmark, in the release profile; `--server` selects another.
 
 mod arguments;
 mod closed;
@@ -37,24 +37,24 @@ use process::Process;
 use server::{Cache, Server};
 use table::Table;
 
-/// Why a measurement could not be made, in one line.
+/// Why a measurement failed, in one line.
 pub(crate) type Failure = Box<dyn std::error::Error>;
 
-/// What every measurement shares.
+/// The state that all measurements share.
 pub(crate) struct Bench {
     pub(crate) arguments: Arguments,
     pub(crate) floor: Floor,
-    /// The load's: of one thread.
+    /// The runtime of the load, with one thread.
     pub(crate) runtime: Runtime,
-    /// How the servers ran the model.
+    /// The sessions of the servers' models.
     pub(crate) plans: BTreeSet<String>,
-    /// The library of ONNX Runtime that the last server loaded; before the first, the floor's.
+    /// The ONNX Runtime library of the last server; before the first, that of the bare loop.
     pub(crate) library: String,
-    /// Requests that should have been answered by 200.
-    answers: usize,
-    /// Those that were not.
+    /// Requests that should have had status 200.
+    responses: usize,
+    /// The number of those that did not.
     failures: usize,
-    /// Rows of all tables.
+    /// The rows of all tables.
     rows: usize,
 }
 
@@ -77,7 +77,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         runtime,
         plans: BTreeSet::new(),
         library: Process::this().onnx_runtime(),
-        answers: 0,
+        responses: 0,
         failures: 0,
         rows: 0,
     };
@@ -88,14 +88,14 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     start::measure(&mut bench)?;
     generator::measure(&mut bench)?;
     soak::measure(&mut bench)?;
-    let Bench { answers, failures, rows, .. } = bench;
+    let Bench { responses, failures, rows, .. } = bench;
     if rows == 0 {
-        return Err("--only names nothing; there is closed/KIND/ROUTE/CONNECTIONS, open/KIND, stream/KIND, start, generator and, with --soak-seconds, soak, \
+        return Err("no measurement matches --only; there are closed/KIND/ROUTE/CONNECTIONS, open/KIND, stream/KIND, start, generator and, with --soak-seconds, soak, \
              where KIND is face, vga or 12mp and ROUTE is compare or embed".into());
     }
     machine.describe(&bench);
-    if bench.arguments.quick && (answers == 0 || 0 < failures) {
-        return Err(format!("{failures} of {answers} requests were not answered by 200").into());
+    if bench.arguments.quick && (responses == 0 || 0 < failures) {
+        return Err(format!("{failures} of {responses} requests did not have status 200").into());
     }
     Ok(())
 }
@@ -109,25 +109,25 @@ impl Bench {
         Ok(server)
     }
 
-    /// The kinds of image that come thousandfold, so far as a measurement of them is asked for.
+    /// The small kinds of image, as far as this measurement is selected for them.
     pub(crate) fn small_images(&self, measurement: &str) -> Vec<Kind> {
         let kinds = self.arguments.kinds().iter().copied();
         kinds
-            .filter(|it| *it != Kind::TwelveMegapixels)
-            .filter(|it| self.arguments.wants(&format!("{measurement}/{}", it.name())))
+            .filter(|kind| *kind != Kind::TwelveMegapixels)
+            .filter(|kind| self.arguments.wants(&format!("{measurement}/{}", kind.name())))
             .collect()
     }
 
-    /// Takes note of requests that should have been answered by 200.
-    pub(crate) fn expect_answers<'a>(&mut self, samples: impl Iterator<Item = &'a Sample>) {
+    /// Counts requests that should have status 200.
+    pub(crate) fn expect_success<'a>(&mut self, samples: impl Iterator<Item = &'a Sample>) {
         for sample in samples {
-            self.answers += 1;
+            self.responses += 1;
             self.failures += usize::from(!sample.accepted());
         }
     }
 
-    /// Takes note of a finished table.
-    pub(crate) fn told(&mut self, table: &Table) {
+    /// Counts the rows of a finished table.
+    pub(crate) fn finish(&mut self, table: &Table) {
         self.rows += table.rows();
     }
 }

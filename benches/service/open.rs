@@ -1,4 +1,4 @@
-//! Open loops: requests that come whether the last ones were answered or not, up to twice what can be done.
+//! Open loops: requests at a given rate, whatever the responses, up to twice the capacity.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use crate::statistics::{count, percentile};
 use crate::table::{Table, number, percent};
 use crate::{Bench, Failure};
 
-/// Enough that a request hardly ever waits for a connection, and more than the server works on at once.
+/// So many that a request rarely waits for a connection, and more than the server processes at once.
 const CONNECTIONS: usize = 768;
 
-/// Callers at once that keep the server as busy as it can be.
+/// The connections of a closed loop that keep the server fully busy.
 const BUSY: usize = 32;
 
-/// Shares of the capacity that are offered; beyond 1 it is too much.
+/// The offered shares of the capacity; above 1 is overload.
 const SHARES: [f64; 3] = [0.5, 0.8, 2.0];
 
 pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
@@ -26,10 +26,10 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
         return Ok(());
     }
     let about = format!(
-        "`/compare`; requests come at random at a steady rate, whatever became of the last ones, over {CONNECTIONS} \
-         connections; the cache is off. The capacity is what {BUSY} connections reach in a closed loop right before. \
-         A latency begins when its request was due, even where it was sent later; percentiles are of the \
-         accepted."
+        "`/compare`. Requests come at random times at a steady rate, whatever the responses, over {CONNECTIONS} \
+         connections. The cache is off. The capacity is the rate of {BUSY} connections in a closed loop immediately \
+         before. A latency begins when its request is due, even if it is sent later. Percentiles are of the \
+         accepted requests."
     );
     let mut table = Table::begin(
         "Open loop",
@@ -69,21 +69,23 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
             row.extend(report(&outcome, capacity, memory));
             table.row(&row);
             if *share < 1.0 {
-                bench.expect_answers(outcome.samples.iter());
+                bench.expect_success(outcome.samples.iter());
             }
         }
     }
-    bench.told(&table);
+    bench.finish(&table);
     Ok(())
 }
 
 fn report(outcome: &Outcome, capacity: f64, memory: Memory) -> Vec<String> {
-    let statuses =
-        |is: fn(Option<u16>) -> bool| outcome.samples.iter().filter(|it| is(it.status)).count();
-    let refused = statuses(|it| matches!(it, Some(429 | 503)));
-    let others = statuses(|it| it.is_some_and(|it| !matches!(it, 200 | 429 | 503)));
-    let broken = statuses(|it| it.is_none());
-    let mut late: Vec<Duration> = outcome.samples.iter().map(|it| it.sent - it.due).collect();
+    let statuses = |is: fn(Option<u16>) -> bool| {
+        outcome.samples.iter().filter(|sample| is(sample.status)).count()
+    };
+    let refused = statuses(|status| matches!(status, Some(429 | 503)));
+    let others = statuses(|status| status.is_some_and(|code| !matches!(code, 200 | 429 | 503)));
+    let broken = statuses(|status| status.is_none());
+    let mut late: Vec<Duration> =
+        outcome.samples.iter().map(|sample| sample.sent - sample.due).collect();
     late.sort_unstable();
     let latencies = outcome.accepted_latencies();
     let goodput = outcome.accepted_per_second();

@@ -1,9 +1,9 @@
-//! What a process has used, as Linux tells it under `/proc`.
+//! The resources used by a process, from Linux's `/proc`.
 
 use std::fs;
 use std::time::Duration;
 
-/// A process, by its number.
+/// A process, by its id.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Process(u32);
 
@@ -23,25 +23,25 @@ impl Process {
         Self(std::process::id())
     }
 
-    /// User and system time of all its threads, those that have ended too; in steps of 10 ms.
+    /// User and system time of all its threads, including those that have ended, in steps of 10 ms.
     pub(crate) fn cpu(self) -> Duration {
         self.times(2)
     }
 
-    /// That, and the time of its children that have ended.
+    /// The same, including its children that have ended.
     pub(crate) fn cpu_with_children(self) -> Duration {
         self.times(4)
     }
 
-    /// The sum of the first `count` times: its own two, then its children's two.
+    /// The sum of the first `count` times: two of the process, then two of its children.
     fn times(self, count: usize) -> Duration {
         let stat = self.read("stat");
-        // The name, in brackets, may hold blanks; the times are the fields from the 14th on.
+        // The name, in brackets, may contain blanks. The times are the fields from the 14th on.
         let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
         ticks(fields.split_whitespace().skip(11).take(count))
     }
 
-    /// What of it came after an earlier look.
+    /// The CPU time since an earlier measurement.
     pub(crate) fn cpu_since(self, before: Duration) -> Duration {
         self.cpu().saturating_sub(before)
     }
@@ -50,17 +50,18 @@ impl Process {
         let status = self.read("status");
         let mebibytes = |key: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(key));
-            let kibibytes = line.and_then(|it| it.split_whitespace().next()?.parse::<u64>().ok());
+            let kibibytes =
+                line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
             kibibytes.unwrap_or(0) / 1024
         };
         Memory { now: mebibytes("VmRSS:"), peak: mebibytes("VmHWM:") }
     }
 
-    /// The library of ONNX Runtime that it has loaded: the last two parts of its path.
+    /// The ONNX Runtime library that it has loaded: the last two components of the path.
     pub(crate) fn onnx_runtime(self) -> String {
         let maps = self.read("maps");
         let mut paths = maps.lines().filter_map(|line| line.split_whitespace().nth(5));
-        let library = paths.find(|it| it.contains("libonnxruntime")).unwrap_or("unknown");
+        let library = paths.find(|path| path.contains("libonnxruntime")).unwrap_or("unknown");
         let parts: Vec<&str> = library.rsplit('/').take(2).collect();
         parts.into_iter().rev().collect::<Vec<_>>().join("/")
     }
@@ -70,22 +71,23 @@ impl Process {
     }
 }
 
-/// CPU time of the whole machine, and what a hypervisor kept from it.
+/// CPU time of the whole machine, including the time that a hypervisor took.
 pub(crate) fn busy() -> Duration {
     let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
     let times = stat.lines().next().unwrap_or_default().split_whitespace().skip(1);
-    // user, nice, system, idle, waiting for a disk, interrupts of both kinds, kept.
-    ticks(times.enumerate().filter(|(at, _)| ![3, 4].contains(at)).map(|(_, it)| it).take(6))
+    // The fields: user, nice, system, idle, waiting for I/O, interrupts, soft interrupts, stolen.
+    let used = times.enumerate().filter(|(index, _)| ![3, 4].contains(index));
+    ticks(used.map(|(_, time)| time).take(6))
 }
 
-/// The kernel tells times in ticks of 10 ms.
+/// The kernel reports times in ticks of 10 ms.
 fn ticks<'a>(times: impl Iterator<Item = &'a str>) -> Duration {
-    Duration::from_millis(10 * times.filter_map(|it| it.parse::<u64>().ok()).sum::<u64>())
+    Duration::from_millis(10 * times.filter_map(|time| time.parse::<u64>().ok()).sum::<u64>())
 }
 
 /// CPU time of the calling thread.
 pub(crate) fn thread_cpu() -> Duration {
     let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let nanos = text.split_whitespace().next().and_then(|it| it.parse().ok());
+    let nanos = text.split_whitespace().next().and_then(|text| text.parse().ok());
     Duration::from_nanos(nanos.unwrap_or(0))
 }

@@ -1,20 +1,20 @@
-//! Requests as the bytes that go over the wire, made before anything is timed.
+//! Requests as bytes for the wire, built before the measurement.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What is asked.
+/// The route of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
-    /// `/compare`, a form of two images.
+    /// `/compare` with a form of two images.
     Compare,
-    /// `/embed`, an image as it is.
+    /// `/embed` with an image as the body.
     Embed,
 }
 
 /// One request, head and body.
 pub(crate) struct Request {
     bytes: Vec<u8>,
-    /// Where eight bytes stand that are new each time it is sent.
+    /// The position of eight bytes that change each time the request is sent.
     stamp: Option<usize>,
 }
 
@@ -28,7 +28,7 @@ impl Route {
         }
     }
 
-    /// Images of one request.
+    /// The images of one request.
     pub(crate) fn images(self) -> u32 {
         match self {
             Self::Compare => 2,
@@ -36,23 +36,25 @@ impl Route {
         }
     }
 
-    /// As many requests as there are uploads.
+    /// Builds one request for each upload.
     pub(crate) fn requests(self, uploads: &[Vec<u8>]) -> Vec<Request> {
         let after = uploads.iter().cycle().skip(1);
         match self {
             Self::Compare => uploads.iter().zip(after).map(|(a, b)| compare(a, b)).collect(),
-            Self::Embed => uploads.iter().map(|it| post("/embed", "image/jpeg", it)).collect(),
+            Self::Embed => {
+                uploads.iter().map(|upload| post("/embed", "image/jpeg", upload)).collect()
+            }
         }
     }
 }
 
 impl Request {
-    /// A comparison of one image, always the same, with another that is new each time: a JPEG's readers
-    /// stop at its end, so that what follows makes other bytes and the same image.
+    /// A comparison of a fixed image with one that is new each time. A JPEG decoder stops at the image's end, so other
+    /// bytes after it give a new upload of the same image.
     pub(crate) fn of_a_stream(a: &[u8], b: &[u8]) -> Self {
         const STAMP: &[u8; 8] = b"________";
         let mut request = compare(a, &[b, STAMP].concat());
-        let stamp = request.bytes.windows(STAMP.len()).rposition(|it| it == STAMP);
+        let stamp = request.bytes.windows(STAMP.len()).rposition(|window| window == STAMP);
         request.stamp = stamp;
         request
     }
@@ -61,7 +63,7 @@ impl Request {
         self.bytes.len()
     }
 
-    /// Gives the bytes to send; `scratch` holds them where they are new.
+    /// Returns the bytes to send. `scratch` holds them if they change.
     pub(crate) fn bytes<'a>(&'a self, scratch: &'a mut Vec<u8>) -> &'a [u8] {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let Some(stamp) = self.stamp else { return &self.bytes };

@@ -1,4 +1,4 @@
-//! The real program on a free port of the loopback; killed when it is dropped.
+//! The real server on a free port of the loopback interface. It is killed when dropped.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -20,24 +20,24 @@ use crate::request::Request;
 pub(crate) struct Server {
     child: Child,
     address: SocketAddr,
-    /// A file, as a pipe that nobody reads would hold the server up.
+    /// A file, because a pipe without a reader would block the server.
     log: NamedTempFile,
     /// From the start of the process to the first 200 of `/readyz`.
     pub(crate) ready_after: Duration,
 }
 
-/// Embeddings of images seen before: kept as by default, or not at all.
+/// The cache of embeddings: with its default size, or disabled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cache {
     On,
     Off,
 }
 
-/// How long a start may take.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// The time limit of a start.
+const START_TIMEOUT: Duration = Duration::from_mins(2);
 
 impl Server {
-    /// Starts the program, with the environment's settings, and waits until it is ready.
+    /// Starts the server with the environment's settings, and waits until it is ready.
     pub(crate) fn start(
         program: &Path,
         model: &Path,
@@ -63,7 +63,7 @@ impl Server {
         let child = command.spawn()?;
         let mut server = Self { child, address, log, ready_after: Duration::ZERO };
         while !server.is_ready() {
-            if server.child.try_wait()?.is_some() || PATIENCE < begun.elapsed() {
+            if server.child.try_wait()?.is_some() || START_TIMEOUT < begun.elapsed() {
                 let log = std::fs::read_to_string(server.log.path())?;
                 return Err(format!("the server does not start:\n{log}").into());
             }
@@ -81,7 +81,7 @@ impl Server {
         Target { address: self.address, process: self.process(), requests: Arc::from(requests) }
     }
 
-    /// How it runs its model, as its log has it.
+    /// How the server runs its model, according to its log.
     pub(crate) fn plan(&self) -> Result<String, Failure> {
         let log = std::fs::read_to_string(self.log.path())?;
         let chosen = log
@@ -89,23 +89,26 @@ impl Server {
             .filter_map(|line| serde_json::from_str::<Value>(line).ok())
             .find(|event| event["message"] == "chose how to run the model");
         Ok(chosen.map_or_else(
-            || "unknown, as RUST_LOG hides it".to_owned(),
-            |it| {
-                let (sessions, threads) = (&it["sessions"], &it["threads"]);
-                format!("{sessions} × {threads} threads, at most {} a run", it["max_batch"])
+            || "unknown, because RUST_LOG hides it".to_owned(),
+            |event| {
+                let (sessions, threads) = (&event["sessions"], &event["threads"]);
+                format!(
+                    "{sessions} × {threads} threads, at most {} images per run",
+                    event["max_batch"]
+                )
             },
         ))
     }
 
     fn is_ready(&self) -> bool {
-        let ask = || -> std::io::Result<bool> {
+        let request = || -> std::io::Result<bool> {
             let mut stream = TcpStream::connect(self.address)?;
             stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer)?;
-            Ok(answer.starts_with("HTTP/1.1 200"))
+            let mut response = String::new();
+            stream.read_to_string(&mut response)?;
+            Ok(response.starts_with("HTTP/1.1 200"))
         };
-        ask().unwrap_or(false)
+        request().unwrap_or(false)
     }
 }
 

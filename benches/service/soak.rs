@@ -1,4 +1,4 @@
-//! A soak: mixed work at full speed for minutes, and what memory that takes all the while, as a table and an image.
+//! The soak test: mixed requests at full speed for minutes. Reports the server's memory as a table and a chart.
 
 use std::fs;
 use std::path::Path;
@@ -18,12 +18,12 @@ use crate::{Bench, Failure};
 
 const CONNECTIONS: usize = 32;
 
-/// How often memory is looked at.
-const LOOK: Duration = Duration::from_millis(500);
+/// The interval of memory samples.
+const INTERVAL: Duration = Duration::from_millis(500);
 
-/// Resident memory at a time after the begin.
+/// Resident memory at a time after the start.
 #[derive(Clone, Copy)]
-struct Look {
+struct MemorySample {
     at: Duration,
     mebibytes: f64,
 }
@@ -45,41 +45,41 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
 
     let mut table = Table::begin(
         "Soak",
-        "Mixed work of 32 connections at full speed, by the minute: faces, VGA and 12 megapixels, compared and \
-         embedded, most of them never seen before, and uploads that are no images.",
+        "Mixed requests of 32 connections at full speed, by the minute: faces, VGA and 12 megapixels, compared and \
+         embedded. Most images are new to the server, and some uploads are not images.",
         &["minute", "answers/s", "refusals/s", "broken", "RSS MiB, least", "most"],
     );
-    let begun = outcome.samples.iter().map(|it| it.sent).min().unwrap_or_else(Instant::now);
+    let begun = outcome.samples.iter().map(|sample| sample.sent).min().unwrap_or_else(Instant::now);
     let minutes = time.as_secs().div_ceil(60);
     for minute in 0..minutes {
         let within = |at: Duration| at.as_secs() / 60 == minute;
         let samples: Vec<_> = outcome
             .samples
             .iter()
-            .filter(|it| within(it.answered.saturating_duration_since(begun)))
+            .filter(|sample| within(sample.finished.saturating_duration_since(begun)))
             .collect();
         let of = |wanted: &dyn Fn(Option<u16>) -> bool| {
-            count(samples.iter().filter(|it| wanted(it.status)).count())
+            count(samples.iter().filter(|sample| wanted(sample.status)).count())
         };
         let seconds = (time.as_secs_f64() - 60.0 * count(usize::try_from(minute)?)).min(60.0);
-        let held = looks.iter().filter(|it| within(it.at)).map(|it| it.mebibytes);
+        let held = looks.iter().filter(|look| within(look.at)).map(|look| look.mebibytes);
         table.row(&[
             (minute + 1).to_string(),
-            number(of(&|it| it == Some(200)) / seconds),
-            number(of(&|it| it.is_some_and(|it| it != 200)) / seconds),
-            number(of(&|it| it.is_none())),
+            number(of(&|status| status == Some(200)) / seconds),
+            number(of(&|status| status.is_some_and(|code| code != 200)) / seconds),
+            number(of(&|status| status.is_none())),
             number(held.clone().fold(f64::INFINITY, f64::min)),
             number(held.fold(0.0, f64::max)),
         ]);
     }
-    bench.told(&table);
+    bench.finish(&table);
     if let Some(file) = &bench.arguments.soak_image {
         draw(&looks, file)?;
     }
     Ok(())
 }
 
-/// One round of work: for each request of 12 megapixels some of VGA, and many of faces.
+/// One round of requests: for each of 12 megapixels, some of VGA and many of faces.
 fn mixed() -> std::io::Result<Vec<Request>> {
     let stream = |kind: Kind| -> std::io::Result<Vec<Request>> {
         let uploads = kind.uploads()?;
@@ -97,23 +97,24 @@ fn mixed() -> std::io::Result<Vec<Request>> {
     Ok(requests)
 }
 
-fn watch(process: Process, done: &AtomicBool) -> Vec<Look> {
+fn watch(process: Process, done: &AtomicBool) -> Vec<MemorySample> {
     let begun = Instant::now();
     let mut looks = Vec::new();
     while !done.load(Ordering::Relaxed) {
         let mebibytes = count(usize::try_from(process.memory().now).unwrap_or(usize::MAX));
-        looks.push(Look { at: begun.elapsed(), mebibytes });
-        thread::sleep(LOOK);
+        looks.push(MemorySample { at: begun.elapsed(), mebibytes });
+        thread::sleep(INTERVAL);
     }
     looks
 }
 
-fn draw(looks: &[Look], file: &Path) -> std::io::Result<()> {
+fn draw(looks: &[MemorySample], file: &Path) -> std::io::Result<()> {
     let points: Vec<_> =
-        looks.iter().map(|it| (it.at.as_secs_f64() / 60.0, it.mebibytes)).collect();
+        looks.iter().map(|look| (look.at.as_secs_f64() / 60.0, look.mebibytes)).collect();
     let most = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).fold(1e-3, f64::max);
-    let x = Axis::linear("minutes", most(|it| it.0), |it| short(it, 3));
-    let y = Axis::linear("resident memory, MiB", 1.05 * most(|it| it.1), |it| short(it, 3));
+    let x = Axis::linear("minutes", most(|point| point.0), |value| short(value, 3));
+    let y =
+        Axis::linear("resident memory, MiB", 1.05 * most(|point| point.1), |value| short(value, 3));
     let mut chart = Chart::new("Resident memory under mixed work", "MiB by the minute", x, y);
     chart.curve("curve", &points);
     fs::write(file, chart.finish().finish())

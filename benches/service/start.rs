@@ -1,4 +1,4 @@
-//! How soon the server is ready, and how much memory it holds: at rest, and after many callers.
+//! The time until the server is ready, and its memory: when idle, and after a load of many connections.
 
 use crate::images::Kind;
 use crate::request::Route;
@@ -14,9 +14,9 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
         return Ok(());
     }
     let about = format!(
-        "From the process's start to the first 200 of `/readyz`, the median of {} starts; then `/compare` of \
-         faces over {CONNECTIONS} connections in a closed loop, the cache off. For so many at once there may be no \
-         room: then some are refused, and ask again.",
+        "From the start of the process to the first 200 of `/readyz`, the median of {} starts. Then `/compare` of \
+         faces over {CONNECTIONS} connections in a closed loop, with the cache off. So many requests may exceed the \
+         limits: some are then refused and repeated.",
         bench.arguments.rounds()
     );
     let mut table = Table::begin(
@@ -25,7 +25,7 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
         &["ready after ms", "RSS MiB", "peak MiB", "refused", "RSS after load MiB", "peak MiB"],
     );
     let servers = (0..bench.arguments.rounds()).map(|_| bench.serve(Cache::Off));
-    let ready = servers.map(|it| Ok(it?.ready_after.as_secs_f64() * 1e3));
+    let ready = servers.map(|server| Ok(server?.ready_after.as_secs_f64() * 1e3));
     let ready = median(ready.collect::<Result<_, Failure>>()?);
     let server = bench.serve(Cache::Off)?;
     let idle = server.process().memory();
@@ -42,6 +42,6 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
         loaded.now.to_string(),
         loaded.peak.to_string(),
     ]);
-    bench.told(&table);
+    bench.finish(&table);
     Ok(())
 }

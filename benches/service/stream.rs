@@ -1,4 +1,4 @@
-//! One reference against a stream: the same image each time, compared with one never seen before.
+//! One reference against a stream: the same image each time, compared with a new one.
 
 use crate::load::Outcome;
 use crate::request::Request;
@@ -16,8 +16,8 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
     }
     let mut table = Table::begin(
         "One reference against a stream",
-        "`/compare` of an image that is always the same with one that is new each time, in a closed loop; the \
-         cache off and on, in turn.",
+        "`/compare` of a fixed image with one that is new each time, in a closed loop. The cache is off and on, \
+         alternately.",
         &[
             "images",
             "connections",
@@ -45,7 +45,7 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
                     outcomes.push(bench.runtime.block_on(closed)?);
                 }
             }
-            let [off, on] = outcomes.each_ref().map(|it| rates(it));
+            let [off, on] = outcomes.each_ref().map(|cell| rates(cell));
             let ratios = off.iter().zip(&on).map(|(off, on)| on / off).collect();
             let mut row = vec![kind.name().to_owned(), connections.to_string()];
             row.extend([median(off), median(on), median(ratios)].map(number));
@@ -53,14 +53,14 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
                 row.extend(
                     outcomes
                         .each_ref()
-                        .map(|it| number(percentile(&Outcome::pooled_latencies(it), percent))),
+                        .map(|cell| number(percentile(&Outcome::pooled_latencies(cell), percent))),
                 );
             }
             table.row(&row);
-            bench.expect_answers(outcomes.iter().flatten().flat_map(|it| &it.samples));
+            bench.expect_success(outcomes.iter().flatten().flat_map(|outcome| &outcome.samples));
         }
     }
-    bench.told(&table);
+    bench.finish(&table);
     Ok(())
 }
 

@@ -1,13 +1,13 @@
-//! Markdown, printed as it is measured.
+//! Markdown tables, printed row by row.
 
-/// A table of which the head has been printed.
+/// A table whose head has been printed.
 pub(crate) struct Table {
     columns: usize,
     rows: usize,
 }
 
 impl Table {
-    /// Prints a heading, what the table tells, and its head.
+    /// Prints a heading, a description, and the table's head.
     pub(crate) fn begin(heading: &str, about: &str, columns: &[&str]) -> Self {
         println!("\n### {heading}\n\n{about}\n");
         println!("| {} |", columns.join(" | "));
@@ -16,7 +16,7 @@ impl Table {
     }
 
     pub(crate) fn row(&mut self, cells: &[String]) {
-        assert_eq!(cells.len(), self.columns, "a cell a column");
+        assert_eq!(cells.len(), self.columns, "one cell for each column");
         println!("| {} |", cells.join(" | "));
         self.rows += 1;
     }
@@ -26,7 +26,7 @@ impl Table {
     }
 }
 
-/// A number of three digits, or of more where it is that large.
+/// A number with three digits, or more if it is larger.
 pub(crate) fn number(value: f64) -> String {
     match value.abs() {
         100.0.. => format!("{value:.0}"),
@@ -35,7 +35,7 @@ pub(crate) fn number(value: f64) -> String {
     }
 }
 
-/// A share of one, in percent.
+/// A share as a percentage.
 pub(crate) fn percent(share: f64) -> String {
     format!("{} %", number(100.0 * share))
 }

@@ -1,8 +1,8 @@
-//! What an error says together with what caused it.
+//! The text of an error and its causes.
 
 use std::error::Error;
 
-/// An error and all its causes, as one text.
+/// Joins the messages of an error and of all its causes into one text.
 pub fn causes(err: &dyn Error) -> String {
     let mut text = err.to_string();
     let mut source = err.source();

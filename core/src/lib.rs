@@ -1,11 +1,9 @@
-//! What serving and training have in common: from an image's bytes to the pixels that a model reads, the model, and what
-//! is ruled on its embeddings.
+//! The code that serving and training share: image preprocessing, models, and scores.
 //!
-//! Knows no server: it compiles without an async runtime, HTTP and metrics. Schemas for the API's document are behind the
-//! feature `openapi`.
+//! This crate does not depend on an async runtime, on HTTP or on a metrics library. The feature `openapi` adds the
+//! schemas for the API's document.
 //!
-//! The modules stand in the order of their layers; a `use` never points back along it:
-//! `model → image, score, file`.
+//! A module uses only modules to its right in `model → preprocessing, score, file`.
 
 mod causes;
 pub mod file;

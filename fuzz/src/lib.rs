@@ -1,4 +1,4 @@
-//! What the targets share: a heap that can be measured and soiled, and panics that may be caught.
+//! Shared by the targets: a heap that measures its use and fills fresh memory, and caught panics.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::BTreeSet;
@@ -10,17 +10,17 @@ static HEAP: Heap = Heap;
 
 static NOW: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
-static SOIL: AtomicU8 = AtomicU8::new(0);
+static FILL: AtomicU8 = AtomicU8::new(0);
 
-/// The system's heap; fresh memory is filled with a byte that is known.
+/// The system's heap. It fills fresh memory with a known byte.
 struct Heap;
 
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let fresh = unsafe { System.alloc(layout) };
         if !fresh.is_null() {
-            unsafe { fresh.write_bytes(SOIL.load(Relaxed), layout.size()) };
-            took(layout.size());
+            unsafe { fresh.write_bytes(FILL.load(Relaxed), layout.size()) };
+            record(layout.size());
         }
         fresh
     }
@@ -28,7 +28,7 @@ unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         let fresh = unsafe { System.alloc_zeroed(layout) };
         if !fresh.is_null() {
-            took(layout.size());
+            record(layout.size());
         }
         fresh
     }
@@ -39,28 +39,28 @@ unsafe impl GlobalAlloc for Heap {
     }
 }
 
-fn took(bytes: usize) {
+fn record(bytes: usize) {
     let now = NOW.fetch_add(bytes, Relaxed) + bytes;
     PEAK.fetch_max(now, Relaxed);
 }
 
-/// Does something on a heap whose fresh memory is full of `soil`; tells how many bytes it held at most.
-pub fn measured<T>(soil: u8, work: impl FnOnce() -> T) -> (T, usize) {
-    SOIL.store(soil, Relaxed);
+/// Runs `work` on a heap that fills fresh memory with `fill`. Returns the peak number of bytes it held.
+pub fn measured<T>(fill: u8, work: impl FnOnce() -> T) -> (T, usize) {
+    FILL.store(fill, Relaxed);
     let before = NOW.load(Relaxed);
     PEAK.store(before, Relaxed);
-    let done = work();
-    (done, PEAK.load(Relaxed) - before)
+    let result = work();
+    (result, PEAK.load(Relaxed) - before)
 }
 
-/// Lets panics be caught, as the server does; each place that panics is told once.
+/// Allows panics to be caught, as in the server. Each location that panics is printed once.
 ///
-/// A panic that nobody catches still ends the run: it reaches the fuzzer itself.
+/// A panic that is not caught still ends the run, because it reaches the fuzzer.
 pub fn let_panics_be_caught() {
     static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        if SEEN.lock().is_ok_and(|mut it| it.insert(place)) {
+        if SEEN.lock().is_ok_and(|mut seen| seen.insert(place)) {
             eprintln!("PANIC {panic}");
         }
     }));

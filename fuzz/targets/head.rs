@@ -1,4 +1,4 @@
-//! Any bytes as what stands in a request's head: its query, its media type, what it accepts, its deadline.
+//! Fuzzes the head of a request: query, media type, `Accept` and deadline.
 
 #![no_main]
 
@@ -9,8 +9,8 @@ use siamese::http::fuzzing::head;
 
 fuzz_target!(|data: &[u8]| {
     let most = Duration::from_secs(10);
-    for answer in head(data, most) {
-        match answer {
+    for outcome in head(data, most) {
+        match outcome {
             Ok(deadline) => assert!(deadline <= most),
             Err(code) => assert!(
                 ["body_malformed", "media_type_unsupported", "not_acceptable", "query_invalid"]

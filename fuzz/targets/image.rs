@@ -1,6 +1,6 @@
-//! Any bytes as an image, for models of several shapes.
+//! Fuzzes the decoding of images, for models of several shapes.
 //!
-//! Nothing escapes but an answer: within the limits of memory, and the same whatever the heap held before.
+//! Every upload must give a result within the memory limits, and the same result whatever the heap contained before.
 
 #![no_main]
 
@@ -11,11 +11,11 @@ use siamese_fuzz::{let_panics_be_caught, measured};
 /// Small, so that a run takes little time.
 const LIMITS: Limits = Limits { max_pixels: 1 << 19, max_memory: 8 << 20 };
 
-/// What the limits do not count: tables, the resize's own buffers, errors' texts.
-const BESIDE: usize = 2 << 20;
+/// The memory that the limits do not count: tables, the resize's own buffers, error texts.
+const UNCOUNTED: usize = 2 << 20;
 
 fuzz_target!(init: let_panics_be_caught(), |upload: &[u8]| {
-    // By its length, so that a file is a seed as it is.
+    // The length selects the model, so that any file can be a seed.
     let (width, height, colour, fit) = match upload.len() % 4 {
         0 => (6, 5, Colour::Grey, Fit::Stretch),
         1 => (16, 12, Colour::Rgb, Fit::Pad),
@@ -27,23 +27,23 @@ fuzz_target!(init: let_panics_be_caught(), |upload: &[u8]| {
     let preprocess = || preprocessing.preprocess(upload, &LIMITS);
 
     let (first, peak) = measured(0x00, preprocess);
-    // Two decoders have no limit, or one of their own: a lossless WebP may bring many tables of codes, and a TIFF's
-    // directory is read under 256 MiB, whatever else is allowed.
+    // Two decoders have no limit or one of their own. A lossless WebP may contain many code tables. A TIFF's directory
+    // is read under a limit of 256 MiB, whatever limit is set.
     let tables = match upload {
         [b'R', b'I', b'F', b'F', ..] => (64 << 20) + 400 * upload.len(),
         [b'I', b'I', ..] | [b'M', b'M', ..] => 320 << 20,
         _ => 0,
     };
-    let most = LIMITS.max_memory as usize + 4 * upload.len() + BESIDE + tables;
-    assert!(peak <= most, "{peak} bytes were held, where {most} are allowed: {first:?}");
+    let most = LIMITS.max_memory as usize + 4 * upload.len() + UNCOUNTED + tables;
+    assert!(peak <= most, "{peak} bytes were held, but {most} are allowed: {first:?}");
 
     let (second, _) = measured(0xa5, preprocess);
     match (first, second) {
         (Ok(first), Ok(second)) => {
             let [channels, height, width] = preprocessing.shape();
             assert_eq!(first.values().len(), channels * height * width);
-            assert!(first.values().iter().all(|it| (0.0..=255.0).contains(it)));
-            assert_eq!(first.values(), second.values(), "it shows what the heap held before");
+            assert!(first.values().iter().all(|value| (0.0..=255.0).contains(value)));
+            assert_eq!(first.values(), second.values(), "the result depends on what the heap held before");
         }
         (Err(first), Err(second)) => {
             assert!(!matches!(first, DecodeError::Empty) || upload.is_empty());

@@ -1,6 +1,6 @@
-//! Any bytes as the JSON of a request, and as one source of it.
+//! Fuzzes the JSON of a request, and a single source in it.
 //!
-//! What is taken is JSON to everybody else too, and an image is what its base64 says.
+//! Accepted bytes must be JSON for other parsers too, and an image must equal its base64.
 
 #![no_main]
 
@@ -26,11 +26,11 @@ const CODES: [&str; 7] = [
 ];
 
 fuzz_target!(|json: &[u8]| {
-    for answer in request(json) {
-        match answer {
-            // An item with a number out of range, which `Value` refuses, fails alone.
+    for outcome in request(json) {
+        match outcome {
+            // If an item contains a number out of range, which `Value` refuses, only that item fails.
             Ok(()) => {
-                drop(serde_json::from_slice::<Object>(json).expect("an object to everybody else"))
+                drop(serde_json::from_slice::<Object>(json).expect("other parsers read an object"))
             }
             Err(code) => assert!(CODES.contains(&code), "{code}"),
         }
@@ -38,7 +38,7 @@ fuzz_target!(|json: &[u8]| {
     match source(json) {
         Err(code) => assert!(CODES.contains(&code), "{code}"),
         Ok(read) => {
-            let value: Value = serde_json::from_slice(json).expect("JSON to everybody else");
+            let value: Value = serde_json::from_slice(json).expect("other parsers read JSON");
             match read {
                 Read::Upload(bytes) => {
                     let text = value.as_str().or_else(|| value["image"].as_str()).expect("a text");
@@ -46,7 +46,7 @@ fuzz_target!(|json: &[u8]| {
                     assert_eq!(STANDARD_NO_PAD.encode(bytes), base64.trim_end_matches('='));
                 }
                 Read::Embedding(numbers) => {
-                    assert!(!numbers.is_empty() && numbers.iter().all(|it| it.is_finite()));
+                    assert!(!numbers.is_empty() && numbers.iter().all(|number| number.is_finite()));
                     let written = value["embedding"].as_array().expect("a list");
                     for (number, written) in numbers.iter().zip(written) {
                         assert_eq!(*number, written.as_f64().expect("a number") as f32);

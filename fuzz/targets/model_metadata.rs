@@ -1,6 +1,6 @@
-//! Any bytes as a model's file, as its sidecar, as its calibration and as its golden pairs.
+//! Fuzzes a model file, its sidecar, its calibration and its golden pairs.
 //!
-//! Rewritten metadata leave the rest of the file as it was, and whatever is taken is written as it is read.
+//! Rewriting metadata must not change the rest of the file. Everything accepted must read back as written.
 
 #![no_main]
 
@@ -33,9 +33,9 @@ fn file(onnx: &[u8]) {
             let bare = rewrite(onnx, &[]).expect("a model");
             assert_eq!(rewrite(&written, &[]).as_ref(), Ok(&bare));
             assert!(written.starts_with(&bare));
-            // Whatever is not ours is there, in its order, byte for byte.
+            // All other fields are unchanged and in order.
             let all = fields(onnx).expect("a model");
-            let others = all.iter().filter(|it| !is_ours(it)).flat_map(|it| it.whole);
+            let others = all.iter().filter(|field| !is_ours(field)).flat_map(|field| field.whole);
             assert!(others.eq(&bare));
         }
     }
@@ -44,8 +44,8 @@ fn file(onnx: &[u8]) {
 fn is_ours(field: &Field) -> bool {
     let Field { number: 14, body: Some(entry), .. } = field else { return false };
     let entry = fields(entry).expect("an entry");
-    let key = entry.iter().find(|it| it.number == 1).and_then(|it| it.body);
-    key.is_some_and(|it| it.starts_with(PREFIX.as_bytes()))
+    let key = entry.iter().find(|field| field.number == 1).and_then(|field| field.body);
+    key.is_some_and(|key| key.starts_with(PREFIX.as_bytes()))
 }
 
 fn sidecar(text: &str) {
@@ -54,9 +54,9 @@ fn sidecar(text: &str) {
     let written = card.to_metadata();
     let values: BTreeMap<_, _> = written
         .iter()
-        .map(|(key, value)| (key.strip_prefix(PREFIX).expect("our own").to_owned(), value.clone()))
+        .map(|(key, value)| (key.strip_prefix(PREFIX).expect("the prefix is present").to_owned(), value.clone()))
         .collect();
-    let read = Card::parse(&values, "other").expect("what was written");
+    let read = Card::parse(&values, "other").expect("it reads back");
     assert_eq!(read.to_metadata(), written);
     assert_eq!(read.preprocessing, card.preprocessing);
 }
@@ -65,7 +65,7 @@ fn calibration(json: &[u8]) {
     let Ok(calibration) = serde_json::from_slice::<Calibration>(json) else { return };
     let written = serde_json::to_vec(&calibration).expect("JSON");
     assert_eq!(
-        serde_json::from_slice::<Calibration>(&written).expect("what was written"),
+        serde_json::from_slice::<Calibration>(&written).expect("it reads back"),
         calibration
     );
     for fmr in [-1.0, 0.0, 1e-9, 0.001, 0.5, 1.0, f64::NAN] {
@@ -78,7 +78,7 @@ fn calibration(json: &[u8]) {
         let point = calibration.at(Threshold::try_from(threshold).expect("a threshold"));
         assert!((0.0..=1.0).contains(&point.fmr) && (0.0..=1.0).contains(&point.fnmr));
     }
-    let near = Distance::try_from(0.0).map(|it| calibration.probability(it));
+    let near = Distance::try_from(0.0).map(|distance| calibration.probability(distance));
     if let Ok(Some(probability)) = near {
         assert!((0.0..=1.0).contains(&probability), "{probability}");
     }
@@ -97,7 +97,7 @@ fn golden(json: &[u8]) {
     };
     if let Ok(check) = GoldenCheck::new(&golden, &preprocessing) {
         assert_eq!(check.pixels().len(), golden.images.len());
-        // A model that gives no embedding of any is told so.
-        assert!(check.hold(&[]).is_err());
+        // The check reports a model that gives no embedding.
+        assert!(check.check(&[]).is_err());
     }
 }

@@ -1,6 +1,6 @@
-//! Any bytes as a form: the first line is its media type, the rest its body.
+//! Fuzzes a multipart form: the first line is its media type, the rest its body.
 //!
-//! Parts are slices of the body, and a form that is made of parts is read as those.
+//! Parts must be slices of the body, and a form written from parts must read back as those parts.
 
 #![no_main]
 
@@ -9,15 +9,15 @@ use libfuzzer_sys::fuzz_target;
 use siamese::http::fuzzing::{ALLOWED, multipart};
 
 fuzz_target!(|data: &[u8]| {
-    let (media, body) = data.split_at(data.iter().position(|it| *it == b'\n').unwrap_or(0));
+    let (media, body) = data.split_at(data.iter().position(|byte| *byte == b'\n').unwrap_or(0));
     read(media, body);
-    made(media, body);
+    round_trip(media, body);
 });
 
 fn read(media: &[u8], body: &[u8]) {
     let body = Bytes::copy_from_slice(body);
-    let Some(answer) = multipart(media, &body) else { return };
-    match answer {
+    let Some(outcome) = multipart(media, &body) else { return };
+    match outcome {
         Ok(parts) => {
             let within = body.as_ptr_range();
             let mut behind = within.start;
@@ -38,14 +38,14 @@ fn read(media: &[u8], body: &[u8]) {
 }
 
 /// Writes a form and reads it back.
-fn made(boundary: &[u8], contents: &[u8]) {
-    let boundary: String = boundary.iter().take(20).map(|it| format!("{it:02x}")).collect();
+fn round_trip(boundary: &[u8], contents: &[u8]) {
+    let boundary: String = boundary.iter().take(20).map(|byte| format!("{byte:02x}")).collect();
     let boundary = format!("-{boundary}");
     let delimiter = format!("\r\n--{boundary}");
     if memchr::memmem::find(&[b"\r\n", contents].concat(), delimiter.as_bytes()).is_some() {
         return;
     }
-    let written: Vec<_> = contents.split(|it| *it == 0xff).zip(ALLOWED.iter().cycle()).collect();
+    let written: Vec<_> = contents.split(|byte| *byte == 0xff).zip(ALLOWED.iter().cycle()).collect();
     let mut body = Vec::new();
     for (content, name) in &written {
         let head =

@@ -1,66 +1,66 @@
-//! What is let in, and what is not: every limit on work at once, in one list.
+//! Admission: all limits on concurrent work, in one list.
 //!
-//! A request meets the limits in the order of [`Limit::ALL`]. Each has a setting, or is a constant here; those that refuse are
-//! counted by their name. Most are a [`Gate`]; connections, bodies that are still coming and untaken answers are counted by
-//! `http::connection`, which ends one for another.
+//! A request meets the limits in the order of [`Limit::ALL`]. Each limit is a setting or a constant of this module. A
+//! refusal is counted under the limit's name. Most limits are a [`Gate`]. `http::connection` counts connections,
+//! incomplete bodies and unsent responses, because it closes one to admit another.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Bodies of one connection that may come at once where they take longer than a second.
+/// The most bodies of one connection that may be incomplete for longer than a second.
 pub const BODIES_OF_CONNECTION: usize = 32;
 
-/// What one connection may leave untaken before its requests are refused, in bytes.
+/// The most bytes of unsent responses of one connection. Above it, the connection's requests are refused.
 pub const UNSENT_OF_CONNECTION: usize = 4 << 20;
 
-/// Portions in hand of all requests of many images: with the most images of each, they leave places for pairs.
+/// The most portions of bulk requests at once. With the largest portion, they still leave places for pairs.
 pub const PORTIONS: NonZeroUsize = NonZeroUsize::new(4).expect("not 0");
 
-/// What bytes are counted in.
+/// The unit in which bytes are counted.
 const KIBIBYTE: usize = 1 << 10;
 
-/// A limit on work at once.
+/// A limit on concurrent work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
     /// Connections.
     Connections,
-    /// Bodies that have not come whole.
+    /// Bodies that are not complete.
     Receiving,
-    /// Those of one connection.
+    /// Incomplete bodies of one connection.
     Connection,
-    /// Bytes of all bodies.
+    /// The bytes of all bodies.
     Bodies,
-    /// Requests that are worked on.
+    /// Requests in progress.
     Requests,
-    /// Images of requests with many, and such requests.
+    /// Images of bulk requests, and the number of bulk requests.
     Bulk,
-    /// Portions of such requests.
+    /// Portions of bulk requests.
     Portions,
-    /// Images in a lane of decode workers, and bytes of their uploads.
+    /// Images in a lane of decode workers, and the bytes of their uploads.
     Decodes,
-    /// Images decoded at once, in each lane and on threads; those of many have half of it.
+    /// Images decoded at once, in each lane and on threads. Bulk images may use half of it.
     Decoders,
-    /// Images that the model's queue holds: being decoded, waiting or in the model.
+    /// Images reserved with the model: in decoding, in the queue or in a run.
     Queue,
-    /// Bytes of answers that clients have not taken.
+    /// The bytes of responses that clients have not received.
     Unsent,
 }
 
-/// What happens where a limit is reached.
+/// The action when a limit is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenFull {
     /// The request is refused as overloaded.
     Refuse,
-    /// Another that has been at it for longest is ended for it; where there is none, the request is refused.
+    /// The oldest other user of the limit is closed. If there is none, the request is refused.
     EndAnother,
-    /// It waits for its turn.
+    /// The work waits for its turn.
     Wait,
 }
 
 impl Limit {
-    /// All of them, in the order in which a request meets them.
+    /// All limits, in the order in which a request meets them.
     pub const ALL: [Self; 11] = [
         Self::Connections,
         Self::Receiving,
@@ -75,7 +75,7 @@ impl Limit {
         Self::Unsent,
     ];
 
-    /// Its name in the metrics.
+    /// The name in the metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Connections => "connections",
@@ -92,7 +92,7 @@ impl Limit {
         }
     }
 
-    /// The setting that it is; `None` for a constant of the program's.
+    /// The setting of the limit; `None` for a constant.
     pub const fn setting(self) -> Option<&'static str> {
         match self {
             Self::Connections => Some("server.max_connections"),
@@ -108,7 +108,7 @@ impl Limit {
         }
     }
 
-    /// What happens where it is reached.
+    /// The action when the limit is reached.
     pub const fn when_full(self) -> WhenFull {
         match self {
             Self::Connections
@@ -122,7 +122,7 @@ impl Limit {
     }
 }
 
-/// Room for so much work at once, counted in units.
+/// A counter of concurrent work with a limit, in units.
 #[derive(Clone, Debug)]
 pub struct Gate {
     permits: Arc<Semaphore>,
@@ -130,63 +130,64 @@ pub struct Gate {
     unit: usize,
 }
 
-/// Room that was taken; it is free again once this is dropped.
+/// An amount taken from a [`Gate`]. Dropping it returns the amount.
 #[derive(Debug)]
+#[must_use = "dropping it returns the amount"]
 pub struct Held(OwnedSemaphorePermit);
 
 impl Gate {
-    /// Room for so many.
+    /// Creates a gate for `most` units.
     pub fn new(most: NonZeroUsize) -> Self {
         Self::in_units(most.get(), 1)
     }
 
-    /// Room for so many bytes, counted in units of a kibibyte.
+    /// Creates a gate for `most` bytes, counted in kibibytes.
     pub fn of_bytes(most: usize) -> Self {
         Self::in_units(most, KIBIBYTE)
     }
 
     fn in_units(most: usize, unit: usize) -> Self {
-        // More than this no semaphore of a 32-bit machine has.
+        // A semaphore on a 32-bit machine has at most this many permits.
         let most = u32::try_from(most / unit).unwrap_or(u32::MAX).clamp(1, u32::MAX >> 3);
         Self { permits: Arc::new(Semaphore::new(most as usize)), most, unit }
     }
 
-    /// Room for so much, or none. What is larger than all of it is let in alone.
+    /// Takes an amount at once, or nothing. An amount above the limit is admitted if the gate is empty.
     pub fn try_enter(&self, amount: usize) -> Option<Held> {
         self.permits.clone().try_acquire_many_owned(self.units(amount)).ok().map(Held)
     }
 
-    /// Waits for room for so much, in the order of asking.
+    /// Waits for an amount, in the order of the calls.
     #[expect(clippy::missing_panics_doc, reason = "the gate is never closed")]
     pub async fn enter(&self, amount: usize) -> Held {
         let permits = self.permits.clone().acquire_many_owned(self.units(amount)).await;
-        Held(permits.expect("never closed"))
+        Held(permits.expect("the gate is never closed"))
     }
 
-    /// Lets room grow to so much in all, or tells that there is none.
+    /// Raises the held amount to `amount` in all. Returns whether that was possible.
     pub fn try_grow(&self, held: &mut Held, amount: usize) -> bool {
         let permits = self.permits.clone().try_acquire_many_owned(self.missing(held, amount));
         permits.map(|permits| held.0.merge(permits)).is_ok()
     }
 
-    /// Waits for room to grow to so much in all.
+    /// Waits until the held amount can be raised to `amount` in all.
     #[expect(clippy::missing_panics_doc, reason = "the gate is never closed")]
     pub async fn grow(&self, held: &mut Held, amount: usize) {
         let permits = self.permits.clone().acquire_many_owned(self.missing(held, amount)).await;
-        held.0.merge(permits.expect("never closed"));
+        held.0.merge(permits.expect("the gate is never closed"));
     }
 
-    /// Whether there is room for one more.
+    /// Whether the limit is reached.
     pub fn is_full(&self) -> bool {
         self.permits.available_permits() == 0
     }
 
-    /// How much is taken, in whole units.
+    /// The amount taken, rounded up to whole units.
     pub fn taken(&self) -> usize {
         (self.most as usize - self.permits.available_permits()) * self.unit
     }
 
-    /// How much there is.
+    /// The limit.
     pub fn most(&self) -> usize {
         self.most as usize * self.unit
     }
@@ -201,14 +202,14 @@ impl Gate {
 }
 
 impl Held {
-    /// Takes room for so many bytes out of it, or all that there is.
-    #[expect(clippy::missing_panics_doc, reason = "no more is taken than there is")]
+    /// Splits off an amount of bytes, or everything if less is held.
+    #[expect(clippy::missing_panics_doc, reason = "no more is split off than is held")]
     pub fn split_bytes(&mut self, bytes: usize) -> Self {
         let units = bytes.div_ceil(KIBIBYTE).min(self.units());
-        Self(self.0.split(units).expect("no more than there is"))
+        Self(self.0.split(units).expect("no more than is held"))
     }
 
-    /// Takes all of it.
+    /// Takes the whole held amount.
     pub fn take(&mut self) -> Self {
         self.split_bytes(usize::MAX)
     }
@@ -218,7 +219,7 @@ impl Held {
     }
 }
 
-/// A quarter of so many, rounded up.
+/// A quarter of the number, rounded up.
 pub(super) fn quarter(most: NonZeroUsize) -> NonZeroUsize {
     most.div_ceil(NonZeroUsize::new(4).expect("not 0"))
 }
@@ -232,7 +233,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_largest_is_let_in_alone() {
+    fn an_amount_above_the_limit_is_admitted_alone() {
         let gate = Gate::new(NonZeroUsize::new(10).expect("not 0"));
         let first = gate.try_enter(6).expect("room");
         assert!(gate.try_enter(5).is_none());
@@ -256,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn each_limit_stands_in_the_list_once_and_has_a_name_of_its_own() {
+    fn each_limit_is_listed_once_and_has_its_own_name() {
         let names: HashSet<&str> = Limit::ALL.iter().map(|limit| limit.name()).collect();
         assert_eq!(names.len(), Limit::ALL.len());
     }

@@ -1,31 +1,31 @@
-//! Embeddings of images that were seen before, by the digest of their bytes.
+//! Caches the embeddings of images, by the digest of their bytes.
 //!
-//! One cache serves one model, so that the model's digest need not be part of a key. It is exact: a key is
-//! the SHA-256 of an upload, and what stands under it is what the model gave for those very bytes.
+//! A cache belongs to one model, so the model's digest is not part of the key. The cache is exact: a key is the
+//! SHA-256 of an upload, and its entry is the model's embedding of exactly these bytes.
 
 use quick_cache::sync::{Cache as Entries, DefaultLifecycle, PlaceholderGuard};
 use quick_cache::{DefaultHashBuilder, Weighter};
 use sha2::{Digest, Sha256};
 use siamese_core::score::Embedding;
 
-/// Names an upload by its bytes.
+/// The key of an upload: the digest of its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key([u8; 32]);
 
-/// Embeddings within a budget of memory.
+/// Embeddings, up to a limit of memory.
 pub struct Cache {
     entries: Entries<Key, Embedding, Bytes>,
 }
 
-/// What a cache has for a key.
+/// The result of a lookup.
 pub enum Found<'a> {
-    /// The embedding.
+    /// The embedding is in the cache.
     Known(Embedding),
-    /// Nothing yet: whoever holds the claim makes it, and all who ask meanwhile wait for it.
+    /// No embedding yet: the owner of the claim must compute it, and later lookups wait for it.
     Claimed(Claim<'a>),
 }
 
-/// The right, and the duty, to make an embedding. Dropped unfulfilled, it passes to one who waits.
+/// The exclusive right to compute an embedding. If it is dropped unused, it passes to the next waiting lookup.
 pub struct Claim<'a>(
     PlaceholderGuard<
         'a,
@@ -42,25 +42,25 @@ pub struct Claim<'a>(
 struct Bytes;
 
 impl Key {
-    /// The key of an upload.
+    /// Computes the key of an upload.
     pub fn of(upload: &[u8]) -> Self {
         Self(Sha256::digest(upload).into())
     }
 }
 
 impl Cache {
-    /// A cache that keeps to about so many bytes.
+    /// Creates a cache of about `budget` bytes.
     pub fn new(budget: u64) -> Self {
-        /// An embedding of 64 coordinates, its key, and what the table keeps beside them.
+        /// A typical entry: an embedding of 64 coordinates, its key, and the table's overhead.
         const USUAL: u64 = 512;
         let usual = usize::try_from(budget / USUAL).unwrap_or(usize::MAX).max(16);
         Self { entries: Entries::with_weighter(usual, budget, Bytes) }
     }
 
-    /// Looks a key up; waits while somebody else makes its embedding.
+    /// Looks a key up. Waits while another lookup's owner computes the embedding.
     ///
-    /// Who claims several keys must ask for them in ascending order: two that wait for each other's claims
-    /// would wait for ever.
+    /// A caller that claims several keys must look them up in ascending order. Otherwise two callers could wait for
+    /// each other's claims for ever.
     pub async fn look(&self, key: Key) -> Found<'_> {
         match self.entries.get_value_or_guard_async(&key).await {
             Ok(embedding) => Found::Known(embedding),
@@ -68,25 +68,25 @@ impl Cache {
         }
     }
 
-    /// How many bytes it holds.
+    /// The bytes in use.
     pub fn bytes(&self) -> u64 {
         self.entries.weight()
     }
 }
 
 impl Claim<'_> {
-    /// Gives the embedding to all who wait for it, and to all who ask later.
+    /// Stores the embedding, and passes it to all lookups that wait for it.
     pub fn fulfil(self, embedding: Embedding) {
-        // Where the cache was emptied meanwhile, there is nobody to give it to.
+        // If the cache was emptied meanwhile, no lookup waits.
         let _ = self.0.insert(embedding);
     }
 }
 
 impl Weighter<Key, Embedding> for Bytes {
     fn weight(&self, _: &Key, embedding: &Embedding) -> u64 {
-        /// The key, the table's own words, and the allocation's.
-        const BESIDE: usize = 32 + 64 + 16;
-        (BESIDE + size_of_val(embedding.coordinates())) as u64
+        /// The key, the table's own fields, and the allocator's overhead.
+        const OVERHEAD: usize = 32 + 64 + 16;
+        (OVERHEAD + size_of_val(embedding.coordinates())) as u64
     }
 }
 
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_made_once_is_known() {
+    async fn a_stored_embedding_is_found() {
         let cache = Cache::new(1 << 16);
         let Found::Claimed(claim) = cache.look(Key::of(b"a")).await else { panic!("known") };
         claim.fulfil(embedding(1.0));
@@ -109,13 +109,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn many_who_ask_at_once_wait_for_one() {
+    async fn concurrent_lookups_wait_for_one_claim() {
         let cache = Cache::new(1 << 16);
         let Found::Claimed(claim) = cache.look(Key::of(b"a")).await else { panic!("known") };
         let all = futures_util::future::join_all((0..10).map(|_| cache.look(Key::of(b"a"))));
         let fulfilled = async { claim.fulfil(embedding(1.0)) };
         let (all, ()) = futures_util::future::join(all, fulfilled).await;
-        assert!(all.iter().all(|it| matches!(it, Found::Known(_))));
+        assert!(all.iter().all(|found| matches!(found, Found::Known(_))));
     }
 
     #[tokio::test]
@@ -131,11 +131,11 @@ mod tests {
     #[tokio::test]
     async fn the_budget_is_kept() {
         let cache = Cache::new(1 << 14);
-        for at in 0..1000_u16 {
-            let Found::Claimed(claim) = cache.look(Key::of(&at.to_le_bytes())).await else {
+        for index in 0..1000_u16 {
+            let Found::Claimed(claim) = cache.look(Key::of(&index.to_le_bytes())).await else {
                 panic!()
             };
-            claim.fulfil(embedding(f32::from(at)));
+            claim.fulfil(embedding(f32::from(index)));
         }
         assert!((1..=1 << 14).contains(&cache.bytes()), "{}", cache.bytes());
     }

@@ -1,8 +1,8 @@
-//! A model in service, with all that goes with it when another takes its place.
+//! A model in service, and everything that is replaced together with it.
 
 use std::sync::Arc;
 
-use siamese_core::file::Looked;
+use siamese_core::file::FileStamps;
 use siamese_core::model::{Description, LoadError, Source};
 use thiserror::Error;
 use tokio::task::JoinHandle;
@@ -14,57 +14,57 @@ use super::tuning::{Plan, Sessions};
 use super::{Event, Observer};
 use crate::ops::settings::{Settings, SettingsError};
 
-/// A model in service. A request holds on to one from its start to its answer, so that all its images go through
-/// the same model; when the last one lets go, the model's threads end.
+/// A model in service. A request holds one deployment from start to response, so that all its images use the same
+/// model. When the last request releases it, the model's threads end.
 pub struct Deployment {
-    /// What is known of the model.
+    /// The model's description.
     pub model: Arc<Description>,
-    /// The way to it.
+    /// The queue in front of the model's sessions.
     pub batcher: Batcher,
-    /// What it said of images seen before.
+    /// The cache of the model's embeddings.
     pub cache: Option<Cache>,
-    /// Whether it still is right.
+    /// The state of the model's self-test.
     pub self_test: Arc<SelfTest>,
     _watch: Watch,
-    /// How it runs, and the size of its model.
+    /// How the model runs, and the size of its file.
     origin: Option<(Plan, u64)>,
 }
 
-/// How much is tried before a model comes into service.
+/// How much is measured before a model comes into service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tuning {
-    /// The ways to run it that the settings leave open: for many images.
+    /// All options that the settings leave open: for many images.
     Full,
-    /// Nothing, for a few: one session, as the settings have it.
+    /// Nothing, for a few images: one session with the settings' options.
     None,
 }
 
-/// The task of the self-test, which ends with its model's service.
+/// The task of the self-test. It ends with the deployment.
 struct Watch(JoinHandle<()>);
 
 /// Why a model can't be brought into service.
 #[derive(Debug, Error)]
 pub enum DeployError {
-    /// There is none.
+    /// The settings name no model.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// It can't be loaded.
+    /// The model can't be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// What loads it has a defect.
+    /// The loading code has a defect.
     #[error("loading the model panicked")]
     Panicked,
 }
 
 impl Deployment {
-    /// Loads the model that the settings name beside the one in service, holds it to its golden pairs, and finds how
-    /// it runs fastest; `observer` is told of its runs, and `looked` takes the files that were looked at, also where
-    /// this fails.
+    /// Loads the model of the settings beside the one in service. Checks its golden pairs and finds the fastest way to
+    /// run it. `observer` receives the events of its runs. `stamps` receives the stamps of the model's files, even if
+    /// loading fails.
     ///
-    /// The files are read once. All sessions are made of what was read, and have its digest, whatever stands at the
-    /// path by then; it is let go of when they are made.
+    /// The files are read once. All sessions use these bytes and have their digest, whatever file is at the path
+    /// afterwards. The bytes are released when the sessions exist.
     ///
-    /// Takes a second or more: for a thread that may wait.
+    /// Takes a second or more, so call it on a thread that may block.
     ///
     /// # Panics
     ///
@@ -73,28 +73,30 @@ impl Deployment {
         settings: &Settings,
         tuning: Tuning,
         before: Option<&Self>,
-        looked: &mut Looked,
+        stamps: &mut FileStamps,
         observer: &Observer,
     ) -> Result<Self, DeployError> {
         let path = settings.model.file()?;
         let (files, source) = Source::read_within(&path, settings.model.read_timeout());
         if !files.is_empty() {
-            *looked = files;
+            *stamps = files;
         }
         let source = source?;
         let size = source.size();
-        let known = before.and_then(|it| it.origin).filter(|(_, it)| is_alike(*it, size));
+        let known = before
+            .and_then(|deployment| deployment.origin)
+            .filter(|(_, known_size)| is_similar(*known_size, size));
         let preset = known.map_or((&settings.model).into(), |(plan, _)| plan.into());
         let Sessions { models, plan } = match tuning {
-            Tuning::Full => Sessions::gather(&source, &settings.options(), preset)?,
-            Tuning::None => Sessions::alone(&source, &settings.options())?,
+            Tuning::Full => Sessions::tune(&source, &settings.options(), preset)?,
+            Tuning::None => Sessions::single(&source, &settings.options())?,
         };
         drop(source);
         let model = models[0].description().clone();
         if model.one_at_a_time {
             tracing::warn!(
                 model = model.card.name,
-                "the model takes a batch of 1 only: images run one by one, and slower; export it with a dynamic \
+                "the model accepts only a batch of 1, so images run one by one, which is slower; export it with a dynamic \
                  batch axis"
             );
         }
@@ -104,7 +106,7 @@ impl Deployment {
         Ok(Self { origin: Some((plan, size)), ..Self::new(model, batcher, settings) })
     }
 
-    /// Brings a model that is at work into service.
+    /// Brings a running model into service.
     ///
     /// # Panics
     ///
@@ -116,13 +118,14 @@ impl Deployment {
             let interval = settings.health.interval();
             tokio::spawn(async move { self_test.watch(&batcher, &model.golden, interval).await })
         });
-        let cache = Some(settings.cache.max_bytes).filter(|it| 0 < *it).map(Cache::new);
+        let cache = Some(settings.cache.max_bytes).filter(|bytes| 0 < *bytes).map(Cache::new);
         Self { model, batcher, cache, self_test, _watch: watch, origin: None }
     }
 }
 
-/// Whether two models are so near in size that they are one network, trained twice: how that runs is known.
-fn is_alike(one: u64, other: u64) -> bool {
+/// Whether two models are so similar in size that they are probably the same network: the tuning of one then suits the
+/// other.
+fn is_similar(one: u64, other: u64) -> bool {
     one.abs_diff(other) <= one / 20
 }
 

@@ -1,6 +1,6 @@
-//! From a distance to an answer: which threshold rules, where it comes from, and what is known at it.
+//! From a distance to a verdict: selects the threshold, its source, and the error rates at it.
 //!
-//! The one place where the service and the command line judge.
+//! The server and the command line both use this module.
 
 use serde::Serialize;
 use siamese_core::model::Card;
@@ -8,19 +8,19 @@ use siamese_core::score::{Calibration, Distance, Threshold, UnsupportedFmr, Verd
 use thiserror::Error;
 use utoipa::ToSchema;
 
-/// How a caller wants pairs to be judged.
+/// How the caller wants pairs to be judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Criterion {
-    /// By the threshold in force: the settings', else the model's, else half its margin.
+    /// The threshold in force: that of the settings, else the model's, else half its margin.
     #[default]
     InForce,
-    /// By this threshold.
+    /// This threshold.
     Threshold(Threshold),
-    /// By the model's operating point with the largest threshold whose FMR is at most this.
+    /// The model's operating point with the largest threshold whose FMR is at most this.
     Fmr(f64),
 }
 
-/// A threshold, ready to judge, with all that is known about it.
+/// A threshold, with its source and error rates.
 #[derive(Clone, Debug)]
 pub struct Judge<'a> {
     threshold: Threshold,
@@ -28,57 +28,57 @@ pub struct Judge<'a> {
     card: &'a Card,
 }
 
-/// Where a threshold comes from.
+/// The source of a threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = ThresholdSource)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
-    /// The caller.
+    /// The request.
     Request,
-    /// The operator.
+    /// The settings.
     Settings,
-    /// The model.
+    /// The model's card.
     Calibration,
-    /// Half the model's margin, where contrastive loss's pull and push balance.
+    /// Half the model's margin, where the pull and the push of the contrastive loss balance.
     Margin,
 }
 
 /// Why a criterion gives no threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
 pub enum NoThreshold {
-    /// Neither model nor operator states one, nor a margin to take the half of.
-    #[error("the model states neither threshold nor margin; name a threshold")]
+    /// Neither the card nor the settings state a threshold, and the card states no margin.
+    #[error("the model's card states neither a threshold nor a margin; set a threshold")]
     NoneStated,
-    /// An FMR was asked of a model without a calibration.
+    /// An FMR was requested, but the model has no calibration.
     #[error(
-        "the model carries no calibration, so no threshold is known for an FMR; name a threshold"
+        "the model has no calibration, so no threshold can be found for an FMR; set a threshold"
     )]
     NotCalibrated,
-    /// Its calibration can't tell.
+    /// The calibration does not support the FMR.
     #[error(transparent)]
     Unsupported(#[from] UnsupportedFmr),
 }
 
-/// What is said of one pair.
+/// The result for one pair.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Judgement {
-    /// The ruling.
+    /// The verdict.
     pub verdict: Verdict,
-    /// How far apart the two are.
+    /// The distance between the two embeddings.
     pub distance: Distance,
     /// The largest distance called same.
     pub threshold: Threshold,
     /// The model's margin.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub margin: Option<f64>,
-    /// That the two are the same, by the model's calibration, at equal priors.
+    /// The probability that the two are the same, by the model's calibration, at equal priors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probability: Option<f64>,
-    /// Where the threshold comes from and what it costs.
+    /// The source of the threshold and its error rates.
     pub operating_point: Provenance,
 }
 
-/// Where a threshold comes from and, where the model is calibrated, what it costs.
+/// The source of a threshold and, if the model is calibrated, its error rates.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Provenance {
     source: Source,
@@ -104,31 +104,32 @@ struct Measured {
 }
 
 impl Judgement {
-    /// The verdict for people to read: a line of figures, and lines of what is known about them.
-    pub fn words(&self) -> String {
+    /// The verdict as text: a line with the numbers, and lines that explain them.
+    pub fn text(&self) -> String {
         let (distance, threshold) = (self.distance.get(), self.threshold.get());
         let verdict = self.verdict.word();
-        let mut words =
+        let mut lines =
             vec![format!("{verdict}: distance {distance:.4}, threshold {threshold:.4}")];
         if let Some(probability) = self.probability {
             let percent = 100.0 * probability;
-            words.push(format!(
-                "If as many pairs were the same as were not, those at this distance would be the same in {percent:.1} % of all cases."
+            lines.push(format!(
+                "If same and different pairs were equally frequent, {percent:.1} % of the pairs at this distance would be the same."
             ));
         }
         if let Some(measured) = &self.operating_point.measured {
             let Measured { same_pairs, different_pairs, data, .. } = measured;
-            let [false_matches, misses] = [measured.fmr, measured.fnmr].map(|it| 100.0 * it);
-            words.push(format!(
-                "At this threshold {false_matches:.2} % of {different_pairs} different pairs were called the same, and {misses:.2} % of {same_pairs} same pairs different ({data})."
+            let [false_matches, false_non_matches] =
+                [measured.fmr, measured.fnmr].map(|rate| 100.0 * rate);
+            lines.push(format!(
+                "At this threshold {false_matches:.2} % of {different_pairs} different pairs were called same, and {false_non_matches:.2} % of {same_pairs} same pairs were called different ({data})."
             ));
         }
-        words.join("\n")
+        lines.join("\n")
     }
 }
 
 impl<'a> Judge<'a> {
-    /// Finds the threshold of a criterion; `settings` is the operator's.
+    /// Finds the threshold for a criterion. `settings` is the operator's threshold.
     pub fn new(
         criterion: Criterion,
         settings: Option<Threshold>,
@@ -158,18 +159,19 @@ impl<'a> Judge<'a> {
             distance,
             threshold: self.threshold,
             margin: self.card.margin,
-            probability: calibration.and_then(|it| it.probability(distance)),
+            probability: calibration.and_then(|calibration| calibration.probability(distance)),
             operating_point: self.provenance(),
         }
     }
 
-    /// Where the threshold comes from and what it costs.
+    /// The source of the threshold and its error rates.
     pub fn provenance(&self) -> Provenance {
-        let measured = self.card.calibration.as_ref().map(|it| measured(it, self.threshold));
+        let measured =
+            self.card.calibration.as_ref().map(|calibration| measured(calibration, self.threshold));
         Provenance { source: self.source, measured }
     }
 
-    /// The threshold that rules.
+    /// The selected threshold.
     pub fn threshold(&self) -> Threshold {
         self.threshold
     }
@@ -212,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_word_rules() {
+    fn the_most_specific_threshold_is_used() {
         let full = card(&[("threshold", "0.5"), ("margin", "2")]);
         check(Criterion::Threshold(threshold(0.1)), Some(0.3), &full, (0.1, Source::Request));
         check(Criterion::InForce, Some(0.3), &full, (0.3, Source::Settings));
@@ -221,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn without_any_word_there_is_no_verdict() {
+    fn without_any_threshold_there_is_no_verdict() {
         let bare = card(&[]);
         let refused = |criterion| Judge::new(criterion, None, &bare).err();
         assert_eq!(refused(Criterion::InForce), Some(NoThreshold::NoneStated));

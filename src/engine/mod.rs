@@ -1,7 +1,7 @@
-//! A model in service: admission, decoding, batches, cache, self-test, tuning, and its exchange for another.
+//! A model in service: admission, decoding, batches, cache, self-test, tuning and hot swap.
 //!
-//! An [`Engine`] takes uploads and gives embeddings; [`judgement`] makes verdicts of their distances. It knows no HTTP: the
-//! server and the command line stand on the same one.
+//! An [`Engine`] takes uploads and returns embeddings. [`judgement`] turns their distances into verdicts. The engine
+//! knows no HTTP: the server and the command line use the same one.
 
 pub mod admission;
 pub mod judgement;
@@ -28,7 +28,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use siamese_core::file::Looked;
+use siamese_core::file::FileStamps;
 use siamese_core::model::Description;
 
 use crate::ops::settings::Settings;
@@ -38,68 +38,68 @@ use decode::{Decoder, Lane};
 use deployment::{DeployError, Deployment, Tuning};
 use readiness::{NotReady, Readiness};
 
-/// What happens in an engine, for whoever counts.
+/// An event of an engine, for metrics.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
     /// A model came into service.
     InService(&'a Description),
-    /// A model was to take the place of the one in service, and did or did not.
+    /// A hot swap ended.
     Swapped {
-        /// Whether it did.
+        /// Whether it succeeded.
         ok: bool,
     },
-    /// What became of a run of the model.
+    /// An event of the model's runs.
     Run(batch::Event),
-    /// What became of a worker.
+    /// An event of a decode worker.
     Worker(decode::worker::Event),
     /// An image was looked up in the cache.
     LookedUp {
-        /// Whether its embedding is there.
+        /// Whether its embedding was there.
         is_known: bool,
     },
-    /// How long a part of a request's work took.
+    /// The duration of a stage of a request.
     Took(Stage, Duration),
-    /// An image was not decoded, as nobody waits for it any more.
+    /// An image was not decoded, because no request waits for it any more.
     NotDecoded,
     /// A decoder panicked or crashed.
     DecoderFailed,
 }
 
-/// Whoever counts.
+/// The receiver of events.
 pub type Observer = Arc<dyn Fn(Event) + Send + Sync>;
 
-/// A part of a request's work.
+/// A stage of a request's work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// From sources to pixels.
     Decode,
-    /// Waiting for the model.
+    /// In the queue before the model.
     Queue,
-    /// The run it was part of.
+    /// In a run of the model.
     Model,
 }
 
-/// A model in service, and what its work goes through.
+/// A model in service, with its limits, decoder and observer.
 pub struct Engine {
     settings: Settings,
     readiness: Readiness,
     decoder: Decoder,
-    /// Images of requests with many.
+    /// The images of bulk requests.
     bulk: Gate,
-    /// Such requests: a quarter of all at most, as each takes its time.
+    /// The bulk requests: at most a quarter of all requests, because each takes long.
     bulk_requests: Gate,
-    /// Their portions.
+    /// The portions of bulk requests.
     portions: Gate,
     current: RwLock<Arc<Deployment>>,
-    /// The files that were looked at when a model was last loaded. Locked for a copy.
-    looked: Mutex<Looked>,
+    /// The stamps of the files when a model was last loaded. Locked only for a copy.
+    stamps: Mutex<FileStamps>,
     observer: Observer,
 }
 
 impl Engine {
-    /// Loads the model that the settings name, and puts it into service.
+    /// Loads the model of the settings, and puts it into service.
     ///
-    /// Takes a second or more where it is tuned: for a thread that may wait.
+    /// With tuning it takes a second or more, so call it on a thread that may block.
     ///
     /// # Panics
     ///
@@ -109,13 +109,13 @@ impl Engine {
         tuning: Tuning,
         observer: Observer,
     ) -> Result<Self, DeployError> {
-        let mut looked = Looked::default();
-        let deployment = Deployment::load(&settings, tuning, None, &mut looked, &observer)?;
+        let mut stamps = FileStamps::default();
+        let deployment = Deployment::load(&settings, tuning, None, &mut stamps, &observer)?;
         let engine = Self::new(settings, deployment, observer, decode::worker::this_program());
-        Ok(Self { looked: Mutex::new(looked), ..engine })
+        Ok(Self { stamps: Mutex::new(stamps), ..engine })
     }
 
-    /// Puts the parts together; `program` is what is run as a worker.
+    /// Builds an engine from its parts. `program` is the executable of the workers.
     pub fn new(
         settings: Settings,
         deployment: Deployment,
@@ -136,71 +136,72 @@ impl Engine {
             bulk_requests: Gate::new(admission::quarter(settings.server.max_in_flight)),
             portions: Gate::new(PORTIONS),
             current: RwLock::new(Arc::new(deployment)),
-            looked: Mutex::default(),
+            stamps: Mutex::default(),
             settings,
             observer,
         }
     }
 
-    /// What it was started with.
+    /// The settings of the start.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// What tells whether work should be sent here, and is told of a stop.
+    /// The readiness, which also receives a shutdown.
     pub fn readiness(&self) -> &Readiness {
         &self.readiness
     }
 
-    /// Whether a balancer may send work.
+    /// Whether a load balancer may send requests.
     pub fn ready(&self) -> Result<(), NotReady> {
         self.readiness.check(&self.deployment())
     }
 
-    /// The model in service. Whoever works for a request asks once: a swap may come at any time.
+    /// The deployment in service. Call it once for each request, because a swap may happen at any time.
     pub fn deployment(&self) -> Arc<Deployment> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The lanes in which costly images are decoded.
+    /// The worker lanes that decode costly images.
     pub fn lanes(&self) -> &[Lane] {
         self.decoder.lanes()
     }
 
-    /// Images in hand of requests with many.
+    /// The images of bulk requests in progress.
     pub fn bulk_images(&self) -> usize {
         self.bulk.taken()
     }
 
-    /// Counts workers that ended while they had nothing to do.
+    /// Counts workers that ended while idle.
     pub fn reap(&self) {
         self.decoder.reap();
     }
 
-    /// Starts a worker, so that the first upload need not wait for one; tells whether the system filters its calls.
+    /// Starts a worker in advance, so that the first upload does not wait for one. Returns whether the system filters
+    /// the worker's system calls.
     ///
     /// # Panics
     ///
     /// Outside of a tokio runtime.
     pub async fn start_decoder(&self) -> io::Result<bool> {
-        self.decoder.tuning().await
+        self.decoder.warm_up().await
     }
 
-    /// The files that were looked at when a model was last loaded, whether it could be or not, and what stood there.
-    pub fn looked(&self) -> Looked {
-        self.looked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The stamps of the files when a model was last loaded, successfully or not.
+    pub fn stamps(&self) -> FileStamps {
+        self.stamps.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Loads the model's file as it is now, beside the model in service, and puts it in its place: what is in flight
-    /// ends with the old one, and what comes finds the new one. A model that fails changes nothing.
+    /// Hot swap: loads the model's file as it is now, and puts it in the place of the model in service. Requests in
+    /// progress keep the old model, and new requests use the new one. If loading fails, nothing changes.
     pub async fn swap(self: &Arc<Self>) -> Result<(), DeployError> {
         let engine = self.clone();
         let load = move || {
-            let (before, mut looked) = (engine.deployment(), engine.looked());
+            let (before, mut stamps) = (engine.deployment(), engine.stamps());
             let (settings, observer) = (&engine.settings, &engine.observer);
             let tuning = Tuning::Full;
-            let next = Deployment::load(settings, tuning, Some(&before), &mut looked, observer);
-            *engine.looked.lock().unwrap_or_else(PoisonError::into_inner) = looked;
+            let next = Deployment::load(settings, tuning, Some(&before), &mut stamps, observer);
+            *engine.stamps.lock().unwrap_or_else(PoisonError::into_inner) = stamps;
             next
         };
         let next = tokio::task::spawn_blocking(load).await.unwrap_or(Err(DeployError::Panicked));
@@ -217,7 +218,7 @@ impl Engine {
 }
 
 impl Stage {
-    /// Its name in metrics and traces.
+    /// The name in metrics and traces.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Decode => "decode",

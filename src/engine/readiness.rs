@@ -1,4 +1,4 @@
-//! Whether work should be sent here.
+//! Readiness: whether requests should be sent here.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -7,37 +7,37 @@ use thiserror::Error;
 
 use super::deployment::Deployment;
 
-/// Tells a balancer whether to send work, and requests whether the model can be trusted.
+/// Says whether a load balancer should send requests, and whether the model's results can be trusted.
 #[derive(Debug)]
 pub struct Readiness {
     stopping: AtomicBool,
     max_age: Duration,
 }
 
-/// Why no work should be sent here.
+/// Why no requests should be sent here.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NotReady {
-    /// A stop was asked for.
+    /// Shutdown has begun.
     #[error("the server is stopping")]
     Stopping,
-    /// The model did not give what it must.
+    /// The model's distances were wrong.
     #[error("the model's last self-test failed")]
     SelfTestFailed,
-    /// The model has not been proved right for too long.
-    #[error("the model's last right self-test is {} s old", .0.as_secs())]
+    /// The last successful self-test is too old.
+    #[error("the model's last successful self-test was {} s ago", .0.as_secs())]
     SelfTestStale(Duration),
     /// A run of the model does not end.
-    #[error("the model has been at one run for {} s", .0.as_secs())]
+    #[error("a run of the model has taken {} s and has not ended", .0.as_secs())]
     Hangs(Duration),
 }
 
 impl Readiness {
-    /// For models whose last right self-test may be so old, and whose runs may take so long.
+    /// Creates a readiness. `max_age` limits both the age of the last successful self-test and the duration of a run.
     pub fn new(max_age: Duration) -> Self {
         Self { stopping: AtomicBool::new(false), max_age }
     }
 
-    /// Whether a balancer may send work.
+    /// Whether a load balancer may send requests.
     pub fn check(&self, deployment: &Deployment) -> Result<(), NotReady> {
         if self.is_stopping() {
             return Err(NotReady::Stopping);
@@ -50,9 +50,9 @@ impl Readiness {
         }
     }
 
-    /// Whether the model's answers may be given out: its last self-test did not fail.
+    /// Whether the model's results may be returned: its last self-test did not fail.
     ///
-    /// What was not refuted may still be served: age alone refuses no request that comes all the same.
+    /// An old self-test alone refuses no request: nothing indicates a fault.
     pub fn trust(&self, deployment: &Deployment) -> Result<(), NotReady> {
         match deployment.self_test.failure() {
             Some(_) => Err(NotReady::SelfTestFailed),
@@ -60,12 +60,12 @@ impl Readiness {
         }
     }
 
-    /// Turns work away from now on; what comes all the same is still done.
+    /// Reports not ready from now on. Requests that still arrive are served.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Whether a stop was asked for.
+    /// Whether shutdown has begun.
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! Whether a model still says of its golden pairs what it must.
+//! The self-test: whether a model still reproduces its golden pairs.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,64 +8,63 @@ use siamese_core::model::GoldenCheck;
 
 use super::batch::{Batcher, Priority};
 
-/// What is known of one model's health. Asking costs a lock held for a copy.
+/// The result of a model's last self-test.
 #[derive(Debug)]
 pub struct SelfTest(Mutex<Last>);
 
 #[derive(Debug)]
 struct Last {
     succeeded: Instant,
-    /// Why the last one was not right; `None` if it was.
+    /// Why the last self-test failed; `None` if it succeeded.
     failure: Option<String>,
 }
 
-/// The least time between two self-tests: a model that fails in each run is not tested without a pause.
+/// The shortest time between two self-tests, so that a model that fails in each run is not tested in a loop.
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl SelfTest {
-    /// Starts from a model that was proved right just now, as loading does.
-    #[expect(clippy::new_without_default, reason = "it begins to age at once")]
+    /// Starts with a success, because loading a model checks its golden pairs.
+    #[expect(clippy::new_without_default, reason = "it records the current time")]
     pub fn new() -> Self {
         Self(Mutex::new(Last { succeeded: Instant::now(), failure: None }))
     }
 
-    /// Why the last one was not right, if it was not.
+    /// Why the last self-test failed, if it did.
     pub fn failure(&self) -> Option<String> {
         self.lock().failure.clone()
     }
 
-    /// How long ago the model was last proved right.
+    /// The time since the last successful self-test.
     pub fn age(&self) -> Duration {
         self.lock().succeeded.elapsed()
     }
 
-    /// Holds the model to its golden pairs, again and again, through the queue that all work takes; soon, where a run
-    /// has failed.
+    /// Runs the self-test in a loop, through the queue that all images use. Runs it soon after a failed run.
     ///
-    /// Under overload it waits for its turn, as a full queue proves nothing about the model.
+    /// Under overload it waits for its turn, because a full queue is no fault of the model.
     pub async fn watch(&self, batcher: &Batcher, golden: &GoldenCheck, interval: Duration) {
         loop {
             let pause = PAUSE.min(interval);
             tokio::time::sleep(pause).await;
-            // It makes no difference which of the two it was.
+            // A failed run and the end of the interval have the same effect.
             let _ = tokio::time::timeout(interval.saturating_sub(pause), batcher.failure()).await;
             let images = golden.pixels().to_vec();
             let failure =
                 match batcher.wait(images.len()).await.embed(images, Priority::Interactive).await {
-                    Ok(answer) => golden.hold(&answer.embedded).err().map(|err| causes(&err)),
+                    Ok(output) => golden.check(&output.embedded).err().map(|err| causes(&err)),
                     Err(err) => Some(causes(&err)),
                 };
-            self.note(failure);
+            self.record(failure);
         }
     }
 
-    fn note(&self, failure: Option<String>) {
+    fn record(&self, failure: Option<String>) {
         let mut last = self.lock();
         if let Some(failure) = &failure {
             tracing::error!(failure, "the self-test failed");
         } else {
             if last.failure.is_some() {
-                tracing::info!("the self-test is right again");
+                tracing::info!("the self-test succeeds again");
             }
             last.succeeded = Instant::now();
         }
@@ -82,22 +81,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failed_self_test_is_told_until_one_is_right_again() {
+    fn a_failure_is_reported_until_a_self_test_succeeds() {
         let test = SelfTest::new();
         assert_eq!(test.failure(), None);
-        test.note(Some("drift".to_owned()));
+        test.record(Some("drift".to_owned()));
         assert_eq!(test.failure().as_deref(), Some("drift"));
-        test.note(None);
+        test.record(None);
         assert_eq!(test.failure(), None);
     }
 
     #[test]
-    fn only_what_is_right_is_young() {
+    fn only_a_success_resets_the_age() {
         let test = SelfTest::new();
         let before = test.lock().succeeded;
-        test.note(Some("drift".to_owned()));
+        test.record(Some("drift".to_owned()));
         assert_eq!(test.lock().succeeded, before);
-        test.note(None);
+        test.record(None);
         assert!(before < test.lock().succeeded);
     }
 }

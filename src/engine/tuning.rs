@@ -1,8 +1,8 @@
-//! How a model runs fastest on this machine: found by running it.
+//! Tuning: finds by measurement how a model runs fastest on this machine.
 //!
-//! What is best depends on the model. One whose weights outgrow the caches wants all cores in one run and
-//! large batches, so that its weights are read once for many images; a small one wants a session of one
-//! thread a core, and gains nothing from a batch.
+//! The best way depends on the model. If its weights exceed the CPU caches, it needs all cores in one run and large
+//! batches, so that the weights are read once for many images. A small model needs one session of one thread for each
+//! core, and gains nothing from batches.
 
 use std::num::NonZeroUsize;
 use std::thread;
@@ -14,10 +14,10 @@ use siamese_core::preprocessing::Pixels;
 use crate::ops::settings::ModelSettings;
 use crate::ops::telemetry::milliseconds;
 
-/// What is left open; what is set by hand is not tried otherwise.
+/// Options that are set by hand; tuning finds the others.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Preset {
-    /// Sessions of the model, each with a thread of its own.
+    /// Sessions of the model, each on its own thread.
     pub sessions: Option<NonZeroUsize>,
     /// Threads of one run.
     pub threads: Option<NonZeroUsize>,
@@ -25,15 +25,15 @@ pub struct Preset {
     pub max_batch: Option<NonZeroUsize>,
 }
 
-/// Sessions of one model, ready to work side by side.
+/// Sessions of one model, ready to run in parallel.
 pub struct Sessions {
-    /// At least one, all of the same bytes.
+    /// At least one, all from the same bytes.
     pub models: Vec<OnnxModel>,
     /// How they run.
     pub plan: Plan,
 }
 
-/// A way to run a model, and what it gives here.
+/// A way to run a model, and its measured rate.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     sessions: usize,
@@ -41,53 +41,53 @@ pub struct Plan {
     /// The most images in one run.
     pub max_batch: usize,
     largest_tried: usize,
-    /// Images a second of all sessions together, while nothing else runs.
+    /// Images per second of all sessions together, without other load.
     rate: f64,
 }
 
-/// Beyond this, a second session costs more memory than it is worth.
+/// For a larger model, a second session costs more memory than it is worth.
 const LARGEST_COPY: u64 = 32 << 20;
 
-/// Batches that are tried, and one more on a GPU.
+/// The batch sizes that are measured; a GPU adds [`LARGEST_TRIED`].
 const BATCHES: [usize; 3] = [1, 8, 32];
 const LARGEST_TRIED: usize = 128;
 
-/// How long each way is tried, and how often at least.
+/// How long each option is measured, and the fewest runs.
 const TRIAL: Duration = Duration::from_millis(15);
 const FEWEST: usize = 2;
 
-/// The longest run, in seconds, that is worth a later start.
-const PATIENCE: f64 = 0.15;
+/// The longest run, in seconds, that tuning measures, so that it does not delay the start too long.
+const LONGEST_RUN: f64 = 0.15;
 
-/// What a simpler way may be slower by and still be chosen.
+/// How much slower a simpler option may be and still be chosen.
 const SLACK: f64 = 0.05;
 
 impl Sessions {
-    /// One session as the options have it, without a trial: for a few images.
-    pub fn alone(source: &Source, options: &Options) -> Result<Self, LoadError> {
+    /// Opens one session with the given options, without measurement: for a few images.
+    pub fn single(source: &Source, options: &Options) -> Result<Self, LoadError> {
         let max_batch = options.max_batch.get();
         let threads = options.threads.map_or(0, NonZeroUsize::get);
         let plan = Plan { sessions: 1, threads, max_batch, largest_tried: max_batch, rate: 0.0 };
         Ok(Self { models: vec![OnnxModel::open(source, options)?], plan })
     }
 
-    /// Tries the ways to run the model that the wishes leave open, and loads it for the fastest.
-    pub fn gather(source: &Source, options: &Options, preset: Preset) -> Result<Self, LoadError> {
+    /// Measures the options that the preset leaves open, and opens sessions for the fastest.
+    pub fn tune(source: &Source, options: &Options, preset: Preset) -> Result<Self, LoadError> {
         let begun = Instant::now();
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let sessions = preset.sessions.map_or(1, NonZeroUsize::get);
         let threads = preset.threads.map_or(cores.div_ceil(sessions), NonZeroUsize::get);
-        let (mut plan, mut models) = attempt(source, options, [sessions, threads], preset)?;
+        let (mut plan, mut models) = measure(source, options, [sessions, threads], preset)?;
 
-        // Whether there is a GPU is known by now, and need not be said again.
+        // The provider is known now, so the warning about a missing GPU need not be repeated.
         let provider = models[0].description().provider;
         let device = if provider == Provider::Cpu { Device::Cpu } else { options.device };
         let options = Options { device, ..*options };
         let open = preset.sessions.is_none() && preset.threads.is_none();
         let copies = source.size() <= LARGEST_COPY;
         if open && copies && provider == Provider::Cpu && 1 < cores {
-            let (split, split_models) = attempt(source, &options, [cores, 1], preset)?;
-            // As good in the sum, several sessions do the images of one request side by side.
+            let (split, split_models) = measure(source, &options, [cores, 1], preset)?;
+            // At the same total rate, several sessions run the images of one request in parallel.
             if plan.rate < split.rate * (1.0 + SLACK) {
                 (plan, models) = (split, split_models);
             }
@@ -119,8 +119,7 @@ impl Plan {
     }
 }
 
-/// What was found once need not be found again.
-/// What a server does not have to find out.
+/// The options that the settings state.
 impl From<&ModelSettings> for Preset {
     fn from(settings: &ModelSettings) -> Self {
         Self {
@@ -139,8 +138,8 @@ impl From<Plan> for Preset {
     }
 }
 
-/// Tries one division of the cores; tells the best batch of it, and gives the sessions.
-fn attempt(
+/// Measures one division of the cores. Returns its best batch size, and the sessions.
+fn measure(
     source: &Source,
     options: &Options,
     [sessions, threads]: [usize; 2],
@@ -152,19 +151,19 @@ fn attempt(
     let model = models[0].description();
     let batches = match (model.one_at_a_time, preset.max_batch, model.provider) {
         (true, _, _) => vec![1],
-        (false, Some(wish), _) => vec![wish.get()],
+        (false, Some(size), _) => vec![size.get()],
         (false, None, Provider::Cpu) => BATCHES.to_vec(),
         (false, None, Provider::Cuda) => [&BATCHES[..], &[LARGEST_TRIED]].concat(),
     };
     for batch in batches {
-        if 0.0 < plan.rate && PATIENCE < float(batch) / plan.rate {
+        if 0.0 < plan.rate && LONGEST_RUN < float(batch) / plan.rate {
             break;
         }
         let rate = rate(&mut models, batch);
         tracing::debug!(sessions, threads, batch, rate, "tried a way to run the model");
         plan.largest_tried = batch;
         if rate <= plan.rate * (1.0 + SLACK) {
-            // What does not gain from a batch does not gain from a larger one.
+            // If a batch gains nothing, a larger one gains nothing either.
             break;
         }
         (plan.max_batch, plan.rate) = (batch, rate);
@@ -176,24 +175,24 @@ fn float(batch: usize) -> f64 {
     f64::from(u32::try_from(batch).unwrap_or(u32::MAX))
 }
 
-/// Loads sessions of the same bytes side by side.
+/// Opens sessions of the same bytes in parallel.
 fn load(source: &Source, options: &Options, sessions: usize) -> Result<Vec<OnnxModel>, LoadError> {
     thread::scope(|scope| {
         let loads: Vec<_> =
             (0..sessions).map(|_| scope.spawn(|| OnnxModel::open(source, options))).collect();
         loads
             .into_iter()
-            .map(|it| it.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .map(|load| load.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
             .collect()
     })
 }
 
-/// Images a second of all sessions together, in runs of `batch`.
+/// Images per second of all sessions together, in runs of `batch` images.
 fn rate(models: &mut [OnnxModel], batch: usize) -> f64 {
     let rates = thread::scope(|scope| {
         let trials: Vec<_> =
-            models.iter_mut().map(|it| scope.spawn(move || rate_of_one(it, batch))).collect();
-        trials.into_iter().map(|it| it.join().unwrap_or(0.0)).collect::<Vec<_>>()
+            models.iter_mut().map(|model| scope.spawn(move || rate_of_one(model, batch))).collect();
+        trials.into_iter().map(|trial| trial.join().unwrap_or(0.0)).collect::<Vec<_>>()
     });
     rates.iter().sum()
 }
@@ -201,7 +200,8 @@ fn rate(models: &mut [OnnxModel], batch: usize) -> f64 {
 fn rate_of_one(model: &mut OnnxModel, batch: usize) -> f64 {
     let golden = model.description().golden.pixels();
     let pixels: Vec<Pixels> = golden.iter().cycle().take(batch).cloned().collect();
-    // The first run of a shape plans its memory. Of the others the fastest counts, which others' work held up least.
+    // The first run of a shape plans its memory. Of the other runs the fastest counts, because other processes disturb
+    // it least.
     let mut works = model.embed(&pixels).is_ok();
     let (begun, mut runs, mut fastest) = (Instant::now(), 0, Duration::MAX);
     while works && (runs < FEWEST || begun.elapsed() < TRIAL) {

@@ -1,40 +1,40 @@
-//! Sees when a model's files are others.
+//! Detects that a model's files have changed.
 
 use std::time::Duration;
 
-use siamese_core::file::{Limited, Looked};
+use siamese_core::file::{FileStamps, Limited};
 
 use crate::ops::blocking::on_a_thread;
 
-/// The looks at models' files.
+/// The file checks, with their timeout.
 static LOOKS: Limited = Limited::new();
 
-/// The files of a model: its own, the sidecar that may stand beside it, and those of its weights.
+/// Watches the files of a model: the ONNX file, the sidecar and the weight files.
 ///
-/// They are looked at from time to time, which works wherever files are: links that are turned over and network's
-/// file systems tell nobody of a change.
+/// The files are checked at intervals. This works on every file system; changed symbolic links and network file
+/// systems give no notification.
 pub struct Watch {
-    seen: Looked,
-    before: Looked,
-    /// How long a look may take.
+    seen: FileStamps,
+    before: FileStamps,
+    /// The time limit of a check.
     limit: Duration,
-    /// Whether the last look took longer.
+    /// Whether the last check exceeded the limit.
     hangs: bool,
 }
 
 impl Watch {
-    /// Begins with the files as they were read.
-    pub fn new(read: Looked, limit: Duration) -> Self {
+    /// Starts with the stamps of the files at their last read.
+    pub fn new(read: FileStamps, limit: Duration) -> Self {
         Self { before: read.clone(), seen: read, limit, hangs: false }
     }
 
-    /// Begins anew with files as they were read; they need not be those that were watched before.
-    pub fn begin(&mut self, read: Looked) {
+    /// Starts again after the files were read. They may be other files than before.
+    pub fn begin(&mut self, read: FileStamps) {
         *self = Self { hangs: self.hangs, ..Self::new(read, self.limit) };
     }
 
-    /// Waits until the files are others and stay so from one look to the next: what is still being written is no model
-    /// yet.
+    /// Waits until the files have changed and are then the same in two checks. A file that is still being written is
+    /// not yet a model.
     pub async fn changed(&mut self, interval: Duration) {
         loop {
             tokio::time::sleep(interval).await;
@@ -46,22 +46,22 @@ impl Watch {
         }
     }
 
-    /// The files as they are now; `None` where they do not answer.
-    async fn look(&mut self) -> Option<Looked> {
+    /// The stamps of the files now; `None` if the file system does not respond.
+    async fn look(&mut self) -> Option<FileStamps> {
         let (files, limit) = (self.seen.clone(), self.limit);
-        let looked = on_a_thread(move || LOOKS.run(limit, move || files.again())).await.flatten();
-        let hung = std::mem::replace(&mut self.hangs, looked.is_err());
-        match &looked {
+        let stamps = on_a_thread(move || LOOKS.run(limit, move || files.again())).await.flatten();
+        let hung = std::mem::replace(&mut self.hangs, stamps.is_err());
+        match &stamps {
             Err(err) if !hung => {
-                tracing::error!(%err, "the model's files can't be looked at; the model in service goes on");
+                tracing::error!(%err, "the model's files can't be checked; the current model stays in service");
             }
-            Ok(_) if hung => tracing::info!("the model's files can be looked at again"),
+            Ok(_) if hung => tracing::info!("the model's files can be checked again"),
             _ => {}
         }
-        looked.ok()
+        stamps.ok()
     }
 
-    fn is_another(&mut self, now: Looked) -> bool {
+    fn is_another(&mut self, now: FileStamps) -> bool {
         let is_another = now == self.before && now != self.seen;
         if is_another {
             self.seen = now.clone();
@@ -78,16 +78,16 @@ mod tests {
 
     use super::*;
 
-    fn look(files: &[&Path]) -> Looked {
-        let mut looked = Looked::default();
+    fn look(files: &[&Path]) -> FileStamps {
+        let mut stamps = FileStamps::default();
         for file in files {
-            looked.note(file, None);
+            stamps.note(file, None);
         }
-        looked.again()
+        stamps.again()
     }
 
     #[test]
-    fn a_file_is_another_once_it_has_been_written() {
+    fn a_file_has_changed_once_it_is_completely_written() {
         let folder = tempfile::TempDir::new().expect("a folder");
         let [model, sidecar] = ["model.onnx", "model.toml"].map(|name| folder.path().join(name));
         let files = [model.as_path(), sidecar.as_path()];
@@ -99,7 +99,7 @@ mod tests {
             assert!(!watch.is_another(look(&files)), "it is still being written");
         }
         assert!(watch.is_another(look(&files)));
-        assert!(!watch.is_another(look(&files)), "it was told");
+        assert!(!watch.is_another(look(&files)), "it was reported");
 
         fs::write(&sidecar, "threshold = 1").expect("written");
         assert!(!watch.is_another(look(&files)));
@@ -107,13 +107,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_the_same_size_and_time_is_another() {
+    fn a_replaced_file_of_the_same_size_and_time_has_changed() {
         let folder = tempfile::TempDir::new().expect("a folder");
         let [model, fresh] = ["model.onnx", "fresh"].map(|name| folder.path().join(name));
         fs::write(&model, "one").expect("written");
         let before = look(&[&model]);
         fs::write(&fresh, "two").expect("written");
-        let time = fs::metadata(&model).and_then(|it| it.modified()).expect("a time");
+        let time = fs::metadata(&model).and_then(|metadata| metadata.modified()).expect("a time");
         let file = fs::File::options().write(true).open(&fresh).expect("a file");
         file.set_modified(time).expect("set");
         fs::rename(&fresh, &model).expect("renamed");

@@ -1,31 +1,31 @@
-//! Work that would hold async threads up, done on others.
+//! Runs blocking work off the async threads.
 
 use std::panic::resume_unwind;
 use std::{io, thread};
 
 use tokio::sync::oneshot;
 
-/// As many bytes as are digested or parsed in some 50 µs: less is not worth a change of threads.
+/// The number of bytes that can be hashed or parsed in some 50 µs. For fewer bytes, a thread switch does not pay.
 pub(crate) const SMALL: usize = 64 << 10;
 
-/// Computes on a thread where that holds nobody up. Once begun it ends, even if its caller has gone.
+/// Runs a computation on a blocking thread. It runs to its end, even if its caller is dropped.
 ///
-/// Its panic is its caller's.
+/// A panic is passed on to the caller.
 pub(crate) async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
+        Ok(result) => result,
         Err(err) => match err.try_into_panic() {
             Ok(panic) => resume_unwind(panic),
-            Err(err) => unreachable!("nobody cancels it: {err}"),
+            Err(err) => unreachable!("the task is never cancelled: {err}"),
         },
     }
 }
 
-/// Does work with files on a thread of its own, so that it waits for no other work, and none for it: a disk may hang.
+/// Runs file operations on a new thread, because a disk may hang: no other work waits for them.
 ///
 /// # Errors
 ///
-/// If there is no thread to be had, or the work panics.
+/// If no thread can be created, or the work panics.
 pub async fn on_a_thread<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<T> {

@@ -1,4 +1,4 @@
-//! API keys: who may ask. They are held as digests only, so that no log, dump or message can tell one.
+//! API keys. Only their digests are stored, so that no log, dump or message can reveal a key.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -13,79 +13,79 @@ use sha2::{Digest, Sha256};
 use siamese_core::file::{self, Limited, Reserve};
 use thiserror::Error;
 
-/// The fewest characters of a key: fewer can be guessed.
+/// The fewest characters of a key: shorter ones can be guessed.
 const SHORTEST: usize = 16;
 
-/// The largest file of keys: room for hundreds of thousands.
+/// The largest key file, in bytes: it holds hundreds of thousands of keys.
 const LARGEST_FILE: u64 = 16 << 20;
 
-/// How long a file of keys may take to be read.
-const LIMIT: Duration = Duration::from_secs(10);
+/// The time limit for reading a key file.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The reads of files of keys.
+/// The reads of key files.
 static READS: Limited = Limited::new();
 
 /// The SHA-256 of a key.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Key([u8; 32]);
 
-/// Why a text is no key. It says nothing of the text.
+/// Why a text is not a valid key. The message does not contain the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum InvalidKey {
-    /// It can be guessed.
-    #[error("a key has at least {SHORTEST} characters")]
+    /// It is too short.
+    #[error("a key must have at least {SHORTEST} characters")]
     TooShort,
-    /// It can't stand in a header (RFC 6750, 2.1).
-    #[error("a key consists of letters, digits and -._~+/=")]
+    /// It has a character that is invalid in a header (RFC 6750, 2.1).
+    #[error("a key may contain only letters, digits and -._~+/=")]
     OddCharacter,
 }
 
-/// Keys that stand in the settings: a list, or a text of keys between commas, as in an environment variable.
+/// Keys from the settings: a list, or a text with commas between the keys, as in an environment variable.
 ///
 /// Invariant: there is at least one.
 #[derive(Clone, Debug)]
 pub struct Fixed(Vec<Key>);
 
-/// The keys in force.
+/// The valid keys.
 pub struct Keys {
     fixed: Vec<Key>,
     file: Option<PathBuf>,
-    /// Keys can be revoked while clients hold every other descriptor.
+    /// A reserved descriptor: keys can be revoked even while clients use all others.
     reserve: Arc<Reserve>,
-    /// Locked for a look.
+    /// Locked only to copy the pointer.
     ///
-    /// A set, so that a look costs the same however many there are. How long it takes tells nothing of a key: the
-    /// guess is hashed before anything is compared, by SHA-256 and then under a secret of the process which says where
-    /// to look, so that no guess can be made to meet part of a key.
+    /// In a set, a lookup costs the same for any number of keys. Its duration reveals nothing about a key. The
+    /// candidate is hashed before any comparison: by SHA-256, and then with a secret of the process that selects the
+    /// bucket. A client can't construct a candidate that matches a part of a key.
     current: RwLock<Arc<HashSet<Key>>>,
 }
 
-/// Why a file of keys can't be used.
+/// Why a key file can't be used.
 #[derive(Debug, Error)]
 pub enum KeysError {
-    /// Nothing that can be read as text.
+    /// The file can't be read as text.
     #[error("{} can't be read", .0.display())]
     Unreadable(PathBuf, #[source] io::Error),
-    /// Would it lock everybody out, or let everybody in? It is not guessed.
-    #[error("{} holds no key", .0.display())]
+    /// The file has no keys. This could mean that nobody or everybody may connect, so it is an error.
+    #[error("{} contains no key", .0.display())]
     Empty(PathBuf),
-    /// A line that is no key.
+    /// A line is not a valid key.
     #[error("line {line} of {}", .path.display())]
     Line {
         /// The file.
         path: PathBuf,
         /// The line's number, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// Why it is invalid.
         #[source]
         why: InvalidKey,
     },
 }
 
 impl Keys {
-    /// The keys of the settings, and those of a file.
+    /// Loads the keys of the settings and of a file.
     pub fn load(fixed: Option<&Fixed>, file: Option<&Path>) -> Result<Self, KeysError> {
-        let fixed = fixed.map_or(Vec::new(), |it| it.0.clone());
+        let fixed = fixed.map_or(Vec::new(), |fixed| fixed.0.clone());
         let keys = Self {
             fixed,
             file: file.map(Path::to_owned),
@@ -96,9 +96,9 @@ impl Keys {
         Ok(keys)
     }
 
-    /// Reads the file again; where that fails, the keys stay as they were.
+    /// Reads the file again. If that fails, the keys are unchanged.
     ///
-    /// May take some seconds: for a thread that may wait.
+    /// This may take some seconds, so call it on a thread that may block.
     pub fn reload(&self) -> Result<(), KeysError> {
         let mut keys: HashSet<Key> = self.fixed.iter().cloned().collect();
         if let Some(file) = &self.file {
@@ -111,25 +111,25 @@ impl Keys {
     fn read(&self, path: &Path) -> Result<Vec<Key>, KeysError> {
         let (reserve, file) = (self.reserve.clone(), path.to_owned());
         READS
-            .run(LIMIT, move || reserve.read(&file, LARGEST_FILE))
+            .run(READ_TIMEOUT, move || reserve.read(&file, LARGEST_FILE))
             .and_then(|bytes| file::text(bytes?))
             .map_err(|err| KeysError::Unreadable(path.to_owned(), err))
             .and_then(|text| parse(&text, path))
     }
 
-    /// Whether a key is needed at all: they are set, or there is a file of them. This never changes.
+    /// Whether requests need a key: the settings state keys or a key file. This never changes.
     pub fn are_needed(&self) -> bool {
         !self.fixed.is_empty() || self.file.is_some()
     }
 
-    /// Whether a text is one of the keys, in a time that tells nothing of them.
+    /// Whether a text is one of the keys, in a time that reveals nothing about them.
     pub fn hold(&self, text: &[u8]) -> bool {
         let key = Key(Sha256::digest(text).into());
         self.current.read().unwrap_or_else(PoisonError::into_inner).contains(&key)
     }
 }
 
-/// One key a line; blank lines and those that begin with `#` count for nothing.
+/// Parses one key for each line. Blank lines and lines that begin with `#` are ignored.
 fn parse(text: &str, path: &Path) -> Result<Vec<Key>, KeysError> {
     let lines = text.lines().map(str::trim).zip(1..);
     let keys = lines
@@ -145,26 +145,26 @@ fn parse(text: &str, path: &Path) -> Result<Vec<Key>, KeysError> {
 }
 
 impl Key {
-    /// The digest of a text that can be a key.
+    /// Hashes a text that is valid as a key.
     pub fn new(text: &str) -> Result<Self, InvalidKey> {
         if text.len() < SHORTEST {
             return Err(InvalidKey::TooShort);
         }
-        if !text.bytes().all(|it| it.is_ascii_alphanumeric() || b"-._~+/=".contains(&it)) {
+        if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)) {
             return Err(InvalidKey::OddCharacter);
         }
         Ok(Self(Sha256::digest(text).into()))
     }
 }
 
-/// Tells nothing, as settings may be printed.
+/// Prints nothing of the key, because settings may be printed.
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Key(..)")
     }
 }
 
-/// By hand, as a message that is derived quotes what it does not expect.
+/// A derived implementation would quote unexpected values in its messages.
 impl<'de> Deserialize<'de> for Fixed {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Texts)
@@ -177,11 +177,11 @@ impl<'de> Visitor<'de> for Texts {
     type Value = Fixed;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("keys between commas, or a list of them")
+        f.write_str("a list of keys, or keys separated by commas")
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Fixed, E> {
-        fixed(text.split(',').map(|it| Ok(it.trim().to_owned())))
+        fixed(text.split(',').map(|key| Ok(key.trim().to_owned())))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut texts: A) -> Result<Fixed, A::Error> {
@@ -193,11 +193,11 @@ impl<'de> Visitor<'de> for Texts {
     }
 
     fn visit_i64<E: de::Error>(self, _: i64) -> Result<Fixed, E> {
-        Err(E::custom("a key is no number"))
+        Err(E::custom("a key must be a text, not a number"))
     }
 
     fn visit_f64<E: de::Error>(self, _: f64) -> Result<Fixed, E> {
-        Err(E::custom("a key is no number"))
+        Err(E::custom("a key must be a text, not a number"))
     }
 }
 
@@ -209,7 +209,7 @@ fn fixed<E: de::Error>(texts: impl Iterator<Item = Result<String, E>>) -> Result
         })
         .collect::<Result<Vec<_>, _>>()?;
     if keys.is_empty() {
-        return Err(E::custom("the list is empty; leave it out where no keys are needed"));
+        return Err(E::custom("the list is empty; remove the setting if no keys are required"));
     }
     Ok(Fixed(keys))
 }
@@ -255,22 +255,22 @@ mod tests {
 
     #[track_caller]
     fn refused(text: &str, with: &str) {
-        let said = causes(&load(&file(text)).err().expect("no keys"));
-        assert!(said.contains(with), "{said}");
-        assert!(!said.contains("secret"), "{said}");
+        let message = causes(&load(&file(text)).err().expect("no keys"));
+        assert!(message.contains(with), "{message}");
+        assert!(!message.contains("secret"), "{message}");
     }
 
     #[test]
-    fn what_is_no_key_is_refused_by_its_line_and_not_told() {
-        refused("", "holds no key");
-        refused("# Nobody\n\n", "holds no key");
+    fn an_invalid_key_is_refused_by_its_line_without_quoting_it() {
+        refused("", "contains no key");
+        refused("# Nobody\n\n", "contains no key");
         refused(&format!("# Ours\n{FIRST}\nsecret-15-chars\n"), "line 3 of ");
         refused("secret key with blanks in it", "letters, digits");
         refused("secret-key-with-ümlauts", "letters, digits");
     }
 
     #[test]
-    fn a_file_that_went_bad_changes_nothing() {
+    fn an_invalid_file_leaves_the_keys_unchanged() {
         let file = file(FIRST);
         let keys = load(&file).expect("keys");
         fs::write(file.path(), "").expect("written");
@@ -284,16 +284,16 @@ mod tests {
     #[test]
     fn a_key_is_never_printed() {
         let fixed = Fixed(vec![Key::new(FIRST).expect("a key")]);
-        let said = format!("{fixed:?}");
-        assert!(said.contains("Key(..)") && !said.contains(FIRST), "{said}");
+        let message = format!("{fixed:?}");
+        assert!(message.contains("Key(..)") && !message.contains(FIRST), "{message}");
     }
 
     #[test]
-    fn twenty_thousand_keys_are_found_like_one() {
+    fn a_lookup_among_twenty_thousand_keys_uses_a_set() {
         let key = |number: u32| format!("key-of-a-crowd-{number:05}");
         let text: String = (0..20_001).map(|number| key(number) + "\n").collect();
         let keys = load(&file(&text)).expect("keys");
-        // What a look costs is its kind's to say: a set's does not depend on how many it holds.
+        // The type determines the cost: a lookup in a set does not depend on the number of keys.
         let current: &HashSet<Key> = &keys.current.read().expect("no panic");
         assert_eq!(current.len(), 20_001);
         assert!(keys.hold(key(0).as_bytes()) && keys.hold(key(20_000).as_bytes()));
@@ -301,19 +301,19 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_in_the_place_of_the_file_is_refused_at_once() {
+    fn a_pipe_instead_of_the_file_is_refused_at_once() {
         let folder = tempfile::TempDir::new().expect("a folder");
         let path = folder.path().join("keys");
         fs::write(&path, FIRST).expect("written");
         let keys = Keys::load(None, Some(&path)).expect("keys");
         fs::remove_file(&path).expect("removed");
         assert!(Command::new("mkfifo").arg(&path).status().expect("the program").success());
-        let said = causes(&keys.reload().expect_err("a pipe"));
-        assert!(said.contains("no regular file"), "{said}");
+        let message = causes(&keys.reload().expect_err("a pipe"));
+        assert!(message.contains("not a regular file"), "{message}");
         assert!(keys.hold(FIRST.as_bytes()));
     }
 
-    /// Set where this test has a process of its own, which has few descriptors.
+    /// Set in the process of its own that runs this test with few descriptors.
     const ALONE: &str = "SIAMESE_TEST_FEW_DESCRIPTORS";
 
     #[test]
@@ -328,8 +328,8 @@ mod tests {
                 .env(ALONE, "1")
                 .output()
                 .expect("a shell");
-            let said = String::from_utf8_lossy(&output.stdout);
-            assert!(output.status.success() && said.contains("1 passed"), "{output:?}");
+            let message = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && message.contains("1 passed"), "{output:?}");
             return;
         }
         let file = file(&format!("{FIRST}\n{SECOND}\n"));
@@ -342,7 +342,7 @@ mod tests {
         assert!(fs::read(file.path()).is_err(), "there are descriptors left");
         keys.reload().expect("keys");
         assert!(keys.hold(SECOND.as_bytes()) && !keys.hold(FIRST.as_bytes()));
-        // And again: the reserve was taken back.
+        // A second time: the reserved descriptor was opened again.
         keys.reload().expect("keys");
         drop(all);
     }

@@ -1,4 +1,4 @@
-//! What a program in operation needs beside its work: settings, the log, traces, keys, its stop.
+//! Operations: settings, the log, traces, keys and shutdown.
 
 pub mod blocking;
 pub mod keys;

@@ -1,6 +1,7 @@
-//! Numbers as `NumPy` reads them: the header of a `.npy` of version 1.0 (numpy's `numpy.lib.format`).
+//! The `NumPy` format: the header of a `.npy` file of version 1.0 (numpy's `numpy.lib.format`).
 
-/// What goes before little-endian `f32`s of this shape; the last axis varies fastest. They begin at a multiple of 64.
+/// The header for little-endian `f32`s of this shape, whose last axis varies fastest. The data starts at a multiple of
+/// 64.
 ///
 /// # Panics
 ///
@@ -8,7 +9,7 @@
 pub fn header(shape: &[usize]) -> Vec<u8> {
     const MAGIC: &[u8] = b"\x93NUMPY\x01\x00";
     let axes: Vec<String> = shape.iter().map(ToString::to_string).collect();
-    // To Python, a tuple of one ends in a comma.
+    // In Python, a tuple of one element ends with a comma.
     let axes = axes.join(", ") + if axes.len() == 1 { "," } else { "" };
     let mut text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({axes}), }}");
     let unpadded = MAGIC.len() + 2 + text.len() + 1;

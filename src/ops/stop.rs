@@ -1,4 +1,4 @@
-//! How a stop goes on, from the signal that asks for it to its end: so that no client notices.
+//! Graceful shutdown, from the signal to the end of the process, without errors for clients.
 
 use std::io;
 use std::time::Duration;
@@ -10,35 +10,35 @@ use tokio::time::sleep;
 use super::settings::Server;
 use super::telemetry::milliseconds;
 
-/// How far a stop has come. It never goes back.
+/// The phase of a shutdown. It only advances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// Nobody has asked for a stop.
+    /// No shutdown was requested.
     Serving,
-    /// `/readyz` says no, and everything is still served: balancers take their time to see it. Each answer ends its
-    /// connection, so that clients come back on another, to another server.
+    /// `/readyz` reports not ready, but all requests are served, because load balancers need time to notice. Each
+    /// response closes its connection, so that clients connect again, to another server.
     LameDuck,
-    /// There are no new connections, and what is in flight ends.
+    /// No new connections are accepted. Requests in progress finish.
     Draining,
-    /// What is still in flight is cut off.
+    /// Requests that are still in progress are aborted.
     Over,
 }
 
-/// What asks for a stop.
+/// The signal that requests a shutdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
-    /// SIGTERM, by whoever keeps the server running: it takes its time.
+pub enum StopSignal {
+    /// SIGTERM, from a process manager: with a lame-duck phase.
     Terminate,
-    /// SIGINT, by somebody at a terminal who waits for it.
+    /// SIGINT, from a user at a terminal: without a lame-duck phase.
     Interrupt,
 }
 
-/// How long the phases of a stop may last.
+/// The longest duration of each phase.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
-    /// From SIGTERM to the end of new connections.
+    /// From SIGTERM until new connections are refused.
     pub lame_duck: Duration,
-    /// From there until what is in flight is cut off.
+    /// From then until requests in progress are aborted.
     pub drain: Duration,
 }
 
@@ -51,57 +51,61 @@ impl From<&Server> for Times {
     }
 }
 
-/// Listens for both signals from now on, so that none is lost before it is waited for.
-pub fn listen() -> io::Result<mpsc::Receiver<Asked>> {
-    let (sender, asked) = mpsc::channel(2);
-    for (kind, means) in
-        [(SignalKind::terminate(), Asked::Terminate), (SignalKind::interrupt(), Asked::Interrupt)]
-    {
-        tokio::spawn(forward(signal(kind)?, means, sender.clone()));
+/// Starts to listen for both signals, so that none is lost before it is awaited.
+pub fn listen() -> io::Result<mpsc::Receiver<StopSignal>> {
+    let (sender, signals) = mpsc::channel(2);
+    for (kind, signal_kind) in [
+        (SignalKind::terminate(), StopSignal::Terminate),
+        (SignalKind::interrupt(), StopSignal::Interrupt),
+    ] {
+        tokio::spawn(forward(signal(kind)?, signal_kind, sender.clone()));
     }
-    Ok(asked)
+    Ok(signals)
 }
 
-async fn forward(mut signals: Signal, means: Asked, sender: mpsc::Sender<Asked>) {
+async fn forward(mut signals: Signal, signal_kind: StopSignal, sender: mpsc::Sender<StopSignal>) {
     while signals.recv().await.is_some() {
-        if sender.send(means).await.is_err() {
+        if sender.send(signal_kind).await.is_err() {
             return;
         }
     }
 }
 
-/// Waits for a stop to be asked for, and takes the server through its phases; `begins` is called first of all. A second ask
-/// ends it now.
-pub async fn conduct(
-    mut asked: mpsc::Receiver<Asked>,
+/// Waits for a signal and runs the phases of the shutdown. `on_begin` is called first. A second signal ends the shutdown
+/// immediately.
+pub async fn run_phases(
+    mut signals: mpsc::Receiver<StopSignal>,
     times: Times,
-    begins: impl FnOnce(),
+    on_begin: impl FnOnce(),
     phase: &watch::Sender<Phase>,
 ) {
-    let Some(first) = asked.recv().await else { return };
-    begins();
-    if first == Asked::Terminate && Duration::ZERO < times.lame_duck {
+    let Some(first) = signals.recv().await else { return };
+    on_begin();
+    if first == StopSignal::Terminate && Duration::ZERO < times.lame_duck {
         let lame_duck_ms = milliseconds(times.lame_duck);
-        tracing::info!(lame_duck_ms, "stopping: no longer ready, and all is still served");
+        tracing::info!(
+            lame_duck_ms,
+            "shutting down: not ready any more, but all requests are still served"
+        );
         phase.send_replace(Phase::LameDuck);
-        if hurried(&mut asked, times.lame_duck).await {
+        if interrupted(&mut signals, times.lame_duck).await {
             phase.send_replace(Phase::Over);
             return;
         }
     }
     let drain_ms = milliseconds(times.drain);
-    tracing::info!(drain_ms, "stopping: what is in flight is finished");
+    tracing::info!(drain_ms, "shutting down: finishing the requests in progress");
     phase.send_replace(Phase::Draining);
-    hurried(&mut asked, times.drain).await;
+    interrupted(&mut signals, times.drain).await;
     phase.send_replace(Phase::Over);
 }
 
-/// Lets time pass; true, and at once, where a stop is asked for again.
-async fn hurried(asked: &mut mpsc::Receiver<Asked>, time: Duration) -> bool {
+/// Waits. Returns true at once if a second signal arrives.
+async fn interrupted(signals: &mut mpsc::Receiver<StopSignal>, time: Duration) -> bool {
     tokio::select! {
         () = sleep(time) => false,
-        Some(_) = asked.recv() => {
-            tracing::warn!("stopping now, as it was asked for again");
+        Some(_) = signals.recv() => {
+            tracing::warn!("a second signal arrived; stopping now");
             true
         }
     }
@@ -119,30 +123,30 @@ mod tests {
     const TIMES: Times =
         Times { lame_duck: Duration::from_secs(5), drain: Duration::from_secs(30) };
 
-    /// A stop under way, and the phases it goes through with the seconds at which it does.
+    /// A running shutdown, and its phases with the seconds at which they begin.
     struct Stopping {
-        ask: mpsc::Sender<Asked>,
-        /// Whether it was told that a stop begins.
-        told: Arc<AtomicBool>,
+        sender: mpsc::Sender<StopSignal>,
+        /// Whether the callback was called.
+        called: Arc<AtomicBool>,
         phase: watch::Receiver<Phase>,
         begun: Instant,
     }
 
     impl Stopping {
         fn begin(times: Times) -> Self {
-            let (ask, asked) = mpsc::channel(2);
-            let (sender, phase) = watch::channel(Phase::Serving);
-            let told = Arc::new(AtomicBool::new(false));
-            let begins = {
-                let told = told.clone();
-                move || told.store(true, Ordering::Relaxed)
+            let (sender, signals) = mpsc::channel(2);
+            let (phases, phase) = watch::channel(Phase::Serving);
+            let called = Arc::new(AtomicBool::new(false));
+            let on_begin = {
+                let called = called.clone();
+                move || called.store(true, Ordering::Relaxed)
             };
-            tokio::spawn(async move { conduct(asked, times, begins, &sender).await });
-            Self { ask, told, phase, begun: Instant::now() }
+            tokio::spawn(async move { run_phases(signals, times, on_begin, &phases).await });
+            Self { sender, called, phase, begun: Instant::now() }
         }
 
-        async fn ask(&self, means: Asked) {
-            self.ask.send(means).await.expect("it listens");
+        async fn signal(&self, signal_kind: StopSignal) {
+            self.sender.send(signal_kind).await.expect("it listens");
         }
 
         async fn next(&mut self) -> (Phase, u64) {
@@ -152,44 +156,44 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_termination_leaves_time_to_be_noticed_and_to_end() {
+    async fn sigterm_has_a_lame_duck_and_a_drain_phase() {
         let mut stopping = Stopping::begin(TIMES);
-        stopping.ask(Asked::Terminate).await;
+        stopping.signal(StopSignal::Terminate).await;
         assert_eq!(stopping.next().await, (Phase::LameDuck, 0));
-        assert!(stopping.told.load(Ordering::Relaxed));
+        assert!(stopping.called.load(Ordering::Relaxed));
         assert_eq!(stopping.next().await, (Phase::Draining, 5));
         assert_eq!(stopping.next().await, (Phase::Over, 35));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn somebody_at_a_terminal_need_not_wait_for_balancers() {
+    async fn sigint_skips_the_lame_duck_phase() {
         let mut stopping = Stopping::begin(TIMES);
-        stopping.ask(Asked::Interrupt).await;
+        stopping.signal(StopSignal::Interrupt).await;
         assert_eq!(stopping.next().await, (Phase::Draining, 0));
-        assert!(stopping.told.load(Ordering::Relaxed));
+        assert!(stopping.called.load(Ordering::Relaxed));
         assert_eq!(stopping.next().await, (Phase::Over, 30));
     }
 
     #[tokio::test(start_paused = true)]
     async fn without_a_lame_duck_it_drains_at_once() {
         let mut stopping = Stopping::begin(Times { lame_duck: Duration::ZERO, ..TIMES });
-        stopping.ask(Asked::Terminate).await;
+        stopping.signal(StopSignal::Terminate).await;
         assert_eq!(stopping.next().await, (Phase::Draining, 0));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_second_ask_of_either_kind_ends_it_now() {
-        for again in [Asked::Terminate, Asked::Interrupt] {
+    async fn a_second_signal_of_either_kind_ends_it_now() {
+        for again in [StopSignal::Terminate, StopSignal::Interrupt] {
             let mut stopping = Stopping::begin(TIMES);
-            stopping.ask(Asked::Terminate).await;
+            stopping.signal(StopSignal::Terminate).await;
             assert_eq!(stopping.next().await, (Phase::LameDuck, 0));
-            stopping.ask(again).await;
+            stopping.signal(again).await;
             assert_eq!(stopping.next().await, (Phase::Over, 0));
 
             let mut stopping = Stopping::begin(TIMES);
-            stopping.ask(Asked::Interrupt).await;
+            stopping.signal(StopSignal::Interrupt).await;
             assert_eq!(stopping.next().await, (Phase::Draining, 0));
-            stopping.ask(again).await;
+            stopping.signal(again).await;
             assert_eq!(stopping.next().await, (Phase::Over, 0));
         }
     }

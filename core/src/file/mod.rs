@@ -1,5 +1,5 @@
-//! Files that the program reads of its own accord: models, keys, certificates. Only regular ones are read, only up to
-//! a size, and nobody waits for one without a limit.
+//! Reads the files that the program itself names: models, keys and certificates. It reads regular files only, up to a
+//! size limit, and with a timeout.
 
 mod limited;
 mod reserve;
@@ -12,25 +12,26 @@ use std::path::Path;
 
 pub use limited::Limited;
 pub use reserve::Reserve;
-pub use stamp::{Looked, Stamp};
+pub use stamp::{FileStamps, Stamp};
 
 /// Reads a whole regular file of at most `most` bytes.
 ///
 /// # Errors
 ///
-/// Besides the system's own, if it is something else, such as a directory, a pipe or a device, or if it is larger.
+/// The system's errors; also if the path is not a regular file (a directory, a pipe or a device) or if the file is
+/// larger.
 pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     read_stamped(path, most).map(|(bytes, _)| bytes)
 }
 
-/// Reads a whole regular file, and tells which one it was: another may stand in its place by now.
+/// Reads a whole regular file and returns its stamp. Another file may have replaced it since.
 pub fn read_stamped(path: &Path, most: u64) -> io::Result<(Vec<u8>, Stamp)> {
-    // To open a pipe waits for whoever writes to it, unless one asks not to wait.
+    // Opening a pipe blocks until a writer appears, unless the flags say not to block.
     let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
-        return Err(io::Error::new(ErrorKind::InvalidInput, "it is no regular file"));
+        return Err(io::Error::new(ErrorKind::InvalidInput, "it is not a regular file"));
     }
     let mut bytes = Vec::new();
     if metadata.len() <= most {
@@ -41,14 +42,14 @@ pub fn read_stamped(path: &Path, most: u64) -> io::Result<(Vec<u8>, Stamp)> {
             return Ok((bytes, Stamp::of(&metadata)));
         }
     }
-    let why = format!("it is larger than the {most} bytes that are read of such a file");
+    let why = format!("it is larger than the limit of {most} bytes");
     Err(io::Error::new(ErrorKind::FileTooLarge, why))
 }
 
-/// Reads a whole regular file of text.
+/// Converts the bytes of a text file to a string.
 pub fn text(bytes: Vec<u8>) -> io::Result<String> {
     String::from_utf8(bytes)
-        .map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is no text in UTF-8"))
+        .map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not UTF-8 text"))
 }
 
 #[cfg(test)]
@@ -69,8 +70,8 @@ mod tests {
         let pipe = folder.path().join("pipe");
         assert!(Command::new("mkfifo").arg(&pipe).status().expect("the program").success());
         for path in [&pipe, folder.path(), Path::new("/dev/zero")] {
-            let said = read(path, 1000).expect_err("no regular file").to_string();
-            assert_eq!(said, "it is no regular file", "{}", path.display());
+            let message = read(path, 1000).expect_err("not a regular file").to_string();
+            assert_eq!(message, "it is not a regular file", "{}", path.display());
         }
         assert_eq!(
             read(&folder.path().join("none"), 4).expect_err("none").kind(),

@@ -1,4 +1,4 @@
-//! A descriptor that is kept back, so that some files can be read when the process has no other left.
+//! A reserved file descriptor, for reading important files when the process has no other descriptor left.
 
 use std::fs::File;
 use std::io;
@@ -9,23 +9,23 @@ use std::time::Duration;
 
 use super::read;
 
-/// How often, and after which pause, a file is tried again where others were quicker to take what was given up.
+/// How often a read is repeated, and the pause between two attempts, when other threads take the released descriptor.
 const TRIES: usize = 100;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// One open descriptor, given up while a file is read for which there is no other.
+/// One open descriptor. It is released while a file is read that would not get a descriptor otherwise.
 pub struct Reserve(Mutex<Option<File>>);
 
 impl Reserve {
-    /// Opens what is kept back; where that fails, there is no reserve until a later read.
+    /// Opens the reserved descriptor. If that fails, a later read tries again.
     #[expect(clippy::new_without_default, reason = "it opens a file")]
     pub fn new() -> Self {
         Self(Mutex::new(spare()))
     }
 
-    /// Reads a whole regular file of at most `most` bytes, with the reserve where there is no other descriptor.
+    /// Reads a whole regular file of at most `most` bytes. Releases the reserved descriptor if no other is left.
     pub fn read(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
-        // The lock is never held over a read: one that hangs must not hold up the next.
+        // The lock is not held during a read: a read that hangs must not block the next one.
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut outcome = read(path, most);
         for _ in 0..TRIES {
@@ -42,7 +42,7 @@ impl Reserve {
     }
 }
 
-/// The root is there wherever a program runs.
+/// Opens the root directory, which exists everywhere.
 fn spare() -> Option<File> {
     File::open("/").ok()
 }

@@ -1,4 +1,4 @@
-//! What is known of a loaded model, for whoever asks.
+//! The description of a loaded model.
 
 use std::sync::Arc;
 
@@ -8,24 +8,24 @@ use super::{Card, GoldenCheck, Length, Provider, Statement, Weights};
 use crate::preprocessing::Preprocessing;
 use crate::score::{OperatingPoint, Unseen};
 
-/// What is known of a loaded model.
+/// The description of a loaded model.
 #[derive(Clone, Debug)]
 pub struct Description {
-    /// What its file, or sidecar, says.
+    /// The card from the model file or the sidecar.
     pub card: Arc<Card>,
     /// `sha256:` and the hex digest over everything that determines an embedding.
     pub digest: String,
-    /// Coordinates of an embedding.
+    /// The number of coordinates of an embedding.
     pub width: usize,
-    /// What runs it.
+    /// The execution provider that runs the model.
     pub provider: Provider,
-    /// Whether it takes one image a run only, and so can't be batched.
+    /// Whether the model takes only one image in a run, so that images can't be batched.
     pub one_at_a_time: bool,
-    /// Its golden pairs; where it carries none, a made pair as this very model had it at load.
+    /// The golden pairs. If the model carries none: a synthetic pair with its distance at load.
     pub golden: GoldenCheck,
 }
 
-/// What an answer says of the model that made it.
+/// The part of a response that identifies the model.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Signature<'a> {
@@ -34,7 +34,7 @@ pub struct Signature<'a> {
 }
 
 impl Description {
-    /// Its name and digest.
+    /// The model's name and digest.
     pub fn signature(&self) -> Signature<'_> {
         Signature { name: &self.card.name, digest: &self.digest }
     }
@@ -93,7 +93,7 @@ struct Measured<'a> {
     unseen: &'a [Unseen],
 }
 
-/// The card as `GET /model` gives it: without the golden images, with what really runs it.
+/// The card as `GET /model` returns it: without the golden images, with the execution provider in use.
 impl Serialize for Description {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let card = self.card.as_ref();
@@ -111,21 +111,21 @@ impl Serialize for Description {
             embedding: Output { width: self.width, length: card.length },
             margin: card.margin,
             threshold: card.threshold.map(f64::from),
-            calibration: calibration.map(|it| Measured {
-                data: it.data(),
-                split: it.split(),
-                identities: it.identities(),
-                same_pairs: it.same_pairs(),
-                different_pairs: it.different_pairs(),
-                eer: it.eer(),
-                unseen: it.unseen(),
+            calibration: calibration.map(|calibration| Measured {
+                data: calibration.data(),
+                split: calibration.split(),
+                identities: calibration.identities(),
+                same_pairs: calibration.same_pairs(),
+                different_pairs: calibration.different_pairs(),
+                eer: calibration.eer(),
+                unseen: calibration.unseen(),
             }),
             operating_points: calibration
-                .map(|it| it.operating_points().collect())
+                .map(|calibration| calibration.operating_points().collect())
                 .unwrap_or_default(),
             provenance: card.provenance.as_ref(),
             weights: card.weights.as_ref(),
-            golden_pairs: card.golden.as_ref().map_or(0, |it| it.pairs.len()),
+            golden_pairs: card.golden.as_ref().map_or(0, |golden| golden.pairs.len()),
             one_at_a_time: self.one_at_a_time,
             device: self.provider.device(),
             execution_provider: self.provider,

@@ -1,4 +1,4 @@
-//! Why a file can't serve as a model.
+//! Why a model can't be loaded.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,13 +8,13 @@ use thiserror::Error;
 use super::{CardError, GoldenError, LibraryError, ModelError, NotOnnx};
 use crate::preprocessing::DecodeError;
 
-/// Why a file can't serve as a model. Each message is a sentence with the file in it.
+/// Why a model can't be loaded. Each message is a sentence that names the file.
 #[derive(Debug, Error)]
 pub enum LoadError {
-    /// There is no ONNX Runtime to run it.
+    /// No ONNX Runtime library is available.
     #[error(transparent)]
     Library(#[from] LibraryError),
-    /// The file, the sidecar beside it, or a file of its weights can't be read.
+    /// The model file, its sidecar or a file of its weights can't be read.
     #[error("{} can't be read", .path.display())]
     Unreadable {
         /// The file.
@@ -23,13 +23,13 @@ pub enum LoadError {
         #[source]
         source: io::Error,
     },
-    /// Its files were exchanged while they were read, again and again.
-    #[error("{} and the files beside it were exchanged while they were read", .path.display())]
+    /// The model's files changed during each attempt to read them.
+    #[error("{} and its sidecar or weight files changed while they were being read", .path.display())]
     Unsteady {
         /// The model's file.
         path: PathBuf,
     },
-    /// It is no ONNX file.
+    /// The file is not an ONNX file.
     #[error("{} can't be read as a model", .path.display())]
     NotOnnx {
         /// The model's file.
@@ -38,60 +38,60 @@ pub enum LoadError {
         #[source]
         source: NotOnnx,
     },
-    /// ONNX Runtime does not take it.
-    #[error("{} is no ONNX model that ONNX Runtime takes", .path.display())]
+    /// ONNX Runtime rejects the model.
+    #[error("{} is not an ONNX model that ONNX Runtime can load", .path.display())]
     NoModel {
         /// The model's file.
         path: PathBuf,
-        /// What ONNX Runtime says.
+        /// The error from ONNX Runtime.
         #[source]
         source: ort::Error,
     },
-    /// A GPU is required, and can't be had.
+    /// A GPU is required but not available.
     #[error(
-        "{} can't run on a GPU, which is required: an NVIDIA driver, CUDA 12 or 13, cuDNN 9 and the library of the \
-         Python package onnxruntime-gpu (named by ORT_DYLIB_PATH) are needed; or set the device to prefer-gpu or cpu",
+        "{} can't run on the required GPU: it needs an NVIDIA driver, CUDA 12 or 13, cuDNN 9 and the library of the \
+         Python package onnxruntime-gpu (set ORT_DYLIB_PATH to it); otherwise set the device to prefer-gpu or cpu",
         .path.display()
     )]
     NoGpu {
         /// The model's file.
         path: PathBuf,
-        /// What ONNX Runtime says.
+        /// The error from ONNX Runtime.
         #[source]
         source: ort::Error,
     },
-    /// Nothing says how to use it.
+    /// There is no card: neither metadata nor a sidecar.
     #[error(
-        "{} carries no siamese metadata; write {} beside it, with at least `input = \"112x112\"` (height and width of \
-         its images) and `colour = \"grey\"` or `\"rgb\"`, then scale, mean, std, fit, embedding, margin and \
-         threshold as it was trained with",
+        "{} has no siamese metadata; create {} with at least `input = \"112x112\"` (height and width of \
+         the input) and `colour = \"grey\"` or `\"rgb\"`; add scale, mean, std, fit, embedding, margin and \
+         threshold as used in training",
         .path.display(), .sidecar.display()
     )]
     NoCard {
         /// The model's file.
         path: PathBuf,
-        /// The file that could say it.
+        /// The sidecar's path.
         sidecar: PathBuf,
     },
-    /// Two places say how to use it.
-    #[error("{} carries siamese metadata, so {} beside it must go", .path.display(), .sidecar.display())]
+    /// There are two cards: metadata and a sidecar.
+    #[error("{} has siamese metadata, so remove its sidecar {}", .path.display(), .sidecar.display())]
     TwoCards {
         /// The model's file.
         path: PathBuf,
-        /// The file beside it.
+        /// The sidecar.
         sidecar: PathBuf,
     },
-    /// The sidecar is no TOML.
-    #[error("{} is no TOML", .sidecar.display())]
+    /// The sidecar is not TOML.
+    #[error("{} is not valid TOML", .sidecar.display())]
     Sidecar {
         /// The sidecar.
         sidecar: PathBuf,
-        /// Where it breaks.
+        /// The position of the error.
         #[source]
         source: toml::de::Error,
     },
-    /// What it says of itself can't be.
-    #[error("{} does not describe a model", .path.display())]
+    /// The card is invalid.
+    #[error("{} is not a valid model card", .path.display())]
     Card {
         /// The model's file, or its sidecar.
         path: PathBuf,
@@ -99,16 +99,16 @@ pub enum LoadError {
         #[source]
         source: CardError,
     },
-    /// Its input or output is not what a model has.
-    #[error("{} is no model: {why}", .path.display())]
+    /// The shape of the input or output is unsuitable.
+    #[error("{} can't be used as a model: {why}", .path.display())]
     Shape {
         /// The model's file.
         path: PathBuf,
         /// What is wrong.
         why: String,
     },
-    /// No image can be made to fit its input.
-    #[error("{} has an input that no image fits", .path.display())]
+    /// The input's size is invalid for images.
+    #[error("{} has an input size that no image can be resized to", .path.display())]
     Input {
         /// The model's file.
         path: PathBuf,
@@ -116,14 +116,14 @@ pub enum LoadError {
         #[source]
         source: DecodeError,
     },
-    /// It is not the file any more that it was.
+    /// The file has changed since the model was loaded.
     #[error("{} has changed since it was loaded", .path.display())]
     Changed {
         /// The model's file.
         path: PathBuf,
     },
-    /// It does not run.
-    #[error("{} does not run", .path.display())]
+    /// The test run at load failed.
+    #[error("{} can't be run", .path.display())]
     Run {
         /// The model's file.
         path: PathBuf,
@@ -131,12 +131,12 @@ pub enum LoadError {
         #[source]
         source: ModelError,
     },
-    /// It does not give here what it gave where it was made.
-    #[error("{} fails its golden pairs", .path.display())]
+    /// The distances of the golden pairs are not those stored with the model.
+    #[error("{} fails the check of its golden pairs", .path.display())]
     Golden {
         /// The model's file.
         path: PathBuf,
-        /// Which, and by how much.
+        /// Which pair, and the difference.
         #[source]
         source: GoldenError,
     },

@@ -1,8 +1,8 @@
-//! The model: its card, its runs, and the proof that it does here what it did where it was made.
+//! Models: the card, the runs, and the check that the model behaves here as it did where it was made.
 //!
-//! The one module that names ONNX Runtime. Nothing here knows HTTP or batching.
+//! This is the only module that names ONNX Runtime. It knows nothing of HTTP or batching.
 //!
-//! `source` reads the files, `card` is what they say of the model, and `runtime` runs it.
+//! `source` reads the files, `card` parses their metadata, and `runtime` runs the model.
 
 pub mod card;
 mod description;
@@ -28,30 +28,30 @@ pub use source::{Source, onnx, protobuf, rewrite};
 use crate::preprocessing::Pixels;
 use crate::score::{Embedding, InvalidEmbedding};
 
-/// What a model makes of one image: an embedding, or the reason why its output is none.
+/// The model's result for one image: an embedding, or the reason why the output is not one.
 pub type Embedded = Result<Embedding, InvalidEmbedding>;
 
-/// One half of a siamese network: turns preprocessed images into embeddings.
+/// One tower of a siamese network: turns preprocessed images into embeddings.
 ///
-/// `embed` takes `&mut self` because an ONNX Runtime session serves one caller at a time.
-/// Ownership, not a lock, keeps that promise: whoever runs a model owns it.
+/// `embed` takes `&mut self` because an ONNX Runtime session serves one caller at a time. Ownership guarantees that,
+/// so no lock is needed.
 pub trait Model: Send + 'static {
-    /// Embeds `images`, giving one answer for each, in order.
+    /// Embeds `images` and returns one result for each, in order.
     ///
-    /// An image whose output is not finite spoils its own answer alone.
+    /// If the output for one image is not finite, only that image's result is an error.
     fn embed(&mut self, images: &[Pixels]) -> Result<Vec<Embedded>, ModelError>;
 
-    /// Begins anew, with nothing kept of what may have been left half done.
+    /// Opens the session again from the files, and discards all state of the old one.
     fn renew(&mut self) -> Result<(), LoadError>;
 }
 
-/// Why a model gave no answer at all.
+/// Why a run failed for all of its images.
 #[derive(Debug, Error)]
 pub enum ModelError {
     /// ONNX Runtime refused or failed.
     #[error("the model's run failed")]
     Run(#[source] ort::Error),
-    /// Its output has not the shape it had when it was loaded.
+    /// The output's shape differs from the shape at load.
     #[error("the model's output has shape {found:?}, not [{images}, {width}]")]
     Shape {
         /// Images in the run.

@@ -1,4 +1,4 @@
-//! What a model sees of colour.
+//! The colour channels of a model's input.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// What a model sees of colour.
+/// The colour channels of a model's input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
@@ -19,13 +19,13 @@ pub enum Colour {
     Bgr,
 }
 
-/// A word that names no [`Colour`].
+/// A word that is not a [`Colour`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("a colour is grey, rgb or bgr")]
 pub struct UnknownColour;
 
 impl Colour {
-    /// How many channels it has: 1 or 3.
+    /// The number of channels: 1 or 3.
     pub fn channels(self) -> usize {
         match self {
             Self::Grey => 1,
@@ -57,7 +57,7 @@ impl FromStr for Colour {
     }
 }
 
-/// The luma of Rec. 601 in Pillow's fixed point, exact to the bit.
+/// The luma of Rec. 601 in Pillow's fixed-point arithmetic, identical to the bit.
 ///
 /// 19595, 38470 and 7471 are 0.299, 0.587 and 0.114 times 2^16, and their sum is 2^16.
 #[inline(always)]
@@ -87,8 +87,8 @@ mod tests {
     }
 
     #[test]
-    fn grey_stays_as_it_is() {
-        assert!((0..=255).all(|it| luma([it; 3]) == it));
+    fn grey_is_unchanged() {
+        assert!((0..=255).all(|level| luma([level; 3]) == level));
     }
 
     #[test]

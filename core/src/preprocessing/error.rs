@@ -1,4 +1,4 @@
-//! Why an upload is no image.
+//! Why an upload can't be decoded.
 
 use std::fmt::Display;
 
@@ -6,47 +6,47 @@ use image::ImageError;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// Why an upload can't be made into [`Pixels`](super::Pixels).
+/// Why an upload can't be turned into [`Pixels`](super::Pixels).
 ///
-/// It can be serialised, as a decode may run in another process.
+/// It can be serialised, because a decode may run in another process.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
 pub enum DecodeError {
-    /// There are no bytes at all.
+    /// There are no bytes.
     #[error("the image is empty")]
     Empty,
-    /// Not a format that is decoded here.
-    #[error("the image is none of JPEG, PNG, WebP, GIF, BMP, TIFF and PNM")]
+    /// The format is unknown or not supported.
+    #[error("the image is not a JPEG, PNG, WebP, GIF, BMP, TIFF or PNM file")]
     UnknownFormat,
-    /// A known format in a form that is not decoded here, such as a TIFF of complex numbers.
-    #[error("the image is of a kind of its format that is not supported")]
+    /// The format is known, but this variant is not supported, such as a TIFF of complex numbers.
+    #[error("the image uses a variant of its format that is not supported")]
     Unsupported(#[source] Diagnosis),
-    /// Decoding would cost more pixels or memory than the [`Limits`](super::Limits) allow.
+    /// Decoding would exceed the pixels or the memory of the [`Limits`](super::Limits).
     #[error("the image is too large")]
     TooLarge,
-    /// Decoding was stopped, as it took more memory or CPU time than is allowed.
-    #[error("decoding the image was stopped")]
+    /// Decoding was stopped because it exceeded the memory or the CPU time allowed.
+    #[error("decoding the image was stopped because it exceeded a resource limit")]
     TooCostly(#[source] Diagnosis),
-    /// It names a known format but does not follow it.
+    /// The bytes violate their format.
     #[error("the image is corrupt")]
     Corrupt(#[source] Diagnosis),
-    /// It ends before its last pixel.
-    #[error("the image is cut short")]
+    /// The bytes end before the last pixel.
+    #[error("the image is truncated")]
     CutShort,
-    /// What decodes or resizes it has a defect: it panicked or crashed, which costs this image only.
+    /// The decoder or the resize has a defect: it panicked or crashed. Only this image is affected.
     #[error("the decoder failed")]
     DecoderFailed(#[source] Diagnosis),
-    /// There is no process to decode it: the system gives none.
-    #[error("nothing can decode the image now")]
+    /// No process can be started to decode the image.
+    #[error("no decoder is available for the image")]
     NoDecoder(#[source] Diagnosis),
 }
 
-/// What is said of an upload by what decodes it: at most 200 characters, as it may quote the upload.
+/// A decoder's message about an upload: at most 200 characters, because it may quote the upload.
 #[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
 #[error("{0}")]
 pub struct Diagnosis(String);
 
 impl Diagnosis {
-    /// Takes a text, or the beginning of it, without control characters.
+    /// Takes the beginning of a text, without control characters.
     pub fn new(text: impl Display) -> Self {
         const LONGEST: usize = 200;
         let text = text.to_string();

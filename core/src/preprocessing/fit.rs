@@ -1,4 +1,4 @@
-//! How an image comes to the shape of a model's input.
+//! How an image is fitted to the shape of a model's input.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,20 +9,20 @@ use thiserror::Error;
 
 use super::Colour;
 
-/// How an image comes to the shape of a model's input.
+/// How an image is fitted to the shape of a model's input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Fit {
-    /// Each side on its own, whatever becomes of the proportions.
+    /// Each side is scaled separately, which changes the proportions.
     Stretch,
     /// The whole image in its proportions, centred on black.
     Pad,
-    /// The largest centred part of the right proportions.
+    /// The largest centred part with the proportions of the input.
     Crop,
 }
 
-/// A word that names no [`Fit`].
+/// A word that is not a [`Fit`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("a fit is stretch, pad or crop")]
 pub struct UnknownFit;
@@ -58,7 +58,7 @@ pub(super) struct Size {
 }
 
 impl Size {
-    /// The size once an orientation is undone.
+    /// The size after the image is turned upright.
     pub(super) fn upright(self, orientation: Orientation) -> Self {
         match orientation {
             Orientation::NoTransforms
@@ -73,15 +73,15 @@ impl Size {
     }
 }
 
-/// A part of an image: from where to where, in pixels and parts of pixels.
+/// A part of an image: start and end of its columns and rows, in pixels and fractions of pixels.
 ///
-/// In single precision because Pillow holds them so.
+/// In single precision, as in Pillow.
 pub(super) struct Part {
     pub(super) columns: [f32; 2],
     pub(super) rows: [f32; 2],
 }
 
-/// What an image is brought to.
+/// The size, colour and fit that an image is converted to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Target {
     pub(super) size: Size,
@@ -90,7 +90,7 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Which part of an upright image is resized, and to what size.
+    /// The part of an upright image that is resized, and the size it is resized to.
     pub(super) fn resizing(&self, image: Size) -> (Part, Size) {
         let whole = Part { columns: all(image.width), rows: all(image.height) };
         match self.fit {
@@ -100,8 +100,8 @@ impl Target {
         }
     }
 
-    /// How many of an upright image's pixels, along its sides, become one of the target's: the
-    /// smaller number of the two.
+    /// The number of an upright image's pixels that become one pixel of the target, along the side where it is
+    /// smaller.
     pub(super) fn shrinks(&self, image: Size) -> f32 {
         let (part, size) = self.resizing(image);
         let shrinks = |[from, to]: [f32; 2], side: u32| (to - from) / single(f64::from(side));
@@ -109,7 +109,7 @@ impl Target {
     }
 }
 
-/// The largest centred part with the proportions of `target`, as `ImageOps.fit` finds it.
+/// The largest centred part with the proportions of `target`, as `ImageOps.fit` computes it.
 fn largest_part(size: Size, target: Size) -> Part {
     let (width, height) = (f64::from(size.width), f64::from(size.height));
     let ratio = f64::from(target.width) / f64::from(target.height);
@@ -125,20 +125,20 @@ fn largest_part(size: Size, target: Size) -> Part {
     }
 }
 
-/// All of a side.
+/// The whole of a side.
 pub(super) fn all(side: u32) -> [f32; 2] {
     [0.0, single(f64::from(side))]
 }
 
-/// To single precision.
+/// Converts to single precision.
 fn single(number: f64) -> f32 {
     #[expect(clippy::cast_possible_truncation, reason = "as Pillow does")]
     let single = number as f32;
     single
 }
 
-/// The largest size with the proportions of `size` within `target`, as `ImageOps.contain` finds
-/// it, but of at least one pixel.
+/// The largest size with the proportions of `size` within `target`, as `ImageOps.contain` computes it, but at least
+/// one pixel.
 fn largest_inside(size: Size, target: Size) -> Size {
     let (width, height) = (f64::from(size.width), f64::from(size.height));
     let (target_width, target_height) = (f64::from(target.width), f64::from(target.height));
@@ -149,7 +149,7 @@ fn largest_inside(size: Size, target: Size) -> Size {
     }
 }
 
-/// The nearest whole number of at least 1; a half goes to the even one, as in Python.
+/// The nearest integer, at least 1. A half is rounded to the even neighbour, as in Python.
 fn whole(side: f64) -> u32 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
     let whole = side.round_ties_even() as u32;
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn halves_go_to_the_even_neighbour() {
+    fn halves_are_rounded_to_the_even_neighbour() {
         assert_eq!([0.0, 0.4, 0.5, 1.5, 2.5].map(whole), [1, 1, 1, 2, 2]);
     }
 
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn the_side_that_shrinks_least_counts() {
+    fn the_side_that_shrinks_least_determines_the_factor() {
         for (fit, expected) in [(Fit::Stretch, 3.0), (Fit::Pad, 4.0), (Fit::Crop, 3.0)] {
             let target = Target { size: size(100, 100), colour: Colour::Grey, fit };
             for image in [size(400, 300), size(300, 400)] {
@@ -189,8 +189,8 @@ mod tests {
 
     #[test]
     fn words_and_fits_are_one_to_one() {
-        for way in [Fit::Stretch, Fit::Pad, Fit::Crop] {
-            assert_eq!(way.to_string().parse(), Ok(way));
+        for fit in [Fit::Stretch, Fit::Pad, Fit::Crop] {
+            assert_eq!(fit.to_string().parse(), Ok(fit));
         }
         assert_eq!("squeeze".parse::<Fit>(), Err(UnknownFit));
     }

@@ -1,11 +1,14 @@
-//! From a stranger's bytes to the pixels a model reads.
+//! Image preprocessing: from an upload to the pixels that a model reads.
 //!
-//! An *upload* (bytes as received) is decoded to an upright *image*, which is turned into the
-//! [`Pixels`] that a model's [`Preprocessing`] asks for: colour first, then size, then scale. The
-//! results are those of Pillow's `convert` and `resize(..., BILINEAR)`, because that is what
-//! models are trained on. Knows no model, no queue and no HTTP.
+//! An *upload* (the bytes as received) is decoded to an upright *image*. The image is converted to the [`Pixels`] that
+//! the model's [`Preprocessing`] specifies: colour first, then size, then scale. The results equal those of Pillow's
+//! `convert` and `resize(..., BILINEAR)`, because models are trained on these. This module knows no model, no queue
+//! and no HTTP.
 
-#![expect(clippy::inline_always, reason = "what is not inlined is compiled for any processor")]
+#![expect(
+    clippy::inline_always,
+    reason = "code that is not inlined is compiled without wide vectors"
+)]
 
 mod colour;
 mod decode;

@@ -1,10 +1,10 @@
-//! What a model reads.
+//! The input of a model.
 
 /// An image preprocessed for a model: `f32`, channels first, then rows, then columns.
 ///
 /// # Shapes
 ///
-/// [`Preprocessing::shape`](super::Preprocessing::shape) says which: `[channels, height, width]`.
+/// [`Preprocessing::shape`](super::Preprocessing::shape): `[channels, height, width]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pixels(Box<[f32]>);
 

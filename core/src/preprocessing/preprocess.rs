@@ -1,4 +1,4 @@
-//! What a model wants done to an image.
+//! A model's preprocessing.
 
 use std::borrow::Cow;
 
@@ -7,17 +7,16 @@ use image::{ExtendedColorType, ImageEncoder};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::decode::jpeg;
-use super::decode::{decode, guard};
+use super::decode::{decode, guard, serves_both};
 use super::fit::{Size, Target};
 use super::resize::fit;
 use super::samples::Image;
 use super::{Colour, DecodeError, Fit, Limits, Pixels};
 
-/// The longest side of a model's input.
+/// The longest permitted side of a model's input.
 const MAX_SIDE: u32 = 4_096;
 
-/// What a model wants done to an image, in this order: colour, size, scale.
+/// How an image becomes a model's input, in this order: colour, size, scale.
 ///
 /// A value is `(byte * scale - mean) / std`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,33 +30,32 @@ pub struct Preprocessing {
     pub colour: Colour,
     /// How an image of other proportions is fitted.
     pub fit: Fit,
-    /// What a byte, 0 to 255, is multiplied by; 1/255 gives 0 to 1.
+    /// The factor for a byte, 0 to 255; 1/255 gives 0 to 1.
     pub scale: f32,
-    /// What is then taken off: one number, or one a channel.
+    /// The number subtracted next: one for all channels, or one for each.
     pub mean: Vec<f32>,
-    /// What that is then divided by: one number, or one a channel; none is 0.
+    /// The divisor applied last: one for all channels, or one for each; never 0.
     pub std: Vec<f32>,
 }
 
-/// What a model reads of an image, before the scale: bytes of the input's size, plane after plane. One of grey, or red,
-/// green and blue.
+/// An image at the input's size before it is scaled: bytes, plane after plane. One grey plane, or red, green and blue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Planes(Vec<u8>);
 
-/// Why a [`Preprocessing`] can't be carried out.
+/// Why a [`Preprocessing`] is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum InvalidPreprocessing {
     /// A side is 0 or longer than 4096.
-    #[error("each side of the input must be from 1 to {MAX_SIDE}")]
+    #[error("each side of the input must be between 1 and {MAX_SIDE}")]
     Side,
     /// The scale is 0 or not finite.
     #[error("the scale must be a finite number other than 0")]
     Scale,
-    /// There is neither one mean nor one a channel, or one is not finite.
-    #[error("the mean must be one finite number, or one a channel")]
+    /// The number of means is neither 1 nor the number of channels, or a mean is not finite.
+    #[error("the mean must be one finite number, or one for each channel")]
     Mean,
-    /// There is neither one standard deviation nor one a channel, or one is not positive.
-    #[error("the std must be one positive number, or one a channel")]
+    /// The number of standard deviations is neither 1 nor the number of channels, or one is not positive.
+    #[error("the std must be one positive number, or one for each channel")]
     Std,
 }
 
@@ -67,12 +65,12 @@ impl Preprocessing {
         [self.colour.channels(), self.height as usize, self.width as usize]
     }
 
-    /// Says whether it can be carried out.
+    /// Checks that the preprocessing can be applied.
     pub fn validate(&self) -> Result<(), InvalidPreprocessing> {
         let channels = self.colour.channels();
         let fits = |numbers: &[f32]| numbers.len() == 1 || numbers.len() == channels;
-        let all_finite = |numbers: &[f32]| numbers.iter().all(|it| it.is_finite());
-        if ![self.height, self.width].iter().all(|it| (1..=MAX_SIDE).contains(it)) {
+        let all_finite = |numbers: &[f32]| numbers.iter().all(|number| number.is_finite());
+        if ![self.height, self.width].iter().all(|side| (1..=MAX_SIDE).contains(side)) {
             return Err(InvalidPreprocessing::Side);
         }
         if !self.scale.is_finite() || self.scale == 0.0 {
@@ -81,30 +79,34 @@ impl Preprocessing {
         if !fits(&self.mean) || !all_finite(&self.mean) {
             return Err(InvalidPreprocessing::Mean);
         }
-        if !fits(&self.std) || !all_finite(&self.std) || self.std.iter().any(|it| *it <= 0.0) {
+        if !fits(&self.std)
+            || !all_finite(&self.std)
+            || self.std.iter().any(|number| *number <= 0.0)
+        {
             return Err(InvalidPreprocessing::Std);
         }
         Ok(())
     }
 
-    /// Turns an upload into what the model reads.
+    /// Turns an upload into a model's input.
     ///
-    /// Never panics on an upload: a panic in decoding or resizing is [`DecodeError::DecoderFailed`].
+    /// It never panics on an upload: a panic in decoding or resizing becomes [`DecodeError::DecoderFailed`].
     ///
     /// # Panics
     ///
-    /// If it is not [valid](Self::validate).
+    /// If the preprocessing is not [valid](Self::validate).
     pub fn preprocess(&self, upload: &[u8], limits: &Limits) -> Result<Pixels, DecodeError> {
         Ok(self.pixels(&self.planes(upload, limits)?))
     }
 
-    /// The part of [`prepare`](Self::prepare) that depends on the upload: decode, colour and fit.
+    /// The part of [`preprocess`](Self::preprocess) that depends on the upload: decode, colour and fit.
     pub fn planes(&self, upload: &[u8], limits: &Limits) -> Result<Planes, DecodeError> {
         let target = self.target();
         guard(|| Ok(Planes(fit(&decode(upload, limits, &target)?, &target))))
     }
 
-    /// The [planes](Self::planes) of an upload fitted in each of several ways, of one decode wherever one serves them all.
+    /// The [planes](Self::planes) of an upload for each of several fits. One decode is shared by all fits that it
+    /// suits.
     pub fn planes_by_fit(
         &self,
         upload: &[u8],
@@ -114,10 +116,10 @@ impl Preprocessing {
         guard(|| {
             let mut decoded: Option<(Image, Target)> = None;
             let mut planes = Vec::with_capacity(fits.len());
-            for fit_of in fits {
-                let target = Target { fit: *fit_of, ..self.target() };
+            for each_fit in fits {
+                let target = Target { fit: *each_fit, ..self.target() };
                 let image = match decoded.take() {
-                    Some((image, last)) if jpeg::serves_both(image.size(), &last, &target) => image,
+                    Some((image, last)) if serves_both(image.size(), &last, &target) => image,
                     _ => decode(upload, limits, &target)?,
                 };
                 planes.push(Planes(fit(&image, &target)));
@@ -127,24 +129,24 @@ impl Preprocessing {
         })
     }
 
-    /// Takes planes that were made elsewhere; `None` where they can't be of this preprocessing.
+    /// Takes planes from another process; `None` if their length does not match this preprocessing.
     pub fn planes_of(&self, bytes: Vec<u8>) -> Option<Planes> {
         let [channels, height, width] = self.shape();
         let planes = [1, channels].into_iter().any(|planes| bytes.len() == planes * height * width);
         planes.then_some(Planes(bytes))
     }
 
-    /// Shows planes as a PNG of the input's size, grey where the model reads grey, its true colours whatever the order of
-    /// the model's channels.
+    /// Encodes planes as a PNG of the input's size. It is grey if the planes are grey. Its colours are correct for any
+    /// order of the model's channels.
     pub fn png(&self, planes: &Planes) -> Vec<u8> {
         png(&planes.0, self.width, self.height)
     }
 
-    /// Brings planes to the model's numbers: the last part of [`prepare`](Self::prepare).
+    /// Scales planes to the model's numbers: the last part of [`preprocess`](Self::preprocess).
     pub fn pixels(&self, planes: &Planes) -> Pixels {
         let [channels, height, width] = self.shape();
         let mut values = Vec::with_capacity(channels * height * width);
-        // The one plane of a grey image serves all channels.
+        // The single plane of a grey image is used for all channels.
         let planes: Vec<_> = planes.0.chunks_exact(height * width).cycle().take(channels).collect();
         for channel in 0..channels {
             let plane = match self.colour {
@@ -152,7 +154,7 @@ impl Preprocessing {
                 Colour::Bgr => planes[channels - 1 - channel],
             };
             let table = self.table(channel);
-            values.extend(plane.iter().map(|it| table[usize::from(*it)]));
+            values.extend(plane.iter().map(|byte| table[usize::from(*byte)]));
         }
         Pixels::new(values)
     }
@@ -162,10 +164,11 @@ impl Preprocessing {
         Target { size, colour: self.colour, fit: self.fit }
     }
 
-    /// What each of the 256 bytes becomes in a channel.
+    /// The value of each of the 256 bytes in a channel.
     fn table(&self, channel: usize) -> [f32; 256] {
-        let of = |numbers: &[f32]| if numbers.len() == 1 { numbers[0] } else { numbers[channel] };
-        let (mean, std) = (of(&self.mean), of(&self.std));
+        let for_channel =
+            |numbers: &[f32]| if numbers.len() == 1 { numbers[0] } else { numbers[channel] };
+        let (mean, std) = (for_channel(&self.mean), for_channel(&self.std));
         let mut byte = 0.0;
         [(); 256].map(|()| {
             let value = (byte * self.scale - mean) / std;
@@ -182,20 +185,20 @@ impl Planes {
     }
 }
 
-/// Planes of one size as an image's file.
+/// Encodes planes of one size as a PNG file.
 fn png(planes: &[u8], width: u32, height: u32) -> Vec<u8> {
     let area = width as usize * height as usize;
     let (colour, interleaved): (_, Cow<[u8]>) = if planes.len() == area {
         (ExtendedColorType::L8, planes.into())
     } else {
-        let pixels =
-            (0..area).flat_map(|at| [planes[at], planes[area + at], planes[2 * area + at]]);
+        let pixels = (0..area)
+            .flat_map(|index| [planes[index], planes[area + index], planes[2 * area + index]]);
         (ExtendedColorType::Rgb8, pixels.collect())
     };
     let mut file = Vec::new();
     PngEncoder::new(&mut file)
         .write_image(&interleaved, width, height, colour)
-        .expect("memory takes an image whose size is that of its bytes");
+        .expect("the number of bytes matches the size, and writing to memory can't fail");
     file
 }
 
@@ -227,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn blue_may_come_first_and_means_are_in_the_models_order() {
+    fn bgr_puts_blue_first_and_means_follow_the_models_order() {
         let bgr = preprocessing(Colour::Bgr);
         assert_eq!(two_pixels(&bgr).values(), [0.0, 30.0, 0.0, 20.0, 255.0, 10.0]);
         let shifted = Preprocessing { mean: vec![1.0, 2.0, 3.0], ..bgr };
@@ -253,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_is_what_is_read() {
+    fn the_png_shows_what_the_model_reads() {
         let upload = b"P6 2 1 255\n\xff\0\0\x0a\x14\x1e";
         for (colour, expected) in [
             (Colour::Grey, &[76, 18][..]),
@@ -270,42 +273,43 @@ mod tests {
     }
 
     #[test]
-    fn an_image_is_fitted_in_each_way_as_in_that_alone() {
+    fn a_shared_decode_gives_each_fit_the_planes_of_its_own_decode() {
         let photograph = concat!(
             env!("CARGO_MANIFEST_DIR"),
             "/../tests/fixtures/images/reduced-orientation-6.jpg"
         );
         let photograph = std::fs::read(photograph).expect("a photograph");
         let fits = [Fit::Stretch, Fit::Pad, Fit::Crop];
-        // One decode serves all, in full or at a quarter; at last what is padded is decoded at an eighth, the others in full.
+        // The first two sizes share one decode, in full and at a quarter. In the last, `pad` decodes at an eighth and
+        // the other fits in full.
         let sizes = [(Colour::Rgb, [64, 48]), (Colour::Grey, [20, 15]), (Colour::Grey, [30, 5])];
         for (colour, [height, width]) in sizes {
             let preprocessing = Preprocessing { height, width, ..preprocessing(colour) };
             let planes = preprocessing.planes_by_fit(&photograph, &Limits::default(), &fits);
             for (fit, planes) in fits.into_iter().zip(planes.expect("planes")) {
-                let alone = Preprocessing { fit, ..preprocessing.clone() };
-                let alone = alone.planes(&photograph, &Limits::default()).expect("planes");
-                assert!(planes == alone, "{colour:?}, {fit:?}");
+                let single = Preprocessing { fit, ..preprocessing.clone() };
+                let single = single.planes(&photograph, &Limits::default()).expect("planes");
+                assert!(planes == single, "{colour:?}, {fit:?}");
             }
         }
     }
 
     #[test]
-    fn no_bytes_are_no_image() {
-        let answer = preprocessing(Colour::Grey).preprocess(b"", &Limits::default());
-        assert!(matches!(answer, Err(DecodeError::Empty)));
+    fn an_empty_upload_is_refused() {
+        let outcome = preprocessing(Colour::Grey).preprocess(b"", &Limits::default());
+        assert!(matches!(outcome, Err(DecodeError::Empty)));
     }
 
     #[test]
-    fn text_is_no_image() {
+    fn text_is_refused() {
         for upload in [&b"hello"[..], b"\0", b"<svg/>", b"%PDF-1.7", b"\x89P", b"\xff"] {
-            let answer = preprocessing(Colour::Grey).preprocess(upload, &Limits::default());
-            assert!(matches!(answer, Err(DecodeError::UnknownFormat)), "{upload:?}");
+            let outcome = preprocessing(Colour::Grey).preprocess(upload, &Limits::default());
+            assert!(matches!(outcome, Err(DecodeError::UnknownFormat)), "{upload:?}");
         }
     }
 
     #[test]
-    fn what_cannot_be_carried_out_is_named() {
+    fn an_invalid_preprocessing_is_named() {
         let valid = preprocessing(Colour::Rgb);
         assert_eq!(valid.validate(), Ok(()));
         for (invalid, expected) in [

@@ -8,9 +8,9 @@ use super::colour::luma;
 use super::fit::Size;
 use super::side::Side;
 
-/// A decoded image of 8 bits a channel.
+/// A decoded image of 8 bits per channel.
 ///
-/// A grey upload stays grey: its one channel is not tripled until a model wants three.
+/// A grey upload stays grey: its channel is not repeated until a model needs three.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Image {
     samples: Samples,
@@ -18,30 +18,34 @@ pub(super) struct Image {
     rows: Side,
 }
 
-/// The channels that an image has.
+/// The samples of an image, by channels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Samples {
-    /// One byte a sample.
+    /// One byte for each sample.
     Grey(GrayImage),
     /// Red, green, blue.
     Rgb(RgbImage),
 }
 
 impl Image {
-    /// Takes samples that are a pixel each.
+    /// Takes samples that represent one pixel each.
     pub(super) fn new(samples: Samples) -> Self {
         let [columns, rows] = samples.size().map(Side::whole);
         Self { samples, columns, rows }
     }
 
-    /// Takes an image of `width` by `height` pixels that its decoder has halved so many times.
+    /// Takes an image of `width` by `height` pixels that the decoder has halved `halvings` times.
     ///
     /// # Panics
     ///
-    /// If it has not as many samples as that makes.
+    /// If the number of samples does not match.
     pub(super) fn halved(samples: Samples, size: Size, halvings: u32) -> Self {
-        let [columns, rows] = [size.width, size.height].map(|it| Side::halved(it, halvings));
-        assert_eq!(samples.size(), [columns, rows].map(Side::samples), "not halved as said");
+        let [columns, rows] = [size.width, size.height].map(|side| Side::halved(side, halvings));
+        assert_eq!(
+            samples.size(),
+            [columns, rows].map(Side::samples),
+            "the samples match the halvings"
+        );
         Self { samples, columns, rows }
     }
 
@@ -60,7 +64,7 @@ impl Image {
         Size { width: self.columns.pixels(), height: self.rows.pixels() }
     }
 
-    /// How many planes it has in `colour`: a grey image has but one, also where three are wanted.
+    /// The number of planes in `colour`: a grey image has one even if the model needs three.
     pub(super) fn planes(&self, colour: Colour) -> usize {
         match self.samples {
             Samples::Grey(_) => 1,
@@ -68,8 +72,7 @@ impl Image {
         }
     }
 
-    /// Reads a row into as many planes as it [has](Self::planes), each at least as long as it is
-    /// wide.
+    /// Reads a row into as many planes as the image [has](Self::planes). Each plane is at least as long as the row.
     #[inline(always)]
     pub(super) fn read_row(&self, row: usize, planes: &mut [Vec<u8>]) {
         let width = self.columns.samples() as usize;
@@ -94,7 +97,7 @@ impl Image {
         }
     }
 
-    /// Turns it upright, as its camera says it was held.
+    /// Turns the image upright by its EXIF orientation.
     pub(super) fn upright(self, orientation: Orientation) -> Self {
         let Self { samples, columns, rows } = self;
         let samples = match samples {
@@ -126,7 +129,7 @@ impl Samples {
     }
 }
 
-/// Undoes an orientation, in place where the sides stay as they are.
+/// Turns an image upright, in place if the sides are not exchanged.
 fn turn<P: image::Pixel + 'static>(
     mut image: image::ImageBuffer<P, Vec<P::Subpixel>>,
     orientation: Orientation,

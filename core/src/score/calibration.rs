@@ -1,7 +1,7 @@
-//! What was measured of a model on pairs it had not been trained on.
+//! A model's error rates, measured on pairs outside its training data.
 //!
-//! Written by the trainer into the model's file, read by the server out of any file: nothing of it
-//! is believed before it has been checked.
+//! The trainer writes a calibration into the model's file. The server reads it from any file, so it checks every
+//! value.
 
 mod table;
 mod unseen;
@@ -20,16 +20,13 @@ pub use unseen::{InvalidUnseen, Unseen};
 
 /// The error rates of a model by threshold, and the probability of a distance.
 ///
-/// In JSON:
-/// `{"data": "orl-faces", "split": "people unseen in training", "identities": 10, "same_pairs":
-/// 450, "different_pairs": 4500, "eer": 0.04, "table": [[0.0, 0, 450], …], "probability":
-/// {"intercept": 9.1, "slope": -8.7}}`, where a row of the table is a threshold, the different
-/// pairs called same at it, and the same pairs called different. `probability` may be missing, and
-/// so may `unseen`, which holds [what thresholds did to others](Unseen).
+/// In JSON: `{"data": "orl-faces", "split": "identities unseen in training", "identities": 10, "same_pairs": 450,
+/// "different_pairs": 4500, "eer": 0.04, "table": [[0.0, 0, 450], …], "probability": {"intercept": 9.1, "slope":
+/// -8.7}}`. A row of the table is a threshold, the number of different pairs called same at it, and the number of same
+/// pairs called different. `probability` and `unseen` may be missing; `unseen` holds [errors on a hold-out](Unseen).
 ///
-/// Invariant: there are at least two identities and a pair of each kind; rates lie in `[0, 1]`;
-/// the table's thresholds ascend while its false matches never fall and its false non-matches
-/// never rise.
+/// Invariant: there are at least two identities and a pair of each kind. Rates lie in `[0, 1]`. The table's thresholds
+/// ascend; its false matches never fall, and its false non-matches never rise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Written")]
 pub struct Calibration {
@@ -46,11 +43,11 @@ pub struct Calibration {
     unseen: Vec<Unseen>,
 }
 
-/// Why nothing could be calibrated.
+/// Why no calibration can be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum CalibrationError {
-    /// There is nobody to be different from.
-    #[error("a calibration needs two identities or more, not {0}")]
+    /// There are no different pairs.
+    #[error("a calibration needs at least 2 identities, not {0}")]
     TooFewIdentities(u64),
     /// One of the two error rates can't be measured.
     #[error(transparent)]
@@ -60,19 +57,19 @@ pub enum CalibrationError {
 /// Why a file's numbers are not a [`Calibration`].
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
 pub enum InvalidCalibration {
-    /// There is nobody to be different from.
-    #[error("the calibration has {0} identities, where it takes two or more")]
+    /// There are no different pairs.
+    #[error("the calibration has {0} identities, but needs at least 2")]
     TooFewIdentities(u64),
     /// One of the two error rates can't have been measured.
     #[error("the calibration has no same or no different pairs")]
     NoPairs,
-    /// It is no rate.
+    /// The EER is not a rate.
     #[error("the calibration's EER, {0}, is not between 0 and 1")]
     Eer(f64),
-    /// The table can't be one of errors by threshold.
+    /// The table is invalid.
     #[error(transparent)]
     Table(#[from] InvalidTable),
-    /// What is told of people unseen can't be.
+    /// The rates of the hold-out are invalid.
     #[error(transparent)]
     Unseen(#[from] InvalidUnseen),
 }
@@ -132,10 +129,9 @@ impl TryFrom<Written> for Calibration {
 }
 
 impl Calibration {
-    /// Measures the distances of same and different pairs of `identities` people or things.
+    /// Measures the distances of same and different pairs of `identities` identities.
     ///
-    /// `data` names the images, `split` says how they relate to the training ("people unseen in
-    /// training").
+    /// `data` names the images. `split` says how they relate to the training ("identities unseen in training").
     pub fn fit(
         data: &str,
         split: &str,
@@ -160,38 +156,38 @@ impl Calibration {
         })
     }
 
-    /// Adds what thresholds, chosen as these are, did to identities that they were not chosen on.
+    /// Adds the errors of thresholds on identities that were not used to choose them.
     pub fn with_unseen(self, unseen: Vec<Unseen>) -> Result<Self, InvalidUnseen> {
         unseen::check(&unseen)?;
         Ok(Self { unseen, ..self })
     }
 
-    /// What thresholds did to identities that they were not chosen on; empty where nobody looked.
+    /// The errors of thresholds on identities that were not used to choose them; empty if not measured.
     pub fn unseen(&self) -> &[Unseen] {
         &self.unseen
     }
 
-    /// The name of the images that were measured.
+    /// The name of the measured images.
     pub fn data(&self) -> &str {
         &self.data
     }
 
-    /// How those images relate to the ones the model was trained on.
+    /// How the measured images relate to the training images.
     pub fn split(&self) -> &str {
         &self.split
     }
 
-    /// How many people or things were compared; at least 2.
+    /// The number of identities that were compared; at least 2.
     pub fn identities(&self) -> u64 {
         self.identities
     }
 
-    /// How many pairs of one identity were measured; at least 1.
+    /// The number of measured pairs of one identity; at least 1.
     pub fn same_pairs(&self) -> u64 {
         self.same_pairs
     }
 
-    /// How many pairs of two identities were measured; at least 1.
+    /// The number of measured pairs of two identities; at least 1.
     pub fn different_pairs(&self) -> u64 {
         self.different_pairs
     }
@@ -201,18 +197,18 @@ impl Calibration {
         self.eer
     }
 
-    /// The table's operating points, in ascending thresholds: FMR never falls, FNMR never rises.
+    /// The table's operating points, by ascending threshold: FMR never falls, FNMR never rises.
     ///
-    /// There is at least one, and their curve is what was measured, thinned.
+    /// There is at least one. Their curve is the measured one, reduced to fewer points.
     pub fn operating_points(&self) -> impl DoubleEndedIterator<Item = OperatingPoint> {
         self.table.rows().iter().map(|row| row.rates(self.same_pairs, self.different_pairs))
     }
 
     /// The error rates at any threshold.
     ///
-    /// Exact at the table's thresholds. Between two of them both rates are those of the worse
-    /// neighbour, so that neither is ever less than what was measured: FMR of the one above, FNMR
-    /// of the one below. Before the first FNMR is 1, and after the last FMR is 1.
+    /// Exact at the table's thresholds. Between two of them, each rate is that of the worse neighbour, so no rate is
+    /// lower than the measured one: FMR of the next threshold, FNMR of the previous one. Before the first threshold
+    /// FNMR is 1, and after the last one FMR is 1.
     pub fn at(&self, threshold: Threshold) -> OperatingPoint {
         let rows = self.table.rows();
         let rates = |row: &table::Row| row.rates(self.same_pairs, self.different_pairs);
@@ -229,12 +225,11 @@ impl Calibration {
 
     /// The operating point with the largest threshold whose FMR is at most `fmr`.
     ///
-    /// By the rule of 3, no error in `n` trials supports, with 95 % confidence, an error rate of
-    /// `3 / n` and none smaller (ISO/IEC 19795-1); less is refused. The rule takes the pairs to be
-    /// independent, which pairs of the same few identities are not: it refuses too little rather
-    /// than too much.
+    /// By the rule of 3, `n` trials without an error support an error rate of `3 / n`, and no smaller one, at 95 %
+    /// confidence (ISO/IEC 19795-1). A smaller FMR is refused. The rule assumes independent pairs, but pairs of the
+    /// same few identities are not independent. The true limit is therefore higher than the one enforced here.
     pub fn for_fmr(&self, fmr: f64) -> Result<OperatingPoint, UnsupportedFmr> {
-        // NaN is in no range.
+        // The condition is also true for NaN.
         if !(0.0 < fmr && fmr < 1.0) {
             return Err(UnsupportedFmr::OutOfRange(fmr));
         }
@@ -249,18 +244,18 @@ impl Calibration {
         })
     }
 
-    /// The operating point nearest to the equal error rate: the one at which the greater of the
-    /// two errors is least, and then the lesser one. Of several, the one with the smallest threshold.
-    #[expect(clippy::missing_panics_doc, reason = "a table has a row")]
+    /// The operating point nearest to the equal error rate: the one whose larger error is smallest, and then its
+    /// smaller error. If several qualify, the one with the smallest threshold.
+    #[expect(clippy::missing_panics_doc, reason = "a table has at least one row")]
     pub fn eer_point(&self) -> OperatingPoint {
-        let rates = |it: &OperatingPoint| Rates { fmr: it.fmr, fnmr: it.fnmr };
+        let rates = |point: &OperatingPoint| Rates { fmr: point.fmr, fnmr: point.fnmr };
         self.operating_points()
             .min_by(|a, b| by_balance(rates(a), rates(b)))
-            .expect("a table has a row")
+            .expect("a table has at least one row")
     }
 
-    /// The probability that two images at this distance show the same, at equal priors, in
-    /// `[0, 1]`; it never rises with the distance. `None` if the model's file states none.
+    /// The probability that two images at this distance show the same identity, at equal priors, in `[0, 1]`. It never
+    /// rises with the distance. `None` if the model's file states no curve.
     pub fn probability(&self, distance: Distance) -> Option<f64> {
         self.probability.map(|curve| curve.at(distance))
     }

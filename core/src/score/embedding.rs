@@ -1,4 +1,4 @@
-//! A model's output, and the distance between two of them.
+//! Embeddings and the distance between two of them.
 
 use serde::Serialize;
 use thiserror::Error;
@@ -12,14 +12,14 @@ pub struct Embedding(Box<[f32]>);
 /// Why numbers are not an [`Embedding`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum InvalidEmbedding {
-    /// There is no coordinate at all.
+    /// There are no coordinates.
     #[error("the embedding is empty")]
     Empty,
     /// A coordinate is NaN or infinite.
     #[error("coordinate {0} of the embedding is not finite")]
     NotFinite(usize),
-    /// It has no direction, where one is needed.
-    #[error("the embedding has no length, so it can't be scaled to unit length")]
+    /// All coordinates are 0, so it has no direction.
+    #[error("the embedding is zero, so it can't be scaled to unit length")]
     Zero,
 }
 
@@ -30,9 +30,9 @@ pub enum InvalidEmbedding {
 #[serde(transparent)]
 pub struct Distance(f64);
 
-/// A number that can't be a [`Distance`].
+/// The number is not a [`Distance`].
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
-#[error("a distance is a finite number of at least 0, which {0} is not")]
+#[error("a distance must be a finite number of at least 0, not {0}")]
 pub struct InvalidDistance(f64);
 
 impl Embedding {
@@ -42,37 +42,37 @@ impl Embedding {
         if coordinates.is_empty() {
             return Err(InvalidEmbedding::Empty);
         }
-        match coordinates.iter().position(|it| !it.is_finite()) {
-            Some(at) => Err(InvalidEmbedding::NotFinite(at)),
+        match coordinates.iter().position(|coordinate| !coordinate.is_finite()) {
+            Some(index) => Err(InvalidEmbedding::NotFinite(index)),
             None => Ok(Self(coordinates)),
         }
     }
 
-    /// Scales it to an L2 norm of 1, as models want whose metadata say `unit`.
+    /// Scales to an L2 norm of 1, for models whose card says `unit`.
     pub fn into_unit(mut self) -> Result<Self, InvalidEmbedding> {
         let norm = self.length();
         if norm == 0.0 {
             return Err(InvalidEmbedding::Zero);
         }
-        for it in &mut self.0 {
+        for coordinate in &mut self.0 {
             #[expect(clippy::cast_possible_truncation, reason = "back to the model's precision")]
-            let scaled = (f64::from(*it) / norm) as f32;
-            *it = scaled;
+            let scaled = (f64::from(*coordinate) / norm) as f32;
+            *coordinate = scaled;
         }
         Ok(self)
     }
 
-    /// Its L2 norm.
+    /// The L2 norm.
     pub fn length(&self) -> f64 {
         self.0.iter().map(|coordinate| f64::from(*coordinate).powi(2)).sum::<f64>().sqrt()
     }
 
-    /// Its coordinates, in the model's order.
+    /// The coordinates, in the model's order.
     pub fn coordinates(&self) -> &[f32] {
         &self.0
     }
 
-    /// How many coordinates it has; at least 1.
+    /// The number of coordinates; at least 1.
     pub fn width(&self) -> usize {
         self.0.len()
     }
@@ -81,9 +81,9 @@ impl Embedding {
     ///
     /// # Panics
     ///
-    /// If the two differ in width: embeddings of different models have no distance.
+    /// If the two differ in width: only embeddings of one model can be compared.
     pub fn distance(&self, other: &Self) -> Distance {
-        assert_eq!(self.width(), other.width(), "embeddings of one model");
+        assert_eq!(self.width(), other.width(), "both embeddings come from one model");
         let squares =
             self.0.iter().zip(&other.0).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2));
         Distance(squares.sum::<f64>().sqrt())
@@ -115,7 +115,8 @@ mod tests {
 
     #[test]
     fn three_four_five() {
-        let [a, b] = [[0.0, 0.0], [3.0, 4.0]].map(|it| Embedding::new(it).expect("a point"));
+        let [a, b] = [[0.0, 0.0], [3.0, 4.0]]
+            .map(|coordinates| Embedding::new(coordinates).expect("a point"));
         assert!((a.distance(&b).get() - 5.0).abs() < 1e-12);
         assert!(a.distance(&a).get().abs() < 1e-12);
     }

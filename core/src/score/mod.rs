@@ -1,6 +1,6 @@
-//! Embeddings, distances, and what is ruled on them.
+//! Embeddings, distances, thresholds and verdicts.
 //!
-//! Pure: numbers in, values out. Knows no images, no model and no HTTP.
+//! All functions are pure: numbers in, values out. This module knows no images, no model and no HTTP.
 
 mod calibration;
 mod embedding;

@@ -1,4 +1,4 @@
-//! A threshold and what it costs.
+//! A threshold and its error rates.
 
 use serde::Serialize;
 use thiserror::Error;
@@ -17,29 +17,29 @@ pub struct OperatingPoint {
     pub fnmr: f64,
 }
 
-/// Why there is no operating point at an FMR.
+/// Why no operating point exists for an FMR.
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
 pub enum UnsupportedFmr {
-    /// It is no rate at which one can operate.
-    #[error("an FMR lies between 0 and 1, which {0} does not")]
+    /// The FMR is outside the open interval from 0 to 1.
+    #[error("an FMR must be between 0 and 1, not {0}")]
     OutOfRange(f64),
-    /// So few different pairs were measured that none of them being wrong would prove nothing.
+    /// There are too few different pairs: even without a single false match they would not support this FMR.
     #[error(
-        "an FMR of {fmr} can't be told from {different_pairs} different pairs; the smallest they \
+        "{different_pairs} different pairs can't support an FMR of {fmr}; the smallest FMR they \
          support is {smallest:.2e}"
     )]
     TooFewPairs {
-        /// The FMR that was asked for.
+        /// The requested FMR.
         fmr: f64,
-        /// How many different pairs were measured.
+        /// The number of measured different pairs.
         different_pairs: u64,
-        /// The smallest FMR that so many pairs support.
+        /// The smallest FMR that these pairs support.
         smallest: f64,
     },
-    /// More different pairs than that have no distance at all.
-    #[error("no threshold has an FMR of {fmr} or less: even 0 has {at_zero}")]
+    /// Too many different pairs are at distance 0.
+    #[error("no threshold has an FMR of {fmr} or less: even threshold 0 has {at_zero}")]
     Unreachable {
-        /// The FMR that was asked for.
+        /// The requested FMR.
         fmr: f64,
         /// The FMR at the smallest threshold.
         at_zero: f64,

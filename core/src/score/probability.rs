@@ -1,4 +1,4 @@
-//! From a distance to the probability that the two are the same.
+//! The probability, by distance, that two images show the same identity.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -6,20 +6,20 @@ use thiserror::Error;
 use super::scores::rounded;
 use super::{Distance, Scores};
 
-/// How hard the fit is held back from certainty: the factor of half the squared slope, on
-/// distances of standard deviation 1, beside a mean log loss.
+/// The weight of the penalty: the factor of half the squared slope, on distances of standard deviation 1, added to the
+/// mean log loss.
 ///
-/// It moves the probabilities of overlapping distributions by less than a hundredth, and keeps the
-/// fit of separated ones finite.
+/// It changes the probabilities of overlapping distributions by less than 0.01. It keeps the fit of separated ones
+/// finite.
 const REGULARISER: f64 = 1e-3;
 
-/// More Newton steps than any fit was seen to need.
+/// A limit that no known fit needed.
 const MAX_STEPS: usize = 100;
 
 /// A logistic curve over the distance: `1 / (1 + exp(-(intercept + slope * distance)))`.
 ///
-/// Invariant: both numbers are finite, and the slope is at most 0, so that a greater distance is
-/// never more probably the same.
+/// Invariant: both numbers are finite, and the slope is at most 0. A larger distance is therefore never more likely to
+/// be the same.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Written")]
 pub struct Probability {
@@ -33,7 +33,7 @@ pub enum InvalidProbability {
     /// A number is NaN or infinite.
     #[error("the probability's parameters are not finite")]
     NotFinite,
-    /// A greater distance would be more probably the same.
+    /// A larger distance would be more likely to be the same.
     #[error("the probability's slope is positive")]
     Rising,
 }
@@ -53,7 +53,7 @@ impl TryFrom<Written> for Probability {
 }
 
 impl Probability {
-    /// The curve with these parameters.
+    /// Creates the curve with these parameters.
     pub fn new(intercept: f64, slope: f64) -> Result<Self, InvalidProbability> {
         if !intercept.is_finite() || !slope.is_finite() {
             return Err(InvalidProbability::NotFinite);
@@ -66,17 +66,18 @@ impl Probability {
 
     /// Fits the curve to measured distances, as if same and different pairs were equally frequent.
     ///
-    /// A logistic regression in which each side weighs one half however many pairs it has
-    /// (J. Platt, *Probabilistic outputs for support vector machines*, 1999, with a quadratic
-    /// penalty in place of his smoothed targets), by Newton's method with halved steps. Distances
-    /// that tell nothing, or the wrong way round, give one half everywhere.
+    /// The method is a logistic regression in which each kind of pair has half the weight, whatever its number of
+    /// pairs (J. Platt, *Probabilistic outputs for support vector machines*, 1999, with a quadratic penalty in place
+    /// of his smoothed targets). It is solved by Newton's method with halved steps. If the distances carry no
+    /// information, or the wrong way round, the probability is one half everywhere.
     pub fn fit(scores: &Scores) -> Self {
         const UNDECIDED: Probability = Probability { intercept: 0.0, slope: 0.0 };
         let sides = [(scores.same(), 1.0), (scores.different(), 0.0)];
-        let mean = sides.iter().map(|(side, _)| average(side, |it| it) / 2.0).sum::<f64>();
+        let mean =
+            sides.iter().map(|(side, _)| average(side, |distance| distance) / 2.0).sum::<f64>();
         let variance = sides
             .iter()
-            .map(|(side, _)| average(side, |it| (it - mean).powi(2)) / 2.0)
+            .map(|(side, _)| average(side, |distance| (distance - mean).powi(2)) / 2.0)
             .sum::<f64>();
         let deviation = variance.sqrt();
         if !deviation.is_normal() {
@@ -87,19 +88,20 @@ impl Probability {
         Self::new(rounded(offset - slope * mean, 9), rounded(slope, 9)).unwrap_or(UNDECIDED)
     }
 
-    /// The probability that two images at this distance show the same, in `[0, 1]`.
+    /// The probability that two images at this distance show the same identity, in `[0, 1]`.
     pub fn at(self, distance: Distance) -> f64 {
         logistic(self.intercept + self.slope * distance.get())
     }
 }
 
-/// Fits offset and steepness over standardised distances; `sides` hold distances with a target.
+/// Fits offset and steepness over standardised distances. `sides` holds the distances of each kind with their target.
 fn newton(sides: &[(&[f64], f64); 2], mean: f64, deviation: f64) -> [f64; 2] {
-    let standardise = |it: f64| (it - mean) / deviation;
+    let standardise = |distance: f64| (distance - mean) / deviation;
     let cost = |[offset, steepness]: [f64; 2]| {
         let losses = sides.iter().map(|(side, target)| {
             let sign = 1.0 - 2.0 * target;
-            average(side, |it| softplus(sign * (offset + steepness * standardise(it)))) / 2.0
+            average(side, |distance| softplus(sign * (offset + steepness * standardise(distance))))
+                / 2.0
         });
         losses.sum::<f64>() + REGULARISER / 2.0 * steepness.powi(2)
     };
@@ -107,20 +109,20 @@ fn newton(sides: &[(&[f64], f64); 2], mean: f64, deviation: f64) -> [f64; 2] {
     for _ in 0..MAX_STEPS {
         let [offset, steepness] = fitted;
         let mut gradient = [0.0, REGULARISER * steepness];
-        // Symmetric: [offset·offset, offset·steepness, steepness·steepness].
+        // The symmetric matrix: [offset·offset, offset·steepness, steepness·steepness].
         let mut curvature = [0.0, 0.0, REGULARISER];
         for (side, target) in sides {
             let mean_of = |term: &dyn Fn(f64, f64) -> f64| {
-                average(side, |it| {
-                    let it = standardise(it);
-                    term(it, logistic(offset + steepness * it))
+                average(side, |distance| {
+                    let x = standardise(distance);
+                    term(x, logistic(offset + steepness * x))
                 }) / 2.0
             };
             gradient[0] += mean_of(&|_, p| p - target);
-            gradient[1] += mean_of(&|it, p| (p - target) * it);
+            gradient[1] += mean_of(&|x, p| (p - target) * x);
             curvature[0] += mean_of(&|_, p| p * (1.0 - p));
-            curvature[1] += mean_of(&|it, p| p * (1.0 - p) * it);
-            curvature[2] += mean_of(&|it, p| p * (1.0 - p) * it * it);
+            curvature[1] += mean_of(&|x, p| p * (1.0 - p) * x);
+            curvature[2] += mean_of(&|x, p| p * (1.0 - p) * x * x);
         }
         let determinant = curvature[0] * curvature[2] - curvature[1].powi(2);
         let step = [
@@ -131,7 +133,7 @@ fn newton(sides: &[(&[f64], f64); 2], mean: f64, deviation: f64) -> [f64; 2] {
         let better = (0..40)
             .map(|halvings| 0.5_f64.powi(halvings))
             .map(|length| [offset - length * step[0], steepness - length * step[1]])
-            .find(|it| cost(*it) < now);
+            .find(|candidate| cost(*candidate) < now);
         match better {
             Some(next) => fitted = next,
             None => break,
@@ -140,10 +142,10 @@ fn newton(sides: &[(&[f64], f64); 2], mean: f64, deviation: f64) -> [f64; 2] {
     fitted
 }
 
-/// The mean of `term` over `values`, which aren't empty.
-#[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
+/// The mean of `term` over `values`, which is not empty.
+#[expect(clippy::cast_precision_loss, reason = "there are fewer than 2^53 pairs")]
 fn average(values: &[f64], term: impl Fn(f64) -> f64) -> f64 {
-    values.iter().map(|it| term(*it)).sum::<f64>() / values.len() as f64
+    values.iter().map(|value| term(*value)).sum::<f64>() / values.len() as f64
 }
 
 fn logistic(logit: f64) -> f64 {
@@ -160,7 +162,7 @@ mod tests {
     use super::*;
 
     fn distances(values: &[f64]) -> Vec<Distance> {
-        values.iter().map(|it| Distance::try_from(*it).expect("a distance")).collect()
+        values.iter().map(|value| Distance::try_from(*value).expect("a distance")).collect()
     }
 
     fn fit(same: &[f64], different: &[f64]) -> Probability {
@@ -174,8 +176,8 @@ mod tests {
     }
 
     #[test]
-    fn two_distances_are_given_the_frequencies_seen_at_them() {
-        // A logistic curve passes two points freely: 3 of 4 same at 1, 1 of 4 at 2.
+    fn two_distances_get_the_frequencies_observed_at_them() {
+        // A logistic curve can pass through any two points: 3 of 4 are same at 1, and 1 of 4 at 2.
         let curve = fit(&[1.0, 1.0, 1.0, 2.0], &[1.0, 2.0, 2.0, 2.0]);
         check(curve, 1.0, 0.75, 0.005);
         check(curve, 1.5, 0.5, 1e-8);
@@ -183,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_side_with_more_pairs_weighs_no_more() {
+    fn more_pairs_of_one_kind_do_not_shift_the_curve() {
         let few = fit(&[1.0, 1.0, 1.0, 2.0], &[1.0, 2.0, 2.0, 2.0]);
         let many = fit(&[1.0, 1.0, 1.0, 2.0], &[1.0, 2.0, 2.0, 2.0].repeat(100));
         for distance in [0.0, 1.0, 3.0] {
@@ -202,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn distances_the_wrong_way_round_decide_nothing() {
+    fn distances_the_wrong_way_round_give_one_half() {
         check(fit(&[2.0], &[1.0]), 5.0, 0.5, 1e-12);
         check(fit(&[1.0], &[1.0]), 5.0, 0.5, 1e-12);
     }
@@ -213,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn scale_changes_nothing() {
+    fn the_scale_of_distances_does_not_matter() {
         let small = fit(&[1e-6, 1e-6, 1e-6, 2e-6], &[1e-6, 2e-6, 2e-6, 2e-6]);
         check(small, 1e-6, 0.75, 0.005);
     }

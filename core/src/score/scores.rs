@@ -1,4 +1,4 @@
-//! The two distributions of distances, and the errors at every threshold between them.
+//! The distributions of same and different distances, and the error rates at each threshold.
 
 use std::cmp::Ordering;
 
@@ -8,20 +8,20 @@ use super::{Distance, Threshold};
 
 /// The distances of same pairs and of different pairs.
 ///
-/// Invariant: both are ascending, and neither is empty.
+/// Invariant: both lists are ascending and not empty.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scores {
     same: Vec<f64>,
     different: Vec<f64>,
 }
 
-/// Why no error rate can be measured.
+/// Why an error rate can't be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NoPairs {
-    /// No two images show the same thing, so no FNMR can be measured.
+    /// No two images show the same identity, so no FNMR can be measured.
     #[error("there is no pair of the same identity")]
     Same,
-    /// No two images show different things, so no FMR can be measured.
+    /// No two images show different identities, so no FMR can be measured.
     #[error("there is no pair of different identities")]
     Different,
 }
@@ -35,7 +35,7 @@ pub struct Rates {
     pub fnmr: f64,
 }
 
-/// One way in which thresholds from `from` up to, but not including, `until` split the distances.
+/// A range of thresholds, from `from` up to but excluding `until`, that all give the same verdicts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Step {
     from: f64,
@@ -54,7 +54,7 @@ impl Scores {
             return Err(NoPairs::Different);
         }
         let [same, different] = [same, different].map(|distances| {
-            let mut sorted: Vec<f64> = distances.iter().map(|it| it.get()).collect();
+            let mut sorted: Vec<f64> = distances.iter().map(|distance| distance.get()).collect();
             sorted.sort_by(f64::total_cmp);
             sorted
         });
@@ -73,7 +73,8 @@ impl Scores {
 
     /// The error rates at `threshold`. A pair exactly at it is called same.
     pub fn at(&self, threshold: Threshold) -> Rates {
-        let below = |sorted: &[f64]| sorted.partition_point(|it| *it <= threshold.get());
+        let below =
+            |sorted: &[f64]| sorted.partition_point(|distance| *distance <= threshold.get());
         Rates {
             fmr: share(count(below(&self.different)), count(self.different.len())),
             fnmr: share(count(self.same.len() - below(&self.same)), count(self.same.len())),
@@ -89,8 +90,8 @@ impl Scores {
         }))
     }
 
-    /// The threshold at which the greater of the two errors is least, and then the lesser one; the
-    /// smallest, if several.
+    /// The threshold whose larger error is smallest, and then its smaller error. If several qualify, the smallest
+    /// threshold.
     #[expect(clippy::missing_panics_doc, reason = "there is always a first step")]
     pub fn eer_threshold(&self) -> Threshold {
         let [same, different] = [count(self.same.len()), count(self.different.len())];
@@ -101,12 +102,12 @@ impl Scores {
         let steps = self.steps();
         let best = steps.iter().min_by(|a, b| by_balance(rates(a), rates(b)));
         let threshold = best.expect("there is always a first step").threshold();
-        Threshold::try_from(threshold).expect("distances are thresholds")
+        Threshold::try_from(threshold).expect("every distance is a valid threshold")
     }
 
-    /// Every way in which a threshold can split the distances, in ascending order.
+    /// All ranges of thresholds that differ in a verdict, in ascending order.
     ///
-    /// The first begins at 0, and the last at the largest distance, where all are called same.
+    /// The first begins at 0. The last begins at the largest distance, where all pairs are called same.
     pub(super) fn steps(&self) -> Vec<Step> {
         let mut from: Vec<f64> =
             [0.0].iter().chain(&self.same).chain(&self.different).copied().collect();
@@ -117,10 +118,10 @@ impl Scores {
         from.iter()
             .zip(until)
             .map(|(&from, until)| {
-                while self.same.get(matches).is_some_and(|it| *it <= from) {
+                while self.same.get(matches).is_some_and(|distance| *distance <= from) {
                     matches += 1;
                 }
-                while self.different.get(false_matches).is_some_and(|it| *it <= from) {
+                while self.different.get(false_matches).is_some_and(|distance| *distance <= from) {
                     false_matches += 1;
                 }
                 Step {
@@ -135,9 +136,8 @@ impl Scores {
 }
 
 impl Step {
-    /// The threshold to write down: 0 for the first step, little more than its beginning for the
-    /// last, and a short number near the middle for the others, so that the last digits of a
-    /// distance don't decide.
+    /// The threshold to store. The first step stores 0. The last stores a number slightly above its start. All others
+    /// store a short number near the middle, so that the last digits of a distance do not matter.
     pub(super) fn threshold(&self) -> f64 {
         if self.from <= 0.0 {
             0.0
@@ -151,10 +151,9 @@ impl Step {
 
 /// The rate at which both errors are equal, in `[0, 1]`.
 ///
-/// `points` are the error rates at ascending thresholds: FMR never falls and FNMR never rises. Of
-/// the last point with FMR ≤ FNMR and the first with FMR > FNMR, the straight line between them on
-/// the ROC is cut with the diagonal FMR = FNMR. What comes before the first point is FMR 0, FNMR
-/// 1; what comes after the last is FMR 1, FNMR 0.
+/// `points` are the error rates at ascending thresholds: FMR never falls and FNMR never rises. Take the last point
+/// with FMR ≤ FNMR and the first with FMR > FNMR. The result is where the straight line between them on the ROC meets
+/// the diagonal FMR = FNMR. Before the first point FMR is 0 and FNMR is 1; after the last, FMR is 1 and FNMR is 0.
 pub fn equal_error_rate(points: impl IntoIterator<Item = Rates>) -> f64 {
     let mut before = Rates { fmr: 0.0, fnmr: 1.0 };
     for after in points.into_iter().chain([Rates { fmr: 1.0, fnmr: 0.0 }]) {
@@ -168,46 +167,48 @@ pub fn equal_error_rate(points: impl IntoIterator<Item = Rates>) -> f64 {
     before.fmr
 }
 
-/// Orders rates by the greater of the two errors, and then by the lesser.
+/// Orders rates by the larger of the two errors, and then by the smaller.
 pub(super) fn by_balance(a: Rates, b: Rates) -> Ordering {
-    let errors = |it: Rates| [it.fmr.max(it.fnmr), it.fmr.min(it.fnmr)];
+    let errors = |rates: Rates| [rates.fmr.max(rates.fnmr), rates.fmr.min(rates.fnmr)];
     let [[a_greater, a_lesser], [b_greater, b_lesser]] = [errors(a), errors(b)];
     a_greater.total_cmp(&b_greater).then(a_lesser.total_cmp(&b_lesser))
 }
 
-/// `part` of `whole`, which isn't 0.
-#[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
+/// `part` divided by `whole`, which is not 0.
+#[expect(clippy::cast_precision_loss, reason = "there are fewer than 2^53 pairs")]
 pub(super) fn share(part: u64, whole: u64) -> f64 {
     part as f64 / whole as f64
 }
 
-/// A number of pairs as it is written down.
+/// A number of pairs as it is stored.
 pub(super) fn count(pairs: usize) -> u64 {
     u64::try_from(pairs).expect("a usize has at most 64 bits")
 }
 
-/// The shortest decimal near the middle of `low < high`: at least `low`, less than `high`.
+/// The shortest decimal near the middle of `low < high`: at least `low`, and less than `high`.
 fn split(low: f64, high: f64) -> f64 {
     let [middle, quarter] = [low.midpoint(high), (high - low) / 4.0];
     (1..=17)
         .map(|digits| rounded(middle, digits))
-        .find(|it| (it - middle).abs() <= quarter && low <= *it && *it < high)
+        .find(|candidate| {
+            (candidate - middle).abs() <= quarter && low <= *candidate && *candidate < high
+        })
         .unwrap_or(low)
 }
 
-/// The least decimal of nine digits that isn't below `value`.
+/// The smallest decimal of nine digits that is at least `value`.
 fn round_up(value: f64) -> f64 {
     [value, value * (1.0 + 1e-8)]
         .into_iter()
-        .map(|it| rounded(it, 9))
-        .find(|it| value <= *it && it.is_finite())
+        .map(|candidate| rounded(candidate, 9))
+        .find(|candidate| value <= *candidate && candidate.is_finite())
         .unwrap_or(value)
 }
 
-/// `value` to so many significant digits.
+/// Rounds `value` to this many significant digits.
 ///
-/// JSON readers often get the last bit of a longer number wrong; one of up to 15 digits and a
-/// moderate power of ten survives them.
+/// Many JSON readers get the last bit of a longer number wrong. They read numbers of up to 15 digits with a moderate
+/// exponent correctly.
 pub(super) fn rounded(value: f64, digits: usize) -> f64 {
     format!("{value:.*e}", digits - 1).parse().unwrap_or(value)
 }
@@ -218,7 +219,7 @@ mod tests {
 
     fn scores(same: &[f64], different: &[f64]) -> Scores {
         let [same, different] = [same, different].map(|distances| {
-            let distances = distances.iter().map(|it| Distance::try_from(*it));
+            let distances = distances.iter().map(|distance| Distance::try_from(*distance));
             distances.collect::<Result<Vec<_>, _>>().expect("distances")
         });
         Scores::new(&same, &different).expect("pairs")
@@ -246,50 +247,51 @@ mod tests {
     }
 
     #[test]
-    fn reversed_distances_are_always_wrong() {
+    fn reversed_distances_have_an_eer_of_one() {
         check_eer(&[0.3, 0.4], &[0.1, 0.2], 1.0);
     }
 
     #[test]
-    fn distances_that_tell_nothing_apart_are_wrong_half_the_time() {
+    fn identical_distances_have_an_eer_of_one_half() {
         check_eer(&[0.5, 0.5], &[0.5], 0.5);
     }
 
     #[test]
-    fn an_equal_error_rate_that_a_threshold_meets_is_met_exactly() {
-        // Between 0.4 and 0.5 one of four is wrong on either side.
+    fn an_equal_error_rate_at_a_threshold_is_exact() {
+        // Between 0.4 and 0.5, one of four pairs of each kind is wrong.
         check_eer(&[0.1, 0.2, 0.3, 0.6], &[0.4, 0.7, 0.8, 0.9], 0.25);
     }
 
     #[test]
     fn an_equal_error_rate_between_two_thresholds_is_interpolated() {
-        // Below 0.5 the rates are FMR 0, FNMR 1/2; from 0.5 on FMR 1, FNMR 1/2.
+        // Below 0.5 the rates are FMR 0, FNMR 1/2; from 0.5 on they are FMR 1, FNMR 1/2.
         check_eer(&[0.1, 0.9], &[0.5], 0.5);
-        // Below 0.5 they are FMR 0, FNMR 1/3; at 0.5, a tie, FMR 1/2, FNMR 0. The line
-        // FMR = x/2, FNMR = (1 - x)/3 meets the diagonal at x = 2/5, where both are 1/5.
+        // Below 0.5 they are FMR 0, FNMR 1/3. At 0.5, a tie, they are FMR 1/2, FNMR 0. The line FMR = x/2, FNMR = (1 -
+        // x)/3 meets the diagonal at x = 2/5, where both are 1/5.
         check_eer(&[0.1, 0.2, 0.5], &[0.5, 0.9], 0.2);
     }
 
     #[test]
-    fn the_threshold_of_equal_errors_makes_the_other_error_least() {
+    fn the_eer_threshold_minimises_the_other_error() {
         let best = |same, different| f64::from(scores(same, different).eer_threshold());
-        // From 0.3 on FNMR is 1/4; FMR is that too from 0.4 on, and before it is 0.
+        // From 0.3 on FNMR is 1/4. FMR is 1/4 from 0.4 on, and 0 before.
         assert!((best(&[0.1, 0.2, 0.3, 0.6], &[0.4, 0.7, 0.8, 0.9]) - 0.35).abs() < 1e-12);
-        // From 0.25 on FMR is 1/4; FNMR is that from 0.3 on, and 0 from 0.6 on.
+        // From 0.25 on FMR is 1/4. FNMR is 1/4 from 0.3 on, and 0 from 0.6 on.
         assert!((best(&[0.1, 0.2, 0.3, 0.6], &[0.25, 0.7, 0.8, 0.9]) - 0.65).abs() < 1e-12);
     }
 
     #[test]
     fn steps_split_neighbours_near_their_middle_by_short_numbers() {
         let steps = scores(&[0.25], &[0.75]).steps();
-        let rows = steps.iter().map(|it| (it.threshold(), it.false_matches, it.false_non_matches));
+        let rows =
+            steps.iter().map(|step| (step.threshold(), step.false_matches, step.false_non_matches));
         assert_eq!(rows.collect::<Vec<_>>(), [(0.0, 0, 1), (0.5, 0, 0), (0.75, 1, 0)]);
         assert_eq!(split(0.123_456_7, 0.123_456_9).to_string(), "0.1234568");
         assert_eq!(split(0.8, 1.3).to_string(), "1");
     }
 
     #[test]
-    fn neighbours_without_a_number_between_them_are_split_all_the_same() {
+    fn neighbours_without_a_number_between_them_are_still_split() {
         let next = 1.0_f64.next_up();
         assert!((split(1.0, next) - 1.0).abs() < f64::EPSILON / 2.0);
     }

@@ -1,4 +1,4 @@
-//! Where `same` ends.
+//! Thresholds and verdicts.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -12,7 +12,7 @@ use super::Distance;
 #[serde(try_from = "f64", into = "f64")]
 pub struct Threshold(f64);
 
-/// What a distance is ruled to mean.
+/// The decision on a distance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
@@ -33,9 +33,9 @@ impl Verdict {
     }
 }
 
-/// A number that can't be a [`Threshold`].
+/// The number is not a [`Threshold`].
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
-#[error("a threshold is a finite number of at least 0, which {0} is not")]
+#[error("a threshold must be a finite number of at least 0, not {0}")]
 pub struct InvalidThreshold(f64);
 
 impl TryFrom<f64> for Threshold {
@@ -62,7 +62,7 @@ impl Threshold {
         self.0
     }
 
-    /// Rules on a distance. A pair exactly at the threshold is [`Verdict::Same`].
+    /// Judges a distance. A pair exactly at the threshold is [`Verdict::Same`].
     pub fn judge(self, distance: Distance) -> Verdict {
         if distance.get() <= self.0 { Verdict::Same } else { Verdict::Different }
     }
@@ -75,7 +75,8 @@ mod tests {
 
     #[track_caller]
     fn check(left: &[f32], right: &[f32], threshold: f64, expected: Verdict) {
-        let [left, right] = [left, right].map(|it| Embedding::new(it).expect("a point"));
+        let [left, right] =
+            [left, right].map(|coordinates| Embedding::new(coordinates).expect("a point"));
         let threshold = Threshold::try_from(threshold).expect("a threshold");
         assert_eq!(threshold.judge(left.distance(&right)), expected);
     }

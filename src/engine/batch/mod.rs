@@ -1,10 +1,10 @@
-//! The model's owners behind a cheap handle: images come by message, batches form by themselves.
+//! The queue and the threads of a model's sessions. Images arrive as messages and are combined to batches.
 //!
-//! Knows neither images' formats nor HTTP. There is no timer: a batch is whatever arrived while the
-//! last one ran, so that a quiet server answers at once and a busy one fills its batches.
+//! This module knows no image formats and no HTTP. There is no timer: a batch contains the images that arrived during
+//! the previous run. A server with little load responds at once, and a busy one fills its batches.
 //!
-//! An image needs a *place* before it is worked on at all. What finds none is refused before it is
-//! decoded, so that a server with more work than it can do spends nothing on what it refuses.
+//! An image needs a *reservation* before any work on it. Without one it is refused before it is decoded, so an
+//! overloaded server spends nothing on requests that it refuses.
 
 mod monitor;
 mod queue;
@@ -25,83 +25,83 @@ use tokio::sync::oneshot;
 use super::admission::{Gate, Held, Limit};
 use monitor::{RunMonitor, RunSlot};
 pub use queue::Priority;
-use queue::{Done, Item};
+use queue::{ImageResult, QueuedImage};
 
-/// A handle to the models' threads, which end when the last handle is gone.
+/// A handle to the sessions' threads, which end when the last handle is dropped.
 #[derive(Clone)]
 pub struct Batcher(Arc<Handle>);
 
-/// Room for images that are worked on: to be preprocessed, waiting, or in the model. Dropped, it is free again.
+/// Places for images in progress: in decoding, in the queue or in a run. Dropping it returns them.
 pub struct Reservation {
     handle: Arc<Handle>,
     since: Instant,
     _held: Held,
 }
 
-/// What a job's images became, and how long that took.
+/// The results of a job's images, and the time they took.
 #[derive(Debug)]
-pub struct Answer {
+pub struct EmbedOutput {
     /// One for each image, in order.
     pub embedded: Vec<Embedded>,
-    /// How long the job waited for a model.
+    /// The time in the queue.
     pub queue: Duration,
-    /// How long the run took that it was part of; the longer, if it was part of two.
+    /// The duration of the job's run; the longer one if the job was part of two.
     pub model: Duration,
 }
 
-/// Why a job has no answer.
+/// Why a job has no result.
 #[derive(Clone, Debug, Error)]
 pub enum EmbedError {
-    /// The model failed on the batch.
+    /// The run failed.
     #[error("the model failed")]
     Model(#[source] Arc<ModelError>),
-    /// The model panicked on the batch.
+    /// The run panicked.
     #[error("the model panicked")]
     Panicked,
-    /// The last of the models' threads has ended.
+    /// The last of the model's threads has ended.
     #[error("the model has stopped")]
     Stopped,
 }
 
-/// What becomes of a model's work, for whoever counts.
+/// An event of a model's threads, for metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A model took images from the queue: it will run so many, and dropped others that nobody waits for any more.
+    /// A session took images from the queue. It drops those that no request waits for any more.
     Taken {
         /// Images in the run.
         run: usize,
         /// Images dropped.
         dropped: usize,
     },
-    /// A run ended in an error.
+    /// A run failed.
     Failed,
-    /// A run ended in a panic.
+    /// A run panicked.
     Panicked,
-    /// A fresh session took the place of one that panicked.
+    /// A new session replaced one that panicked.
     Renewed,
-    /// There was none to be had, so that there is one session less.
+    /// No new session could be opened, so there is one session less.
     Lost,
 }
 
-/// What the batchers of one crew share.
+/// The state that all handles share.
 struct Handle {
     monitor: Arc<RunMonitor>,
     places: Gate,
-    /// Images that give each model as many as it takes in one run.
-    full_house: usize,
-    /// How long work has lately stayed, in nanoseconds.
+    /// The number of images that fills one run of every session.
+    full_run: usize,
+    /// The recent time from reservation to result, in nanoseconds.
     time_in_system: AtomicU64,
 }
 
 impl Batcher {
-    /// Gives each of the models a thread of its own, and all of them one queue.
+    /// Starts a thread for each session, with one shared queue.
     ///
-    /// At most `places` images are worked on at once. A model takes at most `largest` of them, and leaves the
-    /// rest to the others. `observe` is told what becomes of each run.
+    /// At most `places` images are in progress at once. A session takes at most `largest` of them for a run. `observe`
+    /// receives the events.
     ///
     /// # Panics
     ///
-    /// If the system gives no thread.
+    /// If the system can't create a thread.
     pub fn start<T: Model>(
         models: Vec<T>,
         places: NonZeroUsize,
@@ -109,35 +109,35 @@ impl Batcher {
         observe: impl Fn(Event) + Send + Sync + 'static,
     ) -> Self {
         let monitor = Arc::new(RunMonitor::new(models.len()));
-        let full_house = models.len() * largest;
+        let full_run = models.len() * largest;
         let observe = Arc::new(observe);
-        for (at, model) in models.into_iter().enumerate() {
-            let (slot, observe) = (RunSlot::new(monitor.clone(), at), observe.clone());
+        for (index, model) in models.into_iter().enumerate() {
+            let (slot, observe) = (RunSlot::new(monitor.clone(), index), observe.clone());
             thread::Builder::new()
                 .name("model".to_owned())
                 .spawn(move || work(model, &slot, largest, &*observe))
-                .expect("the system gives a thread at the start");
+                .expect("the system can create threads at the start");
         }
         let places = Gate::new(places);
-        Self(Arc::new(Handle { monitor, places, full_house, time_in_system: AtomicU64::new(0) }))
+        Self(Arc::new(Handle { monitor, places, full_run, time_in_system: AtomicU64::new(0) }))
     }
 
-    /// Reserves places for so many images, or refuses at once.
+    /// Reserves places for a number of images, or refuses at once.
     ///
-    /// A job of more images than there are places is let in alone.
+    /// A job with more images than there are places is admitted if no other is in progress.
     pub fn reserve(&self, images: usize) -> Result<Reservation, Limit> {
         let held = self.0.places.try_enter(images).ok_or(Limit::Queue)?;
-        Ok(self.places(held))
+        Ok(self.reservation(held))
     }
 
-    /// Waits for places, in the order of asking: for the work that the server must do.
+    /// Waits for places, in the order of the calls: for work that must not be refused.
     pub async fn wait(&self, images: usize) -> Reservation {
-        self.places(self.0.places.enter(images).await)
+        self.reservation(self.0.places.enter(images).await)
     }
 
-    /// As many images as keep all models busy for one run.
-    pub fn full_house(&self) -> usize {
-        self.0.full_house
+    /// The number of images that keeps all sessions busy for one run.
+    pub fn full_run(&self) -> usize {
+        self.0.full_run
     }
 
     /// Images waiting for the model.
@@ -145,68 +145,68 @@ impl Batcher {
         self.0.monitor.queue.len()
     }
 
-    /// How long the run has taken that has been going on for longest; zero while none is.
+    /// The duration of the longest run in progress; zero if there is none.
     pub fn longest_run(&self) -> Duration {
         self.0.monitor.longest_run()
     }
 
-    /// Waits for the next run that fails. One that failed since the last call is not missed.
+    /// Waits for the next failed run. A failure since the last call is not missed.
     pub async fn failure(&self) {
         self.0.monitor.failed.notified().await;
     }
 
-    /// Images being preprocessed, waiting for the model or in it; at most as many as there are places.
+    /// Images in decoding, in the queue or in a run; at most the number of places.
     pub fn reserved(&self) -> usize {
         self.0.places.taken()
     }
 
-    /// How long the work now in hand will take: as long as work has lately stayed, since what leaves a full
-    /// house is what came a stay ago (Little's law).
+    /// The time until the work in progress is done: the recent time from reservation to result. By Little's law, a
+    /// full queue is processed in that time.
     pub fn drain_time(&self) -> Duration {
         Duration::from_nanos(self.0.time_in_system.load(Ordering::Relaxed))
     }
 
-    fn places(&self, held: Held) -> Reservation {
+    fn reservation(&self, held: Held) -> Reservation {
         Reservation { handle: self.0.clone(), since: Instant::now(), _held: held }
     }
 }
 
 impl Reservation {
-    /// Embeds a job's images, together with whatever else is waiting; those of few go before those of many.
+    /// Embeds a job's images, together with others in the queue. Interactive images go before bulk images.
     ///
     /// # Cancel safety
     ///
-    /// Images whose caller has gone, or let them go at their deadline, are dropped before they cost a run.
+    /// If the caller drops the future, for example at its deadline, its images are dropped before they are run.
     pub async fn embed(
         self,
         pixels: Vec<Pixels>,
         priority: Priority,
-    ) -> Result<Answer, EmbedError> {
+    ) -> Result<EmbedOutput, EmbedError> {
         let queued = Instant::now();
-        let (items, replies): (Vec<_>, Vec<_>) = pixels
+        let (images, replies): (Vec<_>, Vec<_>) = pixels
             .into_iter()
             .map(|pixels| {
                 let (reply, done) = oneshot::channel();
-                (Item { pixels, queued, reply }, done)
+                (QueuedImage { pixels, queued, reply }, done)
             })
             .unzip();
-        self.handle.monitor.queue.put(items, priority);
-        let mut answer = Answer {
+        self.handle.monitor.queue.put(images, priority);
+        let mut output = EmbedOutput {
             embedded: Vec::with_capacity(replies.len()),
             queue: Duration::ZERO,
             model: Duration::ZERO,
         };
         for reply in replies {
-            let Done { embedded, queue, model } =
+            let ImageResult { embedded, queue, model } =
                 reply.await.unwrap_or(Err(EmbedError::Stopped))?;
-            answer.embedded.push(embedded);
-            answer.queue = answer.queue.max(queue);
-            answer.model = answer.model.max(model);
+            output.embedded.push(embedded);
+            output.queue = output.queue.max(queue);
+            output.model = output.model.max(model);
         }
         let time_in_system =
             smoothed(self.handle.time_in_system.load(Ordering::Relaxed), self.since.elapsed());
         self.handle.time_in_system.store(time_in_system, Ordering::Relaxed);
-        Ok(answer)
+        Ok(output)
     }
 }
 
@@ -216,19 +216,19 @@ impl Drop for Handle {
     }
 }
 
-/// The body of a model's thread.
+/// The body of a session's thread.
 fn work(mut model: impl Model, slot: &RunSlot, largest: usize, observe: &impl Fn(Event)) {
     let queue = &slot.monitor.queue;
-    let mut items = Vec::with_capacity(largest);
-    while queue.take(largest, &mut items) {
-        let taken = items.len();
-        items.retain(|it| !it.reply.is_closed());
-        observe(Event::Taken { run: items.len(), dropped: taken - items.len() });
-        if items.is_empty() {
+    let mut images = Vec::with_capacity(largest);
+    while queue.take(largest, &mut images) {
+        let taken = images.len();
+        images.retain(|image| !image.reply.is_closed());
+        observe(Event::Taken { run: images.len(), dropped: taken - images.len() });
+        if images.is_empty() {
             continue;
         }
         slot.begin();
-        let ended = run(&mut model, &mut items);
+        let ended = run(&mut model, &mut images);
         if let Err(failure) = ended {
             slot.monitor.failed.notify_one();
             observe(failure);
@@ -240,11 +240,11 @@ fn work(mut model: impl Model, slot: &RunSlot, largest: usize, observe: &impl Fn
     }
 }
 
-/// Runs the model once, and tells all who wait.
-fn run(model: &mut impl Model, items: &mut Vec<Item>) -> Result<(), Event> {
+/// Runs the model once, and sends the results to the callers.
+fn run(model: &mut impl Model, images: &mut Vec<QueuedImage>) -> Result<(), Event> {
     let begun = Instant::now();
     let (pixels, callers): (Vec<_>, Vec<_>) =
-        items.drain(..).map(|it| (it.pixels, (begun - it.queued, it.reply))).unzip();
+        images.drain(..).map(|image| (image.pixels, (begun - image.queued, image.reply))).unzip();
     let result = catch_unwind(AssertUnwindSafe(|| model.embed(&pixels)));
     let took = begun.elapsed();
     let embedded = match result {
@@ -261,28 +261,28 @@ fn run(model: &mut impl Model, items: &mut Vec<Item>) -> Result<(), Event> {
     debug_assert_eq!(embedded.len(), pixels.len(), "a model skipped an image");
     for (embedded, (queue, reply)) in embedded.zip(callers) {
         // The caller may have left in the meantime, which is no error.
-        let _ = reply.send(Ok(Done { embedded, queue, model: took }));
+        let _ = reply.send(Ok(ImageResult { embedded, queue, model: took }));
     }
     Ok(())
 }
 
-/// Puts a fresh session in the place of one whose state a panic has made doubtful; false where there is none.
+/// Replaces a session whose state a panic may have damaged. Returns false if that fails.
 fn renew(model: &mut impl Model, observe: &impl Fn(Event)) -> bool {
     let why = match catch_unwind(AssertUnwindSafe(|| model.renew())) {
         Ok(Ok(())) => {
-            tracing::warn!("the model panicked; a fresh session goes on in its place");
+            tracing::warn!("the model panicked; a new session replaces the old one");
             observe(Event::Renewed);
             return true;
         }
         Ok(Err(err)) => causes(&err),
         Err(_) => "it panicked again".to_owned(),
     };
-    tracing::error!(why, "the model panicked, and there is no fresh session to go on in its place");
+    tracing::error!(why, "the model panicked, and no new session can be opened");
     observe(Event::Lost);
     false
 }
 
-type Caller = (Duration, oneshot::Sender<Result<Done, EmbedError>>);
+type Caller = (Duration, oneshot::Sender<Result<ImageResult, EmbedError>>);
 
 fn refuse(callers: Vec<Caller>, err: &EmbedError) {
     for (_, reply) in callers {
@@ -290,7 +290,7 @@ fn refuse(callers: Vec<Caller>, err: &EmbedError) {
     }
 }
 
-/// A mean in nanoseconds in which what is new weighs an eighth.
+/// A moving average in nanoseconds, in which a new value has the weight of one eighth.
 fn smoothed(before: u64, new: Duration) -> u64 {
     let new = u64::try_from(new.as_nanos()).unwrap_or(u64::MAX);
     if before == 0 { new } else { before - before / 8 + new / 8 }

@@ -1,4 +1,4 @@
-//! The models' threads as a whole: what they share, who is left, and how long each has been at it.
+//! The state that the sessions' threads share: the queue, the remaining threads, and the duration of each run.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -8,21 +8,21 @@ use tokio::sync::Notify;
 
 use super::queue::Queue;
 
-/// What the models' threads share.
+/// The state that the sessions' threads share.
 pub(super) struct RunMonitor {
     pub(super) queue: Queue,
-    /// Told of each run that fails.
+    /// Notified of each failed run.
     pub(super) failed: Notify,
-    left: AtomicUsize,
+    remaining: AtomicUsize,
     start: Instant,
-    /// For each model since when it runs, in nanoseconds after the start; 0 while it does not.
+    /// For each session, the start of its run in nanoseconds after `start`; 0 between runs.
     runs: Vec<AtomicU64>,
 }
 
-/// The work of one thread. The last one that is dropped leaves nobody to wait in vain.
+/// The slot of one thread. When the last one is dropped, the queue is emptied, so that no caller waits for ever.
 pub(super) struct RunSlot {
     pub(super) monitor: Arc<RunMonitor>,
-    at: usize,
+    index: usize,
 }
 
 impl RunMonitor {
@@ -30,38 +30,41 @@ impl RunMonitor {
         Self {
             queue: Queue::new(),
             failed: Notify::new(),
-            left: AtomicUsize::new(models),
+            remaining: AtomicUsize::new(models),
             start: Instant::now(),
             runs: std::iter::repeat_with(AtomicU64::default).take(models).collect(),
         }
     }
 
     pub(super) fn longest_run(&self) -> Duration {
-        let since = self.runs.iter().map(|it| it.load(Ordering::Relaxed)).filter(|it| 0 < *it);
+        let starts = self.runs.iter().map(|run| run.load(Ordering::Relaxed));
+        let since = starts.filter(|start| 0 < *start);
         let elapsed = self.start.elapsed();
-        since.min().map_or(Duration::ZERO, |it| elapsed.saturating_sub(Duration::from_nanos(it)))
+        since
+            .min()
+            .map_or(Duration::ZERO, |start| elapsed.saturating_sub(Duration::from_nanos(start)))
     }
 }
 
 impl RunSlot {
-    pub(super) fn new(monitor: Arc<RunMonitor>, at: usize) -> Self {
-        Self { monitor, at }
+    pub(super) fn new(monitor: Arc<RunMonitor>, index: usize) -> Self {
+        Self { monitor, index }
     }
 
     pub(super) fn begin(&self) {
         let now = u64::try_from(self.monitor.start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.monitor.runs[self.at].store(now.max(1), Ordering::Relaxed);
+        self.monitor.runs[self.index].store(now.max(1), Ordering::Relaxed);
     }
 
     pub(super) fn end(&self) {
-        self.monitor.runs[self.at].store(0, Ordering::Relaxed);
+        self.monitor.runs[self.index].store(0, Ordering::Relaxed);
     }
 }
 
 impl Drop for RunSlot {
     fn drop(&mut self) {
         self.end();
-        if self.monitor.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if self.monitor.remaining.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.monitor.queue.abandon();
         }
     }

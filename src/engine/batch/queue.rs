@@ -1,4 +1,4 @@
-//! Images that wait for a model, and the models that wait for images.
+//! The queue of images before a model's sessions.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,98 +10,104 @@ use tokio::sync::oneshot;
 
 use super::EmbedError;
 
-/// One image, and who waits for its embedding.
-pub(super) struct Item {
+/// One image in the queue, and the channel for its result.
+pub(super) struct QueuedImage {
     pub(super) pixels: Pixels,
     pub(super) queued: Instant,
-    pub(super) reply: oneshot::Sender<Result<Done, EmbedError>>,
+    pub(super) reply: oneshot::Sender<Result<ImageResult, EmbedError>>,
 }
 
-/// What became of one image, and how long that took.
-pub(super) struct Done {
+/// The result of one image, and the time it took.
+pub(super) struct ImageResult {
     pub(super) embedded: Embedded,
     pub(super) queue: Duration,
     pub(super) model: Duration,
 }
 
-/// Whether somebody waits for these images alone, or for many.
+/// The priority of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Priority {
-    /// An image or a pair: they go first.
+    /// A single image or a pair of a request: it goes first.
     Interactive,
-    /// A portion of many: they fill what is left.
+    /// An image of a larger request: it fills the rest of a batch.
     Bulk,
 }
 
-/// Images in the order they came, in two lines. It knows no end: [places](super::Reservation) bound it.
+/// Two first-in-first-out queues, one for each priority. It has no limit itself: [reservations](super::Reservation)
+/// bound it.
 pub(super) struct Queue {
     state: Mutex<State>,
-    came: Condvar,
+    arrived: Condvar,
 }
 
 struct State {
-    few: VecDeque<Item>,
-    many: VecDeque<Item>,
-    /// Images of few that went first since one of many did, which was waiting.
-    went_first: usize,
-    /// Models that have nothing to do.
+    interactive: VecDeque<QueuedImage>,
+    bulk: VecDeque<QueuedImage>,
+    /// The interactive images taken since the last bulk image, while bulk images wait.
+    interactive_taken: usize,
+    /// Sessions that wait for images.
     idle: usize,
     closed: bool,
 }
 
 impl State {
-    /// So many of few go first while one of many waits; then that one does, so that many get on under any load.
-    const PATIENCE: usize = 8;
+    /// The most interactive images taken before a waiting bulk image, so that bulk work progresses under any load.
+    const MAX_AHEAD: usize = 8;
 
     fn len(&self) -> usize {
-        self.few.len() + self.many.len()
+        self.interactive.len() + self.bulk.len()
     }
 
-    fn next(&mut self) -> Option<Item> {
-        let first = if self.went_first < Self::PATIENCE { self.few.pop_front() } else { None };
+    fn next(&mut self) -> Option<QueuedImage> {
+        let first = if self.interactive_taken < Self::MAX_AHEAD {
+            self.interactive.pop_front()
+        } else {
+            None
+        };
         if first.is_some() {
-            self.went_first = if self.many.is_empty() { 0 } else { self.went_first + 1 };
+            self.interactive_taken =
+                if self.bulk.is_empty() { 0 } else { self.interactive_taken + 1 };
             return first;
         }
-        self.went_first = 0;
-        self.many.pop_front().or_else(|| self.few.pop_front())
+        self.interactive_taken = 0;
+        self.bulk.pop_front().or_else(|| self.interactive.pop_front())
     }
 }
 
 impl Queue {
     pub(super) fn new() -> Self {
-        let (few, many) = (VecDeque::new(), VecDeque::new());
-        let state = State { few, many, went_first: 0, idle: 0, closed: false };
-        Self { state: Mutex::new(state), came: Condvar::new() }
+        let (interactive, bulk) = (VecDeque::new(), VecDeque::new());
+        let state = State { interactive, bulk, interactive_taken: 0, idle: 0, closed: false };
+        Self { state: Mutex::new(state), arrived: Condvar::new() }
     }
 
-    /// Adds images, all at once: a model that waits for them sees all or none. A closed queue drops them.
-    pub(super) fn put(&self, items: Vec<Item>, priority: Priority) {
-        let came = items.len();
+    /// Adds images together: a waiting session sees all of them or none. A closed queue drops them.
+    pub(super) fn put(&self, images: Vec<QueuedImage>, priority: Priority) {
+        let arrived = images.len();
         let idle = {
             let mut state = self.lock();
             if state.closed {
                 return;
             }
             match priority {
-                Priority::Interactive => state.few.extend(items),
-                Priority::Bulk => state.many.extend(items),
+                Priority::Interactive => state.interactive.extend(images),
+                Priority::Bulk => state.bulk.extend(images),
             }
             state.idle
         };
-        for _ in 0..came.min(idle) {
-            self.came.notify_one();
+        for _ in 0..arrived.min(idle) {
+            self.arrived.notify_one();
         }
     }
 
-    /// Waits for images and takes up to `largest`; false once there will be no more.
+    /// Waits for images and takes up to `largest`. Returns false once the queue is closed and empty.
     ///
-    /// Models that are idle share what waits: two images are done at once by two models.
-    pub(super) fn take(&self, largest: usize, taken: &mut Vec<Item>) -> bool {
+    /// Idle sessions share the waiting images: two sessions run two images at the same time.
+    pub(super) fn take(&self, largest: usize, taken: &mut Vec<QueuedImage>) -> bool {
         let mut state = self.lock();
         state.idle += 1;
         while state.len() == 0 && !state.closed {
-            state = self.came.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         let share = state.len().div_ceil(state.idle).min(largest);
         taken.extend(std::iter::from_fn(|| state.next()).take(share));
@@ -109,18 +115,18 @@ impl Queue {
         !taken.is_empty()
     }
 
-    /// No more will come: who waits in vain stops waiting.
+    /// Closes the queue: no more images will come, and waiting sessions stop.
     pub(super) fn close(&self) {
         self.lock().closed = true;
-        self.came.notify_all();
+        self.arrived.notify_all();
     }
 
-    /// No more will come, and what waits is dropped, as nobody is left to take it.
+    /// Closes the queue and drops the waiting images, because no session is left.
     pub(super) fn abandon(&self) {
         self.close();
         let waiting = {
             let mut state = self.lock();
-            (std::mem::take(&mut state.few), std::mem::take(&mut state.many))
+            (std::mem::take(&mut state.interactive), std::mem::take(&mut state.bulk))
         };
         drop(waiting);
     }
@@ -130,7 +136,7 @@ impl Queue {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing under the lock can leave the state half changed.
+        // No operation under the lock can leave the state inconsistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -142,11 +148,11 @@ mod tests {
 
     use super::*;
 
-    /// Whoever waits so long waits for ever.
-    const LIMIT: Duration = Duration::from_mins(2);
+    /// A wait that takes longer never ends.
+    const TIMEOUT: Duration = Duration::from_mins(2);
 
-    fn items(count: usize) -> Vec<Item> {
-        let item = || Item {
+    fn images(count: usize) -> Vec<QueuedImage> {
+        let item = || QueuedImage {
             pixels: Pixels::new(vec![0.0]),
             queued: Instant::now(),
             reply: oneshot::channel().0,
@@ -168,35 +174,40 @@ mod tests {
         }
         let begun = Instant::now();
         while queue.lock().idle < 2 {
-            assert!(begun.elapsed() < LIMIT, "the models do not idle");
+            assert!(begun.elapsed() < TIMEOUT, "the models do not idle");
             thread::yield_now();
         }
 
-        queue.put(items(3), Priority::Interactive);
+        queue.put(images(3), Priority::Interactive);
 
-        let mut shares = [(); 2].map(|()| shares.recv_timeout(LIMIT).expect("a share for each"));
+        let mut shares = [(); 2].map(|()| shares.recv_timeout(TIMEOUT).expect("a share for each"));
         shares.sort_unstable();
         assert_eq!(shares, [1, 2]);
     }
 
     #[test]
-    fn one_of_many_gets_on_however_many_few_come() {
+    fn a_bulk_image_progresses_under_any_interactive_load() {
         let queue = Queue::new();
-        let marked = |value| Item { pixels: Pixels::new(vec![value]), ..items(1).remove(0) };
+        let marked =
+            |value| QueuedImage { pixels: Pixels::new(vec![value]), ..images(1).remove(0) };
         queue.put(vec![marked(1.0), marked(1.0)], Priority::Bulk);
-        queue.put(items(3 * State::PATIENCE), Priority::Interactive);
+        queue.put(images(3 * State::MAX_AHEAD), Priority::Interactive);
         let mut taken = Vec::new();
-        queue.take(3 * State::PATIENCE, &mut taken);
-        let at = |it: &Item| 0.0 < it.pixels.values()[0];
-        let of_many: Vec<usize> =
-            taken.iter().enumerate().filter(|(_, it)| at(it)).map(|(at, _)| at).collect();
-        assert_eq!(of_many, [State::PATIENCE, 2 * State::PATIENCE + 1]);
+        queue.take(3 * State::MAX_AHEAD, &mut taken);
+        let is_bulk = |image: &QueuedImage| 0.0 < image.pixels.values()[0];
+        let bulk_positions: Vec<usize> = taken
+            .iter()
+            .enumerate()
+            .filter(|(_, image)| is_bulk(image))
+            .map(|(position, _)| position)
+            .collect();
+        assert_eq!(bulk_positions, [State::MAX_AHEAD, 2 * State::MAX_AHEAD + 1]);
     }
 
     #[test]
-    fn a_model_takes_no_more_than_it_can_and_ends_after_the_last() {
+    fn a_session_takes_at_most_its_batch_and_ends_after_the_last() {
         let queue = Queue::new();
-        queue.put(items(3), Priority::Interactive);
+        queue.put(images(3), Priority::Interactive);
         queue.close();
         let mut taken = Vec::new();
         assert!(queue.take(2, &mut taken));

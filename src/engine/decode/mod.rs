@@ -1,8 +1,8 @@
-//! Images become planes: small ones on the spot, others on threads, costly ones in worker processes.
+//! Decodes images to planes: small ones inline, medium ones on threads, and costly ones in worker processes.
 //!
-//! Where an upload is decoded is chosen by what its header says. On the spot and on threads nothing can stop a decode, so
-//! that only formats come there whose cost is bounded by their header, and only as many pixels as take some milliseconds.
-//! All else goes to workers, in lanes by size: an image never waits behind a larger one, and none takes the place of a
+//! The upload's header determines where it is decoded. Nothing can stop a decode that runs inline or on a thread. Only
+//! formats whose cost the header bounds are decoded there, and only as many pixels as take a few milliseconds. All
+//! others go to workers, in lanes by size. An image never waits behind a larger one, and never takes the place of a
 //! smaller one.
 
 pub mod worker;
@@ -21,67 +21,68 @@ use crate::ops::blocking::{SMALL as SMALL_UPLOAD, compute};
 use crate::ops::settings::ImageSettings;
 use worker::{Allowance, Pool};
 
-/// The most that is decoded on the spot: pixels, and pixels times passes. Some 0.2 ms of a baseline JPEG, a few times what
-/// a change of threads costs.
+/// The most that is decoded inline: pixels, and pixels times passes. A baseline JPEG of that size takes some 0.2 ms, a
+/// few times the cost of a thread switch.
 const INLINE: [u64; 2] = [32 << 10, 128 << 10];
 
-/// The most that is decoded on a thread: pixels, and pixels times passes, so that a thread is not held for long.
+/// The most that is decoded on a thread: pixels, and pixels times passes. It bounds the time that a thread is
+/// occupied.
 const THREAD: [u64; 2] = [2_000_000, 8_000_000];
 
-/// The longest upload that is decoded on a thread, in bytes: what is skipped in a file takes time too.
+/// The longest upload that is decoded on a thread, in bytes. Skipped parts of a file take time too.
 const LONGEST_ON_THREAD: usize = 1 << 20;
 
-/// The most pixels in each lane of workers but the last, which takes what the limits allow.
+/// The most pixels in each lane of workers except the last, whose limit is that of the settings.
 const LANES: [u64; 2] = [2_000_000, 16_000_000];
 
-/// Planes of more bytes than this become numbers off the async threads.
+/// Planes of more bytes than this are scaled off the async threads.
 const SMALL_PLANES: usize = 128 << 10;
 
-/// What decodes uploads.
+/// Decodes uploads.
 pub(crate) struct Decoder {
     limits: Limits,
     threads: Gate,
     lanes: Vec<Lane>,
     pool: Pool,
-    /// Memory for the uploads that are in lanes: what is left of that for all bodies is for others.
+    /// The bytes of uploads in lanes. The rest of the bytes for all bodies is for other requests.
     uploads: Gate,
-    /// Images of many that are on a thread or in a lane.
-    many: Gate,
+    /// Bulk images on a thread or in a lane.
+    bulk: Gate,
     observer: Observer,
 }
 
 /// Workers for images up to a size.
 pub struct Lane {
     pub(crate) max_pixels: u64,
-    /// What one decode may take.
+    /// The limits of one decode.
     pub(crate) allowance: Allowance,
     places: Gate,
-    /// Images that are decoded, wait for that, or wait for the model after it.
+    /// Images that are being decoded, wait for a worker, or wait for the model afterwards.
     admitted: Gate,
 }
 
 /// Where an upload is decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Executor {
-    /// By whoever asks.
+    /// In the calling task.
     Inline,
-    /// On a thread for work that blocks.
+    /// On a thread for blocking work.
     Thread,
-    /// By a worker, in the lane of this number or, where the header told too little, in a later one.
+    /// In a worker of the lane with this index, or in a later lane if the header stated too little.
     Worker(usize),
 }
 
-/// An image that waits for its turn; dropped before that, it is counted.
+/// An image that waits for its turn. If it is dropped before, an event is sent.
 struct Turn<'a>(Option<&'a Observer>);
 
-/// The right of one image to be in a lane.
+/// The admission of one image to a lane.
 pub(crate) struct Admitted {
     _place: Held,
     _upload: Held,
 }
 
 impl Decoder {
-    /// Of `bodies`, the memory of all bodies in bytes, uploads in lanes may take three quarters.
+    /// Creates a decoder. Uploads in lanes may use three quarters of `bodies`, the bytes for all bodies.
     pub(crate) fn new(
         settings: &ImageSettings,
         bodies: usize,
@@ -97,10 +98,10 @@ impl Decoder {
             admitted: Gate::new(settings.queue),
         });
         let threads = Gate::new(settings.decodes(THREAD[0]));
-        let many = settings.decodes(0).get() / 2;
-        let many = Gate::new(NonZeroUsize::new(many).unwrap_or(NonZeroUsize::MIN));
+        let bulk = settings.decodes(0).get() / 2;
+        let bulk = Gate::new(NonZeroUsize::new(bulk).unwrap_or(NonZeroUsize::MIN));
         let uploads = Gate::of_bytes(bodies / 4 * 3);
-        Self { limits, threads, lanes: lanes.collect(), pool, uploads, many, observer }
+        Self { limits, threads, lanes: lanes.collect(), pool, uploads, bulk, observer }
     }
 
     /// The lanes of workers, from small images to large ones.
@@ -108,20 +109,24 @@ impl Decoder {
         &self.lanes
     }
 
-    /// Starts a worker; tells whether the system filters its calls.
-    pub(crate) async fn tuning(&self) -> std::io::Result<bool> {
-        self.pool.tuning().await
+    /// Starts a worker in advance. Returns whether the system filters its calls.
+    pub(crate) async fn warm_up(&self) -> std::io::Result<bool> {
+        self.pool.warm_up().await
     }
 
-    /// Counts workers that ended while they had nothing to do.
+    /// Counts workers that ended while idle.
     pub(crate) fn reap(&self) {
         self.pool.reap();
     }
 
-    /// Chooses where an upload is decoded, or refuses it by its header. Those of many never are on the spot: together they
-    /// take their time.
-    pub(crate) fn place(&self, upload: &[u8], priority: Priority) -> Result<Executor, DecodeError> {
-        // What is no image is refused at once.
+    /// Chooses where an upload is decoded, or refuses it by its header. Bulk images are never decoded inline, because
+    /// together they take long.
+    pub(crate) fn choose_executor(
+        &self,
+        upload: &[u8],
+        priority: Priority,
+    ) -> Result<Executor, DecodeError> {
+        // A decoder refuses an unknown format at once.
         let Some(estimate) = Estimate::of(upload) else { return Ok(Executor::Inline) };
         if self.limits.max_pixels < estimate.pixels {
             return Err(DecodeError::TooLarge);
@@ -141,30 +146,34 @@ impl Decoder {
         })
     }
 
-    /// The first lane for so many pixels.
+    /// The first lane for this number of pixels.
     fn lane_of(&self, pixels: u64) -> Executor {
         let fits = |lane: &Lane| pixels <= lane.max_pixels;
         Executor::Worker(self.lanes.iter().position(fits).unwrap_or(self.lanes.len() - 1))
     }
 
-    /// Lets an upload of so many bytes into its lane, or refuses it before any work is done. Outside of the lanes there is
-    /// nothing to ask for.
-    pub(crate) fn admit(&self, place: Executor, bytes: usize) -> Result<Option<Admitted>, Limit> {
-        let Executor::Worker(lane) = place else { return Ok(None) };
+    /// Admits an upload of `bytes` bytes to its lane, or refuses it before any work is done. Inline and on threads no
+    /// admission is needed.
+    pub(crate) fn admit(
+        &self,
+        executor: Executor,
+        bytes: usize,
+    ) -> Result<Option<Admitted>, Limit> {
+        let Executor::Worker(lane) = executor else { return Ok(None) };
         let place = self.lanes[lane].admitted.try_enter(1).ok_or(Limit::Decodes)?;
         let upload = self.uploads.try_enter(bytes).ok_or(Limit::Decodes)?;
         Ok(Some(Admitted { _place: place, _upload: upload }))
     }
 
-    /// The pixels that a model reads of an upload.
+    /// The model's input for an upload.
     pub(crate) async fn pixels(
         &self,
         model: &Arc<Description>,
         upload: Bytes,
-        place: Executor,
+        executor: Executor,
         priority: Priority,
     ) -> Result<Pixels, DecodeError> {
-        let planes = self.planes(model, upload, place, priority).await?;
+        let planes = self.planes(model, upload, executor, priority).await?;
         let preprocessing = &model.card.preprocessing;
         if planes.bytes().len() <= SMALL_PLANES {
             return Ok(preprocessing.pixels(&planes));
@@ -173,14 +182,14 @@ impl Decoder {
         Ok(compute(move || model.card.preprocessing.pixels(&planes)).await)
     }
 
-    /// What a model reads of an upload, as a PNG.
-    pub(crate) async fn shown(
+    /// The model's input for an upload, as a PNG.
+    pub(crate) async fn png(
         &self,
         model: &Arc<Description>,
         upload: Bytes,
-        place: Executor,
+        executor: Executor,
     ) -> Result<Vec<u8>, DecodeError> {
-        let planes = self.planes(model, upload, place, Priority::Interactive).await?;
+        let planes = self.planes(model, upload, executor, Priority::Interactive).await?;
         let model = model.clone();
         Ok(compute(move || model.card.preprocessing.png(&planes)).await)
     }
@@ -189,21 +198,21 @@ impl Decoder {
         &self,
         model: &Arc<Description>,
         upload: Bytes,
-        place: Executor,
+        executor: Executor,
         priority: Priority,
     ) -> Result<Planes, DecodeError> {
         let _share = match priority {
             Priority::Interactive => None,
-            Priority::Bulk => Some(self.many.enter(1).await),
+            Priority::Bulk => Some(self.bulk.enter(1).await),
         };
-        let decoded = match place {
+        let decoded = match executor {
             Executor::Inline => model.card.preprocessing.planes(&upload, &self.up_to(INLINE[0])),
             Executor::Thread => self.on_a_thread(model, upload.clone()).await,
             Executor::Worker(_) => Err(DecodeError::TooLarge),
         };
-        let first = match (decoded, place) {
+        let first = match (decoded, executor) {
             (Err(DecodeError::TooLarge), Executor::Worker(lane)) => lane,
-            // The decoder has read another header than the estimate.
+            // The decoder read another header than the estimate did.
             (Err(DecodeError::TooLarge), _) => 0,
             (decoded, _) => return self.counted(decoded),
         };
@@ -223,10 +232,10 @@ impl Decoder {
     ) -> Result<Planes, DecodeError> {
         let turn = Turn(Some(&self.observer));
         let place = self.threads.enter(1).await;
-        turn.came();
+        turn.began();
         let (model, limits) = (model.clone(), self.up_to(THREAD[0]));
         compute(move || {
-            // A caller who leaves does not end this decode, so the place goes with it.
+            // The decode continues if its caller leaves, so it keeps the place.
             let _place = place;
             model.card.preprocessing.planes(&upload, &limits)
         })
@@ -241,7 +250,7 @@ impl Decoder {
     ) -> Result<Planes, DecodeError> {
         let turn = Turn(Some(&self.observer));
         let _place = lane.places.enter(1).await;
-        turn.came();
+        turn.began();
         let limits = self.up_to(lane.max_pixels);
         self.pool.planes(&model.card.preprocessing, upload, limits, lane.allowance).await
     }
@@ -259,14 +268,14 @@ impl Decoder {
 }
 
 impl Lane {
-    /// Decodes at once.
+    /// The number of concurrent decodes.
     pub(crate) fn decodes(&self) -> usize {
         self.places.most()
     }
 }
 
 impl Turn<'_> {
-    fn came(mut self) {
+    fn began(mut self) {
         self.0 = None;
     }
 }

@@ -1,8 +1,8 @@
-//! The way of a request's images: from sources to embeddings.
+//! The pipeline of a request's images: from sources to embeddings.
 //!
-//! A request of more than a pair goes through in portions, so that pairs find room between them: as many images as keep the
-//! model busy for one run. Each takes its places with the model only when its turn has come; one is decoded while the one
-//! before it is in the model.
+//! A request with more images than a pair is split into portions, so that pairs can run between them. A portion has as
+//! many images as keep the model busy for one run. It takes its places only when its turn comes. One portion is
+//! decoded while the previous one is in the model.
 
 mod portion;
 mod source;
@@ -24,32 +24,32 @@ use super::{Engine, Event, Stage};
 pub use source::Source;
 use source::distinct;
 
-/// A pair: what has no more goes first, and as a whole.
+/// The largest number of images that have interactive priority: a pair. They run as one portion.
 const FEW: usize = 2;
 
-/// Portions in hand of one request.
+/// The most portions of one request in progress.
 const PORTIONS_OF_ONE: usize = 2;
 
-/// The least and the most images of a portion: a portion costs a turn, and takes places.
+/// The smallest and largest portion: each portion has a fixed cost, and takes places.
 const PORTION: (usize, usize) = (8, 64);
 
-/// What became of a request's sources.
+/// The results of a request's sources.
 #[derive(Debug)]
 pub struct Embedded {
     /// One for each source, in order.
     pub outcomes: Vec<Result<Embedding, ItemError>>,
-    /// Where the time went.
+    /// The duration of each stage.
     pub timings: Timings,
 }
 
-/// Where a request's time went. Portions overlap, so that together they may seem to take longer than their request.
+/// The duration of each stage of a request. Portions overlap, so the sum may exceed the request's duration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timings {
     /// From sources to pixels.
     pub decode: Duration,
-    /// Waiting for the model.
+    /// In the queue before the model.
     pub queue: Duration,
-    /// The run it was part of.
+    /// In the runs of the model.
     pub model: Duration,
 }
 
@@ -59,117 +59,122 @@ pub enum ItemError {
     /// The upload can't be decoded.
     #[error(transparent)]
     Image(#[from] DecodeError),
-    /// A stored embedding is another model's; this one's digest is told.
-    #[error("the embedding was made by another model; this one is {0}")]
+    /// A stored embedding is from another model. Holds the digest of this one.
+    #[error("the embedding is from another model; this model is {0}")]
     ModelMismatch(String),
     /// A stored embedding has another width.
-    #[error("the embedding has {found} numbers, this model's have {expected}")]
+    #[error("the embedding has {found} numbers, but this model's embeddings have {expected}")]
     Width {
-        /// Its numbers.
+        /// The numbers of the stored embedding.
         found: usize,
-        /// Those of the model's.
+        /// The numbers of the model's embeddings.
         expected: usize,
     },
-    /// A stored embedding is not of unit length, and the model's are.
-    #[error("the length of this model's embeddings is 1, and this one's is {0:.4}")]
+    /// A stored embedding does not have unit length, but the model's embeddings do.
+    #[error("the embedding has length {0:.4}, but this model's embeddings have length 1")]
     Length(f64),
-    /// The model's output is no embedding.
-    #[error("the model's output is no embedding")]
+    /// The model's output is not an embedding.
+    #[error("the model's output is not a valid embedding")]
     Output(#[source] InvalidEmbedding),
 }
 
-/// Why a request has no answer.
+/// Why a request has no result.
 #[derive(Clone, Debug, Error)]
 pub enum Refusal {
-    /// There is no room for it.
+    /// A limit is reached.
     #[error("the limit of {} is reached", .0.name())]
     Overloaded(Limit),
-    /// One of its sources has no embedding, and it is of no use without.
+    /// One source has no embedding, and the request needs all of them.
     #[error("source {at} has no embedding")]
     Item {
-        /// Which.
+        /// The index of the source.
         at: usize,
-        /// Why.
+        /// Why it has none.
         #[source]
         error: ItemError,
     },
-    /// The model gave nothing.
+    /// The model gave no result.
     #[error(transparent)]
     Model(EmbedError),
 }
 
-/// What a request needs of its sources.
+/// Which sources a request needs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Need {
-    /// All of them: where one fails, none need be run.
+    /// All: if one fails, none is run.
     All,
-    /// Each has its own outcome.
+    /// Each has its own result.
     Any,
 }
 
 impl Engine {
-    /// Embeds sources, each with its own outcome. Equal uploads are embedded once.
-    pub async fn embed(&self, on: &Deployment, sources: Vec<Source>) -> Result<Embedded, Refusal> {
+    /// Embeds sources, each with its own result. Equal uploads are embedded once.
+    pub async fn embed(
+        &self,
+        deployment: &Deployment,
+        sources: Vec<Source>,
+    ) -> Result<Embedded, Refusal> {
         let (sources, positions) = distinct(sources);
         let Embedded { outcomes, timings } = if sources.len() <= FEW {
-            self.portion(on, sources, Priority::Interactive, Need::Any).await?
+            self.portion(deployment, sources, Priority::Interactive, Need::Any).await?
         } else {
-            self.in_portions(on, sources).await?
+            self.in_portions(deployment, sources).await?
         };
         Ok(Embedded { outcomes: in_order(outcomes, &positions), timings })
     }
 
-    /// Embeds a few sources that are of no use in part: where one fails, none is run, and it is told which.
+    /// Embeds a few sources that are needed together. If one fails, none is run, and the error names it.
     pub async fn embed_all(
         &self,
-        on: &Deployment,
+        deployment: &Deployment,
         sources: Vec<Source>,
     ) -> Result<(Vec<Embedding>, Timings), Refusal> {
         let (sources, positions) = distinct(sources);
         let Embedded { outcomes, timings } =
-            self.portion(on, sources, Priority::Interactive, Need::All).await?;
+            self.portion(deployment, sources, Priority::Interactive, Need::All).await?;
         let outcomes = in_order(outcomes, &positions).into_iter().enumerate();
         let embeddings =
             outcomes.map(|(at, outcome)| outcome.map_err(|error| Refusal::Item { at, error }));
         Ok((embeddings.collect::<Result<_, _>>()?, timings))
     }
 
-    /// A PNG of what the model reads of an upload.
+    /// A PNG of the model's input for an upload.
     pub async fn show(
         &self,
-        on: &Deployment,
+        deployment: &Deployment,
         upload: Bytes,
     ) -> Result<(Vec<u8>, Timings), Refusal> {
         let item = |error: DecodeError| Refusal::Item { at: 0, error: error.into() };
         let begun = Instant::now();
-        let place = self.decoder.place(&upload, Priority::Interactive).map_err(item)?;
-        let _admitted = self.decoder.admit(place, upload.len()).map_err(Refusal::Overloaded)?;
-        let shown = self.decoder.shown(&on.model, upload, place).await;
+        let executor =
+            self.decoder.choose_executor(&upload, Priority::Interactive).map_err(item)?;
+        let _admitted = self.decoder.admit(executor, upload.len()).map_err(Refusal::Overloaded)?;
+        let shown = self.decoder.png(&deployment.model, upload, executor).await;
         let decode = begun.elapsed();
         self.observe(Event::Took(Stage::Decode, decode));
         Ok((shown.map_err(item)?, Timings { decode, ..Timings::default() }))
     }
 
-    /// The same, in portions that wait for their turn and for room, however few sources there are.
+    /// Embeds sources as [`Engine::embed`] does, but always in portions with bulk priority, however few they are.
     pub async fn embed_many(
         &self,
-        on: &Deployment,
+        deployment: &Deployment,
         sources: Vec<Source>,
     ) -> Result<Embedded, Refusal> {
         let (sources, positions) = distinct(sources);
-        let Embedded { outcomes, timings } = self.in_portions(on, sources).await?;
+        let Embedded { outcomes, timings } = self.in_portions(deployment, sources).await?;
         Ok(Embedded { outcomes: in_order(outcomes, &positions), timings })
     }
 
     async fn in_portions(
         &self,
-        on: &Deployment,
+        deployment: &Deployment,
         mut sources: Vec<Source>,
     ) -> Result<Embedded, Refusal> {
         let full = || Refusal::Overloaded(Limit::Bulk);
         let _images = self.bulk.try_enter(sources.len()).ok_or_else(full)?;
         let _request = self.bulk_requests.try_enter(1).ok_or_else(full)?;
-        let size = on.batcher.full_house().clamp(PORTION.0, PORTION.1);
+        let size = deployment.batcher.full_run().clamp(PORTION.0, PORTION.1);
         let mut portions = Vec::with_capacity(sources.len().div_ceil(size));
         while !sources.is_empty() {
             let rest = sources.split_off(size.min(sources.len()));
@@ -177,7 +182,7 @@ impl Engine {
         }
         let done = stream::iter(portions).map(|portion| async move {
             let _turn = self.portions.enter(1).await;
-            self.portion(on, portion, Priority::Bulk, Need::Any).await
+            self.portion(deployment, portion, Priority::Bulk, Need::Any).await
         });
         let none = Embedded { outcomes: Vec::new(), timings: Timings::default() };
         done.buffered(PORTIONS_OF_ONE)
@@ -198,7 +203,7 @@ impl Timings {
     }
 }
 
-/// The outcomes of all sources, of those of the distinct ones and where each stands among these.
+/// The results of all sources, from those of the distinct sources and the position of each source among these.
 fn in_order<T: Clone>(outcomes: Vec<T>, positions: &[usize]) -> Vec<T> {
     if outcomes.len() == positions.len() {
         return outcomes;

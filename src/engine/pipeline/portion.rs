@@ -1,6 +1,6 @@
-//! A few images, or a portion of many, on their way together.
+//! Runs one portion: a few images of a request together.
 //!
-//! Each source is sorted by what it needs, let in where there is room, decoded, and taken through the model.
+//! Each source is classified by the work it needs, admitted, decoded and run through the model.
 
 use std::time::Duration;
 
@@ -19,102 +19,112 @@ use crate::engine::deployment::Deployment;
 use crate::engine::{Engine, Event, Stage};
 use crate::ops::blocking::{SMALL, compute};
 
-/// How long a request waits for embeddings that others are making of the same images. Then it makes them itself: theirs
-/// may wait behind a decode that was made to be slow.
-const OTHERS: Duration = Duration::from_millis(100);
+/// How long a request waits for embeddings that other requests compute of the same images. Then it computes them
+/// itself, because the others may wait for a decode that is slow on purpose.
+const MAX_CLAIM_WAIT: Duration = Duration::from_millis(100);
 
-/// A source on its way.
-enum Item<'a> {
-    /// To be decoded.
+/// The state of a source in the pipeline.
+enum SourceState<'a> {
+    /// It must be decoded.
     Upload {
         upload: Bytes,
-        /// Where.
-        place: Executor,
-        /// To keep its embedding, where others may ask for it too.
+        /// The place of the decode.
+        executor: Executor,
+        /// The right to store the embedding in the cache.
         claim: Option<Claim<'a>>,
     },
-    /// To be run.
+    /// It must be run.
     Pixels(Pixels, Option<Claim<'a>>),
-    /// In the model.
+    /// It is in the model.
     Running(Option<Claim<'a>>),
-    /// At its end: embedded just now, stored by the client or known from before; or failed.
+    /// It is finished: embedded, stored by the client, found in the cache, or failed.
     Done(Result<Embedding, ItemError>),
 }
 
-/// What was let in for a portion's uploads before they are decoded.
-struct Room {
-    /// With the model: none yet where an upload is costly, so that those never hold what cheap ones need.
-    places: Option<Reservation>,
-    _lanes: Vec<Admitted>,
+/// The admission of a portion's uploads, before they are decoded.
+struct Admission {
+    /// The places with the model. There is no reservation yet if an upload is costly: costly uploads must not hold places
+    /// that cheap ones need.
+    reservation: Option<Reservation>,
+    lanes: Vec<Admitted>,
 }
 
 impl Engine {
-    /// Takes sources through the model, all that need it in one run. No two are equal uploads.
+    /// Runs sources through the model, all in one run. No two are equal uploads.
     pub(super) async fn portion(
         &self,
-        on: &Deployment,
+        deployment: &Deployment,
         sources: Vec<Source>,
         priority: Priority,
         need: Need,
     ) -> Result<Embedded, Refusal> {
         let begun = Instant::now();
-        let items = self.sort(on, sources, priority).await;
-        let Room { mut places, _lanes } = self.admit(on, &items, priority).await?;
-        let items = join_all(items.into_iter().map(|item| self.decode(on, item, priority))).await;
+        let states = self.sort(deployment, sources, priority).await;
+        let Admission { mut reservation, lanes } =
+            self.admit(deployment, &states, priority).await?;
+        let states =
+            join_all(states.into_iter().map(|state| self.decode(deployment, state, priority)))
+                .await;
         let decode = begun.elapsed();
         self.observe(Event::Took(Stage::Decode, decode));
         if need == Need::All {
-            first_failure(&items)?;
+            first_failure(&states)?;
         }
-        let decoded = items.iter().filter(|item| matches!(item, Item::Pixels(..))).count();
+        let decoded =
+            states.iter().filter(|state| matches!(state, SourceState::Pixels(..))).count();
         if decoded == 0 {
-            places = None;
-        } else if places.is_none() {
-            places = Some(on.batcher.wait(decoded).await);
+            reservation = None;
+        } else if reservation.is_none() {
+            reservation = Some(deployment.batcher.wait(decoded).await);
         }
-        drop(_lanes);
+        drop(lanes);
         let timings = Timings { decode, ..Timings::default() };
-        match places {
-            Some(places) => self.run(places, items, priority, timings).await,
-            None => {
-                Ok(Embedded { outcomes: items.into_iter().map(Item::outcome).collect(), timings })
-            }
+        match reservation {
+            Some(reservation) => self.run(reservation, states, priority, timings).await,
+            None => Ok(Embedded {
+                outcomes: states.into_iter().map(SourceState::outcome).collect(),
+                timings,
+            }),
         }
     }
 
-    /// Finds out of each source what it needs: nothing more, or a decode, and where.
+    /// Determines the work that each source needs: none, or a decode and its place.
     async fn sort<'a>(
         &self,
-        on: &'a Deployment,
+        deployment: &'a Deployment,
         sources: Vec<Source>,
         priority: Priority,
-    ) -> Vec<Item<'a>> {
-        let found = self.look_up(on, &sources).await;
+    ) -> Vec<SourceState<'a>> {
+        let found = self.look_up(deployment, &sources).await;
         let sort = |(source, found): (Source, Option<Found<'a>>)| {
             let upload = match source {
                 Source::Embedding(embedding, digest) => {
-                    return Item::Done(check(&on.model, embedding, digest));
+                    return SourceState::Done(check(&deployment.model, embedding, digest));
                 }
                 Source::Upload(upload) => upload,
             };
             let claim = match found {
-                Some(Found::Known(embedding)) => return Item::Done(Ok(embedding)),
+                Some(Found::Known(embedding)) => return SourceState::Done(Ok(embedding)),
                 Some(Found::Claimed(claim)) => Some(claim),
                 None => None,
             };
-            match self.decoder.place(&upload, priority) {
-                Ok(place) => Item::Upload { upload, place, claim },
-                Err(err) => Item::Done(Err(err.into())),
+            match self.decoder.choose_executor(&upload, priority) {
+                Ok(executor) => SourceState::Upload { upload, executor, claim },
+                Err(err) => SourceState::Done(Err(err.into())),
             }
         };
         sources.into_iter().zip(found).map(sort).collect()
     }
 
-    /// Asks the cache for each upload, in ascending order of keys, as claims want it. What others are at for too long is not
-    /// waited for.
-    async fn look_up<'a>(&self, on: &'a Deployment, sources: &[Source]) -> Vec<Option<Found<'a>>> {
+    /// Looks each upload up in the cache, in ascending order of keys, as claims require. Stops waiting for others'
+    /// claims after [`MAX_CLAIM_WAIT`].
+    async fn look_up<'a>(
+        &self,
+        deployment: &'a Deployment,
+        sources: &[Source],
+    ) -> Vec<Option<Found<'a>>> {
         let mut found: Vec<Option<Found>> = sources.iter().map(|_| None).collect();
-        let Some(cache) = &on.cache else { return found };
+        let Some(cache) = &deployment.cache else { return found };
         let mut keys = Vec::with_capacity(sources.len());
         for (at, source) in sources.iter().enumerate() {
             if let Source::Upload(upload) = source {
@@ -122,90 +132,96 @@ impl Engine {
             }
         }
         keys.sort_unstable();
-        let patience = Instant::now() + OTHERS;
+        let deadline = Instant::now() + MAX_CLAIM_WAIT;
         for (key, at) in keys {
-            let looked = timeout_at(patience, cache.look(key)).await.ok();
-            let is_known = matches!(looked, Some(Found::Known(_)));
+            let lookup = timeout_at(deadline, cache.look(key)).await.ok();
+            let is_known = matches!(lookup, Some(Found::Known(_)));
             self.observe(Event::LookedUp { is_known });
-            found[at] = looked;
+            found[at] = lookup;
         }
         found
     }
 
-    /// Lets uploads in, or refuses all of them, before any is decoded. A portion of many, which was let in as a whole, waits.
+    /// Admits uploads or refuses all of them, before any is decoded. A bulk portion was admitted with its request, so
+    /// it waits.
     async fn admit(
         &self,
-        on: &Deployment,
-        items: &[Item<'_>],
+        deployment: &Deployment,
+        states: &[SourceState<'_>],
         priority: Priority,
-    ) -> Result<Room, Refusal> {
-        let uploads = items.iter().filter_map(|item| match item {
-            Item::Upload { upload, place, .. } => Some((*place, upload.len())),
+    ) -> Result<Admission, Refusal> {
+        let uploads = states.iter().filter_map(|state| match state {
+            SourceState::Upload { upload, executor, .. } => Some((*executor, upload.len())),
             _ => None,
         });
         let uploads: Vec<(Executor, usize)> = uploads.collect();
-        let is_cheap = !uploads.iter().any(|(place, _)| matches!(place, Executor::Worker(_)));
-        let places = match priority {
+        let is_cheap = !uploads.iter().any(|(executor, _)| matches!(executor, Executor::Worker(_)));
+        let reservation = match priority {
             _ if uploads.is_empty() || !is_cheap => None,
             Priority::Interactive => {
-                Some(on.batcher.reserve(uploads.len()).map_err(Refusal::Overloaded)?)
+                Some(deployment.batcher.reserve(uploads.len()).map_err(Refusal::Overloaded)?)
             }
-            Priority::Bulk => Some(on.batcher.wait(uploads.len()).await),
+            Priority::Bulk => Some(deployment.batcher.wait(uploads.len()).await),
         };
         let mut lanes = Vec::new();
         if priority == Priority::Interactive {
-            for (place, bytes) in uploads {
-                lanes.extend(self.decoder.admit(place, bytes).map_err(Refusal::Overloaded)?);
+            for (executor, bytes) in uploads {
+                lanes.extend(self.decoder.admit(executor, bytes).map_err(Refusal::Overloaded)?);
             }
         }
-        Ok(Room { places, _lanes: lanes })
+        Ok(Admission { reservation, lanes })
     }
 
-    async fn decode<'a>(&self, on: &Deployment, item: Item<'a>, priority: Priority) -> Item<'a> {
-        let Item::Upload { upload, place, claim } = item else { return item };
-        match self.decoder.pixels(&on.model, upload, place, priority).await {
-            Ok(pixels) => Item::Pixels(pixels, claim),
-            Err(err) => Item::Done(Err(err.into())),
+    async fn decode<'a>(
+        &self,
+        deployment: &Deployment,
+        state: SourceState<'a>,
+        priority: Priority,
+    ) -> SourceState<'a> {
+        let SourceState::Upload { upload, executor, claim } = state else { return state };
+        match self.decoder.pixels(&deployment.model, upload, executor, priority).await {
+            Ok(pixels) => SourceState::Pixels(pixels, claim),
+            Err(err) => SourceState::Done(Err(err.into())),
         }
     }
 
     async fn run(
         &self,
-        places: Reservation,
-        mut items: Vec<Item<'_>>,
+        reservation: Reservation,
+        mut states: Vec<SourceState<'_>>,
         priority: Priority,
         timings: Timings,
     ) -> Result<Embedded, Refusal> {
-        let pixels = items.iter_mut().filter_map(Item::begin_run).collect();
-        let answer = places.embed(pixels, priority).await.map_err(Refusal::Model)?;
-        self.observe(Event::Took(Stage::Queue, answer.queue));
-        self.observe(Event::Took(Stage::Model, answer.model));
-        let mut embedded = answer.embedded.into_iter();
-        let outcomes = items.into_iter().map(|item| match item {
-            Item::Running(claim) => {
-                let embedding = embedded.next().expect("the model answers for each image");
+        let pixels = states.iter_mut().filter_map(SourceState::begin_run).collect();
+        let output = reservation.embed(pixels, priority).await.map_err(Refusal::Model)?;
+        self.observe(Event::Took(Stage::Queue, output.queue));
+        self.observe(Event::Took(Stage::Model, output.model));
+        let mut embedded = output.embedded.into_iter();
+        let outcomes = states.into_iter().map(|state| match state {
+            SourceState::Running(claim) => {
+                let embedding = embedded.next().expect("the model returns a result for each image");
                 let embedding = embedding.map_err(ItemError::Output)?;
                 if let Some(claim) = claim {
                     claim.fulfil(embedding.clone());
                 }
                 Ok(embedding)
             }
-            item => item.outcome(),
+            state => state.outcome(),
         });
         let outcomes = outcomes.collect();
         Ok(Embedded {
             outcomes,
-            timings: Timings { queue: answer.queue, model: answer.model, ..timings },
+            timings: Timings { queue: output.queue, model: output.model, ..timings },
         })
     }
 }
 
-impl Item<'_> {
-    /// Gives its pixels to the model, where it has any.
+impl SourceState<'_> {
+    /// Takes its pixels for the model, if it has any.
     fn begin_run(&mut self) -> Option<Pixels> {
         let Self::Pixels(..) = self else { return None };
         let Self::Pixels(pixels, claim) = std::mem::replace(self, Self::Running(None)) else {
-            unreachable!("it was looked at");
+            unreachable!("the match above checked it");
         };
         *self = Self::Running(claim);
         Some(pixels)
@@ -214,21 +230,21 @@ impl Item<'_> {
     fn outcome(self) -> Result<Embedding, ItemError> {
         match self {
             Self::Done(outcome) => outcome,
-            _ => unreachable!("without a run, all have ended"),
+            _ => unreachable!("without a run, all sources are finished"),
         }
     }
 }
 
-fn first_failure(items: &[Item]) -> Result<(), Refusal> {
-    for (at, item) in items.iter().enumerate() {
-        if let Item::Done(Err(error)) = item {
+fn first_failure(states: &[SourceState]) -> Result<(), Refusal> {
+    for (at, state) in states.iter().enumerate() {
+        if let SourceState::Done(Err(error)) = state {
             return Err(Refusal::Item { at, error: error.clone() });
         }
     }
     Ok(())
 }
 
-/// The key of an upload.
+/// The cache key of an upload.
 async fn key(upload: &Bytes) -> Key {
     if upload.len() <= SMALL {
         return Key::of(upload);

@@ -1,4 +1,4 @@
-//! What is to be embedded.
+//! Sources: what a request gives to be embedded.
 
 use std::collections::HashMap;
 
@@ -8,20 +8,20 @@ use siamese_core::score::Embedding;
 
 use super::ItemError;
 
-/// How far from 1 the length of a stored embedding may be where the model's are of unit length: half precision, or four
-/// digits, are no further off.
+/// The largest deviation of a stored embedding's length from 1, for a model with unit length. Rounding to half
+/// precision or to four digits deviates less.
 const UNIT_TOLERANCE: f64 = 1e-3;
 
-/// What a client gives to be embedded, or already has.
+/// An image to embed, or an embedding that the client stored.
 #[derive(Clone, Debug)]
 pub enum Source {
     /// An image's bytes.
     Upload(Bytes),
-    /// A stored embedding, and the digest of the model that made it, where it is told.
+    /// A stored embedding, and the digest of its model if it is given.
     Embedding(Embedding, Option<String>),
 }
 
-/// Finds out whether a stored embedding can be one of this model's.
+/// Checks that a stored embedding can be one of this model's.
 pub(super) fn check(
     model: &Description,
     embedding: Embedding,
@@ -41,9 +41,9 @@ pub(super) fn check(
     Ok(embedding)
 }
 
-/// The sources without those uploads that were there before, and where the outcome of each will stand.
+/// The sources without repeated uploads, and the position of each source's result among them.
 pub(super) fn distinct(sources: Vec<Source>) -> (Vec<Source>, Vec<usize>) {
-    // A digest of all bytes would cost a pair more than a look at the first that differ.
+    // For a pair, comparing the bytes is cheaper than hashing them.
     if let [a, b] = &sources[..] {
         let (Source::Upload(a), Source::Upload(b)) = (a, b) else { return (sources, vec![0, 1]) };
         if a != b {
@@ -51,19 +51,19 @@ pub(super) fn distinct(sources: Vec<Source>) -> (Vec<Source>, Vec<usize>) {
         }
     }
     let mut first = HashMap::new();
-    let mut left = Vec::with_capacity(sources.len());
+    let mut unique = Vec::with_capacity(sources.len());
     let mut positions = Vec::with_capacity(sources.len());
     for source in sources {
         let position = match &source {
-            Source::Upload(upload) => *first.entry(upload.clone()).or_insert(left.len()),
-            Source::Embedding(..) => left.len(),
+            Source::Upload(upload) => *first.entry(upload.clone()).or_insert(unique.len()),
+            Source::Embedding(..) => unique.len(),
         };
         positions.push(position);
-        if position == left.len() {
-            left.push(source);
+        if position == unique.len() {
+            unique.push(source);
         }
     }
-    (left, positions)
+    (unique, positions)
 }
 
 #[cfg(test)]
@@ -71,15 +71,15 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check_distinct(uploads: &[&'static str], left: usize, positions: &[usize]) {
+    fn check_distinct(uploads: &[&'static str], unique: usize, positions: &[usize]) {
         let sources =
             uploads.iter().map(|upload| Source::Upload(Bytes::from_static(upload.as_bytes())));
         let (sources, found) = distinct(sources.collect());
-        assert_eq!((sources.len(), &found[..]), (left, positions), "{uploads:?}");
+        assert_eq!((sources.len(), &found[..]), (unique, positions), "{uploads:?}");
     }
 
     #[test]
-    fn equal_uploads_are_one() {
+    fn equal_uploads_are_embedded_once() {
         check_distinct(&[], 0, &[]);
         check_distinct(&["a"], 1, &[0]);
         check_distinct(&["a", "b"], 2, &[0, 1]);
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn stored_embeddings_each_stand_for_themselves() {
+    fn stored_embeddings_are_never_combined() {
         let stored = || Source::Embedding(Embedding::new([1.0]).expect("a point"), None);
         let (sources, positions) = distinct(vec![stored(), stored(), stored()]);
         assert_eq!((sources.len(), positions), (3, vec![0, 1, 2]));

@@ -56,12 +56,12 @@ static FILES: [(&str, Asset); 21] = files! {
 /// The routes of both pages and of their files.
 pub(crate) fn routes() -> Router<Arc<Service>> {
     Router::new()
-        .route("/", get(async |headers: HeaderMap| INDEX.answer(&headers)))
-        .route("/docs", get(async |headers: HeaderMap| DOCS.answer(&headers)))
+        .route("/", get(async |headers: HeaderMap| INDEX.respond(&headers)))
+        .route("/docs", get(async |headers: HeaderMap| DOCS.respond(&headers)))
         .route("/page/{*file}", get(file))
 }
 
 async fn file(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
     let (_, asset) = FILES.iter().find(|(known, _)| *known == name).ok_or(Fault::NotFound)?;
-    Ok(asset.answer(&headers))
+    Ok(asset.respond(&headers))
 }

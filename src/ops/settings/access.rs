@@ -1,4 +1,4 @@
-//! `[auth]`, `[cors]`, `[tls]`: who may ask, and over what.
+//! `[auth]`, `[cors]`, `[tls]`: access control and encryption.
 
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
@@ -13,9 +13,9 @@ use crate::ops::keys::{Fixed, Keys, KeysError};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Auth {
-    /// Keys, of which each request must bear one.
+    /// The keys. Each request must have one of them.
     pub keys: Option<Fixed>,
-    /// A file of more keys.
+    /// A file with more keys.
     pub keys_file: Option<PathBuf>,
 }
 
@@ -23,50 +23,51 @@ pub struct Auth {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cors {
-    /// The sites; none by default.
+    /// The permitted origins; none by default.
     pub origins: Vec<Origin>,
 }
 
-/// A site as a browser names it, or `*` for all.
+/// An origin as a browser sends it, or `*` for all.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Origin(HeaderValue);
 
 /// `[tls]`
 ///
-/// Invariant, held by [`Settings::load`](super::Settings::load): there is a key where there is a certificate, and none where there is none.
+/// Invariant, checked by [`Settings::load`](super::Settings::load): the certificate and the key are both set, or
+/// neither is.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TlsSettings {
-    /// The certificate with the chain it was signed by, as PEM.
+    /// The certificate with its chain, as PEM.
     pub certificate: Option<PathBuf>,
-    /// Its private key, as PEM.
+    /// The private key, as PEM.
     pub key: Option<PathBuf>,
-    /// How long a client may take to shake hands, in milliseconds.
+    /// The time limit of a TLS handshake, in milliseconds.
     pub handshake_timeout_ms: NonZeroU64,
 }
 
 impl Auth {
-    /// The keys, those of the file too.
+    /// Loads the keys, including those of the file.
     pub fn load(&self) -> Result<Keys, KeysError> {
         Keys::load(self.keys.as_ref(), self.keys_file.as_deref())
     }
 }
 
 impl TlsSettings {
-    /// The certificate's file and its key's; `None` where there is no TLS.
+    /// The files of the certificate and the key; `None` without TLS.
     pub fn files(&self) -> Option<(&Path, &Path)> {
         Some((self.certificate.as_deref()?, self.key.as_deref()?))
     }
 
-    /// How long a client may take to shake hands.
+    /// The time limit of a TLS handshake.
     pub fn handshake_timeout(&self) -> Duration {
         Duration::from_millis(self.handshake_timeout_ms.get())
     }
 }
 
 impl Origin {
-    /// What stands in the header `Origin`, or `*`.
+    /// The value of the header `Origin`, or `*`.
     pub fn value(&self) -> &HeaderValue {
         &self.0
     }
@@ -76,12 +77,13 @@ impl TryFrom<String> for Origin {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        const WRONG: &str = "an origin is https://host, https://host:port, or * for all";
+        const WRONG: &str = "an origin must be https://host, https://host:port, or * for all";
         let site = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-        // Browsers send it in lower case; another would never be met.
-        let host =
-            |it: u8| it.is_ascii_lowercase() || it.is_ascii_digit() || b"-._:[]".contains(&it);
-        let sane = site.is_some_and(|it| !it.is_empty() && it.bytes().all(host));
+        // Browsers send origins in lower case; any other would never match.
+        let host = |byte: u8| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-._:[]".contains(&byte)
+        };
+        let sane = site.is_some_and(|site| !site.is_empty() && site.bytes().all(host));
         if !sane && text != "*" {
             return Err(WRONG);
         }

@@ -1,4 +1,4 @@
-//! `[image]`: what an image may cost.
+//! `[image]`: the limits of an image.
 
 use std::num::{NonZeroU64, NonZeroUsize};
 
@@ -9,32 +9,34 @@ use siamese_core::preprocessing::Limits;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageSettings {
-    /// The most pixels.
+    /// The most pixels of an image.
     pub max_pixels: NonZeroU64,
-    /// The most memory of a decode.
+    /// The most memory of a decode, in bytes.
     pub max_memory_bytes: NonZeroU64,
-    /// The most CPU time of a decode, in milliseconds; images of fewer pixels have less.
+    /// The most CPU time of a decode, in milliseconds; smaller images have less.
     pub max_cpu_ms: NonZeroU64,
-    /// Images of about one size that are decoded at once; 0 means one a core.
+    /// The most images of about one size that are decoded at once; 0 means one for each core.
     pub decodes: usize,
-    /// The most pixels of images of about one size that are decoded at once.
+    /// The most pixels, in all, of the images of about one size that are decoded at once.
     pub max_pixels_in_flight: NonZeroU64,
-    /// Images that are decoded by workers or wait for that, in each lane.
+    /// The most images in each lane of workers: being decoded or waiting.
     pub queue: NonZeroUsize,
 }
 
 impl ImageSettings {
-    /// What an image may cost.
+    /// The limits of one decode.
     pub fn limits(&self) -> Limits {
         Limits { max_pixels: self.max_pixels.get(), max_memory: self.max_memory_bytes.get() }
     }
 
-    /// How many images of up to so many pixels are decoded at once: at least one.
+    /// The number of images of up to `pixels` pixels that are decoded at once: at least one.
     pub fn decodes(&self, pixels: u64) -> NonZeroUsize {
         let most = NonZeroUsize::new(self.decodes)
             .or(std::thread::available_parallelism().ok())
             .unwrap_or(NonZeroUsize::MIN);
-        let room = usize::try_from(self.max_pixels_in_flight.get() / pixels.max(1));
-        room.map_or(most, |room| NonZeroUsize::new(room).unwrap_or(NonZeroUsize::MIN).min(most))
+        let fitting = usize::try_from(self.max_pixels_in_flight.get() / pixels.max(1));
+        fitting.map_or(most, |fitting| {
+            NonZeroUsize::new(fitting).unwrap_or(NonZeroUsize::MIN).min(most)
+        })
     }
 }

@@ -1,7 +1,7 @@
-//! Settings: compiled-in defaults, then a file, then the environment, then the command line.
+//! Settings: the compiled-in defaults, then a file, then the environment, then the command line.
 //!
-//! Only this module, and the searches for ONNX Runtime's library and for the system's certificates, read the environment.
-//! What belongs to a model (its input, normalisation, threshold) travels in the model's file, not here.
+//! Only this module reads the environment, except for the searches for ONNX Runtime's library and for the system's
+//! certificates. Properties of a model (its input, normalisation, threshold) are in the model's file, not here.
 
 mod access;
 mod image;
@@ -26,38 +26,38 @@ pub use telemetry::{InvalidVariable, Log, TraceSettings};
 
 use model::SHIPPED;
 
-/// The file that documents every setting; compiled in.
+/// The file that documents all settings, compiled in.
 const DEFAULTS: &str = include_str!("../../../config/default.toml");
 
-/// All settings. Unknown keys and bad values are refused by name.
+/// All settings. Unknown keys and invalid values are errors that name the key.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// Listening, limits and time.
+    /// Addresses, limits and timeouts.
     pub server: Server,
-    /// Encrypted connections.
+    /// TLS.
     pub tls: TlsSettings,
-    /// Who may ask.
+    /// The API keys.
     pub auth: Auth,
-    /// Which other sites' pages may ask.
+    /// The permitted origins of browsers.
     pub cors: Cors,
-    /// Which model runs, and how.
+    /// The model, and how it runs.
     pub model: ModelSettings,
-    /// What matters only where a GPU runs the model.
+    /// Settings for a model on a GPU.
     pub cuda: Cuda,
-    /// Limits of an image.
+    /// The limits of an image.
     pub image: ImageSettings,
-    /// Embeddings of images seen before.
+    /// The cache of embeddings.
     pub cache: CacheSettings,
     /// The self-test.
     pub health: Health,
     /// The log.
     pub log: Log,
-    /// Requests as spans.
+    /// Traces of requests.
     pub traces: TraceSettings,
 }
 
-/// What the command line sets; it wins over all else.
+/// The values from the command line. They have the highest priority.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
     /// `--listen`
@@ -68,41 +68,41 @@ pub struct Overrides {
     pub device: Option<Device>,
 }
 
-/// Why there are no settings. One line that names the key.
+/// Why the settings can't be used. One line that names the key.
 #[derive(Debug, Error)]
 pub enum SettingsError {
-    /// A key or value that can't be.
-    #[error("the settings are wrong")]
+    /// An unknown key or an invalid value.
+    #[error("the settings are invalid")]
     Invalid(#[from] ConfigError),
-    /// One of the two without the other.
-    #[error("tls.certificate and tls.key are set together, or neither is")]
+    /// Only one of the certificate and the key is set.
+    #[error("tls.certificate and tls.key must be set together")]
     HalfTls,
-    /// A number that no machine has use for.
-    #[error("{key} is {most} at most")]
+    /// A number that is too large for any machine.
+    #[error("{key} must be at most {most}")]
     TooMany {
         /// The setting.
         key: &'static str,
-        /// The most that it can be.
+        /// The largest permitted value.
         most: usize,
     },
-    /// A platform's variable that says nothing.
-    #[error("{name} is wrong")]
+    /// An environment variable of the platform is invalid.
+    #[error("{name} is invalid")]
     Variable {
         /// Its name.
         name: &'static str,
-        /// What is wrong with it.
+        /// Why it is invalid.
         #[source]
         why: InvalidVariable,
     },
-    /// No model was named, and the shipped one is nowhere.
+    /// No model is set, and the default model was not found.
     #[error(
-        "no model is named, and {SHIPPED} is neither below the working directory nor beside the program; name one by --model"
+        "no model is set, and {SHIPPED} was found neither beside the program nor below the working directory; set one by --model"
     )]
     NoModel,
 }
 
 impl Settings {
-    /// Reads the settings from all their places, the process's environment among them.
+    /// Reads the settings from all sources, including the process's environment.
     pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Self, SettingsError> {
         let mut settings = Self::assemble(file, environment(), overrides)?;
         settings.traces.find_collector(|name| std::env::var_os(name))?;
@@ -135,7 +135,7 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Refuses numbers beyond what any machine has use for: to make room for so many would take the process along.
+    /// Refuses numbers that are too large for any machine: allocating for them would end the process.
     fn check(&self) -> Result<(), SettingsError> {
         /// Connections, requests and images.
         const MANY: usize = 1 << 20;
@@ -161,7 +161,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Where the model is to be run, and how where nothing is tried.
+    /// The options of the model's sessions without tuning.
     pub fn options(&self) -> Options {
         let Options { max_batch, .. } = Options::default();
         Options {
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn later_places_win() {
+    fn later_sources_take_precedence() {
         let file = "[server]\nlisten = \"127.0.0.1:1\"\ndeadline_ms = 5\n[model]\nthreshold = 0.5";
         let variables = [("SIAMESE_SERVER__LISTEN", "127.0.0.1:2"), ("SIAMESE_MODEL__QUEUE", "9")];
         let overrides = Overrides { listen: "127.0.0.1:3".parse().ok(), ..Overrides::default() };
@@ -226,28 +226,28 @@ mod tests {
     }
 
     #[test]
-    fn origins_in_the_environment_have_commas_between_them() {
+    fn origins_in_the_environment_are_separated_by_commas() {
         let variables = [("SIAMESE_CORS__ORIGINS", "https://one.example,http://localhost:3000")];
         let settings = settings("", &variables, &Overrides::default()).expect("settings");
-        let origins = settings.cors.origins.iter().map(|it| it.value().clone());
+        let origins = settings.cors.origins.iter().map(|origin| origin.value().clone());
         let origins: Vec<HeaderValue> = origins.collect();
         assert_eq!(origins, ["https://one.example", "http://localhost:3000"]);
     }
 
     #[test]
-    fn an_idle_connection_outlives_a_proxys_patience() {
+    fn the_idle_timeout_exceeds_that_of_proxies() {
         let settings = settings("", &[], &Overrides::default()).expect("settings");
         assert!(Duration::from_mins(1) < settings.server.idle_timeout());
     }
 
     #[test]
-    fn an_image_may_cost_the_same_everywhere() {
+    fn the_default_limits_are_those_of_the_core() {
         let settings = settings("", &[], &Overrides::default()).expect("settings");
         assert_eq!(settings.image.limits(), Limits::default());
     }
 
     #[test]
-    fn the_larger_images_are_the_fewer_are_decoded_at_once() {
+    fn fewer_large_images_are_decoded_at_once() {
         let file = "[image]\ndecodes = 4\nmax_pixels_in_flight = 100";
         let settings = settings(file, &[], &Overrides::default()).expect("settings");
         for (pixels, decodes) in [(0, 4), (10, 4), (40, 2), (100, 1), (1000, 1)] {
@@ -257,27 +257,27 @@ mod tests {
 
     #[track_caller]
     fn refused(file: &str, variables: &[(&str, &str)], with: &str) {
-        let said = settings(file, variables, &Overrides::default()).expect_err("no settings");
-        assert!(said.contains(with), "{said}");
-        assert!(!said.contains('\n'), "{said}");
+        let message = settings(file, variables, &Overrides::default()).expect_err("no settings");
+        assert!(message.contains(with), "{message}");
+        assert!(!message.contains('\n'), "{message}");
     }
 
     #[test]
-    fn what_cannot_be_is_refused_by_name() {
+    fn invalid_settings_are_refused_by_name() {
         refused("[server]\nlissten = 1", &[], "lissten");
         refused("[sever]", &[], "sever");
         refused("[server]\nlisten = \"nowhere\"", &[], "listen");
         refused("[server]\nidle_timeout_ms = 0", &[], "idle_timeout_ms");
         refused("[server]\noverload_status = 200", &[], "overload_status");
         refused("[auth]\nkeys = []", &[], "auth.keys");
-        refused("[auth]\nkeys = [\"short\"]", &[], "key 1: a key has at least 16 characters");
+        refused("[auth]\nkeys = [\"short\"]", &[], "key 1: a key must have at least 16 characters");
         refused("", &[("SIAMESE_AUTH__KEYS", "")], "auth.keys");
-        refused("", &[("SIAMESE_AUTH__KEYS", "0123456789012345")], "a key is no number");
-        refused("[cors]\norigins = [\"ours.example\"]", &[], "an origin is https://host");
-        refused("", &[("SIAMESE_CORS__ORIGINS", "https://x/y")], "an origin is https://host");
+        refused("", &[("SIAMESE_AUTH__KEYS", "0123456789012345")], "a key must be a text");
+        refused("[cors]\norigins = [\"ours.example\"]", &[], "an origin must be https://host");
+        refused("", &[("SIAMESE_CORS__ORIGINS", "https://x/y")], "an origin must be https://host");
         refused("[tls]\nkey = \"key.pem\"", &[], "tls.certificate");
         refused("[model]\nqueue = 0", &[], "queue");
-        refused("[model]\nsessions = 1025", &[], "model.sessions is 1024 at most");
+        refused("[model]\nsessions = 1025", &[], "model.sessions must be at most 1024");
         refused("[server]\nmax_in_flight = 9223372036854775807", &[], "server.max_in_flight");
         refused("[model]\nthreshold = -1.0", &[], "threshold");
         refused("[model]\ndevice = \"tpu\"", &[], "device");
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_of_nothing_is_refused_by_name() {
+    fn a_limit_of_zero_is_refused_by_name() {
         const SERVER: [&str; 14] = [
             "max_connections",
             "idle_timeout_ms",
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_turns_off_what_can_be_off() {
+    fn zero_disables_optional_features() {
         let file = "[server]\nhttp2_ping_interval_ms = 0\nlame_duck_ms = 0\ndrain_ms = 0\n\
              [model]\nwatch_ms = 0\n[cache]\nmax_bytes = 0";
         let settings = settings(file, &[], &Overrides::default()).expect("settings");

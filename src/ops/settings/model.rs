@@ -1,4 +1,4 @@
-//! `[model]`, `[cache]`, `[health]`: which model runs and how, what is kept of it, and how it is held to be right.
+//! `[model]`, `[cache]`, `[health]`: the model, how it runs, its cache and its self-test.
 
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use siamese_core::score::Threshold;
 
 use super::SettingsError;
 
-/// The model that is served where none is named.
+/// The default model.
 pub(super) const SHIPPED: &str = "models/faces.onnx";
 
 /// `[model]`
@@ -19,23 +19,23 @@ pub(super) const SHIPPED: &str = "models/faces.onnx";
 pub struct ModelSettings {
     /// The model's file.
     pub file: Option<PathBuf>,
-    /// Where it runs.
+    /// The device.
     pub device: Device,
-    /// Sessions side by side; 0 means as many as are found to be fastest.
+    /// Parallel sessions; 0 means the fastest number, found by tuning.
     pub sessions: usize,
-    /// Threads of one run; 0 means as many as are found to be fastest.
+    /// Threads of one run; 0 means the fastest number, found by tuning.
     pub threads: usize,
-    /// The most images in one run; 0 means as many as are found to pay.
+    /// The most images in one run; 0 means the best number, found by tuning.
     pub max_batch: usize,
-    /// Images that may be preprocessed for it, wait for it and run in it.
+    /// The most images in progress: in decoding, in the queue or in a run.
     pub queue: NonZeroUsize,
-    /// Images of requests with more than a pair that are in hand; they come to the queue in portions.
+    /// The most images of bulk requests in progress. They enter the queue in portions.
     pub bulk_queue: NonZeroUsize,
-    /// The threshold in place of the model's own.
+    /// A threshold that replaces the model's own.
     pub threshold: Option<Threshold>,
-    /// How often to look whether the model's files are others, in milliseconds; 0 is never.
+    /// How often the model's files are checked for changes, in milliseconds; 0 means never.
     pub watch_ms: u64,
-    /// How long its files may take to be read, in milliseconds.
+    /// The time limit for reading the model's files, in milliseconds.
     pub read_timeout_ms: NonZeroU64,
 }
 
@@ -43,7 +43,7 @@ pub struct ModelSettings {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CacheSettings {
-    /// Memory for it; 0 is off.
+    /// The size of the cache in bytes; 0 disables it.
     pub max_bytes: u64,
 }
 
@@ -53,12 +53,12 @@ pub struct CacheSettings {
 pub struct Health {
     /// How often the self-test runs, in milliseconds.
     pub self_test_interval_ms: NonZeroU64,
-    /// How old its last success may be, in milliseconds.
+    /// The largest age of its last success, in milliseconds.
     pub self_test_max_age_ms: NonZeroU64,
 }
 
 impl ModelSettings {
-    /// The model's file: the one named, else the one shipped.
+    /// The model's file: the one in the settings, else the default model.
     pub fn file(&self) -> Result<PathBuf, SettingsError> {
         if let Some(named) = &self.file {
             return Ok(named.clone());
@@ -67,21 +67,21 @@ impl ModelSettings {
         places(program.as_deref()).find(|path| path.is_file()).ok_or(SettingsError::NoModel)
     }
 
-    /// How long the model's files may take to be read.
+    /// The time limit for reading the model's files.
     pub fn read_timeout(&self) -> Duration {
         Duration::from_millis(self.read_timeout_ms.get())
     }
 
-    /// How often to look whether the file is another, if at all.
+    /// How often the model's files are checked for changes, if at all.
     pub fn watch(&self) -> Option<Duration> {
-        Some(self.watch_ms).filter(|it| 0 < *it).map(Duration::from_millis)
+        Some(self.watch_ms).filter(|interval| 0 < *interval).map(Duration::from_millis)
     }
 }
 
-/// Where the model that is shipped may stand, in the order that they are looked at.
+/// The paths where the default model may be, in order of priority.
 ///
-/// Beside an installed program, or at the root of the checkout that `target/PROFILE/` stands in; the working directory
-/// comes last, as anybody may have put a file there.
+/// They are beside an installed program, and in the root of the checkout above `target/PROFILE/`. The working
+/// directory comes last, because anybody may have put a file there.
 fn places(program: Option<&Path>) -> impl Iterator<Item = PathBuf> {
     let beside = program.into_iter().flat_map(|program| program.ancestors().skip(1).take(3));
     beside.chain(std::iter::once(Path::new(""))).map(|folder| folder.join(SHIPPED))
@@ -93,7 +93,7 @@ impl Health {
         Duration::from_millis(self.self_test_interval_ms.get())
     }
 
-    /// How old its last success may be.
+    /// The largest age of its last success.
     pub fn max_age(&self) -> Duration {
         Duration::from_millis(self.self_test_max_age_ms.get())
     }
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_program_s_place_goes_before_the_working_directory() {
+    fn the_program_s_folder_has_priority_over_the_working_directory() {
         let found: Vec<PathBuf> = places(Some(Path::new("/opt/siamese/bin/siamese"))).collect();
         let expected = ["/opt/siamese/bin", "/opt/siamese", "/opt", ""];
         assert_eq!(found, expected.map(|folder| Path::new(folder).join(SHIPPED)));

@@ -1,4 +1,4 @@
-//! `[server]`: listening, limits and time.
+//! `[server]`: addresses, limits and timeouts.
 
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
@@ -10,92 +10,94 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Server {
-    /// Where to listen.
+    /// The address to listen on.
     pub listen: SocketAddr,
-    /// Where else `/livez`, `/readyz` and `/metrics` are served; `/metrics` is then served there only.
+    /// A second address for `/livez`, `/readyz` and `/metrics`. If it is set, `/metrics` is served only there.
     pub admin_listen: Option<SocketAddr>,
-    /// Connections at once; for more, the one that has idled for longest is ended.
+    /// The most connections. Above it, the connection that has been idle for longest is closed.
     pub max_connections: NonZeroUsize,
-    /// How long a connection may idle, or leave an answer unread, in milliseconds.
+    /// How long a connection may be idle, or leave a response unread, in milliseconds.
     pub idle_timeout_ms: NonZeroU64,
-    /// How long a connection's first byte, and a request's head over HTTP/1.1, may take to arrive, in milliseconds; looked at
-    /// so often, so up to twice.
+    /// The time limit for a connection's first byte and for a request's head over HTTP/1.1, in milliseconds. It is
+    /// checked at this interval, so up to twice the time may pass.
     pub head_timeout_ms: NonZeroU64,
-    /// How long a client may take nothing of an answer, in milliseconds; looked at so often, so up to twice.
+    /// How long a client may receive nothing of a response, in milliseconds. It is checked at this interval, so up to
+    /// twice the time may pass.
     pub response_timeout_ms: NonZeroU64,
-    /// The most bytes of all answers that clients have not taken.
+    /// The most bytes of all unsent responses.
     pub max_unsent_bytes: NonZeroUsize,
-    /// Requests of one HTTP/2 connection at once.
+    /// The most concurrent requests of one HTTP/2 connection.
     pub http2_max_streams: NonZeroU32,
-    /// How often an HTTP/2 client is asked whether it is still there, in milliseconds; 0 for never.
+    /// The interval of HTTP/2 pings, in milliseconds; 0 disables them.
     pub http2_ping_interval_ms: u64,
-    /// How long it may take to say so, in milliseconds.
+    /// The time limit for the reply to a ping, in milliseconds.
     pub http2_ping_timeout_ms: NonZeroU64,
     /// The most bytes of a body.
     pub max_body_bytes: NonZeroUsize,
     /// The most bytes of all bodies together.
     pub max_bodies_bytes: NonZeroUsize,
-    /// Bodies at once that have not come whole.
+    /// The most bodies that are not complete.
     pub max_receiving: NonZeroUsize,
-    /// How long a body may take to arrive, in milliseconds.
+    /// The time limit for receiving a body, in milliseconds.
     pub body_timeout_ms: NonZeroU64,
-    /// How long a request may take, in milliseconds.
+    /// The time limit of a request, in milliseconds.
     pub deadline_ms: NonZeroU64,
-    /// Requests worked on at once.
+    /// The most requests in progress.
     pub max_in_flight: NonZeroUsize,
-    /// The status of an overload's refusal.
+    /// The status of a response that reports overload.
     pub overload_status: OverloadStatus,
     /// The most images of one request to `/embed`.
     pub max_images: NonZeroUsize,
     /// The most pairs of one request to `/compare/batch`.
     pub max_pairs: NonZeroUsize,
-    /// Whether the page for people is served, with the documents of the API.
+    /// Whether the web page is served, with the documentation of the API.
     pub page: bool,
-    /// Whether `/verify` answers in `DeepFace`'s words.
+    /// Whether `/verify` is served, with `DeepFace`'s format.
     pub verify: bool,
-    /// How long all is still served after SIGTERM while `/readyz` says no, in milliseconds; 0 for not at all.
+    /// The duration of the lame-duck phase after SIGTERM, in milliseconds; 0 skips it.
     pub lame_duck_ms: u64,
-    /// How long what is in flight may go on after that, in milliseconds.
+    /// How long requests in progress may continue after that, in milliseconds.
     pub drain_ms: u64,
 }
 
-/// 503, or 429.
+/// The status 503 or 429.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "u16")]
 pub struct OverloadStatus(u16);
 
 impl Server {
-    /// How long a body may take to arrive.
+    /// The time limit for receiving a body.
     pub fn body_timeout(&self) -> Duration {
         Duration::from_millis(self.body_timeout_ms.get())
     }
 
-    /// How long a connection may idle.
+    /// How long a connection may be idle.
     pub fn idle_timeout(&self) -> Duration {
         Duration::from_millis(self.idle_timeout_ms.get())
     }
 
-    /// How long a request's head may take to arrive.
+    /// The time limit for a request's head.
     pub fn head_timeout(&self) -> Duration {
         Duration::from_millis(self.head_timeout_ms.get())
     }
 
-    /// How long a client may take nothing of an answer.
+    /// How long a client may receive nothing of a response.
     pub fn response_timeout(&self) -> Duration {
         Duration::from_millis(self.response_timeout_ms.get())
     }
 
-    /// How often an HTTP/2 client is asked whether it is still there; `None` for never.
+    /// The interval of HTTP/2 pings; `None` if they are disabled.
     pub fn http2_ping_interval(&self) -> Option<Duration> {
-        Some(Duration::from_millis(self.http2_ping_interval_ms)).filter(|it| !it.is_zero())
+        Some(Duration::from_millis(self.http2_ping_interval_ms))
+            .filter(|interval| !interval.is_zero())
     }
 
-    /// How long it may take to say so.
+    /// The time limit for the reply to a ping.
     pub fn http2_ping_timeout(&self) -> Duration {
         Duration::from_millis(self.http2_ping_timeout_ms.get())
     }
 
-    /// How long a request may take.
+    /// The time limit of a request.
     pub fn deadline(&self) -> Duration {
         Duration::from_millis(self.deadline_ms.get())
     }
@@ -107,7 +109,7 @@ impl TryFrom<u16> for OverloadStatus {
     fn try_from(status: u16) -> Result<Self, Self::Error> {
         match status {
             429 | 503 => Ok(Self(status)),
-            _ => Err("overload_status is 503 or 429"),
+            _ => Err("overload_status must be 503 or 429"),
         }
     }
 }

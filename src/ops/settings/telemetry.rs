@@ -1,4 +1,4 @@
-//! `[log]`, `[traces]`: what is told of requests.
+//! `[log]`, `[traces]`: the log and the traces of requests.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::ops::traces::{
     Authorities, Collector, Endpoint, Headers, InvalidEndpoint, InvalidList, Ratio, Resource,
 };
 
-/// The variables by which platforms tell all their programs of a collector; those for traces alone win.
+/// The standard variables of platforms that name a collector. A variable for traces only has priority.
 const COLLECTOR: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const COLLECTOR_OF_TRACES: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
 const HEADERS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"];
@@ -25,7 +25,7 @@ const RESOURCE: &str = "OTEL_RESOURCE_ATTRIBUTES";
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Log {
-    /// How a line looks.
+    /// The format of a line.
     pub format: LogFormat,
 }
 
@@ -34,30 +34,30 @@ pub struct Log {
 #[serde(deny_unknown_fields)]
 pub struct TraceSettings {
     endpoint: Option<Endpoint>,
-    /// The share of requests without a parent that are traced.
+    /// The share of requests without a parent span that are traced.
     pub ratio: Ratio,
-    /// Who takes them, by the endpoint above and the platform's variables; nothing is sent where there is none.
+    /// The collector, from the endpoint above or the platform's variables. Without one, nothing is sent.
     #[serde(skip)]
     pub collector: Option<Collector>,
 }
 
-/// Why a variable can't be used. It tells nothing of the variable's value, which may be secret.
+/// Why a variable can't be used. The message does not contain the value, which may be secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum InvalidVariable {
-    /// It is no text.
+    /// It is not text.
     #[error("it is not UTF-8")]
     NoText,
-    /// It names no collector.
+    /// It is not a valid endpoint.
     #[error(transparent)]
     Endpoint(#[from] InvalidEndpoint),
-    /// It is no list of headers, or of attributes.
+    /// It is not a valid list of headers or attributes.
     #[error(transparent)]
     List(#[from] InvalidList),
 }
 
 impl TraceSettings {
-    /// Finds the collector, by the settings or else the platform's variables, and what these say of it. Where there is
-    /// none, no variable is looked at.
+    /// Finds the collector in the settings, or else in the platform's variables, and reads its other variables.
+    /// Without a collector, no other variable is read.
     pub(super) fn find_collector(
         &mut self,
         environment: impl Fn(&str) -> Option<OsString>,
@@ -87,16 +87,16 @@ impl TraceSettings {
     }
 }
 
-/// A variable's text; one that is empty is not set.
+/// The text of a variable; an empty one counts as unset.
 fn text(
     environment: impl Fn(&str) -> Option<OsString>,
     name: &'static str,
 ) -> Result<Option<String>, SettingsError> {
-    let Some(value) = environment(name).filter(|it| !it.is_empty()) else { return Ok(None) };
+    let Some(value) = environment(name).filter(|value| !value.is_empty()) else { return Ok(None) };
     named(name, value.into_string().map_err(|_| InvalidVariable::NoText)).map(Some)
 }
 
-/// The first of these variables that is set, with its name.
+/// The first of two variables that is set, with its name.
 fn first(
     environment: impl Fn(&str) -> Option<OsString>,
     names: [&'static str; 2],
@@ -109,7 +109,7 @@ fn first(
     Ok(None)
 }
 
-/// What a variable means; where that is nothing, its name is told.
+/// Adds the variable's name to an error.
 fn named<T>(
     name: &'static str,
     outcome: Result<T, impl Into<InvalidVariable>>,
@@ -133,21 +133,21 @@ mod tests {
         ours: Option<&str>,
         variables: &[(&str, &str)],
     ) -> Result<Option<Collector>, SettingsError> {
-        let endpoint = ours.map(|it| it.to_owned().try_into().expect("an endpoint"));
+        let endpoint = ours.map(|endpoint| endpoint.to_owned().try_into().expect("an endpoint"));
         let ratio = 1.0.try_into().expect("a ratio");
         let mut settings = TraceSettings { endpoint, ratio, collector: None };
         settings.find_collector(|name| {
-            let found = variables.iter().find(|(it, _)| *it == name);
+            let found = variables.iter().find(|(variable, _)| *variable == name);
             found.map(|(_, value)| OsString::from(value))
         })?;
         Ok(settings.collector)
     }
 
     #[test]
-    fn a_collector_is_the_settings_or_else_the_platforms() {
+    fn the_settings_take_precedence_over_the_platforms_variables() {
         let found = |ours, variables: &[_]| {
             let found = find(ours, variables).expect("settings");
-            found.map(|it| it.endpoint.to_string()).unwrap_or_default()
+            found.map(|collector| collector.endpoint.to_string()).unwrap_or_default()
         };
         let of_traces = (COLLECTOR_OF_TRACES, "https://traces:3/theirs");
         assert_eq!(found(OURS, &[THEIRS, of_traces]), "http://ours:1/v1/traces");
@@ -158,9 +158,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_for_traces_alone_wins() {
+    fn variables_for_traces_only_take_precedence() {
         let [of_traces, of_all] = HEADERS;
-        let files = AUTHORITIES.map(|it| (it, "ca.pem"));
+        let files = AUTHORITIES.map(|variable| (variable, "ca.pem"));
         let variables = [THEIRS, (of_all, "a=1,b=2"), (of_traces, "a=3"), files[0], files[1]];
         let found = find(None, &variables).expect("settings").expect("a collector");
         assert_eq!(format!("{:?}", found.headers), r#"Headers({"a": Sensitive})"#);
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_refused_by_its_name_and_not_told() {
+    fn an_invalid_variable_is_refused_by_name_without_its_value() {
         for (name, value) in [
             (COLLECTOR, "grpc://secret"),
             (COLLECTOR_OF_TRACES, "secret"),
@@ -178,16 +178,16 @@ mod tests {
             (RESOURCE, "secret"),
         ] {
             let ours = OURS.filter(|_| ![COLLECTOR, COLLECTOR_OF_TRACES].contains(&name));
-            let said = causes(&find(ours, &[(name, value)]).expect_err("no settings"));
-            assert!(said.starts_with(&format!("{name} is wrong: ")), "{said}");
-            assert!(!said.contains("secret") && !said.contains('\n'), "{said}");
+            let message = causes(&find(ours, &[(name, value)]).expect_err("no settings"));
+            assert!(message.starts_with(&format!("{name} is invalid: ")), "{message}");
+            assert!(!message.contains("secret") && !message.contains('\n'), "{message}");
         }
     }
 
     #[test]
-    fn what_is_no_text_is_refused() {
+    fn a_variable_that_is_not_text_is_refused() {
         let why = text(|_| Some(OsStr::from_bytes(b"\xff").to_owned()), SERVICE);
-        let said = causes(&why.expect_err("no text"));
-        assert_eq!(said, "OTEL_SERVICE_NAME is wrong: it is not UTF-8");
+        let message = causes(&why.expect_err("no text"));
+        assert_eq!(message, "OTEL_SERVICE_NAME is invalid: it is not UTF-8");
     }
 }

@@ -1,4 +1,4 @@
-//! The log. Nobody's image or embedding ever stands in it, and nobody's text can break a line of it.
+//! The log. It never contains an image or an embedding, and no client's text can break a line.
 
 mod queue;
 mod rate_limiter;
@@ -19,10 +19,10 @@ pub use rate_limiter::{Line, RateLimiter};
 
 use queue::Queue;
 
-/// The most characters of a text in the log that is made of what a client sent, or of a library's words on it.
+/// The most characters of a log text that comes from a client, or from a library's message about its data.
 const TEXT: usize = 500;
 
-/// How a log line looks.
+/// The format of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
@@ -32,21 +32,20 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts logging to standard error, where a command's user reads it; what is logged is set by `RUST_LOG`, by default from
-/// `level` up.
+/// Logs to standard error, for a command. `RUST_LOG` selects what is logged; the default is `level` and above.
 pub fn start(format: LogFormat, level: &str) {
     log_to(std::io::stderr, format, level);
     let standard = panic::take_hook();
     log_panics(standard);
 }
 
-/// The same for a server, which goes on where nobody reads its log: see [`dropped_lines`].
+/// The same for a server, which must not wait for the log's reader: see [`dropped_lines`].
 pub fn start_queued(format: LogFormat, level: &str) -> Rest {
     let (queue, rest) = Queue::start();
     log_to(queue.clone(), format, level);
     log_panics(move |panic| {
-        // Not by the standard hook, which waits for whoever reads the log.
-        let line = format!("siamese: a panic: {}\n", one_line(said(panic)));
+        // Not by the standard hook, which would wait for the log's reader.
+        let line = format!("siamese: a panic: {}\n", one_line(panic_text(panic)));
         let _ = queue.make_writer().write_all(line.as_bytes());
     });
     rest
@@ -62,21 +61,21 @@ where
         .with_writer(writer)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
-        // It would be told on standard error, which is what has failed: and panic there.
+        // Errors of the log would be written to standard error, which is what failed, and would panic.
         .log_internal_errors(false);
     match format {
         LogFormat::Text => log.init(),
-        // The one span is the request's: a list of spans would tell it twice.
+        // The request's span is the only one; a list of spans would repeat it.
         LogFormat::Json => log.json().flatten_event(true).with_span_list(false).init(),
     }
 }
 
-/// Makes a panic one line of the log, with the request's id where it is in a request: the standard words on it are
-/// several lines, and no JSON. Where the log leaves errors out, it is told `otherwise`.
+/// Logs a panic as one line, with the request's id if there is one. The standard message has several lines and is not
+/// JSON. If the log's level excludes errors, `otherwise` is called.
 fn log_panics(otherwise: impl Fn(&PanicHookInfo<'_>) + Send + Sync + 'static) {
     let rate_limiter = RateLimiter::new();
     panic::set_hook(Box::new(move |panic| {
-        // A decoder's is told with its request.
+        // A decoder's panic is logged with its request.
         if preprocessing::catches(panic) {
             return;
         }
@@ -85,31 +84,34 @@ fn log_panics(otherwise: impl Fn(&PanicHookInfo<'_>) + Send + Sync + 'static) {
             return otherwise(panic);
         }
         if 0 < suppressed {
-            tracing::warn!(suppressed, "panics came faster than the log has lines for");
+            tracing::warn!(suppressed, "panics exceeded the rate limit of the log");
         }
         let at = panic.location().map(ToString::to_string);
         let backtrace = Backtrace::capture();
         let backtrace =
             (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
-        let said = bounded(said(panic));
-        tracing::error!(said, at, backtrace, thread = thread::current().name(), "a panic");
+        let cause = bounded(panic_text(panic));
+        tracing::error!(cause, at, backtrace, thread = thread::current().name(), "a panic");
     }));
 }
 
-fn said<'a>(panic: &'a PanicHookInfo<'_>) -> &'a str {
-    panic.payload_as_str().unwrap_or("no word of why")
+fn panic_text<'a>(panic: &'a PanicHookInfo<'_>) -> &'a str {
+    panic.payload_as_str().unwrap_or("no message")
 }
 
-/// A text as far as a line of the log has room for it.
+/// The beginning of a text, up to the limit of a log line.
 pub fn bounded(text: &str) -> &str {
     text.char_indices().nth(TEXT).map_or(text, |(end, _)| &text[..end])
 }
 
 fn one_line(text: &str) -> String {
-    bounded(text).chars().map(|it| if it.is_control() { ' ' } else { it }).collect()
+    bounded(text)
+        .chars()
+        .map(|character| if character.is_control() { ' ' } else { character })
+        .collect()
 }
 
-/// A time as a line of the log has it: a number, where the standard library's own would be written as text.
+/// A duration in milliseconds for the log. The standard library's type would be logged as text.
 pub fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
@@ -119,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_strangers_text_has_its_limit() {
+    fn a_clients_text_is_shortened() {
         assert_eq!(bounded("short"), "short");
         assert_eq!(bounded(&"é".repeat(TEXT)), "é".repeat(TEXT));
         assert_eq!(bounded(&"é".repeat(TEXT + 1)), "é".repeat(TEXT));

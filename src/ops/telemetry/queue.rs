@@ -1,7 +1,8 @@
-//! The log's queue: who has something to say never waits for whoever reads the log.
+//! The queue of the log: a thread that logs never waits for the log's reader.
 //!
-//! A pipe that nobody reads is full after some 64 KiB, and who writes to it then waits for ever. So one thread writes,
-//! what finds no room in the queue before it is dropped and counted, and no end of the program waits for it for long.
+//! A pipe without a reader is full after some 64 KiB, and then a write blocks for ever. Therefore one thread writes
+//! the lines. Lines that do not fit in its queue are dropped and counted, and the program's end waits only briefly for
+//! it.
 
 use std::io::{self, Write};
 use std::sync::OnceLock;
@@ -13,44 +14,44 @@ use std::time::Duration;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Lines that may wait to be written.
+/// The most lines in the queue.
 const LINES: usize = 4096;
 
 /// The longest line that is written, in bytes: only a backtrace or a dependency's trace is longer.
 const LONGEST: usize = 16 << 10;
 
-/// How long the end of the program waits for the last lines to be written.
+/// How long the program's end waits for the last lines.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// Lines that found no room.
+/// Lines dropped because the queue was full.
 static NO_ROOM: OnceLock<ErrorCounter> = OnceLock::new();
 
-/// Lines that were too long.
+/// Lines dropped because they were too long.
 static TOO_LONG: AtomicU64 = AtomicU64::new(0);
 
 /// Puts lines into the queue.
 #[derive(Clone)]
 pub(super) struct Queue(NonBlocking);
 
-/// The end of the log: what still waits is written when this is dropped, as far as somebody reads it.
+/// Dropping this writes the remaining lines, if a reader accepts them in time.
 #[must_use]
 pub struct Rest(Option<WorkerGuard>);
 
-/// How many lines were dropped, as there was no room for them or they were too long.
+/// The number of dropped lines: the queue was full, or they were too long.
 pub fn dropped_lines() -> u64 {
     let no_room = NO_ROOM.get().map_or(0, ErrorCounter::dropped_lines);
     TOO_LONG.load(Ordering::Relaxed).saturating_add(no_room as u64)
 }
 
-/// Says a last line on standard error; who does not read it is not waited for.
+/// Writes a last line to standard error, without waiting long for its reader.
 pub fn say_last(line: String) {
-    in_time(move || {
+    with_timeout(move || {
         let _ = writeln!(io::stderr(), "{line}");
     });
 }
 
-/// Does what may wait for a reader, on a thread that the program's end leaves behind.
-fn in_time(work: impl FnOnce() + Send + 'static) {
+/// Runs work that may wait for a reader, on a thread that the program's end abandons after a timeout.
+fn with_timeout(work: impl FnOnce() + Send + 'static) {
     let (done, waits) = mpsc::sync_channel(1);
     let thread = thread::Builder::new().name("last-lines".to_owned()).spawn(move || {
         work();
@@ -62,7 +63,7 @@ fn in_time(work: impl FnOnce() + Send + 'static) {
 }
 
 impl Queue {
-    /// A queue before standard error.
+    /// Creates a queue that writes to standard error.
     pub(super) fn start() -> (Self, Rest) {
         Self::before(io::stderr(), LINES)
     }
@@ -101,8 +102,8 @@ impl<'a> MakeWriter<'a> for Queue {
 impl Drop for Rest {
     fn drop(&mut self) {
         let guard = self.0.take();
-        // The guard's own end has a limit too, but says so on standard output, which may be the pipe that is stuck.
-        in_time(move || drop(guard));
+        // The guard has its own timeout, but reports it on standard output, which may be the blocked pipe.
+        with_timeout(move || drop(guard));
     }
 }
 
@@ -113,10 +114,10 @@ mod tests {
 
     use super::*;
 
-    /// Far longer than a reader is waited for; whoever waits so long waits for ever.
-    const LIMIT: Duration = Duration::from_mins(2);
+    /// Much longer than the timeout for the reader. A wait that takes longer never ends.
+    const TIMEOUT: Duration = Duration::from_mins(2);
 
-    /// A reader who takes a line only when it is told to.
+    /// A reader that accepts a line only when the test allows it.
     struct Stuck(Receiver<()>, Sender<Vec<u8>>);
 
     impl Write for Stuck {
@@ -132,33 +133,33 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_who_takes_nothing_holds_nobody_up() {
+    fn a_blocked_reader_does_not_block_the_log() {
         let (go, gone) = channel();
         let (written, lines) = channel();
         let (mut queue, rest) = Queue::before(Stuck(gone, written), 8);
         let before = dropped_lines();
         for line in 0..100 {
-            queue.write_all(format!("{line}\n").as_bytes()).expect("it takes all");
+            queue.write_all(format!("{line}\n").as_bytes()).expect("the queue accepts all lines");
         }
-        queue.write_all(&vec![b'x'; LONGEST + 1]).expect("it takes all");
-        // One may be in the reader's hand already, beside those that wait.
+        queue.write_all(&vec![b'x'; LONGEST + 1]).expect("the queue accepts all lines");
+        // The reader may already hold one line in addition to the queue.
         assert!(dropped_lines() - before >= 92, "{before} {}", dropped_lines());
 
         let begun = Instant::now();
         drop(rest);
-        assert!(begun.elapsed() < LIMIT, "it waited for its reader");
+        assert!(begun.elapsed() < TIMEOUT, "the end waited for the reader");
 
         drop(go);
-        assert_eq!(lines.recv_timeout(LIMIT).expect("the first line"), b"0\n");
+        assert_eq!(lines.recv_timeout(TIMEOUT).expect("the first line"), b"0\n");
     }
 
     #[test]
-    fn what_waits_is_written_before_the_end() {
+    fn waiting_lines_are_written_before_the_end() {
         let (go, gone) = channel();
         let (written, lines) = channel();
         let (mut queue, rest) = Queue::before(Stuck(gone, written), 8);
         for line in 0..5 {
-            queue.write_all(format!("{line}\n").as_bytes()).expect("it takes all");
+            queue.write_all(format!("{line}\n").as_bytes()).expect("the queue accepts all lines");
             go.send(()).expect("it is read");
         }
         drop(rest);

@@ -1,15 +1,15 @@
-//! How much the log says of what strangers bring about: who floods the service with it must not flood the log too.
+//! Limits the log lines that clients can cause: a flood of requests must not become a flood of lines.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Lines in a second; others are counted, and told of by a line of their own.
+/// The most lines in a second. Further lines are counted and reported later.
 const LINES: u64 = 50;
 
-/// Lets so many lines a second into the log. Counts that many threads touch at once may be off by a few.
+/// Limits log lines per second. With concurrent threads, the counts may be off by a few.
 pub struct RateLimiter {
     start: Instant,
-    /// The second that is counted, from the start.
+    /// The current second, counted from the start.
     second: AtomicU64,
     lines: AtomicU64,
 }
@@ -17,12 +17,12 @@ pub struct RateLimiter {
 /// Whether a line may be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Line {
-    /// It may; before it, so many were left out.
+    /// It may be written.
     Write {
-        /// Lines left out.
+        /// Lines suppressed since the last one.
         suppressed: u64,
     },
-    /// It is left out.
+    /// It is suppressed.
     Suppress,
 }
 
@@ -33,12 +33,12 @@ impl Default for RateLimiter {
 }
 
 impl RateLimiter {
-    /// One whose first second begins now.
+    /// Creates a limiter whose first second begins now.
     pub fn new() -> Self {
         Self { start: Instant::now(), second: AtomicU64::new(0), lines: AtomicU64::new(0) }
     }
 
-    /// Asks for one line.
+    /// Requests permission for one line.
     pub fn line(&self) -> Line {
         self.line_at(self.start.elapsed())
     }
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_has_so_many_lines_and_the_next_tells_what_it_left_out() {
+    fn each_second_has_a_limit_and_the_next_reports_suppressed_lines() {
         let rate_limiter = RateLimiter::new();
         let at = |seconds| rate_limiter.line_at(Duration::from_secs_f64(seconds));
         for _ in 0..LINES {

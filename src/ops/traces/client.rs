@@ -1,4 +1,5 @@
-//! Posts to a collector: one request a connection, as there is one every few seconds at most.
+//! The HTTP client of a collector. It opens a connection for each request, because there is at most one every few
+//! seconds.
 
 use std::io;
 use std::time::Duration;
@@ -17,41 +18,41 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use super::trust::{self, TrustError};
 use super::{Authorities, Endpoint, Headers, Resource};
 
-/// How long a collector may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The time limit of a request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What is read of its answer.
-const ANSWER: usize = 64 << 10;
+/// The most bytes read of a response.
+const MAX_RESPONSE: usize = 64 << 10;
 
-/// Who takes spans, how it is reached and what it is told of us.
+/// A collector of spans: how it is reached, and what identifies this process to it.
 #[derive(Clone, Debug)]
 pub struct Collector {
-    /// Where it listens.
+    /// Its address.
     pub endpoint: Endpoint,
-    /// What it asks for.
+    /// The headers that it requires.
     pub headers: Headers,
-    /// Who tells that it is what it says it is; by default whom the system trusts.
+    /// The certificate authorities that it must be signed by; by default those of the system.
     pub authorities: Option<Authorities>,
-    /// Whose spans it gets.
+    /// The attributes of this process.
     pub resource: Resource,
 }
 
-/// Why spans were not taken.
+/// Why spans were not accepted.
 #[derive(Debug, Error)]
 pub(super) enum PostError {
-    #[error("no connection")]
+    #[error("the connection failed")]
     Unreachable(#[source] io::Error),
-    #[error("no TLS with it")]
+    #[error("the TLS handshake failed")]
     Untrusted(#[source] io::Error),
     #[error("the connection broke")]
     Broken(#[source] hyper::Error),
-    #[error("no answer within {} s", PATIENCE.as_secs())]
+    #[error("no response within {} s", REQUEST_TIMEOUT.as_secs())]
     TimedOut,
-    #[error("it answered {0}")]
+    #[error("the response was {0}")]
     Refused(StatusCode),
 }
 
-/// Posts to one collector.
+/// Sends requests to one collector.
 pub(super) struct Client {
     endpoint: Endpoint,
     headers: Headers,
@@ -73,7 +74,9 @@ impl Client {
     }
 
     pub(super) async fn post(&self, body: Vec<u8>) -> Result<(), PostError> {
-        tokio::time::timeout(PATIENCE, self.connect(body)).await.map_err(|_| PostError::TimedOut)?
+        tokio::time::timeout(REQUEST_TIMEOUT, self.connect(body))
+            .await
+            .map_err(|_| PostError::TimedOut)?
     }
 
     async fn connect(&self, body: Vec<u8>) -> Result<(), PostError> {
@@ -100,14 +103,14 @@ impl Client {
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::CONNECTION, "close")
             .body(Full::new(Bytes::from(body)))
-            .expect("an endpoint's parts are a request's");
+            .expect("the endpoint was validated");
         request.headers_mut().extend(self.headers.get().clone());
-        // It ends with the requests' half, which is dropped here.
+        // The connection ends when the sender of requests is dropped, at the end of this function.
         tokio::spawn(connection);
-        let answer = requests.send_request(request).await.map_err(PostError::Broken)?;
-        let status = answer.status();
-        // Read, so that the connection ends in order; what it says is of no use here.
-        let _ = Limited::new(answer.into_body(), ANSWER).collect().await;
+        let response = requests.send_request(request).await.map_err(PostError::Broken)?;
+        let status = response.status();
+        // The body is read, so that the connection closes in order; its content is not needed.
+        let _ = Limited::new(response.into_body(), MAX_RESPONSE).collect().await;
         if status.is_success() { Ok(()) } else { Err(PostError::Refused(status)) }
     }
 }

@@ -1,37 +1,37 @@
-//! Where a collector listens.
+//! The address of a collector.
 
 use axum::http::Uri;
 use serde::Deserialize;
 use thiserror::Error;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-/// Where a collector takes traces. Settings tell its base, as `http://127.0.0.1:4318`.
+/// The address of a collector's traces. Settings state its base, such as `http://127.0.0.1:4318`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Endpoint {
-    /// What its certificate is made out to, where TLS is spoken.
+    /// The name that its certificate must state; `None` without TLS.
     pub(super) encrypted: Option<ServerName<'static>>,
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) path: String,
 }
 
-/// Why a text is no [`Endpoint`]. It may hold a password, so it is not repeated.
+/// Why a text is not a valid [`Endpoint`]. The message does not contain the text, which may hold a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum InvalidEndpoint {
-    /// It is no address.
-    #[error("endpoint is an address such as http://127.0.0.1:4318")]
+    /// It is not an address.
+    #[error("endpoint must be an address such as http://127.0.0.1:4318")]
     NoAddress,
-    /// It asks for another protocol.
-    #[error("endpoint begins with http:// or https://")]
+    /// Its protocol is not HTTP.
+    #[error("endpoint must begin with http:// or https://")]
     NotHttp,
 }
 
 impl Endpoint {
-    /// Reads an address as it stands: that of traces, with its path.
+    /// Parses the complete address of the traces, with its path.
     pub fn exact(text: &str) -> Result<Self, InvalidEndpoint> {
         let uri: Uri = text.parse().map_err(|_| InvalidEndpoint::NoAddress)?;
-        let authority = uri.authority().filter(|it| !it.as_str().contains('@'));
+        let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'));
         let (Some(scheme), Some(authority), None) = (uri.scheme_str(), authority, uri.query())
         else {
             return Err(InvalidEndpoint::NoAddress);
@@ -53,18 +53,18 @@ impl Endpoint {
         })
     }
 
-    /// What is connected to.
+    /// The host and port to connect to.
     pub(super) fn address(&self) -> (&str, u16) {
         (bare(&self.host), self.port)
     }
 }
 
-/// A host without the brackets that only addresses in a URI have.
+/// Removes the brackets that addresses have only in a URI.
 fn bare(host: &str) -> &str {
     host.trim_matches(['[', ']'])
 }
 
-/// Reads a base address, below which traces have a path.
+/// Parses a base address, and appends the path of traces.
 impl TryFrom<String> for Endpoint {
     type Error = InvalidEndpoint;
 
@@ -89,8 +89,8 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: Result<&str, InvalidEndpoint>) {
-        let endpoint = Endpoint::try_from(text.to_owned()).map(|it| it.to_string());
-        assert_eq!(endpoint.as_deref(), expected.as_ref().map(|it| *it));
+        let endpoint = Endpoint::try_from(text.to_owned()).map(|endpoint| endpoint.to_string());
+        assert_eq!(endpoint.as_deref(), expected.as_ref().map(|text| *text));
     }
 
     #[test]
@@ -103,8 +103,8 @@ mod tests {
     }
 
     #[test]
-    fn an_exact_address_stays_as_it_is() {
-        let exact = |text| Endpoint::exact(text).map(|it| it.to_string());
+    fn an_exact_address_is_unchanged() {
+        let exact = |text| Endpoint::exact(text).map(|endpoint| endpoint.to_string());
         assert_eq!(exact("http://collector:4318").as_deref(), Ok("http://collector:4318/"));
         assert_eq!(
             exact("https://collector/its/own").as_deref(),
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn other_addresses_are_none() {
+    fn other_addresses_are_refused() {
         use InvalidEndpoint::{NoAddress, NotHttp};
         check("grpc://collector:4317", Err(NotHttp));
         for text in [

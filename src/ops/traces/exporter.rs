@@ -1,4 +1,4 @@
-//! The thread that sends spans, so that who answers requests never does.
+//! The thread that sends spans, so that no request waits for a collector.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
@@ -11,23 +11,23 @@ use super::Resource;
 use super::client::Client;
 use super::otlp::{self, Spans};
 
-/// Requests that may wait to be sent; more are dropped.
-pub(super) const ROOM: usize = 2048;
+/// The most requests whose spans wait to be sent; further ones are dropped.
+pub(super) const QUEUE_LENGTH: usize = 2048;
 
-/// Requests of one post.
+/// The most requests in one batch.
 pub(super) const BATCH: usize = 512;
 
-/// How long the first of a batch waits for others.
+/// How long the first request of a batch waits for others.
 const GATHER: Duration = Duration::from_secs(1);
 
-/// What became of a traced request.
+/// The outcome of a traced request's export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExportOutcome {
-    /// The collector has it.
+    /// The collector accepted it.
     Sent,
-    /// The collector did not take it.
+    /// The collector did not accept it.
     Failed,
-    /// There was no room to wait.
+    /// The queue was full.
     Dropped,
 }
 
@@ -36,7 +36,7 @@ pub(super) enum Message {
     Stop,
 }
 
-/// Tells when the thread has ended.
+/// Notified when the thread has ended.
 pub(super) type Stopped = Receiver<()>;
 
 type Observe = Arc<dyn Fn(ExportOutcome, u64) + Send + Sync>;
@@ -46,7 +46,7 @@ pub(super) fn start(
     resource: Resource,
     observe: Observe,
 ) -> (SyncSender<Message>, Stopped) {
-    let (queue, messages) = mpsc::sync_channel(ROOM);
+    let (queue, messages) = mpsc::sync_channel(QUEUE_LENGTH);
     let (ended, stopped) = mpsc::sync_channel(1);
     thread::Builder::new()
         .name("traces".to_owned())
@@ -54,21 +54,21 @@ pub(super) fn start(
             export(&client, &resource, &messages, &*observe);
             let _ = ended.send(());
         })
-        .expect("the system gives a thread at the start");
+        .expect("the system can create threads at the start");
     (queue, stopped)
 }
 
-/// Has what is in the queue sent, for so long at most.
-pub(super) fn stop(queue: &SyncSender<Message>, stopped: &Stopped, patience: Duration) {
-    let until = Instant::now() + patience;
-    // A full queue empties as posts end.
+/// Sends what is in the queue, for at most `timeout`.
+pub(super) fn stop(queue: &SyncSender<Message>, stopped: &Stopped, timeout: Duration) {
+    let deadline = Instant::now() + timeout;
+    // A full queue empties as requests end.
     while let Err(TrySendError::Full(_)) = queue.try_send(Message::Stop) {
-        if until < Instant::now() {
+        if deadline < Instant::now() {
             return;
         }
         thread::sleep(Duration::from_millis(10));
     }
-    let _ = stopped.recv_timeout(until.saturating_duration_since(Instant::now()));
+    let _ = stopped.recv_timeout(deadline.saturating_duration_since(Instant::now()));
 }
 
 fn export(
@@ -95,14 +95,14 @@ fn export(
         match runtime.block_on(client.post(otlp::body(resource, &batch))) {
             Ok(()) => {
                 if std::mem::take(&mut failing) {
-                    tracing::info!(%endpoint, "the collector takes traces again");
+                    tracing::info!(%endpoint, "the collector accepts traces again");
                 }
                 observe(ExportOutcome::Sent, requests);
             }
             Err(err) => {
                 if !std::mem::replace(&mut failing, true) {
                     let cause = causes(&err);
-                    tracing::warn!(%endpoint, cause, "the collector takes no traces; they are counted and dropped");
+                    tracing::warn!(%endpoint, cause, "the collector does not accept traces; they are counted and dropped");
                 }
                 observe(ExportOutcome::Failed, requests);
             }
@@ -110,14 +110,14 @@ fn export(
     }
 }
 
-/// The next batch, and whether there will be another.
+/// The next batch, and whether more will follow.
 fn gather(messages: &Receiver<Message>) -> (Vec<Spans>, bool) {
     let mut batch = Vec::new();
     let Ok(Message::Spans(first)) = messages.recv() else { return (batch, false) };
     batch.push(first);
-    let until = Instant::now() + GATHER;
+    let deadline = Instant::now() + GATHER;
     while batch.len() < BATCH {
-        match messages.recv_timeout(until.saturating_duration_since(Instant::now())) {
+        match messages.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(Message::Spans(spans)) => batch.push(spans),
             Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return (batch, false),
             Err(RecvTimeoutError::Timeout) => break,

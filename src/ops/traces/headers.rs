@@ -1,13 +1,13 @@
-//! Headers that a collector asks for, such as a key.
+//! Headers that a collector requires, such as a key.
 
 use std::str::FromStr;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::list::{InvalidList, items};
+use super::list::{InvalidList, entries};
 
-/// What the exporter says itself, or what would break the connection.
-const TAKEN: [HeaderName; 5] = [
+/// Headers that the client sets itself, or that would break the connection.
+const RESERVED: [HeaderName; 5] = [
     header::HOST,
     header::CONTENT_TYPE,
     header::CONTENT_LENGTH,
@@ -15,7 +15,7 @@ const TAKEN: [HeaderName; 5] = [
     header::TRANSFER_ENCODING,
 ];
 
-/// Headers of each post. Their values are secret: printed, they are left out.
+/// Headers of each request. Their values are secret and are never printed.
 #[derive(Clone, Debug, Default)]
 pub struct Headers(HeaderMap);
 
@@ -31,15 +31,15 @@ impl FromStr for Headers {
 
     fn from_str(text: &str) -> Result<Self, InvalidList> {
         let mut headers = HeaderMap::new();
-        for item in items(text) {
-            let item = item?;
-            let name = HeaderName::from_bytes(item.key.as_bytes())
-                .map_err(|_| InvalidList::Key(item.number))?;
-            if TAKEN.contains(&name) {
-                return Err(InvalidList::Taken(item.number));
+        for entry in entries(text) {
+            let entry = entry?;
+            let name = HeaderName::from_bytes(entry.key.as_bytes())
+                .map_err(|_| InvalidList::Key(entry.number))?;
+            if RESERVED.contains(&name) {
+                return Err(InvalidList::Taken(entry.number));
             }
-            let mut value = HeaderValue::from_bytes(&item.value)
-                .map_err(|_| InvalidList::Value(item.number))?;
+            let mut value = HeaderValue::from_bytes(&entry.value)
+                .map_err(|_| InvalidList::Value(entry.number))?;
             value.set_sensitive(true);
             headers.insert(name, value);
         }
@@ -58,12 +58,12 @@ mod tests {
         assert_eq!(headers.get()["authorization"], "Basic c2VjcmV0Og==");
         assert_eq!(headers.get()["x-scope-orgid"], "us");
         assert_eq!(headers.get().len(), 2);
-        let said = format!("{headers:?}");
-        assert!(said.contains("authorization") && !said.contains("c2Vj"), "{said}");
+        let message = format!("{headers:?}");
+        assert!(message.contains("authorization") && !message.contains("c2Vj"), "{message}");
     }
 
     #[test]
-    fn what_is_no_header_is_told_by_its_number_alone() {
+    fn an_invalid_header_is_named_by_its_number_only() {
         for (text, expected) in [
             ("a=b,secret", InvalidList::NoPair(2)),
             ("sec ret=b", InvalidList::Key(1)),

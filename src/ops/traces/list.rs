@@ -1,42 +1,42 @@
-//! Lists as the standard variables have them: `key=value` between commas, percent-encoded where it must be.
+//! Lists in the standard variables: `key=value` pairs, separated by commas and percent-encoded.
 
 use percent_encoding::percent_decode_str;
 use thiserror::Error;
 
-/// Why a text is no such list. The text may hold a secret, so only the item's number is told.
+/// Why a text is not a valid list. The text may hold a secret, so the message contains only the entry's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum InvalidList {
-    /// There is no `=` in it.
-    #[error("item {0} is not key=value")]
+    /// The entry contains no `=`.
+    #[error("entry {0} is not key=value")]
     NoPair(usize),
-    /// Its key can't be one.
-    #[error("item {0} has a key that can't be")]
+    /// The entry's key is invalid.
+    #[error("entry {0} has an invalid key")]
     Key(usize),
-    /// Its value can't be one.
-    #[error("item {0} has a value that can't be")]
+    /// The entry's value is invalid.
+    #[error("entry {0} has an invalid value")]
     Value(usize),
-    /// It would take the place of a header that the exporter sets.
-    #[error("item {0} names a header that every request has already")]
+    /// The entry names a header that the client sets itself.
+    #[error("entry {0} names a header that the exporter sets itself")]
     Taken(usize),
 }
 
-/// An item of a list.
-pub(super) struct Item<'a> {
-    /// From 1.
+/// An entry of a list.
+pub(super) struct Entry<'a> {
+    /// Counted from 1.
     pub(super) number: usize,
-    /// As it stands there.
+    /// The key, not decoded.
     pub(super) key: &'a str,
-    /// What it means.
+    /// The value, decoded.
     pub(super) value: Vec<u8>,
 }
 
-/// The items of a list; empty ones, as after the last comma, count for nothing.
-pub(super) fn items(text: &str) -> impl Iterator<Item = Result<Item<'_>, InvalidList>> {
-    text.split(',').map(str::trim).zip(1..).filter(|(item, _)| !item.is_empty()).map(
-        |(item, number)| {
-            let (key, value) = item.split_once('=').ok_or(InvalidList::NoPair(number))?;
+/// The entries of a list. Empty ones, such as after a final comma, are ignored.
+pub(super) fn entries(text: &str) -> impl Iterator<Item = Result<Entry<'_>, InvalidList>> {
+    text.split(',').map(str::trim).zip(1..).filter(|(entry, _)| !entry.is_empty()).map(
+        |(entry, number)| {
+            let (key, value) = entry.split_once('=').ok_or(InvalidList::NoPair(number))?;
             let value = percent_decode_str(value.trim()).collect();
-            Ok(Item { number, key: key.trim(), value })
+            Ok(Entry { number, key: key.trim(), value })
         },
     )
 }

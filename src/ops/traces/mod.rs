@@ -1,7 +1,7 @@
 //! Traces: requests as OpenTelemetry spans, sent to a collector by OTLP.
 //!
-//! A span is made when its request has ended, out of what is known then, and put into a bounded queue: who answers
-//! requests never waits for a collector. Knows neither routes nor answers.
+//! A span is built when its request has ended, and is put into a bounded queue, so that no request waits for a
+//! collector. This module knows neither routes nor responses.
 
 mod client;
 mod context;
@@ -31,7 +31,7 @@ pub use trust::{Authorities, TrustError};
 use client::Client;
 use exporter::{Message, Stopped};
 
-/// Begins spans and takes them when they have ended. Cloning it is cheap.
+/// Starts spans, and queues them when they have ended. Cloning is cheap.
 #[derive(Clone)]
 pub struct Traces {
     ratio: Ratio,
@@ -39,7 +39,7 @@ pub struct Traces {
     observe: Arc<dyn Fn(ExportOutcome, u64) + Send + Sync>,
 }
 
-/// Sends what is in the queue, until it is stopped.
+/// The thread that sends queued spans, until it is stopped.
 pub struct Exporting {
     queue: SyncSender<Message>,
     stopped: Stopped,
@@ -51,13 +51,13 @@ pub struct Exporting {
 pub struct Ratio(f64);
 
 impl Traces {
-    /// Starts a thread that sends spans to a collector; `observe` is told what becomes of them.
+    /// Starts a thread that sends spans to a collector. `observe` receives the outcomes.
     ///
-    /// May take some seconds, to read whom to trust: for a thread that may wait.
+    /// It may take some seconds, because it reads the trusted certificates. Call it on a thread that may block.
     ///
     /// # Panics
     ///
-    /// If the system gives no thread.
+    /// If the system can't create a thread.
     pub fn start(
         collector: &Collector,
         ratio: Ratio,
@@ -69,9 +69,9 @@ impl Traces {
         Ok((Self { ratio, queue: queue.clone(), observe }, Exporting { queue, stopped }))
     }
 
-    /// A span for a request that has come just now; `None` where it is not to be traced.
+    /// Starts a span for a request; `None` if it is not traced.
     ///
-    /// A parent decides for its children; without one, the ratio does.
+    /// The parent decides for its children. Without a parent, the ratio decides.
     pub fn begin(&self, parent: Option<Parent>) -> Option<Span> {
         if let Some(Parent { trace, span, sampled }) = parent {
             return sampled.then(|| Span::begin(self.clone(), trace, Some(span)));
@@ -80,7 +80,7 @@ impl Traces {
         trace.is_among(self.ratio.0).then(|| Span::begin(self.clone(), trace, None))
     }
 
-    /// Queues a span that has ended, or drops it where there is no room.
+    /// Queues a span that has ended, or drops it if the queue is full.
     fn take(&self, spans: otlp::Spans) {
         if self.queue.try_send(Message::Spans(spans)).is_err() {
             (self.observe)(ExportOutcome::Dropped, 1);
@@ -89,9 +89,9 @@ impl Traces {
 }
 
 impl Exporting {
-    /// Sends what is left, for so long at most. For a thread that may wait.
-    pub fn stop(self, patience: Duration) {
-        exporter::stop(&self.queue, &self.stopped, patience);
+    /// Sends the remaining spans, for at most `timeout`. Call it on a thread that may block.
+    pub fn stop(self, timeout: Duration) {
+        exporter::stop(&self.queue, &self.stopped, timeout);
     }
 }
 
@@ -102,7 +102,7 @@ impl TryFrom<f64> for Ratio {
         if (0.0..=1.0).contains(&ratio) {
             Ok(Self(ratio))
         } else {
-            Err("ratio lies between 0 and 1")
+            Err("ratio must be between 0 and 1")
         }
     }
 }
@@ -115,9 +115,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_no_room_is_dropped_and_counted_and_nobody_waits() {
-        const MORE_THAN_FITS: usize = exporter::ROOM + exporter::BATCH + 10;
-        // It lets the post connect, and never answers.
+    fn spans_beyond_the_queue_are_dropped_and_counted() {
+        const MORE_THAN_FITS: usize = exporter::QUEUE_LENGTH + exporter::BATCH + 10;
+        // It accepts the connection, and never responds.
         let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
         let endpoint = format!("http://{}", silent.local_addr().expect("an address"));
         let dropped = Arc::new(AtomicU64::new(0));

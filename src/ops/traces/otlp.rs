@@ -1,4 +1,4 @@
-//! Spans as OTLP's JSON, which all collectors read.
+//! Spans in OTLP's JSON format, which all collectors read.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use super::Resource;
 use super::context::{SpanId, TraceId};
 use super::span::Value;
 
-/// A request's span and its parts'.
+/// A request's span and the spans of its stages.
 pub(super) struct Spans(pub(super) Vec<Span>);
 
 pub(super) type Attribute = (&'static str, Value);
@@ -20,22 +20,22 @@ pub(super) struct Span {
     pub(super) parent: Option<SpanId>,
     pub(super) name: Cow<'static, str>,
     pub(super) kind: Kind,
-    /// Its beginning and end, in nanoseconds since the epoch.
+    /// Start and end, in nanoseconds since the epoch.
     pub(super) times: [u64; 2],
     pub(super) failed: bool,
     pub(super) attributes: Vec<Attribute>,
 }
 
-/// Numbers as in OTLP's definition.
+/// The numbers of OTLP's definition.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
     Internal = 1,
     Server = 2,
 }
 
-/// The body that takes spans to a collector.
+/// The body of a request to a collector.
 pub(super) fn body(resource: &Resource, batch: &[Spans]) -> Vec<u8> {
-    let spans: Vec<&Span> = batch.iter().flat_map(|it| &it.0).collect();
+    let spans: Vec<&Span> = batch.iter().flat_map(|spans| &spans.0).collect();
     let attributes = resource.attributes();
     let attributes: Vec<Json> =
         attributes.map(|(key, value)| attribute(key, &Value::Text(value.to_owned()))).collect();
@@ -59,7 +59,7 @@ impl Serialize for Span {
             "spanId": self.id.to_string(),
             "name": self.name,
             "kind": self.kind as u8,
-            // 64 bits are text in protobuf's JSON.
+            // Protobuf's JSON represents 64-bit integers as text.
             "startTimeUnixNano": begun.to_string(),
             "endTimeUnixNano": ended.to_string(),
             "attributes": attributes,
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_span_is_as_otlp_wants_it() {
+    fn a_span_has_otlp_s_format() {
         let span = Span {
             trace: TraceId(0xabc),
             id: SpanId(1),

@@ -1,36 +1,37 @@
-//! Whose spans they are: what tells one deployment, and one process of it, from others in a trace view.
+//! The resource: attributes that distinguish this deployment and process from others in a trace viewer.
 
 use std::collections::BTreeMap;
 
 use percent_encoding::percent_decode_str;
 use uuid::Uuid;
 
-use super::list::{InvalidList, items};
+use super::list::{InvalidList, entries};
 
 const NAME: &str = "service.name";
 const VERSION: &str = "service.version";
 const INSTANCE: &str = "service.instance.id";
 
-/// Attributes of all spans of this process.
+/// The attributes of all spans of this process.
 ///
-/// Invariant: the service's name, its version and the instance's id are among them.
+/// Invariant: they contain the service's name, its version and the instance's id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resource(BTreeMap<String, String>);
 
 impl Resource {
-    /// Reads `OTEL_SERVICE_NAME`, which wins, and `OTEL_RESOURCE_ATTRIBUTES`. The instance's id is a new one where none is
-    /// told.
+    /// Reads `OTEL_SERVICE_NAME`, which has priority, and `OTEL_RESOURCE_ATTRIBUTES`. Without an instance id, a new
+    /// one is generated.
     pub fn read(name: Option<String>, attributes: &str) -> Result<Self, InvalidList> {
         let mut found = BTreeMap::new();
-        for item in items(attributes) {
-            let item = item?;
-            let key = percent_decode_str(item.key).decode_utf8();
-            let key = key.ok().filter(|it| !it.is_empty()).ok_or(InvalidList::Key(item.number))?;
+        for entry in entries(attributes) {
+            let entry = entry?;
+            let key = percent_decode_str(entry.key).decode_utf8();
+            let key =
+                key.ok().filter(|key| !key.is_empty()).ok_or(InvalidList::Key(entry.number))?;
             let value =
-                String::from_utf8(item.value).map_err(|_| InvalidList::Value(item.number))?;
+                String::from_utf8(entry.value).map_err(|_| InvalidList::Value(entry.number))?;
             found.insert(key.into_owned(), value);
         }
-        found.extend(name.map(|it| (NAME.to_owned(), it)));
+        found.extend(name.map(|name| (NAME.to_owned(), name)));
         for (key, value) in [
             (NAME, env!("CARGO_PKG_NAME").to_owned()),
             (VERSION, env!("CARGO_PKG_VERSION").to_owned()),
@@ -68,24 +69,24 @@ mod tests {
     }
 
     #[test]
-    fn what_the_platform_says_wins_and_the_name_s_own_variable_most() {
-        let said = "service.name=theirs,service.instance.id=pod-7,deployment.environment.name=a%2Cb%20%C3%BC";
-        let resource = Resource::read(None, said).expect("a resource");
+    fn the_platforms_attributes_win_and_the_service_name_variable_most() {
+        let attributes = "service.name=theirs,service.instance.id=pod-7,deployment.environment.name=a%2Cb%20%C3%BC";
+        let resource = Resource::read(None, attributes).expect("a resource");
         assert_eq!((resource.service(), resource.instance()), ("theirs", "pod-7"));
         let environment = ("deployment.environment.name", "a,b ü");
-        assert!(resource.attributes().any(|it| it == environment), "{resource:?}");
-        let resource = Resource::read(Some("ours".to_owned()), said).expect("a resource");
+        assert!(resource.attributes().any(|attribute| attribute == environment), "{resource:?}");
+        let resource = Resource::read(Some("ours".to_owned()), attributes).expect("a resource");
         assert_eq!(resource.service(), "ours");
     }
 
     #[test]
-    fn what_is_no_attribute_is_told_by_its_number() {
-        for (said, expected) in [
+    fn an_invalid_attribute_is_named_by_its_number() {
+        for (attributes, expected) in [
             ("a=b,c", InvalidList::NoPair(2)),
             ("=b", InvalidList::Key(1)),
             ("a=%FF", InvalidList::Value(1)),
         ] {
-            assert_eq!(Resource::read(None, said), Err(expected), "{said}");
+            assert_eq!(Resource::read(None, attributes), Err(expected), "{attributes}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One request, from its beginning to its end.
+//! The span of one request, from its start to its end.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -6,24 +6,24 @@ use super::Traces;
 use super::context::{SpanId, TraceId};
 use super::otlp::{self, Attribute, Spans};
 
-/// A request under way. Dropped, it has ended, with what has been said of it until then.
+/// The span of a request in progress. Dropping it ends the span and queues it.
 pub struct Span {
     traces: Traces,
     trace: TraceId,
     parent: Option<SpanId>,
     since: SystemTime,
     begun: Instant,
-    said: Said,
+    record: Record,
 }
 
 /// What is known of a request.
 #[derive(Default)]
-struct Said {
+struct Record {
     name: String,
     failed: bool,
     attributes: Vec<Attribute>,
-    /// Its last parts, in their order.
-    parts: Vec<(&'static str, Duration)>,
+    /// The stages of its work, in order.
+    stages: Vec<(&'static str, Duration)>,
 }
 
 /// An attribute's value.
@@ -38,46 +38,47 @@ pub enum Value {
 impl Span {
     pub(super) fn begin(traces: Traces, trace: TraceId, parent: Option<SpanId>) -> Self {
         let (since, begun) = (SystemTime::now(), Instant::now());
-        Self { traces, trace, parent, since, begun, said: Said::default() }
+        Self { traces, trace, parent, since, begun, record: Record::default() }
     }
 
-    /// The trace that it is part of.
+    /// The trace of the span.
     pub fn trace(&self) -> TraceId {
         self.trace
     }
 
-    /// Says what it is.
+    /// Sets the span's name.
     pub fn name(&mut self, name: String) {
-        self.said.name = name;
+        self.record.name = name;
     }
 
-    /// Says that the server failed.
+    /// Marks the span as failed by the server.
     pub fn fail(&mut self) {
-        self.said.failed = true;
+        self.record.failed = true;
     }
 
-    /// Says more of it.
+    /// Adds an attribute.
     pub fn set(&mut self, key: &'static str, value: Value) {
-        self.said.attributes.push((key, value));
+        self.record.attributes.push((key, value));
     }
 
-    /// Says how long one of its parts took: the part after all that were told, and just before its end.
-    pub fn part(&mut self, name: &'static str, took: Duration) {
-        self.said.parts.push((name, took));
+    /// Adds the duration of a stage. Stages follow each other, and the last one ends with the span.
+    pub fn stage(&mut self, name: &'static str, took: Duration) {
+        self.record.stages.push((name, took));
     }
 }
 
 impl Drop for Span {
     fn drop(&mut self) {
-        let said = std::mem::take(&mut self.said);
+        let record = std::mem::take(&mut self.record);
         let begun =
             nanoseconds(self.since.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default());
         let ended = begun + nanoseconds(self.begun.elapsed());
         let own = SpanId::random();
-        let mut spans = Spans(Vec::with_capacity(1 + said.parts.len()));
-        // Each part ends where the next begins, and the last with the whole: writing the answer takes microseconds.
+        let mut spans = Spans(Vec::with_capacity(1 + record.stages.len()));
+        // Each stage ends where the next begins, and the last one with the span: writing the response takes
+        // microseconds.
         let mut end = ended;
-        for (name, took) in said.parts.into_iter().rev() {
+        for (name, took) in record.stages.into_iter().rev() {
             let start = end.saturating_sub(nanoseconds(took)).max(begun);
             spans.0.push(otlp::Span {
                 trace: self.trace,
@@ -95,11 +96,11 @@ impl Drop for Span {
             trace: self.trace,
             id: own,
             parent: self.parent,
-            name: said.name.into(),
+            name: record.name.into(),
             kind: otlp::Kind::Server,
             times: [begun, ended],
-            failed: said.failed,
-            attributes: said.attributes,
+            failed: record.failed,
+            attributes: record.attributes,
         });
         self.traces.take(spans);
     }

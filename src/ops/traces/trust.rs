@@ -1,4 +1,4 @@
-//! Whose word is taken for who a collector is.
+//! The certificate authorities that must vouch for a collector.
 
 use std::io;
 use std::path::PathBuf;
@@ -13,31 +13,31 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
-/// The largest file of authorities: a system's whole store has a quarter of a megabyte.
+/// The largest file of certificates. The whole store of a system has a quarter of a megabyte.
 const LARGEST_FILE: u64 = 4 << 20;
 
-/// How long the file may take to be read.
-const LIMIT: Duration = Duration::from_secs(10);
+/// The time limit for reading the file.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The reads of files of authorities.
+/// The reads of certificate files.
 static READS: Limited = Limited::new();
 
-/// A file of certificates, as PEM, one of which a collector's must be or be signed by.
+/// A PEM file of certificates. A collector's certificate must be one of them, or be signed by one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authorities {
-    /// The variable that names it.
+    /// The variable that names the file.
     pub variable: &'static str,
-    /// Where it is.
+    /// The file's path.
     pub path: PathBuf,
 }
 
-/// Why nobody's word can be taken.
+/// Why no authorities are available.
 #[derive(Debug, Error)]
 pub enum TrustError {
-    /// Not a file that can be read.
+    /// The file can't be read.
     #[error("{variable}: {} can't be read", .path.display())]
     Unreadable {
-        /// What names it.
+        /// The variable that names the file.
         variable: &'static str,
         /// The file.
         path: PathBuf,
@@ -45,10 +45,10 @@ pub enum TrustError {
         #[source]
         why: io::Error,
     },
-    /// Not PEM.
+    /// The file is not PEM.
     #[error("{variable}: {} can't be read as PEM", .path.display())]
     NoPem {
-        /// What names it.
+        /// The variable that names the file.
         variable: &'static str,
         /// The file.
         path: PathBuf,
@@ -56,34 +56,35 @@ pub enum TrustError {
         #[source]
         why: pem::Error,
     },
-    /// A file of other things.
-    #[error("{variable}: {} holds no certificate of an authority", .path.display())]
+    /// The file contains no usable certificate.
+    #[error("{variable}: {} contains no certificate of an authority", .path.display())]
     Empty {
-        /// What names it.
+        /// The variable that names the file.
         variable: &'static str,
         /// The file.
         path: PathBuf,
     },
-    /// None is told, and the system has none.
+    /// No file is given, and the system has no certificates.
     #[error(
-        "the system trusts nobody to tell who a collector is; name a file of certificates by OTEL_EXPORTER_OTLP_CERTIFICATE"
+        "the system has no trusted certificates; set OTEL_EXPORTER_OTLP_CERTIFICATE to a file of certificates"
     )]
     Nobody,
-    /// TLS has something against it.
-    #[error("TLS can't be spoken")]
+    /// TLS can't be configured.
+    #[error("TLS can't be configured")]
     Tls(#[from] rustls::Error),
 }
 
-/// What speaks TLS 1.3, or 1.2 with older collectors, and trusts these authorities only; the system's where none are told.
+/// Creates a TLS connector (1.3, or 1.2 for older collectors) that trusts only these authorities, or else those of the
+/// system.
 pub(super) fn connector(authorities: Option<&Authorities>) -> Result<TlsConnector, TrustError> {
     let (trusted, none) = match authorities {
-        Some(it @ Authorities { variable, path }) => {
-            (certificates(it)?, TrustError::Empty { variable, path: path.clone() })
+        Some(authorities @ Authorities { variable, path }) => {
+            (certificates(authorities)?, TrustError::Empty { variable, path: path.clone() })
         }
         None => (of_the_system(), TrustError::Nobody),
     };
     let mut roots = RootCertStore::empty();
-    // A store may have old ones that TLS does not read: the others count.
+    // A store may contain old certificates that the library does not accept; they are ignored.
     let (added, _) = roots.add_parsable_certificates(trusted);
     if added == 0 {
         return Err(none);
@@ -108,7 +109,7 @@ fn certificates(
 ) -> Result<Vec<CertificateDer<'static>>, TrustError> {
     let file = path.clone();
     let bytes = READS
-        .run(LIMIT, move || file::read(&file, LARGEST_FILE))
+        .run(READ_TIMEOUT, move || file::read(&file, LARGEST_FILE))
         .flatten()
         .map_err(|why| TrustError::Unreadable { variable, path: path.clone(), why })?;
     CertificateDer::pem_slice_iter(&bytes)

@@ -1,4 +1,4 @@
-//! Known pairs: what a model must say of them, wherever it runs.
+//! Golden pairs: image pairs whose distances a model must reproduce wherever it runs.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -9,60 +9,62 @@ use crate::model::{Embedded, ModelError};
 use crate::preprocessing::{DecodeError, Limits, Pixels, Preprocessing};
 use crate::score::InvalidEmbedding;
 
-/// Tiny images, and the distances of some pairs of them.
+/// Small images, and the distances of some pairs of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Golden {
-    /// How far a distance may be from the one stated here.
+    /// The largest permitted difference from a stated distance.
     pub tolerance: f64,
-    /// Whole image files, base64.
+    /// Complete image files in base64.
     pub images: Vec<String>,
-    /// Pairs of them.
+    /// The pairs, by image index.
     pub pairs: Vec<GoldenPair>,
 }
 
-/// Two golden images, by their index, and how far apart they are.
+/// Two golden images and their distance.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GoldenPair {
-    /// Index of the one.
+    /// Index of the first image.
     pub a: usize,
-    /// Index of the other.
+    /// Index of the second image.
     pub b: usize,
     /// The L2 distance of their embeddings.
     pub distance: f64,
 }
 
-/// Why a model fails its golden pairs.
+/// Why the check of the golden pairs fails.
 #[derive(Debug, Error)]
 pub enum GoldenError {
-    /// The pairs themselves make no sense.
+    /// The stored pairs are invalid.
     #[error("the golden pairs are malformed: {0}")]
     Malformed(&'static str),
-    /// A golden image is none.
+    /// A golden image can't be decoded.
     #[error("golden image {0} can't be read")]
     Image(usize, #[source] DecodeError),
-    /// The model gave no embedding for one.
+    /// The model's output for one image is not an embedding.
     #[error("golden image {0} has no embedding")]
     Embedding(usize, #[source] InvalidEmbedding),
-    /// The model did not run.
+    /// The run failed.
     #[error("the model failed on the golden images")]
     Model(#[source] ModelError),
-    /// A distance is not what it was where the model was made.
-    #[error("the distance of golden pair {pair} is {found}, not {expected} within {tolerance}")]
+    /// A distance differs from the stored one by more than the tolerance.
+    #[error(
+        "the distance of golden pair {pair} is {found}, but must be {expected} within {tolerance}"
+    )]
     Missed {
         /// Index of the pair.
         pair: usize,
-        /// The distance stated.
+        /// The stored distance.
         expected: f64,
-        /// The distance found here.
+        /// The distance measured here.
         found: f64,
-        /// The tolerance stated.
+        /// The stored tolerance.
         tolerance: f64,
     },
 }
 
-/// Golden pairs made ready to be run again and again.
+/// Golden pairs with decoded images, ready for repeated runs.
 #[derive(Clone, Debug)]
 pub struct GoldenCheck {
     pixels: Vec<Pixels>,
@@ -79,20 +81,22 @@ pub(in crate::model) trait Embed:
 impl<F: FnOnce(&[Pixels]) -> Result<Vec<Embedded>, ModelError>> Embed for F {}
 
 impl GoldenCheck {
-    /// Decodes and preprocesses the images, and checks that the pairs are of them.
+    /// Decodes and preprocesses the images, and checks that the pairs refer to them.
     pub fn new(golden: &Golden, preprocessing: &Preprocessing) -> Result<Self, GoldenError> {
         let Golden { tolerance, images, pairs } = golden;
         if !(tolerance.is_finite() && 0.0 <= *tolerance) {
-            return Err(GoldenError::Malformed("the tolerance is no finite number of at least 0"));
+            return Err(GoldenError::Malformed(
+                "the tolerance is not a finite number of at least 0",
+            ));
         }
         if pairs.is_empty() {
             return Err(GoldenError::Malformed("there is no pair"));
         }
-        if pairs.iter().any(|it| images.len() <= it.a.max(it.b)) {
-            return Err(GoldenError::Malformed("a pair names an image that is not there"));
+        if pairs.iter().any(|pair| images.len() <= pair.a.max(pair.b)) {
+            return Err(GoldenError::Malformed("a pair refers to an image that does not exist"));
         }
-        if pairs.iter().any(|it| !(it.distance.is_finite() && 0.0 <= it.distance)) {
-            return Err(GoldenError::Malformed("a distance is no finite number of at least 0"));
+        if pairs.iter().any(|pair| !(pair.distance.is_finite() && 0.0 <= pair.distance)) {
+            return Err(GoldenError::Malformed("a distance is not a finite number of at least 0"));
         }
         let preprocess = |(index, text): (usize, &String)| {
             let bytes = BASE64
@@ -106,49 +110,52 @@ impl GoldenCheck {
         Ok(Self { pixels, pairs: pairs.clone(), tolerance: *tolerance })
     }
 
-    /// Takes what a model says of two images now as what it must go on saying.
+    /// Records the distance of two images as the one that the model must reproduce from now on.
     pub(in crate::model) fn record(
         pixels: Vec<Pixels>,
         embed: impl Embed,
     ) -> Result<Self, GoldenError> {
-        /// Far above the noise of another batch or thread count, far below any other weights.
+        /// Much larger than the noise from another batch size or thread count, and much smaller than the effect of
+        /// other weights.
         const TOLERANCE: f64 = 1e-3;
         let embeddings = embed(&pixels).map_err(GoldenError::Model)?;
         let [Ok(a), Ok(b)] = embeddings.as_slice() else {
-            return Err(GoldenError::Malformed("the model gives no embedding of a made image"));
+            return Err(GoldenError::Malformed(
+                "the model gives no embedding for a synthetic image",
+            ));
         };
         let distance = a.distance(b).get();
         let tolerance = TOLERANCE * distance.max(1.0);
         Ok(Self { pixels, pairs: vec![GoldenPair { a: 0, b: 1, distance }], tolerance })
     }
 
-    /// The images' pixels, in their order, to be embedded.
+    /// The images' pixels, in order, for a run of the model.
     pub fn pixels(&self) -> &[Pixels] {
         &self.pixels
     }
 
-    /// Holds embeddings of [`GoldenCheck::pixels`] against the distances stated; tells the largest deviation.
-    pub fn hold(&self, embeddings: &[Embedded]) -> Result<f64, GoldenError> {
-        let at = |index: usize| match embeddings.get(index) {
+    /// Compares embeddings of [`GoldenCheck::pixels`] with the stored distances. Returns the largest deviation.
+    pub fn check(&self, embeddings: &[Embedded]) -> Result<f64, GoldenError> {
+        let embedding = |index: usize| match embeddings.get(index) {
             Some(Ok(embedding)) => Ok(embedding),
             Some(Err(err)) => Err(GoldenError::Embedding(index, *err)),
             None => Err(GoldenError::Malformed("the model skipped an image")),
         };
         let mut largest: f64 = 0.0;
-        for (pair, it) in self.pairs.iter().enumerate() {
-            let found = at(it.a)?.distance(at(it.b)?).get();
-            let deviation = (found - it.distance).abs();
+        for (index, pair) in self.pairs.iter().enumerate() {
+            let found = embedding(pair.a)?.distance(embedding(pair.b)?).get();
+            let deviation = (found - pair.distance).abs();
             if self.tolerance < deviation {
-                let (expected, tolerance) = (it.distance, self.tolerance);
-                return Err(GoldenError::Missed { pair, expected, found, tolerance });
+                let (expected, tolerance) = (pair.distance, self.tolerance);
+                return Err(GoldenError::Missed { pair: index, expected, found, tolerance });
             }
             largest = largest.max(deviation);
         }
         Ok(largest)
     }
 
-    /// Runs the pairs through a model; tells the largest deviation.
+    /// Runs the pairs through a model. Returns the largest deviation.
     pub(in crate::model) fn run(&self, embed: impl Embed) -> Result<f64, GoldenError> {
-        self.hold(&embed(&self.pixels).map_err(GoldenError::Model)?)
+        self.check(&embed(&self.pixels).map_err(GoldenError::Model)?)
     }
 }

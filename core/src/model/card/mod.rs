@@ -1,4 +1,4 @@
-//! What a model says of itself: the `siamese.*` keys of its ONNX metadata, or of the sidecar beside it.
+//! The model's card: the `siamese.*` keys of its ONNX metadata or of its sidecar.
 
 mod golden;
 mod sidecar;
@@ -21,10 +21,10 @@ pub use weights::{Drift, WeightKind, Weights};
 use crate::preprocessing::{Colour, Fit, InvalidPreprocessing, Preprocessing};
 use crate::score::{Calibration, Embedding, InvalidEmbedding, Threshold};
 
-/// The prefix of all keys in a model's ONNX metadata; a sidecar leaves it out.
+/// The prefix of all keys in a model's ONNX metadata. A sidecar omits it.
 pub const PREFIX: &str = "siamese.";
 
-/// The keys, without [`PREFIX`]. A sidecar with any other is refused.
+/// The keys, without [`PREFIX`]. A card with any other key is refused.
 pub const KEYS: [&str; 17] = [
     "name",
     "purpose",
@@ -45,68 +45,68 @@ pub const KEYS: [&str; 17] = [
     "golden",
 ];
 
-/// All that a model's use needs to know, beside its weights.
+/// Everything that the use of a model requires, except the weights.
 #[derive(Clone, Debug)]
 pub struct Card {
-    /// What people call it; the file's stem where it doesn't say.
+    /// The display name; the file's stem if the card states none.
     pub name: String,
     /// What the model is for.
     pub purpose: Option<Statement>,
     /// What the model is not for, and what it has been trained on.
     pub limits: Option<Statement>,
-    /// How an image becomes its input.
+    /// How an image becomes the model's input.
     pub preprocessing: Preprocessing,
-    /// What happens to its output before any distance.
+    /// How the output becomes an embedding.
     pub length: Length,
     /// How far training pushed different pairs apart; positive.
     pub margin: Option<f64>,
-    /// The largest distance still called same; below the margin where both are stated.
+    /// The largest distance still called same; less than the margin if both are stated.
     pub threshold: Option<Threshold>,
-    /// What is known of its errors.
+    /// The measured error rates.
     pub calibration: Option<Calibration>,
-    /// Where it comes from: trainer, commit, seed, loss, data. Free JSON.
+    /// The origin: trainer, commit, seed, loss, data. Free JSON.
     pub provenance: Option<serde_json::Value>,
-    /// What its weights became after the training, and what that cost; `None` if they are as trained.
+    /// How the weights were changed after training, and the cost; `None` if they are as trained.
     pub weights: Option<Weights>,
-    /// Pairs whose distances it must reproduce wherever it runs.
+    /// Pairs whose distances the model must reproduce wherever it runs.
     pub golden: Option<Golden>,
 }
 
-/// What is done to a model's output to make the embedding.
+/// How a model's output becomes an embedding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Length {
-    /// Nothing.
+    /// The output is the embedding.
     #[default]
     AsIs,
-    /// It is divided by its L2 norm.
+    /// The output is divided by its L2 norm.
     Unit,
 }
 
-/// Why keys and values are no [`Card`].
+/// Why keys and values are not a valid [`Card`].
 #[derive(Debug, Error)]
 pub enum CardError {
-    /// A key that every model needs is not there.
-    #[error("it does not say `{0}`")]
+    /// A required key is missing.
+    #[error("the required key `{0}` is missing")]
     Missing(&'static str),
-    /// A key this version does not know.
-    #[error("`{0}` is no key of a model (they are {keys})", keys = KEYS.join(", "))]
+    /// The key is unknown to this version.
+    #[error("`{0}` is not a known key (the keys are {keys})", keys = KEYS.join(", "))]
     Unknown(String),
-    /// A value that can't be.
-    #[error("`{key}` can't be {value:?}: {why}")]
+    /// The value is invalid.
+    #[error("`{key}` has the invalid value {value:?}: {why}")]
     Invalid {
         /// The key, without prefix.
         key: &'static str,
-        /// Its value, shortened.
+        /// The value, shortened.
         value: String,
-        /// What it should have been.
+        /// What is wrong with it.
         why: String,
     },
 }
 
 impl Card {
-    /// Reads a card from keys without [`PREFIX`]; `stem` names a model that doesn't name itself.
+    /// Reads a card from keys without [`PREFIX`]. `stem` is the name of a model whose card states none.
     pub fn parse(values: &BTreeMap<String, String>, stem: &str) -> Result<Self, CardError> {
         if let Some(unknown) = values.keys().find(|key| !KEYS.contains(&key.as_str())) {
             return Err(CardError::Unknown(unknown.clone()));
@@ -120,8 +120,8 @@ impl Card {
             colour,
             fit: values.parsed("fit")?.unwrap_or(Fit::Stretch),
             scale: values.parsed("scale")?.unwrap_or(1.0 / 255.0),
-            mean: values.parsed::<Numbers>("mean")?.map_or_else(|| vec![0.0], |it| it.0),
-            std: values.parsed::<Numbers>("std")?.map_or_else(|| vec![1.0], |it| it.0),
+            mean: values.parsed::<Numbers>("mean")?.map_or_else(|| vec![0.0], |numbers| numbers.0),
+            std: values.parsed::<Numbers>("std")?.map_or_else(|| vec![1.0], |numbers| numbers.0),
         };
         preprocessing.validate().map_err(|err| {
             let key = match err {
@@ -132,13 +132,17 @@ impl Card {
             };
             values.invalid(key, err)
         })?;
-        if let Some(resize) = values.get("resize").filter(|it| *it != "bilinear") {
-            return Err(invalid("resize", resize, "only `bilinear` is known"));
+        if let Some(resize) = values.get("resize").filter(|resize| *resize != "bilinear") {
+            return Err(invalid("resize", resize, "only `bilinear` is supported"));
         }
 
         let margin: Option<f64> = values.parsed("margin")?;
-        if let Some(margin) = margin.filter(|it| !(it.is_finite() && 0.0 < *it)) {
-            return Err(invalid("margin", &margin.to_string(), "a margin is positive and finite"));
+        if let Some(margin) = margin.filter(|margin| !(margin.is_finite() && 0.0 < *margin)) {
+            return Err(invalid(
+                "margin",
+                &margin.to_string(),
+                "a margin must be positive and finite",
+            ));
         }
         let threshold = values
             .parsed::<f64>("threshold")?
@@ -148,7 +152,7 @@ impl Card {
         if let (Some(threshold), Some(margin)) = (threshold, margin)
             && !(0.0 < threshold.get() && threshold.get() < margin)
         {
-            let why = format!("it lies between 0 and the margin, which is {margin}");
+            let why = format!("it must be between 0 and the margin, which is {margin}");
             return Err(invalid("threshold", &threshold.get().to_string(), why));
         }
         Ok(Self {
@@ -166,7 +170,7 @@ impl Card {
         })
     }
 
-    /// The card as ONNX metadata, keys with [`PREFIX`]; [`Card::parse`] reads it back.
+    /// The card as ONNX metadata, keys with [`PREFIX`]. [`Card::parse`] reads it back.
     pub fn to_metadata(&self) -> Vec<(String, String)> {
         let Preprocessing { height, width, colour, fit, scale, ref mean, ref std } =
             self.preprocessing;
@@ -182,8 +186,8 @@ impl Card {
             ("fit", Some(fit.to_string())),
             ("resize", Some("bilinear".to_owned())),
             ("embedding", Some(self.length.to_string())),
-            ("margin", self.margin.map(|it| it.to_string())),
-            ("threshold", self.threshold.map(|it| it.get().to_string())),
+            ("margin", self.margin.map(|margin| margin.to_string())),
+            ("threshold", self.threshold.map(|threshold| threshold.get().to_string())),
             ("calibration", self.calibration.as_ref().map(json)),
             ("provenance", self.provenance.as_ref().map(json)),
             ("weights", self.weights.as_ref().map(json)),
@@ -195,7 +199,7 @@ impl Card {
             .collect()
     }
 
-    /// Makes the embedding of the model's bare output.
+    /// Turns the model's output into an embedding.
     pub(in crate::model) fn embedding(
         &self,
         output: &[f32],
@@ -224,12 +228,12 @@ impl FromStr for Length {
         match text {
             "as-is" => Ok(Self::AsIs),
             "unit" => Ok(Self::Unit),
-            _ => Err("it is `as-is` or `unit`"),
+            _ => Err("it must be `as-is` or `unit`"),
         }
     }
 }
 
-/// Reads typed values, and blames the key.
+/// Reads typed values, and names the key in errors.
 struct Values<'a>(&'a BTreeMap<String, String>);
 
 impl Values<'_> {
@@ -281,7 +285,7 @@ impl FromStr for Side {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const FORM: &str = "it is a side like `112`, or height and width like `112x92`";
+        const FORM: &str = "it must be a side like `112`, or height and width like `112x92`";
         let (height, width) = text.split_once('x').unwrap_or((text, text));
         match (height.parse(), width.parse()) {
             (Ok(height), Ok(width)) => Ok(Self { height, width }),
@@ -290,7 +294,7 @@ impl FromStr for Side {
     }
 }
 
-/// One number for all channels, or one a channel, with commas between.
+/// One number for all channels, or one for each channel, separated by commas.
 struct Numbers(Vec<f32>);
 
 impl Numbers {
@@ -303,7 +307,7 @@ impl FromStr for Numbers {
     type Err = std::num::ParseFloatError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.split(',').map(|it| it.trim().parse()).collect::<Result<_, _>>().map(Self)
+        text.split(',').map(|number| number.trim().parse()).collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -323,10 +327,10 @@ mod tests {
     #[track_caller]
     fn refused(key: &str, value: &str, with: &str) {
         let mut entries = vec![("input", "112"), ("colour", "grey"), ("margin", "2")];
-        entries.retain(|(it, _)| *it != key);
+        entries.retain(|(present, _)| *present != key);
         entries.push((key, value));
-        let said = card(&entries).expect_err("no card").to_string();
-        assert!(said.contains(with) && said.contains(key), "{said}");
+        let message = card(&entries).expect_err("no card").to_string();
+        assert!(message.contains(with) && message.contains(key), "{message}");
     }
 
     #[test]
@@ -371,11 +375,11 @@ mod tests {
         );
         assert_eq!(read.limits.as_ref().map(Statement::as_str), Some("Trained on twelve bolts."));
         assert_eq!(read.weights, written.weights);
-        assert_eq!(read.weights.map(|it| it.drift.pairs), Some(4950));
+        assert_eq!(read.weights.map(|weights| weights.drift.pairs), Some(4950));
     }
 
     #[test]
-    fn what_cannot_be_is_refused_with_its_key() {
+    fn an_invalid_value_is_refused_with_its_key() {
         refused("purpose", " ", "empty");
         refused("limits", "a\nb", "one line");
         refused("input", "0", "input");
@@ -390,12 +394,12 @@ mod tests {
         refused("threshold", "NaN", "finite");
         refused("calibration", "{", "calibration");
         refused("weights", &WEIGHTS.replace("int8", "int3"), "int3");
-        refused("tresh", "1", "no key");
+        refused("tresh", "1", "not a known key");
     }
 
     #[test]
-    fn what_every_model_needs_is_asked_for() {
-        let said = card(&[("colour", "grey")]).expect_err("no input").to_string();
-        assert_eq!(said, "it does not say `input`");
+    fn a_missing_required_key_is_named() {
+        let message = card(&[("colour", "grey")]).expect_err("no input").to_string();
+        assert_eq!(message, "the required key `input` is missing");
     }
 }

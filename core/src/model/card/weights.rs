@@ -1,19 +1,19 @@
-//! What a model says of weights that were made smaller, and how far that moved its distances.
+//! The part of a card about weights that were reduced in size, and the effect on distances.
 
 use std::fmt::{Display, Formatter};
 
 use serde::{Deserialize, Serialize};
 
-/// Weights that are not those that were trained.
+/// Weights that were changed after training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Weights {
-    /// What they became.
+    /// How the weights are stored now.
     pub kind: WeightKind,
-    /// The digest of the model that they were made from.
+    /// The digest of the model before the change.
     pub made_from: String,
-    /// What it cost.
+    /// The effect on distances.
     pub drift: Drift,
 }
 
@@ -22,34 +22,34 @@ pub struct Weights {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum WeightKind {
-    /// Large linear layers in 8 bits, everything else in single precision.
+    /// Large linear layers in 8 bits, all other layers in single precision.
     Int8,
 }
 
-/// How far distances moved from what they were with the trained weights, on the same pairs.
+/// How much the distances of the same pairs changed compared with the trained weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Drift {
-    /// The name of the images.
+    /// The name of the data set.
     pub data: String,
-    /// Their digest.
+    /// The digest of the data set.
     pub data_digest: String,
-    /// How their identities relate to the training.
+    /// How its identities relate to the training data.
     pub split: String,
-    /// How many pairs were measured; at least 1.
+    /// The number of measured pairs; at least 1.
     pub pairs: u64,
-    /// The threshold they were judged at, which was the model's.
+    /// The model's threshold, at which the pairs were judged.
     pub threshold: f64,
-    /// The median of the changes of a distance.
+    /// The median change of a distance.
     pub median: f64,
-    /// The largest of them.
+    /// The largest change of a distance.
     pub largest: f64,
     /// `median` as a share of the threshold.
     pub median_of_threshold: f64,
     /// `largest` as a share of the threshold.
     pub largest_of_threshold: f64,
-    /// The share of the pairs with another verdict than before.
+    /// The share of the pairs whose verdict changed.
     pub flipped: f64,
 }
 
@@ -57,8 +57,8 @@ impl Display for Drift {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "distances moved by {:.2} % of the threshold {:.4} in the median, {:.2} % at most, \
-             and {:.3} % of {} verdicts flipped ({}, {})",
+            "distances changed by a median of {:.2} % of the threshold {:.4} and by at most {:.2} %; \
+             {:.3} % of {} verdicts changed ({}, {})",
             100.0 * self.median_of_threshold,
             self.threshold,
             100.0 * self.largest_of_threshold,

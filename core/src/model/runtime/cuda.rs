@@ -1,37 +1,37 @@
-//! How a model runs on ONNX Runtime's CUDA execution provider.
+//! Settings of ONNX Runtime's CUDA execution provider.
 
 use ort::ep::{self, ArenaExtendStrategy, ExecutionProviderDispatch, cuda};
 use serde::Deserialize;
 
-/// `[cuda]`: what matters only where a GPU runs the model.
+/// `[cuda]`: settings that matter only if a GPU runs the model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cuda {
-    /// Which GPU, from 0.
+    /// The number of the GPU, from 0.
     pub device_id: u8,
-    /// The most bytes of its memory for one session's work; 0 is all there are.
+    /// The most GPU memory for one session, in bytes; 0 means no limit.
     pub memory_limit_bytes: usize,
-    /// How the algorithm of a convolution is found.
+    /// How the algorithm of a convolution is chosen.
     pub convolution_search: ConvolutionSearch,
-    /// Whether products may be rounded to 10 bits, which is faster and moves distances.
+    /// Whether products may be rounded to 10 bits (TF32). This is faster and changes distances slightly.
     pub tf32: bool,
 }
 
-/// How the algorithm of a convolution is found, for each shape anew.
+/// How the algorithm of a convolution is chosen, for each new shape.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ConvolutionSearch {
-    /// By cuDNN's rules of thumb, at once.
+    /// By cuDNN's heuristics, without a measurement.
     #[default]
     Heuristic,
-    /// By trying them all, which may take a second for each batch size before the server is ready.
+    /// By measuring all algorithms. It may delay the start by a second for each batch size.
     Exhaustive,
-    /// None: one algorithm for all.
+    /// No search: the same algorithm for all shapes.
     Default,
 }
 
 impl Cuda {
-    /// The provider, which fails loudly where it can't be had.
+    /// Builds the execution provider. An unavailable GPU is an error, not a fallback.
     pub(super) fn provider(self) -> ExecutionProviderDispatch {
         let mut provider = ep::CUDA::default()
             .with_device_id(self.device_id.into())
@@ -41,7 +41,7 @@ impl Cuda {
                 ConvolutionSearch::Exhaustive => cuda::ConvAlgorithmSearch::Exhaustive,
                 ConvolutionSearch::Default => cuda::ConvAlgorithmSearch::Default,
             })
-            // All sizes of a run are known beforehand, so that nothing is gained by taking memory in powers of two.
+            // All sizes of a run are known in advance, so growing the arena in powers of two gains nothing.
             .with_arena_extend_strategy(ArenaExtendStrategy::SameAsRequested);
         if 0 < self.memory_limit_bytes {
             provider = provider.with_memory_limit(self.memory_limit_bytes);

@@ -1,4 +1,4 @@
-//! Where ONNX Runtime's shared library is, and the one environment made of it.
+//! Finds ONNX Runtime's shared library and creates the process's environment.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -7,48 +7,48 @@ use ort::environment::Environment;
 use ort::logging::LogLevel;
 use thiserror::Error;
 
-/// The oldest ONNX Runtime that serves, 1.N.
+/// The oldest usable minor version: ONNX Runtime 1.N.
 const OLDEST: u32 = ort::MINOR_VERSION;
 
 const FILE: &str =
     if cfg!(target_os = "macos") { "libonnxruntime.dylib" } else { "libonnxruntime.so" };
 
-/// Why ONNX Runtime can't be had. Each message says the way out.
+/// Why ONNX Runtime can't be loaded. Each message names a remedy.
 #[derive(Debug, Error)]
 pub enum LibraryError {
-    /// It is nowhere.
+    /// No library was found.
     #[error(
-        "ONNX Runtime is missing: no file at {}; put {FILE} 1.{OLDEST} or newer beside the program, or name it by \
-         ORT_DYLIB_PATH (the Python package onnxruntime holds one under onnxruntime/capi)",
+        "ONNX Runtime is missing: there is no file {}; put {FILE} 1.{OLDEST} or newer beside the program, or set \
+         ORT_DYLIB_PATH to one (the Python package onnxruntime contains it under onnxruntime/capi)",
         .0.display()
     )]
     Missing(PathBuf),
-    /// It is there, and is older than this program can use, or is another library.
+    /// The file is not ONNX Runtime, or its version is too old.
     #[error(
-        "{} is no ONNX Runtime of 1.{OLDEST} or newer; name such a one by ORT_DYLIB_PATH (the Python package \
-         onnxruntime holds one under onnxruntime/capi)",
+        "{} is not ONNX Runtime 1.{OLDEST} or newer; set ORT_DYLIB_PATH to such a library (the Python package \
+         onnxruntime contains it under onnxruntime/capi)",
         .path.display()
     )]
     Unusable {
         /// The library's file.
         path: PathBuf,
-        /// What the loader says.
+        /// The loader's error.
         #[source]
         source: ort::LoadDynamicError,
     },
-    /// It does not start.
-    #[error("ONNX Runtime does not start")]
+    /// ONNX Runtime fails to start.
+    #[error("ONNX Runtime failed to start")]
     Start(#[source] ort::Error),
 }
 
-/// Names the library: by `ORT_DYLIB_PATH`, else in the program's place, else where the build put it.
+/// Finds the library: first `ORT_DYLIB_PATH`, then the program's folder, then the path that the build stored.
 ///
-/// The working directory is no such place, as anybody may have put a file there; only who names a relative path by
-/// the variable means that directory.
+/// The working directory is not searched, because anybody may have put a file there. A relative path in the variable
+/// is relative to the working directory.
 fn locate() -> Result<PathBuf, LibraryError> {
     if let Some(named) = std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()) {
         let named = PathBuf::from(named);
-        // What loads it would take a relative path for one beside the program first: another file than was found.
+        // The loader looks for a relative path beside the program first, and would find another file.
         return existing(std::path::absolute(&named).unwrap_or(named));
     }
     let program = std::env::current_exe().ok();
@@ -63,7 +63,7 @@ fn locate() -> Result<PathBuf, LibraryError> {
     }
 }
 
-/// Where the library may stand beside the program: in its folder.
+/// The paths beside the program where the library may be: one in its folder.
 fn places(program: Option<&Path>) -> impl Iterator<Item = PathBuf> {
     program.and_then(Path::parent).into_iter().map(|folder| folder.join(FILE))
 }
@@ -72,19 +72,19 @@ fn existing(path: PathBuf) -> Result<PathBuf, LibraryError> {
     if path.is_file() { Ok(path) } else { Err(LibraryError::Missing(path)) }
 }
 
-/// Keeps ONNX Runtime from gathering telemetry at all, in this process: for the start, before there are threads.
+/// Disables the telemetry of ONNX Runtime in this process. Call it at the start, before the process creates threads.
 ///
-/// Official builds begin with it as they are loaded, before `environment` can tell them not to: nothing is sent, but a
-/// number for the machine and a database are written into the user's cache.
-#[expect(unsafe_code, reason = "the library listens to nothing else before it begins")]
+/// Official builds initialise telemetry while they are loaded, before `environment` can disable it. Nothing is sent,
+/// but a machine identifier and a database are written into the user's cache.
+#[expect(unsafe_code, reason = "the library reads only this variable before it starts")]
 pub fn forbid_telemetry() {
-    // SAFETY: no other thread reads the environment, as there is none yet.
+    // SAFETY: no other thread reads the environment, because there is none yet.
     unsafe { std::env::set_var("ORT_DISABLE_TELEMETRY", "1") };
 }
 
-/// The process's one environment: made at the first call, the same ever after.
+/// Returns the environment of the process. The first call creates it.
 ///
-/// Official builds send telemetry unless told not to; this one is told.
+/// Official builds send telemetry unless it is disabled; this function disables it.
 pub(super) fn environment() -> Result<Environment, LibraryError> {
     static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
     static MAKING: Mutex<()> = Mutex::new(());
@@ -103,7 +103,7 @@ fn start(path: &Path) -> Result<Environment, LibraryError> {
         .map_err(|source| LibraryError::Unusable { path: path.to_owned(), source })?
         .with_name("siamese")
         .with_telemetry(false)
-        // What fails comes back as an error too, and is told by whoever gets it.
+        // A failure is also returned as an error, and the caller reports it. So the log needs it at debug level only.
         .with_logger(Arc::new(|_level, _category, _id, _place, message| {
             tracing::debug!("ONNX Runtime: {}", message.trim_end());
         }))
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_library_is_looked_for_in_the_program_s_place_alone() {
+    fn the_library_is_searched_in_the_program_s_folder_only() {
         let found: Vec<PathBuf> = places(Some(Path::new("/opt/bin/siamese"))).collect();
         assert_eq!(found, [Path::new("/opt/bin").join(FILE)]);
         assert_eq!(places(None).count(), 0);

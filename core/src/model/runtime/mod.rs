@@ -1,4 +1,4 @@
-//! ONNX Runtime: where its library is, what a session runs on, and a model in a session.
+//! ONNX Runtime: its library, its sessions, and a model in a session.
 
 mod cuda;
 mod library;

@@ -15,7 +15,7 @@ use crate::model::{
 };
 use crate::preprocessing::{DecodeError, Limits, Pixels, Preprocessing};
 
-/// How long the files of a model may take to be read again after a panic.
+/// The time limit for reading the model's files again after a panic.
 const READ_AGAIN: Duration = Duration::from_mins(1);
 
 /// A model loaded into an ONNX Runtime session.
@@ -27,13 +27,13 @@ pub struct OnnxModel {
 }
 
 impl OnnxModel {
-    /// Reads a model's files, and loads it.
+    /// Reads a model's files and loads the model.
     pub fn load(path: &Path, options: &Options) -> Result<Self, LoadError> {
         Self::open(&Source::read(path)?, options)
     }
 
-    /// Loads a model from its files as they were read, checks its shapes, and holds it to its golden pairs on the
-    /// provider that will run it.
+    /// Loads a model from files already read. Checks its shapes, and checks its golden pairs on the provider that will
+    /// run it.
     pub fn open(source: &Source, options: &Options) -> Result<Self, LoadError> {
         let path = source.path();
         let card = Arc::new(source.card()?);
@@ -43,27 +43,27 @@ impl OnnxModel {
             .and_then(|dynamic| check_output(&session).map(|()| dynamic))
             .map_err(|why| LoadError::Shape { path: path.to_owned(), why })?;
 
-        let made = [0, 1]
+        let synthetic = [0, 1]
             .into_iter()
-            .map(|seed| made_pixels(&card, seed))
+            .map(|seed| synthetic_pixels(&card, seed))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|source| LoadError::Input { path: path.to_owned(), source })?;
         let sizes = Sizes::any(1);
         let mut network = Network { session, card, input: Vec::new(), width: 0, sizes };
         let failed = |source| LoadError::Run { path: path.to_owned(), source };
-        network.width = network.probe_width(&made[..1]).map_err(failed)?;
-        // An export may promise any batch and yet have baked one in: two images tell.
+        network.width = network.probe_width(&synthetic[..1]).map_err(failed)?;
+        // An export may declare any batch size and still contain a fixed one: a run of two images shows it.
         let one_at_a_time =
-            !(dynamic && network.probe_width(&made).is_ok_and(|width| width == network.width));
+            !(dynamic && network.probe_width(&synthetic).is_ok_and(|width| width == network.width));
         if !one_at_a_time {
             let largest = options.max_batch.get();
             network.sizes = match provider {
                 Provider::Cpu => Sizes::any(largest),
                 Provider::Cuda => Sizes::few(largest),
             };
-            network.warm(&made[0]).map_err(failed)?;
+            network.warm(&synthetic[0]).map_err(failed)?;
         }
-        let golden = prove(&mut network, made)
+        let golden = check_golden(&mut network, synthetic)
             .map_err(|source| LoadError::Golden { path: path.to_owned(), source })?;
 
         let (card, width) = (network.card.clone(), network.width);
@@ -72,12 +72,12 @@ impl OnnxModel {
         Ok(Self { network, description, path: path.to_owned(), options: *options })
     }
 
-    /// What is known of it; shared, as it never changes.
+    /// The model's description; shared, because it never changes.
     pub fn description(&self) -> &Arc<Description> {
         &self.description
     }
 
-    /// What it says of itself.
+    /// The model's card.
     pub fn card(&self) -> &Card {
         &self.description.card
     }
@@ -99,11 +99,11 @@ impl Model for OnnxModel {
     }
 }
 
-/// The session, and what one run of it needs.
+/// A session and the data for its runs.
 struct Network {
     session: Session,
     card: Arc<Card>,
-    /// The input of a run of several, kept so that a run allocates nothing for it.
+    /// The input buffer of a run of several images. It is reused to avoid an allocation for each run.
     input: Vec<f32>,
     width: usize,
     sizes: Sizes,
@@ -120,7 +120,7 @@ impl Network {
                     return Err(shape_error(size, width, shape));
                 }
                 let rows = values.chunks_exact(width).take(batch.len());
-                embedded.extend(rows.map(|it| card.embedding(it)));
+                embedded.extend(rows.map(|row| card.embedding(row)));
                 Ok(())
             })?;
         }
@@ -138,7 +138,7 @@ impl Network {
         })
     }
 
-    /// Runs each size once, so that no request waits for its plans.
+    /// Runs each size once, so that no request waits for the provider's plans.
     fn warm(&mut self, image: &Pixels) -> Result<(), ModelError> {
         for size in self.sizes.to_warm() {
             self.embed(&vec![image.clone(); size])?;
@@ -146,7 +146,7 @@ impl Network {
         Ok(())
     }
 
-    /// Runs images and, up to `size`, nothing beside them.
+    /// Runs the images; fills the batch with zeros up to `size`.
     fn run<T>(
         &mut self,
         images: &[Pixels],
@@ -156,7 +156,7 @@ impl Network {
         let [channels, height, width] = self.card.preprocessing.shape();
         let shape = [size, channels, height, width];
         let input = match images {
-            [alone] if size == 1 => alone.values(),
+            [single] if size == 1 => single.values(),
             _ => {
                 self.input.clear();
                 for pixels in images {
@@ -176,15 +176,15 @@ impl Network {
     }
 }
 
-/// Runs the golden pairs the model carries, or takes the made images as it sees them now.
-fn prove(network: &mut Network, made: Vec<Pixels>) -> Result<GoldenCheck, GoldenError> {
+/// Checks the golden pairs that the model carries. If it carries none, records the distance of the synthetic images.
+fn check_golden(network: &mut Network, synthetic: Vec<Pixels>) -> Result<GoldenCheck, GoldenError> {
     match network.card.golden.clone() {
         Some(golden) => {
             let check = GoldenCheck::new(&golden, &network.card.preprocessing)?;
             check.run(|images| network.embed(images))?;
             Ok(check)
         }
-        None => GoldenCheck::record(made, |images| network.embed(images)),
+        None => GoldenCheck::record(synthetic, |images| network.embed(images)),
     }
 }
 
@@ -196,13 +196,13 @@ fn as_dimension(length: usize) -> i64 {
     i64::try_from(length).expect("a length fits a dimension")
 }
 
-/// Tells whether the batch axis is dynamic.
+/// Checks the input, and returns whether the batch axis is dynamic.
 fn check_input(session: &Session, card: &Card) -> Result<bool, String> {
     let [input] = session.inputs() else {
         return Err(format!("it has {} inputs, not 1", session.inputs().len()));
     };
     let ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } = input.dtype() else {
-        return Err(format!("its input is {}, no tensor of f32", input.dtype()));
+        return Err(format!("its input is {}, not a tensor of f32", input.dtype()));
     };
     let [channels, height, width] = card.preprocessing.shape().map(as_dimension);
     let fits = |found: i64, expected: i64| found < 0 || found == expected;
@@ -210,10 +210,12 @@ fn check_input(session: &Session, card: &Card) -> Result<bool, String> {
         [batch, c, h, w] if fits(c, channels) && fits(h, height) && fits(w, width) => match batch {
             ..=-1 => Ok(true),
             1 => Ok(false),
-            _ => Err(format!("its batch is fixed at {batch}; export it with a dynamic batch axis")),
+            _ => Err(format!(
+                "its batch size is fixed at {batch}; export it with a dynamic batch axis"
+            )),
         },
         ref found => Err(format!(
-            "its input has shape {found:?}, which its description makes [n, {channels}, {height}, {width}]"
+            "its input has shape {found:?}, but its card requires [n, {channels}, {height}, {width}]"
         )),
     }
 }
@@ -223,7 +225,7 @@ fn check_output(session: &Session) -> Result<(), String> {
         return Err(format!("it has {} outputs, not 1", session.outputs().len()));
     };
     let ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } = output.dtype() else {
-        return Err(format!("its output is {}, no tensor of f32", output.dtype()));
+        return Err(format!("its output is {}, not a tensor of f32", output.dtype()));
     };
     match shape.len() {
         2 => Ok(()),
@@ -231,8 +233,8 @@ fn check_output(session: &Session) -> Result<(), String> {
     }
 }
 
-/// A made image, different for each seed, as the model reads it: a plain PNM through the usual path.
-fn made_pixels(card: &Card, seed: u32) -> Result<Pixels, DecodeError> {
+/// Preprocesses a synthetic image, a different one for each seed: a plain PNM goes through the usual path.
+fn synthetic_pixels(card: &Card, seed: u32) -> Result<Pixels, DecodeError> {
     let Preprocessing { height, width, .. } = card.preprocessing;
     let mut upload = format!("P5 {width} {height} 255\n").into_bytes();
     let byte =
@@ -247,22 +249,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_that_is_filled_up_gives_what_one_of_its_own_size_gives() {
+    fn a_padded_run_gives_the_same_embeddings_as_a_run_without_padding() {
         let shipped = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/faces.onnx"));
         let options = Options { device: Device::Cpu, ..Options::default() };
         let mut network = OnnxModel::load(shipped, &options).expect("a model").network;
         let card = network.card.clone();
         let images: Vec<Pixels> =
-            (0..11).map(|seed| made_pixels(&card, seed).expect("pixels")).collect();
+            (0..11).map(|seed| synthetic_pixels(&card, seed).expect("pixels")).collect();
         for images in [&images[..], &images[..1], &images[..5]] {
             network.sizes = Sizes::any(8);
-            let own = network.embed(images).expect("a run");
+            let exact = network.embed(images).expect("a run");
             network.sizes = Sizes::few(8);
-            let filled = network.embed(images).expect("a run");
-            assert_eq!(own.len(), filled.len());
-            for (own, filled) in own.iter().zip(&filled) {
-                let [own, filled] = [own, filled].map(|it| it.as_ref().expect("finite"));
-                assert!(own.distance(filled).get() < 1e-5);
+            let padded = network.embed(images).expect("a run");
+            assert_eq!(exact.len(), padded.len());
+            for (exact, padded) in exact.iter().zip(&padded) {
+                let [exact, padded] =
+                    [exact, padded].map(|result| result.as_ref().expect("finite"));
+                assert!(exact.distance(padded).get() < 1e-5);
             }
         }
     }

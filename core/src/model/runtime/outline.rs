@@ -1,4 +1,4 @@
-//! What an ONNX file takes and gives, before anybody has said how to use it.
+//! The inputs and outputs of an ONNX file, read before a card describes them.
 
 use ort::value::{Outlet, TensorElementType, ValueType};
 
@@ -18,20 +18,20 @@ pub struct Outline {
 /// One input or output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Port {
-    /// What the file calls it.
+    /// The name in the file.
     pub name: String,
-    /// What it holds, such as `f32`; a whole type where it is no tensor.
+    /// The element type, such as `f32`; the whole type if it is not a tensor.
     pub element: String,
-    /// Its axes; `None` for those that are not fixed. Empty where it is no tensor.
+    /// The axes; `None` for a dynamic one. Empty if it is not a tensor.
     pub shape: Vec<Option<u64>>,
 }
 
 impl Outline {
-    /// Reads it from a model that ONNX Runtime takes.
+    /// Reads the inputs and outputs of a model.
     ///
     /// # Errors
     ///
-    /// If ONNX Runtime is not there, or does not take the model.
+    /// If ONNX Runtime is unavailable or rejects the model.
     pub fn of(source: &Source, options: &Options) -> Result<Self, LoadError> {
         let (session, _) = open(source, options)?;
         Ok(Self {
@@ -55,5 +55,5 @@ impl Port {
 }
 
 fn axes(shape: &[i64]) -> Vec<Option<u64>> {
-    shape.iter().map(|it| u64::try_from(*it).ok()).collect()
+    shape.iter().map(|length| u64::try_from(*length).ok()).collect()
 }

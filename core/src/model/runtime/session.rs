@@ -1,4 +1,4 @@
-//! Where a model runs: what the operator asks for, and what really does.
+//! Where a model runs: the requested device and the execution provider in use.
 
 use std::num::NonZeroUsize;
 use std::str::FromStr;
@@ -12,33 +12,33 @@ use thiserror::Error;
 use super::{Cuda, library};
 use crate::model::{LoadError, Source};
 
-/// How a model is to be run.
+/// How a model is run.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Where.
+    /// The requested device.
     pub device: Device,
-    /// Threads of one run; `None` means one a core.
+    /// Threads of one run; `None` means one for each core.
     pub threads: Option<NonZeroUsize>,
     /// The most images in one run.
     pub max_batch: NonZeroUsize,
-    /// What matters only on a GPU.
+    /// Settings that matter only on a GPU.
     pub cuda: Cuda,
 }
 
-/// What the operator asks for.
+/// The device that the operator requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Device {
-    /// The CPU, even beside a GPU.
+    /// The CPU, even if there is a GPU.
     Cpu,
-    /// A GPU where there is one, else the CPU.
+    /// A GPU if one is available, else the CPU.
     #[default]
     PreferGpu,
-    /// A GPU, or no start.
+    /// A GPU; without one, loading fails.
     RequireGpu,
 }
 
-/// What really runs.
+/// The execution provider in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Provider {
@@ -50,7 +50,7 @@ pub enum Provider {
     Cuda,
 }
 
-/// A device that is none of those in [`Device`].
+/// The text names no [`Device`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("a device is `cpu`, `prefer-gpu` or `require-gpu`")]
 pub struct UnknownDevice;
@@ -76,7 +76,7 @@ impl FromStr for Device {
 }
 
 impl Provider {
-    /// `cpu` or `gpu`: the kind of device it runs on.
+    /// The kind of device: `cpu` or `gpu`.
     pub fn device(self) -> &'static str {
         match self {
             Self::Cpu => "cpu",
@@ -84,7 +84,7 @@ impl Provider {
         }
     }
 
-    /// ONNX Runtime's name of it.
+    /// ONNX Runtime's name of the provider.
     pub fn name(self) -> &'static str {
         match self {
             Self::Cpu => "CPUExecutionProvider",
@@ -93,12 +93,12 @@ impl Provider {
     }
 }
 
-/// Opens a model on the device asked for; tells what runs it.
+/// Opens a session on the requested device. Returns the provider in use.
 pub(super) fn open(model: &Source, options: &Options) -> Result<(Session, Provider), LoadError> {
     let environment = library::environment()?;
     let cpu = || {
         session(&environment, model, options, Provider::Cpu)
-            .map(|it| (it, Provider::Cpu))
+            .map(|session| (session, Provider::Cpu))
             .map_err(|source| LoadError::NoModel { path: model.path().to_owned(), source })
     };
     if options.device == Device::Cpu {
@@ -113,7 +113,7 @@ pub(super) fn open(model: &Source, options: &Options) -> Result<(Session, Provid
             let opened = cpu()?;
             tracing::warn!(
                 reason = reason.message().lines().next(),
-                "no GPU can be used, so the CPU runs the model; device = \"cpu\" asks for that quietly"
+                "no GPU is available, so the CPU runs the model; set device = \"cpu\" to silence this warning"
             );
             Ok(opened)
         }
@@ -130,7 +130,7 @@ fn session(
     let mut builder = Session::builder(environment)?
         .with_optimization_level(GraphOptimizationLevel::Level3)?
         .with_intra_threads(threads.map_or(1, NonZeroUsize::get))?
-        // A waiting model leaves its cores to the decoders.
+        // An idle session leaves its cores to the decoders.
         .with_intra_op_spinning(false)?;
     if provider == Provider::Cuda {
         builder = builder.with_execution_providers([options.cuda.provider()])?;

@@ -1,6 +1,6 @@
-//! How many images a run has.
+//! The number of images in a run.
 
-/// The sizes of runs that a session is used for.
+/// The batch sizes that a session runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sizes {
     largest: usize,
@@ -8,31 +8,31 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
-    /// Any up to `largest`, as on a CPU, which makes no plans for a shape.
+    /// Any size up to `largest`: for a CPU, which needs no plan for each shape.
     pub(super) fn any(largest: usize) -> Self {
         Self { largest, few: false }
     }
 
-    /// Powers of two and `largest`, as on a GPU, where each new shape makes its first run wait for its plans: so few
+    /// Powers of two and `largest`: for a GPU, where the first run of each new shape builds its plans. These few sizes
     /// can all be run before the model is in service.
     pub(super) fn few(largest: usize) -> Self {
         Self { largest, few: true }
     }
 
-    /// The most images of one run.
+    /// The most images in one run.
     pub(super) fn largest(self) -> usize {
         self.largest
     }
 
-    /// The size of the run that so many images go into, at most [`Sizes::largest`] of them.
+    /// The size of the run for this number of images, which is at most [`Sizes::largest`].
     pub(super) fn of(self, images: usize) -> usize {
         if self.few { images.next_power_of_two().min(self.largest) } else { images }
     }
 
-    /// Those that are to be run before the model is in service.
+    /// The sizes to run before the model is in service.
     pub(super) fn to_warm(self) -> Vec<usize> {
         let all = (1..=self.largest).filter(|_| self.few);
-        let mut sizes: Vec<usize> = all.map(|it| self.of(it)).collect();
+        let mut sizes: Vec<usize> = all.map(|images| self.of(images)).collect();
         sizes.dedup();
         sizes
     }

@@ -1,23 +1,23 @@
-//! What a digest stands for: everything that determines an embedding.
+//! The digest of a model: it covers everything that determines an embedding.
 //!
-//! Where all of that stands in the ONNX file, it is the file's own digest, as `sha256sum` gives it. Otherwise it is the
-//! digest of a text in UTF-8, each line with a line feed at its end:
+//! If the ONNX file contains all of it, the digest is that of the file, as `sha256sum` prints it. Otherwise it is the
+//! digest of a UTF-8 text. Each line ends with a line feed:
 //!
 //! ```text
 //! siamese model 1
 //! model sha256:…                    the ONNX file
-//! weights "NAME" sha256:…           each file of weights, in the order that the model names them first
-//! input 112x92                      from here on, where there is a sidecar: height and width
+//! weights "NAME" sha256:…           each weight file, in the order of its first mention in the model
+//! input 112x92                      from this line on only with a sidecar: height and width
 //! colour grey
 //! scale 0.003921569
-//! mean 0.5                          one number a channel, with commas between
+//! mean 0.5                          one number for each channel, separated by commas
 //! std 0.5
 //! fit stretch
 //! resize bilinear
 //! embedding as-is
 //! ```
 //!
-//! A name is a JSON text, without `./`; a number is the shortest that reads back as the same.
+//! A name is a JSON string without a leading `./`. A number has the fewest digits that read back as the same value.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -33,8 +33,8 @@ pub(super) fn of(bytes: &[u8]) -> String {
     digest.iter().fold("sha256:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
 }
 
-/// The digest of a model of several files: the ONNX file's digest, the names and digests of its weights, and the card
-/// where it stands in a sidecar.
+/// The digest of a model of several files: over the ONNX file's digest, the names and digests of its weight files, and
+/// the card if it comes from a sidecar.
 pub(super) fn of_several(
     model: &str,
     weights: &[(PathBuf, String)],
@@ -43,7 +43,7 @@ pub(super) fn of_several(
     let mut text = format!("siamese model 1\nmodel {model}\n");
     for (name, digest) in weights {
         let name = serde_json::Value::from(name.to_string_lossy());
-        writeln!(text, "weights {name} {digest}").expect("a text takes all");
+        writeln!(text, "weights {name} {digest}").expect("writing to a string can't fail");
     }
     if let Some(card) = sidecar {
         text += &preprocessing(card);
@@ -51,7 +51,7 @@ pub(super) fn of_several(
     of(text.as_bytes())
 }
 
-/// What a card says that determines an embedding, the same for all ways to write it.
+/// The part of a card that determines an embedding, in one canonical form.
 fn preprocessing(card: &Card) -> String {
     let Preprocessing { height, width, colour, fit, scale, ref mean, ref std } = card.preprocessing;
     let channels = card.preprocessing.shape()[0];
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_preprocessing_is_the_same_however_it_is_written() {
+    fn different_spellings_of_a_preprocessing_give_the_same_text() {
         let plain = card(&[("input", "64"), ("colour", "rgb"), ("mean", "0.5"), ("std", "1")]);
         assert_eq!(
             preprocessing(&plain),
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_is_what_is_documented() {
+    fn the_text_matches_the_documentation() {
         let weights = [(PathBuf::from("a \"b\".data"), "sha256:01".to_owned())];
         let card = card(&[("input", "4"), ("colour", "grey")]);
         let text = "siamese model 1\nmodel sha256:00\nweights \"a \\\"b\\\".data\" sha256:01\n\

@@ -1,7 +1,8 @@
-//! Weights that lie in files beside an ONNX file, taken into it, so that a model is one piece of memory.
+//! Reads weights from files beside an ONNX file and inserts them, so that a model is one block of memory.
 //!
-//! A tensor says in `data_location` that its bytes lie elsewhere, and in `external_data` where (onnx/onnx.proto in the
-//! ONNX project). ONNX Runtime would open these files by itself, and another time than the model's.
+//! A tensor's `data_location` says whether its bytes are in another file, and its `external_data` says where
+//! (onnx/onnx.proto in the ONNX project). ONNX Runtime would open these files itself, at another time than the model
+//! file.
 
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
@@ -12,10 +13,10 @@ use super::onnx::{
 };
 use super::protobuf::{Field, NotOnnx, each, put};
 
-/// How deep messages may be nested: as deep as protobuf's own readers go.
+/// The deepest nesting of messages: the same limit as protobuf's own readers.
 const DEEPEST: usize = 100;
 
-/// What a message is, so far as tensors are in it.
+/// The kind of a message that may contain tensors.
 #[derive(Clone, Copy)]
 enum Kind {
     Model,
@@ -29,11 +30,8 @@ enum Kind {
 }
 
 impl Kind {
-    /// What a field holds, if there may be tensors in it.
-    #[expect(
-        clippy::match_same_arms,
-        reason = "in the order of the messages, as ONNX defines them"
-    )]
+    /// The kind of message in a field, if it may contain tensors.
+    #[expect(clippy::match_same_arms, reason = "the arms follow the order of ONNX's definitions")]
     fn of_field(self, number: u64) -> Option<Self> {
         Some(match (self, number) {
             (Self::Model, model::GRAPH) => Self::Graph,
@@ -59,12 +57,12 @@ impl Kind {
     }
 }
 
-/// Why weights can't be taken into a model.
+/// Why external weights can't be inserted.
 #[derive(Debug)]
 pub(super) enum ExternalError {
-    /// It is no ONNX file.
+    /// The model is not an ONNX file.
     NotOnnx(NotOnnx),
-    /// A file that it names is not what it says, or not where it may be.
+    /// A named file is shorter than stated, unreadable, or outside the model's folder.
     File(PathBuf, io::Error),
 }
 
@@ -74,27 +72,28 @@ impl From<NotOnnx> for ExternalError {
     }
 }
 
-/// The files that a model names, as `read` gives them, in the order that it names them first.
+/// The weight files that a model names, in the order of their first mention.
 pub(super) struct Files<R> {
     read: R,
-    /// How many bytes may still be read, and how many be taken in: many tensors may name the same.
-    room: [u64; 2],
+    /// The bytes that may still be read, and the bytes that may still be inserted. They differ because many tensors
+    /// may name the same file.
+    remaining: [u64; 2],
     found: Vec<(PathBuf, Vec<u8>)>,
 }
 
 impl<R: FnMut(&Path, u64) -> io::Result<Vec<u8>>> Files<R> {
-    /// Files that `read` gives, by their name and the most bytes they may have; all of them together, and all that is
-    /// taken in of them, have at most as many.
+    /// Creates an empty set. `read` reads a file by its name and size limit. All files together, and all inserted
+    /// bytes together, are limited to `most` bytes.
     pub(super) fn new(most: u64, read: R) -> Self {
-        Self { read, room: [most; 2], found: Vec::new() }
+        Self { read, remaining: [most; 2], found: Vec::new() }
     }
 
-    /// The names of the files that were read, and what they hold.
+    /// The names and contents of the files that were read.
     pub(super) fn into_found(self) -> Vec<(PathBuf, Vec<u8>)> {
         self.found
     }
 
-    /// The model with all weights in it; `None` where they are there already.
+    /// Returns the model with all weights inserted; `None` if it has no external weights.
     pub(super) fn inline(&mut self, onnx: &[u8]) -> Result<Option<Vec<u8>>, ExternalError> {
         self.rewrite(Kind::Model, onnx, DEEPEST)
     }
@@ -155,35 +154,35 @@ impl<R: FnMut(&Path, u64) -> io::Result<Vec<u8>>> Files<R> {
         Ok(Some(written))
     }
 
-    /// The bytes of one tensor.
+    /// Returns the bytes of one tensor.
     fn part(&mut self, place: &Place) -> Result<&[u8], ExternalError> {
         let name = inside(&place.file)
             .map_err(|err| ExternalError::File(PathBuf::from(&place.file), err))?;
         let known = self.found.iter().position(|(found, _)| *found == name);
         let at = known.unwrap_or(self.found.len());
         if known.is_none() {
-            let bytes = (self.read)(&name, self.room[0])
+            let bytes = (self.read)(&name, self.remaining[0])
                 .map_err(|err| ExternalError::File(name.clone(), err))?;
-            self.room[0] = self.room[0].saturating_sub(bytes.len() as u64);
+            self.remaining[0] = self.remaining[0].saturating_sub(bytes.len() as u64);
             self.found.push((name, bytes));
         }
         let (name, whole) = &self.found[at];
         let end = place.length.map_or(whole.len(), |length| place.offset.saturating_add(length));
         let failed = |kind, why| ExternalError::File(name.clone(), io::Error::new(kind, why));
-        let part = whole
-            .get(place.offset..end)
-            .ok_or_else(|| failed(ErrorKind::UnexpectedEof, "it is shorter than the model says"))?;
-        self.room[1] = self.room[1].checked_sub(part.len() as u64).ok_or_else(|| {
+        let part = whole.get(place.offset..end).ok_or_else(|| {
+            failed(ErrorKind::UnexpectedEof, "it is shorter than the model states")
+        })?;
+        self.remaining[1] = self.remaining[1].checked_sub(part.len() as u64).ok_or_else(|| {
             failed(
                 ErrorKind::FileTooLarge,
-                "the model takes more bytes of it than a model may have",
+                "the tensors that use it exceed the size limit of a model",
             )
         })?;
         Ok(part)
     }
 }
 
-/// Where a tensor's bytes lie.
+/// The position of a tensor's bytes.
 #[derive(Default)]
 struct Place {
     file: String,
@@ -204,7 +203,7 @@ impl Place {
     }
 }
 
-/// A key and its value, as ONNX writes them in several places.
+/// Reads a key and its value from ONNX's `StringStringEntryProto`.
 pub(super) fn text_entry(entry: &[u8]) -> Result<(String, String), NotOnnx> {
     let (mut key, mut value) = (String::new(), String::new());
     for field in each(entry) {
@@ -219,7 +218,7 @@ pub(super) fn text_entry(entry: &[u8]) -> Result<(String, String), NotOnnx> {
     Ok((key, value))
 }
 
-/// The name without what changes nothing, such as `./`. A model may name files in its own folder, and below it.
+/// Normalises a file name, for example removes `./`. A model may name files only in its own folder and below it.
 fn inside(name: &str) -> io::Result<PathBuf> {
     let mut inside = PathBuf::new();
     for component in Path::new(name).components() {
@@ -227,13 +226,16 @@ fn inside(name: &str) -> io::Result<PathBuf> {
             Component::Normal(part) => inside.push(part),
             Component::CurDir => {}
             Component::ParentDir | Component::RootDir | Component::Prefix(_) => {
-                let why = "it lies outside of the model's folder";
+                let why = "it is outside the model's folder";
                 return Err(io::Error::new(ErrorKind::PermissionDenied, why));
             }
         }
     }
     if inside.as_os_str().is_empty() {
-        return Err(io::Error::new(ErrorKind::NotFound, "the model names no file for its weights"));
+        return Err(io::Error::new(
+            ErrorKind::NotFound,
+            "the model gives no file name for its weights",
+        ));
     }
     Ok(inside)
 }
@@ -250,7 +252,7 @@ mod tests {
         out
     }
 
-    /// A tensor whose bytes are two of a file's, from its third.
+    /// A tensor of two bytes, at offset 2 of the file.
     fn tensor(file: &str) -> Vec<u8> {
         let entries = [("location", file), ("offset", "2"), ("length", "2")];
         let mut tensor = message(&[(8, b"w")]);
@@ -263,7 +265,7 @@ mod tests {
     }
 
     fn read(name: &Path, most: u64) -> io::Result<Vec<u8>> {
-        assert!(4 <= most, "there is room for one file");
+        assert!(4 <= most, "one file fits the limit");
         match name.to_str() {
             Some("w.data" | "folder/w.data") => Ok(b"0123".to_vec()),
             Some("short.data") => Ok(b"012".to_vec()),
@@ -272,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_are_taken_in_wherever_a_tensor_stands() {
+    fn weights_are_inserted_wherever_a_tensor_may_occur() {
         let inlined = message(&[(8, b"w"), (RAW_DATA, b"23")]);
         for (numbers, file) in [
             (&[7, 5][..], "w.data"),
@@ -296,18 +298,18 @@ mod tests {
     }
 
     #[test]
-    fn a_model_with_its_weights_stays_as_it_is() {
+    fn a_model_without_external_weights_is_unchanged() {
         let model = message(&[(7, &message(&[(5, &message(&[(8, b"w"), (RAW_DATA, b"23")]))]))]);
         assert!(Files::new(7, read).inline(&model).expect("a model").is_none());
     }
 
     #[test]
-    fn files_that_are_elsewhere_missing_or_short_are_named() {
+    fn the_error_names_a_file_that_is_outside_missing_or_short() {
         for (file, why) in [
             ("../w.data", "outside"),
             ("/w.data", "outside"),
             ("folder/../../w.data", "outside"),
-            ("", "names no file"),
+            ("", "no file name"),
             ("none.data", "not found"),
             ("short.data", "shorter"),
         ] {
@@ -323,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn what_many_tensors_name_is_taken_in_up_to_a_limit() {
+    fn the_bytes_inserted_for_all_tensors_are_limited() {
         let tensors = |many: usize| {
             let tensor = tensor("w.data");
             message(&[(7, &message(&vec![(5, &tensor[..]); many]))])
@@ -336,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_nested_without_end_is_no_model() {
+    fn deeply_nested_messages_are_refused() {
         let deep = (0..200).fold(Vec::new(), |inner, at| message(&[([5, 1, 6][at % 3], &inner)]));
         let model = message(&[(7, &deep)]);
         assert!(matches!(Files::new(7, read).inline(&model), Err(ExternalError::NotOnnx(_))));

@@ -1,14 +1,14 @@
-//! The metadata inside an ONNX file, changed without touching anything else in it.
+//! Changes the metadata in an ONNX file without changing anything else.
 //!
-//! An ONNX file is one protobuf message, `ModelProto`, whose `metadata_props` are keys and values. Old entries are cut out
-//! and new ones appended; the weights stay byte for byte what they were, whatever else the file holds.
+//! An ONNX file is one protobuf message, `ModelProto`. Its `metadata_props` are keys and values. The old entries are
+//! removed and the new ones appended. All other bytes, such as the weights, are unchanged.
 
 use super::onnx::model::METADATA_PROPS;
 use super::onnx::string_string_entry::{KEY, VALUE};
 use super::protobuf::{Field, NotOnnx, fields, put};
 use crate::model::card::PREFIX;
 
-/// Gives the file with all its `siamese.*` metadata replaced by `metadata`, whose keys carry the prefix.
+/// Returns the file with all its `siamese.*` metadata replaced by `metadata`, whose keys include the prefix.
 pub fn rewrite(onnx: &[u8], metadata: &[(String, String)]) -> Result<Vec<u8>, NotOnnx> {
     let mut written = Vec::with_capacity(onnx.len());
     for field in fields(onnx)? {
@@ -28,7 +28,12 @@ pub fn rewrite(onnx: &[u8], metadata: &[(String, String)]) -> Result<Vec<u8>, No
 }
 
 fn key(entry: &[u8]) -> Result<&[u8], NotOnnx> {
-    Ok(fields(entry)?.iter().find(|it| it.number == KEY).and_then(|it| it.body).unwrap_or_default())
+    let fields = fields(entry)?;
+    Ok(fields
+        .iter()
+        .find(|field| field.number == KEY)
+        .and_then(|field| field.body)
+        .unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -58,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn what_breaks_off_is_no_model() {
+    fn a_truncated_file_is_no_model() {
         let whole = entry("siamese.margin", "2");
         for length in 1..whole.len() {
             assert_eq!(rewrite(&whole[..length], &[]), Err(NotOnnx), "{length} bytes");

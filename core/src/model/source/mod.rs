@@ -1,4 +1,4 @@
-//! The files of a model, read once: whatever is made of them is made of the same bytes, and has one digest.
+//! The files of a model. They are read once, so the session, the card and the digest all come from the same bytes.
 
 mod digest;
 mod external;
@@ -17,43 +17,43 @@ use protobuf::{NotOnnx, each};
 
 use super::card::{Card, PREFIX, sidecar_values};
 use super::load_error::LoadError;
-use crate::file::{self, Limited, Looked, Stamp};
+use crate::file::{self, FileStamps, Limited, Stamp};
 
 pub use metadata::rewrite;
 
-/// The largest ONNX file, with its weights: protobuf has no larger messages.
+/// The largest ONNX file including its weights: the size limit of a protobuf message.
 const LARGEST_MODEL: u64 = (1 << 31) - 1;
 
-/// The largest sidecar: golden images stand in it.
+/// The largest sidecar: it may contain golden images.
 const LARGEST_SIDECAR: u64 = 64 << 20;
 
-/// How often files are read again that were exchanged between the read of one and of the next.
+/// How often the files are read again if they changed during the read.
 const TRIES: usize = 3;
 
-/// The reads of models for which there is a limit.
+/// The reads with a timeout.
 static READS: Limited = Limited::new();
 
-/// The files of a model: the ONNX file, those of its weights, and the sidecar.
+/// The files of a model: the ONNX file, its weight files and the sidecar.
 pub struct Source {
     path: PathBuf,
-    /// The model with all its weights in it.
+    /// The model with all its weights.
     onnx: Vec<u8>,
-    /// The keys of its own metadata, without prefix.
+    /// The entries of the model's own metadata, keys without the prefix.
     metadata: BTreeMap<String, String>,
     sidecar: Option<String>,
-    /// The digest of the ONNX file as it is read.
+    /// The digest of the ONNX file as it is on disk.
     file_digest: String,
-    /// The files of weights beside it: names and digests.
+    /// The external weight files: names and digests.
     weights: Vec<(PathBuf, String)>,
 }
 
 impl Source {
     /// Reads a model's files.
     pub fn read(path: &Path) -> Result<Self, LoadError> {
-        Self::read_looking(path, &mut Looked::default())
+        Self::read_steady(path, &mut FileStamps::default())
     }
 
-    /// Takes a model that stands in memory alone, whole and with its card in it; `path` is for people.
+    /// Takes a complete model in memory, with its card. `path` is used in messages only.
     pub fn of(path: &Path, onnx: Vec<u8>) -> Result<Self, LoadError> {
         let metadata = metadata(&onnx)
             .map_err(|source| LoadError::NotOnnx { path: path.to_owned(), source })?;
@@ -67,36 +67,38 @@ impl Source {
         })
     }
 
-    /// Reads a model's files, waiting no longer than the limit, and tells which files were looked at, also where the
-    /// read failed; none where it did not end.
-    pub fn read_within(path: &Path, limit: Duration) -> (Looked, Result<Self, LoadError>) {
+    /// Reads a model's files with a timeout. Also returns the files it stamps at, even if the read failed; none after
+    /// a timeout.
+    pub fn read_within(path: &Path, limit: Duration) -> (FileStamps, Result<Self, LoadError>) {
         let file = path.to_owned();
         let read = move || {
-            let mut looked = Looked::default();
-            let source = Self::read_looking(&file, &mut looked);
-            (looked, source)
+            let mut stamps = FileStamps::default();
+            let source = Self::read_steady(&file, &mut stamps);
+            (stamps, source)
         };
-        READS.run(limit, read).unwrap_or_else(|err| (Looked::default(), Err(unreadable(path)(err))))
+        READS
+            .run(limit, read)
+            .unwrap_or_else(|err| (FileStamps::default(), Err(unreadable(path)(err))))
     }
 
-    fn read_looking(path: &Path, looked: &mut Looked) -> Result<Self, LoadError> {
+    fn read_steady(path: &Path, stamps: &mut FileStamps) -> Result<Self, LoadError> {
         for _ in 0..TRIES {
-            *looked = Looked::default();
-            let source = Self::read_once(path, looked)?;
-            // One file is one model whatever becomes of its place. Several must have stood there at one time.
-            if source.is_one_file() || looked.again() == *looked {
+            *stamps = FileStamps::default();
+            let source = Self::read_once(path, stamps)?;
+            // A single file is read at once. Several files must all have been in place at the same time.
+            if source.is_one_file() || stamps.again() == *stamps {
                 return Ok(source);
             }
         }
         Err(LoadError::Unsteady { path: path.to_owned() })
     }
 
-    fn read_once(path: &Path, looked: &mut Looked) -> Result<Self, LoadError> {
-        looked.note(path, Stamp::at(path));
+    fn read_once(path: &Path, stamps: &mut FileStamps) -> Result<Self, LoadError> {
+        stamps.note(path, Stamp::at(path));
         let (mut onnx, stamp) =
             file::read_stamped(path, LARGEST_MODEL).map_err(unreadable(path))?;
-        looked.note(path, Some(stamp));
-        let sidecar = read_sidecar(&path.with_extension("toml"), looked)?;
+        stamps.note(path, Some(stamp));
+        let sidecar = read_sidecar(&path.with_extension("toml"), stamps)?;
         let file_digest = digest::of(&onnx);
         let not_onnx = |source| LoadError::NotOnnx { path: path.to_owned(), source };
         let metadata = metadata(&onnx).map_err(not_onnx)?;
@@ -104,9 +106,9 @@ impl Source {
         let folder = path.parent().unwrap_or(Path::new(""));
         let mut files = Files::new(LARGEST_MODEL, |name: &Path, most| {
             let path = folder.join(name);
-            looked.note(&path, Stamp::at(&path));
+            stamps.note(&path, Stamp::at(&path));
             let (bytes, stamp) = file::read_stamped(&path, most)?;
-            looked.note(&path, Some(stamp));
+            stamps.note(&path, Some(stamp));
             Ok(bytes)
         });
         let whole = files.inline(&onnx).map_err(|err| match err {
@@ -120,8 +122,7 @@ impl Source {
             .collect();
         if let Some(whole) = whole {
             if LARGEST_MODEL < whole.len() as u64 {
-                let why =
-                    "with the weights beside it, it is larger than the 2 GiB that a model may have";
+                let why = "with its external weights, it is larger than the limit of 2 GiB";
                 return Err(unreadable(path)(io::Error::new(ErrorKind::FileTooLarge, why)));
             }
             onnx = whole;
@@ -129,17 +130,17 @@ impl Source {
         Ok(Self { path: path.to_owned(), onnx, metadata, sidecar, file_digest, weights })
     }
 
-    /// The ONNX file's path, for people.
+    /// The ONNX file's path, for messages.
     pub(in crate::model) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The model with all its weights in it.
+    /// The model with all its weights.
     pub fn onnx(&self) -> &[u8] {
         &self.onnx
     }
 
-    /// The size of the model with its weights.
+    /// The size of the model with its weights, in bytes.
     pub fn size(&self) -> u64 {
         self.onnx.len() as u64
     }
@@ -148,11 +149,11 @@ impl Source {
         self.weights.is_empty() && self.sidecar.is_none()
     }
 
-    /// The card in the file, or else in the sidecar beside it.
+    /// The card from the file's metadata, or else from the sidecar.
     pub(in crate::model) fn card(&self) -> Result<Card, LoadError> {
         let path = &self.path;
         let stem =
-            path.file_stem().map_or_else(String::new, |it| it.to_string_lossy().into_owned());
+            path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
         let beside = || path.with_extension("toml");
         match (self.metadata.is_empty(), &self.sidecar) {
             (true, None) => Err(LoadError::NoCard { path: path.clone(), sidecar: beside() }),
@@ -168,7 +169,7 @@ impl Source {
         }
     }
 
-    /// `sha256:` and the hex digest over everything that determines an embedding: see [`digest`].
+    /// `sha256:` and the hex digest of everything that determines an embedding: see [`digest`].
     pub(in crate::model) fn digest(&self, card: &Card) -> String {
         if self.is_one_file() {
             return self.file_digest.clone();
@@ -183,22 +184,22 @@ fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> LoadError {
     move |source| LoadError::Unreadable { path, source }
 }
 
-fn read_sidecar(path: &Path, looked: &mut Looked) -> Result<Option<String>, LoadError> {
-    looked.note(path, None);
+fn read_sidecar(path: &Path, stamps: &mut FileStamps) -> Result<Option<String>, LoadError> {
+    stamps.note(path, None);
     match file::read_stamped(path, LARGEST_SIDECAR) {
         Ok((bytes, stamp)) => {
-            looked.note(path, Some(stamp));
+            stamps.note(path, Some(stamp));
             file::text(bytes).map(Some).map_err(unreadable(path))
         }
         Err(err) if err.kind() == ErrorKind::NotFound => Ok(None),
         Err(err) => {
-            looked.note(path, Stamp::at(path));
+            stamps.note(path, Stamp::at(path));
             Err(unreadable(path)(err))
         }
     }
 }
 
-/// The keys of a model's own metadata that are ours, without prefix.
+/// The `siamese.*` entries of a model's metadata, keys without the prefix.
 fn metadata(onnx: &[u8]) -> Result<BTreeMap<String, String>, NotOnnx> {
     let mut metadata = BTreeMap::new();
     for field in each(onnx) {

@@ -1,33 +1,33 @@
-//! The frame of protobuf messages, so that a few fields can be changed and all others stay byte for byte what they
-//! were, whether this program knows them or not.
+//! Reads the framing of protobuf messages, so that a few fields can be changed and all others stay byte for byte the
+//! same, whether this program knows them or not.
 //!
-//! A message is one field after the other, each with a number and a kind that says where it ends
-//! (protobuf.dev/programming-guides/encoding). Fields of a message may come in any order; those of one number
-//! that repeats keep theirs.
+//! A message is a sequence of fields. Each field has a number and a kind that determines its end
+//! (protobuf.dev/programming-guides/encoding). The fields may come in any order; only repeated fields of one number
+//! keep their order.
 //!
-//! Own code, as generated messages, such as those that the trainer writes, can't do this: what they don't know is
-//! lost when they are written again, reading them copies weights of up to 2 GiB, and each empty message of two bytes that a
-//! hostile file holds becomes a value of hundreds.
+//! Generated messages, such as those in the trainer, are unsuitable. They lose unknown fields when they are written
+//! again. Reading them copies weights of up to 2 GiB. An empty message of two bytes becomes a value of hundreds of
+//! bytes, which a hostile file can exploit.
 
 use thiserror::Error;
 
 const LENGTH_DELIMITED: u64 = 2;
 
-/// Bytes that are no protobuf message, so no ONNX file either.
+/// The bytes are not a protobuf message, so they are not an ONNX file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the file is no ONNX model: its protobuf breaks off or is malformed")]
+#[error("the file is not an ONNX model: its protobuf is truncated or malformed")]
 pub struct NotOnnx;
 
 /// One field of a message.
 #[derive(Clone, Copy, Debug)]
 pub struct Field<'a> {
-    /// What the message's definition calls it by.
+    /// The field's number in the message's definition.
     pub number: u64,
-    /// The bytes of a text, of bytes, or of a message; `None` for numbers.
+    /// The bytes of a string, a byte field or a message; `None` for numbers.
     pub body: Option<&'a [u8]>,
-    /// A whole number that is not of a fixed length; `None` for all else.
+    /// The value of a varint; `None` for other kinds.
     pub value: Option<u64>,
-    /// The field with all that frames it, to be copied.
+    /// The whole field with its framing, for copying.
     pub whole: &'a [u8],
 }
 
@@ -36,7 +36,7 @@ pub fn fields(message: &[u8]) -> Result<Vec<Field<'_>>, NotOnnx> {
     each(message).collect()
 }
 
-/// The fields of a message, in order, one at a time: there may be as many of them as there are weights.
+/// The fields of a message, in order, one at a time: a graph may have as many fields as it has weights.
 pub fn each(message: &[u8]) -> impl Iterator<Item = Result<Field<'_>, NotOnnx>> {
     let mut rest = message;
     std::iter::from_fn(move || {
@@ -49,7 +49,7 @@ pub fn each(message: &[u8]) -> impl Iterator<Item = Result<Field<'_>, NotOnnx>> 
     })
 }
 
-/// Appends a field that holds bytes, a text or a message.
+/// Appends a field that contains bytes, a string or a message.
 #[expect(clippy::missing_panics_doc, reason = "every length fits 64 bits")]
 pub fn put(out: &mut Vec<u8>, number: u64, body: &[u8]) {
     let length = u64::try_from(body.len()).expect("a length fits 64 bits");
@@ -102,15 +102,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_are_found_again_whole() {
+    fn fields_are_read_back_whole() {
         let mut message = vec![0x08, 0x96, 0x01];
         put(&mut message, 300, &[7; 200]);
         message.extend([0x15, 1, 2, 3, 4]);
 
         let fields = fields(&message).expect("a message");
 
-        let found: Vec<_> = fields.iter().map(|it| (it.number, it.body.map(<[u8]>::len))).collect();
+        let found: Vec<_> =
+            fields.iter().map(|field| (field.number, field.body.map(<[u8]>::len))).collect();
         assert_eq!(found, [(1, None), (300, Some(200)), (2, None)]);
-        assert_eq!(fields.iter().flat_map(|it| it.whole).copied().collect::<Vec<_>>(), message);
+        assert_eq!(
+            fields.iter().flat_map(|field| field.whole).copied().collect::<Vec<_>>(),
+            message
+        );
     }
 }

@@ -1,28 +1,28 @@
-//! What decoding an upload will cost, as far as its header tells: this decides where it is decoded.
+//! Estimates the cost of decoding an upload from its header. The estimate determines where the upload is decoded.
 //!
-//! Nothing is proved by it: a header may lie, and a decoder may read another one. Whoever decodes holds the decoder to
-//! the limits of the place that was chosen.
+//! It proves nothing: a header may be false, and a decoder may read another header. The code that decodes must enforce
+//! the limits itself.
 
 use image::ImageFormat;
 use memchr::memmem;
 
-/// How much of a JPEG is searched for its frame and its scans, in bytes.
+/// The part of a JPEG, in bytes, that is searched for the frame and the scans.
 const SEARCHED: usize = 1 << 20;
 
-/// What an upload's header says of the cost of decoding it.
+/// The cost of decoding an upload, according to its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Estimate {
-    /// Width times height; 0 where the header does not tell.
+    /// Width times height; 0 if the header does not state it.
     pub pixels: u64,
-    /// How often the decoder goes through the pixels: once, or once for each scan of a JPEG.
+    /// How many times the decoder processes all pixels: once, or once for each scan of a JPEG.
     pub passes: u64,
-    /// Whether the decoder's time and memory are bounded by the pixels and the upload's length. They are for JPEG, PNG,
-    /// BMP and PNM. The containers of TIFF, WebP and GIF hold parts that claim sizes of their own.
+    /// Whether the number of pixels and the upload's length bound the decoder's time and memory. This is so for JPEG,
+    /// PNG, BMP and PNM. The containers TIFF, WebP and GIF have parts with sizes of their own.
     pub is_bounded: bool,
 }
 
 impl Estimate {
-    /// Reads the header; `None` where the first bytes are of no known format, which costs nothing.
+    /// Reads the header. `None` if the first bytes match no known format; decoding then costs nothing.
     pub fn of(upload: &[u8]) -> Option<Self> {
         let format = image::guess_format(upload).ok()?;
         let pixels = size(format, upload).map_or(0, |[width, height]| width.saturating_mul(height));
@@ -34,13 +34,13 @@ impl Estimate {
         Some(Self { pixels, passes, is_bounded })
     }
 
-    /// Pixels that the decoder goes through, all passes together.
+    /// The pixels that the decoder processes in all passes together.
     pub fn work(&self) -> u64 {
         self.pixels.saturating_mul(self.passes)
     }
 }
 
-/// Width and height, where the header stands where it usually does.
+/// Width and height, if the header is at its usual position.
 fn size(format: ImageFormat, upload: &[u8]) -> Option<[u64; 2]> {
     match format {
         ImageFormat::Jpeg => jpeg(beginning(upload)),
@@ -48,7 +48,7 @@ fn size(format: ImageFormat, upload: &[u8]) -> Option<[u64; 2]> {
         ImageFormat::Gif => Some([le16(upload, 6)?, le16(upload, 8)?]),
         ImageFormat::Bmp if le32(upload, 14)? == 12 => Some([le16(upload, 18)?, le16(upload, 20)?]),
         ImageFormat::Bmp => {
-            // Rows from the top down have a negative height.
+            // A negative height means that the rows run from top to bottom.
             let side = |at| Some(u64::from(i32::from_le_bytes(bytes(upload, at)?).unsigned_abs()));
             Some([side(18)?, side(22)?])
         }
@@ -63,20 +63,21 @@ fn beginning(upload: &[u8]) -> &[u8] {
     &upload[..upload.len().min(SEARCHED)]
 }
 
-/// The first frame's header, wherever it stands among the segments.
+/// Reads the first frame's header, which may follow any number of segments.
 fn jpeg(upload: &[u8]) -> Option<[u64; 2]> {
     let at = jpeg_frame(upload)?;
     Some([be16(upload, at + 7)?, be16(upload, at + 5)?])
 }
 
-/// Where the marker of the first frame stands.
+/// The position of the first frame's marker.
 fn jpeg_frame(upload: &[u8]) -> Option<usize> {
     let mut at = 2;
     loop {
         let [prefix, marker] = bytes(upload, at)?;
         match (prefix, marker) {
             (0xff, 0xff) => at += 1,
-            // Huffman tables, arithmetic conditioning and a reserved one lie among the frames' markers.
+            // The markers for Huffman tables, arithmetic conditioning and a reserved one are in the range of the
+            // frames' markers.
             (0xff, 0xc0..=0xcf) if ![0xc4, 0xc8, 0xcc].contains(&marker) => return Some(at),
             (0xff, 0x01 | 0xd0..=0xd8) => at += 2,
             (0xff, _) => at += 2 + usize::try_from(be16(upload, at + 2)?).ok()?,
@@ -85,15 +86,15 @@ fn jpeg_frame(upload: &[u8]) -> Option<usize> {
     }
 }
 
-/// How many scans follow the frame's header: at least one.
+/// The number of scans after the frame's header: at least one.
 fn scans(upload: &[u8]) -> u64 {
     let frame = jpeg_frame(upload).unwrap_or(upload.len());
     (memmem::find_iter(&upload[frame..], b"\xff\xda").count() as u64).max(1)
 }
 
-/// Two numbers behind the magic number, between white space and comments.
+/// The two numbers after the magic number, separated by white space and comments.
 fn pnm(upload: &[u8]) -> Option<[u64; 2]> {
-    /// Longer headers are nobody's.
+    /// No real header is longer.
     const LONGEST: usize = 4096;
     let mut rest = upload.get(2..upload.len().min(LONGEST))?;
     let mut sides = [0; 2];
@@ -112,7 +113,7 @@ fn pnm(upload: &[u8]) -> Option<[u64; 2]> {
     Some(sides)
 }
 
-/// The canvas, or else the one frame.
+/// The size of the canvas, or else that of the only frame.
 fn webp(upload: &[u8]) -> Option<[u64; 2]> {
     let side14 = |at| Some(le16(upload, at)? & 0x3fff);
     let side24 = |at| Some((le32(upload, at)? & 0x00ff_ffff) + 1);
@@ -127,7 +128,7 @@ fn webp(upload: &[u8]) -> Option<[u64; 2]> {
     }
 }
 
-/// Width and length of the first directory.
+/// Width and length from the first directory.
 fn tiff(upload: &[u8]) -> Option<[u64; 2]> {
     const WIDTH: u64 = 256;
     const LENGTH: u64 = 257;
@@ -178,7 +179,7 @@ mod tests {
 
     const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/images");
 
-    /// Every fixture that a decoder reads is estimated at the very pixels that it has.
+    /// The estimate of each fixture states the pixels that its decoder reads.
     #[test]
     fn headers_are_read_as_decoders_read_them() {
         let mut read = 0;
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_cut_short_or_broken_is_estimated_without_a_panic() {
+    fn truncated_and_damaged_uploads_are_estimated_without_a_panic() {
         let mut random = fastrand::Rng::with_seed(7);
         for file in fs::read_dir(FIXTURES).expect("fixtures") {
             let mut upload = fs::read(file.expect("a file").path()).expect("bytes");

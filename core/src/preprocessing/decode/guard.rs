@@ -1,4 +1,4 @@
-//! A decoder's panic: an error of one image, told with the error and not by the panic hook.
+//! Catches a decoder's panic and turns it into an error of one image. The panic hook does not report it.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -7,31 +7,31 @@ use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use crate::preprocessing::{DecodeError, Diagnosis};
 
 thread_local! {
-    /// What the panic said that this thread is about to catch; `None` outside [`guard`].
+    /// The message of the panic that this thread is about to catch; `None` outside [`guard`].
     static CAUGHT: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Turns a panic into an error, so that it costs one image only.
+/// Turns a panic into an error, so that it affects only one image.
 pub(in crate::preprocessing) fn guard<T>(
     work: impl FnOnce() -> Result<T, DecodeError>,
 ) -> Result<T, DecodeError> {
     CAUGHT.set(Some(String::new()));
-    // Nothing that was at work outlives the call, so there is no state to be left broken.
+    // No state of the work outlives the call, so none can be left inconsistent.
     let outcome = catch_unwind(AssertUnwindSafe(work));
-    let told = CAUGHT.take().unwrap_or_default();
+    let text = CAUGHT.take().unwrap_or_default();
     outcome.unwrap_or_else(|payload| {
-        let text = if told.is_empty() { message(&*payload) } else { &told };
+        let text = if text.is_empty() { message(&*payload) } else { &text };
         Err(DecodeError::DecoderFailed(Diagnosis::new(format_args!("it panicked: {text}"))))
     })
 }
 
-/// For panic hooks: whether the panic is caught here and comes back as an error with what it said. A hook that writes a
-/// line of its own would let uploads write as many lines as there are uploads.
+/// For panic hooks: whether the panic is caught here and returned as an error with its message. A hook that also
+/// logged it would let each upload write a log line.
 pub fn catches(panic: &PanicHookInfo) -> bool {
     CAUGHT.with_borrow_mut(|caught| {
-        let Some(told) = caught else { return false };
+        let Some(text) = caught else { return false };
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        *told = format!("{} at {place}", panic.payload_as_str().unwrap_or("no message"));
+        *text = format!("{} at {place}", panic.payload_as_str().unwrap_or("no message"));
         true
     })
 }
@@ -46,9 +46,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_is_an_error_that_tells_what_it_said() {
-        let answer = guard(|| -> Result<(), _> { panic!("a decoder's defect") });
-        let Err(DecodeError::DecoderFailed(why)) = answer else { panic!("{answer:?}") };
+    fn a_panic_is_an_error_with_its_message() {
+        let outcome = guard(|| -> Result<(), _> { panic!("a decoder's defect") });
+        let Err(DecodeError::DecoderFailed(why)) = outcome else { panic!("{outcome:?}") };
         assert!(why.to_string().contains("a decoder's defect"), "{why}");
     }
 }

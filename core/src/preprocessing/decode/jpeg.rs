@@ -1,8 +1,8 @@
-//! JPEG, to the bit as libjpeg-turbo decodes it.
+//! Decodes JPEG with the same result as libjpeg-turbo, to the bit.
 //!
-//! Models are trained on what libjpeg-turbo makes of a JPEG, in Pillow and torchvision
-//! alike. The decoder of `image` brings chroma to full size differently: by up to 21 of 255.
-//! A large one is decoded at a fraction of its size where the result shows nothing of it.
+//! Models are trained on images decoded by libjpeg-turbo, in Pillow and in torchvision. The decoder of the crate
+//! `image` upsamples chroma differently, by up to 21 of 255. A large JPEG is decoded at a fraction of its size if the
+//! result does not differ visibly.
 
 use image::metadata::Orientation;
 use image::{GrayImage, RgbImage};
@@ -13,18 +13,17 @@ use crate::preprocessing::fit::{Size, Target};
 use crate::preprocessing::samples::{Image, Samples};
 use crate::preprocessing::{Colour, DecodeError, Diagnosis};
 
-/// The most scans of a progressive JPEG: encoders write about ten, and each costs a whole pass.
+/// The most scans of a progressive JPEG. Encoders write about ten, and each scan costs a whole pass.
 const MAX_SCANS: usize = 100;
 
-/// How many decoded samples, along each side, one of the target's pixels must be made of at least.
+/// The fewest decoded samples, along each side, for one pixel of the target.
 ///
-/// On photographs one pixel in 24,000 was then 2/255 off, of 650,000, and all others at most 1; from
-/// 7.5 on none was, and with four samples one in 150 was, by up to 4/255. It lets 12 megapixels become
-/// 112 pixels a side.
+/// On photographs, one pixel in 24,000 then differed by 2/255 (of 650,000 pixels), and all others by at most 1/255.
+/// From 7.5 on, no pixel differed by more than 1/255. With four samples, one in 150 differed, by up to 4/255. This
+/// limit allows 12 megapixels to become 112 pixels a side.
 const ENOUGH: f32 = 6.5;
 
-/// Decodes a JPEG of one, three or four components, at a fraction of its size where that is
-/// enough for the target.
+/// Decodes a JPEG of one, three or four components, at a fraction of its size if that suffices for the target.
 pub(super) fn decode(
     upload: &[u8],
     limits: &Limits,
@@ -36,7 +35,7 @@ pub(super) fn decode(
         max_memory: Some(limits.max_memory),
         ..DecodeLimits::default()
     };
-    let mut decoder = Decoder::new_with_limits(upload, decoder_limits).map_err(refusal)?;
+    let mut decoder = Decoder::new_with_limits(upload, decoder_limits).map_err(decode_error)?;
     let (width, height) = (u32::from(decoder.header().width), u32::from(decoder.header().height));
     if width == 0 || height == 0 {
         return Err(no_pixels());
@@ -54,11 +53,11 @@ pub(super) fn decode(
         .unwrap_or(Orientation::NoTransforms);
     let size = Size { width, height };
     let halvings = halvings(decoder.header(), size.upright(orientation), target);
-    decoder.set_scale(ScalingFactor::try_new(1, 1 << halvings).map_err(refusal)?);
-    let image = decoder.decode_image().map_err(refusal)?;
+    decoder.set_scale(ScalingFactor::try_new(1, 1 << halvings).map_err(decode_error)?);
+    let image = decoder.decode_image().map_err(decode_error)?;
 
     let [columns, rows] =
-        [image.width, image.height].map(|it| u32::try_from(it).expect("at most 65535"));
+        [image.width, image.height].map(|side| u32::try_from(side).expect("at most 65535"));
     let samples = match format {
         PixelFormat::Grayscale => GrayImage::from_raw(columns, rows, image.data).map(Samples::Grey),
         PixelFormat::Rgb => RgbImage::from_raw(columns, rows, image.data).map(Samples::Rgb),
@@ -68,12 +67,11 @@ pub(super) fn decode(
     Ok(Image::halved(samples, size, halvings).upright(orientation))
 }
 
-/// How often the sides can be halved in decoding: never, twice or thrice.
+/// How many times the sides are halved in decoding: 0, 2 or 3.
 ///
-/// Never for a model of colours, except that the image is grey: the full decoder clips each
-/// pixel, so that a saturated area comes out paler than its mean, by up to 5/255 however many
-/// pixels one is made of. In grey that is within the bound. Once would be as slow as a full
-/// decode.
+/// It is 0 for a colour model, unless the image is grey. A full decode clips each pixel, so a saturated area becomes
+/// paler than its mean, by up to 5/255, however many pixels form one. For grey the difference is within the bound.
+/// Halving once is as slow as a full decode.
 fn halvings(header: &FrameHeader, upright: Size, target: &Target) -> u32 {
     let is_grey = match header.components.len() {
         1 => true,
@@ -86,7 +84,7 @@ fn halvings(header: &FrameHeader, upright: Size, target: &Target) -> u32 {
     enough(upright, target)
 }
 
-/// How often the sides of a grey image can be halved.
+/// How many times the sides of a grey image can be halved.
 fn enough(upright: Size, target: &Target) -> u32 {
     match target.shrinks(upright) {
         shrinks if 8.0 * ENOUGH <= shrinks => 3,
@@ -95,12 +93,12 @@ fn enough(upright: Size, target: &Target) -> u32 {
     }
 }
 
-/// Whether an image that was decoded for one target is as it would be for another of the same colour.
+/// Whether two targets of the same colour need the same decode of an image.
 pub(in crate::preprocessing) fn serves_both(upright: Size, one: &Target, other: &Target) -> bool {
     enough(upright, one) == enough(upright, other)
 }
 
-/// Turns CMYK, stored inverted as Adobe does, into RGB as Pillow does.
+/// Converts CMYK, stored inverted as Adobe does, to RGB as Pillow does.
 fn rgb(inverted_cmyk: &[u8]) -> Vec<u8> {
     let (pixels, _) = inverted_cmyk.as_chunks::<4>();
     pixels
@@ -118,8 +116,8 @@ fn scaled(a: u8, b: u8) -> u8 {
     byte
 }
 
-/// Sorts the decoder's errors by whose fault they are.
-fn refusal(error: JpegError) -> DecodeError {
+/// Maps the decoder's errors to ours, by cause.
+fn decode_error(error: JpegError) -> DecodeError {
     match error {
         JpegError::LimitExceeded { .. } | JpegError::AllocationFailed { .. } => {
             DecodeError::TooLarge
@@ -154,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_large_is_decoded_at_a_fraction() {
+    fn a_large_image_is_decoded_at_a_fraction_of_its_size() {
         check(Colour::Grey, [16, 20], [397, 521]);
         check(Colour::Grey, [15, 20], [100, 131]);
         check(Colour::Grey, [7, 10], [50, 66]);
@@ -166,8 +164,8 @@ mod tests {
     }
 
     #[test]
-    fn ink_takes_light_away() {
-        // Inverted: 255 is no ink.
+    fn inverted_cmyk_becomes_rgb() {
+        // Inverted: 255 means no ink.
         assert_eq!(rgb(&[255, 255, 255, 255]), [255, 255, 255]);
         assert_eq!(rgb(&[255, 255, 255, 0]), [0, 0, 0]);
         assert_eq!(rgb(&[0, 255, 255, 255]), [0, 255, 255]);

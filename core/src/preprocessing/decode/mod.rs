@@ -1,9 +1,9 @@
-//! From an upload to an image, within limits.
+//! Decodes an upload to an image, within limits.
 
 mod estimate;
 mod gif;
 mod guard;
-pub(super) mod jpeg;
+mod jpeg;
 mod webp;
 
 use std::io::Cursor;
@@ -19,26 +19,28 @@ use super::{DecodeError, Diagnosis};
 pub use estimate::Estimate;
 pub use guard::catches;
 pub(super) use guard::guard;
+pub(super) use jpeg::serves_both;
 
-/// The longest side of an image, whatever its area: what JPEG can express.
+/// The longest side of an image, whatever its area: the longest that JPEG can express.
 ///
-/// Resizing keeps an intermediate image as long as the upload, so area alone bounds nothing.
+/// Resizing needs an intermediate image as long as the upload, so the area is not a sufficient limit.
 const MAX_SIDE: u32 = 65_535;
 
-/// What the decoder of PNG may inflate beside the pixels, which it does not count, in bytes: a colour profile, above all.
-const PNG_BESIDE: u64 = 4 << 20;
+/// The bytes that PNG's decoder may inflate in addition to the pixels, mainly a colour profile. It does not count them
+/// itself.
+const PNG_EXTRA: u64 = 4 << 20;
 
-/// What decoding one upload may cost at most. Both are told from the header, before decoding.
+/// The most that decoding one upload may cost. Both values are checked against the header, before decoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Width times height, in pixels.
     pub max_pixels: u64,
-    /// The decoder's output and what it keeps beside it, in bytes.
+    /// The decoder's output and its other buffers, in bytes.
     pub max_memory: u64,
 }
 
 impl Default for Limits {
-    /// 50 megapixels, as the largest that phones make of their own accord, and 512 MiB.
+    /// 50 megapixels, the largest images that phones take by default, and 512 MiB.
     fn default() -> Self {
         Self { max_pixels: 50_000_000, max_memory: 512 << 20 }
     }
@@ -46,8 +48,8 @@ impl Default for Limits {
 
 /// Decodes an upload and turns it upright.
 ///
-/// The format is told by the first bytes. Alpha is dropped and 16 bits become 8, as Pillow's
-/// `convert` does for colour. What of the image does not show in the target need not be decoded.
+/// The first bytes determine the format. Alpha is dropped and 16 bits become 8, as in Pillow's `convert` for colour. A
+/// decoder may omit what does not affect the target.
 pub(super) fn decode(
     upload: &[u8],
     limits: &Limits,
@@ -70,7 +72,7 @@ pub(super) fn decode(
     }
 }
 
-/// Decodes by the decoders of `image`.
+/// Decodes with the decoders of the crate `image`.
 fn decode_as(format: ImageFormat, upload: &[u8], limits: &Limits) -> Result<Image, DecodeError> {
     let mut decoder_limits = image::Limits::no_limits();
     decoder_limits.max_image_width = Some(MAX_SIDE);
@@ -79,7 +81,7 @@ fn decode_as(format: ImageFormat, upload: &[u8], limits: &Limits) -> Result<Imag
 
     match format {
         ImageFormat::Png => {
-            let most = PNG_BESIDE.saturating_add(upload.len() as u64).min(limits.max_memory);
+            let most = PNG_EXTRA.saturating_add(upload.len() as u64).min(limits.max_memory);
             decoder_limits.max_alloc = Some(most);
         }
         ImageFormat::WebP => webp::check(upload, limits)?,
@@ -89,13 +91,13 @@ fn decode_as(format: ImageFormat, upload: &[u8], limits: &Limits) -> Result<Imag
     reader.limits(decoder_limits);
     let mut decoder = reader.into_decoder()?;
     check(&decoder, format, limits)?;
-    // An orientation that can't be read is no reason to refuse an image.
+    // An unreadable orientation is no reason to refuse an image.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let image = DynamicImage::from_decoder(decoder)?;
     Ok(Image::new(samples(image, format)?).upright(orientation))
 }
 
-/// Refuses what would cost too much, by the header alone.
+/// Refuses an image that exceeds the limits, by its header alone.
 fn check(
     decoder: &impl ImageDecoder,
     format: ImageFormat,
@@ -105,15 +107,14 @@ fn check(
     let pixels = u64::from(width) * u64::from(height);
     let output = decoder.total_bytes();
     let colour = decoder.color_type();
-    let beside = match format {
-        // Lossy WebP keeps its planes beside its output, and an animated one a canvas of four
-        // channels.
+    let extra = match format {
+        // Lossy WebP needs its planes in addition to its output; an animated one needs a canvas of four channels.
         ImageFormat::WebP => pixels.saturating_mul(6),
-        // Samples of 16 bits are brought to 8 in a second place.
+        // Samples of 16 bits are converted to 8 bits in a second buffer.
         _ if 1 < colour.bytes_per_pixel() / colour.channel_count() => output / 2,
         _ => 0,
     };
-    let memory = output.saturating_add(beside);
+    let memory = output.saturating_add(extra);
     if pixels == 0 {
         return Err(no_pixels());
     }
@@ -123,12 +124,12 @@ fn check(
     Ok(())
 }
 
-/// A side of 0 is nothing to look at.
+/// An image with a side of 0 has no pixels.
 fn no_pixels() -> DecodeError {
     DecodeError::Corrupt(Diagnosis::new("a side of 0"))
 }
 
-/// Brings what a decoder gives to 8 bits of grey or RGB.
+/// Converts a decoder's output to 8 bits of grey or RGB.
 fn samples(image: DynamicImage, format: ImageFormat) -> Result<Samples, DecodeError> {
     let to_byte = match format {
         ImageFormat::Pnm => nearest_byte,
@@ -137,11 +138,11 @@ fn samples(image: DynamicImage, format: ImageFormat) -> Result<Samples, DecodeEr
     let (width, height) = (image.width(), image.height());
     let grey = |bytes| {
         let image = image::GrayImage::from_raw(width, height, bytes);
-        Samples::Grey(image.expect("one byte a pixel"))
+        Samples::Grey(image.expect("one byte for each pixel"))
     };
     let rgb = |bytes| {
         let image = image::RgbImage::from_raw(width, height, bytes);
-        Samples::Rgb(image.expect("three bytes a pixel"))
+        Samples::Rgb(image.expect("three bytes for each pixel"))
     };
     Ok(match image {
         DynamicImage::ImageLuma8(image) => Samples::Grey(image),
@@ -160,7 +161,7 @@ fn samples(image: DynamicImage, format: ImageFormat) -> Result<Samples, DecodeEr
     })
 }
 
-/// Floating-point images have no agreed range, so that any way to 8 bits is a guess.
+/// Floating-point images have no agreed range, so any conversion to 8 bits would be a guess.
 fn unsupported(colour: ColorType) -> DecodeError {
     DecodeError::Unsupported(Diagnosis::new(format_args!("samples of {colour:?}")))
 }
@@ -168,24 +169,24 @@ fn unsupported(colour: ColorType) -> DecodeError {
 /// Drops the last of `N` channels.
 fn without_alpha<const N: usize>(mut bytes: Vec<u8>) -> Vec<u8> {
     let pixels = bytes.len() / N;
-    for at in 0..pixels {
-        bytes.copy_within(at * N..at * N + N - 1, at * (N - 1));
+    for pixel in 0..pixels {
+        bytes.copy_within(pixel * N..pixel * N + N - 1, pixel * (N - 1));
     }
     bytes.truncate(pixels * (N - 1));
     bytes
 }
 
-/// Brings 16 bits to 8.
+/// Converts 16 bits to 8.
 fn bytes(samples: &[u16], to_byte: fn(u16) -> u8) -> Vec<u8> {
-    samples.iter().map(|it| to_byte(*it)).collect()
+    samples.iter().map(|sample| to_byte(*sample)).collect()
 }
 
-/// The upper eight bits, as Pillow reads PNG and TIFF of 16 bits a channel.
+/// The upper eight bits, as Pillow reads PNG and TIFF of 16 bits per channel.
 fn high_byte(sample: u16) -> u8 {
     sample.to_be_bytes()[0]
 }
 
-/// The nearest of 256 steps, as Pillow reads PNM of 16 bits a channel.
+/// The nearest of 256 levels, as Pillow reads PNM of 16 bits per channel.
 fn nearest_byte(sample: u16) -> u8 {
     let [.., byte] = ((u32::from(sample) * 255 + 32_767) / 65_535).to_be_bytes();
     byte

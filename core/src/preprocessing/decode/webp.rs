@@ -1,27 +1,27 @@
-//! What a WebP claims, as far as its decoder believes a claim.
+//! Checks the sizes that a WebP states and that its decoder trusts.
 //!
-//! The decoder makes room for a frame, and for EXIF, as large as each says it is, before it holds the one
-//! against the image's size and the other against the bytes that are there.
+//! The decoder allocates a frame, and EXIF data, at their stated sizes. Only later does it compare the frame with the
+//! image's size and the EXIF data with the available bytes.
 
 use super::Limits;
 use crate::preprocessing::DecodeError;
 
-/// What stands before the first chunk: `RIFF`, a length, `WEBP`.
+/// The bytes before the first chunk: `RIFF`, a length, `WEBP`.
 const FILE_HEADER: usize = 12;
 
-/// What stands in an animation's frame before its own chunks.
+/// The bytes of an animation's frame before its own chunks.
 const FRAME_HEADER: usize = 16;
 
-/// A part of the file.
+/// A chunk of the file.
 struct Chunk<'a> {
     name: &'a [u8],
-    /// How long its content is said to be.
+    /// The stated length of the content.
     length: usize,
-    /// As much of it as is there.
+    /// The content that is present.
     content: &'a [u8],
 }
 
-/// Refuses frames beyond the limits, and EXIF that ends behind the upload.
+/// Refuses frames beyond the limits, and EXIF data that extends beyond the end of the upload.
 pub(super) fn check(upload: &[u8], limits: &Limits) -> Result<(), DecodeError> {
     for chunk in chunks(upload.get(FILE_HEADER..).unwrap_or_default()) {
         chunk.check(limits)?;
@@ -38,8 +38,8 @@ fn chunks(mut rest: &[u8]) -> impl Iterator<Item = Chunk<'_>> {
     std::iter::from_fn(move || {
         let (header, behind) = rest.split_at_checked(8)?;
         let (name, length) = header.split_at(4);
-        let length = length.iter().rev().fold(0, |it, byte| it << 8 | usize::from(*byte));
-        // A content of odd length has a byte of nothing behind it.
+        let length = length.iter().rev().fold(0, |length, byte| length << 8 | usize::from(*byte));
+        // A content of odd length is followed by one byte of padding.
         rest = behind.get(length.next_multiple_of(2)..).unwrap_or_default();
         Some(Chunk { name, length, content: &behind[..length.min(behind.len())] })
     })
@@ -54,10 +54,10 @@ impl Chunk<'_> {
         }
     }
 
-    /// Of a lossy frame: three bytes of flags, three that never vary, then its sides in 14 bits each.
+    /// The pixels of a lossy frame: three bytes of flags, three constant bytes, then the sides in 14 bits each.
     fn frame_pixels(&self) -> u64 {
         let sides = self.content.get(6..10).unwrap_or_default();
         let (sides, _) = sides.as_chunks::<2>();
-        sides.iter().map(|it| u64::from(u16::from_le_bytes(*it) & 0x3fff)).product()
+        sides.iter().map(|side| u64::from(u16::from_le_bytes(*side) & 0x3fff)).product()
     }
 }

@@ -1,41 +1,38 @@
-//! The triangle filter in fixed point, to the bit as Pillow's 8-bit `resize(..., BILINEAR)`.
+//! The triangle filter in fixed-point arithmetic, identical to the bit to Pillow's 8-bit `resize(..., BILINEAR)`.
 //!
-//! Own code, where a library would do but for the last bit: `fast_image_resize` has coefficients
-//! of 16 bits where Pillow has 22, and makes its two passes in the other order. Its results are
-//! within 1/255, which moves a model's embeddings by more than 1e-4.
+//! Libraries differ in the last bit: `fast_image_resize` has coefficients of 16 bits instead of Pillow's 22, and does
+//! its two passes in the other order. Its results are within 1/255, which changes a model's embeddings by more than
+//! 1e-4.
 
 use crate::preprocessing::side::Side;
 
-/// Binary digits of a coefficient after the point.
+/// The fractional bits of a coefficient.
 const PRECISION: u32 = 22;
 
-/// A half in so many digits: what rounds.
+/// One half with this many fractional bits: it rounds the result.
 const HALF: i32 = 1 << (PRECISION - 1);
 
-/// How many samples are weighted at once.
+/// The number of samples that are weighted at once.
 ///
-/// Windows are filled up with coefficients of 0, so that the short ones of small images need no
-/// loop for what is left over.
+/// Windows are padded with coefficients of 0, so the short windows of small images need no loop for a remainder.
 ///
-/// Two wide vectors: with one, each sum waits for the last, which takes a large image, of long
-/// windows, four times as long.
+/// Two wide vectors are used. With one, each sum waits for the previous one, and a large image with long windows takes
+/// four times as long.
 pub(super) const LANES: usize = 16;
 
-/// For each place of a target's side, which samples of a source's side it takes, and how much of
-/// each.
+/// For each position on a target's side: the samples of the source's side that it covers, and their weights.
 pub(super) struct Kernel {
-    /// First sample, and how many, for each target place.
+    /// The first sample and the number of samples, for each target position.
     windows: Vec<(usize, usize)>,
-    /// The coefficients of one window after another.
+    /// The coefficients of all windows, one after another.
     coefficients: Vec<[i32; LANES]>,
 }
 
 impl Kernel {
-    /// Maps `from..to` of a side, in pixels, onto `target` places.
+    /// Maps `from..to` of a side, in pixels, onto `target` positions.
     ///
-    /// A target place is as wide as `(to - from) / target` pixels; its triangle reaches that far,
-    /// but at least one pixel, to either side of its centre. A sample that stands for several
-    /// pixels has the weights of them all.
+    /// A target position is `(to - from) / target` pixels wide. Its triangle extends that far, but at least one pixel,
+    /// to each side of its centre. A sample that covers several pixels has the sum of their weights.
     pub(super) fn new(side: Side, [from, to]: [f32; 2], target: usize) -> Self {
         let pixels = side.pixels() as usize;
         let scale = f64::from(to - from) / float(target);
@@ -46,19 +43,19 @@ impl Kernel {
             coefficients: Vec::with_capacity(longest.div_ceil(LANES) * target),
         };
         let mut weights = Vec::with_capacity(longest);
-        for place in 0..target {
-            let centre = f64::from(from) + (float(place) + 0.5) * scale;
+        for position in 0..target {
+            let centre = f64::from(from) + (float(position) + 0.5) * scale;
             let first = index(centre - reach + 0.5);
             let end = index(centre + reach + 0.5).min(pixels);
             let first_sample = side.sample_of(first);
             weights.clear();
             for pixel in first..end {
                 let distance = (float(pixel) - centre + 0.5) * (1.0 / reach);
-                let at = side.sample_of(pixel) - first_sample;
-                if at == weights.len() {
+                let offset = side.sample_of(pixel) - first_sample;
+                if offset == weights.len() {
                     weights.push(0.0);
                 }
-                weights[at] += (1.0 - distance.abs()).max(0.0);
+                weights[offset] += (1.0 - distance.abs()).max(0.0);
             }
             let sum: f64 = weights.iter().sum();
             let sum = if sum == 0.0 { 1.0 } else { sum };
@@ -74,7 +71,7 @@ impl Kernel {
         kernel
     }
 
-    /// The samples from the first to the last that any target place takes.
+    /// The samples from the first to the last that any target position covers.
     pub(super) fn span(&self) -> std::ops::Range<usize> {
         let first = self.windows.first().map_or(0, |(first, _)| *first);
         let end = self.windows.last().map_or(0, |(first, length)| first + length);
@@ -85,9 +82,8 @@ impl Kernel {
     ///
     /// # Shapes
     ///
-    /// - `source`: all samples of the source's side, and then at least [`LANES`] more, which do not
-    ///   count
-    /// - `target`: all places of the target's side
+    /// - `source`: all samples of the source's side, and then at least [`LANES`] more, which do not count
+    /// - `target`: all positions of the target's side
     #[inline(always)]
     pub(super) fn along(&self, source: &[u8], target: &mut [u8]) {
         for (byte, (first, _, coefficients)) in target.iter_mut().zip(self.taps()) {
@@ -95,7 +91,7 @@ impl Kernel {
         }
     }
 
-    /// Resamples across lines: `lines` stand one after another, those of [`Self::span`] only.
+    /// Resamples across lines. `lines` are stored one after another, and contain only those of [`Self::span`].
     ///
     /// # Shapes
     ///
@@ -120,7 +116,7 @@ impl Kernel {
         }
     }
 
-    /// The first sample, how many, and the coefficients, for each target place.
+    /// The first sample, the number of samples, and the coefficients, for each target position.
     #[inline(always)]
     fn taps(&self) -> impl Iterator<Item = (usize, usize, &[[i32; LANES]])> {
         let mut rest = &*self.coefficients;
@@ -145,27 +141,27 @@ fn weighted(bytes: &[u8], coefficients: &[[i32; LANES]]) -> u8 {
     whole(sums.iter().sum::<i32>() + HALF)
 }
 
-/// Drops the digits after the point.
+/// Removes the fractional bits.
 #[inline(always)]
 fn whole(sum: i32) -> u8 {
     u8::try_from(sum >> PRECISION).unwrap_or(u8::MAX)
 }
 
-/// A weight from 0 to 1, rounded to [`PRECISION`] digits.
+/// A weight from 0 to 1, rounded to [`PRECISION`] bits.
 fn fixed(weight: f64) -> i32 {
     #[expect(clippy::cast_possible_truncation, reason = "a weight is at most 1")]
     let coefficient = (weight * f64::from(1 << PRECISION) + 0.5) as i32;
     coefficient
 }
 
-/// A place on a side as a number: sides are far below 2^52.
-fn float(place: usize) -> f64 {
+/// Converts a position on a side to a number: sides are far below 2^52.
+fn float(position: usize) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "a side is at most 65535")]
-    let float = place as f64;
+    let float = position as f64;
     float
 }
 
-/// The place that a number falls on: what is below 0 falls on 0.
+/// The position that a number falls on; numbers below 0 become 0.
 fn index(number: f64) -> usize {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
     let index = number as usize;
@@ -190,23 +186,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_even_stays_even() {
+    fn a_uniform_line_is_unchanged() {
         check(&[7; 9], &[7; 4]);
         check(&[255; 3], &[255; 8]);
     }
 
     #[test]
-    fn a_smaller_side_takes_in_every_place() {
+    fn shrinking_uses_every_sample() {
         check(&[0, 0, 240, 0, 0, 0], &[60, 30]);
     }
 
     #[test]
-    fn a_larger_side_has_steps_between() {
+    fn enlarging_interpolates_between_samples() {
         check(&[0, 100], &[0, 25, 75, 100]);
     }
 
     #[test]
-    fn a_line_of_the_greatest_length_does_not_overflow() {
+    fn the_longest_line_does_not_overflow() {
         check(&vec![255; 65_535], &[255]);
     }
 }

@@ -1,4 +1,4 @@
-//! An image brought to a model's size.
+//! Resizes an image to a model's input size.
 
 mod kernel;
 
@@ -11,8 +11,8 @@ use super::fit::{Part, Size, Target, all};
 use super::samples::Image;
 use super::side::Side;
 
-/// Brings an image to a target, as Pillow's `convert` and then `resize`, `ImageOps.pad` or
-/// `ImageOps.fit` do with `BILINEAR`.
+/// Resizes an image to a target, as Pillow's `convert` and then `resize`, `ImageOps.pad` or `ImageOps.fit` do with
+/// `BILINEAR`.
 ///
 /// # Shapes
 ///
@@ -23,8 +23,8 @@ pub(super) fn fit(image: &Image, target: &Target) -> Vec<u8> {
     if size == target.size { resized } else { centre(&resized, size, target.size) }
 }
 
-/// What is to be done to an image: its loops are compiled once for any processor and once for
-/// those of wide vectors, which take a third of the time.
+/// A resize to run. Its loops are compiled once for any processor and once for those with wide vectors, where they
+/// take a third of the time.
 struct Resizing<'a> {
     image: &'a Image,
     colour: Colour,
@@ -46,11 +46,11 @@ impl WithSimd for Resizing<'_> {
 fn resize(&Resizing { image, colour, size, ref part }: &Resizing<'_>) -> Vec<u8> {
     let across = kernel(image.rows(), part.rows, size.height);
     let along = kernel(image.columns(), part.columns, size.width);
-    let [width, height] = [image.columns(), image.rows()].map(|it| it.samples() as usize);
-    let [target_width, target_height] = [size.width, size.height].map(|it| it as usize);
+    let [width, height] = [image.columns(), image.rows()].map(|side| side.samples() as usize);
+    let [target_width, target_height] = [size.width, size.height].map(|side| side as usize);
     let rows = across.as_ref().map_or(0..height, Kernel::span);
 
-    // Each pass rounds, so that their order shows in the last bit.
+    // Each pass rounds, so the order of the passes affects the last bit.
     let columns_first = is_columns_first(image.size(), size);
     let (along_first, along_last) = if columns_first { (None, along) } else { (along, None) };
     let line_width = if along_first.is_some() { target_width } else { width };
@@ -58,10 +58,10 @@ fn resize(&Resizing { image, colour, size, ref part }: &Resizing<'_>) -> Vec<u8>
     let plane_size = rows.len() * line_width;
     let mut resized = vec![0; planes * plane_size];
     let mut row_planes = vec![vec![0; width + LANES]; planes];
-    for (at, row) in rows.enumerate() {
+    for (index, row) in rows.enumerate() {
         image.read_row(row, &mut row_planes);
         for (source, plane) in row_planes.iter().zip(resized.chunks_exact_mut(plane_size)) {
-            let line = &mut plane[at * line_width..][..line_width];
+            let line = &mut plane[index * line_width..][..line_width];
             match &along_first {
                 Some(kernel) => kernel.along(source, line),
                 None => line.copy_from_slice(&source[..width]),
@@ -79,33 +79,33 @@ fn resize(&Resizing { image, colour, size, ref part }: &Resizing<'_>) -> Vec<u8>
     if let Some(kernel) = along_last {
         let mut target = vec![0; planes * target_height * target_width];
         resized.extend([0; LANES]);
-        for (at, line) in target.chunks_exact_mut(target_width).enumerate() {
-            kernel.along(&resized[at * line_width..], line);
+        for (index, line) in target.chunks_exact_mut(target_width).enumerate() {
+            kernel.along(&resized[index * line_width..], line);
         }
         resized = target;
     }
     resized
 }
 
-/// Whether columns are resized before rows: where the height shrinks by more than twice what the
-/// width does, as in Pillow since 13.0. Before, rows always came first.
+/// Whether columns are resized before rows: if the height shrinks by more than twice as many pixels as the width, as
+/// in Pillow since 13.0. Older versions always resized rows first.
 fn is_columns_first(image: Size, target: Size) -> bool {
     let shrinks = |from: u32, to: u32| i64::from(from) - i64::from(to);
     let height = shrinks(image.height, target.height);
     0 < height && 2 * shrinks(image.width, target.width) < height
 }
 
-/// The kernel from a part of a side to a target, or none if that is the side as it is.
+/// The kernel from a part of a side to a target; `None` if the side is unchanged.
 fn kernel(side: Side, part: [f32; 2], target: u32) -> Option<Kernel> {
-    #[expect(clippy::float_cmp, reason = "only a whole side, to the bit, can stay as it is")]
-    let as_it_is = side == Side::whole(target) && part == all(target);
-    (!as_it_is).then(|| Kernel::new(side, part, target as usize))
+    #[expect(clippy::float_cmp, reason = "only an exactly whole side is unchanged")]
+    let unchanged = side == Side::whole(target) && part == all(target);
+    (!unchanged).then(|| Kernel::new(side, part, target as usize))
 }
 
-/// Puts each plane in the middle of black, where a half goes to the even side, as in Python.
+/// Centres each plane on black. Odd differences are rounded to the even position, as in Python.
 fn centre(planes: &[u8], size: Size, target: Size) -> Vec<u8> {
     let [width, height, target_width, target_height] =
-        [size.width, size.height, target.width, target.height].map(|it| it as usize);
+        [size.width, size.height, target.width, target.height].map(|side| side as usize);
     let left = half(target_width - width);
     let top = half(target_height - height);
     let planes = planes.chunks_exact(width * height);
@@ -119,7 +119,7 @@ fn centre(planes: &[u8], size: Size, target: Size) -> Vec<u8> {
     canvas
 }
 
-/// Half of a whole number, where a rest goes to the even neighbour.
+/// Half of an integer; a remainder is rounded to the even neighbour.
 fn half(number: usize) -> usize {
     let half = number / 2;
     if number % 4 == 3 { half + 1 } else { half }
@@ -141,16 +141,16 @@ mod tests {
 
     fn image(width: u32, height: u32, bytes: Vec<u8>) -> Image {
         let image = image::GrayImage::from_raw(width, height, bytes);
-        Image::new(Samples::Grey(image.expect("one byte a pixel")))
+        Image::new(Samples::Grey(image.expect("one byte for each pixel")))
     }
 
     #[test]
-    fn halves_go_to_the_even_neighbour() {
+    fn halves_are_rounded_to_the_even_neighbour() {
         assert_eq!([0, 1, 2, 3, 4, 5, 7].map(half), [0, 0, 1, 2, 2, 2, 4]);
     }
 
     #[test]
-    fn padding_is_black_and_even() {
+    fn padding_is_black_and_symmetric() {
         let padded = fit(&image(2, 4, vec![255; 8]), &grey(4, 4, Fit::Pad));
         assert_eq!(padded, [[0, 255, 255, 0]; 4].concat());
     }
@@ -162,17 +162,18 @@ mod tests {
     }
 
     #[test]
-    fn an_image_of_the_right_size_stays_as_it_is() {
+    fn an_image_of_the_target_size_is_unchanged() {
         let image = image(2, 2, vec![1, 2, 3, 4]);
-        for way in [Fit::Stretch, Fit::Pad, Fit::Crop] {
-            assert_eq!(fit(&image, &grey(2, 2, way)), [1, 2, 3, 4], "{way}");
+        for each_fit in [Fit::Stretch, Fit::Pad, Fit::Crop] {
+            assert_eq!(fit(&image, &grey(2, 2, each_fit)), [1, 2, 3, 4], "{each_fit}");
         }
     }
 
     #[test]
-    fn a_sample_counts_for_the_pixels_it_stands_for() {
-        // Nine pixels, of which the last is a sample of its own and has 5/61 of the weight.
-        let image = image::GrayImage::from_raw(2, 1, vec![90, 180]).expect("one byte a sample");
+    fn a_sample_has_the_weight_of_the_pixels_it_covers() {
+        // Nine pixels. The last one has a sample of its own, with 5/61 of the weight.
+        let image =
+            image::GrayImage::from_raw(2, 1, vec![90, 180]).expect("one byte for each sample");
         let image = Image::halved(Samples::Grey(image), size(9, 1), 3);
         assert_eq!(fit(&image, &grey(1, 1, Fit::Stretch)), [97]);
         let turned = image.upright(image::metadata::Orientation::Rotate180);

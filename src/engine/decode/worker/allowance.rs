@@ -1,4 +1,4 @@
-//! What one decode may take of a worker.
+//! The resource limits of one decode in a worker.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ops::settings::ImageSettings;
 
-/// What one decode may take of a worker, beyond the upload itself and the program.
+/// The resources of one decode in a worker, in addition to the upload and the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Allowance {
     /// User and system time together.
@@ -16,17 +16,17 @@ pub struct Allowance {
 }
 
 impl Allowance {
-    /// CPU time that an image of any size has: decoders make tables, and a slow machine is no reason to refuse.
+    /// The minimum of CPU time for any image: decoders build tables, and a slow machine must not cause refusals.
     const LEAST_CPU: Duration = Duration::from_millis(500);
 
-    /// Memory that an image of any size has, in bytes.
+    /// The minimum of memory for any image, in bytes.
     const LEAST_MEMORY: u64 = 64 << 20;
 
-    /// Memory for each pixel, in bytes: the costliest kinds that are decoded, 16 bits of four channels that are then
-    /// brought to 8, or a progressive JPEG of four channels, take 12.
+    /// Memory for each pixel, in bytes. The costliest variants need 12: 16 bits of four channels that are converted to
+    /// 8, or a progressive JPEG of four channels.
     const MEMORY_PER_PIXEL: u64 = 16;
 
-    /// The share of `self`, what an image of `most` pixels may take, for one of up to `pixels`.
+    /// The part of `self` for an image of up to `pixels`. `self` is the allowance for `most` pixels.
     #[must_use]
     pub fn share(self, pixels: u64, most: u64) -> Self {
         let cpu = self.cpu.as_nanos() * u128::from(pixels) / u128::from(most.max(1));
@@ -37,7 +37,7 @@ impl Allowance {
     }
 }
 
-/// What the largest image may take.
+/// The allowance of the largest image.
 impl From<&ImageSettings> for Allowance {
     fn from(settings: &ImageSettings) -> Self {
         let cpu = Duration::from_millis(settings.max_cpu_ms.get());
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn small_images_have_little_and_the_largest_all() {
+    fn the_allowance_grows_with_the_image() {
         let all = Allowance { cpu: Duration::from_secs(10), memory: 512 << 20 };
         let most = 50_000_000;
         let small = Allowance { cpu: Duration::from_millis(500), memory: (64 << 20) + 16_000_000 };
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn no_share_is_larger_than_the_whole() {
+    fn no_share_exceeds_the_whole_allowance() {
         let all = Allowance { cpu: Duration::from_millis(100), memory: 1 << 20 };
         assert_eq!(all.share(1, 100), all);
         assert_eq!(all.share(u64::MAX, 0), all);

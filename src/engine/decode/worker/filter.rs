@@ -1,8 +1,8 @@
-//! Which system calls a worker may make: any other ends it.
+//! The system calls that a worker may make. Any other call ends it.
 
 use std::io;
 
-/// From now on the calling thread makes no other call; false where the system has no such filter.
+/// Restricts the calling thread to these calls from now on. Returns false if the system has no such filter.
 #[cfg(target_os = "linux")]
 pub(super) fn enforce() -> io::Result<bool> {
     use seccompiler::{BpfProgram, Error, SeccompAction, SeccompFilter, apply_filter};
@@ -15,13 +15,13 @@ pub(super) fn enforce() -> io::Result<bool> {
     let program = BpfProgram::try_from(filter).map_err(io::Error::other)?;
     match apply_filter(&program) {
         Ok(()) => Ok(true),
-        // The kernel, or the container around it, has none.
+        // The kernel, or the container around it, has no filter.
         Err(Error::Prctl(_) | Error::Seccomp(_)) => Ok(false),
         Err(err) => Err(io::Error::other(err)),
     }
 }
 
-/// Other systems have none.
+/// Other systems have no such filter.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn enforce() -> io::Result<bool> {
     Ok(false)
@@ -35,7 +35,7 @@ mod linux {
         BackendError, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule,
     };
 
-    /// What decoding, and the C library under it, asks of the system whatever the arguments.
+    /// The calls of decoding and of the C library, allowed with any arguments.
     const CALLS: [libc::c_long; 23] = [
         libc::SYS_read,
         libc::SYS_readv,
@@ -62,7 +62,7 @@ mod linux {
         libc::SYS_exit_group,
     ];
 
-    /// For each call, rules of which one must hold; none at all lets it through.
+    /// For each call, the rules of which one must hold; a call without rules is allowed.
     pub(super) fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, BackendError> {
         let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
             CALLS.into_iter().map(|call| (call, Vec::new())).collect();
@@ -70,12 +70,12 @@ mod linux {
             let length = SeccompCmpArgLen::Qword;
             SeccompRule::new(vec![SeccompCondition::new(argument, length, comparison, value)?])
         };
-        // Memory is never made to run.
+        // Memory must never become executable.
         let executable = u64::try_from(libc::PROT_EXEC).expect("a bit");
         for call in [libc::SYS_mmap, libc::SYS_mprotect] {
             rules.insert(call, vec![rule(2, SeccompCmpOp::MaskedEq(executable), 0)?]);
         }
-        // An abort signals this very process, and limits are set of this process only.
+        // An abort signals this process, and limits are set for this process only.
         let own = u64::from(std::process::id());
         rules.insert(libc::SYS_tgkill, vec![rule(0, SeccompCmpOp::Eq, own)?]);
         rules.insert(libc::SYS_prlimit64, vec![rule(0, SeccompCmpOp::Eq, 0)?]);

@@ -1,37 +1,37 @@
-//! What a server and its workers say to each other: two lengths, a head as JSON, and bytes.
+//! The messages between the server and its workers: two lengths, a head as JSON, and bytes.
 
 use serde::{Deserialize, Serialize};
 use siamese_core::preprocessing::{DecodeError, Limits, Preprocessing};
 
 use super::Allowance;
 
-/// What a worker says once it is confined.
+/// A worker's first message, once it is confined.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Hello {
-    /// Whether it can make no system call but those that decoding needs.
+    /// Whether the system filters its calls.
     pub(super) is_filtered: bool,
 }
 
-/// What is to be made of an upload, whose bytes follow, or stand in the file that both sides share.
+/// A decode job. The upload's bytes follow, or are in the shared file.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Job {
     pub(super) preprocessing: Preprocessing,
     pub(super) limits: Limits,
     pub(super) allowance: Allowance,
-    /// How many bytes stand in the file, where they do.
+    /// The number of bytes in the file, if they are there.
     pub(super) in_file: Option<usize>,
 }
 
-/// What became of it; the planes' bytes follow where there are any.
+/// The result of a job; the planes' bytes follow if it succeeded.
 pub(super) type Outcome = Result<(), DecodeError>;
 
-/// What goes before a head: its length, and that of the bytes behind it.
+/// The bytes before a head: its length, and that of the bytes after it.
 pub(super) const PREFIX: usize = 8;
 
-/// The longest head that is read, in bytes: a worker that was taken over may claim anything.
+/// The longest head that is accepted, in bytes: a compromised worker may state any length.
 const LONGEST_HEAD: usize = 64 << 10;
 
-/// The prefix and the head of a message with so many bytes behind it.
+/// The prefix and the head of a message with `bytes` bytes after it.
 pub(super) fn encode(head: &impl Serialize, bytes: usize) -> Vec<u8> {
     let mut message = vec![0; PREFIX];
     serde_json::to_writer(&mut message, head).expect("a head has text keys and finite numbers");
@@ -41,7 +41,7 @@ pub(super) fn encode(head: &impl Serialize, bytes: usize) -> Vec<u8> {
     message
 }
 
-/// The lengths of a head and of the bytes behind it, of which there are at most so many.
+/// The lengths of a head and of the bytes after it, which are at most `most`.
 pub(super) fn lengths(prefix: [u8; PREFIX], most: usize) -> std::io::Result<[usize; 2]> {
     let (lengths, _) = prefix.as_chunks::<4>();
     let [head, bytes] = [lengths[0], lengths[1]].map(|length| u32::from_le_bytes(length) as usize);

@@ -1,17 +1,17 @@
-//! Decoding in processes of its own: what an upload may cost, whatever its decoder does with it.
+//! Decodes uploads in worker processes, which limits the cost of any upload and any decoder.
 //!
-//! A *worker* is this program again, run as `decode-worker`. It reads an upload from a socket, writes back the
-//! [`Planes`](siamese_core::preprocessing::Planes) that a model reads of it, and waits for the next. Before its first upload it gives
-//! up all that it does not need: other descriptors, files, the network, new processes (`confine`). For each upload it
-//! has an [`Allowance`] of CPU time and memory, and the system ends a worker that goes beyond it. Whoever waits for a
-//! worker ends it by going away. So time, memory and memory errors of any decoder are bounded in one place, and a thread,
-//! which nothing can end, is never lost to an upload.
+//! A *worker* is this program, run as `decode-worker`. It reads an upload from a socket, returns the
+//! [`Planes`](siamese_core::preprocessing::Planes) of it, and waits for the next. Before its first upload it gives up
+//! everything that it does not need: other descriptors, files, the network, new processes (`confine`). For each upload
+//! it has an [`Allowance`] of CPU time and memory. The system ends a worker that exceeds it. If a caller stops
+//! waiting, its worker is ended too. Time, memory and memory errors of all decoders are bounded in one place. A
+//! thread, which nothing can end, is never lost to an upload.
 //!
-//! The planes come back over the socket and not through shared memory: they have the size of the model's input, which is
-//! some kilobytes, and a copy costs less than two processes that agree on who owns a page. Large uploads are handed over in
-//! a file in memory, which takes one turn where a socket takes many.
+//! The planes return over the socket, not through shared memory. They have the size of the model's input, some
+//! kilobytes, and a copy is cheaper than an agreement about shared pages. Large uploads are passed in a file in
+//! memory, which takes one step instead of many writes to a socket.
 //!
-//! Knows preprocessing; no model, no queue and no HTTP.
+//! This module knows preprocessing, but no model, no queue and no HTTP.
 
 mod allowance;
 mod confine;

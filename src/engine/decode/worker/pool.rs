@@ -1,4 +1,4 @@
-//! The server's side: workers that wait for uploads, and what became of those that do not any more.
+//! The server's side of the workers: the idle ones, and why others ended.
 
 use std::fs::File;
 use std::io;
@@ -23,23 +23,23 @@ use super::message::{Hello, Job, Outcome, PREFIX, encode, lengths};
 /// The command that runs this program as a worker.
 pub(crate) const COMMAND: &str = "decode-worker";
 
-/// The longest upload that goes over the socket, in bytes: that takes one turn.
+/// The longest upload that is sent over the socket, in bytes: a single write suffices.
 const SHORT: usize = 64 << 10;
 
-/// How much of the shared file is kept for the next upload, in bytes.
+/// The part of the shared file that is kept for the next upload, in bytes.
 const KEPT: u64 = 4 << 20;
 
-/// Workers, started as they are needed. How many there are at once is for the caller to bound.
+/// Workers, started on demand. The caller must limit their number.
 pub struct Pool {
     program: PathBuf,
     idle: Mutex<Vec<Worker>>,
     observe: Box<dyn Fn(Event) + Send + Sync>,
 }
 
-/// What becomes of workers, for whoever counts.
+/// An event of a worker, for metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A worker was started.
+    /// A worker started.
     Started,
     /// A worker ended.
     Ended(End),
@@ -48,15 +48,15 @@ pub enum Event {
 /// Why a worker ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// Its upload took more CPU time than it was allowed.
+    /// Its upload exceeded the allowed CPU time.
     CpuTime,
-    /// Its upload took more memory than it was allowed.
+    /// Its upload exceeded the allowed memory.
     Memory,
     /// Its decoder crashed.
     Crash,
-    /// Nobody waited for its upload any more: the deadline had come, or the client had left.
+    /// The request stopped waiting: its deadline passed, or the client left.
     Abandoned,
-    /// It ended while it had nothing to do.
+    /// It ended while idle.
     Idle,
 }
 
@@ -64,47 +64,48 @@ pub enum End {
 struct Worker {
     process: Child,
     socket: UnixStream,
-    /// Memory in which large uploads are handed over: the socket would take them in many turns.
+    /// A file in memory for large uploads. The socket would need many writes for them.
     file: Arc<File>,
 }
 
-/// A worker at work; where it is dropped, so is the work.
+/// A busy worker. Dropping it ends the worker.
 struct Busy<'a> {
     pool: &'a Pool,
     worker: Option<Worker>,
 }
 
-/// This very program, even if another file stands in its place by now.
+/// The path of this program, even if its file was replaced.
 pub fn this_program() -> PathBuf {
     let running = PathBuf::from("/proc/self/exe");
     if running.exists() { running } else { std::env::current_exe().unwrap_or(running) }
 }
 
 impl Pool {
-    /// Workers that run `program`, which is this one but in tests; `observe` is told what becomes of them.
+    /// Creates a pool of workers that run `program`: this program, except in tests. `observe` receives the events.
     pub fn new(program: PathBuf, observe: impl Fn(Event) + Send + Sync + 'static) -> Self {
         Self { program, idle: Mutex::default(), observe: Box::new(observe) }
     }
 
-    /// Starts a worker and has it wait, so that the first upload need not; tells whether the system filters its calls.
-    pub async fn tuning(&self) -> io::Result<bool> {
+    /// Starts a worker in advance, so that the first upload does not wait. Returns whether the system filters its
+    /// calls.
+    pub async fn warm_up(&self) -> io::Result<bool> {
         let (worker, hello) = self.start().await?;
         self.idle().push(worker);
         Ok(hello.is_filtered)
     }
 
-    /// Counts workers that ended while they had nothing to do.
+    /// Counts workers that ended while idle.
     pub fn reap(&self) {
         let is_over = |worker: &mut Worker| !matches!(worker.process.try_wait(), Ok(None));
         let over = self.idle().extract_if(.., is_over).count();
         (0..over).for_each(|_| (self.observe)(Event::Ended(End::Idle)));
     }
 
-    /// Has a worker make of an upload what a model reads of it.
+    /// Decodes an upload in a worker.
     ///
     /// # Cancel safety
     ///
-    /// Where this is dropped, the worker ends, and with it the decode.
+    /// If the future is dropped, the worker ends, and the decode with it.
     ///
     /// # Panics
     ///
@@ -122,7 +123,7 @@ impl Pool {
         let mut busy = Busy { pool: self, worker: Some(self.take().await.map_err(failed)?) };
         let in_file = Some(upload.len()).filter(|length| SHORT < *length);
         let job = Job { preprocessing: preprocessing.clone(), limits, allowance, in_file };
-        let worker = busy.worker.as_mut().expect("it has just been put there");
+        let worker = busy.worker.as_mut().expect("it was just assigned");
         match worker.planes(&job, upload).await {
             Ok(planes) => {
                 self.idle().extend(busy.worker.take());
@@ -156,18 +157,18 @@ impl Pool {
         let process = Command::new(&self.program)
             .arg0("siamese")
             .arg(COMMAND)
-            // It gets nothing to tell: no key, no setting.
+            // The worker gets no secrets: no key, no setting.
             .env_clear()
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::from(file.try_clone()?))
             .stderr(Stdio::null())
-            // A terminal's Ctrl-C is for the server, which drains.
+            // Ctrl-C in a terminal must reach only the server, which then drains.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
         let socket = UnixStream::from_std(ours)?;
         let mut worker = Worker { process, socket, file: Arc::new(file) };
-        let (hello, _) = worker.hear(0).await?;
+        let (hello, _) = worker.receive(0).await?;
         (self.observe)(Event::Started);
         Ok((worker, hello))
     }
@@ -178,7 +179,7 @@ impl Pool {
 }
 
 impl Worker {
-    /// The inner outcome is the upload's, the outer one this worker's.
+    /// Runs a job. The inner result is the upload's; the outer error is the worker's.
     async fn planes(
         &mut self,
         job: &Job,
@@ -194,11 +195,11 @@ impl Worker {
             self.socket.write_all(&message).await?;
         }
         let most = job.preprocessing.shape().iter().product();
-        let heard = self.hear(most).await?;
+        let received = self.receive(most).await?;
         if KEPT < upload.len() as u64 {
             self.file.set_len(KEPT)?;
         }
-        match heard {
+        match received {
             (Outcome::Ok(()), planes) => {
                 let planes = job.preprocessing.planes_of(planes);
                 planes.map(Ok).ok_or_else(|| io::Error::other("the planes have another size"))
@@ -207,8 +208,8 @@ impl Worker {
         }
     }
 
-    /// The next message, with at most so many bytes behind its head.
-    async fn hear<H: DeserializeOwned>(&mut self, most: usize) -> io::Result<(H, Vec<u8>)> {
+    /// Receives the next message, with at most `most` bytes after its head.
+    async fn receive<H: DeserializeOwned>(&mut self, most: usize) -> io::Result<(H, Vec<u8>)> {
         let mut prefix = [0; PREFIX];
         self.socket.read_exact(&mut prefix).await?;
         let [head, bytes] = lengths(prefix, most)?;
@@ -218,9 +219,9 @@ impl Worker {
         Ok((serde_json::from_slice(&message)?, bytes))
     }
 
-    /// What it ended by: of its own, or now.
+    /// Ends the worker if it is still running, and returns its exit status.
     async fn end(&mut self) -> Option<ExitStatus> {
-        // It may have said what can't be, and go on.
+        // A worker that sent an invalid message may still be running.
         let _ = self.process.start_kill();
         self.process.wait().await.ok()
     }
@@ -234,7 +235,7 @@ impl Drop for Busy<'_> {
     }
 }
 
-/// A file in memory alone.
+/// A file in memory only.
 #[cfg(target_os = "linux")]
 fn memory() -> io::Result<File> {
     use rustix::fs::{MemfdFlags, memfd_create};
@@ -242,7 +243,7 @@ fn memory() -> io::Result<File> {
     Ok(memfd_create("upload", MemfdFlags::CLOEXEC)?.into())
 }
 
-/// A file without a name, where there are none in memory.
+/// A file without a name, for systems without files in memory.
 #[cfg(not(target_os = "linux"))]
 fn memory() -> io::Result<File> {
     let path = std::env::temp_dir().join(format!("siamese-{}", uuid::Uuid::new_v4()));
@@ -251,12 +252,12 @@ fn memory() -> io::Result<File> {
     Ok(file)
 }
 
-/// Why a worker ended, and what that says of its upload.
+/// Why a worker ended, and the error of its upload.
 fn ended(status: Option<ExitStatus>, err: &io::Error) -> (End, DecodeError) {
     let costly = |what| DecodeError::TooCostly(Diagnosis::new(what));
     match status.and_then(|status| status.signal()) {
-        Some(libc::SIGPROF) => (End::CpuTime, costly("it took more CPU time than is allowed")),
-        Some(libc::SIGABRT) => (End::Memory, costly("it took more memory than is allowed")),
+        Some(libc::SIGPROF) => (End::CpuTime, costly("it exceeded the allowed CPU time")),
+        Some(libc::SIGABRT) => (End::Memory, costly("it exceeded the allowed memory")),
         Some(signal) => {
             let why =
                 Diagnosis::new(format_args!("its worker was ended by signal {signal}: {err}"));

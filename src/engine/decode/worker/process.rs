@@ -1,4 +1,4 @@
-//! The worker's side: what the process does from its start to its end.
+//! The worker's side: the main loop of the process.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -13,12 +13,11 @@ use siamese_core::{memory, preprocessing};
 use super::confine::{Confined, close_all_but_standard, confine};
 use super::message::{Hello, Job, Outcome, PREFIX, encode, lengths};
 
-/// Serves the socket that is its standard input, until the other side closes it. Its standard output is a file in which large
-/// uploads stand.
+/// Serves the socket on standard input until the server closes it. Standard output is the file for large uploads.
 ///
-/// It is no use at a terminal: there it ends at once.
+/// Started in a terminal, it ends at once.
 pub fn run() -> io::Result<()> {
-    // Nobody reads what it would write, and a panic comes back as an error.
+    // The worker has no output for messages, and a panic is returned as an error.
     panic::set_hook(Box::new(|panic| {
         preprocessing::catches(panic);
     }));
@@ -27,22 +26,22 @@ pub fn run() -> io::Result<()> {
     let mut socket = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     let confined = confine()?;
-    say(&mut socket, &Hello { is_filtered: confined.is_filtered() }, &[])?;
-    while let Some((job, upload)) = hear::<Job>(&mut socket)? {
+    send(&mut socket, &Hello { is_filtered: confined.is_filtered() }, &[])?;
+    while let Some((job, upload)) = receive::<Job>(&mut socket)? {
         let planes = match job.in_file {
             None => work(&confined, &job, &upload)?,
             Some(length) => work(&confined, &job, &map(&file, length)?)?,
         };
         drop(upload);
         match planes {
-            Ok(planes) => say(&mut socket, &Outcome::Ok(()), planes.bytes())?,
-            Err(err) => say(&mut socket, &Outcome::Err(err), &[])?,
+            Ok(planes) => send(&mut socket, &Outcome::Ok(()), planes.bytes())?,
+            Err(err) => send(&mut socket, &Outcome::Err(err), &[])?,
         }
     }
     Ok(())
 }
 
-/// Decodes within the allowance: beyond its CPU time or memory the system ends this process.
+/// Decodes within the allowance. The system ends this process if it exceeds its CPU time or memory.
 fn work(
     confined: &Confined,
     Job { preprocessing, limits, allowance, .. }: &Job,
@@ -54,23 +53,23 @@ fn work(
     Ok(planes)
 }
 
-/// The first bytes of the shared file, where they are.
+/// Maps the first bytes of the shared file.
 fn map(file: &File, length: usize) -> io::Result<Mmap> {
-    #[expect(unsafe_code, reason = "it spares a copy of each photograph")]
-    // SAFETY: the other side writes to the file before it sends the job, and then not until it has heard of its outcome. Were
-    // it cut short meanwhile, this process would end, which is what it is for.
+    #[expect(unsafe_code, reason = "it avoids a copy of each large upload")]
+    // SAFETY: the server writes to the file before it sends the job, and not again until it has the result. If the
+    // file were truncated meanwhile, only this process would end.
     unsafe {
         MmapOptions::new().len(length).populate().map(file)
     }
 }
 
-fn say(socket: &mut File, head: &impl Serialize, bytes: &[u8]) -> io::Result<()> {
+fn send(socket: &mut File, head: &impl Serialize, bytes: &[u8]) -> io::Result<()> {
     socket.write_all(&encode(head, bytes.len()))?;
     socket.write_all(bytes)
 }
 
-/// The next message; `None` where the other side has closed the socket.
-fn hear<H: DeserializeOwned>(socket: &mut File) -> io::Result<Option<(H, Vec<u8>)>> {
+/// Receives the next message; `None` if the server has closed the socket.
+fn receive<H: DeserializeOwned>(socket: &mut File) -> io::Result<Option<(H, Vec<u8>)>> {
     let mut prefix = [0; PREFIX];
     match socket.read(&mut prefix)? {
         0 => return Ok(None),
