@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from conftest import FACES, Server
+from conftest import FACES, ROOT, Server
 
 SAME = [FACES / "s5_1.jpg", FACES / "s5_2.jpg"]
 OTHER = FACES / "s1_1.jpg"
@@ -138,7 +138,7 @@ def test_an_error_is_shown_beside_its_image(server, open_page, slot):
 
 def test_the_models_input_replaces_an_image_that_the_browser_can_not_decode(server, open_page):
     page = open_page(server.address)
-    tiff = FACES.parent / "images" / "grey.tiff"
+    tiff = ROOT / "tests" / "fixtures" / "images" / "grey.tiff"
     choose(page, "#slot-a", tiff)
     image = page.locator("#slot-a .frame > img")
     page.wait_for_function("() => document.querySelector('#slot-a .frame > img').naturalWidth === 60")
