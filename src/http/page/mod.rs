@@ -1,5 +1,4 @@
-//! `GET /`: the page where people try it, and `GET /docs`: the API for people. Both are served out of the program
-//! itself.
+//! `GET /`: the page where people try it, and `GET /docs`: the API for people. Both are served out of the program itself.
 //!
 //! Their files are in it as they stand beside this one: no build step, nothing from elsewhere.
 
