@@ -57,7 +57,7 @@ const SERVER: Layers = Layers {
                 "decode",
                 "batch",
                 "admission",
-                "warm_up",
+                "tuning",
                 "judgement",
                 "cache",
                 "watch",

@@ -28,7 +28,7 @@ const MAX_MODELS: usize = 4;
 
 /// The metrics of the model in service and of recent models.
 pub(crate) struct Verdicts {
-    verdicts: Family<VerdictLabels, Counter>,
+    counts: Family<VerdictLabels, Counter>,
     distances: Family<DigestLabel, Histogram>,
     gaps: Family<VerdictLabels, Histogram>,
     /// The exported models, the latest last.
@@ -61,12 +61,12 @@ struct DigestLabel {
 impl Verdicts {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let all = Self {
-            verdicts: Family::default(),
+            counts: Family::default(),
             distances: Family::new_with_constructor(|| Histogram::new(DISTANCES)),
             gaps: Family::new_with_constructor(|| Histogram::new(GAPS)),
             exported: RwLock::default(),
         };
-        registry.register("verdicts", "Verdicts, by model", all.verdicts.clone());
+        registry.register("verdicts", "Verdicts, by model", all.counts.clone());
         registry.register(
             "distance",
             "Distances between the two embeddings of a pair, by model",
@@ -106,7 +106,7 @@ impl Verdicts {
         let metrics = |verdict| {
             let labels = VerdictLabels { verdict, digest: digest.clone() };
             VerdictMetrics {
-                verdicts: self.verdicts.get_or_create_owned(&labels),
+                verdicts: self.counts.get_or_create_owned(&labels),
                 gaps: self.gaps.get_or_create_owned(&labels),
             }
         };
@@ -118,7 +118,7 @@ impl Verdicts {
     fn forget(&self, digest: &Arc<str>) {
         for verdict in VERDICTS {
             let labels = VerdictLabels { verdict, digest: digest.clone() };
-            self.verdicts.remove(&labels);
+            self.counts.remove(&labels);
             self.gaps.remove(&labels);
         }
         self.distances.remove(&DigestLabel { digest: digest.clone() });
