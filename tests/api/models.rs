@@ -128,8 +128,8 @@ fn a_model_with_neither_metadata_nor_sidecar_is_told_what_to_write() {
 fn a_sidecar_that_cannot_be_is_refused_by_its_key() {
     refused("plain.onnx", "input = 4", &["plain.toml", "`colour`"]);
     refused("plain.onnx", "input = 4\ncolour = \"grey\"\nmean = [1, 2]", &["`mean`"]);
-    refused("plain.onnx", "input = 4\ncolour = \"grey\"\nsize = 3", &["`size`", "no key"]);
-    refused("plain.onnx", "input = ", &["plain.toml", "no TOML"]);
+    refused("plain.onnx", "input = 4\ncolour = \"grey\"\nsize = 3", &["`size`", "not a known key"]);
+    refused("plain.onnx", "input = ", &["plain.toml", "not valid TOML"]);
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn golden_pairs_are_held_at_load() {
     };
     let (_folder, path) = placed("plain.onnx", &golden(2_f64.sqrt()));
     load(&path);
-    refused("plain.onnx", &golden(1.4), &["golden", "1.414", "not 1.4"]);
+    refused("plain.onnx", &golden(1.4), &["golden", "1.414", "must be 1.4"]);
     refused("plain.onnx", &golden(-1.0), &["golden", "malformed"]);
 }
 
@@ -159,7 +159,7 @@ fn what_is_no_model_is_refused() {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("noise.onnx");
     fs::write(&path, [0xff; 64]).expect("written");
-    assert!(said(&path).contains("no ONNX model"));
+    assert!(said(&path).contains("not an ONNX model"));
     assert!(said(&folder.path().join("missing.onnx")).contains("can't be read"));
 }
 

@@ -64,7 +64,7 @@ fn a_lame_duck_serves_all_and_ends_each_connection_with_its_answer() {
 
     server.terminate();
     let line = server.line();
-    assert!(line.contains("all is still served"), "{line}");
+    assert!(line.contains("all requests are still served"), "{line}");
 
     // The connections learn of it a moment later.
     eventually(PATIENCE, CLOSE, || ask(&mut server.connect(), get).contains(CLOSE));
