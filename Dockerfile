@@ -1,6 +1,6 @@
 # Targets: `cpu` (the default), `cuda`, `trainer`. Build with `docker build -t siamese .`, run with
-# `docker run -p 8080:8080 siamese`. Each image holds one program and what it loads, on nothing.
-# By digest, so that nobody can put another in its place; `docker buildx imagetools inspect rust:VERSION-bookworm` tells the next.
+# `docker run -p 8080:8080 siamese`. Each image contains one program and the files it loads, on an empty base.
+# The digest pins the base image. `docker buildx imagetools inspect rust:VERSION-bookworm` prints the digest of a newer one.
 ARG RUST_IMAGE=docker.io/library/rust:1.95.0-bookworm@sha256:6258907abe69656e41cd992e0b705cdcfabcbbe3db374f92ed2d47121282d4a1
 
 FROM ${RUST_IMAGE} AS toolchain
@@ -8,8 +8,8 @@ RUN command -v pip3 > /dev/null \
     || (apt-get update && apt-get install -y --no-install-recommends python3-pip && rm -rf /var/lib/apt/lists/*)
 WORKDIR /src
 
-# What changes rarely: dependencies and ONNX Runtime, with nothing of ours in them. All members' manifests are needed,
-# because of the one lock file.
+# The layer that rarely changes: dependencies and ONNX Runtime, without our own code. Cargo needs the manifests of all
+# workspace members, because they share one lock file.
 FROM toolchain AS dependencies
 COPY Cargo.toml Cargo.lock ./
 COPY core/Cargo.toml core/build.rs core/
@@ -26,11 +26,11 @@ FROM dependencies AS server
 COPY config config
 COPY core core
 COPY src src
-# The samples of the page.
+# The sample images of the page.
 COPY samples samples
 RUN touch core/src/lib.rs src/lib.rs src/main.rs && cargo build --release --locked --package siamese --bin siamese
 COPY models/faces.onnx models/faces.onnx
-# The program, its library and its model, and of the system the C library and whom it trusts for certificates alone.
+# The program, its library and its model; from the system, only the C libraries and the certificate authorities.
 RUN mkdir -p /image/opt/siamese/models /image/etc/ssl/certs /image/tmp \
     && cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ \
     && cp target/release/siamese target/onnxruntime/*/libonnxruntime.so /image/opt/siamese/ \
@@ -44,8 +44,8 @@ LABEL org.opencontainers.image.title="siamese" \
     org.opencontainers.image.description="Decides over HTTP whether two images show the same thing" \
     org.opencontainers.image.licenses="MIT OR Apache-2.0"
 COPY --from=server /image /
-# Health and metrics have a port of their own, which a full or besieged service port does not silence. It is not among the
-# exposed ones, so that `docker run --publish-all` does not publish it.
+# Health and metrics use the admin port, which responds even when the service port has reached its limits. EXPOSE does not
+# list it, so `docker run --publish-all` does not publish it.
 ENV SIAMESE_SERVER__LISTEN=0.0.0.0:8080 SIAMESE_SERVER__ADMIN_LISTEN=0.0.0.0:9090 SIAMESE_MODEL__DEVICE=cpu \
     ORT_DISABLE_TELEMETRY=1
 USER 65532:65532
@@ -56,7 +56,7 @@ HEALTHCHECK --interval=5s --timeout=2s --start-period=60s CMD ["/opt/siamese/sia
 ENTRYPOINT ["/opt/siamese/siamese"]
 CMD ["serve"]
 
-# ONNX Runtime's official GPU build with what it needs of CUDA and cuDNN, which come as Python packages.
+# The official GPU build of ONNX Runtime and the CUDA and cuDNN libraries that it needs, from Python packages.
 FROM toolchain AS gpu-libraries
 COPY config/onnxruntime-gpu.txt config/onnxruntime-gpu.txt
 RUN python3 -m pip download --quiet --dest /wheels --no-deps --only-binary=:all: --python-version 3.12 \
@@ -68,7 +68,7 @@ RUN python3 -m pip download --quiet --dest /wheels --no-deps --only-binary=:all:
     && cp /unpacked/onnxruntime/capi/libonnxruntime_providers_shared.so . \
     && cp /unpacked/onnxruntime/capi/libonnxruntime_providers_cuda.so . \
     && find /unpacked/nvidia -name '*.so.*' -exec cp {} . \; && rm -rf /wheels /unpacked
-# Of the system, what these load beyond the program; libcuda.so.1 is the driver's, and comes with the machine.
+# The system libraries that these need in addition. The GPU driver of the host provides libcuda.so.1.
 RUN export LD_LIBRARY_PATH=/image/opt/siamese/gpu \
     && ldd /image/opt/siamese/gpu/* > /loaded && ! grep 'not found' /loaded | grep -v 'libcuda\.so\.1' \
     && grep -o '=> /lib/[^ ]*' /loaded | sed 's/=> //' | sort -u \

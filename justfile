@@ -1,15 +1,15 @@
-# What is done with this repository, by name. `just` lists it; `pip install rust-just` has the program, and `.ci/run` gets it by
-# itself. Each recipe is one command or one script, which can as well be run by hand.
+# The commands for this repository. `just` lists them. `pip install rust-just` installs the program, and `.ci/run` installs it
+# automatically. Each recipe is one command or script, which also runs without `just`.
 
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
-# How long all tests may take once they are built. A test that waits ends by itself, with its name, after ten minutes.
+# The time limit for all tests, without their build. A single test that waits fails with its name after ten minutes.
 limit := "30m"
 
 _list:
     @just --list --unsorted
 
-# Format, lints, unit tests and tests of the API: what to run before each commit.
+# Format, lints, unit tests and API tests. Run it before each commit.
 check: format lint
     cargo test --workspace --lib --bins --test api --test layers --locked
 
@@ -17,7 +17,7 @@ check: format lint
 test:
     cargo test --workspace --locked
 
-# All that must hold, as CI runs it: the tests first.
+# Everything that CI runs; the tests come first.
 ci: _test-within-limit test-without-kernels benchmark-smoke clients documents alerts deploy containers dependencies format lint documentation msrv
 
 _test-within-limit:
@@ -25,37 +25,37 @@ _test-within-limit:
     cargo test --workspace --locked --no-run
     timeout --kill-after=30s {{ limit }} {{ just_executable() }} test
 
-# The trainer's tests without its own kernels; of the whole workspace, so that nothing but the trainer is built again.
+# The tests of the trainer without its kernels. It names the whole workspace, so cargo rebuilds only the trainer.
 test-without-kernels:
     @echo "== the trainer without its kernels"
     cargo test --workspace --no-default-features --locked --test cli
 
-# The benchmark of the whole, a smoke run.
+# A smoke run of the benchmark.
 benchmark-smoke:
-    @echo "== the benchmark of the whole, a smoke run"
+    @echo "== the benchmark, a smoke run"
     cargo bench --profile dev --bench service --locked -- --quick
 
-# The page in a browser, and the API against its document.
+# The page in a browser, and the API against its OpenAPI document.
 clients:
-    @echo "== the page in a browser, and the API against its document"
+    @echo "== the page in a browser, and the API against its OpenAPI document"
     tests/clients/run
 
-# Code in the documents.
+# Examples and links in the documents.
 documents:
-    @echo "== code in the documents"
+    @echo "== examples and links in the documents"
     scripts/check_docs.py
 
-# Alerts, by Prometheus's own tool.
+# Alert rules, with promtool.
 alerts:
     @echo "== alerts"
     scripts/check_alerts.sh
 
-# Balancers' files, chart, Dockerfile and workflows.
+# Load balancer configurations, chart, Dockerfile and workflows.
 deploy:
-    @echo "== what it is deployed by"
+    @echo "== deployment files"
     scripts/check_deploy.py
 
-# Three replicas in containers, where a Docker engine answers.
+# The failure test with three replicas in containers. Needs a Docker engine.
 containers:
     @echo "== containers"
     tests/container/run
@@ -65,12 +65,12 @@ dependencies:
     @echo "== dependencies"
     scripts/audit.sh
 
-# Whether all is formatted.
+# Formatting.
 format:
     @echo "== format"
     cargo fmt --all --check
 
-# Lints; the core also as the trainer has it, without the features that the server enables, and the trainer without its kernels.
+# Lints; also of the core without the features of the server, and of the trainer without its kernels.
 lint:
     @echo "== lints"
     cargo clippy --workspace --all-targets --locked -- -D warnings
@@ -82,15 +82,15 @@ documentation:
     @echo "== documentation"
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
-# Whether the oldest Rust that Cargo.toml promises builds the server.
+# Builds the server with the oldest Rust that Cargo.toml supports.
 msrv:
     @echo "== the oldest Rust"
     scripts/msrv.sh
 
-# Fuzzes all that strangers send, for so many seconds; needs a nightly toolchain.
+# Fuzzes all untrusted input, for this many seconds per target. Needs a nightly toolchain.
 fuzz seconds="60":
     scripts/fuzz.sh {{ seconds }}
 
-# Rates, latencies, memory and start, as in docs/benchmarks.md.
+# Measures rates, latencies, memory and start time, as in docs/benchmarks.md.
 benchmark:
     cargo bench --bench service

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Holds the dependencies to deny.toml: bans, licences, sources, yanked versions, and the advisories of RustSec.
+# Checks the dependencies against deny.toml: bans, licences, sources, yanked versions, and the RustSec advisories.
 #
-# The advisories come from their database's own repository, or from a clone of it that ADVISORY_DB names. Where neither
-# can be had this is said and all else is held; with ADVISORIES=required, as the public workflows have it, the script fails.
+# The advisories come from the repository of their database, or from a clone of it that ADVISORY_DB names. If neither is
+# available, the script prints a warning and checks the rest. With ADVISORIES=required, as in the workflows, it fails instead.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,13 +10,13 @@ version=0.20.2
 tools=$PWD/target/tools
 export PATH=$tools/bin:$PATH
 if [[ $(cargo deny --version 2>/dev/null) != "cargo-deny $version" ]]; then
-    # Its own folder, as the server's build would otherwise grow by what builds a tool. To build it fast takes longer than
-    # it runs slowly.
+    # A separate target folder keeps the tool's build out of the server's. An optimised build would take longer than the
+    # time that it saves.
     CARGO_PROFILE_DEV_DEBUG=0 cargo install --debug cargo-deny --version "$version" --locked --root "$tools" --target-dir "$tools/build"
     rm -rf "$tools/build"
 fi
 
-# Holds the advisories of the repository at a path, or of the database's own where there is no path.
+# advisories [PATH]: checks the advisories of the clone at PATH, or of the database's own repository.
 advisories() {
     local config=$tools/deny.toml databases=$tools/advisories
     if [[ -n ${1:-} ]]; then
@@ -31,13 +31,13 @@ advisories() {
 }
 
 cargo deny --workspace --locked check bans licenses sources
-said=$tools/advisories.log
+log=$tools/advisories.log
 if [[ -n ${ADVISORY_DB:-} ]]; then
     echo "the advisories of $(git -C "$ADVISORY_DB" log -1 --format=%cs)"
     (advisories "$(realpath "$ADVISORY_DB")")
-elif ! (advisories) 2>&1 | tee "$said"; then
-    if ! grep -q 'failed to fetch advisory database' "$said" || [[ ${ADVISORIES:-} == required ]]; then
+elif ! (advisories) 2>&1 | tee "$log"; then
+    if ! grep -q 'failed to fetch advisory database' "$log" || [[ ${ADVISORIES:-} == required ]]; then
         exit 1
     fi
-    echo "ADVISORIES NOT HELD: their database is out of reach." >&2
+    echo "ADVISORIES NOT CHECKED: their database is not reachable." >&2
 fi

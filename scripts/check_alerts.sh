@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Holds the alert rules to their tests. Where promtool is missing it is unpacked from Debian's package, beside the build,
-# so that no service is installed or started.
+# Tests the alert rules. If promtool is missing, the script unpacks it from Debian's package into the build folder. It does
+# not install or start a service.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,7 +13,7 @@ if [ -z "$promtool" ]; then
         (
             cd "$folder"
             apt-get -q download prometheus || {
-                # The package lists may be missing or old.
+                # The package lists may be missing or outdated.
                 root=$([ "$(id -u)" = 0 ] || echo sudo)
                 $root apt-get -q update
                 apt-get -q download prometheus

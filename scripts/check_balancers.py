@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Runs HAProxy, nginx and Envoy by the files that are shipped, before three replicas that fall silent, break off, refuse
-and say 503 as they are asked to, and counts how often each request reaches one.
+"""Checks the retries of HAProxy, nginx and Envoy with the shipped configurations.
 
-A request that may have begun its work must reach one replica only: one that stalls or ends a replica would else do the same to
-each in turn. One that was refused must reach another.
+Each program runs in front of three test servers. They stay silent, break connections, refuse connections or respond with 503,
+as the path of a request tells them. The check counts how many servers each request reaches. If a server may have started to
+process a request, the request must reach that server only: otherwise a request that crashes one replica could crash all of
+them. A refused request must reach another server.
 """
 
 import asyncio
@@ -18,32 +19,32 @@ import tempfile
 
 DEPLOY = pathlib.Path(__file__).resolve().parent.parent / "deploy"
 HOSTS = ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
-# The balancers' patience with a silent replica while they are tried, instead of the shipped one.
-PATIENCE = "1s"
+# Replaces the timeout of the shipped configurations for a silent server, to shorten the check.
+REPLICA_TIMEOUT = "1s"
 
 
 def free_port() -> int:
-    with socket.socket() as it:
-        it.bind(("127.0.0.1", 0))
-        return it.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
 
 
-def replaced(pattern: str, by: str, text: str) -> str:
-    text, times = re.subn(pattern, by, text)
-    assert times, f"nothing in the file is like {pattern}"
+def replaced(pattern: str, replacement: str, text: str) -> str:
+    text, times = re.subn(pattern, replacement, text)
+    assert times, f"the configuration does not contain {pattern}"
     return text
 
 
 class Replicas:
-    """Three servers that answer by the path they are asked for, and what has reached them."""
+    """Three test servers, which respond as the path of a request tells them, and count the requests per path."""
 
     def __init__(self) -> None:
         self.port, self.admin_port = free_port(), free_port()
         self.reached: collections.Counter[str] = collections.Counter()
         self.tasks: set[asyncio.Task] = set()
 
-    async def begin(self, serving: list[str]) -> None:
-        """All are in good health; those that do not serve refuse connections."""
+    async def start(self, serving: list[str]) -> None:
+        """Starts the servers. All pass health checks; those not in `serving` refuse other connections."""
         for host in HOSTS:
             await asyncio.start_server(self.accept, host, self.admin_port)
         for host in serving:
@@ -69,22 +70,22 @@ class Replicas:
                     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                 if path.startswith(("/silent", "/reset", "/broken")):
                     break
-                full = path.startswith("/full") or path.startswith("/once-full") and self.reached[path] == 1
-                status = b"503 Service Unavailable\r\nretry-after: 1" if full else b"200 OK"
+                refused = path.startswith("/full") or path.startswith("/once-full") and self.reached[path] == 1
+                status = b"503 Service Unavailable\r\nretry-after: 1" if refused else b"200 OK"
                 writer.write(b"HTTP/1.1 %s\r\ncontent-length: 0\r\n\r\n" % status)
                 await writer.drain()
         writer.close()
 
 
 class Client:
-    """One connection to the balancer, as long as that keeps it."""
+    """A client that reuses one connection to the load balancer while it stays open."""
 
     def __init__(self, port: int) -> None:
         self.port = port
         self.streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def post(self, path: str, size: int = 2) -> bytes:
-        """The answer's head, or nothing where the connection ends without one."""
+        """Returns the head of the response, or nothing if the connection ends without one."""
         if self.streams is None or self.streams[0].at_eof():
             self.streams = await asyncio.open_connection("127.0.0.1", self.port)
         reader, writer = self.streams
@@ -108,7 +109,7 @@ def status(head: bytes) -> int:
 
 def haproxy(replicas: Replicas, port: int, folder: pathlib.Path) -> tuple[str, list[str]]:
     text = (DEPLOY / "compose" / "haproxy.cfg").read_text()
-    text = replaced(r"timeout server \d+s", f"timeout server {PATIENCE}", text)
+    text = replaced(r"timeout server \d+s", f"timeout server {REPLICA_TIMEOUT}", text)
     text = replaced(r"bind :8080", f"bind 127.0.0.1:{port}", text)
     text = replaced(r"bind :8404", f"bind 127.0.0.1:{free_port()}", text)
     text = replaced(r"/tmp/", f"{folder}/", text)
@@ -119,10 +120,10 @@ def haproxy(replicas: Replicas, port: int, folder: pathlib.Path) -> tuple[str, l
 
 def nginx(replicas: Replicas, port: int, folder: pathlib.Path) -> tuple[str, list[str]]:
     text = (DEPLOY / "nginx" / "nginx.conf").read_text()
-    text = replaced(r"proxy_read_timeout \d+s", f"proxy_read_timeout {PATIENCE}", text)
+    text = replaced(r"proxy_read_timeout \d+s", f"proxy_read_timeout {REPLICA_TIMEOUT}", text)
     text = replaced(r"listen 8080", f"listen 127.0.0.1:{port}", text)
     text = replaced(r"/tmp/", f"{folder}/", text)
-    # Its passive checks would leave out all three, which are made to fail here one after the other.
+    # The passive checks would exclude all three servers, because each of them fails here in turn.
     text = replaced(r"siamese-(\d):8080 max_fails=\d+", rf"127.0.0.\1:{replicas.port} max_fails=0", text)
     return text, ["/usr/sbin/nginx", "-g", "daemon off;", "-c"]
 
@@ -130,9 +131,9 @@ def nginx(replicas: Replicas, port: int, folder: pathlib.Path) -> tuple[str, lis
 def envoy(replicas: Replicas, port: int, program: pathlib.Path) -> tuple[str, list[str]]:
     import yaml
 
-    made = yaml.safe_load((DEPLOY / "envoy" / "envoy.yaml").read_text())
-    made["admin"]["address"]["socket_address"]["port_value"] = 0
-    resources = made["static_resources"]
+    configuration = yaml.safe_load((DEPLOY / "envoy" / "envoy.yaml").read_text())
+    configuration["admin"]["address"]["socket_address"]["port_value"] = 0
+    resources = configuration["static_resources"]
     resources["listeners"][0]["address"]["socket_address"] = {"address": "127.0.0.1", "port_value": port}
     endpoints = resources["clusters"][0]["load_assignment"]["endpoints"][0]["lb_endpoints"]
     assert endpoints[0]["endpoint"].pop("health_check_config") == {"port_value": 9090}
@@ -145,69 +146,69 @@ def envoy(replicas: Replicas, port: int, program: pathlib.Path) -> tuple[str, li
         }
         for host in HOSTS
     ]
-    text = replaced(r"timeout: 12s", f"timeout: {PATIENCE}", yaml.safe_dump(made))
+    text = replaced(r"timeout: 12s", f"timeout: {REPLICA_TIMEOUT}", yaml.safe_dump(configuration))
     options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "error", "--config-path"]
     return text, [str(program), *options]
 
 
-async def hold_refusals(name: str, port: int) -> None:
-    """Asks while one of the replicas accepts no connection."""
-    # Every other one is larger than HAProxy's buffer.
+async def check_refusals(name: str, port: int) -> None:
+    """Sends requests while one server refuses connections."""
+    # Every second request is larger than HAProxy's buffer.
     for number in range(12):
-        said = status(await Client(port).post(f"/refused-{number}", 2 if number % 2 else 200_000))
-        assert said == 200, f"{name}: a refused connection was not tried elsewhere: {said}"
+        response = status(await Client(port).post(f"/refused-{number}", 2 if number % 2 else 200_000))
+        assert response == 200, f"{name}: a refused connection was not retried on another server: {response}"
 
 
-async def hold_silence(name: str, replicas: Replicas, port: int) -> None:
-    """Asks in each way, over new connections and over kept ones."""
-    for kept in (False, True):
+async def check_silence(name: str, replicas: Replicas, port: int) -> None:
+    """Sends each kind of request, over new and over reused connections."""
+    for reused in (False, True):
         client = Client(port)
         for path, expected in {"/silent": {504}, "/broken": {502}, "/reset": {502}}.items():
-            # Where a connection was kept, HAProxy leaves it to the client to ask again, by ending it.
-            allowed = expected | ({0} if name == "haproxy" and kept and path != "/silent" else set())
-            path = f"{path}-{kept}"
-            if kept:
-                assert status(await client.post("/well")) == 200
+            # On a reused connection, HAProxy closes it instead, and the client may retry.
+            allowed = expected | ({0} if name == "haproxy" and reused and path != "/silent" else set())
+            path = f"{path}-{reused}"
+            if reused:
+                assert status(await client.post("/ok")) == 200
             else:
                 client = Client(port)
-            said = status(await client.post(path))
-            assert said in allowed, f"{name}: {path} is answered by {said}"
+            response = status(await client.post(path))
+            assert response in allowed, f"{name}: {path} responds with {response}"
             times = replicas.reached[path]
-            assert times == 1, f"{name}: {path} reached {times} replicas, one after the other"
-        path = f"/once-full-{kept}"
-        assert status(await client.post(path)) == 200, f"{name}: a 503 was not tried again"
+            assert times == 1, f"{name}: {path} reached {times} servers"
+        path = f"/once-full-{reused}"
+        assert status(await client.post(path)) == 200, f"{name}: a 503 was not retried"
         assert replicas.reached[path] == 2, f"{name}: {path}"
-        head = await client.post(f"/full-{kept}")
-        assert status(head) == 503 and b"retry-after: 1" in head, f"{name}: a replica's 503 does not come through"
+        head = await client.post(f"/full-{reused}")
+        assert status(head) == 503 and b"retry-after: 1" in head, f"{name}: the 503 of a server does not reach the client"
 
 
-async def drive(name: str, program: pathlib.Path | None, refusing: bool) -> None:
+async def run_check(name: str, program: pathlib.Path | None, refusing: bool) -> None:
     replicas = Replicas()
-    await replicas.begin(HOSTS[refusing:])
+    await replicas.start(HOSTS[refusing:])
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
-        make = {"haproxy": haproxy, "nginx": nginx, "envoy": envoy}[name]
-        text, command = make(replicas, port, program or pathlib.Path(folder))
+        configure = {"haproxy": haproxy, "nginx": nginx, "envoy": envoy}[name]
+        text, command = configure(replicas, port, program or pathlib.Path(folder))
         file = pathlib.Path(folder) / "configuration.yaml"
         file.write_text(text)
         process = subprocess.Popen([*command, str(file)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             for _ in range(200):
                 with contextlib.suppress(OSError):
-                    if status(await Client(port).post("/begun")) == 200:
+                    if status(await Client(port).post("/started")) == 200:
                         break
-                assert process.poll() is None, f"{name} ended by itself"
+                assert process.poll() is None, f"{name} exited"
                 await asyncio.sleep(0.05)
             if refusing:
-                await hold_refusals(name, port)
+                await check_refusals(name, port)
             else:
-                await hold_silence(name, replicas, port)
+                await check_silence(name, replicas, port)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait()
 
 
 def check(name: str, program: pathlib.Path | None = None) -> None:
-    """Holds one of `haproxy`, `nginx` and `envoy`, the last by the program named."""
+    """Checks one of `haproxy`, `nginx` and `envoy`. For Envoy, `program` is its path."""
     for refusing in (False, True):
-        asyncio.run(drive(name, program, refusing))
+        asyncio.run(run_check(name, program, refusing))

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Checks what stands under deploy/, the Dockerfile and the forge's workflows, each by its own program's check, and the
-numbers in them against each other.
+"""Checks the files in deploy/, the Dockerfile and the CI workflows.
 
-`--write` renders the chart into deploy/kubernetes; without it, what stands there must be what the chart renders. HAProxy and
-nginx come from Debian's packages, the rest from PyPI into an environment beside the build.
+Each file is validated by the program that reads it. The script also checks that times, ports and limits in these files agree.
+`--write` renders the chart into deploy/kubernetes. Without it, the files there must equal the rendered chart. HAProxy and
+nginx come from Debian's packages. The other programs come from PyPI, in an environment in the build folder.
 """
 
 import os
@@ -24,19 +24,19 @@ DEPLOY = ROOT / "deploy"
 CHART = DEPLOY / "helm" / "siamese"
 RENDERED = DEPLOY / "kubernetes"
 
-# Manifests that are kept beside the chart, and the values that make them.
+# The rendered manifests, and the values of the chart for each.
 KEPT = {
     "cpu.yaml": {},
     "gpu.yaml": {"gpu": {"enabled": True}},
 }
-# Other values, each of which must render to what Kubernetes takes.
-TRIED = [
+# Other values. Each must render to valid Kubernetes manifests.
+TESTED = [
     {"autoscaling": {"enabled": True}, "serviceMonitor": {"enabled": True}, "networkPolicy": {"metricsFrom": [{"podSelector": {}}]}},
     {"model": {"from": "volume", "claim": "models"}, "keysSecret": "keys"},
     {"model": {"from": "fetch", "fetch": {"image": "models:1", "command": ["cp", "/model.onnx", "/models/"]}}},
     {"settings": {"SIAMESE_MODEL__THRESHOLD": "0.9"}, "networkPolicy": {"enabled": False}},
 ]
-# How long each balancer keeps a connection, and how long it waits for an answer, in seconds.
+# For each load balancer, the settings for the keep-alive time and the response timeout, in seconds.
 BALANCERS = {
     "compose/haproxy.cfg": (r"http-keep-alive (\d+)s", r"timeout server (\d+)s"),
     "nginx/nginx.conf": (r"keepalive_timeout (\d+)s", r"proxy_read_timeout (\d+)s"),
@@ -45,7 +45,7 @@ BALANCERS = {
 
 
 def environment() -> None:
-    """Goes on in an environment that has what is needed."""
+    """Restarts the script in an environment with its requirements."""
     program = TOOLS / "bin" / "python"
     if pathlib.Path(sys.prefix) == TOOLS.resolve():
         return
@@ -61,13 +61,13 @@ def install(program: str, package: str) -> None:
         return
     root = [] if os.geteuid() == 0 else ["sudo"]
     subprocess.run([*root, "apt-get", "-q", "update"], check=True, stdout=subprocess.DEVNULL)
-    # Only the program is wanted, and no service of it: in run level 1 none is started.
+    # Run level 1 keeps the package from starting its service.
     command = ["env", "RUNLEVEL=1", "apt-get", "-q", "install", "--yes", "--no-install-recommends", package]
     subprocess.run([*root, *command], check=True, stdout=subprocess.DEVNULL)
 
 
 def run(*command: object) -> None:
-    done = subprocess.run([str(it) for it in command], capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run([str(argument) for argument in command], capture_output=True, text=True, cwd=ROOT)
     if done.returncode:
         raise AssertionError(f"{command[0]}: {done.stdout}{done.stderr}")
 
@@ -76,8 +76,8 @@ def render(values: dict) -> str:
     from helm_python import Chart
 
     with Chart.load(CHART) as chart:
-        made = chart.render(values=values, name="siamese", namespace="siamese")
-    texts = [text.strip() for _, text in sorted(made.items()) if text.strip()]
+        files = chart.render(values=values, name="siamese", namespace="siamese")
+    texts = [text.strip() for _, text in sorted(files.items()) if text.strip()]
     return "\n---\n".join(texts) + "\n"
 
 
@@ -86,12 +86,12 @@ def check_chart() -> None:
     import yaml
     from helm_python import lint
 
-    found = lint(CHART)
-    # 2 is a warning.
-    assert not found["errors"] and all(it["severity"] < 2 for it in found["messages"]), found
-    for values in [*KEPT.values(), *TRIED]:
+    report = lint(CHART)
+    # Severity 2 is a warning.
+    assert not report["errors"] and all(message["severity"] < 2 for message in report["messages"]), report
+    for values in [*KEPT.values(), *TESTED]:
         for manifest in yaml.safe_load_all(render(values)):
-            # The one kind here that is no part of Kubernetes.
+            # The only kind that is not part of Kubernetes.
             if manifest["kind"] != "ServiceMonitor":
                 kubernetes_validate.validate(manifest, "1.37", strict=True)
     try:
@@ -99,7 +99,7 @@ def check_chart() -> None:
     except Exception as err:
         assert "metricsFrom" in str(err), err
     else:
-        raise AssertionError("a ServiceMonitor whose Prometheus nobody lets in is rendered")
+        raise AssertionError("the chart renders a ServiceMonitor without networkPolicy.metricsFrom")
 
 
 def check_rendered() -> None:
@@ -109,88 +109,89 @@ def check_rendered() -> None:
         if "--write" in sys.argv:
             path.parent.mkdir(exist_ok=True)
             path.write_text(text)
-        assert path.exists() and path.read_text() == text, f"{path.name} is not what the chart renders; use --write"
+        assert path.exists() and path.read_text() == text, f"{path.name} differs from the rendered chart; use --write"
 
 
 def check_numbers() -> None:
-    """Times that must hold together, and names that must be those of the server."""
+    """Checks that times, memory limits and metric names agree with the server and its documentation."""
     import yaml
 
     server = tomllib.loads((ROOT / "config" / "default.toml").read_text())["server"]
     needed = (server["lame_duck_ms"] + server["drain_ms"]) / 1000
     for name in KEPT:
-        manifests = {it["kind"]: it for it in yaml.safe_load_all((RENDERED / name).read_text())}
+        manifests = {manifest["kind"]: manifest for manifest in yaml.safe_load_all((RENDERED / name).read_text())}
         pod = manifests["Deployment"]["spec"]["template"]["spec"]
         container = pod["containers"][0]
-        variables = {it["name"]: it["value"] for it in container["env"]}
+        variables = {variable["name"]: variable["value"] for variable in container["env"]}
         stop = int(variables["SIAMESE_SERVER__LAME_DUCK_MS"]) + int(variables["SIAMESE_SERVER__DRAIN_MS"])
-        assert stop / 1000 < pod["terminationGracePeriodSeconds"], "a stop takes longer than the grace period"
+        assert stop / 1000 < pod["terminationGracePeriodSeconds"], "a shutdown takes longer than the grace period"
         ready = container["readinessProbe"]
         notice = ready["periodSeconds"] * ready["failureThreshold"] * 1000
-        assert notice < int(variables["SIAMESE_SERVER__LAME_DUCK_MS"]), "the lame duck is over before anybody looked"
+        assert notice < int(variables["SIAMESE_SERVER__LAME_DUCK_MS"]), "the lame duck ends before the readiness probe fails"
         limit = container["resources"]["limits"]["memory"]
-        told = re.search(r"\*\*(\d+) GiB a replica\*\*", (ROOT / "docs" / "deploying.md").read_text())[1]
-        assert limit == f"{told}Gi", f"the chart's limit of memory is {limit}, and docs/deploying.md says {told} GiB"
+        documented_memory = re.search(r"\*\*(\d+) GiB per replica\*\*", (ROOT / "docs" / "deploying.md").read_text())[1]
+        assert limit == f"{documented_memory}Gi", f"the memory limit of the chart is {limit}, but docs/deploying.md states {documented_memory} GiB"
     compose = yaml.safe_load((DEPLOY / "compose" / "docker-compose.yml").read_text())
     grace = compose["services"]["siamese"]["stop_grace_period"]
-    assert needed < float(grace.removesuffix("s")), "compose kills a replica that still drains"
-    assert compose["services"]["siamese"]["deploy"]["resources"]["limits"]["memory"] == f"{told}G", "Compose's limit"
-    for path, (keep, patience) in BALANCERS.items():
+    assert needed < float(grace.removesuffix("s")), "Compose kills a replica that still drains"
+    assert compose["services"]["siamese"]["deploy"]["resources"]["limits"]["memory"] == f"{documented_memory}G", "the memory limit of Compose differs"
+    for path, (keep_alive, response_timeout) in BALANCERS.items():
         text = (DEPLOY / path).read_text()
-        keep = re.search(keep, text)
-        assert int(keep[1]) * 1000 < server["idle_timeout_ms"], f"{path} keeps connections longer than the server"
-        patience = re.search(patience, text)
-        assert server["deadline_ms"] < int(patience[1]) * 1000, f"{path} cuts off what the server would still answer"
+        keep_alive = re.search(keep_alive, text)
+        assert int(keep_alive[1]) * 1000 < server["idle_timeout_ms"], f"{path} keeps connections longer than the server"
+        response_timeout = re.search(response_timeout, text)
+        assert server["deadline_ms"] < int(response_timeout[1]) * 1000, f"{path} times out before the server responds"
     documented = (ROOT / "docs" / "operating.md").read_text()
     metric = re.search(r"metric: \{name: (\w+)\}", (CHART / "templates" / "autoscaling.yaml").read_text())[1]
-    assert f"`{metric}`" in documented, f"{metric} is no metric of the server"
+    assert f"`{metric}`" in documented, f"{metric} is not a metric of the server"
 
 
 def check_admin_port() -> None:
-    """Whoever asks for health or metrics asks at the port for that, which is published nowhere."""
+    """Checks that health and metrics use the admin port, and that nothing publishes it."""
     import yaml
 
     dockerfile = (ROOT / "Dockerfile").read_text()
     port = int(re.search(r"SIAMESE_SERVER__ADMIN_LISTEN=0\.0\.0\.0:(\d+)", dockerfile)[1])
-    assert re.findall(r"^EXPOSE (.*)", dockerfile, re.MULTILINE) == ["8080"], "the image exposes more than the service"
-    for values in [*KEPT.values(), *TRIED]:
+    assert re.findall(r"^EXPOSE (.*)", dockerfile, re.MULTILINE) == ["8080"], "the image exposes more than the service port"
+    for values in [*KEPT.values(), *TESTED]:
         manifests = list(yaml.safe_load_all(render(values)))
-        [container] = [it["spec"]["template"]["spec"]["containers"][0] for it in manifests if it["kind"] == "Deployment"]
-        assert {it["name"]: it["containerPort"] for it in container["ports"]} == {"http": 8080, "admin": port}
-        variables = {it["name"]: it["value"] for it in container["env"]}
+        [deployment] = [manifest for manifest in manifests if manifest["kind"] == "Deployment"]
+        container = deployment["spec"]["template"]["spec"]["containers"][0]
+        assert {named["name"]: named["containerPort"] for named in container["ports"]} == {"http": 8080, "admin": port}
+        variables = {variable["name"]: variable["value"] for variable in container["env"]}
         assert variables["SIAMESE_SERVER__ADMIN_LISTEN"] == f"0.0.0.0:{port}"
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-            assert container[probe]["httpGet"]["port"] == "admin", f"the {probe} asks at the service's port"
-        policies = [it for it in manifests if it["kind"] == "NetworkPolicy"]
+            assert container[probe]["httpGet"]["port"] == "admin", f"the {probe} uses the service port"
+        policies = [manifest for manifest in manifests if manifest["kind"] == "NetworkPolicy"]
         for rule in [rule for policy in policies for rule in policy["spec"]["ingress"]]:
-            assert len(rule["ports"]) == 1 and rule["from"], f"a rule lets too much in: {rule}"
-        for service in [it for it in manifests if it["kind"] == "Service"]:
+            assert len(rule["ports"]) == 1 and rule["from"], f"a rule admits too much: {rule}"
+        for service in [manifest for manifest in manifests if manifest["kind"] == "Service"]:
             headless = service["spec"].get("clusterIP") == "None"
-            assert [it["targetPort"] for it in service["spec"]["ports"]] == ["admin" if headless else "http"]
+            assert [exposed["targetPort"] for exposed in service["spec"]["ports"]] == ["admin" if headless else "http"]
     health = {
         "compose/haproxy.cfg": rf"default-server port {port} ",
         "compose/prometheus.yml": rf"names: \[siamese\]\n *type: A\n *port: {port}\n",
         "envoy/envoy.yaml": rf"health_check_config: {{port_value: {port}}}",
     }
     for path, pattern in health.items():
-        assert re.search(pattern, (DEPLOY / path).read_text()), f"{path} does not ask at port {port}"
+        assert re.search(pattern, (DEPLOY / path).read_text()), f"{path} does not use port {port}"
 
 
 def check_published() -> None:
-    """Compose publishes the service alone; what watches it is for this machine."""
+    """Checks that Compose publishes the service port only, and monitoring on the loopback address only."""
     import yaml
 
-    def published(name: str) -> dict:
-        services = yaml.safe_load((DEPLOY / "compose" / name).read_text())["services"]
-        return {service: it["ports"] for service, it in services.items() if "ports" in it}
+    def published(file: str) -> dict:
+        services = yaml.safe_load((DEPLOY / "compose" / file).read_text())["services"]
+        return {name: service["ports"] for name, service in services.items() if "ports" in service}
 
     assert published("docker-compose.yml") == {"haproxy": ["8080:8080"]}
     for service, ports in published("docker-compose.monitoring.yml").items():
-        assert all(it.startswith("127.0.0.1:") for it in ports), f"{service} is open to everybody"
+        assert all(address.startswith("127.0.0.1:") for address in ports), f"{service} is not limited to the loopback address"
 
 
 def check_digests() -> None:
-    """Nobody can put another image in the place of one that is begun with, nor another action."""
+    """Checks that container images and workflow actions are pinned by digest."""
     digest = re.compile(r"@sha256:[0-9a-f]{64}$")
     dockerfile = (ROOT / "Dockerfile").read_text()
     bases = dict(re.findall(r"^ARG (\w+)=(.*)", dockerfile.split("FROM", 1)[0], re.MULTILINE))
@@ -218,7 +219,7 @@ def check_haproxy() -> None:
 
 def check_nginx() -> None:
     install("nginx", "nginx-light")
-    # It looks its names up, which only a network of replicas has.
+    # nginx resolves these names at the start, and they exist only in a network of replicas.
     text = re.sub(r"siamese-\d:8080", "127.0.0.1:8080", (DEPLOY / "nginx" / "nginx.conf").read_text())
     with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
         file.write(text)
@@ -234,7 +235,7 @@ def check_envoy() -> None:
 
 
 def check_dockerfile() -> None:
-    # Packages of a build stage needn't be pinned (DL3008); its pipes end in what fails by itself (DL4006).
+    # A build stage need not pin packages (DL3008). Its pipes end in commands that fail by themselves (DL4006).
     ignored = [f"--ignore={rule}" for rule in ("DL3008", "DL4006", "DL3003")]
     run(TOOLS / "bin" / "hadolint", *ignored, "Dockerfile")
 
@@ -245,16 +246,16 @@ def check_workflows() -> None:
     run(TOOLS / "bin" / "zizmor", "--offline", "--no-progress", ROOT / ".github" / "workflows")
     for path in (ROOT / ".github" / "workflows").iterdir():
         workflow = yaml.safe_load(path.read_text())
-        assert workflow["permissions"] == {}, f"{path.name} gives every job rights"
+        assert workflow["permissions"] == {}, f"{path.name} grants permissions to every job"
         for name, job in workflow["jobs"].items():
-            signs = any(it.get("uses", "").startswith("actions/attest@") for it in job.get("steps", []))
-            for right in ("id-token", "attestations"):
-                assert (job["permissions"].get(right) == "write") == signs, f"{path.name}: {name} and {right}"
+            signs = any(step.get("uses", "").startswith("actions/attest@") for step in job.get("steps", []))
+            for permission in ("id-token", "attestations"):
+                assert (job["permissions"].get(permission) == "write") == signs, f"{path.name}: {name} and {permission}"
             for step in job.get("steps", []):
                 if step.get("run") in (".ci/run", "scripts/audit.sh"):
-                    assert step["env"]["ADVISORIES"] == "required", f"{path.name}: advisories may be left out"
+                    assert step["env"]["ADVISORIES"] == "required", f"{path.name}: advisories are not required"
                 if step.get("run") == ".ci/run":
-                    assert step["env"]["MSRV"] == "required", f"{path.name}: the oldest Rust may be left out"
+                    assert step["env"]["MSRV"] == "required", f"{path.name}: the oldest Rust is not required"
 
 
 def main() -> None:

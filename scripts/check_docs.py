@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Runs the requests of README.md and all code of docs/api.md against the real server, and looks whether the book's links lead anywhere.
+"""Runs the examples of README.md and docs/api.md against the real server, and checks the links between all pages.
 
-Needs cargo, curl and node; `requests` goes into an environment beside the build, Go comes from the system's packages.
+Needs cargo. Installs curl, Node.js and Go from the system's packages if they are missing, and `requests` into the build folder.
 """
 
 import os
@@ -23,19 +23,30 @@ BLOCK = re.compile(r"^```(sh|python|javascript|go)\n(.*?)^```$", re.MULTILINE | 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
-def links() -> list[str]:
-    """Links of the book's pages to files that are not there."""
+def anchors(page: pathlib.Path) -> set[str]:
+    """The anchors of the headings of a Markdown page, as the forge names them."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.*)", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def broken_links() -> list[str]:
+    """Links between pages whose file or heading does not exist."""
     broken = []
-    for page in sorted((ROOT / "docs").glob("*.md")):
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    for page in sorted(pages):
         for link in LINK.findall(page.read_text()):
-            path = link.split("#")[0]
-            if path and not re.match(r"[a-z]+:", path) and not (page.parent / path).exists():
-                broken.append(f"{page.name}: {link}")
+            path, _, anchor = link.partition("#")
+            if re.match(r"[a-z]+:", link):
+                continue
+            target = page.parent / path if path else page
+            if not target.exists() or anchor and target.suffix == ".md" and anchor not in anchors(target):
+                broken.append(f"{page.relative_to(ROOT)}: {link}")
     return broken
 
 
 def python() -> pathlib.Path:
-    """A Python that has `requests`."""
+    """The path of a Python with `requests`."""
     folder = TARGET / "tools" / "docs"
     program = folder / "bin" / "python"
     if not program.exists():
@@ -45,7 +56,7 @@ def python() -> pathlib.Path:
 
 
 def install(program: str, package: str) -> None:
-    """A program from the system's packages, where it is missing."""
+    """Installs a program from the system's packages if it is missing."""
     if shutil.which(program):
         return
     root = [] if os.geteuid() == 0 else ["sudo"]
@@ -55,7 +66,7 @@ def install(program: str, package: str) -> None:
 
 
 def serve(port: int) -> subprocess.Popen:
-    """The server, once it is ready."""
+    """Starts the server and waits until it is ready."""
     subprocess.run(["cargo", "build", "--quiet", "--locked", "--workspace", "--bin", "siamese"], check=True, cwd=ROOT)
     environment = {**os.environ, "RUST_LOG": "error"}
     listen = ["serve", "--device", "cpu", "--listen", f"127.0.0.1:{port}"]
@@ -81,16 +92,16 @@ def run(language: str, code: str, folder: pathlib.Path, interpreter: pathlib.Pat
     }[language]
     file = folder / name
     file.write_text(code)
-    # A refusal is a failure, whether or not the page's reader would ask for that.
+    # Each curl command fails on an error status, even without the option.
     (folder / ".curlrc").write_text("fail-with-body\n")
     environment = {**os.environ, "CURL_HOME": str(folder)}
     return subprocess.run([*command, file], cwd=ROOT, env=environment, capture_output=True, timeout=300)
 
 
 def main() -> None:
-    broken = links()
+    broken = broken_links()
     if broken:
-        sys.exit("links that lead nowhere:\n" + "\n".join(broken))
+        sys.exit("broken links:\n" + "\n".join(broken))
     blocks = [block for page in ("README.md", "docs/api.md") for block in BLOCK.findall((ROOT / page).read_text())]
     for program, package in (("curl", "curl"), ("node", "nodejs"), ("go", "golang-go")):
         install(program, package)
@@ -105,9 +116,9 @@ def main() -> None:
             for language, code in blocks:
                 code = code.replace("localhost:8080", f"127.0.0.1:{port}")
                 done = run(language, code, pathlib.Path(folder), interpreter)
-                well = done.returncode == 0 and done.stdout
-                print("ok    " if well else "FAILED", language, code.strip().splitlines()[0])
-                if not well:
+                passed = done.returncode == 0 and done.stdout
+                print("ok    " if passed else "FAILED", language, code.strip().splitlines()[0])
+                if not passed:
                     failed += 1
                     print((done.stdout + done.stderr).decode(errors="replace"))
     finally:

@@ -1,12 +1,16 @@
-"""Holds a machine with an NVIDIA GPU to what is promised of it, in one call: `python3 scripts/check_gpu.py [MODEL...]`.
+"""Checks a machine with an NVIDIA GPU in one call: `python3 scripts/check_gpu.py [MODEL...]`.
 
-For each model, by default the shipped one: that its golden pairs hold on the GPU; that GPU and CPU agree on the
-distances of real images; that what serves says it is the GPU; that no batch size stalls; that memory stays flat under
-mixed work; and what rate it reaches, whole service over HTTP from JPEG, by the benchmark. Exits 1 where anything does
-not hold. `--device cpu` makes the same run without a GPU, to try this script.
+For each model (default: the shipped one), the script checks that:
+- the golden pairs pass on the GPU;
+- GPU and CPU give the same distances for real images;
+- the server reports that the GPU runs the model;
+- no batch size stalls;
+- memory does not grow under mixed work.
+Then the benchmark measures the rate of the whole service, over HTTP and from JPEG. The script exits with 1 if a check fails.
+`--device cpu` runs the same checks without a GPU, to test this script.
 
-Needs Rust, a driver, and Python's pip, which brings ONNX Runtime's library for GPUs with its CUDA and cuDNN libraries
-into target/gpu; nothing is brought where ORT_DYLIB_PATH names a library.
+Needs Rust, a driver, and Python's pip. pip installs the GPU build of ONNX Runtime with its CUDA and cuDNN libraries into
+target/gpu, unless ORT_DYLIB_PATH names a library.
 """
 
 import argparse
@@ -26,29 +30,29 @@ PROGRAM = ROOT / "target/release/siamese"
 FACES = sorted((ROOT / "samples").glob("*.jpg"))
 PACKAGE = "onnxruntime-gpu[cuda,cudnn]==1.31.1"
 SIZES = [*range(1, 34), 48, 63, 64]
-AGREEMENT = 1e-3  # as the golden pairs' own tolerance
-STALL = 20.0  # a run of a size that was never warmed takes hundreds of times the median
-GROWTH = 0.02  # of the memory after the first half of the mixed work
+AGREEMENT = 1e-3  # the tolerance of the golden pairs
+STALL = 20.0  # the first run of a size without warm-up takes hundreds of times the median
+GROWTH = 0.02  # relative to the memory after the first half of the mixed work
 
 failures: list[str] = []
 
 
-def check(holds: bool, what: str) -> None:
-    print(f"{'ok  ' if holds else 'FAIL'} {what}", flush=True)
-    if not holds:
+def check(passed: bool, what: str) -> None:
+    print(f"{'ok  ' if passed else 'FAIL'} {what}", flush=True)
+    if not passed:
         failures.append(what)
 
 
 def library() -> None:
-    """Names ONNX Runtime's library for GPUs to all that is started from here."""
+    """Sets the variables through which child processes find the GPU build of ONNX Runtime."""
     if os.environ.get("ORT_DYLIB_PATH"):
         return
-    place = ROOT / "target/gpu"
-    if not place.is_dir():
+    folder = ROOT / "target/gpu"
+    if not folder.is_dir():
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--only-binary=:all:", "--target"]
-        subprocess.run([*pip, str(place), PACKAGE], check=True)
-    found = next(place.glob("onnxruntime/capi/libonnxruntime.so*"))
-    beside = {str(path.parent) for path in place.glob("nvidia/**/*.so*")}
+        subprocess.run([*pip, str(folder), PACKAGE], check=True)
+    found = next(folder.glob("onnxruntime/capi/libonnxruntime.so*"))
+    beside = {str(path.parent) for path in folder.glob("nvidia/**/*.so*")}
     paths = [str(found.parent), *sorted(beside), os.environ.get("LD_LIBRARY_PATH", "")]
     os.environ["ORT_DYLIB_PATH"] = str(found)
     os.environ["LD_LIBRARY_PATH"] = ":".join(filter(None, paths))
@@ -77,15 +81,15 @@ class Server:
     def __init__(self, model: Path, device: str) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            self.at = f"127.0.0.1:{free.getsockname()[1]}"
+            self.address = f"127.0.0.1:{free.getsockname()[1]}"
         self.process = subprocess.Popen(
-            [PROGRAM, "serve", "--listen", self.at, "--model", model, "--device", device],
+            [PROGRAM, "serve", "--listen", self.address, "--model", model, "--device", device],
             env={**os.environ, "SIAMESE_CACHE__MAX_BYTES": "0", "SIAMESE_LOG__FORMAT": "json"},
         )
         for _ in range(600):
             time.sleep(0.1)
             try:
-                self.card = json.load(urllib.request.urlopen(f"http://{self.at}/model"))
+                self.card = json.load(urllib.request.urlopen(f"http://{self.address}/model"))
                 return
             except OSError:
                 if self.process.poll() is not None:
@@ -93,24 +97,24 @@ class Server:
         raise SystemExit(f"the server of {model} does not start")
 
     def model_ms(self, size: int) -> float:
-        """How long the model took for the images of one request, as its Server-Timing says."""
+        """The time of the model for one request with this many images, from Server-Timing, in ms."""
         parts = [
             b'--b\r\ncontent-disposition: form-data; name="image"; filename="x"\r\n\r\n'
-            + FACES[at % len(FACES)].read_bytes()
+            + FACES[index % len(FACES)].read_bytes()
             + b"\r\n"
-            for at in range(size)
+            for index in range(size)
         ]
         request = urllib.request.Request(
-            f"http://{self.at}/embed",
+            f"http://{self.address}/embed",
             b"".join(parts) + b"--b--\r\n",
             {"content-type": "multipart/form-data; boundary=b"},
         )
-        with urllib.request.urlopen(request) as answer:
-            stages = dict(it.split(";dur=") for it in answer.headers["server-timing"].split(", "))
+        with urllib.request.urlopen(request) as response:
+            stages = dict(stage.split(";dur=") for stage in response.headers["server-timing"].split(", "))
         return float(stages["model"])
 
     def memory(self) -> dict[str, float]:
-        """MiB held by the process, and on the GPU."""
+        """Memory of the process and of the GPU, in MiB."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         held = {"process": int(status.split("VmRSS:")[1].split()[0]) / 1024}
         query = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
@@ -132,7 +136,7 @@ def serve(model: Path, device: str, seconds: float) -> None:
         card = server.card
         expected = ("cpu", "CPUExecutionProvider") if device == "cpu" else ("gpu", "CUDAExecutionProvider")
         runs = (card["device"], card["execution_provider"])
-        check(runs == expected, f"/model says that {' '.join(runs)} runs it")
+        check(runs == expected, f"/model reports {' '.join(runs)}")
 
         first, usual = {}, {}
         for size in SIZES:
@@ -170,8 +174,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("models", nargs="*", type=Path, default=[ROOT / "models/faces.onnx"])
     parser.add_argument("--device", default="require-gpu", choices=["require-gpu", "cpu"])
-    parser.add_argument("--seconds", type=float, default=60, help="of mixed work, while memory is watched")
-    parser.add_argument("--no-rate", action="store_true", help="leave out the benchmark")
+    parser.add_argument("--seconds", type=float, default=60, help="duration of the mixed work of the memory check")
+    parser.add_argument("--no-rate", action="store_true", help="skip the benchmark")
     arguments = parser.parse_args()
     if arguments.device != "cpu":
         library()
@@ -182,7 +186,7 @@ def main() -> None:
         serve(model, arguments.device, arguments.seconds)
         if not arguments.no_rate:
             rate(model, arguments.device)
-    print(f"{len(failures)} failed" if failures else "all of it holds")
+    print(f"{len(failures)} failed" if failures else "all checks passed")
     raise SystemExit(bool(failures))
 
 

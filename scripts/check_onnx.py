@@ -1,7 +1,7 @@
-"""Asks the ONNX project and Python's onnxruntime whether they take a model: `python scripts/check_onnx.py MODEL`.
+"""Checks a model with the ONNX checker and Python's onnxruntime: `python scripts/check_onnx.py MODEL`.
 
-Runs ONNX's full check, then the model on its golden images, one by one and together, and compares their distances
-with those it states. Needs the Python packages onnx, onnxruntime, numpy and pillow.
+Runs the full ONNX check. Then runs the model on its golden images, one by one and as a batch, and compares their distances
+with those in the model. Needs the Python packages onnx, onnxruntime, numpy and pillow.
 """
 
 import base64
@@ -16,7 +16,7 @@ from PIL import Image
 
 
 def pixels(image: str, card: dict[str, str]) -> np.ndarray:
-    """A golden image as the model reads it: [channels, height, width]."""
+    """Preprocesses a golden image to the input of the model: [channels, height, width]."""
     height, width = map(int, card["input"].split("x"))
     mode = {"grey": "L", "rgb": "RGB"}[card["colour"]]
     image = Image.open(io.BytesIO(base64.b64decode(image))).convert(mode)
@@ -45,8 +45,8 @@ def main() -> None:
         abs(float(np.linalg.norm(together[it["a"]] - together[it["b"]])) - it["distance"])
         for it in golden["pairs"]
     )
-    print(f"{path}: onnx {onnx.__version__} and onnxruntime {onnxruntime.__version__} take it")
-    print(f"one by one or together: {apart:.1e} apart; golden distances off by {worst:.1e}")
+    print(f"{path}: onnx {onnx.__version__} and onnxruntime {onnxruntime.__version__} accept it")
+    print(f"single and batched embeddings differ by {apart:.1e}; golden distances differ by {worst:.1e}")
     sys.exit(worst > golden["tolerance"] or apart > 1e-4)
 
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Runs each fuzz target of fuzz/ in turn, for so many seconds: scripts/fuzz.sh [SECONDS] [TARGET...]
+# Runs each fuzz target of fuzz/ in turn, each for this many seconds: scripts/fuzz.sh [SECONDS] [TARGET...]
 #
-# The target `structured` draws TIFFs, WebPs and GIFs part by part and gives them to worker processes; it is a test and needs
-# no more than tests do. The others need a nightly toolchain. What a target finds lies in fuzz/artifacts/TARGET, and the script fails.
+# The target `structured` generates TIFF, WebP and GIF files part by part and sends them to decode workers. It is a test and
+# needs only what tests need. The other targets need a nightly toolchain. If a target finds an input, the script fails, and
+# the input is in fuzz/artifacts/TARGET.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,7 +18,7 @@ if [[ "$*" == structured ]]; then
     exit
 fi
 command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked
-# The library is not run, so the build need not fetch it.
+# The targets do not use ONNX Runtime, so the build need not download it.
 export ORT_DYLIB_PATH=${ORT_DYLIB_PATH:-unused}
 
 targets=("$@")

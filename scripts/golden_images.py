@@ -2,28 +2,28 @@
 # requires-python = ">=3.11"
 # dependencies = ["numpy==2.4.6", "pillow==13.0.0"]
 # ///
-"""Makes the golden images and what Pillow prepares of them.
+"""Makes the golden images and their preprocessing results by Pillow.
 
     python -m venv venv && venv/bin/pip install numpy pillow
     venv/bin/python scripts/golden_images.py [--faces DIR]
 
-writes into `tests/fixtures`:
+The script writes to `tests/fixtures`:
 
-- `images/`: small made images, of each format and each trap of it that we know;
+- `images/`: small generated images, of each format and each known special case;
 - `samples/`: with `--faces`, two photographs of each of four people of the ORL faces
   (`DIR/sN/M.pgm`), as JPEG and PNG; without it, those already there are used;
 - `images/expected.bin` and `images/manifest.json`: Pillow's result of each preprocessing, one
-  byte a channel, the channels of a pixel side by side, and where in the file it stands; with
-  the tolerance where a JPEG so large is not decoded in full.
+  byte per channel, channels interleaved, and its offset in the file; with a tolerance if the
+  JPEG is so large that it is decoded at a fraction of its size.
 
 A result is `exif_transpose`, `convert`, then `resize`, `ImageOps.pad` or `ImageOps.fit` with
-`BILINEAR`. Three cases are ours rather than Pillow's; the manifest marks the first two:
+`BILINEAR`. Three cases differ from Pillow; the manifest marks the first two:
 
-- grey of 16 bits: Pillow's `convert("L")` clips all above 255 to white, so that most such
-  images become one white sheet. Ours keeps the upper eight bits, as Pillow does for colour.
-- LA of 16 bits, which Pillow's reader of PNG has no mode for, likewise;
-- an image so thin that `ImageOps.pad` rounds its shorter side to nothing and gives plain black:
-  ours keeps one pixel of it.
+- 16-bit grey: Pillow's `convert("L")` clips everything above 255 to white, which makes most such
+  images white. The server keeps the upper eight bits, as Pillow does for colour.
+- 16-bit LA, for which Pillow's PNG reader has no mode: likewise.
+- An image so thin that `ImageOps.pad` rounds its shorter side to 0 and gives black: the server
+  keeps one pixel of it.
 """
 
 import argparse
@@ -66,7 +66,7 @@ LARGE = [
     ("rgb", "stretch", 10, 10),
     ("grey", "stretch", 20, 18),
 ]
-# How many of a JPEG's pixels become one, along each side, where it is decoded at a quarter.
+# Pixels of a JPEG per decoded pixel, along each side, when it is decoded at a quarter.
 REDUCED_FROM = 30
 
 
@@ -96,7 +96,7 @@ def art(width, height, grain=0.06):
 
 
 def saved(image, kind, **options):
-    """The bytes of an image as Pillow saves it."""
+    """Saves an image with Pillow and returns the bytes."""
     file = io.BytesIO()
     image.save(file, kind, **options)
     return file.getvalue()
@@ -178,7 +178,7 @@ def top_down(bmp):
 
 
 def made_images():
-    """Yields name, bytes, and where Pillow is no guide the 8-bit image that is expected."""
+    """Yields name, bytes, and the expected 8-bit image if Pillow does not define it."""
     scene = art(28, 20)
     rgb = Image.fromarray(scene)
     grey = rgb.convert("L")
@@ -213,7 +213,7 @@ def made_images():
     yield "row.jpg", saved(Image.fromarray(art(240, 1)), "JPEG", quality=90), None
     yield "pixel.jpg", saved(Image.fromarray(art(1, 1)), "JPEG", quality=90), None
     yield "large.jpg", saved(Image.fromarray(art(1000, 750)), "JPEG", quality=15), None
-    # As little saturated as a photograph: what a decoder clips can't be had from a fraction.
+    # Saturation as low as in a photograph: decoding at a fraction cannot reproduce clipped values.
     wide, high = [Image.fromarray(art(*size, 0) // 2 + 64) for size in ((521, 397), (403, 525))]
     yield "reduced.jpg", saved(wide, "JPEG", quality=60, subsampling="4:2:0"), None
     yield "reduced-444.jpg", saved(wide, "JPEG", quality=40, subsampling="4:4:4"), None
@@ -293,7 +293,7 @@ def made_images():
 
 
 def prepared(image, colour, fit, width, height):
-    """What a model would see, before its scale."""
+    """The input of a model, before its scale."""
     image = image.convert("L" if colour == "grey" else "RGB")
     size, bilinear = (width, height), Image.Resampling.BILINEAR
     if fit == "stretch":
@@ -306,8 +306,8 @@ def prepared(image, colour, fit, width, height):
 
 
 def tolerance(name, image, colour, fit, width, height):
-    """How far a byte may be off: 0, or 1 where a JPEG is decoded at a fraction of its size, or 3
-    where it is saturated besides."""
+    """The allowed error of a byte: 0; 1 if a JPEG is decoded at a fraction of its size; 3 if it is
+    also saturated."""
     if not name.endswith(".jpg") or (colour == "rgb" and image.mode != "L"):
         return 0
     along, down = image.width / width, image.height / height
@@ -317,7 +317,7 @@ def tolerance(name, image, colour, fit, width, height):
 
 
 def padded(image, size):
-    """`ImageOps.pad`, but of an image too thin for it the one pixel that it leaves out."""
+    """`ImageOps.pad`, but it keeps one pixel of an image that is too thin."""
     inner = ImageOps.contain(image, size, Image.Resampling.BILINEAR)
     if min(inner.size) > 0:
         return ImageOps.pad(image, size, Image.Resampling.BILINEAR)

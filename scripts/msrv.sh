@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Builds the server and the core with the oldest Rust that Cargo.toml promises (`rust-version`). The trainer promises no more than
-# the toolchain that all is built with.
+# Builds the server and the core with the oldest Rust that Cargo.toml supports (`rust-version`). The trainer supports only the
+# toolchain of this repository.
 #
-# Where that Rust can't be had, this is said, and Clippy alone holds the code to it (its lint `incompatible_msrv`); with
-# MSRV=required, as the public workflow has it, the script fails.
+# If that Rust is not available, the script prints a warning, and only Clippy's lint `incompatible_msrv` checks the code.
+# With MSRV=required, as in the workflow, the script fails instead.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,17 +13,17 @@ of() {
 
 oldest=$(of Cargo.toml) trainer=$(of trainer/Cargo.toml) ours=$(of rust-toolchain.toml)
 if [[ $ours != "$trainer"* ]]; then
-    echo "trainer/Cargo.toml promises Rust $trainer, and nothing is built with it but with $ours" >&2
+    echo "trainer/Cargo.toml states Rust $trainer, but the toolchain is $ours" >&2
     exit 1
 fi
 if ! rustup run "$oldest" rustc --version 2> /dev/null; then
     if ! timeout 300 rustup toolchain install "$oldest" --profile minimal --no-self-update; then
-        echo "RUST $oldest NOT TRIED: it is out of reach." >&2
+        echo "RUST $oldest NOT TESTED: it is not available." >&2
         [[ ${MSRV:-} != required ]]
         exit
     fi
 fi
-# Its own folder, as the other toolchain's build would otherwise grow by this one's.
+# A separate target folder keeps this build out of the other toolchain's.
 target=${CARGO_TARGET_DIR:-target}/tools/msrv
 CARGO_TARGET_DIR=$target cargo "+$oldest" check --locked --package siamese --package siamese-core
 rm -rf "$target"

@@ -1,4 +1,4 @@
-//! `siamese compare`
+//! The command `siamese compare`.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -17,20 +17,20 @@ use crate::ops::telemetry;
 
 #[derive(Debug, Args)]
 pub(super) struct Compare {
-    /// An image's file.
+    /// The first image file.
     a: PathBuf,
-    /// Another; or several, or folders, whose images are sorted by their distance from A, the nearest first.
+    /// The second image file; or several files or folders, which are printed in order of their distance from A.
     #[arg(required = true)]
     b: Vec<PathBuf>,
     #[command(flatten)]
     model: ModelArgs,
-    /// Judge by this threshold.
+    /// Decide by this threshold instead of the model's own.
     #[arg(long, value_name = "X", conflicts_with = "fmr")]
     threshold: Option<f64>,
-    /// Judge by the model's operating point whose FMR is at most this.
+    /// Decide by the operating point with the largest threshold whose false match rate (FMR) is at most this.
     #[arg(long, value_name = "X")]
     fmr: Option<f64>,
-    /// Print JSON.
+    /// Print JSON instead of text.
     #[arg(long)]
     json: bool,
 }
@@ -44,13 +44,13 @@ struct One<'a> {
 
 #[derive(Serialize)]
 struct Many<'a> {
-    results: &'a [Against],
+    results: &'a [OtherImage],
     model: Signature<'a>,
 }
 
-/// What is said of one of many.
+/// The judgement on one of several images that are compared with the first.
 #[derive(Serialize)]
-struct Against {
+struct OtherImage {
     path: PathBuf,
     #[serde(flatten)]
     judgement: Judgement,
@@ -69,14 +69,14 @@ impl Compare {
         let judge =
             Judge::new(criterion, threshold, &model.card).map_err(|err| Failure::caller(&err))?;
 
-        let all = [vec![self.a.clone()], others].concat();
+        let paths = [vec![self.a.clone()], others].concat();
         let (mut first, mut results, mut unreadable) = (None::<Embedding>, Vec::new(), Vec::new());
-        images.embed(&all, |path, made| {
-            match (made, &first) {
+        images.embed(&paths, |path, embedded| {
+            match (embedded, &first) {
                 (Ok(embedding), None) => first = Some(embedding),
                 (Ok(embedding), Some(first)) => {
                     let judgement = judge.judge(first.distance(&embedding));
-                    results.push(Against { path: path.to_owned(), judgement });
+                    results.push(OtherImage { path: path.to_owned(), judgement });
                 }
                 (Err(why), Some(_)) if !is_one => {
                     unreadable.push(format!("{}: {why}", path.display()));
@@ -96,13 +96,14 @@ impl Compare {
         if !unreadable.is_empty() {
             let mut errors = io::stderr().lock();
             for line in &unreadable {
-                // Where nobody reads it, the exit code still tells.
+                // A closed standard error is no reason to fail; the exit code still reports the problem.
                 let _ = writeln!(errors, "{line}");
             }
-            let why = format!("{} of {} files could not be told", unreadable.len(), all.len() - 1);
+            let why =
+                format!("{} of {} files could not be compared", unreadable.len(), paths.len() - 1);
             return Err(Failure::Caller(why));
         }
-        let is_same = results.iter().any(|it| it.judgement.verdict == Verdict::Same);
+        let is_same = results.iter().any(|other| other.judgement.verdict == Verdict::Same);
         Ok(if is_same { Outcome::Done } else { Outcome::Negative })
     }
 
@@ -124,12 +125,12 @@ impl Compare {
         }
     }
 
-    fn print_many(&self, results: &[Against], model: &Description) {
+    fn print_many(&self, results: &[OtherImage], model: &Description) {
         if self.json {
             json(&Many { results, model: model.signature() });
             return;
         }
-        for Against { path, judgement } in results {
+        for OtherImage { path, judgement } in results {
             let (verdict, distance) = (judgement.verdict.word(), judgement.distance.get());
             println!("{verdict:9}  {distance:.4}  {}", path.display());
         }

@@ -1,4 +1,4 @@
-//! `siamese completions`
+//! The command `siamese completions`.
 
 use std::io;
 
@@ -9,12 +9,12 @@ use super::{Cli, Failure, Outcome};
 
 #[derive(Debug, Args)]
 pub(super) struct Completions {
-    /// Which shell.
+    /// The shell to generate completions for.
     shell: Shell,
 }
 
 impl Completions {
-    #[expect(clippy::unnecessary_wraps, reason = "as every command")]
+    #[expect(clippy::unnecessary_wraps, reason = "every command has this signature")]
     pub(super) fn run(self) -> Result<Outcome, Failure> {
         generate(self.shell, &mut Cli::command(), "siamese", &mut io::stdout());
         Ok(Outcome::Done)

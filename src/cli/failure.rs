@@ -1,4 +1,4 @@
-//! How a command ends: the meaning of exit codes.
+//! How a command ends, and its exit code.
 
 use std::error::Error;
 use std::fmt;
@@ -11,31 +11,31 @@ use siamese_core::model::LoadError;
 use crate::engine::deployment::DeployError;
 use crate::ops::settings::SettingsError;
 
-/// An end without failure.
+/// How a command ends if it does not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// 0: done, or a positive answer.
+    /// Exit code 0: the command is done, or the result is positive.
     Done,
-    /// 1: a negative answer.
+    /// Exit code 1: the result is negative.
     Negative,
 }
 
-/// An end with one line on standard error.
+/// Why a command fails; one line on standard error.
 #[derive(Debug)]
 pub enum Failure {
-    /// 2: the caller's mistake.
+    /// Exit code 2: the caller's mistake.
     Caller(String),
-    /// 3: the machine's: no library, no GPU where one is required, a port taken.
+    /// Exit code 3: a problem of the machine, such as a missing library, a missing GPU or a port in use.
     Machine(String),
 }
 
 impl Failure {
-    /// The caller's mistake, told with its causes in one line.
+    /// The caller's mistake, with its causes on one line.
     pub(super) fn caller(err: &dyn Error) -> Self {
         Self::Caller(one_line(err))
     }
 
-    /// The machine's failure, told with its causes in one line.
+    /// A problem of the machine, with its causes on one line.
     pub(super) fn machine(err: &dyn Error) -> Self {
         Self::Machine(one_line(err))
     }

@@ -1,4 +1,4 @@
-//! Which files are meant.
+//! From the paths on the command line to a list of files.
 
 use std::fs::DirEntry;
 use std::io;
@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::Failure;
 
-/// All files named, and all those below the folders named, in the order of their names.
+/// All given files, and all files in the given folders and their subfolders, in the order of their names.
 ///
-/// Links to files are followed; links to folders are not, as they may lead in a circle.
+/// Links to files are followed. Links to folders are not, because they can form a cycle.
 pub(super) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut files = Vec::new();
     for path in paths {
@@ -17,15 +17,18 @@ pub(super) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
             continue;
         }
         let before = files.len();
-        below(path, &mut files)?;
+        collect_files(path, &mut files)?;
         if files.len() == before {
-            return Err(Failure::Caller(format!("{}: the folder has no files", path.display())));
+            return Err(Failure::Caller(format!(
+                "{}: the folder contains no files",
+                path.display()
+            )));
         }
     }
     Ok(files)
 }
 
-fn below(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
+fn collect_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
     let mut entries = folder
         .read_dir()
         .and_then(Iterator::collect::<io::Result<Vec<DirEntry>>>)
@@ -33,8 +36,8 @@ fn below(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
     entries.sort_by_key(DirEntry::file_name);
     for entry in entries {
         let path = entry.path();
-        if entry.file_type().is_ok_and(|it| it.is_dir()) {
-            below(&path, files)?;
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            collect_files(&path, files)?;
         } else if path.is_file() {
             files.push(path);
         }

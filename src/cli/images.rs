@@ -1,4 +1,4 @@
-//! Files become embeddings, on the engine that serves.
+//! From files to embeddings, with the same engine that serves requests.
 
 use std::fs;
 use std::num::NonZeroUsize;
@@ -18,26 +18,26 @@ use crate::engine::pipeline::Source;
 use crate::ops::blocking::compute;
 use crate::ops::settings::Settings;
 
-/// The most files of a portion, and about the most bytes of them: all of a portion are in memory at once.
-const PORTION: (usize, u64) = (64, 32 << 20);
+/// The most files of one portion, and about the most bytes. All files of a portion are in memory at once.
+const PORTION_LIMITS: (usize, u64) = (64, 32 << 20);
 
-/// Portions in hand at once: one is read while another is decoded and a third is in the model.
-const IN_HAND: usize = 3;
+/// Portions in progress at once: one is read while another is decoded and a third runs through the model.
+const CONCURRENT_PORTIONS: usize = 3;
 
-/// What became of a file; a reason in words where it has no embedding.
-pub(super) type Made = Result<Embedding, String>;
+/// The result for one file. The error is a text for people.
+pub(super) type Embedded = Result<Embedding, String>;
 
-/// An engine for the files of one command.
+/// An engine that embeds the files of one command.
 pub(super) struct Images {
     runtime: Runtime,
     engine: Engine,
-    on: Arc<Deployment>,
+    deployment: Arc<Deployment>,
 }
 
 impl Images {
     /// Loads the model that the settings name.
     pub(super) fn load(mut settings: Settings, tuning: Tuning) -> Result<Self, Failure> {
-        // Nobody else has use for the half of the decoders that is kept for pairs, nor is anybody kept out.
+        // No other requests compete here: the half of the decoders that is kept for pairs is free, and no queue limit is needed.
         let decodes = NonZeroUsize::new(settings.image.decodes)
             .or(std::thread::available_parallelism().ok())
             .map_or(1, NonZeroUsize::get);
@@ -47,35 +47,35 @@ impl Images {
         let context = runtime.enter();
         let engine = Engine::load(settings, tuning, Arc::new(|_| ()))?;
         drop(context);
-        let on = engine.deployment();
-        Ok(Self { runtime, engine, on })
+        let deployment = engine.deployment();
+        Ok(Self { runtime, engine, deployment })
     }
 
-    /// The model.
+    /// The description of the model.
     pub(super) fn model(&self) -> &Description {
-        &self.on.model
+        &self.deployment.model
     }
 
-    /// Embeds files, and gives what became of each, in order, until `put` fails.
+    /// Embeds files, and passes each result to `put`, in order, until `put` fails.
     pub(super) fn embed(
         &self,
         files: &[PathBuf],
-        mut put: impl FnMut(&Path, Made) -> Result<(), Failure>,
+        mut put: impl FnMut(&Path, Embedded) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         self.runtime.block_on(async {
             let portions = stream::iter(portions(files));
-            let made = portions.map(async |files| (files, self.portion(files).await));
-            let mut made = pin!(made.buffered(IN_HAND));
-            while let Some((files, made)) = made.next().await {
-                for (path, made) in files.iter().zip(made?) {
-                    put(path, made)?;
+            let results = portions.map(async |files| (files, self.embed_portion(files).await));
+            let mut results = pin!(results.buffered(CONCURRENT_PORTIONS));
+            while let Some((files, embedded)) = results.next().await {
+                for (path, embedded) in files.iter().zip(embedded?) {
+                    put(path, embedded)?;
                 }
             }
             Ok(())
         })
     }
 
-    async fn portion(&self, files: &[PathBuf]) -> Result<Vec<Made>, Failure> {
+    async fn embed_portion(&self, files: &[PathBuf]) -> Result<Vec<Embedded>, Failure> {
         let paths = files.to_vec();
         let read = compute(move || paths.iter().map(fs::read).collect::<Vec<_>>()).await;
         let mut sources = Vec::with_capacity(read.len());
@@ -87,25 +87,25 @@ impl Images {
                 Ok(())
             })
             .collect();
-        let embedded = self.engine.embed_many(&self.on, sources).await;
+        let embedded = self.engine.embed_many(&self.deployment, sources).await;
         let mut outcomes = embedded.map_err(|err| Failure::machine(&err))?.outcomes.into_iter();
-        let made = read.into_iter().map(|read| {
+        let results = read.into_iter().map(|read| {
             read?;
-            outcomes.next().expect("one for each source").map_err(|err| err.to_string())
+            outcomes.next().expect("one outcome for each source").map_err(|err| err.to_string())
         });
-        Ok(made.collect())
+        Ok(results.collect())
     }
 }
 
-/// Files in their order, in portions.
+/// Splits files into portions. The order stays.
 fn portions(files: &[PathBuf]) -> Vec<&[PathBuf]> {
     let mut portions = Vec::new();
     let (mut begin, mut bytes) = (0, 0);
-    for (at, file) in files.iter().enumerate() {
+    for (index, file) in files.iter().enumerate() {
         let size = fs::metadata(file).map_or(0, |metadata| metadata.len());
-        if begin < at && (at - begin == PORTION.0 || PORTION.1 < bytes + size) {
-            portions.push(&files[begin..at]);
-            (begin, bytes) = (at, 0);
+        if begin < index && (index - begin == PORTION_LIMITS.0 || PORTION_LIMITS.1 < bytes + size) {
+            portions.push(&files[begin..index]);
+            (begin, bytes) = (index, 0);
         }
         bytes += size;
     }

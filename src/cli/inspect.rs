@@ -1,4 +1,4 @@
-//! `siamese inspect`
+//! The command `siamese inspect`.
 
 use std::path::PathBuf;
 
@@ -13,10 +13,10 @@ use crate::ops::telemetry::{self, LogFormat};
 pub(super) struct Inspect {
     /// The model's ONNX file.
     model: PathBuf,
-    /// Where it runs: cpu, prefer-gpu or require-gpu.
+    /// The device that runs the model: cpu, prefer-gpu or require-gpu.
     #[arg(long, default_value = "cpu")]
     device: Device,
-    /// Print JSON.
+    /// Print JSON instead of text.
     #[arg(long)]
     json: bool,
 }
@@ -24,7 +24,7 @@ pub(super) struct Inspect {
 impl Inspect {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
         telemetry::start(LogFormat::Text, "error");
-        // Loading runs the golden pairs: a model that misses them is no model here.
+        // Loading runs the golden pairs, and fails if one of them is wrong.
         let options = Options { device: self.device, ..Options::default() };
         let model = OnnxModel::load(&self.model, &options)?;
         let description = model.description().as_ref();
@@ -42,14 +42,19 @@ fn text(model: &Description) -> String {
     let card = model.card.as_ref();
     let preprocessing = &card.preprocessing;
     let [channels, height, width] = preprocessing.shape();
-    let stated =
-        |number: Option<f64>| number.map_or("not stated".to_owned(), |it| format!("{it:.4}"));
-    let golden = match &card.golden {
-        Some(golden) => format!("{} pairs hold here", golden.pairs.len()),
-        None => "it carries none".to_owned(),
+    let stated = |number: Option<f64>| {
+        number.map_or("not stated".to_owned(), |number| format!("{number:.4}"))
     };
-    let mut lines = vec![
-        ("name", card.name.clone()),
+    let golden = match &card.golden {
+        Some(golden) => format!("{} pairs pass on this machine", golden.pairs.len()),
+        None => "the model carries none".to_owned(),
+    };
+    let mut lines = vec![("name", card.name.clone())];
+    let statements = [("purpose", &card.purpose), ("limits", &card.limits)];
+    for (name, statement) in statements {
+        lines.extend(statement.as_ref().map(|statement| (name, statement.to_string())));
+    }
+    lines.extend([
         ("digest", model.digest.clone()),
         ("runs on", format!("{} ({:?})", model.provider.device(), model.provider)),
         (
@@ -67,11 +72,11 @@ fn text(model: &Description) -> String {
             ),
         ),
         ("embedding", format!("{} numbers, {}", model.width, card.length)),
-        ("batches", if model.one_at_a_time { "one image a run" } else { "of any size" }.to_owned()),
+        ("batches", if model.one_at_a_time { "one image per run" } else { "any size" }.to_owned()),
         ("golden", golden),
         ("margin", stated(card.margin)),
         ("threshold", stated(card.threshold.map(f64::from))),
-    ];
+    ]);
     if let Some(calibration) = &card.calibration {
         let (same, different) = (calibration.same_pairs(), calibration.different_pairs());
         let (data, split) = (calibration.data(), calibration.split());
@@ -86,11 +91,11 @@ fn text(model: &Description) -> String {
                 .map(|judge| calibration.at(judge.threshold()))
                 .map_or_else(
                     |why| why.to_string(),
-                    |it| {
+                    |point| {
                         format!(
                             "threshold {:.4}, FNMR {:.2} %",
-                            it.threshold.get(),
-                            100.0 * it.fnmr
+                            point.threshold.get(),
+                            100.0 * point.fnmr
                         )
                     },
                 );

@@ -1,25 +1,88 @@
-//! `siamese manual`
+//! The command `siamese manual`.
 
-use std::path::PathBuf;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command, CommandFactory};
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
 
-use super::{Cli, Failure, Outcome};
+use super::{Cli, Failure, Outcome, help};
 
 #[derive(Debug, Args)]
 pub(super) struct Manual {
-    /// The folder for the pages: siamese.1, and one for each command.
+    /// The folder for the pages: siamese.1, and one page per command.
     #[arg(value_name = "FOLDER")]
     folder: PathBuf,
 }
 
 impl Manual {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
-        let written = std::fs::create_dir_all(&self.folder)
-            .and_then(|()| clap_mangen::generate_to(Cli::command(), &self.folder));
-        written.map_err(|err| {
-            Failure::Machine(format!("{} can't be written: {err}", self.folder.display()))
-        })?;
+        let mut program = Cli::command().disable_help_subcommand(true);
+        program.build();
+        fs::create_dir_all(&self.folder).and_then(|()| write(&program, &self.folder)).map_err(
+            |err| Failure::Machine(format!("cannot write {}: {err}", self.folder.display())),
+        )?;
         Ok(Outcome::Done)
+    }
+}
+
+/// Writes the page of a command, and those of its subcommands.
+fn write(command: &Command, folder: &Path) -> io::Result<()> {
+    let subcommands = command.get_subcommands().filter(|subcommand| !subcommand.is_hide_set());
+    for subcommand in subcommands {
+        write(subcommand, folder)?;
+    }
+    let man = Man::new(command.clone());
+    let mut page = Vec::new();
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+    if command.has_subcommands() {
+        man.render_subcommands_section(&mut page)?;
+    }
+    let end = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    for section in [end.as_str(), help::ENVIRONMENT].iter().flat_map(|text| text.split("\n\n")) {
+        page.extend(rendered(section).into_bytes());
+    }
+    man.render_version_section(&mut page)?;
+    fs::write(folder.join(man.get_filename()), page)
+}
+
+/// Renders a section of a help text: a heading with a colon, items indented by two spaces, and their descriptions
+/// indented further.
+fn rendered(section: &str) -> String {
+    let mut lines = section.lines();
+    let heading = lines.next().unwrap_or_default().trim_end_matches(':');
+    let mut page = Roff::new();
+    page.control("SH", [heading.to_uppercase().as_str()]);
+    for line in lines {
+        let text = line.trim_start();
+        if line.starts_with("      ") {
+            page.text([roman(text)]);
+        } else {
+            // An exit code and its meaning are on one line.
+            let (item, meaning) = text.split_once("  ").unwrap_or((text, ""));
+            page.control("TP", []).text([bold(item)]).text([roman(meaning)]);
+        }
+    }
+    page.render()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_section_has_a_heading_and_items() {
+        let page = rendered("Exit status:\n  0  It is done.\n  siamese x --y\n      What it does.");
+        let lines: Vec<&str> = page.lines().filter(|line| !line.is_empty()).collect();
+        assert!(lines.contains(&".SH \"EXIT STATUS\""), "{page}");
+        assert!(lines.contains(&"\\fB0\\fR") && lines.contains(&"It is done."), "{page}");
+        assert!(lines.contains(&"\\fBsiamese x \\-\\-y\\fR"), "{page}");
+        assert!(lines.contains(&"What it does."), "{page}");
     }
 }

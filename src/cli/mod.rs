@@ -1,4 +1,4 @@
-//! The command line: one file a command, and what their exit codes mean.
+//! The command line: one file per command, and the meaning of the exit codes.
 
 mod compare;
 mod completions;
@@ -6,6 +6,7 @@ mod embed;
 mod failure;
 mod files;
 mod health;
+mod help;
 mod images;
 mod inspect;
 mod manual;
@@ -24,7 +25,7 @@ use crate::ops::telemetry;
 
 /// Decides whether two images show the same thing.
 #[derive(Debug, Parser)]
-#[command(name = "siamese", version, propagate_version = true)]
+#[command(name = "siamese", version, propagate_version = true, after_help = help::SIAMESE)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -32,41 +33,48 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Answer over HTTP.
+    /// Start the HTTP server.
+    #[command(after_help = help::SERVE)]
     Serve(serve::Serve),
-    /// Judge two images, or one against many: exit 0 same, 1 different, 2 could not tell.
+    /// Compare two images, or one image with many.
+    #[command(after_help = help::COMPARE)]
     Compare(compare::Compare),
-    /// Print or write the embeddings of images and folders of images.
+    /// Compute the embeddings of images and folders of images.
+    #[command(after_help = help::EMBED)]
     Embed(embed::Embed),
-    /// Show a model's card, and whether its golden pairs hold here.
+    /// Show a model's card, and check its golden pairs on this machine.
+    #[command(after_help = help::INSPECT)]
     Inspect(inspect::Inspect),
-    /// Ask a server beside this whether work should be sent to it: exit 0 yes, 1 no.
+    /// Check whether a server on this machine is ready to receive requests.
+    #[command(after_help = help::HEALTH)]
     Health(health::Health),
-    /// Print what a shell needs to complete this program's words.
+    /// Print a completion script for a shell.
+    #[command(after_help = help::COMPLETIONS)]
     Completions(completions::Completions),
     /// Write the manual pages.
+    #[command(after_help = help::MANUAL)]
     Manual(manual::Manual),
-    /// Decode images for a server, which starts this.
+    /// Decode images for a server. The server starts this command itself.
     #[command(name = crate::engine::decode::worker::COMMAND, hide = true)]
     DecodeWorker,
 }
 
-/// Which model, where.
+/// Options that choose the model and its device.
 #[derive(Debug, Args)]
 struct ModelArgs {
-    /// The model's ONNX file; by default the shipped one.
+    /// The model's ONNX file. Default: the model that comes with the program.
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
-    /// Where it runs: cpu, prefer-gpu or require-gpu.
+    /// The device that runs the model: cpu, prefer-gpu or require-gpu.
     #[arg(long)]
     device: Option<Device>,
-    /// A TOML file of settings.
+    /// A TOML settings file.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
 impl Cli {
-    /// Runs the command, says on standard error what went wrong, and gives the exit code.
+    /// Runs the command, reports a failure on standard error, and returns the exit code.
     pub fn run(self) -> ExitCode {
         let outcome = match self.command {
             Command::Serve(command) => command.run(),
@@ -83,7 +91,7 @@ impl Cli {
         match outcome {
             Ok(outcome) => outcome.into(),
             Err(failure) => {
-                // Where nobody reads it, the exit code still tells.
+                // A closed standard error is no reason to fail; the exit code still reports the problem.
                 telemetry::say_last(format!("siamese: {failure}"));
                 failure.into()
             }

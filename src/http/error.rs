@@ -1,4 +1,4 @@
-//! From what went wrong to RFC 9457 problem details: the only table of statuses and codes.
+//! From errors to RFC 9457 problem details. This file holds the only table of statuses and codes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,57 +13,57 @@ use strum::{EnumDiscriminants, VariantArray};
 use thiserror::Error;
 use utoipa::ToSchema;
 
-/// What is wrong, and with which part of the request.
+/// An error, and the part of the request that causes it.
 #[derive(Clone, Debug, Error)]
 #[error("{fault}")]
 pub(crate) struct Problem {
     pub(crate) fault: Fault,
-    /// `a`, `images[2]`: the culprit, where there is one.
+    /// The path of the faulty part, such as `a` or `images[2]`, if one part is at fault.
     pub(crate) field: Option<String>,
 }
 
-/// Everything an answer can complain of. The text is the problem's `detail`: for people, and
-/// without a path or a library's words.
+/// Every error that a response can report. The text becomes the problem's `detail`. It is for people, and contains no path
+/// of the server and no text of a library.
 #[derive(Clone, Debug, Error, EnumDiscriminants)]
 #[strum_discriminants(name(Kind), vis(pub(crate)), derive(VariantArray))]
 pub(crate) enum Fault {
     #[error("{0}")]
     BodyMalformed(String),
-    #[error("the part is missing")]
+    #[error("this part is required")]
     PartMissing,
-    #[error("there is no such part here")]
+    #[error("this part is not allowed here")]
     PartUnexpected,
-    #[error("the part is there twice")]
+    #[error("this part is given more than once")]
     PartRepeated,
     #[error("{0}")]
     QueryInvalid(String),
-    #[error("a valid key is needed, as Authorization: Bearer KEY")]
+    #[error("a valid API key is required: send Authorization: Bearer KEY")]
     Unauthorized,
-    #[error("there is nothing at this path")]
+    #[error("no resource exists at this path")]
     NotFound,
-    #[error("this path does not take this method")]
+    #[error("this path does not support this method")]
     MethodNotAllowed,
-    #[error("the answer comes as {0}, which Accept rules out")]
+    #[error("the response is {0}, which the Accept header rules out")]
     NotAcceptable(&'static str),
-    #[error("the head has more than the {0} fields allowed")]
+    #[error("the request has more than the allowed {0} header fields")]
     HeadTooLarge(usize),
     #[error("the body did not arrive within {} ms", .0.as_millis())]
     BodyTimeout(Duration),
-    #[error("the embedding was made by another model; this one is {0}")]
+    #[error("another model made this embedding; the digest of this server's model is {0}")]
     ModelMismatch(String),
-    #[error("the body has more than the {0} bytes allowed")]
+    #[error("the body is larger than the allowed {0} bytes")]
     BodyTooLarge(usize),
-    #[error("decoding the image would take more pixels, memory or CPU time than is allowed")]
+    #[error("decoding the image would need more pixels, memory or CPU time than allowed")]
     ImageTooLarge,
     #[error("{0}")]
     MediaTypeUnsupported(&'static str),
     #[error("{0}")]
     ImageFormatUnsupported(&'static str),
-    #[error("the image has no bytes")]
+    #[error("the image is empty")]
     ImageEmpty,
-    #[error("the image can't be decoded: it is damaged or cut off")]
+    #[error("the image cannot be decoded: it is damaged or incomplete")]
     ImageCorrupt(#[source] DecodeError),
-    #[error("the text is not base64")]
+    #[error("the text is not valid base64")]
     Base64Invalid,
     #[error("{0}")]
     EmbeddingInvalid(String),
@@ -71,26 +71,28 @@ pub(crate) enum Fault {
     OperatingPointUnsupported(String),
     #[error("{0}")]
     BatchTooLarge(String),
-    #[error("the request could not be served; its id finds the cause in the log")]
+    #[error(
+        "the server failed to process the request; the server's log has the cause, under the request ID"
+    )]
     Internal(#[source] Cause),
-    #[error("the server has more work than it can do; try again after the time given")]
+    #[error("the server is overloaded; retry after the time in the Retry-After header")]
     Overloaded { status: u16, retry_after: Duration },
     #[error("{0}")]
     NotReady(String),
-    #[error("of transfer codings only chunked is decoded")]
+    #[error("the only supported transfer coding is chunked")]
     TransferCodingUnsupported,
-    #[error("the work could not be done before the request's deadline")]
+    #[error("the request did not finish before its deadline")]
     DeadlineExceeded,
 }
 
-/// Why an answer is 500.
+/// The cause of a response with status 500.
 #[derive(Clone, Debug, Error)]
 pub(crate) enum Cause {
     #[error("the model failed")]
     Model(#[source] Arc<ModelError>),
     #[error("the model panicked")]
     ModelPanicked,
-    #[error("the model's output is no embedding")]
+    #[error("the model's output is not an embedding")]
     Output(#[source] InvalidEmbedding),
     #[error("a handler panicked: {0}")]
     Panicked(String),
@@ -98,70 +100,70 @@ pub(crate) enum Cause {
     Decoder(#[source] DecodeError),
 }
 
-/// A problem as it stands in an answer (RFC 9457).
+/// A problem document (RFC 9457).
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub(crate) struct Details<'a> {
     r#type: &'static str,
     title: &'static str,
     status: u16,
-    /// For people.
+    /// A description for people.
     detail: String,
-    /// For programs: it never changes.
+    /// A code for programs. It never changes.
     code: &'static str,
-    /// The culprit: `a`, `images[2]`, `pairs[3].b`.
+    /// The faulty part of the request, such as `a`, `images[2]` or `pairs[3].b`.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
 }
 
 impl Fault {
-    /// Names the culprit.
+    /// Names the faulty part.
     pub(crate) fn of(self, field: impl Into<String>) -> Problem {
         Problem { fault: self, field: Some(field.into()) }
     }
 
-    /// The kind's status, or the one that the settings have for an overload.
+    /// The status of this kind; for an overload, the status that the settings choose.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Overloaded { status, .. } => {
                 StatusCode::from_u16(*status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
             }
-            fault => Kind::from(fault).answer().0,
+            fault => Kind::from(fault).definition().0,
         }
     }
 
-    /// The code that never changes.
+    /// The code, which never changes.
     pub(crate) fn code(&self) -> &'static str {
-        Kind::from(self).answer().1
+        Kind::from(self).definition().1
     }
 }
 
-/// What it takes for a fault to arise. A route's document names the faults of all that its handler does.
+/// What a route must do for a fault to be possible. A route's documentation lists the faults of everything it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// There is no such route, which no route's document tells.
+    /// No route matches, so no route's documentation lists it.
     NoRoute,
-    /// Any request.
+    /// Possible for every request.
     Any,
-    /// A key is asked for.
+    /// The route requires a key.
     Key,
-    /// The route tells whether the service is ready.
+    /// The route reports readiness.
     Health,
-    /// A body is read, and the model asked.
+    /// The route reads a body and runs the model.
     Work,
-    /// Pairs are judged.
+    /// The route decides on pairs.
     Judging,
-    /// Stored embeddings are taken.
+    /// The route accepts stored embeddings.
     Stored,
-    /// A list is taken, or would be one too many.
+    /// The route accepts a list, or rejects one.
     List,
-    /// A source is bad, and the request with it.
+    /// One faulty source fails the whole request.
     Source,
 }
 
 impl Kind {
-    /// The status, the code, and where such a fault comes from.
-    pub(crate) const fn answer(self) -> (StatusCode, &'static str, &'static [Origin]) {
+    /// The status, the code and the origins.
+    pub(crate) const fn definition(self) -> (StatusCode, &'static str, &'static [Origin]) {
         use Origin::{Any, Health, Judging, Key, List, NoRoute, Source, Stored, Work};
         use StatusCode as S;
 
@@ -216,11 +218,11 @@ impl From<DecodeError> for Fault {
         match err {
             DecodeError::Empty => Self::ImageEmpty,
             DecodeError::UnknownFormat => Self::ImageFormatUnsupported(
-                "the bytes are no JPEG, PNG, WebP, GIF, BMP, TIFF or PNM",
+                "the data is not a JPEG, PNG, WebP, GIF, BMP, TIFF or PNM image",
             ),
-            DecodeError::Unsupported(_) => Self::ImageFormatUnsupported(
-                "the image is of a kind of its format that is not decoded here",
-            ),
+            DecodeError::Unsupported(_) => {
+                Self::ImageFormatUnsupported("this variant of the image format is not supported")
+            }
             DecodeError::TooLarge | DecodeError::TooCostly(_) => Self::ImageTooLarge,
             DecodeError::Corrupt(_) | DecodeError::CutShort => Self::ImageCorrupt(err),
             DecodeError::DecoderFailed(_) => Self::Internal(Cause::Decoder(err)),
@@ -230,7 +232,7 @@ impl From<DecodeError> for Fault {
 }
 
 impl Problem {
-    /// Names what the culprit stands in.
+    /// Prefixes the path of the faulty part with the part that contains it.
     pub(crate) fn within(self, outer: &str) -> Self {
         let field = match self.field {
             Some(field) => format!("{outer}.{field}"),
@@ -239,17 +241,17 @@ impl Problem {
         self.fault.of(field)
     }
 
-    /// Whether it is a part of one of these names that is not expected.
+    /// Whether it reports one of these names as an unexpected part.
     pub(crate) fn is_unexpected(&self, names: &[&str]) -> bool {
         let name = self.field.as_deref().unwrap_or_default();
         matches!(self.fault, Fault::PartUnexpected) && names.contains(&name)
     }
 
-    /// The problem as an item of a list, and as an answer's body.
+    /// The problem as it appears in a response body or in an item of a list.
     pub(crate) fn details(&self) -> Details<'_> {
         let status = self.fault.status();
         Details {
-            // RFC 9457, 4.2.1: with about:blank, the title is the status's own phrase.
+            // RFC 9457, 4.2.1: with about:blank, the title is the phrase of the HTTP status.
             r#type: "about:blank",
             title: status.canonical_reason().unwrap_or_default(),
             status: status.as_u16(),
@@ -260,7 +262,7 @@ impl Problem {
     }
 }
 
-/// The answer carries its problem along, for the one layer that logs it.
+/// The response carries its problem, for the middleware that logs it.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = serde_json::to_vec(&self.details()).expect("a problem is plain text");
@@ -285,16 +287,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_problem_is_what_rfc_9457_says() {
+    fn a_problem_follows_rfc_9457() {
         let problem = Fault::PartMissing.of("b");
         insta::assert_snapshot!(
             serde_json::to_string(&problem.details()).expect("JSON"),
-            @r#"{"type":"about:blank","title":"Bad Request","status":400,"detail":"the part is missing","code":"part_missing","field":"b"}"#
+            @r#"{"type":"about:blank","title":"Bad Request","status":400,"detail":"this part is required","code":"part_missing","field":"b"}"#
         );
     }
 
     #[test]
-    fn an_overload_says_when_to_come_back() {
+    fn an_overload_tells_when_to_retry() {
         let retry_after = Duration::from_millis(1200);
         let response =
             Problem::from(Fault::Overloaded { status: 429, retry_after }).into_response();

@@ -1,4 +1,4 @@
-//! The parsers of what strangers send, opened to `fuzz/`: built there alone.
+//! The parsers of untrusted input, exposed to the fuzz targets in `fuzz/`. Compiled only for fuzzing.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use super::request::pairs::{Pair, Pairs};
 use super::request::{accept, multipart, query, received};
 use crate::engine::pipeline::Source;
 
-/// The names of the parts of a form.
+/// The allowed names of a form's parts.
 pub const ALLOWED: [&str; 2] = ["a", "b"];
 
-/// The most pairs of a request.
+/// The most pairs in one request.
 const MOST_PAIRS: usize = 16;
 
-/// What a source was.
+/// A source after parsing.
 #[derive(Debug)]
 pub enum Read {
     /// An image's bytes.
@@ -26,40 +26,44 @@ pub enum Read {
     Embedding(Vec<f32>),
 }
 
-/// Reads a form; `None` where the media type can't stand in a header. An error is its code.
+/// Parses a form. Returns `None` if the media type is not a valid header value; an error is a problem code.
 pub fn multipart(
     media: &[u8],
     body: &Bytes,
 ) -> Option<Result<Vec<(&'static str, Bytes)>, &'static str>> {
     let media = HeaderValue::from_bytes(media).ok()?;
-    let parts = multipart::parts(body, media.as_bytes(), &ALLOWED).map_err(|it| code(&it));
+    let parts =
+        multipart::parts(body, media.as_bytes(), &ALLOWED).map_err(|problem| code(&problem));
     let owned = |(name, content)| (name, body.slice_ref(content));
     Some(parts.map(|parts| parts.into_iter().map(owned).collect()))
 }
 
-/// Reads JSON as the bodies of `/compare`, `/compare/batch` and `/embed`.
+/// Parses JSON as the bodies of `/compare`, `/compare/batch` and `/embed`.
 pub fn request(json: &[u8]) -> [Result<(), &'static str>; 3] {
     [
-        Pair::from_json(json).map(drop).map_err(|it| code(&it)),
-        Pairs::from_json(json, MOST_PAIRS).map(drop).map_err(|it| code(&it)),
-        Images::from_json(json).map(drop).map_err(|it| code(&it)),
+        Pair::from_json(json).map(drop).map_err(|problem| code(&problem)),
+        Pairs::from_json(json, MOST_PAIRS).map(drop).map_err(|problem| code(&problem)),
+        Images::from_json(json).map(drop).map_err(|problem| code(&problem)),
     ]
 }
 
-/// Reads JSON as one source.
+/// Parses JSON as one source.
 pub fn source(json: &[u8]) -> Result<Read, &'static str> {
-    match Images::from_json(&[br#"{"image":"#, json, b"}"].concat()).map_err(|it| code(&it))? {
+    match Images::from_json(&[br#"{"image":"#, json, b"}"].concat())
+        .map_err(|problem| code(&problem))?
+    {
         Images::One(Source::Upload(bytes)) => Ok(Read::Upload(bytes)),
         Images::One(Source::Embedding(embedding, _)) => {
             Ok(Read::Embedding(embedding.coordinates().to_vec()))
         }
-        Images::Several(_) => unreachable!("that has another name"),
+        Images::Several(_) => unreachable!("several images have another member name"),
     }
 }
 
-/// Reads bytes as each thing that stands outside a body; a deadline is told.
+/// Parses the text as each query and header that is parsed outside the body. A deadline is returned.
 pub fn head(text: &[u8], most: Duration) -> Vec<Result<Duration, &'static str>> {
-    let done = |it: Result<(), Fault>| it.map(|()| Duration::ZERO).map_err(|it| it.code());
+    let done =
+        |parsed: Result<(), Fault>| parsed.map(|()| Duration::ZERO).map_err(|fault| fault.code());
     let mut responses = Vec::new();
     if let Ok(text) = std::str::from_utf8(text) {
         responses.push(done(query::criterion(Some(text)).map(drop)));
@@ -71,7 +75,7 @@ pub fn head(text: &[u8], most: Duration) -> Vec<Result<Duration, &'static str>> 
         responses.push(done(accept::embedding_form(&with(header::ACCEPT)).map(drop)));
         responses.push(done(received::media(&with(header::CONTENT_TYPE)).map(drop)));
         let timeout = with(HeaderName::from_static("x-request-timeout-ms"));
-        responses.push(query::deadline(&timeout, most).map_err(|it| it.code()));
+        responses.push(query::deadline(&timeout, most).map_err(|fault| fault.code()));
     }
     responses
 }

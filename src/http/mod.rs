@@ -1,6 +1,6 @@
-//! HTTP: routes, and what happens around every request.
+//! HTTP: the routes and the middleware.
 //!
-//! Handlers read like their specification in the API; parsing, statuses and timing stand in files of their own.
+//! Handlers are short. Parsing, statuses and timing are in their own modules.
 
 mod connection;
 mod error;
@@ -35,12 +35,12 @@ use connection::responses::UnsentResponses;
 use middleware::{authorise, cors, exchange, identify, linger, malformed, secure, unsent};
 use routes::{compare, compare_batch, embed, model, pixels, status, verify};
 
-/// The most bytes of answers on the port for health and metrics that nobody has taken.
-const ADMIN_ANSWERS: usize = 8 << 20;
+/// The most bytes of unsent responses on the admin port.
+const ADMIN_UNSENT_BYTES: usize = 8 << 20;
 
-/// The routes of the service. Those about its health need no key, nor does the page, which asks for one.
+/// The routes of the service. The health routes and the page need no key; the page asks its user for one.
 ///
-/// Counters are among them unless they have a port of their own: see [`admin`].
+/// Metrics are included unless the admin port serves them: see [`admin`].
 pub fn router(service: Arc<Service>, keys: Arc<Keys>) -> Router {
     let work = Router::new()
         .route("/compare", post(compare::compare))
@@ -75,14 +75,14 @@ pub fn router(service: Arc<Service>, keys: Arc<Keys>) -> Router {
     around(routes, cors, service, responses)
 }
 
-/// What is served on a port of its own, to those who look after the service.
+/// The routes of the admin port: health and metrics.
 pub fn admin(service: Arc<Service>) -> Router {
     let routes = health()
         .merge(metrics())
         .method_not_allowed_fallback(exchange::method_not_allowed)
         .fallback(exchange::not_found);
-    // UnsentResponses that nobody takes on the other port leave room here.
-    around(routes, None, service, UnsentResponses::new(ADMIN_ANSWERS))
+    // Separate from the main port: unsent responses there do not use up the memory here.
+    around(routes, None, service, UnsentResponses::new(ADMIN_UNSENT_BYTES))
 }
 
 fn health() -> Router<Arc<Service>> {
@@ -93,7 +93,7 @@ fn metrics() -> Router<Arc<Service>> {
     Router::new().route("/metrics", get(status::metrics))
 }
 
-/// What every request goes through.
+/// Adds the middleware that every request passes through.
 fn around(
     routes: Router<Arc<Service>>,
     cors: Option<CorsLayer>,

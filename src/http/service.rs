@@ -1,4 +1,4 @@
-//! What every handler shares: the engine, the room for requests and answers, and time.
+//! The state that all handlers share: the engine, the limits on requests and responses, and the metrics.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub struct Service {
     pub(crate) log_limits: LogLimits,
 }
 
-/// How fast lines are written: refusals, however many, leave room for what failed.
+/// Rate limiters for log lines. Rejected requests have their own, so they cannot crowd out failures.
 #[derive(Default)]
 pub(crate) struct LogLimits {
     pub(crate) failures: RateLimiter,
@@ -36,7 +36,7 @@ pub(crate) struct LogLimits {
 }
 
 impl Service {
-    /// Puts an engine behind HTTP; `metrics` are those that it is observed by.
+    /// Creates the service for an engine; `metrics` must be the ones that observe it.
     pub fn new(engine: Arc<Engine>, metrics: Arc<Metrics>) -> Self {
         let server = &engine.settings().server;
         Self {
@@ -49,45 +49,45 @@ impl Service {
         }
     }
 
-    /// What answers requests.
+    /// The engine.
     pub fn engine(&self) -> &Arc<Engine> {
         &self.engine
     }
 
-    /// What it was started with.
+    /// The settings that the server started with.
     pub fn settings(&self) -> &Settings {
         self.engine.settings()
     }
 
-    /// What is counted.
+    /// The metrics.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
     }
 
-    /// What is known of the model in service.
+    /// The description of the model in service.
     pub fn model(&self) -> Arc<Description> {
         self.engine.deployment().model.clone()
     }
 
-    /// Has the engine work until the request's deadline; `names` are what to call its sources in a complaint.
+    /// Runs engine work until the request's deadline; `names` are the paths of its sources, for error messages.
     pub(crate) async fn within<T, N: AsRef<str>>(
         &self,
         deadline: Instant,
         work: impl Future<Output = Result<T, Refusal>>,
         names: &[N],
     ) -> Result<T, Problem> {
-        // A timer is late by a millisecond, in which a face is done.
+        // A timer fires up to a millisecond late, which is enough time for small images, so the deadline is checked first.
         if deadline <= Instant::now() {
             return Err(Fault::DeadlineExceeded.into());
         }
-        // What is dropped here is dropped everywhere: before its decode, and before its run.
+        // Dropping the work here cancels it everywhere: its images are neither decoded nor run.
         match tokio::time::timeout_at(deadline, work).await {
-            Ok(done) => done.map_err(|refusal| self.refusal(refusal, names)),
+            Ok(result) => result.map_err(|refusal| self.refusal(refusal, names)),
             Err(_) => Err(Fault::DeadlineExceeded.into()),
         }
     }
 
-    /// The refusal of a request beyond what the server can do, counted by its limit.
+    /// The problem of a request beyond the server's capacity. Counts it for the limit.
     pub(crate) fn overloaded(&self, limit: Limit) -> Fault {
         self.metrics.overloaded(limit);
         Fault::Overloaded {
@@ -96,7 +96,7 @@ impl Service {
         }
     }
 
-    /// The engine's refusal of a request whose sources have these names.
+    /// Converts the engine's refusal to a problem; `names` are the paths of the request's sources.
     fn refusal<N: AsRef<str>>(&self, refusal: Refusal, names: &[N]) -> Problem {
         match refusal {
             Refusal::Overloaded(limit) => self.overloaded(limit).into(),
@@ -110,9 +110,9 @@ impl Service {
     }
 }
 
-/// The model that a request is answered by, from its admission to its answer: a swap may come at any time.
+/// The deployment that serves a request from admission to response, even if a swap happens meanwhile.
 pub(crate) fn pinned(head: &Parts) -> Arc<Deployment> {
-    head.extensions.get::<Arc<Deployment>>().expect("what lets a request in pins a model").clone()
+    head.extensions.get::<Arc<Deployment>>().expect("admission inserts the deployment").clone()
 }
 
 impl From<ItemError> for Fault {

@@ -1,4 +1,4 @@
-//! The service without a socket, and the images and forms that tests send it.
+//! The service without a socket, and the images and forms that the tests send.
 
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
@@ -22,34 +22,34 @@ use tower::ServiceExt;
 
 use crate::patience::{eventually, within};
 
-/// Two images of one person, and one of another; none was trained on.
+/// Two images of one identity, and one of another. The model was not trained on any of them.
 pub(crate) const SAME: [&str; 2] = ["s5_1.jpg", "s5_2.jpg"];
 pub(crate) const OTHER: &str = "s1_1.jpg";
 
-/// Longer than any answer takes, of many large images on a busy machine.
+/// Longer than any response takes, even for many large images on a busy machine.
 const LONGEST: Duration = Duration::from_mins(3);
 
-/// The service of one model.
+/// The service with one model.
 pub(crate) struct App {
     pub(crate) router: Router,
     pub(crate) service: Arc<Service>,
     pub(crate) model: Arc<Description>,
 }
 
-/// An answer, read whole.
+/// A complete response.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct TestResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
 }
 
-/// Milliseconds of a setting that can't be 0.
+/// A setting in milliseconds that must not be 0.
 pub(crate) fn milliseconds(number: u64) -> NonZeroU64 {
     NonZeroU64::new(number).expect("not 0")
 }
 
-/// Bytes, or a number, of a setting that can't be 0.
+/// A setting in bytes, or a count, that must not be 0.
 pub(crate) fn at_most(number: usize) -> NonZeroUsize {
     NonZeroUsize::new(number).expect("not 0")
 }
@@ -90,7 +90,7 @@ pub(crate) fn shared() -> &'static (Batcher, Arc<Description>) {
     })
 }
 
-/// The default settings, changed; the self-test runs only where a test asks for it.
+/// The default settings with changes. The self-test runs only if a test turns it on.
 fn settings(change: impl FnOnce(&mut Settings)) -> Settings {
     let mut settings = Settings::load(None, &Overrides::default()).expect("default settings");
     settings.health.self_test_interval_ms = milliseconds(3_600_000);
@@ -99,31 +99,35 @@ fn settings(change: impl FnOnce(&mut Settings)) -> Settings {
 }
 
 impl App {
-    /// The shipped model under the default settings.
+    /// The shipped model with the default settings.
     pub(crate) fn start() -> Self {
         Self::with(|_| ())
     }
 
-    /// The shipped model under changed settings.
+    /// The shipped model with changed settings.
     pub(crate) fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let (batcher, description) = shared();
         let metrics = Arc::new(Metrics::new());
         Self::build(batcher.clone(), description.clone(), metrics, settings(change))
     }
 
-    /// Another model.
+    /// The service with another model.
     pub(crate) fn of(model: OnnxModel) -> Self {
         let description = model.description().clone();
-        Self::run_by(model, description, 256)
+        Self::with_model(model, description, 256)
     }
 
-    /// A model that runs in place of the one described, with so many places for images.
-    pub(crate) fn run_by(model: impl Model, description: Arc<Description>, places: usize) -> Self {
-        Self::run_with(model, description, places, |_| ())
+    /// A model that runs in place of the described one, with this queue length.
+    pub(crate) fn with_model(
+        model: impl Model,
+        description: Arc<Description>,
+        places: usize,
+    ) -> Self {
+        Self::with_model_and_settings(model, description, places, |_| ())
     }
 
-    /// The same, under changed settings.
-    pub(crate) fn run_with(
+    /// The same with changed settings.
+    pub(crate) fn with_model_and_settings(
         model: impl Model,
         description: Arc<Description>,
         places: usize,
@@ -150,44 +154,49 @@ impl App {
         Self { router: router(service.clone(), keys), service, model }
     }
 
-    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let what = format!("an answer to {} {}", request.method(), request.uri());
-        let answer = async {
+    pub(crate) async fn send(&self, request: Request<Body>) -> TestResponse {
+        let what = format!("a response to {} {}", request.method(), request.uri());
+        let response = async {
             let response = self.router.clone().oneshot(request).await.expect("infallible");
             let (parts, body) = response.into_parts();
             let body = body.collect().await.expect("a whole body").to_bytes().to_vec();
-            Answer { status: parts.status, headers: parts.headers, body }
+            TestResponse { status: parts.status, headers: parts.headers, body }
         };
-        within(LONGEST, &what, answer).await
+        within(LONGEST, &what, response).await
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> TestResponse {
         self.send(Request::get(path).body(Body::empty()).expect("a request")).await
     }
 
-    /// Waits until a line of its metrics is this.
-    pub(crate) async fn until_told(&self, line: &str) {
-        let is_told = async || {
-            let told = String::from_utf8(self.get("/metrics").await.ok().body).expect("text");
-            told.lines().any(|it| it == line)
+    /// Waits until the metrics have this line.
+    pub(crate) async fn until_metric(&self, line: &str) {
+        let is_exported = async || {
+            let metrics = String::from_utf8(self.get("/metrics").await.ok().body).expect("text");
+            metrics.lines().any(|found| found == line)
         };
-        eventually(line, is_told).await;
+        eventually(line, is_exported).await;
     }
 
-    pub(crate) async fn post(&self, path: &str, media: &str, body: impl Into<Body>) -> Answer {
+    pub(crate) async fn post(
+        &self,
+        path: &str,
+        media: &str,
+        body: impl Into<Body>,
+    ) -> TestResponse {
         self.send(post(path, media).body(body.into()).expect("a request")).await
     }
 
-    pub(crate) async fn json(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn json(&self, path: &str, body: &Value) -> TestResponse {
         self.post(path, "application/json", body.to_string()).await
     }
 
-    /// Compares two images of one person.
-    pub(crate) async fn compare(&self) -> Answer {
+    /// Compares two images of one identity.
+    pub(crate) async fn compare(&self) -> TestResponse {
         self.form("/compare", &[("a", &face(SAME[0])), ("b", &face(SAME[1]))]).await
     }
 
-    pub(crate) async fn form(&self, path: &str, parts: &[(&str, &[u8])]) -> Answer {
+    pub(crate) async fn form(&self, path: &str, parts: &[(&str, &[u8])]) -> TestResponse {
         let (media, body) = form(parts);
         self.post(path, &media, body).await
     }
@@ -197,7 +206,7 @@ pub(crate) fn post(path: &str, media: &str) -> axum::http::request::Builder {
     Request::builder().method(Method::POST).uri(path).header(header::CONTENT_TYPE, media)
 }
 
-/// A form's media type and body.
+/// The media type and the body of a form.
 pub(crate) fn form(parts: &[(&str, &[u8])]) -> (String, Vec<u8>) {
     const BOUNDARY: &str = "between-the-parts";
     let mut body = Vec::new();
@@ -213,16 +222,16 @@ pub(crate) fn form(parts: &[(&str, &[u8])]) -> (String, Vec<u8>) {
     (format!("multipart/form-data; boundary={BOUNDARY}"), body)
 }
 
-impl Answer {
+impl TestResponse {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|err| panic!("{err}: {self:?}"))
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|it| it.to_str().ok()).unwrap_or_default()
+        self.headers.get(name).and_then(|text| text.to_str().ok()).unwrap_or_default()
     }
 
-    /// Checks that it is a problem of this status and code, and gives its culprit.
+    /// Checks that the response is a problem with this status and code. Returns the faulty field.
     #[track_caller]
     pub(crate) fn refused(&self, status: u16, code: &str) -> Option<String> {
         assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
@@ -233,7 +242,7 @@ impl Answer {
             "{problem}"
         );
         assert_eq!(problem["status"], status);
-        assert!(problem["detail"].as_str().is_some_and(|it| !it.is_empty()));
+        assert!(problem["detail"].as_str().is_some_and(|detail| !detail.is_empty()));
         problem["field"].as_str().map(str::to_owned)
     }
 

@@ -1,14 +1,14 @@
-//! What browsers are told: which pages may ask, and what must not be done with an answer.
+//! Headers for browsers: cross-origin requests, and protection of responses.
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 
-use crate::app::{Answer, App, SAME, face, form, post};
+use crate::app::{App, SAME, TestResponse, face, form, post};
 
 const OURS: &str = "https://ours.example";
 
-/// A service of a key, for the pages of one site.
-fn open_to_ours() -> App {
+/// A service with a key, and one allowed origin.
+fn with_allowed_origin() -> App {
     App::with(|settings| {
         settings.cors.origins = serde_json::from_value([OURS].into()).expect("an origin");
         let keys = serde_json::from_value(["a-key-0123456789"].into());
@@ -16,7 +16,7 @@ fn open_to_ours() -> App {
     })
 }
 
-async fn preflight(app: &App, origin: &str) -> Answer {
+async fn preflight(app: &App, origin: &str) -> TestResponse {
     let request = Request::builder()
         .method(Method::OPTIONS)
         .uri("/compare")
@@ -27,33 +27,33 @@ async fn preflight(app: &App, origin: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn no_other_sites_page_may_ask_unless_it_is_named() {
+async fn other_origins_are_not_allowed_by_default() {
     let app = App::start();
-    let answer = preflight(&app, OURS).await;
-    assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
-    assert_eq!(answer.header("access-control-allow-origin"), "");
+    let response = preflight(&app, OURS).await;
+    assert_eq!(response.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(response.header("access-control-allow-origin"), "");
 }
 
 #[tokio::test]
 async fn a_preflight_needs_no_key() {
-    let app = open_to_ours();
-    let answer = preflight(&app, OURS).await.ok();
-    assert_eq!(answer.header("access-control-allow-origin"), OURS);
-    assert!(answer.header("access-control-allow-methods").contains("POST"));
-    let headers = answer.header("access-control-allow-headers");
+    let app = with_allowed_origin();
+    let response = preflight(&app, OURS).await.ok();
+    assert_eq!(response.header("access-control-allow-origin"), OURS);
+    assert!(response.header("access-control-allow-methods").contains("POST"));
+    let headers = response.header("access-control-allow-headers");
     assert!(headers.contains("authorization") && headers.contains("content-type"), "{headers}");
     let others = preflight(&app, "https://others.example").await;
     assert_eq!(others.header("access-control-allow-origin"), "");
 }
 
 #[tokio::test]
-async fn a_named_sites_page_may_read_answers_and_refusals() {
-    let app = open_to_ours();
+async fn an_allowed_origin_may_read_responses_and_errors() {
+    let app = with_allowed_origin();
     let (media, body) = form(&[("a", &face(SAME[0])), ("b", &face(SAME[1]))]);
     let request = || post("/compare", &media).header("origin", OURS);
     let with_key = request().header("authorization", "Bearer a-key-0123456789");
-    let answer = app.send(with_key.body(Body::from(body)).expect("a request")).await.ok();
-    let exposed = answer.header("access-control-expose-headers");
+    let response = app.send(with_key.body(Body::from(body)).expect("a request")).await.ok();
+    let exposed = response.header("access-control-expose-headers");
     for name in
         ["x-request-id", "server-timing", "siamese-model-digest", "siamese-shape", "retry-after"]
     {
@@ -61,19 +61,19 @@ async fn a_named_sites_page_may_read_answers_and_refusals() {
     }
     let refused = app.send(request().body(Body::empty()).expect("a request")).await;
     refused.refused(401, "unauthorized");
-    for answer in [&answer, &refused] {
-        assert_eq!(answer.header("access-control-allow-origin"), OURS);
-        assert_eq!(answer.header("access-control-allow-credentials"), "");
+    for response in [&response, &refused] {
+        assert_eq!(response.header("access-control-allow-origin"), OURS);
+        assert_eq!(response.header("access-control-allow-credentials"), "");
     }
 }
 
 #[tokio::test]
-async fn every_answer_is_what_its_type_says_and_nobody_keeps_it() {
+async fn every_response_forbids_sniffing_and_storing() {
     let app = App::start();
     let compared = app.form("/compare", &[("a", &face(SAME[0])), ("b", &face(SAME[1]))]).await;
-    for answer in [compared.ok(), app.get("/livez").await, app.get("/nowhere").await] {
-        assert_eq!(answer.header("x-content-type-options"), "nosniff");
-        assert_eq!(answer.header("cache-control"), "no-store");
-        assert_eq!(answer.header("content-security-policy"), "");
+    for response in [compared.ok(), app.get("/livez").await, app.get("/nowhere").await] {
+        assert_eq!(response.header("x-content-type-options"), "nosniff");
+        assert_eq!(response.header("cache-control"), "no-store");
+        assert_eq!(response.header("content-security-policy"), "");
     }
 }

@@ -1,4 +1,4 @@
-//! `POST /compare/batch`
+//! `POST /compare/batch`.
 
 use axum::body::Body;
 use axum::http::header;
@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use crate::app::{App, OTHER, SAME, base64, face, post};
 
-fn results(answer: &Value) -> &[Value] {
-    answer["results"].as_array().map(Vec::as_slice).expect("results")
+fn results(response: &Value) -> &[Value] {
+    response["results"].as_array().map(Vec::as_slice).expect("results")
 }
 
-/// Checks that a pair is judged as by itself, but for what a batch's rounding moves.
+/// Checks that a pair gets the same result as alone, except for rounding differences of the batch.
 #[track_caller]
 fn check_alike(found: &Value, alone: &Value) {
     let apart = found["distance"].as_f64().zip(alone["distance"].as_f64());
@@ -21,47 +21,47 @@ fn check_alike(found: &Value, alone: &Value) {
 }
 
 #[tokio::test]
-async fn pairs_are_judged_as_each_by_itself() {
+async fn a_pair_in_a_batch_gets_the_same_result_as_alone() {
     let app = App::start();
-    let [a, b] = SAME.map(|it| base64(&face(it)));
+    let [a, b] = SAME.map(|name| base64(&face(name)));
     let other = base64(&face(OTHER));
     let pairs = [json!({"a": a, "b": b}), json!({"a": a, "b": {"image": other}})];
     for query in ["", "?threshold=0.25", "?fmr=0.05"] {
         let body = json!({"pairs": pairs});
-        let answer = app.json(&format!("/compare/batch{query}"), &body).await.ok().json();
-        assert_eq!(results(&answer).len(), 2);
-        for (found, pair) in results(&answer).iter().zip(&pairs) {
+        let response = app.json(&format!("/compare/batch{query}"), &body).await.ok().json();
+        assert_eq!(results(&response).len(), 2);
+        for (found, pair) in results(&response).iter().zip(&pairs) {
             let alone = app.json(&format!("/compare{query}"), pair).await.ok().json();
             check_alike(found, &alone);
             assert!(found.get("model").is_none());
-            assert_eq!(answer["model"], alone["model"]);
+            assert_eq!(response["model"], alone["model"]);
         }
     }
 }
 
 #[tokio::test]
-async fn one_is_held_against_many() {
+async fn one_image_is_compared_with_many() {
     let app = App::start();
     let [a, b] = SAME.map(face);
     let parts: [(&str, &[u8]); 4] = [("b", &b), ("a", &a), ("b", b"no image"), ("b", &a)];
-    let answer = app.form("/compare/batch", &parts).await.ok().json();
+    let response = app.form("/compare/batch", &parts).await.ok().json();
     let alone = app.form("/compare", &[("a", &a), ("b", &b)]).await.ok().json();
-    let [first, bad, itself] = results(&answer) else { panic!("{answer}") };
+    let [first, bad, itself] = results(&response) else { panic!("{response}") };
     check_alike(first, &alone);
     assert_eq!(bad["error"]["code"], "image_format_unsupported");
     assert_eq!(bad["error"]["field"], "b[1]");
     assert_eq!(itself["distance"], 0.0);
 
     let parts: [(&str, &[u8]); 3] = [("a", b""), ("b", &b), ("b", &a)];
-    let answer = app.form("/compare/batch", &parts).await.ok().json();
-    for failed in results(&answer) {
+    let response = app.form("/compare/batch", &parts).await.ok().json();
+    for failed in results(&response) {
         assert_eq!(failed["error"]["code"], "image_empty");
         assert_eq!(failed["error"]["field"], "a");
     }
 }
 
 #[tokio::test]
-async fn a_bad_pair_fails_alone_and_names_its_culprit() {
+async fn a_bad_pair_fails_alone_and_names_the_field() {
     let app = App::start();
     let good = base64(&face(SAME[0]));
     let stored = app.post("/embed", "image/jpeg", face(SAME[0])).await.ok().json();
@@ -79,7 +79,7 @@ async fn a_bad_pair_fails_alone_and_names_its_culprit() {
         7,
         {"a": good, "b": good},
     ]);
-    let answer = app.json("/compare/batch", &json!({"pairs": pairs})).await.ok().json();
+    let response = app.json("/compare/batch", &json!({"pairs": pairs})).await.ok().json();
     let expected = [
         None,
         Some(("base64_invalid", "pairs[1].b")),
@@ -93,61 +93,61 @@ async fn a_bad_pair_fails_alone_and_names_its_culprit() {
         Some(("body_malformed", "pairs[9]")),
         None,
     ];
-    let found: Vec<_> = results(&answer)
+    let found: Vec<_> = results(&response)
         .iter()
-        .map(|it| Some((it["error"]["code"].as_str()?, it["error"]["field"].as_str()?)))
+        .map(|item| Some((item["error"]["code"].as_str()?, item["error"]["field"].as_str()?)))
         .collect();
     assert_eq!(found, expected);
-    for good in [&results(&answer)[0], &results(&answer)[10]] {
-        assert!(good["distance"].as_f64().is_some_and(|it| it < 1e-4), "{good}");
+    for good in [&results(&response)[0], &results(&response)[10]] {
+        assert!(good["distance"].as_f64().is_some_and(|number| number < 1e-4), "{good}");
     }
 }
 
 #[tokio::test]
-async fn an_image_of_several_pairs_is_embedded_once() {
+async fn an_image_in_several_pairs_is_embedded_once() {
     for cached in [0, 1 << 20] {
-        let app = App::run_with(
+        let app = App::with_model_and_settings(
             crate::app::load(&crate::app::shipped()),
             crate::app::shared().1.clone(),
             256,
             |settings| settings.cache.max_bytes = cached,
         );
-        let [a, b] = SAME.map(|it| base64(&face(it)));
+        let [a, b] = SAME.map(|name| base64(&face(name)));
         let other = base64(&face(OTHER));
         let pair = |a: &str, b: &str| json!({"a": a, "b": b});
         let pairs = [pair(&a, &b), pair(&b, &a), pair(&a, &a), pair(&a, &other), pair(&b, &other)];
         let body = json!({"pairs": pairs});
-        let answer = app.json("/compare/batch", &body).await.ok().json();
-        assert_eq!(results(&answer)[0], results(&answer)[1]);
-        assert_eq!(results(&answer)[2]["distance"], 0.0);
-        let told = String::from_utf8(app.get("/metrics").await.ok().body).expect("text");
-        assert!(told.contains("siamese_batch_images_sum 3.0\n"), "{told}");
+        let response = app.json("/compare/batch", &body).await.ok().json();
+        assert_eq!(results(&response)[0], results(&response)[1]);
+        assert_eq!(results(&response)[2]["distance"], 0.0);
+        let metrics = String::from_utf8(app.get("/metrics").await.ok().body).expect("text");
+        assert!(metrics.contains("siamese_batch_images_sum 3.0\n"), "{metrics}");
     }
 }
 
 #[tokio::test]
-async fn more_images_than_any_portion_come_back_in_order() {
+async fn results_of_several_portions_are_in_order() {
     let app = App::with(|settings| settings.cache.max_bytes = 0);
     let faces: Vec<String> = (0..100)
         .map(|at: u8| {
             base64(&[face([SAME[0], SAME[1], OTHER][usize::from(at % 3)]), vec![at]].concat())
         })
         .collect();
-    let pairs: Vec<Value> = faces.iter().map(|it| json!({"a": faces[0], "b": it})).collect();
-    let answer = app.json("/compare/batch", &json!({"pairs": pairs})).await.ok().json();
-    let alone = [&faces[0], &faces[1], &faces[2]].map(|it| json!({"a": faces[0], "b": it}));
+    let pairs: Vec<Value> = faces.iter().map(|face| json!({"a": faces[0], "b": face})).collect();
+    let response = app.json("/compare/batch", &json!({"pairs": pairs})).await.ok().json();
+    let alone = [&faces[0], &faces[1], &faces[2]].map(|face| json!({"a": faces[0], "b": face}));
     let mut expected = Vec::new();
     for pair in &alone {
         expected.push(app.json("/compare", pair).await.ok().json());
     }
-    for (at, found) in results(&answer).iter().enumerate() {
+    for (at, found) in results(&response).iter().enumerate() {
         check_alike(found, &expected[at % 3]);
     }
-    assert_eq!(results(&answer).len(), faces.len());
+    assert_eq!(results(&response).len(), faces.len());
 }
 
 #[tokio::test]
-async fn what_is_no_list_of_pairs_is_refused_as_a_whole() {
+async fn an_invalid_list_of_pairs_is_rejected() {
     let app = App::with(|settings| settings.server.max_pairs = 2.try_into().expect("not 0"));
     let image = face(SAME[0]);
     let pair = json!({"a": base64(&image), "b": base64(&image)});
@@ -159,8 +159,8 @@ async fn what_is_no_list_of_pairs_is_refused_as_a_whole() {
         (json!({"pairs": []}), 422, "batch_too_large", Some("pairs")),
         (json!({"pairs": [pair, pair, pair]}), 422, "batch_too_large", Some("pairs")),
     ] {
-        let answer = app.json("/compare/batch", &body).await;
-        assert_eq!(answer.refused(status, code).as_deref(), field, "{body}");
+        let response = app.json("/compare/batch", &body).await;
+        assert_eq!(response.refused(status, code).as_deref(), field, "{body}");
     }
     let part: (&str, &[u8]) = ("b", &image);
     let a: (&str, &[u8]) = ("a", &image);
@@ -170,8 +170,8 @@ async fn what_is_no_list_of_pairs_is_refused_as_a_whole() {
         (vec![a, a, part], 400, "part_repeated", "a"),
         (vec![a, part, part, part], 422, "batch_too_large", "b"),
     ] {
-        let answer = app.form("/compare/batch", &parts).await;
-        assert_eq!(answer.refused(status, code).as_deref(), Some(field));
+        let response = app.form("/compare/batch", &parts).await;
+        assert_eq!(response.refused(status, code).as_deref(), Some(field));
     }
     let raw = app.post("/compare/batch", "image/png", image).await;
     raw.refused(415, "media_type_unsupported");
@@ -179,7 +179,7 @@ async fn what_is_no_list_of_pairs_is_refused_as_a_whole() {
 }
 
 #[tokio::test]
-async fn what_has_no_room_among_the_many_is_refused_and_pairs_are_not() {
+async fn bulk_requests_beyond_the_limit_are_rejected_and_pairs_are_not() {
     let app = App::with(|settings| settings.model.bulk_queue = 6.try_into().expect("not 0"));
     let pairs = |from: u8| -> Value {
         let image = |at| base64(&[face(SAME[0]), vec![at]].concat());
@@ -198,22 +198,22 @@ async fn what_has_no_room_among_the_many_is_refused_and_pairs_are_not() {
     app.json("/compare/batch", &pairs(8)).await.ok();
 }
 
-async fn embed(app: &App, accept: &str, parts: &[(&str, &[u8])]) -> crate::app::Answer {
+async fn embed(app: &App, accept: &str, parts: &[(&str, &[u8])]) -> crate::app::TestResponse {
     let (media, body) = crate::app::form(parts);
     let request = post("/embed", &media).header(header::ACCEPT, accept);
     app.send(request.body(Body::from(body)).expect("a request")).await
 }
 
 #[tokio::test]
-async fn embeddings_come_as_rows_where_they_are_asked_for() {
+async fn several_embeddings_are_sent_in_binary_form_on_request() {
     let app = App::start();
     let [a, b] = SAME.map(face);
     let parts: [(&str, &[u8]); 3] = [("image", &a), ("image", &b), ("image", &a)];
     let listed = app.form("/embed", &parts).await.ok().json();
     let listed: Vec<f32> = results(&listed)
         .iter()
-        .flat_map(|it| {
-            serde_json::from_value::<Vec<f32>>(it["embedding"].clone()).expect("numbers")
+        .flat_map(|item| {
+            serde_json::from_value::<Vec<f32>>(item["embedding"].clone()).expect("numbers")
         })
         .collect();
     let listed: Vec<u8> = listed.into_iter().flat_map(f32::to_le_bytes).collect();
@@ -236,11 +236,11 @@ async fn embeddings_come_as_rows_where_they_are_asked_for() {
 }
 
 #[tokio::test]
-async fn rows_come_only_where_all_images_are_good() {
+async fn the_binary_form_needs_every_image_to_succeed() {
     let app = App::start();
     let good = face(SAME[0]);
     let parts: [(&str, &[u8]); 2] = [("image", &good), ("image", b"no image")];
-    let answer = embed(&app, "application/x-npy", &parts).await;
-    let field = answer.refused(415, "image_format_unsupported");
+    let response = embed(&app, "application/x-npy", &parts).await;
+    let field = response.refused(415, "image_format_unsupported");
     assert_eq!(field.as_deref(), Some("images[1]"));
 }

@@ -1,4 +1,4 @@
-//! How a collector is found, believed and told whose spans it gets: by the variables that platforms set.
+//! The OTLP variables that platforms set: the collector's address, certificates, headers and resource attributes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,31 +12,34 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use crate::server::{Server, refuses_to_start};
 use crate::traces::{Collector, compare};
-use crate::waits::PATIENCE;
+use crate::waits::TEST_TIMEOUT;
 
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const CERTIFICATE: &str = "OTEL_EXPORTER_OTLP_CERTIFICATE";
 
 impl Collector {
-    /// One that shows a certificate of its own, and the file that whoever is to trust it needs.
+    /// A collector with its own certificate, and the file that makes clients trust it.
     fn with_certificate(folder: &TempDir) -> (Self, String) {
         let made = generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
         let CertifiedKey { cert, signing_key } = made;
         let key = PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");
         let tls = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .and_then(|it| it.with_no_client_auth().with_single_cert(vec![cert.der().clone()], key))
+            .and_then(|config| {
+                config.with_no_client_auth().with_single_cert(vec![cert.der().clone()], key)
+            })
             .expect("TLS");
         (Self::encrypted(tls), file(folder, "authorities.pem", &cert.pem()))
     }
 
-    /// The next post's head, and its attributes.
+    /// The head of the next export request, and its resource attributes.
     fn post(&self) -> (String, BTreeMap<String, String>) {
-        let (head, resource) = self.posts.recv_timeout(PATIENCE).expect("a post");
-        let text = |it: &Value| it.as_str().expect("text").to_owned();
+        let (head, resource) = self.posts.recv_timeout(TEST_TIMEOUT).expect("a post");
+        let text = |value: &Value| value.as_str().expect("text").to_owned();
         let attributes = resource["attributes"].as_array().expect("attributes").iter();
-        let attributes =
-            attributes.map(|it| (text(&it["key"]), text(&it["value"]["stringValue"]))).collect();
+        let attributes = attributes
+            .map(|item| (text(&item["key"]), text(&item["value"]["stringValue"])))
+            .collect();
         (head, attributes)
     }
 }
@@ -48,7 +51,7 @@ fn file(folder: &TempDir, name: &str, text: &str) -> String {
 }
 
 #[test]
-fn two_deployments_are_told_apart() {
+fn resource_attributes_identify_the_deployment() {
     let collector = Collector::start();
     let endpoint = (ENDPOINT, &*collector.endpoint());
     let trial = Server::with(&[
@@ -71,15 +74,15 @@ fn two_deployments_are_told_apart() {
     assert_eq!(of_plain[0]["service.name"], "siamese");
     assert_ne!(of_plain[0]["service.instance.id"], of_plain[1]["service.instance.id"]);
     let instance = &of_trial["service.instance.id"];
-    assert!(trial.before.iter().any(|it| it.contains(instance)), "the log names the instance");
+    assert!(trial.before.iter().any(|line| line.contains(instance)), "the log names the instance");
 }
 
 #[test]
-fn a_collector_over_tls_has_its_headers_and_the_log_has_not() {
+fn a_collector_over_tls_gets_its_headers_and_the_log_does_not() {
     const SECRET: &str = "dXM6c2VjcmV0LW9mLW91cnM=";
     let folder = TempDir::new().expect("a folder");
     let (collector, authorities) = Collector::with_certificate(&folder);
-    // Told by name, or in the place of what the system trusts.
+    // The certificate is given by its own variable, or in place of the system's certificates.
     for variable in [CERTIFICATE, "SSL_CERT_FILE"] {
         let server = Server::with(&[
             (ENDPOINT, &collector.endpoint()),
@@ -93,12 +96,12 @@ fn a_collector_over_tls_has_its_headers_and_the_log_has_not() {
         assert!(head.contains(&format!("authorization: Basic {SECRET}\r\n")), "{head}");
         assert!(head.contains("x-team: faces\r\n"), "{head}");
         let log = server.before.concat() + &server.end();
-        assert!(log.contains("requests are traced") && !log.contains(SECRET), "{log}");
+        assert!(log.contains("tracing is on") && !log.contains(SECRET), "{log}");
     }
 }
 
 #[test]
-fn a_collector_that_nobody_vouches_for_gets_nothing() {
+fn a_collector_with_an_untrusted_certificate_gets_nothing() {
     let folder = TempDir::new().expect("a folder");
     let (_other, authorities) = Collector::with_certificate(&folder);
     let (collector, _) = Collector::with_certificate(&TempDir::new().expect("a folder"));
@@ -112,7 +115,7 @@ fn a_collector_that_nobody_vouches_for_gets_nothing() {
 }
 
 #[test]
-fn what_the_platform_gets_wrong_stops_the_start_and_is_named() {
+fn an_invalid_variable_stops_the_start_and_is_named() {
     let folder = TempDir::new().expect("a folder");
     let nothing = file(&folder, "nothing.pem", "no certificate");
     let broken = file(&folder, "broken.pem", "-----BEGIN CERTIFICATE-----\n!\n");
@@ -133,7 +136,7 @@ fn what_the_platform_gets_wrong_stops_the_start_and_is_named() {
 }
 
 #[test]
-fn where_the_system_trusts_nobody_an_authority_must_be_named() {
+fn without_system_certificates_an_authority_must_be_named() {
     let folder = TempDir::new().expect("a folder");
     let empty = file(&folder, "empty.pem", "");
     refuses_to_start(

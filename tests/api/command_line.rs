@@ -1,4 +1,4 @@
-//! The program's commands: what they print, and how they end.
+//! The commands of the program: their output and exit codes.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -7,12 +7,12 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::app::{OTHER, SAME, root, shipped};
-use crate::waits::PATIENCE;
+use crate::waits::TEST_TIMEOUT;
 use crate::waits::process::output;
 
 fn run(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_siamese"));
-    output(PATIENCE, command.args(arguments).current_dir(root()).env("RUST_LOG", "off"))
+    output(TEST_TIMEOUT, command.args(arguments).current_dir(root()).env("RUST_LOG", "off"))
 }
 
 fn face(name: &str) -> String {
@@ -26,29 +26,29 @@ fn text(bytes: &[u8]) -> &str {
 #[track_caller]
 fn fails(arguments: &[&str], code: i32, word: &str) {
     let output = run(arguments);
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{said}");
-    assert!(said.contains(word), "{word:?} is not in: {said}");
-    assert_eq!(said.lines().count(), 1, "{said}");
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
+    assert!(stderr.contains(word), "{word:?} is not in: {stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
 }
 
 #[test]
-fn the_exit_code_is_the_verdict() {
+fn the_exit_code_gives_the_verdict() {
     let [a, b] = SAME.map(face);
     let same = run(&["compare", &a, &b]);
     assert_eq!(same.status.code(), Some(0), "{}", text(&same.stderr));
     assert!(text(&same.stdout).starts_with("same: distance "));
     let different = run(&["compare", &a, &face(OTHER), "--json"]);
     assert_eq!(different.status.code(), Some(1), "{}", text(&different.stderr));
-    let answer: Value = serde_json::from_slice(&different.stdout).expect("JSON");
-    assert_eq!(answer["verdict"], "different");
-    assert_eq!(answer["operating_point"]["source"], "calibration");
+    let response: Value = serde_json::from_slice(&different.stdout).expect("JSON");
+    assert_eq!(response["verdict"], "different");
+    assert_eq!(response["operating_point"]["source"], "calibration");
     let forced = run(&["compare", &a, &face(OTHER), "--threshold", "1e9"]);
     assert_eq!(forced.status.code(), Some(0));
 }
 
 #[test]
-fn one_against_a_folder_is_sorted_by_distance() {
+fn images_of_a_folder_are_sorted_by_distance() {
     let folder = TempDir::new().expect("a folder");
     std::fs::create_dir(folder.path().join("deeper")).expect("a folder");
     for (name, place) in [(OTHER, "a.jpg"), (SAME[1], "deeper/b.jpg")] {
@@ -64,10 +64,10 @@ fn one_against_a_folder_is_sorted_by_distance() {
 
     let nobody = run(&["compare", &one, path(folder.path()), "--threshold", "0", "--json"]);
     assert_eq!(nobody.status.code(), Some(1), "{}", text(&nobody.stderr));
-    let answer: Value = serde_json::from_slice(&nobody.stdout).expect("JSON");
-    let results = answer["results"].as_array().expect("results");
+    let response: Value = serde_json::from_slice(&nobody.stdout).expect("JSON");
+    let results = response["results"].as_array().expect("results");
     let distance = |at: usize| results[at]["distance"].as_f64();
-    assert!(results.len() == 2 && distance(0) < distance(1), "{answer}");
+    assert!(results.len() == 2 && distance(0) < distance(1), "{response}");
 
     std::fs::write(folder.path().join("notes.txt"), "no image").expect("a file");
     let spoilt = run(&["compare", &one, path(folder.path())]);
@@ -77,7 +77,7 @@ fn one_against_a_folder_is_sorted_by_distance() {
     assert!(text(&spoilt.stderr).contains("1 of 3 files"), "{}", text(&spoilt.stderr));
 }
 
-/// Twenty files of four images, and one that is none, and a place for embeddings.
+/// A folder with twenty files of four images, and one file that is not an image.
 fn many() -> TempDir {
     let folder = TempDir::new().expect("a folder");
     let images = folder.path().join("images");
@@ -92,32 +92,32 @@ fn many() -> TempDir {
 }
 
 #[test]
-fn files_that_are_no_images_are_named_at_the_end_and_the_others_written() {
+fn files_that_are_not_images_are_reported_and_the_others_are_embedded() {
     let folder = many();
     let out = folder.path().join("x.jsonl");
     let output = run(&["embed", path(&folder.path().join("images")), "--out", path(&out)]);
     assert_eq!(output.status.code(), Some(2));
-    let said = text(&output.stderr);
-    assert!(said.contains("notes.txt: ") && said.contains("1 of 21 files"), "{said}");
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("notes.txt: ") && stderr.contains("1 of 21 files"), "{stderr}");
     let lines = std::fs::read_to_string(&out).expect("a file");
     let names: Vec<String> = lines
         .lines()
-        .map(|it| serde_json::from_str::<Value>(it).expect("JSON")["path"].to_string())
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON")["path"].to_string())
         .collect();
     assert!(names.len() == 20 && names.is_sorted(), "{names:?}");
 }
 
 fn paths(lines: &[u8]) -> Vec<String> {
-    let path = |it| serde_json::from_str::<Value>(it).expect("JSON")["path"].to_string();
+    let path = |line| serde_json::from_str::<Value>(line).expect("JSON")["path"].to_string();
     text(lines).lines().map(path).collect()
 }
 
 #[test]
-fn a_stopped_run_goes_on_where_it_was_cut_off() {
+fn an_interrupted_run_is_resumed() {
     let folder = many();
     let images = folder.path().join("images");
     std::fs::remove_file(images.join("notes.txt")).expect("a file");
-    let [rows, lines] = ["rows.npy", "lines.jsonl"].map(|it| folder.path().join(it));
+    let [rows, lines] = ["rows.npy", "lines.jsonl"].map(|name| folder.path().join(name));
     for out in [&rows, &lines] {
         let embed = |more: &[&str]| {
             let arguments = [&["embed", path(&images), "--out", path(out)], more].concat();
@@ -128,14 +128,14 @@ fn a_stopped_run_goes_on_where_it_was_cut_off() {
         let whole = std::fs::read(out).expect("a file");
         let names = out.with_extension("txt");
         let listed = std::fs::read(&names).ok();
-        // As a kill leaves it: in the middle of a row, a line, a name, and with no count in the header.
+        // The state after a kill: a row, a line and a path are incomplete, and the header has no count.
         let cut = whole.len() * 2 / 3 + 3;
         std::fs::write(out, &whole[..cut]).expect("a file");
         if let Some(listed) = &listed {
             std::fs::write(&names, &listed[..listed.len() - 4]).expect("a file");
         }
         embed(&["--resume"]);
-        // Numbers may differ in their last bits, as they may have been run with other images.
+        // The last bits of numbers may differ, because other images were in the same batch.
         let resumed = std::fs::read(out).expect("a file");
         match &listed {
             Some(_) => assert_eq!((resumed.len(), &resumed[..128]), (whole.len(), &whole[..128])),
@@ -151,7 +151,7 @@ fn a_stopped_run_goes_on_where_it_was_cut_off() {
 }
 
 #[test]
-fn shells_and_readers_of_manuals_are_served() {
+fn completions_and_manual_pages_are_written() {
     for shell in ["bash", "zsh", "fish"] {
         let output = run(&["completions", shell]);
         assert!(output.status.success() && text(&output.stdout).contains("inspect"), "{shell}");
@@ -159,11 +159,13 @@ fn shells_and_readers_of_manuals_are_served() {
     let folder = TempDir::new().expect("a folder");
     assert!(run(&["manual", path(folder.path())]).status.success());
     let page = std::fs::read_to_string(folder.path().join("siamese-embed.1")).expect("a page");
-    assert!(page.contains("resume"), "{page}");
+    for expected in ["resume", ".SH EXAMPLES", ".SH ENVIRONMENT", ".SH \"EXIT STATUS\""] {
+        assert!(page.contains(expected), "{expected} in {page}");
+    }
 }
 
 #[test]
-fn what_cannot_be_told_is_one_line_and_code_2() {
+fn a_mistake_of_the_caller_is_one_line_and_code_2() {
     let a = face(SAME[0]);
     fails(&["compare", &a, "nowhere.png"], 2, "nowhere.png");
     fails(&["compare", &a, "Cargo.toml"], 2, "not a JPEG");
@@ -175,17 +177,17 @@ fn what_cannot_be_told_is_one_line_and_code_2() {
 }
 
 #[test]
-fn what_the_machine_lacks_is_one_line_and_code_3() {
+fn a_problem_of_the_machine_is_one_line_and_code_3() {
     let a = face(SAME[0]);
     fails(&["compare", &a, &a, "--device", "require-gpu"], 3, "onnxruntime-gpu");
     for library in ["/nowhere/libonnxruntime.so", "Cargo.toml"] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_siamese"));
         command.args(["compare", &a, &a]).current_dir(root()).env("ORT_DYLIB_PATH", library);
-        let output = output(PATIENCE, &mut command);
-        let said = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(3), "{said}");
-        assert!(said.contains(library) && said.contains("ORT_DYLIB_PATH"), "{said}");
-        assert_eq!(said.lines().count(), 1, "{said}");
+        let output = output(TEST_TIMEOUT, &mut command);
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{stderr}");
+        assert!(stderr.contains(library) && stderr.contains("ORT_DYLIB_PATH"), "{stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
     }
 }
 
@@ -210,11 +212,11 @@ fn embeddings_are_printed_or_written() {
     let header = text(&bytes[10..128]);
     assert!(header.contains("'<f4'") && header.contains(&format!("(2, {width})")), "{header}");
     let (numbers, rest) = bytes[128..].as_chunks();
-    let numbers: Vec<f32> = numbers.iter().map(|it| f32::from_le_bytes(*it)).collect();
+    let numbers: Vec<f32> = numbers.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
     let expected: Vec<f32> = lines
         .iter()
-        .flat_map(|it| {
-            serde_json::from_value::<Vec<f32>>(it["embedding"].clone()).expect("numbers")
+        .flat_map(|item| {
+            serde_json::from_value::<Vec<f32>>(item["embedding"].clone()).expect("numbers")
         })
         .collect();
     assert_eq!((numbers, rest.len()), (expected, 0));
@@ -225,11 +227,11 @@ fn path(path: &Path) -> &str {
 }
 
 #[test]
-fn a_models_card_is_shown() {
+fn the_card_of_a_model_is_shown() {
     let output = run(&["inspect", path(&shipped())]);
     let card = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    for word in ["faces", "sha256:", "pairs hold here", "threshold", "EER"] {
+    for word in ["faces", "sha256:", "pairs pass on this machine", "threshold", "EER"] {
         assert!(card.contains(word), "{word} is not in\n{card}");
     }
     let output = run(&["inspect", path(&shipped()), "--json"]);
@@ -238,20 +240,20 @@ fn a_models_card_is_shown() {
 }
 
 #[test]
-fn what_stands_beside_the_program_goes_before_the_working_directory() {
+fn files_beside_the_program_have_priority_over_the_working_directory() {
     let [installed, elsewhere] = [(); 2].map(|()| TempDir::new().expect("a folder"));
     for folder in [installed.path(), elsewhere.path()] {
         std::fs::create_dir(folder.join("models")).expect("a folder");
     }
     std::fs::create_dir(installed.path().join("bin")).expect("a folder");
     let program = installed.path().join("bin/siamese");
-    // A file that was just written can't be run while another test starts a process.
+    // A newly written program cannot be run while another test starts a process.
     let built = env!("CARGO_BIN_EXE_siamese");
     std::fs::hard_link(built, &program)
         .or_else(|_| std::fs::copy(built, &program).map(drop))
         .expect("placed");
     let model = Path::new("models/faces.onnx");
-    // Whoever can write to the directory that it is started in has no say in what runs.
+    // A user who can write to the working directory must not control what runs.
     for planted in [model, Path::new("libonnxruntime.so")] {
         std::fs::write(elsewhere.path().join(planted), "planted").expect("written");
     }
@@ -259,7 +261,7 @@ fn what_stands_beside_the_program_goes_before_the_working_directory() {
         let images = SAME.map(|name| root().join("samples").join(name));
         let mut command = Command::new(&program);
         command.arg("compare").args(images).current_dir(elsewhere.path()).env("RUST_LOG", "off");
-        output(PATIENCE, &mut command)
+        output(TEST_TIMEOUT, &mut command)
     };
     let output = compare();
     assert!(text(&output.stderr).contains("models/faces.onnx can't be read as a model"));

@@ -1,4 +1,4 @@
-//! Connections of both versions of HTTP: what they carry, and how they end.
+//! HTTP/1 and HTTP/2 connections: what they carry, and how they end.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
@@ -21,14 +21,14 @@ use tokio::task::JoinHandle;
 use crate::app::{App, SAME, face, form, post};
 use crate::patience::soon;
 
-/// The service of the shipped model on a port of its own.
+/// A service with the shipped model on its own port.
 struct Listening {
     address: SocketAddr,
     phase: watch::Sender<Phase>,
     ended: JoinHandle<CutOff>,
 }
 
-/// An HTTP/2 client, and the end of its connection.
+/// An HTTP/2 client, and the task of its connection.
 struct Client {
     requests: SendRequest<Full<Bytes>>,
     ended: JoinHandle<hyper::Result<()>>,
@@ -57,12 +57,12 @@ impl Listening {
         stream.expect("a connection")
     }
 
-    /// What a drain leaves undone.
+    /// The result of a drain.
     async fn end(self) -> CutOff {
         soon("the port's end", self.ended).await.expect("no panic")
     }
 
-    /// An HTTP/2 client that lets so many bytes of an answer come unasked for.
+    /// An HTTP/2 client with this flow-control window.
     async fn client(&self, window: u32) -> Client {
         let (requests, connection) = http2::Builder::new(TokioExecutor::new())
             .initial_stream_window_size(window)
@@ -76,11 +76,11 @@ impl Listening {
 impl Client {
     async fn get(&mut self, path: &str) -> hyper::Result<hyper::Response<Incoming>> {
         let request = Request::get(format!("http://x{path}")).body(Full::default());
-        let answer = async {
+        let response = async {
             self.requests.ready().await?;
             self.requests.send_request(request.expect("a request")).await
         };
-        soon("an answer", answer).await
+        soon("a response", response).await
     }
 
     async fn end(self) -> hyper::Result<()> {
@@ -90,7 +90,7 @@ impl Client {
 
 const WINDOW: u32 = 1 << 20;
 
-/// An HTTP/2 client's settings: all as usual.
+/// An HTTP/2 settings frame without changes.
 const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
 
 const SECONDS: NonZeroU64 = NonZeroU64::new(2000).expect("not 0");
@@ -99,71 +99,71 @@ fn impatient(settings: &mut Server) {
     settings.idle_timeout_ms = SECONDS;
 }
 
-/// All that is said until the end of a connection, which may be a reset.
+/// All bytes until the connection ends, possibly by a reset.
 async fn until_the_end(mut stream: TcpStream) -> (Vec<u8>, std::io::Result<usize>) {
-    let mut said = Vec::new();
-    let end = soon("the connection's end", stream.read_to_end(&mut said)).await;
-    (said, end)
+    let mut response = Vec::new();
+    let end = soon("the connection's end", stream.read_to_end(&mut response)).await;
+    (response, end)
 }
 
 #[tokio::test]
-async fn http_2_is_served_beside_http_1() {
+async fn http_2_and_http_1_are_served() {
     let listening = Listening::start(|_| ()).await;
     let mut client = listening.client(WINDOW).await;
     let (media, body) = form(&[("a", &face(SAME[0])), ("b", &face(SAME[1]))]);
     let request = post("http://x/compare", &media).body(Full::from(body)).expect("a request");
 
-    let answer = client.requests.send_request(request);
-    let answer = soon("an answer", answer).await.expect("an answer");
+    let response = client.requests.send_request(request);
+    let response = soon("a response", response).await.expect("a response");
 
-    assert_eq!((answer.status(), answer.version()), (StatusCode::OK, Version::HTTP_2));
-    assert!(answer.headers().contains_key("server-timing"));
-    let body = answer.into_body().collect().await.expect("a body").to_bytes();
+    assert_eq!((response.status(), response.version()), (StatusCode::OK, Version::HTTP_2));
+    assert!(response.headers().contains_key("server-timing"));
+    let body = response.into_body().collect().await.expect("a body").to_bytes();
     assert!(String::from_utf8_lossy(&body).contains(r#""verdict":"same""#));
 
     let mut old = listening.connect().await;
     old.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
         .await
         .expect("sent");
-    let (said, _) = until_the_end(old).await;
-    assert!(said.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&said));
+    let (response, _) = until_the_end(old).await;
+    assert!(response.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&response));
 }
 
 #[tokio::test]
-async fn an_idle_http_2_connection_is_ended() {
+async fn an_idle_http_2_connection_is_closed() {
     let listening = Listening::start(impatient).await;
     let mut client = listening.client(WINDOW).await;
-    assert_eq!(client.get("/livez").await.expect("an answer").status(), StatusCode::OK);
+    assert_eq!(client.get("/livez").await.expect("a response").status(), StatusCode::OK);
     client.end().await.expect("a clean end");
 }
 
 #[tokio::test]
-async fn a_client_that_says_too_little_is_let_go() {
+async fn a_connection_with_an_incomplete_head_is_closed() {
     let listening = Listening::start(impatient).await;
     let parts = [&b""[..], b"PRI * HTTP/2.0\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET / H"];
     let all = parts.map(async |part| {
         let mut stream = listening.connect().await;
         stream.write_all(part).await.expect("sent");
-        // It may be reset, as the half preface is left unread.
-        let (said, _) = until_the_end(stream).await;
-        assert!(!said.starts_with(b"HTTP/1.1 200"));
+        // The connection may be reset, because a part of the preface remains unread.
+        let (response, _) = until_the_end(stream).await;
+        assert!(!response.starts_with(b"HTTP/1.1 200"));
     });
     join_all(all).await;
 }
 
 #[tokio::test]
-async fn a_client_that_takes_no_answer_is_let_go() {
+async fn a_client_that_takes_no_response_is_disconnected() {
     let listening = Listening::start(impatient).await;
     let mut client = listening.client(0).await;
-    let answer = client.get("/livez").await.expect("its head");
-    assert_eq!(answer.status(), StatusCode::OK);
-    let body = soon("the body's end", answer.into_body().collect()).await;
+    let response = client.get("/livez").await.expect("its head");
+    assert_eq!(response.status(), StatusCode::OK);
+    let body = soon("the body's end", response.into_body().collect()).await;
     assert!(body.is_err(), "a body that had no room");
     let _ = client.end().await;
 }
 
 #[tokio::test]
-async fn a_client_that_answers_no_ping_is_let_go() {
+async fn a_client_that_ignores_pings_is_disconnected() {
     let listening = Listening::start(|settings| {
         settings.http2_ping_interval_ms = 50;
         settings.http2_ping_timeout_ms = SECONDS;
@@ -172,43 +172,46 @@ async fn a_client_that_answers_no_ping_is_let_go() {
     let mut stream = listening.connect().await;
     let hello = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &SETTINGS].concat();
     stream.write_all(&hello).await.expect("sent");
-    let (said, end) = until_the_end(stream).await;
+    let (response, end) = until_the_end(stream).await;
     end.expect("an end");
-    // Its length of 8, its kind, no flags, no stream.
-    assert!(said.windows(9).any(|it| it == [0, 0, 8, 6, 0, 0, 0, 0, 0]), "no ping: {said:?}");
+    // A ping frame: its length of 8, its type, no flags, no stream.
+    assert!(
+        response.windows(9).any(|window| window == [0, 0, 8, 6, 0, 0, 0, 0, 0]),
+        "no ping: {response:?}"
+    );
 }
 
 #[tokio::test]
-async fn a_client_that_takes_requests_back_at_once_is_sent_away() {
+async fn a_client_that_resets_many_streams_is_disconnected() {
     const ENHANCE_YOUR_CALM: [u8; 4] = [0, 0, 0, 11];
     const HEADERS: [u8; 12] = [0, 0, 3, 1, 5, 0, 0, 0, 0, 0x82, 0x84, 0x86];
     const RESET: [u8; 13] = [0, 0, 4, 3, 0, 0, 0, 0, 0, 0, 0, 0, 8];
     let listening = Listening::start(|_| ()).await;
-    let mut rate_limiter = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &SETTINGS].concat();
+    let mut flood = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &SETTINGS].concat();
     for stream in (1..200_u8).step_by(2) {
         let (mut headers, mut reset) = (HEADERS, RESET);
         (headers[8], reset[8]) = (stream, stream);
-        rate_limiter.extend_from_slice(&headers);
-        rate_limiter.extend_from_slice(&reset);
+        flood.extend_from_slice(&headers);
+        flood.extend_from_slice(&reset);
     }
     let mut stream = listening.connect().await;
-    stream.write_all(&rate_limiter).await.expect("sent");
+    stream.write_all(&flood).await.expect("sent");
 
-    let (said, _) = until_the_end(stream).await;
+    let (response, _) = until_the_end(stream).await;
 
-    // The end's frame: its length and kind, no flags, no stream, the last stream, and why.
+    // A GOAWAY frame: its length and type, no flags, no stream, the last stream, and the error code.
     let ends = |frame: &[u8]| frame[3..9] == [7, 0, 0, 0, 0, 0] && frame[13..] == ENHANCE_YOUR_CALM;
-    assert!(said.windows(17).any(ends), "it was not sent away: {said:?}");
+    assert!(response.windows(17).any(ends), "it was not sent away: {response:?}");
 }
 
 #[tokio::test]
 async fn a_drain_ends_connections_of_both_versions() {
     let listening = Listening::start(|_| ()).await;
     let mut client = listening.client(WINDOW).await;
-    client.get("/livez").await.expect("an answer");
+    client.get("/livez").await.expect("a response");
     let mut idle = listening.connect().await;
     idle.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
-    assert_ne!(soon("an answer", idle.read(&mut [0; 4096])).await.expect("an answer"), 0);
+    assert_ne!(soon("a response", idle.read(&mut [0; 4096])).await.expect("a response"), 0);
 
     listening.phase.send_replace(Phase::Draining);
 
@@ -218,14 +221,14 @@ async fn a_drain_ends_connections_of_both_versions() {
 }
 
 #[tokio::test]
-async fn what_a_drain_left_undone_is_told() {
+async fn a_drain_reports_what_it_cut_off() {
     let listening = Listening::start(|_| ()).await;
     let mut slow = listening.connect().await;
     let head =
         b"POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: 9\r\n\
                  expect: 100-continue\r\n\r\n";
     slow.write_all(head).await.expect("sent");
-    // Once it is asked to go on, it is in flight.
+    // Once the server sends "100 Continue", the request is in flight.
     assert_ne!(soon("a word", slow.read(&mut [0; 4096])).await.expect("a word"), 0);
 
     listening.phase.send_replace(Phase::Draining);
@@ -236,16 +239,16 @@ async fn what_a_drain_left_undone_is_told() {
 }
 
 #[tokio::test]
-async fn who_came_before_the_port_closed_is_served() {
-    // Where the drain meets the connection is a matter of chance: waiting, let in, or read in part.
+async fn a_connection_opened_before_the_port_closed_is_served() {
+    // The state of the connection when the drain begins is random: waiting, accepted, or partly read.
     for _ in 0..20 {
         let listening = Listening::start(|_| ()).await;
         let mut stream = listening.connect().await;
         listening.phase.send_replace(Phase::Draining);
         stream.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
-        let (said, end) = until_the_end(stream).await;
-        end.expect("an answer");
-        assert!(said.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&said));
+        let (response, end) = until_the_end(stream).await;
+        end.expect("a response");
+        assert!(response.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&response));
         assert_eq!(listening.end().await, CutOff::default());
     }
 }

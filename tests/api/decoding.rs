@@ -1,4 +1,4 @@
-//! Where uploads are decoded, and what becomes of those that were made to take for ever.
+//! Where uploads are decoded, and how endless decodes are stopped.
 
 use std::time::{Duration, Instant};
 
@@ -7,15 +7,15 @@ use axum::http::StatusCode;
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::app::{Answer, App, SAME, face, fixture, form};
+use crate::app::{App, SAME, TestResponse, face, fixture, form};
 use crate::patience::eventually;
 use crate::uploads::jpeg::{jpeg_of, many_scans};
 use crate::uploads::tiff::tiff;
 
-/// Far less than decodes that nothing stops would take, and far more than a busy machine needs.
+/// Far shorter than decodes without limits, and far longer than a busy machine needs.
 const SOON: Duration = Duration::from_secs(30);
 
-/// The deadline of a request under the default settings.
+/// The default deadline of a request.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// A JPEG of many scans, each of which tells of every block: a decoder is at it for seconds.
@@ -23,13 +23,13 @@ fn endless() -> Vec<u8> {
     many_scans(7000, 1, 100, 0)
 }
 
-/// A TIFF of 8 by 1000 pixels, each row of it the same JPEG, which is far larger and has many scans.
+/// A TIFF of 8 by 1000 pixels. Each of its rows is the same JPEG, which is far larger and has many scans.
 fn hidden() -> Vec<u8> {
     let rows = [(259, 4, 1, 7), (278, 3, 1, 1)];
     tiff(&rows, [8, 1000], (1000, &many_scans(4000, 1, 100, 1)))
 }
 
-/// A BMP of a kilobyte that claims so many pixels a side.
+/// A BMP of one kilobyte that claims this many pixels per side.
 fn claim(side: i32) -> Vec<u8> {
     let side = side.to_le_bytes();
     let header = [&b"BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0"[..], &side, &side, b"\x01\0\x18\0"];
@@ -38,8 +38,8 @@ fn claim(side: i32) -> Vec<u8> {
     claim
 }
 
-/// What panics in its decoder: a JPEG of CMYK with halved inks, decoded in the server, and a TIFF of tiles that hold one
-/// channel each, decoded by a worker.
+/// Images whose decoders panic: a CMYK JPEG with halved colour planes, decoded in the server, and a TIFF whose tiles hold
+/// one channel each, decoded by a worker.
 fn panics() -> [Vec<u8>; 2] {
     let whole = [1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0, 4, 0x11, 0];
     let halved = [1, 0x22, 0, 2, 0x11, 0, 3, 0x11, 0, 4, 0x11, 0];
@@ -60,12 +60,12 @@ async fn metric(app: &App, name: &str) -> i64 {
     value.unwrap_or_else(|| panic!("{name} in {text}")).parse().expect("a number")
 }
 
-/// Waits until a worker is at an upload.
+/// Waits until a worker decodes an upload.
 async fn until_decoded(app: &App) {
     eventually("a worker decodes", async || 1 <= metric(app, "siamese_workers").await).await;
 }
 
-/// Lets the deadline of a request pass whose upload is being decoded.
+/// Lets the deadline of a request pass while its upload is decoded.
 async fn pass_deadline(app: &App) {
     until_decoded(app).await;
     tokio::time::pause();
@@ -73,15 +73,15 @@ async fn pass_deadline(app: &App) {
     tokio::time::resume();
 }
 
-async fn embed(app: &App, upload: impl Into<Body>) -> Answer {
+async fn embed(app: &App, upload: impl Into<Body>) -> TestResponse {
     app.post("/embed", "application/octet-stream", upload).await
 }
 
 #[tokio::test]
-async fn a_decode_ends_at_its_deadline_and_its_lane_is_free() {
+async fn a_decode_ends_at_its_deadline_and_frees_its_lane() {
     let app = App::with(|settings| settings.image.decodes = 1);
-    let (answer, ()) = tokio::join!(embed(&app, endless()), pass_deadline(&app));
-    answer.refused(504, "deadline_exceeded");
+    let (response, ()) = tokio::join!(embed(&app, endless()), pass_deadline(&app));
+    response.refused(504, "deadline_exceeded");
     assert_eq!(metric(&app, "siamese_workers_ended_total{reason=\"abandoned\"}").await, 1);
 
     embed(&app, large_photograph()).await.ok();
@@ -91,7 +91,7 @@ async fn a_decode_ends_at_its_deadline_and_its_lane_is_free() {
 async fn a_decode_ends_when_its_client_leaves() {
     let app = App::with(|settings| settings.image.decodes = 1);
     tokio::select! {
-        answer = embed(&app, endless()) => panic!("it was answered: {answer:?}"),
+        response = embed(&app, endless()) => panic!("it was answered: {response:?}"),
         () = until_decoded(&app) => {}
     }
     assert_eq!(metric(&app, "siamese_workers_ended_total{reason=\"abandoned\"}").await, 1);
@@ -99,16 +99,16 @@ async fn a_decode_ends_when_its_client_leaves() {
     embed(&app, large_photograph()).await.ok();
 }
 
-/// A photograph for the lane of the largest, in which nothing but its size is large.
+/// A harmless photograph that is large enough for the lane of the largest images.
 fn large_photograph() -> Vec<u8> {
     many_scans(5000, 1, 1, 0)
 }
 
 #[tokio::test]
-async fn what_takes_too_long_is_stopped_and_told_so() {
+async fn a_decode_over_its_limits_is_stopped_and_reported() {
     let app = App::start();
-    let answer = embed(&app, hidden()).await;
-    assert_eq!(answer.refused(413, "image_too_large").as_deref(), Some("image"));
+    let response = embed(&app, hidden()).await;
+    assert_eq!(response.refused(413, "image_too_large").as_deref(), Some("image"));
     let stopped = metric(&app, "siamese_workers_ended_total{reason=\"cpu_time\"}").await
         + metric(&app, "siamese_workers_ended_total{reason=\"memory\"}").await;
     assert_eq!(stopped, 1);
@@ -116,14 +116,14 @@ async fn what_takes_too_long_is_stopped_and_told_so() {
 }
 
 #[tokio::test]
-async fn uploads_made_to_harm_hold_no_photograph_up() {
+async fn hostile_uploads_do_not_delay_photographs() {
     let app = App::start();
     let (hidden, photograph) = (hidden(), image("large.jpg"));
     let harm = join_all((0..6).map(|_| embed(&app, hidden.clone())));
     let photographs = async {
         let begun = Instant::now();
         for at in 0..10 {
-            // Bytes that no other has, as the same image would be decoded once.
+            // Unique bytes: an identical image would be decoded only once.
             embed(&app, [&photograph[..], &[at]].concat()).await.ok();
         }
         begun.elapsed()
@@ -133,7 +133,7 @@ async fn uploads_made_to_harm_hold_no_photograph_up() {
 }
 
 #[tokio::test]
-async fn a_decoders_panic_is_a_defect_of_ours_and_counted() {
+async fn a_decoder_panic_is_an_internal_error_and_counted() {
     let app = App::start();
     for upload in panics() {
         embed(&app, upload).await.refused(500, "internal");
@@ -143,7 +143,7 @@ async fn a_decoders_panic_is_a_defect_of_ours_and_counted() {
 }
 
 #[tokio::test]
-async fn large_claims_take_no_place_of_a_face() {
+async fn large_claimed_sizes_do_not_block_small_images() {
     let app = App::start();
     let claim = claim(7000);
     let claims = join_all((0..330_u32).map(|at| {
@@ -168,7 +168,7 @@ async fn large_claims_take_no_place_of_a_face() {
 }
 
 #[tokio::test]
-async fn what_is_only_shown_is_let_into_its_lane_as_well() {
+async fn pixels_requests_share_the_lane_limit() {
     let app = App::with(|settings| settings.image.queue = crate::app::at_most(1));
     let show = || app.post("/pixels", "image/jpeg", endless());
     let (first, second, ()) = tokio::join!(show(), show(), pass_deadline(&app));
@@ -177,24 +177,24 @@ async fn what_is_only_shown_is_let_into_its_lane_as_well() {
 }
 
 #[tokio::test]
-async fn a_pair_does_not_wait_for_somebody_elses_slow_request() {
+async fn a_pair_does_not_wait_for_another_slow_request() {
     let app = App::start();
     let (media, slow) = form(&[("a", &face(SAME[0])), ("b", &endless())]);
     let slow = app.post("/compare", &media, slow);
     let pair = async {
-        // By now the other request has begun to make both.
+        // By now the other request has claimed both images.
         until_decoded(&app).await;
         app.compare().await.ok();
     };
     tokio::select! {
         biased;
         () = pair => {}
-        answer = slow => panic!("it ended first: {answer:?}"),
+        response = slow => panic!("it ended first: {response:?}"),
     }
 }
 
 #[tokio::test]
-async fn a_stored_embedding_of_another_length_is_none_of_a_unit_model() {
+async fn a_unit_model_rejects_stored_embeddings_of_another_length() {
     let app = App::start();
     let embedded = embed(&app, face(SAME[0])).await.ok().json();
     let embedding: Vec<f64> = embedded["embedding"]
@@ -208,11 +208,15 @@ async fn a_stored_embedding_of_another_length_is_none_of_a_unit_model() {
     {
         let scaled: Vec<f64> = embedding.iter().map(|value| value * factor).collect();
         let pair = json!({"a": {"embedding": embedding}, "b": {"embedding": scaled}});
-        let answer = app.json("/compare", &pair).await;
+        let response = app.json("/compare", &pair).await;
         if is_taken {
-            answer.ok();
+            response.ok();
         } else {
-            assert_eq!(answer.refused(422, "embedding_invalid").as_deref(), Some("b"), "{factor}");
+            assert_eq!(
+                response.refused(422, "embedding_invalid").as_deref(),
+                Some("b"),
+                "{factor}"
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A digest stands for everything that determines an embedding, and a model is what was read of it at one time.
+//! The digest covers everything that determines an embedding, and a model is read at one point in time.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,13 +12,13 @@ use tempfile::TempDir;
 
 use crate::app::{App, SAME, face, fixture, load, shipped};
 use crate::server::{Server, refuses_to_start};
-use crate::waits::PATIENCE;
+use crate::waits::TEST_TIMEOUT;
 use crate::waits::process::output;
 
 const SIDECAR: &str =
     "input = \"64x64\"\ncolour = \"rgb\"\nthreshold = 1.0\nembedding = \"unit\"\n";
 
-/// A model whose weights lie in another file, as `external.onnx` names it, with a sidecar.
+/// A model with a sidecar, whose weights are in another file, as `external.onnx` names it.
 struct Foreign {
     folder: TempDir,
 }
@@ -44,7 +44,7 @@ impl Foreign {
         fs::write(self.path().with_extension("toml"), text).expect("written");
     }
 
-    /// Puts weights in their place at once.
+    /// Replaces the weights atomically.
     fn put_weights(&self, name: &str, seed: u64) {
         let mut random = fastrand::Rng::with_seed(seed);
         let weights: Vec<u8> =
@@ -69,18 +69,18 @@ impl Foreign {
     }
 }
 
-fn said(path: &Path) -> String {
+fn load_error(path: &Path) -> String {
     let options = Options { device: Device::Cpu, ..Options::default() };
     let err = OnnxModel::load(path, &options).err().expect("no model");
     siamese_core::causes(&err)
 }
 
 fn make_pipe(path: &Path) {
-    assert!(output(PATIENCE, Command::new("mkfifo").arg(path)).status.success());
+    assert!(output(TEST_TIMEOUT, Command::new("mkfifo").arg(path)).status.success());
 }
 
 #[test]
-fn a_model_of_one_file_has_the_digest_of_the_file() {
+fn a_model_in_one_file_has_the_digest_of_that_file() {
     let bytes = fs::read(shipped()).expect("a model");
     let digest = Sha256::digest(&bytes)
         .iter()
@@ -89,7 +89,7 @@ fn a_model_of_one_file_has_the_digest_of_the_file() {
 }
 
 #[tokio::test]
-async fn other_weights_beside_the_same_file_are_another_model() {
+async fn other_weights_give_another_digest() {
     let [one, other] = [1, 2].map(Foreign::new);
     assert_ne!(one.digest(), other.digest());
     assert_eq!(one.digest(), Foreign::new(1).digest());
@@ -103,7 +103,7 @@ async fn other_weights_beside_the_same_file_are_another_model() {
 }
 
 #[test]
-fn of_a_sidecar_what_determines_an_embedding_is_in_the_digest() {
+fn sidecar_keys_that_change_embeddings_change_the_digest() {
     let foreign = Foreign::new(1);
     let digest = foreign.digest();
     for (sidecar, is_same) in [
@@ -137,28 +137,28 @@ fn weights_are_found_in_the_model_s_folder_and_below_it() {
 }
 
 #[test]
-fn weights_that_cannot_be_read_are_named() {
+fn unreadable_weights_are_named() {
     let foreign = Foreign::new(1);
     let weights = foreign.folder.path().join("model.onnx.data");
     fs::write(&weights, [0; 100]).expect("written");
-    assert!(said(&foreign.path()).contains("shorter than the model states"));
+    assert!(load_error(&foreign.path()).contains("shorter than the model states"));
     fs::remove_file(&weights).expect("removed");
-    let missing = said(&foreign.path());
+    let missing = load_error(&foreign.path());
     assert!(missing.contains("model.onnx.data can't be read"), "{missing}");
     make_pipe(&weights);
-    assert!(said(&foreign.path()).contains("not a regular file"));
+    assert!(load_error(&foreign.path()).contains("not a regular file"));
 
-    // What a model names elsewhere is not even looked at.
+    // A file outside of the model's folder is not even opened.
     let onnx = fs::read(foreign.path()).expect("a model");
-    let at = onnx.windows(10).position(|it| it == b"model.onnx").expect("a name");
+    let at = onnx.windows(10).position(|window| window == b"model.onnx").expect("a name");
     fs::write(foreign.path(), [&onnx[..at], b"../er.onnx", &onnx[at + 10..]].concat())
         .expect("written");
-    let outside = said(&foreign.path());
+    let outside = load_error(&foreign.path());
     assert!(outside.contains("outside the model's folder"), "{outside}");
 }
 
 #[test]
-fn a_pipe_is_no_model_and_holds_nobody_up() {
+fn a_pipe_is_rejected_as_a_model_without_blocking() {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("model.onnx");
     make_pipe(&path);
@@ -167,7 +167,7 @@ fn a_pipe_is_no_model_and_holds_nobody_up() {
 }
 
 #[test]
-fn what_is_watched_is_every_file_of_the_model() {
+fn every_file_of_the_model_is_watched() {
     let foreign = Foreign::new(1);
     let first = foreign.digest();
     let path = foreign.path();
@@ -176,17 +176,17 @@ fn what_is_watched_is_every_file_of_the_model() {
         Server::with(&[("SIAMESE_MODEL__FILE", path), ("SIAMESE_MODEL__WATCH_MS", "20")]);
     let mut next = |message: &str| server.event("message", message);
     foreign.put_weights("model.onnx.data", 2);
-    let second = next("another model is in service")["digest"].clone();
+    let second = next("the new model is in service")["digest"].clone();
     assert_ne!(second, *first);
 
-    // Weights that are gone for a while are seen when they come.
+    // Missing weights are noticed when they appear.
     let weights = foreign.folder.path().join("model.onnx.data");
     fs::remove_file(&weights).expect("removed");
-    next("the model can't be loaded; the one in service goes on");
+    next("cannot load the new model; the old one remains in service");
     foreign.put_weights("model.onnx.data", 1);
-    assert_eq!(next("another model is in service")["digest"], *first);
+    assert_eq!(next("the new model is in service")["digest"], *first);
 
     foreign.write_sidecar(&format!("{SIDECAR}mean = 0.5\n"));
-    let third = next("another model is in service")["digest"].clone();
+    let third = next("the new model is in service")["digest"].clone();
     assert!(third != *first && third != second, "{third}");
 }

@@ -1,5 +1,5 @@
-//! Documents say what is true: the operator's page of every setting with its default, every problem's code, every
-//! metric; the cards of the models beside them.
+//! Checks documents against the program: settings with defaults, problem codes and metrics in the operator's manual, and
+//! the cards of the shipped models.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,7 +11,7 @@ fn page() -> String {
     fs::read_to_string(root().join("docs/operating.md")).expect("the operator's page")
 }
 
-/// Rows of the page's tables, as their cells.
+/// The rows of the page's tables, as cells.
 fn rows(page: &str) -> impl Iterator<Item = Vec<&str>> {
     page.lines()
         .filter_map(|line| line.strip_prefix('|')?.strip_suffix('|'))
@@ -22,19 +22,22 @@ fn code(text: &str) -> Option<&str> {
     text.strip_prefix('`')?.strip_suffix('`')
 }
 
-/// All settings with their defaults, as the file of defaults has them: those that are commented out have none.
+/// All settings with their defaults, from the file of defaults. Settings in comments have no default.
 fn settings() -> BTreeMap<String, String> {
     let text = fs::read_to_string(root().join("config/default.toml")).expect("the defaults");
     let mut section = "";
     let mut settings = BTreeMap::new();
     for line in text.lines() {
-        if let Some(name) = line.strip_prefix('[').and_then(|it| it.strip_suffix(']')) {
+        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
             section = name;
             continue;
         }
-        let (line, unset) = line.strip_prefix("# ").map_or((line, false), |it| (it, true));
+        let (line, unset) = line.strip_prefix("# ").map_or((line, false), |line| (line, true));
         let Some((key, value)) = line.split_once(" = ") else { continue };
-        if key.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'_') {
+        if key
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+        {
             let value = if unset { "–".to_owned() } else { format!("`{value}`") };
             settings.insert(format!("{section}.{key}"), value);
         }
@@ -43,7 +46,7 @@ fn settings() -> BTreeMap<String, String> {
 }
 
 #[test]
-fn every_setting_stands_there_with_its_default() {
+fn every_setting_is_documented_with_its_default() {
     let page = page();
     let settings = settings();
     assert!(settings.len() > 40, "{settings:?}");
@@ -52,7 +55,7 @@ fn every_setting_stands_there_with_its_default() {
             [key, default, what] if !what.is_empty() => {
                 let key = code(key)?;
                 let is_setting = key.split_once('.').is_some_and(|(section, _)| {
-                    settings.keys().any(|it| it.starts_with(&format!("{section}.")))
+                    settings.keys().any(|text| text.starts_with(&format!("{section}.")))
                 });
                 is_setting.then(|| (key.to_owned(), default.to_owned()))
             }
@@ -63,14 +66,14 @@ fn every_setting_stands_there_with_its_default() {
 }
 
 #[test]
-fn every_problem_stands_there() {
+fn every_problem_code_is_documented() {
     let source = fs::read_to_string(root().join("src/http/error.rs")).expect("the table of codes");
-    let (_, table) = source.split_once("fn answer(self)").expect("codes");
+    let (_, table) = source.split_once("fn definition(self)").expect("codes");
     let (table, _) = table.split_once("\n    }\n").expect("an end");
     let codes: Vec<&str> = table.split('"').skip(1).step_by(2).collect();
     assert!(codes.len() > 20, "{codes:?}");
     let page = page();
-    let (_, refusals) = page.split_once("## What a refusal means").expect("refusals");
+    let (_, refusals) = page.split_once("## Error codes").expect("refusals");
     let described: Vec<&str> = rows(refusals)
         .flat_map(|row| row[0].split(", ").filter_map(code).collect::<Vec<_>>())
         .collect();
@@ -80,7 +83,7 @@ fn every_problem_stands_there() {
 }
 
 #[test]
-fn the_cards_are_of_the_models_that_are_shipped() {
+fn the_documented_cards_match_the_shipped_models() {
     let cards = fs::read_to_string(root().join("models/README.md")).expect("the cards");
     for name in ["faces.onnx", "characters.onnx"] {
         let (_, card) = cards.split_once(&format!("\n# `{name}`\n")).expect("a card");
@@ -97,20 +100,21 @@ fn the_cards_are_of_the_models_that_are_shipped() {
     }
 }
 
-/// The metrics of a scrape, by the names that people know them by: a histogram's parts are one.
+/// All metrics with their labels. The series of a histogram count as one metric.
 async fn metrics() -> BTreeMap<String, BTreeSet<String>> {
     let mut metrics = BTreeMap::<String, BTreeSet<String>>::new();
     for (name, labels) in Known::scraped().await.0 {
         let parts = ["_bucket", "_count", "_sum"];
-        let name = parts.iter().find_map(|it| name.strip_suffix(it)).unwrap_or(&name).to_owned();
-        metrics.entry(name).or_default().extend(labels.into_iter().filter(|it| it != "le"));
+        let name =
+            parts.iter().find_map(|text| name.strip_suffix(text)).unwrap_or(&name).to_owned();
+        metrics.entry(name).or_default().extend(labels.into_iter().filter(|label| label != "le"));
     }
     metrics.remove("up");
     metrics
 }
 
 #[tokio::test]
-async fn every_metric_stands_there_with_its_labels() {
+async fn every_metric_is_documented_with_its_labels() {
     let page = page();
     let (_, rest) = page.split_once("## Metrics").expect("metrics");
     let (table, _) = rest.split_once("\n## ").expect("an end");
@@ -120,7 +124,7 @@ async fn every_metric_stands_there_with_its_labels() {
     let described: BTreeMap<String, BTreeSet<String>> = rows(table)
         .flat_map(|row| {
             let labels: BTreeSet<String> = codes(row[1]).into_iter().collect();
-            codes(row[0]).into_iter().map(move |it| (it, labels.clone())).collect::<Vec<_>>()
+            codes(row[0]).into_iter().map(move |name| (name, labels.clone())).collect::<Vec<_>>()
         })
         .collect();
     assert_eq!(described, metrics().await);

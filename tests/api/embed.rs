@@ -1,4 +1,4 @@
-//! `POST /embed`
+//! `POST /embed`.
 
 use axum::body::Body;
 use axum::http::header;
@@ -11,7 +11,7 @@ fn numbers(embedding: &Value) -> Vec<f32> {
 }
 
 #[tokio::test]
-async fn every_body_gives_the_same_embedding() {
+async fn every_body_type_gives_the_same_embedding() {
     let app = App::start();
     let image = face(SAME[0]);
     let raw = app.post("/embed", "image/jpeg", image.clone()).await.ok().json();
@@ -20,24 +20,24 @@ async fn every_body_gives_the_same_embedding() {
     let untyped = app.post("/embed", "application/octet-stream", image.clone()).await;
     let form = app.form("/embed", &[("image", &image)]).await;
     let json = app.json("/embed", &json!({"image": base64(&image)})).await;
-    for answer in [untyped, form, json] {
-        assert_eq!(answer.ok().json(), raw);
+    for response in [untyped, form, json] {
+        assert_eq!(response.ok().json(), raw);
     }
 }
 
 #[tokio::test]
-async fn the_bare_numbers_come_where_they_are_asked_for() {
+async fn raw_numbers_are_sent_on_request() {
     let app = App::start();
     let as_json = app.post("/embed", "image/jpeg", face(SAME[0])).await.ok().json();
     let request = post("/embed", "image/jpeg")
         .header(header::ACCEPT, "application/octet-stream")
         .body(Body::from(face(SAME[0])))
         .expect("a request");
-    let answer = app.send(request).await.ok();
-    assert_eq!(answer.header("content-type"), "application/octet-stream");
-    assert_eq!(answer.header("siamese-model-digest"), app.model.digest);
-    let (words, rest) = answer.body.as_chunks();
-    let bare: Vec<f32> = words.iter().map(|it| f32::from_le_bytes(*it)).collect();
+    let response = app.send(request).await.ok();
+    assert_eq!(response.header("content-type"), "application/octet-stream");
+    assert_eq!(response.header("siamese-model-digest"), app.model.digest);
+    let (words, rest) = response.body.as_chunks();
+    let bare: Vec<f32> = words.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
     assert_eq!((bare, rest.len()), (numbers(&as_json["embedding"]), 0));
 }
 
@@ -70,14 +70,14 @@ async fn a_bad_image_fails_alone() {
 async fn a_malformed_item_fails_alone_too() {
     let app = App::start();
     let images = json!(["%%%", base64(&face(SAME[0])), {"embedding": [1, 2]}]);
-    let answer = app.json("/embed", &json!({"images": images})).await.ok().json();
-    assert_eq!(answer["results"][0]["error"]["code"], "base64_invalid");
-    assert!(answer["results"][1]["embedding"].is_array());
-    assert_eq!(answer["results"][2]["error"]["code"], "embedding_invalid");
+    let response = app.json("/embed", &json!({"images": images})).await.ok().json();
+    assert_eq!(response["results"][0]["error"]["code"], "base64_invalid");
+    assert!(response["results"][1]["embedding"].is_array());
+    assert_eq!(response["results"][2]["error"]["code"], "embedding_invalid");
 }
 
 #[tokio::test]
-async fn only_so_many_images_come_at_once() {
+async fn a_request_has_a_limit_of_images() {
     let app = App::with(|settings| settings.server.max_images = 2.try_into().expect("not 0"));
     let image = base64(&face(SAME[0]));
     let three = app.json("/embed", &json!({"images": [image, image, image]})).await;
@@ -86,7 +86,7 @@ async fn only_so_many_images_come_at_once() {
 }
 
 #[tokio::test]
-async fn an_image_seen_before_is_not_embedded_again() {
+async fn a_cached_image_is_not_embedded_again() {
     let app = App::start();
     let first = app.post("/embed", "image/jpeg", face(SAME[0])).await.ok();
     let second = app.form("/embed", &[("image", &face(SAME[0]))]).await.ok();
@@ -98,31 +98,31 @@ async fn an_image_seen_before_is_not_embedded_again() {
         r#"siamese_cache_lookups_total{outcome="hit"} 1"#,
         r#"siamese_cache_lookups_total{outcome="miss"} 1"#,
     ] {
-        assert!(text.lines().any(|it| it == line), "{line} is not in\n{text}");
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }
 }
 
 #[tokio::test]
-async fn crossed_pairs_do_not_wait_for_each_other_for_ever() {
+async fn crossed_pairs_do_not_deadlock() {
     let app = App::start();
     let (a, b) = (base64(&face(SAME[0])), base64(&face(OTHER)));
     let (one, other) = (json!({"a": a, "b": b}), json!({"a": b, "b": a}));
     let twice = json!({"a": a, "b": a});
-    let answers = futures_util::future::join_all(
+    let responses = futures_util::future::join_all(
         [&one, &other, &one, &other, &twice].map(|body| app.json("/compare", body)),
     )
     .await;
     let distances: Vec<_> =
-        answers.into_iter().map(|it| it.ok().json()["distance"].clone()).collect();
-    assert!(distances[..4].iter().all(|it| *it == distances[0]), "{distances:?}");
+        responses.into_iter().map(|response| response.ok().json()["distance"].clone()).collect();
+    assert!(distances[..4].iter().all(|distance| *distance == distances[0]), "{distances:?}");
     assert_eq!(distances[4], 0.0);
 }
 
 #[tokio::test]
-async fn without_a_budget_nothing_is_kept() {
+async fn without_cache_memory_nothing_is_cached() {
     let app = App::with(|settings| settings.cache.max_bytes = 0);
     for _ in 0..2 {
-        let answer = app.post("/embed", "image/jpeg", face(SAME[0])).await.ok();
-        assert!(!answer.header("server-timing").contains("model;dur=0.000"));
+        let response = app.post("/embed", "image/jpeg", face(SAME[0])).await.ok();
+        assert!(!response.header("server-timing").contains("model;dur=0.000"));
     }
 }

@@ -1,4 +1,4 @@
-//! Health that is true: what the probes say of a model that hangs, errs, drifts or panics.
+//! Health: what the probes report of a model that hangs, fails, drifts or panics.
 
 use std::sync::{Arc, Condvar, Mutex};
 
@@ -6,37 +6,41 @@ use siamese_core::model::{Embedded, LoadError, Model, ModelError, OnnxModel};
 use siamese_core::preprocessing::Pixels;
 use siamese_core::score::Embedding;
 
-use crate::app::{Answer, App, load, milliseconds, shipped};
+use crate::app::{App, TestResponse, load, milliseconds, shipped};
 use crate::patience::eventually;
 
-/// What a model does in its next run.
+/// What the model does in its next run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mood {
+enum Behaviour {
     Right,
-    Errs,
+    Fails,
     Drifts,
     Hangs,
     Panics,
 }
 
-/// The shipped model, in a mood that the test sets.
-struct Moody {
+/// The shipped model, with a behaviour that the test sets.
+struct FaultyModel {
     model: OnnxModel,
-    mood: Arc<(Mutex<Mood>, Condvar)>,
-    /// How often it can begin anew.
+    behaviour: Arc<(Mutex<Behaviour>, Condvar)>,
+    /// How often its session can restart.
     spare: usize,
 }
 
-impl Model for Moody {
+impl Model for FaultyModel {
     fn embed(&mut self, images: &[Pixels]) -> Result<Vec<Embedded>, ModelError> {
-        let (mood, changed) = &*self.mood;
-        let mood = changed.wait_while(mood.lock().expect("a mood"), |it| *it == Mood::Hangs);
-        let mood = *mood.expect("a mood");
-        match mood {
-            Mood::Right | Mood::Hangs => self.model.embed(images),
-            Mood::Errs => Err(ModelError::Shape { images: images.len(), width: 64, found: vec![] }),
-            Mood::Drifts => Ok(vec![Embedding::new([0.0; 64]); images.len()]),
-            Mood::Panics => panic!("asked to panic"),
+        let (behaviour, changed) = &*self.behaviour;
+        let behaviour = changed.wait_while(behaviour.lock().expect("a behaviour"), |behaviour| {
+            *behaviour == Behaviour::Hangs
+        });
+        let behaviour = *behaviour.expect("a behaviour");
+        match behaviour {
+            Behaviour::Right | Behaviour::Hangs => self.model.embed(images),
+            Behaviour::Fails => {
+                Err(ModelError::Shape { images: images.len(), width: 64, found: vec![] })
+            }
+            Behaviour::Drifts => Ok(vec![Embedding::new([0.0; 64]); images.len()]),
+            Behaviour::Panics => panic!("a test panic"),
         }
     }
 
@@ -47,79 +51,79 @@ impl Model for Moody {
     }
 }
 
-/// A service whose self-test runs all the time, and what sets its model's mood.
-fn moody(spare: usize) -> (App, impl Fn(Mood)) {
-    let mood = Arc::new((Mutex::new(Mood::Right), Condvar::new()));
-    let model = Moody { model: load(&shipped()), mood: mood.clone(), spare };
+/// A service that runs its self-test continuously, and a function that sets the behaviour of its model.
+fn faulty(spare: usize) -> (App, impl Fn(Behaviour)) {
+    let behaviour = Arc::new((Mutex::new(Behaviour::Right), Condvar::new()));
+    let model = FaultyModel { model: load(&shipped()), behaviour: behaviour.clone(), spare };
     let description = model.model.description().clone();
-    let app = App::run_with(model, description, 64, |settings| {
+    let app = App::with_model_and_settings(model, description, 64, |settings| {
         settings.health.self_test_interval_ms = milliseconds(5);
         settings.health.self_test_max_age_ms = milliseconds(3000);
         settings.server.deadline_ms = milliseconds(3000);
         settings.cache.max_bytes = 0;
     });
     let set = move |new| {
-        *mood.0.lock().expect("a mood") = new;
-        mood.1.notify_all();
+        *behaviour.0.lock().expect("a behaviour") = new;
+        behaviour.1.notify_all();
     };
     (app, set)
 }
 
-/// What `/readyz` says once it is of this status.
-async fn readyz(app: &App, status: u16) -> Answer {
-    let mut answer = app.get("/readyz").await;
-    let is_so = async || {
-        answer = app.get("/readyz").await;
-        answer.status == status
+/// The response of `/readyz` once it has this status.
+async fn readyz(app: &App, status: u16) -> TestResponse {
+    let mut response = app.get("/readyz").await;
+    let has_status = async || {
+        response = app.get("/readyz").await;
+        response.status == status
     };
-    eventually(&format!("/readyz is {status}"), is_so).await;
-    answer
+    eventually(&format!("/readyz is {status}"), has_status).await;
+    response
 }
 
 #[tokio::test]
-async fn a_model_that_errs_or_drifts_is_not_ready_until_it_is_right_again() {
-    let (app, set) = moody(0);
+async fn a_model_that_fails_or_drifts_is_not_ready_until_it_recovers() {
+    let (app, set) = faulty(0);
     readyz(&app, 200).await;
-    for mood in [Mood::Errs, Mood::Drifts] {
-        set(mood);
-        let answer = readyz(&app, 503).await;
-        answer.refused(503, "not_ready");
-        assert!(answer.json()["detail"].as_str().expect("why").contains("self-test failed"));
+    for behaviour in [Behaviour::Fails, Behaviour::Drifts] {
+        set(behaviour);
+        let response = readyz(&app, 503).await;
+        response.refused(503, "not_ready");
+        assert!(response.json()["detail"].as_str().expect("why").contains("self-test failed"));
         app.compare().await.refused(503, "not_ready");
         app.get("/livez").await.ok();
 
-        set(Mood::Right);
+        set(Behaviour::Right);
         readyz(&app, 200).await;
         app.compare().await.ok();
     }
 }
 
 #[tokio::test]
-async fn a_model_that_hangs_is_not_ready_and_hangs_no_request() {
-    let (app, set) = moody(0);
-    set(Mood::Hangs);
-    let answer = readyz(&app, 503).await;
-    answer.refused(503, "not_ready");
+async fn a_model_that_hangs_is_not_ready_and_requests_time_out() {
+    let (app, set) = faulty(0);
+    set(Behaviour::Hangs);
+    let response = readyz(&app, 503).await;
+    response.refused(503, "not_ready");
     app.compare().await.refused(504, "deadline_exceeded");
     app.get("/livez").await.ok();
 
-    set(Mood::Right);
+    set(Behaviour::Right);
     readyz(&app, 200).await;
     app.compare().await.ok();
 }
 
 #[tokio::test]
-async fn a_panic_is_counted_and_healed() {
-    let (app, set) = moody(usize::MAX);
-    set(Mood::Panics);
+async fn a_panic_is_counted_and_the_session_restarts() {
+    let (app, set) = faulty(usize::MAX);
+    set(Behaviour::Panics);
     readyz(&app, 503).await;
-    set(Mood::Right);
+    set(Behaviour::Right);
     readyz(&app, 200).await;
     app.compare().await.ok();
     let text = String::from_utf8(app.get("/metrics").await.ok().body).expect("text");
     let count = |line: &str| -> u32 {
-        let found = text.lines().find_map(|it| it.strip_prefix(line));
-        found.and_then(|it| it.trim().parse().ok()).unwrap_or_else(|| panic!("{line}\n{text}"))
+        let found = text.lines().find_map(|found| found.strip_prefix(line));
+        found.and_then(|text| text.trim().parse().ok()).unwrap_or_else(|| panic!("{line}\n{text}"))
     };
     let panics = count(r#"siamese_model_failures_total{kind="panic"}"#);
     assert!(0 < panics);
@@ -127,12 +131,12 @@ async fn a_panic_is_counted_and_healed() {
 }
 
 #[tokio::test]
-async fn without_a_fresh_session_a_panic_ends_in_not_ready() {
-    let (app, set) = moody(0);
-    set(Mood::Panics);
+async fn a_panic_without_a_new_session_makes_the_server_not_ready() {
+    let (app, set) = faulty(0);
+    set(Behaviour::Panics);
     readyz(&app, 503).await;
-    app.until_told(r#"siamese_model_renewals_total{outcome="failed"} 1"#).await;
-    set(Mood::Right);
+    app.until_metric(r#"siamese_model_renewals_total{outcome="failed"} 1"#).await;
+    set(Behaviour::Right);
     app.compare().await.refused(503, "not_ready");
     readyz(&app, 503).await;
 }

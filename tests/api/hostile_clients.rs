@@ -1,4 +1,4 @@
-//! Clients that no server should have: what they send on a bare socket, and how slowly.
+//! Hostile clients: malformed and slow requests on a plain socket.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -6,26 +6,28 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-use crate::server::{Server, answer};
-use crate::waits::{PATIENCE, WINDOW};
+use crate::server::{Server, read_response};
+use crate::waits::{SHORT_TIMEOUT_MS, TEST_TIMEOUT};
 
-/// Soon enough for a test, and late enough for a busy machine.
-const SOON: [(&str, &str); 2] =
-    [("SIAMESE_SERVER__BODY_TIMEOUT_MS", WINDOW), ("SIAMESE_SERVER__IDLE_TIMEOUT_MS", WINDOW)];
+/// Short enough for a test, and long enough for a busy machine.
+const SOON: [(&str, &str); 2] = [
+    ("SIAMESE_SERVER__BODY_TIMEOUT_MS", SHORT_TIMEOUT_MS),
+    ("SIAMESE_SERVER__IDLE_TIMEOUT_MS", SHORT_TIMEOUT_MS),
+];
 
-/// All that comes until the connection ends, which it must.
+/// All bytes until the connection ends, which it must.
 fn until_the_end(stream: &mut TcpStream) -> String {
-    let mut said = Vec::new();
-    match stream.read_to_end(&mut said) {
+    let mut response = Vec::new();
+    match stream.read_to_end(&mut response) {
         Err(err) if matches!(err.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-            panic!("the connection is held: {:?}", String::from_utf8_lossy(&said))
+            panic!("the connection is held: {:?}", String::from_utf8_lossy(&response))
         }
-        // It may be reset, as what it sent is left unread.
-        _ => String::from_utf8_lossy(&said).into_owned(),
+        // The connection may be reset, because some bytes remain unread.
+        _ => String::from_utf8_lossy(&response).into_owned(),
     }
 }
 
-/// Sends bytes and no more, and gives what comes until the end.
+/// Sends bytes, closes the sending side, and returns all bytes of the response.
 fn send(server: &Server, bytes: &[u8]) -> String {
     let mut stream = server.connect();
     let _ = stream.write_all(bytes);
@@ -33,11 +35,11 @@ fn send(server: &Server, bytes: &[u8]) -> String {
     until_the_end(&mut stream)
 }
 
-fn is_refused(said: &str) -> bool {
-    said.is_empty() || said.starts_with("HTTP/1.1 4")
+fn is_refused(response: &str) -> bool {
+    response.is_empty() || response.starts_with("HTTP/1.1 4")
 }
 
-/// Requests that two servers might read as two different ones, or that have no end.
+/// Requests that two servers might read differently, or that have no end.
 fn smuggled() -> Vec<Vec<u8>> {
     let long = "x".repeat(100 << 10);
     let many = "x: y\r\n".repeat(5000);
@@ -69,7 +71,7 @@ fn smuggled() -> Vec<Vec<u8>> {
         format!("GET /{long} HTTP/1.1\r\nhost: x\r\n\r\n"),
         format!("GET /livez HTTP/1.1\r\nhost: x\r\nx: {long}\r\n\r\n"),
         format!("GET /livez HTTP/1.1\r\nhost: x\r\n{many}\r\n"),
-        // A chunk's extension, and a trailer, without end.
+        // An endless chunk extension, and an endless trailer.
         format!(
             "POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ntransfer-encoding: chunked\r\n\r\n1;{long}\r\na\r\n0\r\n\r\n"
         ),
@@ -82,21 +84,21 @@ fn smuggled() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn heads_that_can_be_read_two_ways_are_refused() {
+fn ambiguous_heads_are_rejected() {
     let server = Server::with(&SOON);
     for request in smuggled() {
-        let said = send(&server, &request);
+        let response = send(&server, &request);
         let shown = String::from_utf8_lossy(&request[..request.len().min(200)]).into_owned();
-        assert!(is_refused(&said), "{shown:?}: {said}");
+        assert!(is_refused(&response), "{shown:?}: {response}");
     }
     assert!(server.get("/livez").starts_with("HTTP/1.1 200"));
 }
 
 #[test]
-fn of_a_body_with_two_lengths_nothing_is_read_as_another_request() {
+fn a_body_with_two_lengths_is_not_read_as_a_second_request() {
     let server = Server::with(&SOON);
     let hidden = "GET /model HTTP/1.1\r\nhost: x\r\n\r\n";
-    let said = send(
+    let response = send(
         &server,
         format!(
             "POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: {}\r\n\
@@ -106,11 +108,11 @@ fn of_a_body_with_two_lengths_nothing_is_read_as_another_request() {
         )
         .as_bytes(),
     );
-    assert!(is_refused(&said) && said.matches("HTTP/1.1 ").count() <= 1, "{said}");
+    assert!(is_refused(&response) && response.matches("HTTP/1.1 ").count() <= 1, "{response}");
 }
 
 #[test]
-fn bytes_that_are_nearly_a_request_end_their_connection_alone() {
+fn a_mutated_request_ends_only_its_own_connection() {
     const WORDS: [&str; 8] = [
         "content-length: 7\r\n",
         "transfer-encoding: chunked\r\n",
@@ -135,24 +137,25 @@ fn bytes_that_are_nearly_a_request_end_their_connection_alone() {
                 _ => drop(request.splice(at..at, WORDS[rng.usize(..8)].bytes())),
             }
         }
-        let said = send(&server, &request);
-        let begins = said.is_empty() || said.starts_with("HTTP/1.") || said.starts_with('\0');
-        assert!(begins && !said.contains(" 500 "), "{seed}: {said}");
+        let response = send(&server, &request);
+        let begins =
+            response.is_empty() || response.starts_with("HTTP/1.") || response.starts_with('\0');
+        assert!(begins && !response.contains(" 500 "), "{seed}: {response}");
     }
     assert!(server.get("/livez").starts_with("HTTP/1.1 200"));
 }
 
-/// Sends a byte now and then, as long as it is let.
+/// Sends a byte now and then, until the server ends the connection.
 fn drip(stream: &mut TcpStream) -> String {
     stream.set_read_timeout(Some(Duration::from_millis(20))).expect("a timeout");
     let begun = Instant::now();
     let mut first = [0];
-    while begun.elapsed() < PATIENCE {
+    while begun.elapsed() < TEST_TIMEOUT {
         let _ = stream.write_all(b"x");
         match stream.read(&mut first) {
             Err(err) if matches!(err.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
             Ok(1) => {
-                stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+                stream.set_read_timeout(Some(TEST_TIMEOUT)).expect("a timeout");
                 return format!("{}{}", char::from(first[0]), until_the_end(stream));
             }
             _ => return String::new(),
@@ -162,67 +165,70 @@ fn drip(stream: &mut TcpStream) -> String {
 }
 
 #[test]
-fn a_body_that_drips_is_408() {
+fn a_slow_body_is_408() {
     let server = Server::with(&SOON);
     let mut stream = server.connect();
     let head = "POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: 99999\r\n\r\n";
     stream.write_all(head.as_bytes()).expect("sent");
-    let said = drip(&mut stream);
-    assert!(said.starts_with("HTTP/1.1 408") && said.contains("body_timeout"), "{said}");
+    let response = drip(&mut stream);
+    assert!(
+        response.starts_with("HTTP/1.1 408") && response.contains("body_timeout"),
+        "{response}"
+    );
 }
 
 #[test]
-fn a_head_that_drips_is_let_go_long_before_a_connection_that_idles() {
-    let server = Server::with(&[("SIAMESE_SERVER__HEAD_TIMEOUT_MS", WINDOW)]);
+fn a_slow_head_is_dropped_before_an_idle_connection() {
+    let server = Server::with(&[("SIAMESE_SERVER__HEAD_TIMEOUT_MS", SHORT_TIMEOUT_MS)]);
     let mut idle = server.connect();
     let get = b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n";
-    let mut answer = [0; 12];
+    let mut response = [0; 12];
     idle.write_all(get).expect("sent");
-    idle.read_exact(&mut answer).expect("an answer");
+    idle.read_exact(&mut response).expect("a response");
 
     let mut stream = server.connect();
     stream.write_all(b"GET /livez HTTP/1.1\r\nhost: ").expect("sent");
-    let said = drip(&mut stream);
-    assert!(!said.starts_with("HTTP/1.1 2"), "{said}");
+    let response = drip(&mut stream);
+    assert!(!response.starts_with("HTTP/1.1 2"), "{response}");
 
     idle.write_all(get).expect("it is still there");
-    let mut said = Vec::new();
-    while !said.windows(12).any(|it| it == b"HTTP/1.1 200") {
+    let mut response = Vec::new();
+    while !response.windows(12).any(|window| window == b"HTTP/1.1 200") {
         let mut block = [0; 1024];
-        let came = idle.read(&mut block).expect("an answer");
+        let came = idle.read(&mut block).expect("a response");
         assert_ne!(came, 0, "it was ended");
-        said.extend_from_slice(&block[..came]);
+        response.extend_from_slice(&block[..came]);
     }
 }
 
 #[test]
-fn a_client_that_dies_in_its_body_leaves_nothing_behind() {
+fn a_client_that_disconnects_in_its_body_leaves_nothing_behind() {
     let server = Server::start();
     let mut stream = server.connect();
     let head = "POST /embed HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: 99999\r\n\r\nxxx";
     stream.write_all(head.as_bytes()).expect("sent");
-    server.until_told("siamese_receiving_requests 1\n");
+    server.until_metrics_contain("siamese_receiving_requests 1\n");
 
     drop(stream);
 
-    server.until_told("siamese_receiving_requests 0\n");
+    server.until_metrics_contain("siamese_receiving_requests 0\n");
 }
 
 #[test]
-fn a_client_that_reads_no_answer_holds_no_connection_for_ever() {
+fn a_client_that_reads_no_response_does_not_hold_its_connection() {
     let server = Server::with(&[SOON[0], SOON[1], ("SIAMESE_SERVER__MAX_CONNECTIONS", "1")]);
     let mut greedy = server.connect();
     greedy.set_write_timeout(Some(Duration::from_secs(2))).expect("a timeout");
-    // Until the answers fill all buffers, and then the requests.
+    // First the responses fill all buffers, then the requests.
     let requests = b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n".repeat(1000);
     while greedy.write(&requests).is_ok() {}
 
-    assert_eq!(answer_of_another(&server), "HTTP/1.1 200");
+    assert_eq!(status_for_another_client(&server), "HTTP/1.1 200");
 }
 
-/// What another client is told, who waits for the only place.
-fn answer_of_another(server: &Server) -> String {
+/// The status line that another client receives, which waits for the only slot.
+fn status_for_another_client(server: &Server) -> String {
     let mut other = server.connect();
     other.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").expect("sent");
-    answer(other).chars().take(12).collect()
+    read_response(other).chars().take(12).collect()
 }

@@ -1,10 +1,10 @@
-//! Uploads made to harm: what they claim, and what they leave out.
+//! Hostile uploads: false claims and missing data.
 
 use std::time::{Duration, Instant};
 
 use siamese_core::preprocessing::{Colour, DecodeError, Fit, Limits, Pixels, Preprocessing};
 
-/// Prepares an upload for a model so small that a large JPEG is decoded at an eighth of its size.
+/// Preprocesses an upload for a very small model, so that a large JPEG is decoded at an eighth of its size.
 fn preprocess(upload: &[u8], limits: &Limits) -> Result<Pixels, DecodeError> {
     let preprocessing = Preprocessing {
         height: 5,
@@ -18,7 +18,7 @@ fn preprocess(upload: &[u8], limits: &Limits) -> Result<Pixels, DecodeError> {
     preprocessing.preprocess(upload, limits)
 }
 
-/// Headers that claim far more than follows: decoding any of them would end in another error.
+/// Headers that claim far more than follows. Decoding them would fail with another error.
 fn claims() -> Vec<(&'static str, Vec<u8>)> {
     let png = [
         &b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"[..],
@@ -50,7 +50,7 @@ fn claims() -> Vec<(&'static str, Vec<u8>)> {
         &entry(279, 4, 900_000_000),
         &[0; 4],
     ];
-    // 16000 by 16000, each one less and of 14 bits.
+    // 16000 by 16000: each side is stored minus one, in 14 bits.
     let webp = [&b"RIFF\x12\0\0\0WEBPVP8L\x05\0\0\0\x2f\x7f\xfe\x9f\x0f\0"[..]];
     vec![
         ("jpeg", jpeg_of(65_000, 65_000)),
@@ -65,7 +65,7 @@ fn claims() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// A JPEG that claims a size, with as little else as may be.
+/// A minimal JPEG that claims a size.
 fn jpeg_of(width: u16, height: u16) -> Vec<u8> {
     let [width, height] = [width, height].map(u16::to_be_bytes);
     [
@@ -79,7 +79,7 @@ fn jpeg_of(width: u16, height: u16) -> Vec<u8> {
     .concat()
 }
 
-/// An entry of a little-endian TIFF's directory, of one number.
+/// A directory entry of a little-endian TIFF, with one value.
 fn entry(tag: u16, kind: u16, value: u32) -> [u8; 12] {
     let mut entry = [0; 12];
     entry[..2].copy_from_slice(&tag.to_le_bytes());
@@ -102,22 +102,22 @@ fn crc32(name: &[u8], body: &[u8]) -> u32 {
 }
 
 #[test]
-fn a_claim_of_too_many_pixels_is_refused_by_the_header_alone() {
+fn too_many_claimed_pixels_are_rejected_from_the_header() {
     for (format, upload) in claims() {
         assert!(upload.len() < 200, "{format}");
-        let answer = preprocess(&upload, &Limits::default());
-        assert!(matches!(answer, Err(DecodeError::TooLarge)), "{format}: {answer:?}");
+        let response = preprocess(&upload, &Limits::default());
+        assert!(matches!(response, Err(DecodeError::TooLarge)), "{format}: {response:?}");
     }
 }
 
 #[test]
-fn a_claim_within_the_limits_that_is_not_kept_is_refused() {
+fn missing_pixels_are_rejected() {
     for upload in [jpeg_of(640, 480), b"P6 640 480 255\n123".to_vec(), b"P3 9 9 255\n1 2".to_vec()]
     {
-        let answer = preprocess(&upload, &Limits::default());
+        let response = preprocess(&upload, &Limits::default());
         assert!(
-            matches!(answer, Err(DecodeError::CutShort | DecodeError::Corrupt(_))),
-            "{answer:?}"
+            matches!(response, Err(DecodeError::CutShort | DecodeError::Corrupt(_))),
+            "{response:?}"
         );
     }
 }
@@ -132,23 +132,26 @@ fn an_image_without_pixels_is_corrupt() {
         &jpeg_of(0, 8),
         &jpeg_of(8, 0),
     ] {
-        let answer = preprocess(upload, &Limits::default());
-        assert!(matches!(answer, Err(DecodeError::Corrupt(_))), "{upload:?}: {answer:?}");
+        let response = preprocess(upload, &Limits::default());
+        assert!(matches!(response, Err(DecodeError::Corrupt(_))), "{upload:?}: {response:?}");
     }
 }
 
 #[test]
-fn an_image_that_is_only_a_beginning_is_refused() {
+fn a_truncated_header_is_rejected() {
     for (format, upload) in claims() {
         for length in 0..upload.len().min(30) {
-            let answer = preprocess(&upload[..length], &Limits::default());
-            assert!(answer.is_err(), "{format} at {length}");
-            assert!(!matches!(answer, Err(DecodeError::DecoderFailed(_))), "{format} at {length}");
+            let response = preprocess(&upload[..length], &Limits::default());
+            assert!(response.is_err(), "{format} at {length}");
+            assert!(
+                !matches!(response, Err(DecodeError::DecoderFailed(_))),
+                "{format} at {length}"
+            );
         }
     }
 }
 
-/// The coded bytes of a baseline, a progressive and a grey JPEG, each large for its model.
+/// Files of a baseline, a progressive and a grey JPEG, each much larger than the model's input.
 fn large_jpegs() -> [(&'static str, Vec<u8>); 3] {
     ["reduced", "reduced-progressive", "reduced-grey"].map(|name| {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/images");
@@ -158,16 +161,16 @@ fn large_jpegs() -> [(&'static str, Vec<u8>); 3] {
 }
 
 #[test]
-fn a_large_jpeg_with_any_byte_amiss_neither_panics_nor_takes_long() {
+fn a_large_jpeg_with_a_wrong_byte_neither_panics_nor_takes_long() {
     for (name, upload) in large_jpegs() {
         let begun = Instant::now();
         for at in (0..upload.len()).step_by(97).chain(0..600) {
             for byte in [0, 0x7f, 0xff] {
                 let mut upload = upload.clone();
                 upload[at] = byte;
-                let answer = preprocess(&upload, &Limits::default());
+                let response = preprocess(&upload, &Limits::default());
                 assert!(
-                    !matches!(answer, Err(DecodeError::DecoderFailed(_))),
+                    !matches!(response, Err(DecodeError::DecoderFailed(_))),
                     "{name}: {byte} at {at}"
                 );
             }
@@ -177,25 +180,26 @@ fn a_large_jpeg_with_any_byte_amiss_neither_panics_nor_takes_long() {
 }
 
 #[test]
-fn a_large_jpeg_that_claims_other_sides_is_refused_or_decoded_within_the_limits() {
+fn a_large_jpeg_with_wrong_sides_is_rejected_or_decoded_within_the_limits() {
     for (name, upload) in large_jpegs() {
         let frame = upload
             .windows(2)
-            .position(|it| it[0] == 0xff && matches!(it[1], 0xc0 | 0xc2))
+            .position(|window| window[0] == 0xff && matches!(window[1], 0xc0 | 0xc2))
             .expect("a frame's header");
         let sides = [0, 1, 7, 8, 9, 300, 4_000, 65_535];
-        for (height, width) in sides.into_iter().flat_map(|it| sides.map(|other| (it, other))) {
+        for (height, width) in sides.into_iter().flat_map(|value| sides.map(|other| (value, other)))
+        {
             let mut upload = upload.clone();
             upload[frame + 5..frame + 7].copy_from_slice(&u16::to_be_bytes(height));
             upload[frame + 7..frame + 9].copy_from_slice(&u16::to_be_bytes(width));
-            let answer = preprocess(&upload, &Limits::default());
+            let response = preprocess(&upload, &Limits::default());
             assert!(
-                !matches!(answer, Err(DecodeError::DecoderFailed(_))),
+                !matches!(response, Err(DecodeError::DecoderFailed(_))),
                 "{name}: {width}x{height}"
             );
             let pixels = u64::from(width) * u64::from(height);
             if Limits::default().max_pixels < pixels {
-                assert!(matches!(answer, Err(DecodeError::TooLarge)), "{name}: {answer:?}");
+                assert!(matches!(response, Err(DecodeError::TooLarge)), "{name}: {response:?}");
             }
         }
     }

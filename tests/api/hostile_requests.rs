@@ -1,7 +1,7 @@
-//! Requests that no client should send: whatever comes, the answer is one of the contract.
+//! Invalid and nearly valid requests: each must get a response of the contract.
 //!
-//! Own generators on `fastrand` rather than a library for properties: what takes requests apart is best reached by
-//! requests that are nearly right, each case is found again by its seed, and nothing here needs to be shrunk.
+//! The generators use `fastrand` rather than a library for property tests: nearly valid requests test the parsers best,
+//! a seed reproduces each case, and no case needs to be shrunk.
 
 use std::collections::BTreeSet;
 
@@ -9,13 +9,13 @@ use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Method, Request, header};
 use fastrand::Rng;
 
-use crate::app::{Answer, App, SAME, base64, face, fixture, form};
+use crate::app::{App, SAME, TestResponse, base64, face, fixture, form};
 use crate::patience::soon;
 
-/// How many requests of each kind.
+/// The number of requests of each kind.
 const CASES: u64 = 400;
 
-/// Each code that a stranger can bring about, and its statuses.
+/// Each code that a client can cause, with its statuses.
 const CODES: [(&str, u16); 21] = [
     ("body_malformed", 400),
     ("part_missing", 400),
@@ -98,7 +98,7 @@ const QUERIES: [&str; 8] = [
     "&&&=&",
 ];
 
-/// What is put into bytes that are nearly right.
+/// Fragments that are inserted into nearly valid bytes.
 const WORDS: [&[u8]; 16] = [
     b"\r\n--between-the-parts",
     b"--between-the-parts--",
@@ -123,7 +123,7 @@ fn bytes(rng: &mut Rng, most: usize) -> Vec<u8> {
     (0..length).map(|_| rng.u8(..)).collect()
 }
 
-/// Changes bytes in some places: one is another, some are gone, some are there twice, a word comes in.
+/// Changes bytes in some places: replaces, removes, repeats or inserts some.
 fn mutated(rng: &mut Rng, mut bytes: Vec<u8>) -> Vec<u8> {
     for _ in 0..rng.usize(..4) {
         let at = rng.usize(..=bytes.len());
@@ -144,14 +144,14 @@ fn mutated(rng: &mut Rng, mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-/// Any method, path, query, headers and body.
+/// A random method, path, query, headers and body.
 fn anything(rng: &mut Rng) -> Request<Body> {
     let mut path = PATHS[rng.usize(..PATHS.len())].to_owned();
     if rng.bool() {
         path.extend(
             (0..rng.usize(..30))
                 .map(|_| char::from(rng.u8(b'0'..b'z')))
-                .filter(|it| !matches!(it, '\\' | '^' | '`' | '<' | '>' | '?' | '[' | ']')),
+                .filter(|letter| !matches!(letter, '\\' | '^' | '`' | '<' | '>' | '?' | '[' | ']')),
         );
     }
     if rng.bool() {
@@ -174,8 +174,8 @@ fn anything(rng: &mut Rng) -> Request<Body> {
     request.body(Body::from(bytes(rng, 3000))).expect("a request")
 }
 
-/// A form with parts of some names, nearly right.
-fn nearly_a_form(rng: &mut Rng) -> Request<Body> {
+/// A nearly valid form.
+fn nearly_valid_form(rng: &mut Rng) -> Request<Body> {
     let names = ["a", "b", "image", "", "c"];
     let contents = [face(SAME[0]), Vec::new(), bytes(rng, 100), b"P5 1 1 255\nx".to_vec()];
     let parts: Vec<(&str, &[u8])> = (0..rng.usize(..5))
@@ -188,7 +188,7 @@ fn nearly_a_form(rng: &mut Rng) -> Request<Body> {
     post(rng, &media, body)
 }
 
-fn nearly_json(rng: &mut Rng) -> Request<Body> {
+fn nearly_valid_json(rng: &mut Rng) -> Request<Body> {
     let body = match rng.u8(..4) {
         0 => format!("{{\"images\":[{}]}}", list(rng)),
         1 => format!("{{\"image\":{}}}", source(rng, 0)),
@@ -207,7 +207,7 @@ fn list(rng: &mut Rng) -> String {
     items.join(",")
 }
 
-/// A source, or what is none.
+/// A valid or invalid source.
 fn source(rng: &mut Rng, depth: usize) -> String {
     let numbers =
         ["1", "-0.0", "1e38", "1e39", "1e400", "18446744073709551615", "-9e-999", "NaN", "null"];
@@ -234,8 +234,8 @@ fn source(rng: &mut Rng, depth: usize) -> String {
     }
 }
 
-/// An image with some bytes amiss.
-fn nearly_an_image(rng: &mut Rng) -> Request<Body> {
+/// An image with some wrong bytes.
+fn nearly_valid_image(rng: &mut Rng) -> Request<Body> {
     let names = [
         "interlaced.png",
         "plain.gif",
@@ -257,16 +257,16 @@ fn post(rng: &mut Rng, media: &str, body: Vec<u8>) -> Request<Body> {
     request.body(Body::from(body)).expect("a request")
 }
 
-/// Sends so many requests of a kind, and holds each answer to the contract; among them are answers of these codes,
-/// and some that are 200, so that it is known how deep the requests reach.
+/// Sends many requests of one kind, and checks each response against the contract. The responses must include these
+/// codes and some with status 200, so that the requests reach deep enough.
 async fn hold(app: &App, kind: &str, make: fn(&mut Rng) -> Request<Body>, among: &[&str]) {
     let mut reached = BTreeSet::new();
     for seed in 0..CASES {
         let request = make(&mut Rng::with_seed(seed));
         let case = format!("{kind} {seed}: {} {}", request.method(), request.uri());
         let is_head = request.method() == Method::HEAD;
-        let answer = soon(&case, app.send(request)).await;
-        reached.insert(check(&answer, is_head, &case));
+        let response = soon(&case, app.send(request)).await;
+        reached.insert(check(&response, is_head, &case));
     }
     for code in among.iter().chain(&["200"]) {
         assert!(reached.contains(*code), "{kind}: {code} is not among {reached:?}");
@@ -274,21 +274,25 @@ async fn hold(app: &App, kind: &str, make: fn(&mut Rng) -> Request<Body>, among:
 }
 
 #[track_caller]
-fn check(answer: &Answer, is_head: bool, case: &str) -> String {
-    let status = answer.status.as_u16();
-    assert!(!answer.header("x-request-id").is_empty(), "{case}");
+fn check(response: &TestResponse, is_head: bool, case: &str) -> String {
+    let status = response.status.as_u16();
+    assert!(!response.header("x-request-id").is_empty(), "{case}");
     assert!(status == 200 || 400 <= status, "{case}: {status}");
     if is_head {
         assert_ne!(status, 500, "{case}");
         String::new()
     } else if status == 200 {
-        if answer.header("content-type") == "application/json" {
-            answer.json();
+        if response.header("content-type") == "application/json" {
+            response.json();
         }
         "200".to_owned()
     } else {
-        assert_eq!(answer.header("content-type"), "application/problem+json", "{case}: {answer:?}");
-        let problem = answer.json();
+        assert_eq!(
+            response.header("content-type"),
+            "application/problem+json",
+            "{case}: {response:?}"
+        );
+        let problem = response.json();
         let code = problem["code"].as_str().unwrap_or_default();
         assert!(CODES.contains(&(code, status)), "{case}: {problem}");
         assert_eq!(problem["status"], status, "{case}");
@@ -299,7 +303,7 @@ fn check(answer: &Answer, is_head: bool, case: &str) -> String {
 }
 
 #[tokio::test]
-async fn whatever_comes_has_an_answer_of_the_contract() {
+async fn any_request_gets_a_response_of_the_contract() {
     let app = App::start();
     hold(
         &app,
@@ -309,35 +313,40 @@ async fn whatever_comes_has_an_answer_of_the_contract() {
     )
     .await;
 
-    // Nothing that a stranger chooses becomes a label.
+    // No text from a client becomes a label.
     let metrics = app.get("/metrics").await.ok().body;
     assert!(metrics.len() < 100_000, "{} bytes of metrics", metrics.len());
 }
 
 #[tokio::test]
-async fn forms_that_are_nearly_right_have_an_answer_of_the_contract() {
+async fn a_nearly_valid_form_gets_a_response_of_the_contract() {
     hold(
         &App::start(),
         "form",
-        nearly_a_form,
+        nearly_valid_form,
         &["part_missing", "part_repeated", "part_unexpected", "image_empty"],
     )
     .await;
 }
 
 #[tokio::test]
-async fn json_that_is_nearly_right_has_an_answer_of_the_contract() {
+async fn nearly_valid_json_gets_a_response_of_the_contract() {
     hold(
         &App::start(),
         "JSON",
-        nearly_json,
+        nearly_valid_json,
         &["base64_invalid", "embedding_invalid", "model_mismatch", "part_repeated"],
     )
     .await;
 }
 
 #[tokio::test]
-async fn images_that_are_nearly_right_have_an_answer_of_the_contract() {
-    hold(&App::start(), "image", nearly_an_image, &["image_corrupt", "image_format_unsupported"])
-        .await;
+async fn a_nearly_valid_image_gets_a_response_of_the_contract() {
+    hold(
+        &App::start(),
+        "image",
+        nearly_valid_image,
+        &["image_corrupt", "image_format_unsupported"],
+    )
+    .await;
 }

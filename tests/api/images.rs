@@ -1,4 +1,4 @@
-//! Decoding and preprocessing, held against Pillow's results on the golden images.
+//! Decoding and preprocessing, compared with Pillow's results on the golden images.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ struct Manifest {
     images: Vec<Golden>,
 }
 
-/// A golden image with what is expected of it.
+/// A golden image with its expected results.
 #[derive(Deserialize)]
 struct Golden {
     path: String,
@@ -19,7 +19,7 @@ struct Golden {
     results: Vec<Expected>,
 }
 
-/// A preprocessing, and where its result begins in the file of results.
+/// A preprocessing, and the offset of its result in the file of results.
 #[derive(Deserialize)]
 struct Expected {
     colour: Colour,
@@ -27,7 +27,7 @@ struct Expected {
     width: u32,
     height: u32,
     at: usize,
-    /// How far a byte may be off.
+    /// The largest allowed difference of a byte.
     #[serde(default)]
     tolerance: u8,
 }
@@ -45,15 +45,14 @@ fn golden_images() -> Vec<Golden> {
 }
 
 impl Golden {
-    /// Two of its preprocessings: a large JPEG is decoded at a quarter for one and at an eighth for
-    /// the other.
+    /// Two of its preprocessings: one decodes a large JPEG at a quarter of its size, the other at an eighth.
     fn preprocessings(&self) -> impl Iterator<Item = Preprocessing> {
         self.results.iter().take(2).map(Expected::preprocessing)
     }
 }
 
 impl Expected {
-    /// The same preprocessing, with values that are the bytes themselves.
+    /// The same preprocessing, with the bytes as values.
     fn preprocessing(&self) -> Preprocessing {
         Preprocessing {
             height: self.height,
@@ -71,13 +70,12 @@ impl Expected {
         let [channels, height, width] = self.preprocessing().shape();
         let result = &results[self.at..self.at + channels * height * width];
         (0..channels).flat_map(move |channel| {
-            result[channel..].iter().step_by(channels).map(|it| f32::from(*it))
+            result[channel..].iter().step_by(channels).map(|byte| f32::from(*byte))
         })
     }
 }
 
-/// By how much the largest difference of a preprocessed value from Pillow's, in steps of 255, is above
-/// its tolerance, for each preprocessing.
+/// For each preprocessing, the largest difference of a value from Pillow's, in steps of 255, minus its tolerance.
 fn differences(golden: &Golden, results: &[u8]) -> Vec<(String, f32)> {
     let upload = fixture(&golden.path);
     let difference = |expected: &Expected| {
@@ -97,9 +95,9 @@ fn differences(golden: &Golden, results: &[u8]) -> Vec<(String, f32)> {
 }
 
 #[test]
-fn every_pixel_is_as_pillow_prepares_it() {
+fn every_pixel_matches_pillow() {
     let results = fixture("images/expected.bin");
-    let all = golden_images().into_iter().flat_map(|it| differences(&it, &results));
+    let all = golden_images().into_iter().flat_map(|golden| differences(&golden, &results));
     let off: Vec<_> = all.filter(|(_, largest)| 0.0 < *largest).collect();
     assert!(off.is_empty(), "{off:#?}");
 }
@@ -111,9 +109,9 @@ fn a_golden_image_cut_short_never_panics() {
         let step = (upload.len() / 97).max(1);
         for length in (0..upload.len()).step_by(step) {
             for preprocessing in golden.preprocessings() {
-                let answer = preprocessing.preprocess(&upload[..length], &Limits::default());
+                let response = preprocessing.preprocess(&upload[..length], &Limits::default());
                 assert!(
-                    !matches!(answer, Err(DecodeError::DecoderFailed(_))),
+                    !matches!(response, Err(DecodeError::DecoderFailed(_))),
                     "{} at {length}",
                     golden.path
                 );
@@ -126,12 +124,13 @@ fn a_golden_image_cut_short_never_panics() {
 fn a_golden_image_cut_in_half_is_refused() {
     for golden in golden_images() {
         if golden.path.contains("animated") {
-            continue; // The first frame may be whole.
+            continue; // Half of the file can contain the whole first frame.
         }
         let upload = fixture(&golden.path);
         for preprocessing in golden.preprocessings() {
-            let answer = preprocessing.preprocess(&upload[..upload.len() / 2], &Limits::default());
-            assert!(answer.is_err(), "{}", golden.path);
+            let response =
+                preprocessing.preprocess(&upload[..upload.len() / 2], &Limits::default());
+            assert!(response.is_err(), "{}", golden.path);
         }
     }
 }
@@ -146,10 +145,10 @@ fn an_image_beyond_the_limits_is_too_large() {
         let just_enough = Limits { max_pixels: pixels, ..Limits::default() };
         for preprocessing in golden.preprocessings() {
             for limits in [few_pixels, little_memory] {
-                let answer = preprocessing.preprocess(&upload, &limits);
+                let response = preprocessing.preprocess(&upload, &limits);
                 assert!(
-                    matches!(answer, Err(DecodeError::TooLarge)),
-                    "{}: {answer:?}",
+                    matches!(response, Err(DecodeError::TooLarge)),
+                    "{}: {response:?}",
                     golden.path
                 );
             }

@@ -1,4 +1,4 @@
-//! Who may ask.
+//! API keys.
 
 use std::convert::Infallible;
 use std::process::Command;
@@ -8,15 +8,15 @@ use axum::http::{Request, header};
 use serde_json::Value;
 use tokio::time::{Duration, Instant};
 
-use crate::app::{Answer, App, SAME, face, form, post};
+use crate::app::{App, SAME, TestResponse, face, form, post};
 use crate::server::{Server, refuses_to_start};
-use crate::waits::PATIENCE;
+use crate::waits::TEST_TIMEOUT;
 use crate::waits::process::output;
 
 const FIRST: &str = "first-key-0123456789";
 const SECOND: &str = "second-key-0123456789";
 
-/// A service of two keys.
+/// A service with two keys.
 fn locked() -> App {
     App::with(|settings| {
         let keys = format!(r#"["{FIRST}", "{SECOND}"]"#);
@@ -24,13 +24,13 @@ fn locked() -> App {
     })
 }
 
-async fn ask(app: &App, path: &str, authorization: &str) -> Answer {
+async fn ask(app: &App, path: &str, authorization: &str) -> TestResponse {
     let request = Request::get(path).header(header::AUTHORIZATION, authorization);
     app.send(request.body(Body::empty()).expect("a request")).await
 }
 
 #[tokio::test]
-async fn each_key_opens_and_no_other() {
+async fn every_configured_key_is_accepted_and_no_other() {
     let app = locked();
     for key in [FIRST, SECOND] {
         ask(&app, "/model", &format!("Bearer {key}")).await.ok();
@@ -44,10 +44,10 @@ async fn each_key_opens_and_no_other() {
     for wrong in
         ["", "Bearer", "Bearer ", "Bearer first-key-012345678", FIRST, "Basic Zmlyc3Q6a2V5"]
     {
-        let answer = ask(&app, "/model", wrong).await;
-        answer.refused(401, "unauthorized");
-        assert_eq!(answer.header("www-authenticate"), "Bearer");
-        assert_eq!(answer.header("x-request-id").len(), 32);
+        let response = ask(&app, "/model", wrong).await;
+        response.refused(401, "unauthorized");
+        assert_eq!(response.header("www-authenticate"), "Bearer");
+        assert_eq!(response.header("x-request-id").len(), 32);
     }
     for path in ["/model", "/compare", "/nowhere"] {
         app.get(path).await.refused(401, "unauthorized");
@@ -55,7 +55,7 @@ async fn each_key_opens_and_no_other() {
 }
 
 #[tokio::test]
-async fn probes_and_counters_need_no_key() {
+async fn health_and_metrics_need_no_key() {
     let app = locked();
     for path in ["/livez", "/readyz", "/metrics"] {
         app.get(path).await.ok();
@@ -63,7 +63,7 @@ async fn probes_and_counters_need_no_key() {
 }
 
 #[tokio::test]
-async fn no_body_is_read_for_a_stranger() {
+async fn no_body_is_read_without_a_valid_key() {
     let app = locked();
     let endless = futures_util::stream::pending::<Result<Bytes, Infallible>>();
     let request = post("/embed", "image/png").header("expect", "100-continue");
@@ -71,38 +71,38 @@ async fn no_body_is_read_for_a_stranger() {
     app.send(request).await.refused(401, "unauthorized");
 }
 
-/// What the log says of the keys next.
-fn read_again(server: &mut Server) -> Value {
-    server.event("what", "keys")
+/// The next log line about the keys.
+fn reloaded(server: &mut Server) -> Value {
+    server.event("item", "keys")
 }
 
 #[test]
-fn keys_are_read_again_at_sighup() {
+fn keys_are_reloaded_at_sighup() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), FIRST).expect("written");
     let path = file.path().to_str().expect("a plain path");
     let mut server = Server::with(&[("SIAMESE_AUTH__KEYS_FILE", path)]);
     let opens = |server: &Server, key: &str| {
-        let answer =
+        let response =
             server.post("/embed", "text/plain", b"", &format!("authorization: Bearer {key}\r\n"));
-        !answer.starts_with("HTTP/1.1 401")
+        !response.starts_with("HTTP/1.1 401")
     };
     assert!(opens(&server, FIRST) && !opens(&server, SECOND));
 
     std::fs::write(file.path(), SECOND).expect("written");
     server.signal("HUP");
-    assert_eq!(read_again(&mut server)["level"], "INFO");
+    assert_eq!(reloaded(&mut server)["level"], "INFO");
     assert!(opens(&server, SECOND) && !opens(&server, FIRST));
 
     std::fs::write(file.path(), "# Nobody\n").expect("written");
     server.signal("HUP");
-    let event = read_again(&mut server);
+    let event = reloaded(&mut server);
     assert_eq!(event["level"], "ERROR", "{event}");
     assert!(opens(&server, SECOND), "the keys are as they were");
 }
 
 #[test]
-fn keys_come_from_the_environment_too() {
+fn keys_can_come_from_the_environment() {
     let keys = format!("{FIRST}, {SECOND}");
     let server = Server::with(&[("SIAMESE_AUTH__KEYS", &keys)]);
     assert!(server.get("/model").starts_with("HTTP/1.1 401"));
@@ -113,7 +113,7 @@ fn keys_come_from_the_environment_too() {
 }
 
 #[test]
-fn keys_that_would_lock_all_out_or_let_all_in_stop_the_start() {
+fn empty_or_short_keys_stop_the_start() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     let path = file.path().to_str().expect("a plain path");
     refuses_to_start(&[("SIAMESE_AUTH__KEYS_FILE", path)], "contains no key");
@@ -124,13 +124,13 @@ fn keys_that_would_lock_all_out_or_let_all_in_stop_the_start() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn guesses_wait_in_one_line_and_valid_keys_never() {
+async fn invalid_keys_wait_in_a_queue_and_valid_keys_never_wait() {
     let app = locked();
     let begun = Instant::now();
     let guess = |number: usize| {
-        let (router, app) = (format!("Bearer guess-number-{number:04}"), &app);
+        let (authorization, app) = (format!("Bearer guess-number-{number:04}"), &app);
         async move {
-            ask(app, "/model", &router).await.refused(401, "unauthorized");
+            ask(app, "/model", &authorization).await.refused(401, "unauthorized");
             begun.elapsed()
         }
     };
@@ -143,7 +143,7 @@ async fn guesses_wait_in_one_line_and_valid_keys_never() {
     };
     let (mut ends, ()) = tokio::join!(guesses, valid);
     ends.sort_unstable();
-    // Fifty a second, of all clients together.
+    // Fifty per second, for all clients together.
     let [first, last] = [ends[0], ends[100]];
     assert!(first < Duration::from_millis(5), "{first:?}");
     assert!(Duration::from_secs(2) <= last && last < Duration::from_millis(2100), "{last:?}");
@@ -158,7 +158,7 @@ async fn guesses_wait_in_one_line_and_valid_keys_never() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_guess_waits_up_to_the_server_s_deadline_and_can_shorten_nothing() {
+async fn an_invalid_key_waits_at_most_the_servers_deadline_and_cannot_shorten_it() {
     let app = App::with(|settings| {
         settings.auth.keys = Some(serde_json::from_str(&format!(r#"["{FIRST}"]"#)).expect("keys"));
         settings.server.deadline_ms = 1000.try_into().expect("not 0");
@@ -196,15 +196,15 @@ fn keys_are_revoked_while_the_model_s_path_is_a_pipe() {
         server.post("/embed", "text/plain", b"", &headers).starts_with("HTTP/1.1 415")
     };
     std::fs::remove_file(&model).expect("removed");
-    assert!(output(PATIENCE, Command::new("mkfifo").arg(&model)).status.success());
+    assert!(output(TEST_TIMEOUT, Command::new("mkfifo").arg(&model)).status.success());
     for (kept, revoked) in [(SECOND, FIRST), (FIRST, SECOND), (SECOND, FIRST)] {
         std::fs::write(&keys, kept).expect("written");
         server.signal("HUP");
-        assert_eq!(read_again(&mut server)["level"], "INFO");
+        assert_eq!(reloaded(&mut server)["level"], "INFO");
         assert!(opens(&server, kept) && !opens(&server, revoked));
     }
-    // The model is loaded again once there is one.
+    // The model is loaded again once its file exists.
     std::fs::remove_file(&model).expect("removed");
     std::fs::copy(crate::app::shipped(), &model).expect("copied");
-    server.line_with("another model is in service");
+    server.line_with("the new model is in service");
 }

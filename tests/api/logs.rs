@@ -1,4 +1,4 @@
-//! What the log says of requests, and what it never says.
+//! What the log contains about requests, and what it never contains.
 
 use serde_json::{Value, json};
 
@@ -9,19 +9,19 @@ fn logging(filter: &str, format: &str) -> Server {
     Server::with(&[("RUST_LOG", filter), ("SIAMESE_LOG__FORMAT", format)])
 }
 
-/// The lines about requests, whose id is `id`.
+/// The log lines of the request with this ID.
 fn lines(log: &str, id: &str) -> Vec<Value> {
-    let events = log.lines().map(|it| serde_json::from_str(it).expect("every line is JSON"));
-    events.filter(|it: &Value| it["span"]["id"] == id).collect()
+    let events = log.lines().map(|line| serde_json::from_str(line).expect("every line is JSON"));
+    events.filter(|item: &Value| item["span"]["id"] == id).collect()
 }
 
 #[test]
-fn a_request_is_one_line_where_it_is_asked_for() {
+fn a_request_is_one_line_at_the_debug_level() {
     let server = logging("debug", "json");
     let [a, b] = SAME.map(face);
     let (media, body) = form(&[("a", &a), ("b", &b)]);
-    let answer = server.post("/compare", &media, &body, "x-request-id: mine-1\r\n");
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let response = server.post("/compare", &media, &body, "x-request-id: mine-1\r\n");
+    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
 
     let [line] = &lines(&server.end(), "mine-1")[..] else { panic!("one line") };
     assert_eq!(
@@ -29,11 +29,11 @@ fn a_request_is_one_line_where_it_is_asked_for() {
         (&json!("DEBUG"), &json!("request answered"), &json!("/compare"), &json!(200)),
         "{line}"
     );
-    assert!(line["took_ms"].as_f64().is_some_and(|it| 0.0 < it), "{line}");
+    assert!(line["took_ms"].as_f64().is_some_and(|number| 0.0 < number), "{line}");
 }
 
 #[test]
-fn a_failure_is_one_line_with_its_cause_and_by_default_others_are_none() {
+fn by_default_a_failure_is_one_line_with_its_cause_and_a_success_is_none() {
     let server = logging("info", "json");
     let image = face(SAME[0]);
     let (media, body) = form(&[("a", &image), ("b", &image[..image.len() / 2])]);
@@ -49,12 +49,12 @@ fn a_failure_is_one_line_with_its_cause_and_by_default_others_are_none() {
         "{line}"
     );
     let cause = line["cause"].as_str().expect("a cause");
-    assert!(cause.starts_with("the image can't be decoded") && cause.contains(": "), "{cause}");
+    assert!(cause.starts_with("the image cannot be decoded") && cause.contains(": "), "{cause}");
     assert!(lines(&log, "mine-2").is_empty());
 }
 
 #[test]
-fn nobodys_image_embedding_or_key_is_in_the_log() {
+fn images_embeddings_and_keys_are_not_in_the_log() {
     const EMBEDDING: [f64; 3] = [0.123_456_7, -0.765_432_1, 0.246_813_5];
     const KEY: &str = "a-key-that-nobody-may-see";
     for format in ["json", "text"] {
@@ -76,20 +76,20 @@ fn nobodys_image_embedding_or_key_is_in_the_log() {
         assert!(5 <= log.matches("/compare").count() + log.matches("/embed").count(), "{log}");
         let (_, embedding) = embedding.split_once("\"embedding\":[").expect("an embedding");
         let ours: Vec<&str> = embedding.split([',', ']']).take(3).collect();
-        let theirs = EMBEDDING.map(|it| it.to_string());
+        let theirs = EMBEDDING.map(|number| number.to_string());
         let text = base64(&a);
         let bytes = format!("{:?}", &a[100..110]);
         let hex = format!("{:02x?}", &a[100..110]);
-        let told = [text[..24].to_owned(), text[400..424].to_owned(), bytes, hex];
-        let told = told.iter().chain(&theirs).map(String::as_str).chain(ours);
-        for secret in told.chain([KEY, "plain text that is no image", "JFIF"]) {
+        let excerpts = [text[..24].to_owned(), text[400..424].to_owned(), bytes, hex];
+        let excerpts = excerpts.iter().chain(&theirs).map(String::as_str).chain(ours);
+        for secret in excerpts.chain([KEY, "plain text that is no image", "JFIF"]) {
             assert!(!log.contains(secret), "{secret} is in the log:\n{log}");
         }
     }
 }
 
 #[test]
-fn no_clients_text_breaks_a_line() {
+fn client_text_does_not_break_log_lines() {
     const ESCAPE: &str = "\u{1b}[31m";
     for format in ["json", "text"] {
         let server = logging("trace", format);

@@ -1,5 +1,5 @@
-//! The service as its clients meet it: the real ONNX Runtime on the shipped model, and, where a test
-//! must foresee numbers or failures, on tiny made ones.
+//! Tests of the whole service, with the real ONNX Runtime. They use the shipped model, or tiny generated models where a
+//! test must predict numbers or failures.
 
 mod app;
 mod browsers;
@@ -22,6 +22,7 @@ mod keys;
 mod logs;
 mod memory;
 mod models;
+mod numbers;
 mod observability;
 mod overload;
 mod page;

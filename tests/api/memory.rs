@@ -1,4 +1,4 @@
-//! What memory the service takes at most, whatever it is sent.
+//! The memory limit of the service, for any input.
 #![cfg(target_os = "linux")]
 
 use std::fs;
@@ -10,10 +10,10 @@ use image::{ExtendedColorType, ImageEncoder};
 use crate::app::{SAME, face, form, root};
 use crate::server::Server;
 
-/// As the README has it, for two decodes at once, in MiB.
+/// The limit that the README states for two decodes at once, in MiB.
 const CEILING: u64 = 1024;
 
-/// An image of just under the most pixels, in colour, of which none can be left out.
+/// A colour image with almost the most pixels, which must be decoded completely.
 fn largest() -> Vec<u8> {
     let [width, height] = [7070_u32, 7070];
     let rgb = vec![0; (width * height * 3) as usize];
@@ -24,7 +24,7 @@ fn largest() -> Vec<u8> {
     png
 }
 
-/// The peaks of the server and of its workers together, in MiB: an upper bound of their common peak.
+/// The sum of the peaks of the server and its workers, in MiB: an upper bound of their common peak.
 fn peak(server: &Server) -> u64 {
     let id = server.id();
     let workers = fs::read_dir(format!("/proc/{id}/task")).expect("threads").flat_map(|thread| {
@@ -41,14 +41,14 @@ fn peak(server: &Server) -> u64 {
 }
 
 #[test]
-fn walls_of_the_largest_images_and_bodies_stay_below_the_ceiling() {
+fn the_largest_images_and_bodies_stay_below_the_memory_ceiling() {
     let readme = fs::read_to_string(root().join("README.md")).expect("the README");
     assert!(readme.contains(&format!("below {} GiB", CEILING / 1024)));
 
     let server = Server::with(&[
         ("SIAMESE_IMAGE__DECODES", "2"),
-        ("SIAMESE_SERVER__DEADLINE_MS", "120000"),
-        ("SIAMESE_SERVER__BODY_TIMEOUT_MS", "120000"),
+        ("SIAMESE_SERVER__DEADLINE_MS", "600000"),
+        ("SIAMESE_SERVER__BODY_TIMEOUT_MS", "600000"),
     ]);
     let largest = largest();
     let body = vec![0; 19_000_000];
@@ -58,24 +58,24 @@ fn walls_of_the_largest_images_and_bodies_stay_below_the_ceiling() {
         for at in 0..6 {
             let (server, largest, body) = (&server, &largest, &body);
             scope.spawn(move || {
-                // Bytes that no other has, as the same image would be decoded once.
+                // Unique bytes: an identical image would be decoded only once.
                 let upload = [&largest[..], &[at]].concat();
-                let answer = server.post("/embed", "image/png", &upload, "");
-                assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+                let response = server.post("/embed", "image/png", &upload, "");
+                assert!(response.starts_with("HTTP/1.1 200"), "{response}");
             });
             scope.spawn(move || {
                 for _ in 0..5 {
-                    let answer = server.post("/embed", "image/png", body, "");
-                    assert!(["415", "503"].contains(&&answer[9..12]), "{answer}");
+                    let response = server.post("/embed", "image/png", body, "");
+                    assert!(["415", "503"].contains(&&response[9..12]), "{response}");
                 }
             });
         }
         for _ in 0..50 {
-            let answer = server.post("/compare", &media, &pair, "");
-            assert!(["200", "503"].contains(&&answer[9..12]), "{answer}");
+            let response = server.post("/compare", &media, &pair, "");
+            assert!(["200", "503"].contains(&&response[9..12]), "{response}");
         }
     });
     let peak = peak(&server);
-    // Less would mean that none of it was done.
+    // A lower peak would mean that the work was not done.
     assert!((200..CEILING).contains(&peak), "{peak} MiB");
 }

@@ -1,4 +1,4 @@
-//! Anybody's models: what is taken, and what is refused with which words.
+//! Foreign models: which are accepted, and the error messages of the others.
 
 use std::fs;
 use std::num::NonZeroUsize;
@@ -12,7 +12,7 @@ use crate::app::{App, face, fixture, load, shipped};
 
 const SIDECAR: &str = "input = 4\ncolour = \"grey\"\n";
 
-/// A made model in a folder of its own, with a sidecar beside it.
+/// A generated model in its own folder, with a sidecar.
 fn placed(model: &str, sidecar: &str) -> (TempDir, PathBuf) {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join(model);
@@ -29,10 +29,13 @@ fn halves(left: f32, right: f32) -> Pixels {
 
 fn embed(model: &mut OnnxModel, images: &[Pixels]) -> Vec<Vec<f32>> {
     let embedded = model.embed(images).expect("a run");
-    embedded.into_iter().map(|it| it.expect("finite").coordinates().to_vec()).collect()
+    embedded
+        .into_iter()
+        .map(|embedding| embedding.expect("finite").coordinates().to_vec())
+        .collect()
 }
 
-fn said(path: &Path) -> String {
+fn load_error(path: &Path) -> String {
     let options = Options { device: Device::Cpu, ..Options::default() };
     match OnnxModel::load(path, &options) {
         Ok(_) => panic!("{} was loaded", path.display()),
@@ -43,14 +46,14 @@ fn said(path: &Path) -> String {
 #[track_caller]
 fn refused(model: &str, sidecar: &str, words: &[&str]) {
     let (_folder, path) = placed(model, sidecar);
-    let said = said(&path);
+    let error = load_error(&path);
     for word in words {
-        assert!(said.contains(word), "{word:?} is not in: {said}");
+        assert!(error.contains(word), "{word:?} is not in: {error}");
     }
 }
 
 #[test]
-fn a_foreign_model_works_by_its_sidecar() {
+fn a_foreign_model_works_with_a_sidecar() {
     let (_folder, path) = placed("plain.onnx", SIDECAR);
     let mut model = load(&path);
     let images = [halves(0.0, 1.0), halves(0.25, 0.5), halves(1.0, 1.0)];
@@ -61,7 +64,7 @@ fn a_foreign_model_works_by_its_sidecar() {
 }
 
 #[test]
-fn a_batch_of_one_is_run_one_by_one_and_said() {
+fn a_model_with_batch_size_one_runs_one_by_one_and_reports_it() {
     for name in ["single.onnx", "baked.onnx"] {
         let (_folder, path) = placed(name, SIDECAR);
         let mut model = load(&path);
@@ -72,14 +75,14 @@ fn a_batch_of_one_is_run_one_by_one_and_said() {
 }
 
 #[test]
-fn unit_embeddings_are_made_where_the_card_says_so() {
+fn unit_embeddings_are_normalised_if_the_card_says_so() {
     let (_folder, path) =
         placed("plain.onnx", "input = 4\ncolour = \"grey\"\nembedding = \"unit\"");
     assert_eq!(embed(&mut load(&path), &[halves(0.0, 0.7)]), [[0.0, 1.0]]);
 }
 
 #[test]
-fn an_output_that_is_not_finite_spoils_its_own_image_alone() {
+fn a_non_finite_output_affects_only_its_own_image() {
     let (_folder, path) = placed("log.onnx", SIDECAR);
     let embedded = load(&path).embed(&[halves(1.0, 1.0), halves(0.0, 1.0)]).expect("a run");
     assert!(embedded[0].is_ok());
@@ -87,45 +90,48 @@ fn an_output_that_is_not_finite_spoils_its_own_image_alone() {
 }
 
 #[tokio::test]
-async fn an_output_that_is_not_finite_is_an_error_and_no_verdict() {
+async fn a_non_finite_output_is_an_error_and_not_a_verdict() {
     let (_folder, path) = placed("log.onnx", "input = 4\ncolour = \"grey\"\nmargin = 2");
     let app = App::of(load(&path));
-    let [black, white] = [0, 255].map(|it| [b"P5 1 1 255\n", &[it][..]].concat());
+    let [black, white] = [0, 255].map(|grey| [b"P5 1 1 255\n", &[grey][..]].concat());
     app.form("/compare", &[("a", &white), ("b", &white)]).await.ok();
     app.form("/compare", &[("a", &white), ("b", &black)]).await.refused(500, "internal");
 }
 
 #[tokio::test]
-async fn half_the_margin_rules_where_no_threshold_is_stated() {
+async fn without_a_threshold_half_the_margin_applies() {
     let (_folder, path) = placed("plain.onnx", "input = 4\ncolour = \"grey\"\nmargin = 2");
     let white = b"P5 1 1 255\n\xff";
-    let answer = App::of(load(&path)).form("/compare", &[("a", white), ("b", white)]).await.ok();
-    let answer = answer.json();
-    assert_eq!((answer["threshold"].as_f64(), answer["margin"].as_f64()), (Some(1.0), Some(2.0)));
-    assert_eq!(answer["operating_point"]["source"], "margin");
-    assert!(answer.get("probability").is_none());
+    let response = App::of(load(&path)).form("/compare", &[("a", white), ("b", white)]).await.ok();
+    let response = response.json();
+    assert_eq!(
+        (response["threshold"].as_f64(), response["margin"].as_f64()),
+        (Some(1.0), Some(2.0))
+    );
+    assert_eq!(response["operating_point"]["source"], "margin");
+    assert!(response.get("probability").is_none());
 }
 
 #[tokio::test]
-async fn without_threshold_and_margin_a_request_must_name_one() {
+async fn without_threshold_and_margin_a_request_must_give_a_threshold() {
     let (_folder, path) = placed("plain.onnx", SIDECAR);
     let app = App::of(load(&path));
     let white = &b"P5 1 1 255\n\xff"[..];
     let parts = [("a", white), ("b", white)];
     app.form("/compare", &parts).await.refused(422, "operating_point_unsupported");
     app.form("/compare?fmr=0.1", &parts).await.refused(422, "operating_point_unsupported");
-    let answer = app.form("/compare?threshold=0.5", &parts).await.ok().json();
-    assert_eq!(answer["verdict"], "same");
-    assert!(answer.get("margin").is_none());
+    let response = app.form("/compare?threshold=0.5", &parts).await.ok().json();
+    assert_eq!(response["verdict"], "same");
+    assert!(response.get("margin").is_none());
 }
 
 #[test]
-fn a_model_with_neither_metadata_nor_sidecar_is_told_what_to_write() {
+fn a_model_without_metadata_and_sidecar_gets_a_hint() {
     refused("plain.onnx", "", &["plain.toml", "input = ", "colour = "]);
 }
 
 #[test]
-fn a_sidecar_that_cannot_be_is_refused_by_its_key() {
+fn an_invalid_sidecar_is_rejected_by_its_key() {
     refused("plain.onnx", "input = 4", &["plain.toml", "`colour`"]);
     refused("plain.onnx", "input = 4\ncolour = \"grey\"\nmean = [1, 2]", &["`mean`"]);
     refused("plain.onnx", "input = 4\ncolour = \"grey\"\nsize = 3", &["`size`", "not a known key"]);
@@ -133,16 +139,16 @@ fn a_sidecar_that_cannot_be_is_refused_by_its_key() {
 }
 
 #[test]
-fn a_description_that_does_not_fit_the_network_is_refused() {
+fn a_sidecar_that_does_not_fit_the_model_is_rejected() {
     refused("plain.onnx", "input = 5\ncolour = \"grey\"", &["[n, 1, 5, 5]"]);
     refused("plain.onnx", "input = 4\ncolour = \"rgb\"", &["[n, 3, 4, 4]"]);
 }
 
 #[test]
-fn golden_pairs_are_held_at_load() {
+fn golden_pairs_are_checked_at_load() {
     let golden = |distance: f64| {
         let [black, white] =
-            [0, 255].map(|it| crate::app::base64(&[b"P5 1 1 255\n", &[it][..]].concat()));
+            [0, 255].map(|grey| crate::app::base64(&[b"P5 1 1 255\n", &[grey][..]].concat()));
         format!(
             "{SIDECAR}golden = '{{\"tolerance\":1e-3,\"images\":[\"{black}\",\"{white}\"],\
              \"pairs\":[{{\"a\":0,\"b\":1,\"distance\":{distance}}}]}}'"
@@ -155,12 +161,12 @@ fn golden_pairs_are_held_at_load() {
 }
 
 #[test]
-fn what_is_no_model_is_refused() {
+fn a_file_that_is_not_a_model_is_rejected() {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("noise.onnx");
     fs::write(&path, [0xff; 64]).expect("written");
-    assert!(said(&path).contains("not an ONNX model"));
-    assert!(said(&folder.path().join("missing.onnx")).contains("can't be read"));
+    assert!(load_error(&path).contains("not an ONNX model"));
+    assert!(load_error(&folder.path().join("missing.onnx")).contains("can't be read"));
 }
 
 #[test]
@@ -179,7 +185,8 @@ fn a_distance_does_not_depend_on_its_batch() {
         });
     let distance = |model: &mut OnnxModel, images: &[Pixels]| {
         let embedded = model.embed(images).expect("a run");
-        let [a, b] = [&embedded[0], &embedded[1]].map(|it| it.as_ref().expect("finite"));
+        let [a, b] =
+            [&embedded[0], &embedded[1]].map(|embedding| embedding.as_ref().expect("finite"));
         a.distance(b).get()
     };
     let alone = distance(&mut model, &images);

@@ -1,4 +1,4 @@
-//! What operators are given to watch the service by: its alerts and its dashboard speak of what it really tells.
+//! Checks that alerts and dashboard use only metrics and labels that exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -9,22 +9,22 @@ use serde_json::Value;
 
 use crate::app::{App, SAME, face, root};
 
-/// Labels that Prometheus adds to whatever it scrapes.
+/// Labels that Prometheus adds to all metrics.
 const ADDED: [&str; 2] = ["job", "instance"];
 
-/// Series that Prometheus makes itself.
+/// Series that Prometheus creates itself.
 const MADE: [&str; 1] = ["up"];
 
-/// Words of the query language that stand where a name may.
+/// Keywords of the query language.
 const WORDS: [&str; 5] = ["and", "or", "unless", "offset", "bool"];
 
-/// Words that a list of labels follows.
+/// Keywords that precede a list of labels.
 const GROUPING: [&str; 6] = ["by", "without", "on", "ignoring", "group_left", "group_right"];
 
-/// The names that can be asked for, each with its labels.
+/// The existing metrics, each with its labels.
 pub(crate) struct Known(pub(crate) BTreeMap<String, BTreeSet<String>>);
 
-/// What an expression names.
+/// The names in an expression.
 #[derive(Debug, Default)]
 struct Named {
     metrics: Vec<String>,
@@ -33,11 +33,11 @@ struct Named {
 }
 
 impl Known {
-    /// Reads what a server tells once all of it has happened.
+    /// Reads the metrics of a server after each kind of event has happened.
     pub(crate) async fn scraped() -> Self {
         let app = App::start();
         let [a, b] = SAME.map(face);
-        // A client that leaves in the middle of its request.
+        // A client that disconnects during its request.
         let endless = futures_util::stream::pending::<Result<Bytes, Infallible>>();
         let request = app.post("/embed", "image/png", Body::from_stream(endless));
         assert!(request.now_or_never().is_none());
@@ -48,28 +48,28 @@ impl Known {
 
     fn read(text: &str) -> Self {
         let mut known = BTreeMap::<String, BTreeSet<String>>::new();
-        for sample in text.lines().filter(|it| !it.is_empty() && !it.starts_with('#')) {
+        for sample in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
             let end = sample.find(['{', ' ']).expect("a value");
             let named = Named::of(sample.rsplit_once(' ').expect("a value").0);
             let labels = named.labels.into_iter().map(|(_, label)| label);
             known.entry(sample[..end].to_owned()).or_default().extend(labels);
         }
-        known.extend(MADE.map(|it| (it.to_owned(), BTreeSet::new())));
+        known.extend(MADE.map(|name| (name.to_owned(), BTreeSet::new())));
         Self(known)
     }
 
     fn has_label(&self, metric: Option<&str>, label: &str) -> bool {
-        let of = |it: &str| self.0.get(it).is_some_and(|it| it.contains(label));
-        ADDED.contains(&label) || metric.map_or_else(|| self.0.keys().any(|it| of(it)), of)
+        let of = |text: &str| self.0.get(text).is_some_and(|text| text.contains(label));
+        ADDED.contains(&label) || metric.map_or_else(|| self.0.keys().any(|value| of(value)), of)
     }
 
-    /// What an expression names that is not there.
+    /// The metrics and labels of an expression that do not exist.
     fn missing(&self, expression: &str) -> Vec<String> {
         let Named { metrics, labels } = Named::of(expression);
         assert!(!metrics.is_empty(), "nothing is read from {expression}");
-        let metrics = metrics.into_iter().filter(|it| !self.0.contains_key(it));
-        let labels = labels.into_iter().filter(|(of, it)| !self.has_label(of.as_deref(), it));
-        metrics.chain(labels.map(|(of, it)| format!("{it} of {of:?}"))).collect()
+        let metrics = metrics.into_iter().filter(|name| !self.0.contains_key(name));
+        let labels = labels.into_iter().filter(|(of, label)| !self.has_label(of.as_deref(), label));
+        metrics.chain(labels.map(|(of, label)| format!("{label} of {of:?}"))).collect()
     }
 
     #[track_caller]
@@ -78,7 +78,7 @@ impl Known {
         assert!(missing.is_empty(), "{missing:?} in {expression}");
     }
 
-    /// Checks the labels that a text for people fills in, as `{{digest}}` or `{{ $labels.digest }}`.
+    /// Checks the labels that a text contains, as `{{digest}}` or `{{ $labels.digest }}`.
     #[track_caller]
     fn check_text(&self, text: &str) {
         for hole in text.split("{{").skip(1) {
@@ -96,8 +96,8 @@ impl Named {
         let mut named = Self::default();
         let mut rest = expression;
         while let Some(first) = rest.chars().next() {
-            let word = |it: char| it.is_alphanumeric() || "_:".contains(it);
-            let length = rest.find(|it| !word(it)).unwrap_or(rest.len());
+            let word = |text: char| text.is_alphanumeric() || "_:".contains(text);
+            let length = rest.find(|value| !word(value)).unwrap_or(rest.len());
             if length == 0 {
                 rest = match first {
                     '[' => after(rest, ']'),
@@ -115,10 +115,10 @@ impl Named {
             if GROUPING.contains(&name) {
                 let labels = rest.strip_prefix('(').expect("labels");
                 let (labels, after) = labels.split_once(')').expect("an end of labels");
-                let labels = labels.split(',').map(str::trim).filter(|it| !it.is_empty());
-                named.labels.extend(labels.map(|it| (None, it.to_owned())));
+                let labels = labels.split(',').map(str::trim).filter(|part| !part.is_empty());
+                named.labels.extend(labels.map(|label| (None, label.to_owned())));
                 rest = after;
-            } else if !["(", "by ", "without "].iter().any(|it| rest.starts_with(it)) {
+            } else if !["(", "by ", "without "].iter().any(|text| rest.starts_with(text)) {
                 named.metrics.push(name.to_owned());
                 if rest.starts_with('{') {
                     rest = named.select(name, &rest[1..]);
@@ -142,12 +142,12 @@ impl Named {
     }
 }
 
-/// What follows a character.
+/// The text after a character.
 fn after(text: &str, end: char) -> &str {
     text.split_once(end).unwrap_or_else(|| panic!("{end} in {text}")).1
 }
 
-/// All values of a key, however deep.
+/// All values of a key, at any depth.
 fn all<'a>(value: &'a Value, key: &str, found: &mut Vec<&'a str>) {
     match value {
         Value::Object(members) => {
@@ -158,7 +158,7 @@ fn all<'a>(value: &'a Value, key: &str, found: &mut Vec<&'a str>) {
                 }
             }
         }
-        Value::Array(items) => items.iter().for_each(|it| all(it, key, found)),
+        Value::Array(items) => items.iter().for_each(|item| all(item, key, found)),
         _ => {}
     }
 }
@@ -174,45 +174,46 @@ fn read(path: &str) -> String {
 }
 
 #[tokio::test]
-async fn alerts_and_dashboard_speak_of_what_is_told() {
+async fn alerts_and_dashboard_use_existing_metrics() {
     let mut known = Known::scraped().await;
     let alerts: Value =
         serde_norway::from_str(&read("deploy/prometheus/alerts.yml")).expect("YAML");
-    known.0.extend(texts(&alerts, "record").into_iter().map(|it| {
+    known.0.extend(texts(&alerts, "record").into_iter().map(|value| {
         let labels = ["code", "digest"].map(str::to_owned);
-        (it.to_owned(), labels.into())
+        (value.to_owned(), labels.into())
     }));
     let rules = texts(&alerts, "expr");
     assert!(20 < rules.len());
-    for it in rules {
-        known.check(it);
+    for rule in rules {
+        known.check(rule);
     }
     let advice = [texts(&alerts, "summary"), texts(&alerts, "action")].concat();
     assert_eq!(advice.len(), 2 * texts(&alerts, "alert").len(), "each alert says what to do");
-    for it in advice {
-        known.check_text(it);
+    for text in advice {
+        known.check_text(text);
     }
 
     let dashboard: Value =
         serde_json::from_str(&read("deploy/grafana/siamese.json")).expect("JSON");
     let panels = texts(&dashboard, "expr");
     assert!(40 < panels.len());
-    for it in panels {
-        known.check(it);
+    for panel in panels {
+        known.check(panel);
     }
-    for it in texts(&dashboard, "legendFormat") {
-        known.check_text(it);
+    for text in texts(&dashboard, "legendFormat") {
+        known.check_text(text);
     }
     for variable in texts(&dashboard, "definition") {
-        let inner = variable.strip_prefix("label_values(").and_then(|it| it.strip_suffix(')'));
-        let (metric, label) = inner.and_then(|it| it.rsplit_once(", ")).expect("label_values");
+        let inner = variable.strip_prefix("label_values(").and_then(|text| text.strip_suffix(')'));
+        let (metric, label) =
+            inner.and_then(|value| value.rsplit_once(", ")).expect("label_values");
         known.check(metric);
         assert!(known.has_label(None, label), "{variable}");
     }
 }
 
 #[test]
-fn what_is_not_told_is_found() {
+fn a_missing_metric_or_label_is_found() {
     let known = Known::read("# HELP a_total A.\na_total{kind=\"x}\",other=\"{\"} 1\nb 2\n");
     for good in [
         "sum by (kind, instance) (rate(a_total{kind=~\"x|y\", job=\"z\"}[$__rate_interval])) > 0.5",

@@ -1,4 +1,4 @@
-//! More work than the server can do, and work that nobody waits for any more.
+//! Overload, and work that no client waits for any more.
 
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
@@ -11,8 +11,8 @@ use siamese_core::model::{Embedded, LoadError, Model, ModelError};
 use siamese_core::preprocessing::Pixels;
 use siamese_core::score::Embedding;
 
-use crate::app::{Answer, App, SAME, at_most, face, shared};
-use crate::waits::WINDOW;
+use crate::app::{App, SAME, TestResponse, at_most, face, shared};
+use crate::waits::SHORT_TIMEOUT_MS;
 
 /// A model that waits for the test before each run.
 struct Gated(mpsc::Receiver<()>);
@@ -30,23 +30,23 @@ impl Model for Gated {
 
 fn gated(places: usize) -> (mpsc::Sender<()>, App) {
     let (gate, opened) = mpsc::channel();
-    (gate, App::run_by(Gated(opened), shared().1.clone(), places))
+    (gate, App::with_model(Gated(opened), shared().1.clone(), places))
 }
 
 async fn metrics(app: &App) -> String {
     String::from_utf8(app.get("/metrics").await.ok().body).expect("text")
 }
 
-/// Sees a request to the model, whose gate is closed.
-async fn until_running(app: &App, request: Pin<&mut impl Future<Output = Answer>>) {
+/// Waits until a request is in the model, whose gate is closed.
+async fn until_running(app: &App, request: Pin<&mut impl Future<Output = TestResponse>>) {
     tokio::select! {
         _ = request => panic!("the gate is closed"),
-        () = app.until_told("siamese_batch_images_count 1") => (),
+        () = app.until_metric("siamese_batch_images_count 1") => (),
     }
 }
 
 #[tokio::test]
-async fn what_finds_no_room_is_refused_before_it_is_decoded() {
+async fn a_request_beyond_the_queue_is_rejected_before_decoding() {
     let (gate, app) = gated(2);
     let mut first = pin!(app.compare());
     assert!(first.as_mut().now_or_never().is_none());
@@ -54,9 +54,9 @@ async fn what_finds_no_room_is_refused_before_it_is_decoded() {
     let refused = app.form("/compare", &[("a", b"no image"), ("b", b"no image")]).await;
     refused.refused(503, "overloaded");
     assert_eq!(refused.header("retry-after"), "1");
-    let told = metrics(&app).await;
-    for line in [r#"siamese_overloads_total{limit="places"} 1"#, "siamese_queue_reserved 2"] {
-        assert!(told.lines().any(|it| it == line), "{line} is not in\n{told}");
+    let metrics = metrics(&app).await;
+    for line in [r#"siamese_overloads_total{limit="queue"} 1"#, "siamese_queue_reserved 2"] {
+        assert!(metrics.lines().any(|found| found == line), "{line} is not in\n{metrics}");
     }
 
     gate.send(()).expect("a model");
@@ -66,20 +66,20 @@ async fn what_finds_no_room_is_refused_before_it_is_decoded() {
 }
 
 #[tokio::test]
-async fn work_whose_client_has_gone_is_dropped_and_counted() {
+async fn work_of_a_disconnected_client_is_dropped_and_counted() {
     let (gate, app) = gated(8);
     let mut first = pin!(app.post("/embed", "image/jpeg", face("s1_1.jpg")));
     until_running(&app, first.as_mut()).await;
     tokio::select! {
         _ = app.compare() => panic!("the gate is closed"),
-        () = app.until_told("siamese_queue_depth 2") => (),
+        () = app.until_metric("siamese_queue_depth 2") => (),
     }
-    app.until_told(r#"siamese_client_disconnects_total{route="/compare"} 1"#).await;
+    app.until_metric(r#"siamese_client_disconnects_total{route="/compare"} 1"#).await;
 
     gate.send(()).expect("a model");
     first.await.ok();
-    app.until_told(r#"siamese_dropped_images_total{before="model"} 2"#).await;
-    app.until_told("siamese_batch_images_count 1").await;
+    app.until_metric(r#"siamese_dropped_images_total{before="model"} 2"#).await;
+    app.until_metric("siamese_batch_images_count 1").await;
 }
 
 #[tokio::test]
@@ -88,21 +88,22 @@ async fn work_past_its_deadline_is_dropped_before_the_model() {
     let mut first = pin!(app.post("/embed", "image/jpeg", face("s1_1.jpg")));
     until_running(&app, first.as_mut()).await;
 
-    let late = crate::app::post("/embed", "image/jpeg").header("x-request-timeout-ms", WINDOW);
+    let late =
+        crate::app::post("/embed", "image/jpeg").header("x-request-timeout-ms", SHORT_TIMEOUT_MS);
     let late = late.body(face(SAME[0]).into()).expect("a request");
     app.send(late).await.refused(504, "deadline_exceeded");
 
     gate.send(()).expect("a model");
     first.await.ok();
-    app.until_told(r#"siamese_dropped_images_total{before="model"} 1"#).await;
+    app.until_metric(r#"siamese_dropped_images_total{before="model"} 1"#).await;
 }
 
 #[tokio::test]
-async fn bodies_have_a_limit_together() {
+async fn all_bodies_share_a_memory_limit() {
     let app = App::with(|settings| settings.server.max_bodies_bytes = at_most(4096));
     app.post("/embed", "image/png", vec![0; 4096]).await.refused(415, "image_format_unsupported");
     app.post("/embed", "image/png", vec![0; 4097]).await.refused(503, "overloaded");
-    app.until_told(r#"siamese_overloads_total{limit="bodies"} 1"#).await;
+    app.until_metric(r#"siamese_overloads_total{limit="bodies"} 1"#).await;
     app.post("/embed", "image/png", vec![0; 4096]).await.refused(415, "image_format_unsupported");
 }
 
@@ -111,9 +112,9 @@ fn endless() -> Body {
 }
 
 #[tokio::test]
-async fn more_requests_than_the_server_holds_are_told_to_come_back() {
+async fn requests_beyond_the_limit_are_told_to_retry() {
     let (gate, opened) = mpsc::channel();
-    let app = App::run_with(Gated(opened), shared().1.clone(), 8, |settings| {
+    let app = App::with_model_and_settings(Gated(opened), shared().1.clone(), 8, |settings| {
         settings.server.max_in_flight = at_most(1);
     });
     let mut first = pin!(app.post("/embed", "image/jpeg", face("s1_1.jpg")));
@@ -123,29 +124,29 @@ async fn more_requests_than_the_server_holds_are_told_to_come_back() {
 
     refused.refused(503, "overloaded");
     assert_eq!(refused.header("retry-after"), "1");
-    app.until_told(r#"siamese_overloads_total{limit="requests"} 1"#).await;
+    app.until_metric(r#"siamese_overloads_total{limit="requests"} 1"#).await;
     gate.send(()).expect("a model");
     first.await.ok();
 }
 
 #[tokio::test]
-async fn a_body_that_is_still_coming_takes_no_place_of_work() {
+async fn an_arriving_body_does_not_count_as_work_in_progress() {
     let app = App::with(|settings| settings.server.max_in_flight = at_most(1));
     let mut slow: Vec<_> =
         (0..20).map(|_| Box::pin(app.post("/embed", "image/png", endless()))).collect();
     for slow in &mut slow {
         assert!(slow.as_mut().now_or_never().is_none());
     }
-    app.until_told("siamese_receiving_requests 20").await;
+    app.until_metric("siamese_receiving_requests 20").await;
 
     app.compare().await.ok();
 
     drop(slow);
-    app.until_told("siamese_receiving_requests 0").await;
+    app.until_metric("siamese_receiving_requests 0").await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_no_more_bodies_may_come_the_slowest_makes_room() {
+async fn at_the_limit_of_arriving_bodies_the_slowest_is_ended() {
     let app = App::with(|settings| settings.server.max_receiving = at_most(2));
     let mut slow = [(); 2].map(|()| Box::pin(app.post("/embed", "image/png", endless())));
     for slow in &mut slow {
@@ -153,18 +154,18 @@ async fn where_no_more_bodies_may_come_the_slowest_makes_room() {
     }
     let [first, _second] = slow;
     app.post("/embed", "image/png", endless()).await.refused(503, "overloaded");
-    app.until_told(r#"siamese_overloads_total{limit="receiving"} 1"#).await;
+    app.until_metric(r#"siamese_overloads_total{limit="receiving"} 1"#).await;
 
     tokio::time::advance(Duration::from_secs(1)).await;
     let third = app.post("/embed", "image/png", "no image").await;
 
     third.refused(415, "image_format_unsupported");
     first.await.refused(408, "body_timeout");
-    app.until_told(r#"siamese_bodies_ended_total{full="receiving"} 1"#).await;
+    app.until_metric(r#"siamese_bodies_ended_total{limit="receiving"} 1"#).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_holds_memory_and_does_not_go_on_makes_room_for_others() {
+async fn a_stalled_body_that_holds_memory_is_ended_for_others() {
     let app = App::with(|settings| settings.server.max_bodies_bytes = at_most(100 << 10));
     let begun = futures_util::stream::iter([Ok::<_, Infallible>(Bytes::from(vec![0; 90 << 10]))]);
     let stays = Body::from_stream(begun.chain(futures_util::stream::pending()));
@@ -178,5 +179,5 @@ async fn a_body_that_holds_memory_and_does_not_go_on_makes_room_for_others() {
 
     slow.refused(408, "body_timeout");
     other.refused(415, "image_format_unsupported");
-    app.until_told(r#"siamese_bodies_ended_total{full="bodies"} 1"#).await;
+    app.until_metric(r#"siamese_bodies_ended_total{limit="bodies"} 1"#).await;
 }

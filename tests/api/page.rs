@@ -1,26 +1,26 @@
-//! The page for people, and what it asks of the server that nobody else does.
+//! The page, and the routes that only it uses.
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use serde_json::json;
 
-use crate::app::{Answer, App, SAME, base64, face, post};
+use crate::app::{App, SAME, TestResponse, base64, face, post};
 
-fn text(answer: &Answer) -> String {
-    String::from_utf8(answer.body.clone()).expect("text")
+fn text(response: &TestResponse) -> String {
+    String::from_utf8(response.body.clone()).expect("text")
 }
 
 /// The files that a text of the page names.
 fn named(text: &str) -> Vec<String> {
-    let files = text.split(['"', '\'']).filter(|it| !it.contains("${"));
+    let files = text.split(['"', '\'']).filter(|text| !text.contains("${"));
     files
-        .filter_map(|it| it.strip_prefix("./").or_else(|| it.strip_prefix("/page/")))
+        .filter_map(|text| text.strip_prefix("./").or_else(|| text.strip_prefix("/page/")))
         .map(str::to_owned)
         .collect()
 }
 
 #[tokio::test]
-async fn every_file_that_the_page_names_is_served_as_what_it_is() {
+async fn every_file_of_the_page_is_served_with_its_type() {
     let app = App::start();
     let index = app.get("/").await.ok();
     assert_eq!(index.header("content-type"), "text/html; charset=utf-8");
@@ -38,14 +38,14 @@ async fn every_file_that_the_page_names_is_served_as_what_it_is() {
         };
         assert_eq!(file.header("content-type"), kind);
         let more = if kind == "text/javascript" { named(&text(&file)) } else { Vec::new() };
-        found.extend(more.into_iter().filter(|it| !found.contains(it)).collect::<Vec<_>>());
+        found.extend(more.into_iter().filter(|text| !found.contains(text)).collect::<Vec<_>>());
         at += 1;
     }
     assert!(found.len() >= 11, "{found:?}");
 }
 
 #[tokio::test]
-async fn a_browser_that_has_a_file_is_not_sent_it_again() {
+async fn a_file_in_the_browser_cache_is_not_sent_again() {
     let app = App::start();
     let first = app.get("/page/app.js").await.ok();
     assert_eq!(first.header("cache-control"), "no-cache");
@@ -56,14 +56,14 @@ async fn a_browser_that_has_a_file_is_not_sent_it_again() {
         ("\"other\"".to_owned(), StatusCode::OK),
     ] {
         let request = Request::get("/page/app.js").header("if-none-match", known);
-        let answer = app.send(request.body(Body::empty()).expect("a request")).await;
-        assert_eq!(answer.status, expected);
-        assert_eq!(answer.body.is_empty(), expected == StatusCode::NOT_MODIFIED);
+        let response = app.send(request.body(Body::empty()).expect("a request")).await;
+        assert_eq!(response.status, expected);
+        assert_eq!(response.body.is_empty(), expected == StatusCode::NOT_MODIFIED);
     }
 }
 
 #[tokio::test]
-async fn the_page_needs_no_key_and_what_it_asks_does() {
+async fn the_page_needs_no_key_but_its_requests_do() {
     let app = App::with(|settings| {
         let keys = serde_json::from_value(["a-key-0123456789"].into());
         settings.auth.keys = Some(keys.expect("a key"));
@@ -74,7 +74,7 @@ async fn the_page_needs_no_key_and_what_it_asks_does() {
 }
 
 #[tokio::test]
-async fn what_is_no_file_of_the_page_is_not_found() {
+async fn unknown_files_of_the_page_are_not_found() {
     let app = App::start();
     for path in ["/page/", "/page/nothing.js", "/page/../Cargo.toml", "/page/mod.rs", "/page"] {
         app.get(path).await.refused(404, "not_found");
@@ -83,7 +83,7 @@ async fn what_is_no_file_of_the_page_is_not_found() {
 }
 
 #[tokio::test]
-async fn an_operator_may_leave_the_page_out() {
+async fn the_page_can_be_turned_off() {
     let app = App::with(|settings| settings.server.page = false);
     for path in ["/", "/page/app.js"] {
         app.get(path).await.refused(404, "not_found");
@@ -92,29 +92,29 @@ async fn an_operator_may_leave_the_page_out() {
 }
 
 #[tokio::test]
-async fn pixels_are_an_image_of_the_models_size() {
+async fn pixels_are_an_image_of_the_models_input_size() {
     let app = App::start();
     let [_, height, width] = app.model.card.preprocessing.shape();
     let upload = face(SAME[0]);
     let as_json = json!({"image": base64(&upload)});
-    for answer in [
+    for response in [
         app.post("/pixels", "image/jpeg", upload.clone()).await.ok(),
         app.json("/pixels", &as_json).await.ok(),
         app.form("/pixels", &[("image", &upload)]).await.ok(),
     ] {
-        assert_eq!(answer.header("content-type"), "image/png");
-        let shown = image::load_from_memory(&answer.body).expect("a PNG").to_luma8();
+        assert_eq!(response.header("content-type"), "image/png");
+        let shown = image::load_from_memory(&response.body).expect("a PNG").to_luma8();
         assert_eq!((shown.height() as usize, shown.width() as usize), (height, width));
         let preprocessing = &app.model.card.preprocessing;
         let limits = app.service.settings().image.limits();
         let read = preprocessing.preprocess(&upload, &limits).expect("pixels");
-        let levels = shown.as_raw().iter().map(|it| f32::from(*it) * preprocessing.scale);
+        let levels = shown.as_raw().iter().map(|byte| f32::from(*byte) * preprocessing.scale);
         assert!(levels.zip(read.values()).all(|(shown, read)| (shown - read).abs() < 1e-6));
     }
 }
 
 #[tokio::test]
-async fn pixels_are_of_one_good_image() {
+async fn pixels_need_exactly_one_valid_image() {
     let app = App::start();
     let upload = face(SAME[0]);
     let image = base64(&upload);

@@ -1,19 +1,19 @@
-//! Waits of async tests. Their limits are by the machine's clock, in a runtime whose time is paused too.
+//! Waits of async tests. Their limits use the real clock, even if the runtime's time is paused.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::waits::PATIENCE;
+use crate::waits::TEST_TIMEOUT;
 use crate::waits::clock::{Alarm, TEST_SECONDS, watch};
 use crate::waits::process::output;
 
-/// What comes of something that must end.
+/// The result of work that must end within a limit.
 ///
 /// # Cancel safety
 ///
-/// As safe as what it waits for.
+/// The same as for the work.
 pub(crate) async fn within<T>(limit: Duration, what: &str, work: impl Future<Output = T>) -> T {
     watch();
     let (ring, alarm) = oneshot::channel();
@@ -27,43 +27,43 @@ pub(crate) async fn within<T>(limit: Duration, what: &str, work: impl Future<Out
     }
 }
 
-/// The same, within [`PATIENCE`].
+/// The result of work that must end within [`TEST_TIMEOUT`].
 pub(crate) async fn soon<T>(what: &str, work: impl Future<Output = T>) -> T {
-    within(PATIENCE, what, work).await
+    within(TEST_TIMEOUT, what, work).await
 }
 
-/// Waits until something is so.
+/// Waits until a condition holds.
 pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let begun = Instant::now();
     while !soon(what, is_so()).await {
-        assert!(begun.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
-        // Neither a sleep nor a timer: paused time would go on by it.
+        assert!(begun.elapsed() < TEST_TIMEOUT, "not within {TEST_TIMEOUT:?}: {what}");
+        // A sleep or a timer would advance the paused time.
         tokio::task::yield_now().await;
     }
 }
 
-/// Set where this test is in a process of its own, and hangs.
+/// Set in a process that runs only this test, and makes it hang.
 const HANGS: &str = "SIAMESE_TEST_HANGS";
 
 #[test]
-fn a_test_that_hangs_is_ended_by_its_name() {
-    const NAME: &str = "patience::a_test_that_hangs_is_ended_by_its_name";
+fn a_hanging_test_is_ended_and_named() {
+    const NAME: &str = "patience::a_hanging_test_is_ended_and_named";
     if std::env::var_os(HANGS).is_some() {
         watch();
-        std::thread::sleep(PATIENCE);
+        std::thread::sleep(TEST_TIMEOUT);
         return;
     }
     let mut itself = Command::new(std::env::current_exe().expect("a path"));
-    // Of two threads, as one runs its tests on the program's own.
+    // With two threads, because a single one would run the test on the main thread.
     itself.args(["--exact", NAME, "--test-threads", "2"]).env(HANGS, "").env(TEST_SECONDS, "2");
-    let ended = output(PATIENCE, &mut itself);
-    let said = String::from_utf8_lossy(&ended.stderr);
-    assert!(!ended.status.success(), "it was not ended: {said}");
-    assert!(said.contains(&format!("test {NAME} did not end within 2s")), "{said}");
+    let ended = output(TEST_TIMEOUT, &mut itself);
+    let stderr = String::from_utf8_lossy(&ended.stderr);
+    assert!(!ended.status.success(), "it was not ended: {stderr}");
+    assert!(stderr.contains(&format!("test {NAME} did not end within 2s")), "{stderr}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_in_paused_time_ends_by_the_machines_clock() {
+async fn a_wait_in_paused_time_uses_the_real_clock() {
     let forever = within(Duration::from_millis(1), "nothing", std::future::pending::<()>());
     let ended = tokio::spawn(forever).await;
     assert!(ended.expect_err("it panics").is_panic());

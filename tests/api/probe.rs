@@ -1,4 +1,4 @@
-//! `siamese health`: what a container's engine, or a script, is told of a server beside it.
+//! `siamese health`.
 
 use std::net::TcpListener;
 use std::process::{Command, Output};
@@ -6,29 +6,29 @@ use std::process::{Command, Output};
 use crate::app::root;
 use crate::server::Server;
 use crate::tls::Files;
-use crate::waits::PATIENCE;
+use crate::waits::TEST_TIMEOUT;
 use crate::waits::process::output;
 
-/// Asks under these settings, at this port where one is named.
+/// Runs `siamese health` with these variables and this address.
 fn ask(variables: &[(&str, &str)], listen: Option<&str>) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_siamese"));
     command
         .arg("health")
-        .args(listen.iter().flat_map(|it| ["--listen", it]))
+        .args(listen.iter().flat_map(|address| ["--listen", address]))
         .current_dir(root())
         .envs(variables.iter().copied());
-    output(PATIENCE, &mut command)
+    output(TEST_TIMEOUT, &mut command)
 }
 
 #[track_caller]
 fn check(asked: &Output, code: i32, word: &str) {
-    let said = String::from_utf8_lossy(&asked.stderr);
-    assert_eq!(asked.status.code(), Some(code), "{said}");
-    assert!(said.contains(word) && said.lines().count() <= 1, "{said}");
+    let stderr = String::from_utf8_lossy(&asked.stderr);
+    assert_eq!(asked.status.code(), Some(code), "{stderr}");
+    assert!(stderr.contains(word) && stderr.lines().count() <= 1, "{stderr}");
 }
 
 #[test]
-fn a_server_that_takes_work_is_healthy_until_it_stops() {
+fn a_running_server_is_healthy_until_it_stops() {
     let mut server = Server::with(&[("SIAMESE_SERVER__LAME_DUCK_MS", "600000")]);
     let listen = server.listen.to_string();
     check(&ask(&[], Some(&listen)), 0, "");
@@ -40,35 +40,36 @@ fn a_server_that_takes_work_is_healthy_until_it_stops() {
 }
 
 #[test]
-fn it_is_asked_at_the_port_for_health_where_there_is_one() {
+fn the_admin_port_is_checked_if_there_is_one() {
     let server = Server::with(&[("SIAMESE_SERVER__ADMIN_LISTEN", "127.0.0.1:0")]);
     let admin = server.admin.expect("a port").to_string();
-    // Nothing could be asked at the other port: it is no port at all.
+    // The other port is invalid, so only the admin port can have been checked.
     check(&ask(&[("SIAMESE_SERVER__ADMIN_LISTEN", &admin)], Some("127.0.0.1:0")), 0, "");
 }
 
 #[test]
-fn it_is_asked_over_tls_whoever_the_certificate_is_made_out_to() {
+fn health_works_over_tls_with_any_certificate_name() {
     let (files, _) = Files::make();
     let server = files.serve(&[]);
     let variables = files.variables();
-    let variables: Vec<(&str, &str)> = variables.iter().map(|(key, it)| (*key, &**it)).collect();
+    let variables: Vec<(&str, &str)> =
+        variables.iter().map(|(key, value)| (*key, &**value)).collect();
     let listen = server.listen.to_string();
     check(&ask(&variables, Some(&listen)), 0, "");
-    // Who speaks plainly to it gets nowhere.
+    // A client without TLS gets no response.
     check(&ask(&[], Some(&listen)), 1, "broke");
 }
 
 #[test]
-fn what_does_not_answer_is_unhealthy() {
+fn a_server_that_does_not_respond_is_unhealthy() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let listen = listener.local_addr().expect("an address").to_string();
-    check(&ask(&[], Some(&listen)), 1, "no answer within");
+    check(&ask(&[], Some(&listen)), 1, "did not answer within");
     drop(listener);
-    check(&ask(&[], Some(&listen)), 1, "nothing answers at");
+    check(&ask(&[], Some(&listen)), 1, "no server answers at");
 }
 
 #[test]
-fn a_port_that_is_left_to_the_start_cannot_be_asked() {
-    check(&ask(&[], Some("127.0.0.1:0")), 2, "name one");
+fn port_0_cannot_be_checked() {
+    check(&ask(&[], Some("127.0.0.1:0")), 2, "--listen");
 }

@@ -1,4 +1,4 @@
-//! Every way to be refused, and how.
+//! Every kind of rejected request.
 
 use std::convert::Infallible;
 
@@ -13,7 +13,7 @@ async fn compared(parts: &[(&str, &[u8])], status: u16, code: &str) -> Option<St
 }
 
 #[tokio::test]
-async fn a_form_has_its_two_parts_and_no_other() {
+async fn a_form_has_exactly_its_two_parts() {
     let image = face(SAME[0]);
     let image = image.as_slice();
     assert_eq!(compared(&[("a", image)], 400, "part_missing").await.as_deref(), Some("b"));
@@ -25,7 +25,7 @@ async fn a_form_has_its_two_parts_and_no_other() {
 }
 
 #[tokio::test]
-async fn an_image_at_fault_is_named() {
+async fn the_faulty_image_is_named() {
     let good = face(SAME[0]);
     let good = good.as_slice();
     for (bad, status, code) in [
@@ -39,7 +39,7 @@ async fn an_image_at_fault_is_named() {
     }
 }
 
-/// A header that claims 30,000 x 30,000 pixels, and the first bytes of what should be those.
+/// A header that claims 30,000 x 30,000 pixels, and the first bytes of the data.
 fn huge_png() -> Vec<u8> {
     let side = 30_000_u32.to_be_bytes();
     let mut header = [&b"IHDR"[..], &side, &side, &[8, 2, 0, 0, 0]].concat();
@@ -49,7 +49,7 @@ fn huge_png() -> Vec<u8> {
     [&b"\x89PNG\r\n\x1a\n"[..], &13_u32.to_be_bytes(), &header, &pixels].concat()
 }
 
-/// The checksum of PNG's chunks (PNG specification, annex D).
+/// The checksum of a PNG chunk (PNG specification, annex D).
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
@@ -59,7 +59,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 }
 
 #[tokio::test]
-async fn json_at_fault_is_named() {
+async fn the_faulty_member_of_json_is_named() {
     let app = App::start();
     let image = base64(&face(SAME[0]));
     let width = app.model.width;
@@ -94,19 +94,19 @@ async fn json_at_fault_is_named() {
     app.post("/compare", "application/json", twice).await.refused(400, "part_repeated");
 }
 
-/// Who could name a place would make the server ask there, with its own rights.
+/// A client that could name a URL or path would make the server open it with its own rights.
 #[tokio::test]
-async fn nothing_that_names_a_place_is_opened() {
+async fn urls_and_paths_are_never_opened() {
     let place = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    place.set_nonblocking(true).expect("an answer at once");
+    place.set_nonblocking(true).expect("a response at once");
     let url = format!("http://{}/a.jpg", place.local_addr().expect("an address"));
     let image = base64(&face(SAME[0]));
     let file = crate::app::root().join("samples").join(SAME[0]);
     let app = App::start();
     for name in [url.clone(), format!("file://{}", file.display()), file.display().to_string()] {
         for source in [json!(name), json!({ "image": name })] {
-            let answer = app.json("/compare", &json!({"a": source, "b": image})).await;
-            assert_eq!(answer.refused(422, "base64_invalid").as_deref(), Some("a"));
+            let response = app.json("/compare", &json!({"a": source, "b": image})).await;
+            assert_eq!(response.refused(422, "base64_invalid").as_deref(), Some("a"));
         }
         app.post("/embed", "image/jpeg", name).await.refused(415, "image_format_unsupported");
     }
@@ -115,7 +115,7 @@ async fn nothing_that_names_a_place_is_opened() {
 }
 
 #[tokio::test]
-async fn queries_media_and_answers_are_checked_before_the_body() {
+async fn query_media_type_and_accept_are_checked_before_the_body() {
     let app = App::start();
     for query in ["?threshold=x", "?threshold=-1", "?fmr=2", "?fmr=0.1&threshold=1", "?t=1"] {
         app.post(&format!("/compare{query}"), "image/png", "").await.refused(400, "query_invalid");
@@ -130,7 +130,7 @@ async fn queries_media_and_answers_are_checked_before_the_body() {
 }
 
 #[tokio::test]
-async fn forms_that_break_off_are_malformed() {
+async fn incomplete_forms_are_malformed() {
     let app = App::start();
     let image = face(SAME[0]);
     let (media, body) = form(&[("a", &image), ("b", &image)]);
@@ -141,20 +141,20 @@ async fn forms_that_break_off_are_malformed() {
 }
 
 #[tokio::test]
-async fn paths_and_methods_are_told() {
+async fn unknown_paths_and_methods_are_rejected() {
     let app = App::start();
     app.get("/compare/nothing").await.refused(404, "not_found");
-    let answer = app.get("/compare").await;
-    answer.refused(405, "method_not_allowed");
-    assert_eq!(answer.header("allow"), "POST");
+    let response = app.get("/compare").await;
+    response.refused(405, "method_not_allowed");
+    assert_eq!(response.header("allow"), "POST");
     let request = Request::builder().method(Method::DELETE).uri("/model").body(Body::empty());
-    let answer = app.send(request.expect("a request")).await;
-    answer.refused(405, "method_not_allowed");
-    assert_eq!(answer.header("allow"), "GET,HEAD");
+    let response = app.send(request.expect("a request")).await;
+    response.refused(405, "method_not_allowed");
+    assert_eq!(response.header("allow"), "GET,HEAD");
 }
 
 #[tokio::test]
-async fn a_body_has_its_limit_announced_or_not() {
+async fn the_body_limit_holds_with_and_without_a_length() {
     let app = App::with(|settings| settings.server.max_body_bytes = at_most(1000));
     let announced = post("/embed", "image/png").header(header::CONTENT_LENGTH, 1001);
     app.send(announced.body(Body::empty()).expect("a request"))
@@ -171,13 +171,13 @@ async fn a_body_has_its_limit_announced_or_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_never_ends_is_not_waited_for() {
+async fn a_body_that_never_ends_times_out() {
     let stream = Body::from_stream(futures_util::stream::pending::<Result<Bytes, Infallible>>());
     App::start().post("/embed", "image/png", stream).await.refused(408, "body_timeout");
 }
 
 #[tokio::test]
-async fn a_deadline_of_nothing_is_exceeded() {
+async fn a_deadline_of_zero_is_exceeded() {
     let app = App::start();
     let request = |ms: &'static str| {
         post("/embed", "image/jpeg")

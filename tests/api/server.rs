@@ -1,4 +1,4 @@
-//! The program as a process of its own, with its port and its log.
+//! The program as a separate process, with its port and its log.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,17 +10,17 @@ use serde_json::Value;
 
 use crate::app::{SAME, face, form, root};
 use crate::waits::process::{Process, output};
-use crate::waits::{PATIENCE, eventually};
+use crate::waits::{TEST_TIMEOUT, eventually};
 
-/// A server of its own port; killed when it is dropped.
+/// A server on its own port. It is killed when it is dropped.
 pub(crate) struct Server {
     process: Process,
     pub(crate) listen: SocketAddr,
-    /// The port for health and metrics, where it has one.
+    /// The admin port, if there is one.
     pub(crate) admin: Option<SocketAddr>,
-    /// Its log until it was ready.
+    /// The log lines before the server was ready.
     pub(crate) before: Vec<String>,
-    /// A socket, as a pipe has no time-out.
+    /// The log, as a socket, because a pipe has no read timeout.
     log: Option<BufReader<UnixStream>>,
 }
 
@@ -29,12 +29,12 @@ impl Server {
         Self::with(&[])
     }
 
-    /// Under changed settings.
+    /// Starts a server with these variables.
     pub(crate) fn with(variables: &[(&str, &str)]) -> Self {
         Self::run(Command::new(env!("CARGO_BIN_EXE_siamese")), variables)
     }
 
-    /// Under what a shell sets first, such as limits.
+    /// Starts a server after a shell command, such as one that sets limits.
     pub(crate) fn under(first: &str, variables: &[(&str, &str)]) -> Self {
         let mut shell = Command::new("sh");
         let script = format!("{first}; exec \"$0\" \"$@\"");
@@ -44,7 +44,7 @@ impl Server {
 
     fn run(mut program: Command, variables: &[(&str, &str)]) -> Self {
         let (log, stderr) = UnixStream::pair().expect("sockets");
-        log.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        log.set_read_timeout(Some(TEST_TIMEOUT)).expect("a timeout");
         let command = program
             .args(["serve", "--listen", "127.0.0.1:0", "--device", "cpu"])
             .current_dir(root())
@@ -56,7 +56,7 @@ impl Server {
             .envs(variables.iter().copied())
             .stderr(OwnedFd::from(stderr));
         let process = Process::spawn(command);
-        // It holds on to its end of the log, whose end would not be seen otherwise.
+        // The command holds a copy of the socket, which would hide the end of the log.
         drop(program);
         let mut server = Self {
             process,
@@ -76,21 +76,22 @@ impl Server {
         server
     }
 
-    /// The next line of its log.
+    /// The next line of the log.
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         let log = self.log.as_mut().expect("it is read");
         let read = log.read_line(&mut line);
-        let read = read.unwrap_or_else(|err| panic!("no line within {PATIENCE:?}: {err}, {line}"));
+        let read =
+            read.unwrap_or_else(|err| panic!("no line within {TEST_TIMEOUT:?}: {err}, {line}"));
         assert_ne!(read, 0, "it has ended");
         line
     }
 
-    /// Waits for a line of its log that has these words, and gives it.
+    /// Waits for a log line that contains these words, and returns it.
     #[track_caller]
     pub(crate) fn line_with(&mut self, words: &str) -> String {
         let mut others = String::new();
-        // Each line has its own limit; a log that goes on and on is long by then.
+        // Each line has its own timeout; an endless log reaches this size.
         while others.len() < 1 << 20 {
             let line = self.line();
             if line.contains(words) {
@@ -101,7 +102,7 @@ impl Server {
         panic!("{words:?} is not in the log:\n{others}")
     }
 
-    /// Waits for an event of its log, in JSON, whose `key` has this value, and gives it.
+    /// Waits for a log event in JSON whose `key` has this value, and returns it.
     #[track_caller]
     pub(crate) fn event(&mut self, key: &str, value: &str) -> Value {
         loop {
@@ -121,28 +122,28 @@ impl Server {
         get(self.listen, path)
     }
 
-    /// Waits until its metrics say this, and gives them; they are asked for at the port for them, where there is one.
+    /// Waits until the metrics contain this text, and returns them. It uses the admin port if there is one.
     #[track_caller]
-    pub(crate) fn until_told(&self, said: &str) -> String {
-        let mut told = String::new();
-        eventually(PATIENCE, said, || {
-            told = get(self.admin.unwrap_or(self.listen), "/metrics");
-            told.contains(said)
+    pub(crate) fn until_metrics_contain(&self, text: &str) -> String {
+        let mut metrics = String::new();
+        eventually(TEST_TIMEOUT, text, || {
+            metrics = get(self.admin.unwrap_or(self.listen), "/metrics");
+            metrics.contains(text)
         });
-        told
+        metrics
     }
 
     pub(crate) fn id(&self) -> u32 {
         self.process.id()
     }
 
-    /// Waits for its end.
+    /// Waits for the end of the process.
     #[track_caller]
     pub(crate) fn ended(&mut self) -> ExitStatus {
         self.process.ended()
     }
 
-    /// Posts a body, and gives the whole answer.
+    /// Sends a POST request, and returns the whole response.
     pub(crate) fn post(&self, path: &str, media: &str, body: &[u8], headers: &str) -> String {
         let mut stream = self.connect();
         let head = format!(
@@ -151,10 +152,10 @@ impl Server {
             body.len()
         );
         stream.write_all(&[head.as_bytes(), body].concat()).expect("sent");
-        answer(stream)
+        read_response(stream)
     }
 
-    /// Ends it, and gives the rest of its log.
+    /// Stops the server, and returns the rest of its log.
     pub(crate) fn end(mut self) -> String {
         self.signal("INT");
         let mut rest = String::new();
@@ -162,8 +163,8 @@ impl Server {
         rest
     }
 
-    /// Reads its log no more: who writes to it fails.
-    pub(crate) fn turn_away(&mut self) {
+    /// Closes the log: writing to it fails.
+    pub(crate) fn close_log(&mut self) {
         self.log = None;
     }
 
@@ -172,23 +173,23 @@ impl Server {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        // The shell's own, as not every machine has the program.
+        // The shell's own command, because not every machine has the program.
         let kill = format!("kill -{name} {}", self.id());
-        let sent = output(PATIENCE, Command::new("sh").args(["-c", &kill]));
+        let sent = output(TEST_TIMEOUT, Command::new("sh").args(["-c", &kill]));
         assert!(sent.status.success(), "{sent:?}");
     }
 }
 
-/// An address in the line that says it is ready, in either format.
+/// An address in the log line "ready", in either format.
 fn listening(line: &str, name: &str) -> Option<SocketAddr> {
     if let Ok(event) = serde_json::from_str::<Value>(line) {
         return event[name].as_str().filter(|_| event["message"] == "ready")?.parse().ok();
     }
     let (_, values) = line.split_once(" ready ")?;
-    values.split(' ').find_map(|it| it.strip_prefix(name)?.strip_prefix('='))?.parse().ok()
+    values.split(' ').find_map(|text| text.strip_prefix(name)?.strip_prefix('='))?.parse().ok()
 }
 
-/// A whole `/compare` request, as bytes; its head, then its body.
+/// A complete `/compare` request as bytes: its head and its body.
 pub(crate) fn request() -> (Vec<u8>, Vec<u8>) {
     let [a, b] = SAME.map(face);
     let (media, body) = form(&[("a", &a), ("b", &b)]);
@@ -200,21 +201,21 @@ pub(crate) fn request() -> (Vec<u8>, Vec<u8>) {
     (head.into_bytes(), body)
 }
 
-/// A connection that holds nobody for ever.
+/// A connection with timeouts.
 #[track_caller]
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect_timeout(&address, PATIENCE).expect("a connection");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-    stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
+    let stream = TcpStream::connect_timeout(&address, TEST_TIMEOUT).expect("a connection");
+    stream.set_read_timeout(Some(TEST_TIMEOUT)).expect("a timeout");
+    stream.set_write_timeout(Some(TEST_TIMEOUT)).expect("a timeout");
     stream
 }
 
-/// What is said until the end of the connection.
+/// All text until the connection ends.
 #[track_caller]
-pub(crate) fn answer(mut stream: TcpStream) -> String {
+pub(crate) fn read_response(mut stream: TcpStream) -> String {
     let mut text = String::new();
     let read = stream.read_to_string(&mut text);
-    read.unwrap_or_else(|err| panic!("no answer within {PATIENCE:?}: {err}, {text:?}"));
+    read.unwrap_or_else(|err| panic!("no response within {TEST_TIMEOUT:?}: {err}, {text:?}"));
     text
 }
 
@@ -223,10 +224,10 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> String {
     let mut stream = connect(address);
     let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).expect("sent");
-    answer(stream)
+    read_response(stream)
 }
 
-/// Starts a server under settings that can't be: that is one line with this word, and code 2.
+/// Starts a server with invalid settings: it must print one line with this word, and exit with code 2.
 #[track_caller]
 pub(crate) fn refuses_to_start(variables: &[(&str, &str)], word: &str) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_siamese"));
@@ -235,8 +236,8 @@ pub(crate) fn refuses_to_start(variables: &[(&str, &str)], word: &str) {
         .current_dir(root())
         .env("RUST_LOG", "off")
         .envs(variables.iter().copied());
-    let output = output(PATIENCE, &mut command);
-    let said = String::from_utf8(output.stderr).expect("text");
-    assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains(word) && said.lines().count() == 1, "{said}");
+    let output = output(TEST_TIMEOUT, &mut command);
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains(word) && stderr.lines().count() == 1, "{stderr}");
 }

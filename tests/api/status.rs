@@ -1,4 +1,4 @@
-//! What answers about the service itself.
+//! Routes about the service itself.
 
 use axum::body::Body;
 use axum::http::Request;
@@ -6,7 +6,7 @@ use axum::http::Request;
 use crate::app::{App, SAME, face};
 
 #[tokio::test]
-async fn the_card_tells_the_model_and_what_runs_it() {
+async fn the_card_describes_the_model_and_its_device() {
     let app = App::start();
     let card = app.get("/model").await.ok().json();
     assert_eq!(card["name"], "faces");
@@ -16,13 +16,16 @@ async fn the_card_tells_the_model_and_what_runs_it() {
     assert_eq!(card["execution_provider"], "CPUExecutionProvider");
     assert_eq!(card["in_force"]["operating_point"]["source"], "calibration");
     assert!(Some(0.0) < card["threshold"].as_f64());
-    assert!(card["operating_points"].as_array().is_some_and(|it| 50 < it.len()));
+    assert!(card["operating_points"].as_array().is_some_and(|points| 50 < points.len()));
     assert!(card["provenance"].is_object(), "{}", card["provenance"]);
+    for statement in ["purpose", "limits"] {
+        assert!(card[statement].as_str().is_some_and(|text| text.ends_with('.')), "{statement}");
+    }
     assert!(card["golden_pairs"].as_u64() > Some(0));
 }
 
 #[tokio::test]
-async fn a_stop_ends_readiness_and_not_life() {
+async fn a_stop_ends_readiness_but_not_liveness() {
     let app = App::start();
     app.get("/readyz").await.ok();
     app.service.engine().readiness().stop();
@@ -37,7 +40,7 @@ async fn requests_and_verdicts_are_counted() {
     app.form("/compare", &[("a", &face(SAME[0])), ("b", &face(SAME[1]))]).await.ok();
     app.form("/compare", &[("a", b"")]).await;
     let digest = &app.model.digest;
-    let told = [
+    let expected = [
         r#"siamese_requests_total{route="/compare",status="200",code=""} 1"#,
         r#"siamese_requests_total{route="/compare",status="400",code="part_missing"} 1"#,
         r#"siamese_request_duration_seconds_count{route="/compare",outcome="answered"} 1"#,
@@ -45,7 +48,7 @@ async fn requests_and_verdicts_are_counted() {
         r#"siamese_stage_seconds_count{stage="decode"} 1"#,
         r#"siamese_stage_seconds_count{stage="queue"} 1"#,
         r#"siamese_stage_seconds_count{stage="model"} 1"#,
-        r#"siamese_overloads_total{limit="places"} 0"#,
+        r#"siamese_overloads_total{limit="queue"} 0"#,
         &format!(r#"siamese_verdicts_total{{verdict="same",digest="{digest}"}} 1"#),
         &format!(r#"siamese_verdicts_total{{verdict="different",digest="{digest}"}} 0"#),
         "siamese_ready 1",
@@ -54,11 +57,11 @@ async fn requests_and_verdicts_are_counted() {
         "siamese_queue_max 320",
         "siamese_self_test_max_age_seconds 45.0",
     ];
-    check_told(&app, &told).await;
+    check_metrics(&app, &expected).await;
 }
 
 #[tokio::test]
-async fn distances_are_counted_by_model_and_by_their_side_of_the_threshold() {
+async fn distances_are_counted_by_model_and_verdict() {
     let app = App::start();
     let pair = [("a", &*face(SAME[0])), ("b", &*face(SAME[1]))];
     let distance = app.form("/compare", &pair).await.ok().json()["distance"].as_f64();
@@ -74,8 +77,8 @@ async fn distances_are_counted_by_model_and_by_their_side_of_the_threshold() {
             r#"siamese_threshold_gap_bucket{{le="{le}",verdict="{verdict}",digest="{digest}"}}"#
         )
     };
-    let told = [
-        // A pair just at the threshold is the same.
+    let expected = [
+        // A pair exactly at the threshold is the same.
         &format!("{} 1", gap("same", "0.01")),
         &format!("{} 1", gap("same", "0.02")),
         &format!("{} 2", gap("same", "0.05")),
@@ -85,7 +88,7 @@ async fn distances_are_counted_by_model_and_by_their_side_of_the_threshold() {
         &format!(r#"siamese_distance_bucket{{le="20.0",digest="{digest}"}} 4"#),
         &format!(r#"siamese_distance_bucket{{le="0.1",digest="{digest}"}} 0"#),
     ];
-    check_told(&app, &told.map(String::as_str)).await;
+    check_metrics(&app, &expected.map(String::as_str)).await;
 }
 
 #[tokio::test]
@@ -93,12 +96,12 @@ async fn an_image_that_fails_alone_is_counted() {
     let app = App::start();
     let images: [(&str, &[u8]); 2] = [("image", &face(SAME[0])), ("image", b"no image")];
     app.form("/embed", &images).await.ok();
-    let told = r#"siamese_item_problems_total{code="image_format_unsupported"} 1"#;
-    check_told(&app, &[told]).await;
+    let expected = r#"siamese_item_problems_total{code="image_format_unsupported"} 1"#;
+    check_metrics(&app, &[expected]).await;
 }
 
 #[tokio::test]
-async fn clients_make_no_labels() {
+async fn clients_cannot_create_labels() {
     let app = App::start();
     for (method, path) in [("GET", "/evil"), ("EVIL", "/compare"), ("EVIL", "/nowhere")] {
         let request = Request::builder().method(method).uri(path).body(Body::empty());
@@ -106,16 +109,16 @@ async fn clients_make_no_labels() {
     }
     let text = metrics(&app).await;
     assert!(!text.to_lowercase().contains("evil") && !text.contains("nowhere"), "{text}");
-    let told = [
+    let expected = [
         r#"siamese_requests_total{route="other",status="404",code="not_found"} 2"#,
         r#"siamese_requests_total{route="/compare",status="405",code="method_not_allowed"} 1"#,
     ];
-    check_told(&app, &told).await;
+    check_metrics(&app, &expected).await;
 }
 
 #[tokio::test]
-async fn metrics_come_as_their_reader_wants_them() {
-    // What Prometheus sends.
+async fn metrics_follow_the_accept_header() {
+    // The header that Prometheus sends.
     const SCRAPE: &str =
         "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
     let app = App::start();
@@ -135,15 +138,15 @@ async fn metrics(app: &App) -> String {
     String::from_utf8(app.get("/metrics").await.ok().body).expect("text")
 }
 
-async fn check_told(app: &App, lines: &[&str]) {
+async fn check_metrics(app: &App, lines: &[&str]) {
     let text = metrics(app).await;
     for line in lines {
-        assert!(text.lines().any(|it| it == *line), "{line} is not in\n{text}");
+        assert!(text.lines().any(|found| found == *line), "{line} is not in\n{text}");
     }
 }
 
 #[tokio::test]
-async fn every_answer_has_an_id_and_work_has_its_timing() {
+async fn every_response_has_an_id_and_model_responses_have_timings() {
     let app = App::start();
     let ask = |id: &'static str| {
         Request::get("/livez").header("x-request-id", id).body(Body::empty()).expect("a request")
@@ -155,13 +158,13 @@ async fn every_answer_has_an_id_and_work_has_its_timing() {
     }
     assert_eq!(app.get("/nowhere").await.header("x-request-id").len(), 32);
 
-    let answer = app.form("/compare", &[("a", &face(SAME[0])), ("b", &face(SAME[1]))]).await;
-    let timing = answer.header("server-timing").to_owned();
+    let response = app.form("/compare", &[("a", &face(SAME[0])), ("b", &face(SAME[1]))]).await;
+    let timing = response.header("server-timing").to_owned();
     for stage in ["decode", "queue", "model", "total"] {
         let duration = timing
             .split(", ")
-            .find_map(|it| it.strip_prefix(&format!("{stage};dur=")))
-            .and_then(|it| it.parse::<f64>().ok());
-        assert!(duration.is_some_and(|it| 0.0 <= it), "{stage} in {timing}");
+            .find_map(|text| text.strip_prefix(&format!("{stage};dur=")))
+            .and_then(|text| text.parse::<f64>().ok());
+        assert!(duration.is_some_and(|duration| 0.0 <= duration), "{stage} in {timing}");
     }
 }

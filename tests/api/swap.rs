@@ -1,4 +1,4 @@
-//! Another model takes the place of the one in service, and nobody notices.
+//! Hot swap: another model replaces the one in service.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,7 +20,7 @@ use crate::app::{App, SAME, face, fixture, form, load, shared, shipped};
 use crate::patience::eventually;
 use crate::server::{Server, connect};
 
-/// The model before the swap: waits for the test in each run.
+/// The model before the swap. It waits for the test in each run.
 struct Old(mpsc::Receiver<()>);
 
 impl Model for Old {
@@ -35,14 +35,15 @@ impl Model for Old {
 }
 
 #[tokio::test]
-async fn what_is_in_flight_ends_with_the_model_it_began_with() {
+async fn a_request_in_flight_keeps_its_model() {
     let (gate, opened) = mpsc::channel();
     let old = Description { digest: "sha256:old".to_owned(), ..(*shared().1).clone() };
-    let app = App::run_with(Old(opened), Arc::new(old), 8, |settings| {
+    let app = App::with_model_and_settings(Old(opened), Arc::new(old), 8, |settings| {
         settings.model.file = Some(shipped());
         settings.model.sessions = 1;
     });
-    let digest = |answer: Value| answer["model"]["digest"].as_str().expect("a digest").to_owned();
+    let digest =
+        |response: Value| response["model"]["digest"].as_str().expect("a digest").to_owned();
     let mut first = pin!(app.compare());
     tokio::select! {
         _ = first.as_mut() => panic!("the gate is closed"),
@@ -56,11 +57,11 @@ async fn what_is_in_flight_ends_with_the_model_it_began_with() {
 
     gate.send(()).expect("the old model");
     assert_eq!(digest(first.await.ok().json()), "sha256:old");
-    // Its thread ends when nobody holds on to it any more.
+    // Its thread ends when no request uses it any more.
     eventually("the old model ends", async || gate.send(()).is_err()).await;
 }
 
-/// Two models that see the same images otherwise, as files to be put in a place.
+/// The files of two models that give different embeddings.
 fn models() -> [Vec<u8>; 2] {
     let entries = [("name", "halves"), ("input", "4"), ("colour", "grey"), ("threshold", "0.1")];
     let entries = entries.map(|(key, value)| (format!("siamese.{key}"), value.to_owned()));
@@ -68,20 +69,20 @@ fn models() -> [Vec<u8>; 2] {
     [fs::read(shipped()).expect("a model"), rewrite(&made, &entries).expect("a model")]
 }
 
-/// Puts a file in a place at once, as whoever deploys one should.
+/// Replaces a file atomically, as a deployment should.
 fn put(path: &Path, bytes: &[u8]) {
     let fresh = path.with_extension("fresh");
     fs::write(&fresh, bytes).expect("written");
     fs::rename(&fresh, path).expect("renamed");
 }
 
-/// Compares one pair again and again on one connection; gives how far apart each model found it.
+/// Compares one pair repeatedly on one connection. Returns the distances by model.
 fn compare_until(done: &AtomicBool, listen: SocketAddr) -> BTreeMap<String, Vec<f64>> {
     let mut stream = connect(listen);
     let mut distances = BTreeMap::<String, Vec<f64>>::new();
     let mut at = 0_u32;
     while !done.load(Ordering::Relaxed) {
-        // Every second pair has bytes that no cache knows: decoders leave alone what follows an image.
+        // Every second pair has unique bytes, so no cache has it: decoders ignore bytes after an image.
         let beside = if at.is_multiple_of(2) { vec![] } else { at.to_le_bytes().to_vec() };
         let [a, b] = SAME.map(|name| [face(name), beside.clone()].concat());
         at += 1;
@@ -91,26 +92,26 @@ fn compare_until(done: &AtomicBool, listen: SocketAddr) -> BTreeMap<String, Vec<
             "POST /compare HTTP/1.1\r\nhost: x\r\ncontent-type: {media}\r\ncontent-length: {length}\r\n\r\n"
         );
         stream.write_all(&[head.as_bytes(), &body].concat()).expect("sent");
-        let answer = read(&mut stream);
-        let digest = answer["model"]["digest"].as_str().unwrap_or_else(|| panic!("{answer}"));
-        let distance = answer["distance"].as_f64().expect("a distance");
+        let response = read(&mut stream);
+        let digest = response["model"]["digest"].as_str().unwrap_or_else(|| panic!("{response}"));
+        let distance = response["distance"].as_f64().expect("a distance");
         distances.entry(digest.to_owned()).or_default().push(distance);
     }
     distances
 }
 
-/// An answer with a length, on a connection that goes on.
+/// A response with a length, on a keep-alive connection.
 fn read(stream: &mut TcpStream) -> Value {
     let mut read = Vec::new();
     let mut block = [0; 4096];
     loop {
-        let came = stream.read(&mut block).expect("an answer");
+        let came = stream.read(&mut block).expect("a response");
         assert_ne!(came, 0, "it broke off: {}", String::from_utf8_lossy(&read));
         read.extend_from_slice(&block[..came]);
         let text = String::from_utf8_lossy(&read);
         let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        let length = head.lines().find_map(|it| it.strip_prefix("content-length: "));
-        if length.and_then(|it| it.parse().ok()) == Some(body.len()) {
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        if length.and_then(|text| text.parse().ok()) == Some(body.len()) {
             assert!(head.starts_with("HTTP/1.1 200"), "{text}");
             return serde_json::from_str(body).expect("JSON");
         }
@@ -118,7 +119,7 @@ fn read(stream: &mut TcpStream) -> Value {
 }
 
 #[test]
-fn under_load_no_request_fails_and_no_pair_is_split() {
+fn a_swap_under_load_fails_no_request_and_splits_no_pair() {
     let folder = TempDir::new().expect("a folder");
     let model = folder.path().join("model.onnx");
     let models = models();
@@ -135,7 +136,7 @@ fn under_load_no_request_fails_and_no_pair_is_split() {
     for next in [1, 0, 1, 0, 1] {
         put(&model, &models[next]);
         server.signal("HUP");
-        server.line_with("another model is in service");
+        server.line_with("the new model is in service");
     }
     done.store(true, Ordering::Relaxed);
 
@@ -149,7 +150,7 @@ fn under_load_no_request_fails_and_no_pair_is_split() {
     let mut means = Vec::new();
     for (digest, distances) in &all {
         let mean = distances.iter().sum::<f64>() / distances.iter().map(|_| 1.0).sum::<f64>();
-        let apart = distances.iter().map(|it| (it - mean).abs()).fold(0.0, f64::max);
+        let apart = distances.iter().map(|distance| (distance - mean).abs()).fold(0.0, f64::max);
         assert!(apart < 1e-5, "{digest} gave distances that are {apart} apart");
         means.push(mean);
     }
@@ -158,7 +159,7 @@ fn under_load_no_request_fails_and_no_pair_is_split() {
 }
 
 #[test]
-fn a_model_that_fails_leaves_the_old_one_serving() {
+fn a_failed_swap_keeps_the_old_model() {
     let folder = TempDir::new().expect("a folder");
     let model = folder.path().join("model.onnx");
     put(&model, &models()[0]);
@@ -166,14 +167,14 @@ fn a_model_that_fails_leaves_the_old_one_serving() {
     let mut server = Server::with(&[("SIAMESE_MODEL__FILE", path)]);
     put(&model, b"no model");
     server.signal("HUP");
-    server.line_with("the one in service goes on");
+    server.line_with("the old one remains in service");
     assert!(server.get("/model").contains(&shared().1.digest));
     assert!(server.get("/readyz").starts_with("HTTP/1.1 200"));
     assert!(server.get("/metrics").contains(r#"siamese_swaps_total{outcome="failed"} 1"#));
 }
 
 #[test]
-fn a_file_that_is_watched_is_swapped_in_when_it_is_another() {
+fn a_watched_file_is_swapped_in_when_it_changes() {
     let folder = TempDir::new().expect("a folder");
     let model = folder.path().join("model.onnx");
     let models = models();
@@ -182,11 +183,11 @@ fn a_file_that_is_watched_is_swapped_in_when_it_is_another() {
     let watched = [("SIAMESE_MODEL__FILE", path), ("SIAMESE_MODEL__WATCH_MS", "20")];
     let mut server = Server::with(&watched);
     put(&model, &models[0]);
-    server.line_with("another model is in service");
+    server.line_with("the new model is in service");
     assert!(server.get("/model").contains(&shared().1.digest));
 }
 
-/// The made model as two models: the weights of the other are half of those of the one.
+/// A generated model as two models: the second has half the weights of the first.
 fn halved() -> [Vec<u8>; 2] {
     let made = fs::read(fixture("models/plain.onnx")).expect("a model");
     let mut other = made.clone();
@@ -202,7 +203,7 @@ fn halved() -> [Vec<u8>; 2] {
 }
 
 #[tokio::test]
-async fn no_answer_has_the_digest_of_a_model_that_did_not_make_it() {
+async fn every_response_has_the_digest_of_the_model_that_made_it() {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("model.onnx");
     let models = halved();
@@ -213,7 +214,7 @@ async fn no_answer_has_the_digest_of_a_model_that_did_not_make_it() {
     }
     let (model, digest) = (load(&path), shared().1.digest.clone());
     let description = Arc::new(Description { digest, ..(**model.description()).clone() });
-    let app = App::run_with(model, description, 8, |settings| {
+    let app = App::with_model_and_settings(model, description, 8, |settings| {
         settings.model.file = Some(path.clone());
         settings.model.sessions = 2;
         settings.model.threads = 1;
@@ -236,11 +237,11 @@ async fn no_answer_has_the_digest_of_a_model_that_did_not_make_it() {
     let mut seen = BTreeMap::<String, u32>::new();
     for _ in 0..24 {
         app.service.engine().swap().await.expect("another model");
-        // Enough of them that each session has answered.
+        // Enough requests that each session has run.
         for _ in 0..8 {
-            let answer = app.form("/compare", &[("a", &black), ("b", &half)]).await.ok().json();
-            let digest = answer["model"]["digest"].as_str().expect("a digest");
-            assert_eq!(answer["distance"].as_f64(), Some(distances[digest]), "{answer}");
+            let response = app.form("/compare", &[("a", &black), ("b", &half)]).await.ok().json();
+            let digest = response["model"]["digest"].as_str().expect("a digest");
+            assert_eq!(response["distance"].as_f64(), Some(distances[digest]), "{response}");
             *seen.entry(digest.to_owned()).or_default() += 1;
         }
     }
@@ -250,26 +251,26 @@ async fn no_answer_has_the_digest_of_a_model_that_did_not_make_it() {
 }
 
 #[tokio::test]
-async fn a_read_that_takes_too_long_leaves_the_model_in_service() {
+async fn a_read_timeout_keeps_the_model_in_service() {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("model.onnx");
     put(&path, &halved()[0]);
     let model = load(&path);
     let description = model.description().clone();
-    let app = App::run_with(model, description, 8, |settings| {
+    let app = App::with_model_and_settings(model, description, 8, |settings| {
         settings.model.file = Some(path.clone());
         settings.model.read_timeout_ms = 1.try_into().expect("not 0");
     });
-    // So many zeros are not read and hashed in that time on any machine.
+    // No machine reads and hashes this many zeros in that time.
     fs::File::create(&path).and_then(|file| file.set_len(128 << 20)).expect("written");
     let err = app.service.engine().swap().await.expect_err("it takes longer");
-    let said = siamese_core::causes(&err);
-    assert!(said.contains("was not read within 1 ms"), "{said}");
+    let error = siamese_core::causes(&err);
+    assert!(error.contains("was not read within 1 ms"), "{error}");
     app.compare().await.ok();
 }
 
 #[tokio::test]
-async fn counters_are_told_of_the_model_in_service_and_the_three_before_it() {
+async fn metrics_cover_the_model_in_service_and_the_three_before_it() {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("model.onnx");
     let made = fs::read(fixture("models/plain.onnx")).expect("a model");
@@ -288,7 +289,7 @@ async fn counters_are_told_of_the_model_in_service_and_the_three_before_it() {
     let model = load(&path);
     let mut digests = vec![model.description().digest.clone()];
     let description = model.description().clone();
-    let app = App::run_with(model, description, 8, |settings| {
+    let app = App::with_model_and_settings(model, description, 8, |settings| {
         settings.model.file = Some(path.clone());
         settings.model.sessions = 1;
     });
@@ -301,16 +302,16 @@ async fn counters_are_told_of_the_model_in_service_and_the_three_before_it() {
     let scrape = String::from_utf8(app.get("/metrics").await.ok().body).expect("text");
     for metric in ["siamese_verdicts_total", "siamese_distance_count", "siamese_threshold_gap_sum"]
     {
-        let told: Vec<bool> = digests
+        let exported: Vec<bool> = digests
             .iter()
             .map(|digest| {
                 let is_of = |line: &str| line.starts_with(metric) && line.contains(digest.as_str());
                 scrape.lines().any(is_of)
             })
             .collect();
-        assert_eq!(told, [false, false, false, true, true, true, true], "{metric}");
+        assert_eq!(exported, [false, false, false, true, true, true, true], "{metric}");
     }
-    // One that comes back is counted from zero.
+    // A model that returns is counted from zero.
     put_model(0);
     app.service.engine().swap().await.expect("another model");
     let scrape = String::from_utf8(app.get("/metrics").await.ok().body).expect("text");

@@ -1,4 +1,4 @@
-//! TLS: what is shown to clients, and what happens when its files change or are wrong.
+//! TLS: the certificate, and what happens when its files change or are wrong.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,8 +21,8 @@ use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 
 use crate::patience::soon;
-use crate::server::{Server, answer, refuses_to_start};
-use crate::waits::WINDOW;
+use crate::server::{Server, read_response, refuses_to_start};
+use crate::waits::SHORT_TIMEOUT_MS;
 
 /// A folder with a certificate and its key.
 pub(crate) struct Files(TempDir);
@@ -42,7 +42,7 @@ impl Files {
         self.0.path().join("key.pem")
     }
 
-    /// Puts another certificate and key in place of these.
+    /// Replaces the certificate and the key.
     fn replace(&self) -> CertificateDer<'static> {
         let made = generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
         let CertifiedKey { cert, signing_key } = made;
@@ -51,7 +51,7 @@ impl Files {
         cert.der().clone()
     }
 
-    /// The settings that name them.
+    /// The environment variables that name the files.
     pub(crate) fn variables(&self) -> [(&'static str, String); 2] {
         let text = |path: PathBuf| text(&path).to_owned();
         [
@@ -71,7 +71,7 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("a plain path")
 }
 
-/// Connects as somebody who trusts only this certificate.
+/// Connects as a client that trusts only this certificate.
 async fn connect(
     server: &Server,
     trusted: &CertificateDer<'static>,
@@ -97,13 +97,13 @@ async fn shows(server: &Server, certificate: &CertificateDer<'static>) -> bool {
     connect(server, certificate, &TLS13, "http/1.1").await.is_ok()
 }
 
-/// What the log says of the certificate next.
-fn read_again(server: &mut Server) -> Value {
-    server.event("what", "certificate")
+/// The next log line about the certificate.
+fn reloaded(server: &mut Server) -> Value {
+    server.event("item", "certificate")
 }
 
 #[tokio::test]
-async fn both_versions_of_http_are_spoken_over_both_of_tls() {
+async fn http_1_and_http_2_work_over_tls_1_2_and_1_3() {
     let (files, certificate) = Files::make();
     let server = files.serve(&[]);
     for version in [&TLS12, &TLS13] {
@@ -111,10 +111,10 @@ async fn both_versions_of_http_are_spoken_over_both_of_tls() {
             connect(&server, &certificate, version, "http/1.1").await.expect("a handshake");
         let get = b"GET /livez HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
         stream.write_all(get).await.expect("sent");
-        let mut said = String::new();
-        let read = soon("an answer", stream.read_to_string(&mut said)).await;
-        read.expect("an answer, and a clean end");
-        assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+        let mut response = String::new();
+        let read = soon("a response", stream.read_to_string(&mut response)).await;
+        read.expect("a response, and a clean end");
+        assert!(response.starts_with("HTTP/1.1 200"), "{response}");
 
         let stream = connect(&server, &certificate, version, "h2").await.expect("a handshake");
         assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
@@ -124,14 +124,14 @@ async fn both_versions_of_http_are_spoken_over_both_of_tls() {
                 .expect("HTTP/2");
         tokio::spawn(connection);
         let get = Request::get("https://localhost/livez").body(Full::default());
-        let answer = requests.send_request(get.expect("a request"));
-        let answer = soon("an answer", answer).await.expect("an answer");
-        assert_eq!(answer.status(), StatusCode::OK);
+        let response = requests.send_request(get.expect("a request"));
+        let response = soon("a response", response).await.expect("a response");
+        assert_eq!(response.status(), StatusCode::OK);
     }
 }
 
 #[tokio::test]
-async fn a_new_certificate_is_shown_from_the_next_sighup_on() {
+async fn a_new_certificate_is_used_after_sighup() {
     let (files, first) = Files::make();
     let mut server = files.serve(&[]);
     assert!(shows(&server, &first).await);
@@ -139,34 +139,37 @@ async fn a_new_certificate_is_shown_from_the_next_sighup_on() {
     let second = files.replace();
     assert!(!shows(&server, &second).await, "it is read before it is told to");
     server.signal("HUP");
-    assert_eq!(read_again(&mut server)["message"], "read again");
+    assert_eq!(reloaded(&mut server)["message"], "reloaded");
 
     assert!(shows(&server, &second).await);
     assert!(!shows(&server, &first).await);
 }
 
 #[tokio::test]
-async fn a_bad_certificate_takes_no_good_ones_place() {
+async fn a_bad_certificate_does_not_replace_a_good_one() {
     let (files, certificate) = Files::make();
     let mut server = files.serve(&[]);
     std::fs::write(files.certificate(), "no certificate").expect("written");
 
     server.signal("HUP");
-    let event = read_again(&mut server);
+    let event = reloaded(&mut server);
 
     assert_eq!(event["level"], "ERROR", "{event}");
-    assert!(event["cause"].as_str().is_some_and(|it| it.contains("certificate.pem")), "{event}");
+    assert!(
+        event["cause"].as_str().is_some_and(|text| text.contains("certificate.pem")),
+        "{event}"
+    );
     assert!(shows(&server, &certificate).await);
 }
 
 #[tokio::test]
-async fn those_who_do_not_shake_hands_are_let_go_and_hold_nobody_up() {
+async fn clients_without_a_handshake_are_dropped_and_delay_no_others() {
     let (files, certificate) = Files::make();
-    let server = files.serve(&[("SIAMESE_TLS__HANDSHAKE_TIMEOUT_MS", WINDOW)]);
+    let server = files.serve(&[("SIAMESE_TLS__HANDSHAKE_TIMEOUT_MS", SHORT_TIMEOUT_MS)]);
     let silent = server.connect();
     assert!(!server.get("/livez").contains("200 OK"), "that was not TLS");
     assert!(shows(&server, &certificate).await);
-    assert_eq!(answer(silent), "");
+    assert_eq!(read_response(silent), "");
 }
 
 #[track_caller]
@@ -182,7 +185,7 @@ fn a_bad_certificate_or_key_is_one_line_and_code_2() {
     let (others, _) = Files::make();
     fails(Path::new("nowhere.pem"), &files.key(), "nowhere.pem");
     fails(&files.certificate(), Path::new("nowhere.pem"), "nowhere.pem");
-    fails(&files.key(), &files.key(), "holds no certificate");
-    fails(&files.certificate(), &files.certificate(), "can't be read as PEM");
-    fails(&files.certificate(), &others.key(), "can't be shown with the key");
+    fails(&files.key(), &files.key(), "contains no certificate");
+    fails(&files.certificate(), &files.certificate(), "is not a valid PEM file");
+    fails(&files.certificate(), &others.key(), "cannot be used with the key");
 }

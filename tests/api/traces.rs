@@ -1,4 +1,4 @@
-//! Requests as spans at a collector.
+//! Traces: requests as spans at a collector.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -10,16 +10,16 @@ use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::app::{SAME, face, form};
 use crate::server::Server;
-use crate::waits::{PATIENCE, eventually_some};
+use crate::waits::{TEST_TIMEOUT, eventually_some};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
 
-/// Takes posts as a collector does, and hands their spans on.
+/// A collector that accepts export requests, and passes on their spans.
 pub(crate) struct Collector {
     address: SocketAddr,
     tls: bool,
-    /// Heads of posts, and their bodies' resources.
+    /// The heads of export requests, and the resources of their bodies.
     pub(crate) posts: mpsc::Receiver<(String, Value)>,
     spans: mpsc::Receiver<Value>,
 }
@@ -29,7 +29,7 @@ impl Collector {
         Self::listen(None)
     }
 
-    /// One that speaks TLS, and shows what this says.
+    /// A collector with TLS.
     pub(crate) fn encrypted(tls: ServerConfig) -> Self {
         Self::listen(Some(Arc::new(tls)))
     }
@@ -38,11 +38,11 @@ impl Collector {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let is_encrypted = tls.is_some();
-        let (posted, posts) = mpsc::channel();
-        let (told, spans) = mpsc::channel();
+        let (post_sender, posts) = mpsc::channel();
+        let (span_sender, spans) = mpsc::channel();
         thread::spawn(move || {
             for mut stream in listener.incoming().map_while(Result::ok) {
-                stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+                stream.set_read_timeout(Some(TEST_TIMEOUT)).expect("a timeout");
                 let (head, body) = match &tls {
                     None => take(&mut stream),
                     Some(tls) => {
@@ -52,9 +52,9 @@ impl Collector {
                 }
                 .expect("a post");
                 let resource = &body["resourceSpans"][0];
-                let _ = posted.send((head, resource["resource"].clone()));
+                let _ = post_sender.send((head, resource["resource"].clone()));
                 for span in resource["scopeSpans"][0]["spans"].as_array().expect("spans") {
-                    let _ = told.send(span.clone());
+                    let _ = span_sender.send(span.clone());
                 }
             }
         });
@@ -62,7 +62,7 @@ impl Collector {
     }
 
     pub(crate) fn endpoint(&self) -> String {
-        // What certificates are made out to.
+        // The name in the certificate.
         let port = self.address.port();
         if self.tls {
             format!("https://localhost:{port}")
@@ -71,23 +71,23 @@ impl Collector {
         }
     }
 
-    /// The next so many spans.
+    /// The next spans, this many.
     fn take(&self, spans: usize) -> Vec<Value> {
-        (0..spans).map(|_| self.spans.recv_timeout(PATIENCE).expect("a span")).collect()
+        (0..spans).map(|_| self.spans.recv_timeout(TEST_TIMEOUT).expect("a span")).collect()
     }
 }
 
-/// A post's head, and its body as JSON.
+/// The head of an export request, and its body as JSON.
 fn take(stream: &mut (impl Read + Write)) -> io::Result<(String, Value)> {
     let (head, body) = read(stream)?;
     assert!(head.starts_with("POST /v1/traces HTTP/1.1\r\n"), "{head}");
     assert!(head.contains("content-type: application/json\r\n"), "{head}");
-    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
-    stream.write_all(answer)?;
+    let response = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+    stream.write_all(response)?;
     Ok((head, body))
 }
 
-/// A request's head, and its body as JSON.
+/// The head of a request, and its body as JSON.
 fn read(stream: &mut impl Read) -> io::Result<(String, Value)> {
     let mut bytes = Vec::new();
     loop {
@@ -95,10 +95,11 @@ fn read(stream: &mut impl Read) -> io::Result<(String, Value)> {
         let length = stream.read(&mut more)?;
         assert_ne!(length, 0, "it broke off");
         bytes.extend_from_slice(&more[..length]);
-        let Some(end) = bytes.windows(4).position(|it| it == b"\r\n\r\n") else { continue };
+        let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
         let head = String::from_utf8_lossy(&bytes[..end + 2]).to_lowercase();
         let (_, length) = head.split_once("content-length: ").expect("a length");
-        let length: usize = length.split("\r\n").next().and_then(|it| it.parse().ok()).expect("it");
+        let length: usize =
+            length.split("\r\n").next().and_then(|text| text.parse().ok()).expect("it");
         if end + 4 + length <= bytes.len() {
             let head = String::from_utf8_lossy(&bytes[..end + 2]).into_owned();
             return Ok((head, serde_json::from_slice(&bytes[end + 4..]).expect("JSON")));
@@ -109,8 +110,8 @@ fn read(stream: &mut impl Read) -> io::Result<(String, Value)> {
 pub(crate) fn compare(server: &Server, headers: &str) {
     let [a, b] = SAME.map(face);
     let (media, body) = form(&[("a", &a), ("b", &b)]);
-    let answer = server.post("/compare", &media, &body, headers);
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let response = server.post("/compare", &media, &body, headers);
+    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
 }
 
 fn traceparent(flags: &str) -> String {
@@ -119,30 +120,30 @@ fn traceparent(flags: &str) -> String {
 
 fn attribute<'a>(span: &'a Value, key: &str) -> &'a Value {
     let attributes = span["attributes"].as_array().expect("attributes");
-    let found = attributes.iter().find(|it| it["key"] == key);
+    let found = attributes.iter().find(|item| item["key"] == key);
     &found.unwrap_or_else(|| panic!("{key} of {span}"))["value"]
 }
 
 fn time(span: &Value, key: &str) -> u64 {
-    span[key].as_str().and_then(|it| it.parse().ok()).expect("nanoseconds")
+    span[key].as_str().and_then(|text| text.parse().ok()).expect("nanoseconds")
 }
 
 #[test]
-fn a_request_and_its_parts_are_spans_of_the_clients_trace() {
+fn a_request_and_its_stages_are_spans_of_the_clients_trace() {
     let collector = Collector::start();
     let server = Server::with(&[("SIAMESE_TRACES__ENDPOINT", &collector.endpoint())]);
     compare(&server, &traceparent("01"));
 
     let spans = collector.take(4);
-    assert!(spans.iter().all(|it| it["traceId"] == TRACE), "{spans:?}");
-    let names: Vec<&str> = spans.iter().filter_map(|it| it["name"].as_str()).collect();
+    assert!(spans.iter().all(|item| item["traceId"] == TRACE), "{spans:?}");
+    let names: Vec<&str> = spans.iter().filter_map(|item| item["name"].as_str()).collect();
     assert_eq!(names, ["model", "queue", "decode", "POST /compare"]);
     let request = &spans[3];
     assert_eq!((&request["parentSpanId"], &request["kind"]), (&json!(PARENT), &json!(2)));
     assert_eq!(attribute(request, "http.route")["stringValue"], "/compare");
     assert_eq!(attribute(request, "http.response.status_code")["intValue"], "200");
     assert_eq!(attribute(request, "siamese.request_id")["stringValue"], "mine");
-    let [mut end, begun] = ["endTimeUnixNano", "startTimeUnixNano"].map(|it| time(request, it));
+    let [mut end, begun] = ["endTimeUnixNano", "startTimeUnixNano"].map(|key| time(request, key));
     for part in &spans[..3] {
         assert_eq!(part["parentSpanId"], request["spanId"]);
         assert_eq!(time(part, "endTimeUnixNano"), end, "parts follow each other");
@@ -152,11 +153,11 @@ fn a_request_and_its_parts_are_spans_of_the_clients_trace() {
 }
 
 #[test]
-fn what_a_client_does_not_sample_is_not_sent_and_what_it_does_ignores_the_ratio() {
+fn the_clients_sampling_decision_overrides_the_ratio() {
     let collector = Collector::start();
     let endpoint = collector.endpoint();
     let none = ("SIAMESE_TRACES__RATIO", "0.0");
-    // As a platform tells it.
+    // The variable that platforms set.
     let server = Server::with(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint), none]);
     compare(&server, &traceparent("00"));
     compare(&server, "traceparent: nonsense\r\n");
@@ -165,11 +166,14 @@ fn what_a_client_does_not_sample_is_not_sent_and_what_it_does_ignores_the_ratio(
     compare(&server, &traceparent("01"));
 
     server.end();
-    assert_eq!(collector.spans.try_iter().filter(|it| it["name"] == "POST /compare").count(), 1);
+    assert_eq!(
+        collector.spans.try_iter().filter(|item| item["name"] == "POST /compare").count(),
+        1
+    );
 }
 
 #[test]
-fn a_stop_sends_what_is_left_and_the_log_names_the_trace() {
+fn shutdown_sends_the_last_spans_and_the_log_names_the_trace() {
     let collector = Collector::start();
     let variables = [("SIAMESE_TRACES__ENDPOINT", &*collector.endpoint()), ("RUST_LOG", "debug")];
     let server = Server::with(&variables);
@@ -183,19 +187,21 @@ fn a_stop_sends_what_is_left_and_the_log_names_the_trace() {
     assert_eq!(attribute(span, "error.type")["stringValue"], "not_found");
     assert!(span["parentSpanId"].is_null());
     let trace = span["traceId"].as_str().expect("an id");
-    let lines: Vec<&str> = log.lines().filter(|it| it.contains(trace)).collect();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains(trace)).collect();
     assert!(lines.len() == 1 && lines[0].contains("request refused"), "{log}");
 }
 
 #[test]
-fn a_dead_collector_costs_a_line() {
-    // A port that was free just now.
-    let free = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port");
+fn an_unreachable_collector_is_logged_once() {
+    // A port that was free a moment ago.
+    let free = TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a port");
     let server = Server::with(&[("SIAMESE_TRACES__ENDPOINT", &format!("http://{free}"))]);
     for failed in 1..=2 {
         compare(&server, "");
         let line = format!("siamese_traced_requests_total{{outcome=\"failed\"}} {failed}\n");
-        server.until_told(&line);
+        server.until_metrics_contain(&line);
     }
 
     let log = server.end();
@@ -204,15 +210,15 @@ fn a_dead_collector_costs_a_line() {
 }
 
 #[test]
-fn a_collector_that_never_answers_delays_neither_requests_nor_the_stop_for_long() {
+fn a_silent_collector_delays_neither_requests_nor_shutdown() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let endpoint = format!("http://{}", silent.local_addr().expect("an address"));
     let server = Server::with(&[("SIAMESE_TRACES__ENDPOINT", &endpoint)]);
     compare(&server, "");
     silent.set_nonblocking(true).expect("a socket");
-    let _held = eventually_some(PATIENCE, "a post", || silent.accept().ok());
+    let _held = eventually_some(TEST_TIMEOUT, "a post", || silent.accept().ok());
     compare(&server, "");
 
     let log = server.end();
-    assert!(log.lines().last().is_some_and(|it| it.contains("stopped")), "{log}");
+    assert!(log.lines().last().is_some_and(|line| line.contains("stopped")), "{log}");
 }

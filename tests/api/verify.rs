@@ -1,4 +1,4 @@
-//! `POST /verify`: what a client of `DeepFace` sends, and reads.
+//! `POST /verify`: the requests and responses of `DeepFace` clients.
 
 use serde_json::{Value, json};
 
@@ -16,12 +16,12 @@ fn body(other: &str, more: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn it_is_off_unless_asked_for() {
+async fn verify_is_off_by_default() {
     App::start().json("/verify", &body(SAME[1], &json!({}))).await.refused(404, "not_found");
 }
 
 #[tokio::test]
-async fn it_answers_in_their_words_what_compare_does_in_ours() {
+async fn verify_gives_the_result_of_compare() {
     let app = app();
     let ours = app.compare().await.ok().json();
     let defaults = json!({
@@ -34,13 +34,13 @@ async fn it_answers_in_their_words_what_compare_does_in_ours() {
     assert_eq!(theirs["threshold"], ours["threshold"]);
     assert_eq!(theirs["model"], ours["model"]["name"]);
     assert_eq!(theirs["similarity_metric"], "euclidean_l2");
-    assert!(theirs["time"].as_f64().is_some_and(|it| 0.0 < it));
+    assert!(theirs["time"].as_f64().is_some_and(|number| 0.0 < number));
     let other = app.json("/verify", &body(OTHER, &json!({}))).await.ok().json();
     assert_eq!(other["verified"], false);
 }
 
 #[tokio::test]
-async fn a_cosine_judges_as_the_distance_does() {
+async fn cosine_and_euclidean_give_the_same_verdict() {
     let app = app();
     for other in [SAME[1], OTHER] {
         let by = async |metric: &str| {
@@ -50,14 +50,14 @@ async fn a_cosine_judges_as_the_distance_does() {
         let (l2, cosine) = (by("euclidean").await, by("cosine").await);
         assert_eq!(l2["verified"], cosine["verified"]);
         for field in ["distance", "threshold"] {
-            let [l2, cosine] = [&l2, &cosine].map(|it| it[field].as_f64().expect("a number"));
+            let [l2, cosine] = [&l2, &cosine].map(|item| item[field].as_f64().expect("a number"));
             assert!((l2 * l2 / 2.0 - cosine).abs() < 1e-12);
         }
     }
 }
 
 #[tokio::test]
-async fn a_form_is_taken_too() {
+async fn a_form_is_accepted_too() {
     let app = app();
     let (first, second) = (face(SAME[0]), face(SAME[1]));
     let parts: [(&str, &[u8]); 4] = [
@@ -66,15 +66,15 @@ async fn a_form_is_taken_too() {
         ("model_name", b"Facenet"),
         ("distance_metric", b"cosine"),
     ];
-    let answer = app.form("/verify", &parts).await.ok().json();
+    let response = app.form("/verify", &parts).await.ok().json();
     assert_eq!(
-        (&answer["verified"], &answer["similarity_metric"]),
+        (&response["verified"], &response["similarity_metric"]),
         (&json!(true), &json!("cosine"))
     );
 }
 
 #[tokio::test]
-async fn what_can_not_be_kept_is_not_promised() {
+async fn unsupported_options_are_rejected() {
     let app = app();
     for (more, status, code, field) in [
         (json!({"anti_spoofing": true}), 400, "body_malformed", "anti_spoofing"),
@@ -84,8 +84,8 @@ async fn what_can_not_be_kept_is_not_promised() {
         (json!({"img2": ""}), 422, "image_empty", "img2"),
         (json!({"callback": "x"}), 400, "part_unexpected", "callback"),
     ] {
-        let answer = app.json("/verify", &body(SAME[1], &more)).await;
-        assert_eq!(answer.refused(status, code).as_deref(), Some(field));
+        let response = app.json("/verify", &body(SAME[1], &more)).await;
+        assert_eq!(response.refused(status, code).as_deref(), Some(field));
     }
     let lone = app.json("/verify", &json!({"img1": base64(&face(SAME[0]))})).await;
     assert_eq!(lone.refused(400, "part_missing").as_deref(), Some("img2"));

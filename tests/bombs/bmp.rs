@@ -1,4 +1,4 @@
-//! BMP: runs of pixels that say nothing.
+//! BMP bombs: run-length codes without pixels.
 
 use crate::{Bomb, LARGE, SIDE};
 
@@ -9,7 +9,7 @@ pub(crate) fn bombs() -> Vec<Bomb> {
     ]
 }
 
-/// An image of eight bits a pixel, coded in runs.
+/// A run-length coded image with eight bits per pixel.
 fn bmp(coded: &[u8]) -> Vec<u8> {
     let side = i32::from(SIDE).to_le_bytes();
     [

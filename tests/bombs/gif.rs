@@ -1,4 +1,4 @@
-//! GIF: what comes before a frame, within and behind it.
+//! GIF bombs: data before, in and after a frame.
 
 use crate::uploads::gif::gif;
 use crate::{Bomb, LARGE};
@@ -10,7 +10,7 @@ pub(crate) fn bombs() -> Vec<Bomb> {
             gif(&remark.repeat(LARGE / remark.len()), &[2, 2, 0x44, 1, 0])
         }),
         ("gif: codes that say nothing", || {
-            // Nothing but 4, which clears the table, in three bits each.
+            // Only code 4, which clears the table, in three bits each.
             let block = [&[255][..], &b"\x24\x49\x92".repeat(85)].concat();
             gif(&[], &[&[2][..], &block.repeat(LARGE / block.len()), &[0]].concat())
         }),

@@ -1,4 +1,4 @@
-//! JPEG: scans, tables and segments beyond number.
+//! JPEG bombs: many scans, tables and segments.
 
 use crate::uploads::jpeg::{blocks, jpeg_of, many_scans, zero_bits};
 use crate::{Bomb, LARGE, SIDE};

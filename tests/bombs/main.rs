@@ -1,6 +1,6 @@
-//! Small uploads that ask for a lot: what each takes is measured, on a heap that counts.
+//! Small uploads that need much memory or time. A counting allocator measures each.
 //!
-//! In a binary of its own, as nothing else may run beside what is measured.
+//! This is a separate binary, because nothing else may allocate during a measurement.
 
 mod bmp;
 mod gif;
@@ -24,29 +24,29 @@ use siamese_core::preprocessing::{Colour, DecodeError, Fit, Limits, Pixels, Prep
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
 
-/// The most bytes of a body under the default settings.
+/// The default limit on a body, in bytes.
 const MAX_BODY: usize = 20 << 20;
 
-/// As many pixels a side as the limits allow.
+/// About the largest side that the limits allow, in pixels.
 const SIDE: u16 = 7000;
 
-/// As large as bodies may nearly be.
+/// Nearly the largest body.
 const LARGE: usize = 16 << 20;
 
-/// What it does, and how it is made.
+/// A description, and a function that creates the upload.
 type Bomb = (&'static str, fn() -> Vec<u8>);
 
-/// Far more than any takes, as tests are built without optimisation and share their cores.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Far longer than any upload takes: tests are built without optimisation and share the cores.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Lets a test go on while no other does.
+/// Lets only one test run at a time.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     waits::clock::watch();
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What the shipped model reads.
+/// A preprocessing like the shipped model's.
 fn preprocessing() -> Preprocessing {
     Preprocessing {
         height: 64,
@@ -59,12 +59,12 @@ fn preprocessing() -> Preprocessing {
     }
 }
 
-/// Prepares an upload in this process.
+/// Preprocesses an upload in this process.
 fn preprocess(upload: &[u8]) -> Result<Pixels, DecodeError> {
     preprocessing().preprocess(upload, &Limits::default())
 }
 
-/// How many bytes were held at most beyond those that were held before.
+/// The result of work, and the most additional bytes that were allocated meanwhile.
 fn measured<T>(work: impl FnOnce() -> T) -> (T, usize) {
     let before = HEAP.current_usage();
     HEAP.reset_peak_usage();
@@ -72,7 +72,7 @@ fn measured<T>(work: impl FnOnce() -> T) -> (T, usize) {
     (done, HEAP.peak_usage().saturating_sub(before))
 }
 
-/// Of formats whose cost is bounded by their header.
+/// Bombs of formats whose header limits their cost.
 fn bounded_bombs() -> Vec<Bomb> {
     [bmp::bombs, jpeg::bombs, png::bombs, pnm::bombs]
         .into_iter()
@@ -81,23 +81,23 @@ fn bounded_bombs() -> Vec<Bomb> {
 }
 
 #[test]
-fn no_upload_takes_more_memory_or_time_than_is_allowed() {
+fn no_upload_exceeds_the_limits_on_memory_and_time() {
     let _alone = alone();
     for (name, make) in bounded_bombs() {
         let upload = make();
         assert!(upload.len() <= MAX_BODY, "{name}: {} bytes", upload.len());
         let begun = Instant::now();
-        let (answer, held) = measured(|| preprocess(&upload));
+        let (response, held) = measured(|| preprocess(&upload));
         let took = begun.elapsed();
-        let answer = answer.err();
-        println!("{name}: {} bytes, {held} held, {took:?}, {answer:?}", upload.len());
-        assert!(!matches!(answer, Some(DecodeError::DecoderFailed(_))), "{name}");
-        assert!(took < PATIENCE, "{name}: {took:?}");
-        let most = match answer {
-            // What is refused as too large is refused before room is made for it.
+        let response = response.err();
+        println!("{name}: {} bytes, {held} held, {took:?}, {response:?}", upload.len());
+        assert!(!matches!(response, Some(DecodeError::DecoderFailed(_))), "{name}");
+        assert!(took < UPLOAD_TIMEOUT, "{name}: {took:?}");
+        let most = match response {
+            // An image that is too large is rejected before memory is allocated for it.
             Some(DecodeError::TooLarge) => 2 * MAX_BODY,
             _ => usize::try_from(Limits::default().max_memory).expect("64 bits"),
         };
-        assert!(held <= most, "{name}: {held} bytes, {answer:?}");
+        assert!(held <= most, "{name}: {held} bytes, {response:?}");
     }
 }

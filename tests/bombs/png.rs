@@ -1,4 +1,4 @@
-//! PNG: what inflates, and what comes in too many pieces.
+//! PNG bombs: compressed data that expands, and many chunks.
 
 use crate::uploads::zeros;
 use crate::{Bomb, LARGE, SIDE};
@@ -39,7 +39,7 @@ pub(crate) fn bombs() -> Vec<Bomb> {
 }
 
 trait Chunk {
-    /// A chunk of its name and content, so many times.
+    /// A chunk from its name and content, repeated this many times.
     fn repeat_chunk(&self, times: usize) -> Vec<u8>;
 }
 

@@ -1,4 +1,4 @@
-//! PNM: numbers and words without end.
+//! PNM bombs: endless numbers and comments.
 
 use crate::{Bomb, LARGE};
 

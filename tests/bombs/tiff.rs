@@ -1,4 +1,4 @@
-//! TIFF: strips, tiles and tags that are larger than they look.
+//! TIFF bombs: strips, tiles and tags that are larger than they look.
 
 use crate::uploads::jpeg::{jpeg_of, many_scans};
 use crate::uploads::tiff::tiff;

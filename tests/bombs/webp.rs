@@ -1,4 +1,4 @@
-//! WebP: chunks and frames that are not what they claim, and tables without end.
+//! WebP bombs: false chunk and frame sizes, and many tables.
 
 use crate::uploads::webp::{chunk, riff, tables, vp8};
 use crate::{Bomb, LARGE};

@@ -1,4 +1,4 @@
-//! Formats that are decoded by workers: whatever an upload says, its worker answers or ends in time.
+//! Formats that workers decode: for any upload, a worker answers or is stopped in time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,15 +9,15 @@ use siamese::engine::decode::worker::{Allowance, End, Event, Pool};
 use siamese_core::preprocessing::{DecodeError, Limits};
 
 use crate::uploads::structured::{Draw, any_gif, any_tiff, any_webp};
-use crate::{Bomb, MAX_BODY, PATIENCE, alone, gif, preprocessing, tiff, webp};
+use crate::{Bomb, MAX_BODY, UPLOAD_TIMEOUT, alone, gif, preprocessing, tiff, webp};
 
-/// Less than a server's, so that the test ends soon: what is ended by it would be by more, a little later.
+/// Less than a server's allowance, so that the test is short. A bomb would exceed the larger one too, a little later.
 const ALLOWANCE: Allowance = Allowance { cpu: Duration::from_millis(300), memory: 128 << 20 };
 
-/// How long the structured uploads of each format go on, in seconds; by default a few of each are tried.
+/// How long the random uploads of each format run, in seconds. By default only a few are tried.
 const SECONDS: &str = "SIAMESE_FUZZ_SECONDS";
 
-/// Workers, and why those ended that did.
+/// Workers, and counters of how they ended.
 struct Workers {
     pool: Pool,
     limits: Limits,
@@ -40,16 +40,17 @@ impl Workers {
         Self { pool, limits: Limits::default(), crashes, stopped }
     }
 
-    /// Has an upload decoded, and checks that nothing but an answer comes of it.
+    /// Decodes an upload in a worker, and checks that the worker does not crash.
     async fn check(&self, name: &str, upload: Vec<u8>) -> Result<(), DecodeError> {
         assert!(upload.len() <= MAX_BODY, "{name}: {} bytes", upload.len());
         let upload = upload.into();
         let preprocessing = preprocessing();
-        let answer = self.pool.planes(&preprocessing, &upload, self.limits, ALLOWANCE);
-        let answer = tokio::time::timeout(PATIENCE, answer).await;
-        let answer = answer.unwrap_or_else(|_| panic!("{name} is not decoded within {PATIENCE:?}"));
-        assert_eq!(self.crashes.load(Ordering::Relaxed), 0, "{name}: {answer:?}");
-        answer.map(drop)
+        let response = self.pool.planes(&preprocessing, &upload, self.limits, ALLOWANCE);
+        let response = tokio::time::timeout(UPLOAD_TIMEOUT, response).await;
+        let response =
+            response.unwrap_or_else(|_| panic!("{name} is not decoded within {UPLOAD_TIMEOUT:?}"));
+        assert_eq!(self.crashes.load(Ordering::Relaxed), 0, "{name}: {response:?}");
+        response.map(drop)
     }
 }
 
@@ -57,7 +58,7 @@ fn bombs() -> Vec<Bomb> {
     [gif::bombs, tiff::bombs, webp::bombs].into_iter().flat_map(|bombs| bombs()).collect()
 }
 
-/// Runs a test while no other does.
+/// Runs a test while no other test runs.
 fn run(test: impl Future<Output = ()>) {
     let _alone = alone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -65,7 +66,7 @@ fn run(test: impl Future<Output = ()>) {
 }
 
 #[test]
-fn bombs_end_with_their_allowance_and_the_next_image_is_decoded() {
+fn bombs_are_stopped_and_the_next_image_is_decoded() {
     run(all_bombs());
 }
 
@@ -74,8 +75,8 @@ async fn all_bombs() {
     for (name, make) in bombs() {
         let upload = make();
         let bytes = upload.len();
-        let answer = workers.check(name, upload).await;
-        println!("{name}: {bytes} bytes, {answer:?}");
+        let response = workers.check(name, upload).await;
+        println!("{name}: {bytes} bytes, {response:?}");
         let whole = workers.check("an image", b"P5 1 1 255\n\0".to_vec()).await;
         assert_eq!(whole, Ok(()), "behind {name}");
     }
@@ -83,21 +84,21 @@ async fn all_bombs() {
 }
 
 #[test]
-fn whatever_a_tiff_says_its_worker_answers_or_is_ended() {
+fn any_tiff_is_answered_or_stopped() {
     run(structured(any_tiff));
 }
 
 #[test]
-fn whatever_a_webp_says_its_worker_answers_or_is_ended() {
+fn any_webp_is_answered_or_stopped() {
     run(structured(any_webp));
 }
 
 #[test]
-fn whatever_a_gif_says_its_worker_answers_or_is_ended() {
+fn any_gif_is_answered_or_stopped() {
     run(structured(any_gif));
 }
 
-/// Draws uploads by their seeds, from 0.
+/// Tries random uploads, with seeds from 0.
 async fn structured(any: fn(Draw) -> Vec<u8>) {
     const USUAL: u64 = 150;
     let workers = Workers::new();

@@ -1,4 +1,4 @@
-"""A server, and pages of it in a real Chromium."""
+"""A server, and its pages in a real Chromium."""
 
 import os
 import pathlib
@@ -16,7 +16,7 @@ FACES = ROOT / "samples"
 
 
 class Server:
-    """The real server on the shipped model, which a test may stop."""
+    """The real server with the shipped model. A test may stop it."""
 
     def __init__(self, address: str | None = None, **environment: str):
         with socket.socket() as free:
@@ -50,27 +50,27 @@ def server():
 @pytest.fixture(scope="session")
 def browser():
     with sync_playwright() as playwright:
-        # A container's root has no sandbox of its own to put it in.
+        # Chromium's sandbox does not work for root in a container.
         yield playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
 
 
 @pytest.fixture
 def open_page(browser: Browser):
-    """Opens the page; at the test's end there must have been no word of trouble but those expected."""
-    contexts, troubles, expected = [], [], []
+    """Opens the page. At the end of the test, the browser must not have reported any unexpected error or warning."""
+    contexts, problems, expected = [], [], []
 
     def opened(address: str, expect: list[str] = [], width: int = 1440, scheme: str = "light") -> Page:
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         contexts.append(context)
         page = context.new_page()
         expected.extend(expect)
-        page.on("console", lambda it: troubles.append(it.text) if it.type in ("error", "warning") else None)
-        page.on("pageerror", lambda it: troubles.append(str(it)))
+        page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto(address)
         return page
 
     yield opened
     for context in contexts:
         context.close()
-    unexpected = [it for it in troubles if not any(word in it for word in expected)]
+    unexpected = [problem for problem in problems if not any(word in problem for word in expected)]
     assert unexpected == []

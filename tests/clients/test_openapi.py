@@ -1,4 +1,4 @@
-"""Answers are what the server's own OpenAPI document says."""
+"""Responses match the server's own OpenAPI document."""
 
 import base64
 import json
@@ -36,44 +36,44 @@ REQUESTS = [
 ]
 
 
-def ask(address: str, method: str, path: str, body) -> tuple[int, str, bytes]:
+def send(address: str, method: str, path: str, body) -> tuple[int, str, bytes]:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(address + path, data, {"content-type": "application/json"}, method=method)
     try:
-        answer = urllib.request.urlopen(request)
-    except urllib.error.HTTPError as refused:
-        answer = refused
-    return answer.status, answer.headers.get_content_type(), answer.read()
+        response = urllib.request.urlopen(request)
+    except urllib.error.HTTPError as error:
+        response = error
+    return response.status, response.headers.get_content_type(), response.read()
 
 
 @pytest.fixture(scope="session")
 def document(server) -> dict:
-    return json.loads(ask(server.address, "GET", "/openapi.json", None)[2])
+    return json.loads(send(server.address, "GET", "/openapi.json", None)[2])
 
 
 @pytest.mark.parametrize(("method", "path", "body", "status"), REQUESTS)
-def test_an_answer_is_as_documented(server, document, method, path, body, status):
-    found, kind, answer = ask(server.address, method, path, body)
+def test_a_response_is_as_documented(server, document, method, path, body, status):
+    found, kind, response = send(server.address, method, path, body)
     assert found == status
     operation = document["paths"][path.split("?")[0]][method.lower()]
     schema = operation["responses"][str(status)]["content"][kind]["schema"]
     whole = {**schema, "components": document["components"]}
-    jsonschema_rs.Draft202012Validator(whole).validate(json.loads(answer))
+    jsonschema_rs.Draft202012Validator(whole).validate(json.loads(response))
 
 
-def test_nothing_unlike_the_document_is_taken(document):
-    """The check above can fail."""
+def test_a_wrong_response_is_rejected(document):
+    """Shows that the check above can fail."""
     schema = {"$ref": "#/components/schemas/Comparison", "components": document["components"]}
     assert not jsonschema_rs.Draft202012Validator(schema).is_valid({"verdict": "perhaps"})
 
 
 def test_every_code_is_documented(document):
     source = pathlib.Path(__file__).parents[2] / "src" / "http" / "error.rs"
-    table = source.read_text().split("fn answer(self)")[1].split("\n    }\n")[0]
-    # What is told of paths and methods that are not there stands with none.
+    table = source.read_text().split("fn definition(self)")[1].split("\n    }\n")[0]
+    # No route documents the codes of unknown paths and methods.
     codes = set(table.split('"')[1::2]) - {"not_found", "method_not_allowed"}
     text = json.dumps(document)
-    assert 20 < len(codes) and [it for it in codes if f'"{it}"' not in text] == []
+    assert 20 < len(codes) and [code for code in codes if f'"{code}"' not in text] == []
 
 
 def test_schemathesis_finds_nothing(server, tmp_path):

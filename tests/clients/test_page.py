@@ -1,4 +1,4 @@
-"""The page as people use it."""
+"""The page in a real browser."""
 
 import json
 import subprocess
@@ -11,11 +11,12 @@ from conftest import FACES, Server
 
 SAME = [FACES / "s5_1.jpg", FACES / "s5_2.jpg"]
 OTHER = FACES / "s1_1.jpg"
+NO_IMAGE = {"name": "letter.png", "mimeType": "image/png", "buffer": b"Dear server"}
 VERDICT = "#two-verdict strong"
 
 
-def choose(page: Page, slot: str, *files) -> None:
-    page.locator(f"{slot} input[type=file]").first.set_input_files(list(files))
+def choose(page: Page, area: str, *files) -> None:
+    page.locator(f"{area} input[type=file]").first.set_input_files(list(files))
 
 
 def compare(page: Page, a, b) -> None:
@@ -23,189 +24,219 @@ def compare(page: Page, a, b) -> None:
     choose(page, "#slot-b", b)
 
 
-def accessible(page: Page) -> None:
-    """Nothing that an accessibility checker calls serious."""
-    found = Axe().run(page).response["violations"]
-    grave = [(it["id"], it["nodes"][0]["html"]) for it in found if it["impact"] in ("serious", "critical")]
-    assert grave == []
+def check_accessibility(page: Page) -> None:
+    """Fails if the page has a serious or critical accessibility problem."""
+    violations = Axe().run(page).response["violations"]
+    severe = [rule for rule in violations if rule["impact"] in ("serious", "critical")]
+    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in severe] == []
 
 
-def test_two_chosen_images_are_judged(server, open_page):
+def test_two_images_get_a_verdict(server, open_page):
     page = open_page(server.address)
     compare(page, *SAME)
-    expect(page.locator(VERDICT)).to_have_text("The same")
+    expect(page.locator(VERDICT)).to_have_text("Same")
     compare(page, SAME[0], OTHER)
     expect(page.locator(VERDICT)).to_have_text("Different")
-    expect(page.locator("#two-figure")).to_contain_text("of the same pairs")
-    # What the model sees stands in both slots.
+    expect(page.locator("#two-figure")).to_contain_text("Of the pairs known to be the same")
+    # Both slots show the model's input.
     for slot in ("#slot-a", "#slot-b"):
-        seen = page.locator(f"{slot} .seen")
-        expect(seen).to_be_visible()
-        assert seen.evaluate("it => [it.naturalWidth, it.naturalHeight]") == [60, 72]
+        model_input = page.locator(f"{slot} .model-input")
+        expect(model_input).to_be_visible()
+        assert model_input.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [60, 72]
     for name in ("decode", "queue", "model", "total", "round trip"):
         expect(page.locator(".timings")).to_contain_text(name)
 
 
-def test_samples_are_a_click_away(server, open_page):
+def test_purpose_and_limits_stand_above_the_first_verdict(server, open_page):
+    page = open_page(server.address)
+    statements = page.locator("#statements")
+    expect(statements).to_contain_text("show the same person")
+    expect(statements).to_contain_text("Not for decisions about people")
+    slot = page.locator("#slot-a").bounding_box()
+    box = statements.bounding_box()
+    assert box["y"] + box["height"] <= slot["y"]
+    page.get_by_role("link", name="Compare many").click()
+    expect(statements).to_be_visible()
+
+
+def test_technical_terms_are_explained(server, open_page):
+    page = open_page(server.address)
+    compare(page, *SAME)
+    for name, meaning in (("FMR", "different pairs that are called same"), ("FNMR", "same pairs that are called different")):
+        title = page.locator(".rates abbr", has_text=name).last.get_attribute("title")
+        assert meaning in title, title
+    page.locator(".glossary summary").first.click()
+    for name in ("Same pair", "Different pair", "Distance", "Threshold", "FMR", "FNMR"):
+        expect(page.locator("#two .glossary dt").get_by_text(name, exact=True)).to_be_visible()
+    # The default model states no margin.
+    expect(page.locator("#two .glossary dt").get_by_text("Margin")).to_have_count(0)
+
+
+def test_examples_are_one_click_away(server, open_page):
     page = open_page(server.address)
     page.get_by_role("button", name="one person twice").click()
-    expect(page.locator(VERDICT)).to_have_text("The same")
+    expect(page.locator(VERDICT)).to_have_text("Same")
     page.get_by_role("button", name="two people").click()
     expect(page.locator(VERDICT)).to_have_text("Different")
 
 
-def test_the_threshold_moves_verdict_rates_and_curl(server, open_page):
+def test_the_threshold_changes_verdict_rates_and_curl(server, open_page):
     page = open_page(server.address)
     compare(page, *SAME)
     slider = page.get_by_role("slider", name="Threshold")
     expect(page.locator(".rates")).to_contain_text("FMR")
     before = page.locator(".rates").inner_text()
-    line = page.locator(".curl code")
-    expect(line).not_to_contain_text("threshold")
+    command = page.locator(".command code")
+    expect(command).not_to_contain_text("threshold")
     slider.fill("0.3")
     expect(page.locator(VERDICT)).to_have_text("Different")
     assert page.locator(".rates").inner_text() != before
-    expect(line).to_contain_text("?threshold=0.3")
-    page.get_by_role("button", name="Back to").click()
-    expect(page.locator(VERDICT)).to_have_text("The same")
-    expect(line).not_to_contain_text("threshold")
+    expect(command).to_contain_text("?threshold=0.3")
+    page.get_by_role("button", name="Reset threshold").click()
+    expect(page.locator(VERDICT)).to_have_text("Same")
+    expect(command).not_to_contain_text("threshold")
 
 
-def test_the_curl_line_does_the_same(server, open_page):
+def test_the_curl_command_gets_the_same_verdict(server, open_page):
     page = open_page(server.address)
     compare(page, *SAME)
     page.get_by_role("slider", name="Threshold").fill("0.3")
-    line = page.locator(".curl code").inner_text()
-    answer = subprocess.run(line, shell=True, cwd=FACES, capture_output=True, check=True).stdout
-    assert json.loads(answer)["verdict"] == "different"
+    command = page.locator(".command code").inner_text()
+    output = subprocess.run(command, shell=True, cwd=FACES, capture_output=True, check=True).stdout
+    assert json.loads(output)["verdict"] == "different"
 
 
 def test_images_are_dropped_and_pasted(server, open_page):
     page = open_page(server.address)
-    give = """([kind, selector, name]) => fetch(`/page/samples/${name}.jpg`).then((it) => it.blob()).then((blob) => {
+    transfer = """([kind, selector, name]) => fetch(`/page/samples/${name}.jpg`).then((response) => response.blob()).then((blob) => {
         const data = new DataTransfer();
         data.items.add(new File([blob], `${name}.jpg`, { type: "image/jpeg" }));
-        const named = kind === "paste" ? { clipboardData: data } : { dataTransfer: data };
-        const event = kind === "paste" ? ClipboardEvent : DragEvent;
-        document.querySelector(selector).dispatchEvent(new event(kind, { bubbles: true, cancelable: true, ...named }));
+        const content = kind === "paste" ? { clipboardData: data } : { dataTransfer: data };
+        const Kind = kind === "paste" ? ClipboardEvent : DragEvent;
+        document.querySelector(selector).dispatchEvent(new Kind(kind, { bubbles: true, cancelable: true, ...content }));
     })"""
-    page.evaluate(give, ["drop", "#slot-b", "s5_2"])
+    page.evaluate(transfer, ["drop", "#slot-b", "s5_2"])
     expect(page.locator("#slot-b img").first).to_be_visible()
-    page.evaluate(give, ["paste", "body", "s5_1"])
-    expect(page.locator(VERDICT)).to_have_text("The same")
+    page.evaluate(transfer, ["paste", "body", "s5_1"])
+    expect(page.locator(VERDICT)).to_have_text("Same")
 
 
 @pytest.mark.parametrize("slot", ["#slot-a", "#slot-b"])
-def test_what_is_no_image_is_told_beside_it(server, open_page, slot):
+def test_an_error_is_shown_beside_its_image(server, open_page, slot):
     page = open_page(server.address, expect=["415"])
     compare(page, *SAME)
-    expect(page.locator(VERDICT)).to_have_text("The same")
-    choose(page, slot, {"name": "letter.png", "mimeType": "image/png", "buffer": b"Dear server"})
+    expect(page.locator(VERDICT)).to_have_text("Same")
+    choose(page, slot, NO_IMAGE)
     expect(page.locator(f"{slot} .error")).to_be_visible()
     other = "#slot-b" if slot == "#slot-a" else "#slot-a"
     expect(page.locator(f"{other} .error")).to_be_hidden()
     expect(page.locator(VERDICT)).to_have_count(0)
     choose(page, slot, SAME[0])
-    expect(page.locator(VERDICT)).to_have_text("The same")
+    expect(page.locator(VERDICT)).to_have_text("Same")
     expect(page.locator(f"{slot} .error")).to_be_hidden()
 
 
-def test_an_image_that_the_browser_can_not_show_is_shown_as_the_model_sees_it(server, open_page):
+def test_the_models_input_replaces_an_image_that_the_browser_can_not_decode(server, open_page):
     page = open_page(server.address)
     tiff = FACES.parent / "images" / "grey.tiff"
     choose(page, "#slot-a", tiff)
-    shown = page.locator("#slot-a .frame > img")
+    image = page.locator("#slot-a .frame > img")
     page.wait_for_function("() => document.querySelector('#slot-a .frame > img').naturalWidth === 60")
-    expect(shown).to_be_visible()
+    expect(image).to_be_visible()
 
 
-def test_a_server_that_is_gone_is_told_and_tried_again(open_page):
-    own = Server()
-    page = open_page(own.address, expect=["ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE"])
+def test_a_stopped_server_is_reported_and_tried_again(open_page):
+    own_server = Server()
+    page = open_page(
+        own_server.address, expect=["ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE"]
+    )
     page.wait_for_selector("body[data-ready]", state="attached")
-    own.stop()
+    own_server.stop()
     compare(page, *SAME)
     notice = page.locator("#notice")
-    expect(notice).to_contain_text("does not answer")
-    own = Server(own.address)
+    expect(notice).to_contain_text("does not respond")
+    own_server = Server(own_server.address)
     notice.get_by_role("button").click()
-    expect(page.locator(VERDICT)).to_have_text("The same")
-    own.stop()
+    expect(page.locator(VERDICT)).to_have_text("Same")
+    own_server.stop()
 
 
-def test_one_against_many(server, open_page):
+def test_one_image_is_compared_with_many(server, open_page):
     page = open_page(f"{server.address}/#one-to-many", expect=["415", "422"])
     choose(page, "#slot-one", SAME[0])
-    broken = {"name": "broken.jpg", "mimeType": "image/jpeg", "buffer": SAME[1].read_bytes()[:300]}
-    letter = {"name": "letter.png", "mimeType": "image/png", "buffer": b"Dear server"}
+    truncated = {"name": "truncated.jpg", "mimeType": "image/jpeg", "buffer": SAME[1].read_bytes()[:300]}
     choose(page, "#tray-many", OTHER, SAME[1])
     rows = page.locator("#many-results li")
     expect(rows).to_have_count(2)
     expect(rows.first).to_contain_text("s5_2.jpg")
     expect(rows.first).to_contain_text("same")
-    expect(page.locator("#many-verdict strong")).to_have_text("1 of 2 the same")
-    page.locator("#tray-many input[type=file]").first.set_input_files([letter, broken])
-    expect(page.locator("#tray-many .bad")).to_have_count(2)
+    expect(page.locator("#many-verdict strong")).to_have_text("1 of 2 is the same")
+    choose(page, "#tray-many", NO_IMAGE, truncated)
+    expect(page.locator("#tray-many .invalid")).to_have_count(2)
     expect(rows).to_have_count(2)
 
 
-def test_all_with_all_are_grouped(server, open_page):
+def test_many_images_are_grouped_by_the_threshold(server, open_page):
     page = open_page(f"{server.address}/#matrix")
     page.get_by_role("button", name="eight images").click()
-    expect(page.locator(".matrix td.self")).to_have_count(8)
+    expect(page.locator(".matrix .self")).to_have_count(8)
     slider = page.get_by_role("slider", name="Threshold")
     slider.fill("0")
     expect(page.locator("#matrix-verdict strong")).to_have_text("8 groups")
     slider.fill("1.9")
-    expect(page.locator("#matrix-verdict strong")).to_have_text("One group")
+    expect(page.locator("#matrix-verdict strong")).to_have_text("1 group")
 
 
-def test_no_more_than_thirty_are_taken(server, open_page):
+def test_images_beyond_the_limit_are_ignored(server, open_page):
     page = open_page(f"{server.address}/#matrix")
-    files = [{"name": f"{at}.jpg", "mimeType": "image/jpeg", "buffer": OTHER.read_bytes()} for at in range(32)]
-    page.locator("#tray-matrix input[type=file]").first.set_input_files(files)
-    expect(page.locator("#tray-matrix .error")).to_contain_text("2 more were left out")
-    expect(page.locator(".matrix td.self")).to_have_count(30)
+    content = OTHER.read_bytes()
+    files = [{"name": f"{number}.jpg", "mimeType": "image/jpeg", "buffer": content} for number in range(32)]
+    choose(page, "#tray-matrix", *files)
+    expect(page.locator("#tray-matrix .error")).to_contain_text("The last 2 were ignored")
+    expect(page.locator(".matrix .self")).to_have_count(30)
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator(".matrix .self")).to_have_count(0)
 
 
-def test_a_key_is_asked_for_once(open_page, tmp_path):
+def test_the_api_key_is_requested_once(open_page, tmp_path):
     keys = tmp_path / "keys"
     keys.write_text("a-key-0123456789\n")
-    own = Server(SIAMESE_AUTH__KEYS_FILE=str(keys))
-    page = open_page(own.address, expect=["401"])
+    own_server = Server(SIAMESE_AUTH__KEYS_FILE=str(keys))
+    page = open_page(own_server.address, expect=["401"])
     page.get_by_label("API key").fill("a-key-0123456789")
-    page.get_by_role("button", name="Use it").click()
+    page.get_by_role("button", name="Use key").click()
     compare(page, *SAME)
-    expect(page.locator(VERDICT)).to_have_text("The same")
-    own.stop()
+    expect(page.locator(VERDICT)).to_have_text("Same")
+    own_server.stop()
 
 
-def test_it_is_worked_by_keys_alone(server, open_page):
+def test_the_page_works_with_the_keyboard_alone(server, open_page):
     page = open_page(server.address)
     for _ in range(20):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.textContent") == "one person twice":
             break
     page.keyboard.press("Enter")
-    expect(page.locator(VERDICT)).to_have_text("The same")
+    expect(page.locator(VERDICT)).to_have_text("Same")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 768, 1440])
 @pytest.mark.parametrize("view", ["two", "one-to-many", "matrix"])
-def test_each_view_is_accessible_and_fits(server, open_page, view, width, scheme):
+def test_each_view_is_accessible_and_fits_the_screen(server, open_page, view, width, scheme):
     page = open_page(f"{server.address}/#{view}", width=width, scheme=scheme)
     page.locator(f"#{view} .samples button").first.click()
     expect(page.locator(f"#{view} .verdict strong")).to_have_count(1)
     page.wait_for_load_state("networkidle")
-    accessible(page)
+    check_accessibility(page)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_the_api_is_documented_without_anything_from_elsewhere(server, open_page):
+def test_the_api_documentation_needs_no_other_server(server, open_page):
     page = open_page(f"{server.address}/docs")
     for path in ("/compare", "/compare/batch", "/embed", "/pixels", "/model"):
         expect(page.get_by_role("heading", name=path, exact=False).first).to_be_visible()
-    page.locator("summary", has_text="Refusals").first.click()
+    expect(page.get_by_role("navigation")).to_be_in_viewport()
+    page.locator("summary", has_text="Errors").first.click()
     expect(page.get_by_text("image_corrupt").first).to_be_visible()
-    accessible(page)
+    check_accessibility(page)

@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
-# Makes the images that the Dockerfile and the proof begin with, siamese-test-rust and siamese-test-haproxy, where no registry of
-# images can be reached: of Debian's packages and this machine's own Rust toolchain and certificates. Those that are there stay.
+# Builds the base images of the Dockerfile and of the failure test, siamese-test-rust and siamese-test-haproxy, for machines
+# without access to an image registry. It uses Debian's packages and the local Rust toolchain and certificates. It skips
+# images that already exist.
 set -euo pipefail
 
 has() { docker image inspect "$1" > /dev/null 2>&1; }
 
-bring_mmdebstrap() {
+install_mmdebstrap() {
     command -v mmdebstrap > /dev/null && return
     apt-get -q update > /dev/null
     apt-get -q install --yes --no-install-recommends mmdebstrap > /dev/null
 }
 
-# debian PACKAGES [HOOK...]: a tar of Debian with these packages.
+# debian PACKAGES [HOOK...]: writes a tar archive of Debian with these packages.
 debian() {
     local packages="$1"
     shift
@@ -19,9 +20,9 @@ debian() {
 }
 
 if ! has siamese-test-rust; then
-    bring_mmdebstrap
+    install_mmdebstrap
     toolchain="$(rustc --print sysroot)"
-    # Without its documents and its other tools it is a third as large.
+    # Without documentation and the other tools, the toolchain is a third of the size.
     install="mkdir -p \"\$1/usr/local/bin\" \"\$1/usr/local/lib\" \
         && cp $toolchain/bin/cargo $toolchain/bin/rustc \"\$1/usr/local/bin/\" \
         && cp -a $toolchain/lib/. \"\$1/usr/local/lib/\" \
@@ -29,7 +30,7 @@ if ! has siamese-test-rust; then
     debian gcc,libc6-dev,python3-pip --customize-hook="$install" | docker import - siamese-test-rust
 fi
 if ! has siamese-test-haproxy; then
-    bring_mmdebstrap
+    install_mmdebstrap
     debian haproxy | docker import \
         --change 'ENTRYPOINT ["haproxy", "-W", "-db", "-f", "/usr/local/etc/haproxy/haproxy.cfg"]' - siamese-test-haproxy
 fi

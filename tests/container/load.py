@@ -1,4 +1,4 @@
-"""An open-loop load of real images: each request has its time, whatever became of those before it."""
+"""An open-loop load of real images: each request is sent at its due time, whatever happened to earlier ones."""
 
 import asyncio
 import collections
@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 
 FACES = pathlib.Path(__file__).resolve().parent.parent.parent / "samples"
 BOUNDARY = b"between-the-parts"
-# What a client waits for, in seconds.
-PATIENCE = 15.0
+# How long a client waits for a response, in seconds.
+CLIENT_TIMEOUT = 15.0
 
 
 @dataclass
 class Outcome:
-    """What became of a request: when it was due, how long it took from then, and what was wrong, if anything."""
+    """The result of a request: its due time, its latency from then, and its failure if it failed."""
 
     due: float
     latency: float
@@ -25,19 +25,19 @@ class Outcome:
 
 
 @dataclass
-class Truth:
-    """What each model says of each pair; the first answer is held against all that follow."""
+class ExpectedDistances:
+    """The distance of each pair by each model. The first response for a pair sets what all later ones must match."""
 
     known: dict = field(default_factory=dict)
 
-    def check(self, pair: str, answer: dict) -> str | None:
-        key = (answer["model"]["digest"], pair)
-        distance = self.known.setdefault(key, answer["distance"])
-        return None if abs(distance - answer["distance"]) < 1e-4 else "wrong distance"
+    def check(self, pair: str, comparison: dict) -> str | None:
+        key = (comparison["model"]["digest"], pair)
+        distance = self.known.setdefault(key, comparison["distance"])
+        return None if abs(distance - comparison["distance"]) < 1e-4 else "wrong distance"
 
 
 def requests(host: str) -> list[tuple[str, bytes]]:
-    """Every pair of the fixtures' faces, as a request to compare it."""
+    """Makes a request for every pair of the sample faces."""
     made = []
     for a, b in itertools.combinations(sorted(FACES.glob("*.jpg")), 2):
         parts = []
@@ -54,21 +54,21 @@ def requests(host: str) -> list[tuple[str, bytes]]:
 
 
 class Load:
-    """A load on one address, until it is stopped."""
+    """A constant rate of requests to one address, until `running` is false."""
 
-    def __init__(self, host: str, port: int, rate: float, truth: Truth):
-        self.host, self.port, self.rate, self.truth = host, port, rate, truth
+    def __init__(self, host: str, port: int, rate: float, expected: ExpectedDistances):
+        self.host, self.port, self.rate, self.expected = host, port, rate, expected
         self.idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
         self.outcomes: list[Outcome] = []
-        self.going = True
+        self.running = True
 
     async def run(self) -> None:
-        begun = time.monotonic()
+        started = time.monotonic()
         pending = set()
         for number, request in enumerate(itertools.cycle(requests(self.host))):
-            due = begun + number / self.rate
+            due = started + number / self.rate
             await asyncio.sleep(max(0.0, due - time.monotonic()))
-            if not self.going:
+            if not self.running:
                 break
             task = asyncio.create_task(self.one(due, *request))
             pending.add(task)
@@ -79,15 +79,15 @@ class Load:
 
     async def one(self, due: float, pair: str, request: bytes) -> None:
         try:
-            failure = await asyncio.wait_for(self.ask(pair, request), PATIENCE)
+            failure = await asyncio.wait_for(self.send(pair, request), CLIENT_TIMEOUT)
         except asyncio.TimeoutError:
-            failure = "no answer in time"
+            failure = "no response in time"
         except (OSError, asyncio.IncompleteReadError, ValueError) as err:
             failure = f"connection: {type(err).__name__}"
         self.outcomes.append(Outcome(due, time.monotonic() - due, failure))
 
     async def connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """The one used last that the balancer has not ended meanwhile, as any client's pool gives it; else a new one."""
+        """The most recently used idle connection that is still open, as in any client's pool; otherwise a new one."""
         while self.idle:
             reader, writer = self.idle.pop()
             if not reader.at_eof():
@@ -95,7 +95,7 @@ class Load:
             writer.close()
         return await asyncio.open_connection(self.host, self.port)
 
-    async def ask(self, pair: str, request: bytes) -> str | None:
+    async def send(self, pair: str, request: bytes) -> str | None:
         reader, writer = await self.connection()
         try:
             writer.write(request)
@@ -111,15 +111,15 @@ class Load:
             self.idle.append((reader, writer))
         status = int(head[9:12])
         if status == 200:
-            return self.truth.check(pair, json.loads(body))
-        code = json.loads(body).get("code", "") if b"problem+json" in head else "of the balancer"
+            return self.expected.check(pair, json.loads(body))
+        code = json.loads(body).get("code", "") if b"problem+json" in head else "of the load balancer"
         return f"{status} {code}".strip()
 
 
 def summary(outcomes: list[Outcome]) -> dict:
-    """Requests, failures by kind, and quantiles of the latencies in milliseconds."""
-    latencies = sorted(it.latency * 1e3 for it in outcomes)
-    failures = collections.Counter(it.failure for it in outcomes if it.failure)
-    at = statistics.quantiles(latencies, n=100, method="inclusive") if 1 < len(latencies) else [float("nan")] * 99
+    """Counts requests and failures by kind, and computes quantiles of the latencies in milliseconds."""
+    latencies = sorted(outcome.latency * 1e3 for outcome in outcomes)
+    failures = collections.Counter(outcome.failure for outcome in outcomes if outcome.failure)
+    percentiles = statistics.quantiles(latencies, n=100, method="inclusive") if 1 < len(latencies) else [float("nan")] * 99
     longest = latencies[-1] if latencies else float("nan")
-    return {"requests": len(outcomes), "failures": dict(failures), "p50": at[49], "p99": at[98], "longest": longest}
+    return {"requests": len(outcomes), "failures": dict(failures), "p50": percentiles[49], "p99": percentiles[98], "longest": longest}

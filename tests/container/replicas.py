@@ -1,4 +1,4 @@
-"""Three replicas and HAProxy before them, each in a container of its own on a network of their own."""
+"""Three replicas and HAProxy, each in its own container, on a separate network."""
 
 import asyncio
 import pathlib
@@ -6,12 +6,12 @@ import subprocess
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-NETWORK = "siamese-proof"
-BALANCER = "siamese-proof-haproxy"
-REPLICAS = ["siamese-proof-1", "siamese-proof-2", "siamese-proof-3"]
-# What a replica takes at most to stop: its lame duck and its drain.
+NETWORK = "siamese-test"
+BALANCER = "siamese-test-haproxy"
+REPLICAS = ["siamese-test-1", "siamese-test-2", "siamese-test-3"]
+# The maximum time in seconds that a replica takes to stop: lame duck and drain.
 GRACE = 40
-# Where a replica tells of its health and counters, and where HAProxy does.
+# The ports for health and metrics of a replica, and of HAProxy.
 ADMIN_PORT = 9090
 STATUS_PORT = 8404
 
@@ -23,8 +23,8 @@ def docker(*arguments: str) -> str:
     return done.stdout.strip()
 
 
-async def beside(*arguments: str) -> str:
-    """A docker command that the load does not wait for."""
+async def docker_async(*arguments: str) -> str:
+    """Runs a docker command while the load continues."""
     return await asyncio.to_thread(docker, *arguments)
 
 
@@ -37,68 +37,68 @@ def address(name: str) -> str:
 
 
 def arguments_of(name: str, model: str, **settings: str) -> list[str]:
-    """What runs a replica: read-only, without rights, within the limits that the chart and Compose give, and with the cache
-    off, so that the model runs for every request."""
+    """The arguments of `docker run` for a replica: read-only, unprivileged, and with the limits of the chart and Compose.
+    The cache is off, so the model runs for every request."""
     settings = {"SIAMESE_CACHE__MAX_BYTES": "0", "SIAMESE_MODEL__FILE": f"/models/{model}", **settings}
     return [
         "run", "--detach", "--name", name, "--network", NETWORK, "--network-alias", "siamese",
         "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--memory", "2g", "--pids-limit", "1024",
         "--volume", f"{ROOT / 'target' / 'container'}:/models:ro",
-        *(it for key, value in settings.items() for it in ("--env", f"{key}={value}")),
+        *(argument for key, value in settings.items() for argument in ("--env", f"{key}={value}")),
         "siamese",
     ]
 
 
-def balancer() -> None:
-    """HAProxy, by the file that is shipped."""
+def start_balancer() -> None:
+    """Starts HAProxy with the shipped configuration."""
     configuration = ROOT / "deploy" / "compose" / "haproxy.cfg"
     mount = f"{configuration}:/usr/local/etc/haproxy/haproxy.cfg:ro"
     docker("run", "--detach", "--name", BALANCER, "--network", NETWORK, "--volume", mount, "siamese-test-haproxy")
 
 
 async def start(name: str, model: str = "faces.onnx", **settings: str) -> None:
-    await beside(*arguments_of(name, model, **settings))
+    await docker_async(*arguments_of(name, model, **settings))
 
 
 async def remove(name: str) -> None:
-    """Stops a replica as an orchestrator does."""
-    await beside("stop", "--time", str(GRACE), name)
-    await beside("rm", name)
+    """Stops a replica as an orchestrator does, then removes it."""
+    await docker_async("stop", "--time", str(GRACE), name)
+    await docker_async("rm", name)
 
 
 async def ready(name: str, within: float = 60.0) -> bool:
-    """Whether the program's own health check says so before long."""
+    """Whether `siamese health` succeeds within this many seconds."""
     until = time.monotonic() + within
     while time.monotonic() < until:
         try:
-            await beside("exec", name, "/opt/siamese/siamese", "health")
+            await docker_async("exec", name, "/opt/siamese/siamese", "health")
             return True
         except RuntimeError:
             await asyncio.sleep(0.25)
     return False
 
 
-async def counted(host: str, port: int, series: str) -> float:
-    """The sum of the series that begin like this, as /metrics tells them at an address."""
+async def metric_sum(host: str, port: int, series: str) -> float:
+    """The sum of all series in /metrics whose line starts with this text."""
     reader, writer = await asyncio.open_connection(host, port)
     try:
         writer.write(f"GET /metrics HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n".encode())
         text = (await asyncio.wait_for(reader.read(), 5)).decode()
     finally:
         writer.close()
-    assert text.startswith("HTTP/1.1 200 "), f"{host}:{port} does not tell its metrics: {text[:80]}"
+    assert text.startswith("HTTP/1.1 200 "), f"{host}:{port} does not serve metrics: {text[:80]}"
     return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(series))
 
 
-def models() -> None:
-    """The models that replicas serve, and one whose golden distances are wrong."""
+def write_models() -> None:
+    """Writes the models that replicas serve, and one with wrong golden distances."""
     folder = ROOT / "target" / "container"
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("faces.onnx", "characters.onnx"):
         (folder / name).write_bytes((ROOT / "models" / name).read_bytes())
     good = (folder / "faces.onnx").read_bytes()
-    at = good.index(b'"distance":0.', good.index(b'{"tolerance"')) + len(b'"distance":0.')
-    broken = good[:at] + (b"1" if good[at:at + 1] == b"9" else b"9") + good[at + 1:]
+    digit = good.index(b'"distance":0.', good.index(b'{"tolerance"')) + len(b'"distance":0.')
+    broken = good[:digit] + (b"1" if good[digit:digit + 1] == b"9" else b"9") + good[digit + 1:]
     (folder / "broken.onnx").write_bytes(broken)
 
 

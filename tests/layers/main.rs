@@ -1,5 +1,5 @@
-//! Holds each crate to its layers: a module uses only what stands after it in the lists below. Sources are read, not
-//! compiled, and tests in them don't count.
+//! Checks the layers of each crate: a module may use only modules after it in the lists below. The test parses the
+//! sources, and ignores tests in them.
 
 mod paths;
 
@@ -11,7 +11,7 @@ use paths::{Source, read};
 
 /// A crate, and its modules from the outermost to the innermost.
 struct Layers {
-    /// As paths name it.
+    /// The crate's name in paths.
     name: &'static str,
     sources: &'static str,
     modules: &'static [&'static str],
@@ -22,7 +22,7 @@ struct Layers {
 const CORE: Layers = Layers {
     name: "siamese_core",
     sources: "core/src",
-    modules: &["model", "image", "score", "file", "memory", "causes"],
+    modules: &["model", "preprocessing", "score", "file", "memory", "causes"],
     rooms: &[],
 };
 
@@ -57,7 +57,7 @@ const SERVER: Layers = Layers {
                 "decode",
                 "batch",
                 "admission",
-                "warm_up",
+                "tuning",
                 "judgement",
                 "cache",
                 "watch",
@@ -87,7 +87,7 @@ const TRAINER: Layers = Layers {
 };
 
 impl Layers {
-    /// The modules at which two paths part, where these are held to an order: at the top, or in a room.
+    /// The modules in which two paths first differ, if their order is checked: at the top level, or in a nested list.
     fn apart(&self, from: &[String], to: &[String]) -> Option<(String, String)> {
         if to[0] == CORE.name {
             return Some((from[0].clone(), to.get(..2)?.join("::")));
@@ -97,7 +97,7 @@ impl Layers {
         }
         let (_, modules) = self.rooms.iter().find(|(room, _)| *room == from[0])?;
         let [one, other] = [from, to].map(|path| path.get(1));
-        // What is not among them is the room's own: its modules may use that.
+        // Other names belong to the parent module itself, which its modules may use.
         let is_module = other.is_some_and(|name| modules.contains(&name.as_str()));
         (one.is_some() && is_module && one != other)
             .then(|| (from[..2].join("::"), to[..2].join("::")))
@@ -108,7 +108,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// All files of Rust under a folder, in order.
+/// All Rust files in a folder and its subfolders, in order.
 fn files(folder: &Path) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
     for entry in fs::read_dir(folder).expect("a folder of sources") {
@@ -122,7 +122,7 @@ fn files(folder: &Path) -> BTreeSet<PathBuf> {
     found
 }
 
-/// What a crate's modules use of each other and of the core: for each such pair, where.
+/// The uses between modules of a crate, and of the core: each pair with its places.
 fn uses(layers: &Layers) -> BTreeMap<(String, String), Vec<String>> {
     let folder = root().join(layers.sources);
     let mut sources = Vec::new();
@@ -152,7 +152,7 @@ fn uses(layers: &Layers) -> BTreeMap<(String, String), Vec<String>> {
     uses
 }
 
-/// Where each module stands, the core's modules after a crate's own.
+/// The position of each module; the core's modules come after the crate's own.
 fn order(layers: &Layers) -> BTreeMap<String, usize> {
     let rooms = layers
         .rooms
@@ -179,22 +179,22 @@ fn check(layers: &Layers) {
 }
 
 #[test]
-fn the_core_keeps_to_its_layers() {
+fn the_core_follows_its_layers() {
     check(&CORE);
 }
 
 #[test]
-fn the_server_keeps_to_its_layers() {
+fn the_server_follows_its_layers() {
     check(&SERVER);
 }
 
 #[test]
-fn the_trainer_keeps_to_its_layers() {
+fn the_trainer_follows_its_layers() {
     check(&TRAINER);
 }
 
 #[test]
-fn each_module_stands_in_its_crate_s_list() {
+fn each_module_is_in_the_list_of_its_crate() {
     for layers in [CORE, SERVER, TRAINER] {
         let folder = root().join(layers.sources);
         let there: BTreeSet<String> = files(&folder)
@@ -224,7 +224,7 @@ fn no_folder_has_more_than_a_dozen_entries() {
     }
 }
 
-/// A folder and all below it.
+/// A folder and all of its subfolders.
 fn folders(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).expect("a folder of sources");
     let below = entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_dir());
@@ -232,14 +232,14 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
     std::iter::once(folder.to_owned()).chain(below).collect()
 }
 
-/// All packages that a package may reach by the lock file: with any feature, on any system, in its tests too.
+/// All packages that a package can depend on, by the lock file: for any feature and system, and for its tests.
 fn reached(package: &str) -> BTreeSet<String> {
     let text = fs::read_to_string(root().join("Cargo.lock")).expect("the lock file");
     let lock: toml::Table = text.parse().expect("TOML");
     let mut needs = BTreeMap::<&str, BTreeSet<&str>>::new();
     for entry in lock["package"].as_array().expect("packages") {
         let needed = entry.get("dependencies").and_then(toml::Value::as_array);
-        // Where there are several of a name, the version stands behind it.
+        // If several versions exist, the version follows the name.
         let needed =
             needed.into_iter().flatten().filter_map(|name| name.as_str()?.split(' ').next());
         needs.entry(entry["name"].as_str().expect("a name")).or_default().extend(needed);
@@ -263,7 +263,7 @@ fn check_reached(package: &str, forbidden: &[&str]) {
 }
 
 #[test]
-fn what_is_common_reaches_nothing_of_a_server() {
+fn the_core_and_the_trainer_depend_on_no_server_crate() {
     check_reached(
         "siamese-core",
         &["siamese", "tokio", "axum", "hyper", "rustls", "prometheus-client", "tower-http"],
@@ -272,7 +272,7 @@ fn what_is_common_reaches_nothing_of_a_server() {
 }
 
 #[test]
-fn schemas_are_the_server_s_alone() {
+fn only_the_server_enables_schemas() {
     let manifest = |path: &str| -> toml::Table {
         fs::read_to_string(root().join(path)).expect("a manifest").parse().expect("TOML")
     };

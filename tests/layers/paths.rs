@@ -1,41 +1,41 @@
-//! The paths of a source that lead to other modules.
+//! Finds the paths to other modules in a source file.
 
 use std::path::Path;
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-/// A file of Rust, as far as layers go.
+/// The parts of a Rust file that matter for layers.
 pub(crate) struct Source {
     /// Its module, from the crate's root.
     pub(crate) module: Vec<String>,
     pub(crate) paths: Vec<Used>,
-    /// The modules that it declares for tests alone.
+    /// The modules that it declares only for tests.
     pub(crate) tests: Vec<Vec<String>>,
 }
 
-/// A module that is named.
+/// A module that a path names.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Used {
     pub(crate) line: usize,
-    /// The whole path from the root of the crate, or from the core's name.
+    /// The whole path, from the crate's root or from the core's name.
     pub(crate) to: Vec<String>,
 }
 
 struct Reader<'a> {
-    /// The crate's own name, by which its program calls it.
+    /// The crate's own name, which its binary uses.
     own: &'a str,
     core: &'a str,
     source: Source,
 }
 
-/// The module of a file under its crate's sources; the root's is empty.
+/// The module of a file in the crate's sources. It is empty for the root.
 pub(crate) fn module(place: &Path) -> Vec<String> {
     let place = place.with_extension("");
     let names = place.iter().map(|name| name.to_string_lossy().into_owned());
     names.filter(|name| name != "mod" && name != "lib").collect()
 }
 
-/// Reads a source's paths that begin with `crate`, `super`, or the name of its crate or of the core, wherever they stand.
+/// Reads all paths that begin with `crate`, `super`, or the name of the crate or of the core.
 pub(crate) fn read(text: &str, module: &[String], own: &str, core: &str) -> Source {
     let tokens: TokenStream = text.parse().expect("Rust");
     let source = Source { module: module.to_vec(), paths: Vec::new(), tests: Vec::new() };
@@ -45,7 +45,7 @@ pub(crate) fn read(text: &str, module: &[String], own: &str, core: &str) -> Sour
 }
 
 impl Reader<'_> {
-    /// Walks through what stands in a module, in any brackets.
+    /// Reads the tokens of a module, in any brackets.
     fn walk(&mut self, tokens: TokenStream, module: &[String]) {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
         let mut rest = &tokens[..];
@@ -83,7 +83,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Passes over an item, and notes which module it declares.
+    /// Skips an item, and records the module that it declares.
     fn skip<'a>(&mut self, item: &'a [TokenTree], module: &[String]) -> &'a [TokenTree] {
         if let [TokenTree::Ident(word), TokenTree::Ident(name), ..] = item
             && word == "mod"
@@ -99,7 +99,7 @@ impl Reader<'_> {
         &item[length..]
     }
 
-    /// Follows a path from the module that it has come to so far, and notes where it ends; a group has several ends.
+    /// Follows a path from the module reached so far, and records where it ends. A group has several ends.
     fn follow(&mut self, after: &[TokenTree], mut reached: Vec<String>, line: usize) {
         let [TokenTree::Punct(one), TokenTree::Punct(two), next, rest @ ..] = after else {
             return self.note(reached, line);
@@ -137,7 +137,7 @@ impl Reader<'_> {
     }
 }
 
-/// What stands behind the rest of a path.
+/// The tokens after the rest of a path.
 fn behind_path(tokens: &[TokenTree]) -> &[TokenTree] {
     match tokens {
         [TokenTree::Punct(one), TokenTree::Punct(two), TokenTree::Ident(_), rest @ ..]
@@ -166,7 +166,7 @@ fn parent(module: &[String]) -> Vec<String> {
 mod tests {
     use super::*;
 
-    /// The paths that a source names, with their lines.
+    /// The paths in a source, with their lines.
     fn named(module: &[&str], text: &str) -> Vec<(usize, String)> {
         let module: Vec<String> = module.iter().map(|name| (*name).to_owned()).collect();
         let source = read(text, &module, "own", "core_of_all");
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_to_name_a_module_counts() {
+    fn every_form_of_path_is_found() {
         check(
             &["a", "b"],
             "use crate::c::D;\nuse crate::{e, f::G};",
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn neither_tests_nor_comments_nor_visibilities_count() {
+    fn tests_comments_and_visibilities_do_not_count() {
         let text = "//! [`crate::c`]\npub(crate) struct D;\n#[cfg(test)]\nuse crate::{e, f};\n\
                     #[cfg(test)]\nmod tests {\n    use crate::g;\n}\nuse crate::h;";
         check(&["a"], text, &[(9, "h")]);
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_s_place_is_its_module() {
+    fn the_path_of_a_file_gives_its_module() {
         for (place, expected) in
             [("lib.rs", &[][..]), ("a.rs", &["a"]), ("a/mod.rs", &["a"]), ("a/b.rs", &["a", "b"])]
         {

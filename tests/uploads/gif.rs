@@ -1,6 +1,6 @@
-//! GIFs as files made by hand.
+//! Handmade GIF files.
 
-/// A screen of one pixel and a frame of one: extensions before it, and its coded bytes.
+/// A screen and a frame of one pixel each, with extensions before the frame, and coded bytes.
 pub(crate) fn gif(before: &[u8], coded: &[u8]) -> Vec<u8> {
     [
         &b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff"[..],
@@ -12,7 +12,7 @@ pub(crate) fn gif(before: &[u8], coded: &[u8]) -> Vec<u8> {
     .concat()
 }
 
-/// A screen and a frame, each of any size and place: coded bytes in blocks, whatever they say.
+/// A screen and a frame of any size and position, with any coded bytes.
 pub(crate) fn of(screen: [u16; 2], frame: [u16; 4], flags: u8, coded: &[u8]) -> Vec<u8> {
     let mut file = b"GIF89a".to_vec();
     file.extend(screen.map(u16::to_le_bytes).as_flattened());

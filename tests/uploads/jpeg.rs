@@ -1,9 +1,9 @@
-//! JPEGs as files made by hand: frames, scans and segments, however many.
+//! Handmade JPEG files with any frames, scans and segments.
 
 /// A scan: the first coefficient, the precision (high, then low), the coded bits.
 type Scan = (u8, u8, Vec<u8>);
 
-/// So many blocks has a channel of this side.
+/// The number of blocks of a channel with this side.
 pub(crate) fn blocks(side: u16) -> usize {
     usize::from(side.div_ceil(8)).pow(2)
 }
@@ -12,8 +12,8 @@ pub(crate) fn zero_bits(bits: usize) -> Vec<u8> {
     vec![0; bits.div_ceil(8)]
 }
 
-/// A progressive JPEG of one side, with one scan that tells and others that say nothing new: of the first
-/// coefficient, or of all others in runs of 16384 blocks.
+/// A progressive JPEG with one real scan and other scans without data: of the first coefficient, or of all others in runs
+/// of 16384 blocks.
 pub(crate) fn many_scans(side: u16, channels: u8, scans: usize, first: u8) -> Vec<u8> {
     let blocks = blocks(side);
     let mut all: Vec<Scan> = vec![(0, 0, zero_bits(blocks))];
@@ -23,10 +23,10 @@ pub(crate) fn many_scans(side: u16, channels: u8, scans: usize, first: u8) -> Ve
     progressive(side, channels, &all)
 }
 
-/// The first scan is written for each channel, later ones for one channel each in turn.
+/// The first scan is written for each channel. Each later scan is written for one channel, in turn.
 fn progressive(side: u16, channels: u8, scans: &[Scan]) -> Vec<u8> {
     let mut jpeg = jpeg_of(0xc2, [side, side], channels, &[], &[]);
-    // The scan that others begin with is not wanted.
+    // Removes the default scan.
     jpeg.truncate(jpeg.len() - 2 - scan_header(channels).len());
     for (at, (first, precision, bits)) in scans.iter().enumerate() {
         for channel in 0..channels {
@@ -43,12 +43,12 @@ fn progressive(side: u16, channels: u8, scans: &[Scan]) -> Vec<u8> {
 
 fn scan_header(channels: u8) -> Vec<u8> {
     let mut scan = vec![0xff, 0xda, 0, 6 + 2 * channels, channels];
-    (1..=channels).for_each(|it| scan.extend([it, 0]));
+    (1..=channels).for_each(|channel| scan.extend([channel, 0]));
     scan.extend([0, 63, 0]);
     scan
 }
 
-/// A JPEG whose tables have one code each, a bit of 0: no difference, and the end of 16384 blocks or of one.
+/// A JPEG whose tables have one code each, the bit 0: no difference, and the end of 16384 blocks or of one.
 pub(crate) fn jpeg_of(
     process: u8,
     [width, height]: [u16; 2],
@@ -67,7 +67,7 @@ pub(crate) fn jpeg_of(
     jpeg.extend(height.to_be_bytes());
     jpeg.extend(width.to_be_bytes());
     jpeg.push(channels);
-    (1..=channels).for_each(|it| jpeg.extend([it, 0x11, 0]));
+    (1..=channels).for_each(|channel| jpeg.extend([channel, 0x11, 0]));
     jpeg.extend(scan_header(channels));
     jpeg.extend(coded);
     jpeg.extend(b"\xff\xd9");

@@ -1,4 +1,4 @@
-//! Uploads made by structure: containers whose parts say what no encoder would write.
+//! Handmade uploads: files that no encoder would write.
 
 pub(crate) mod gif;
 pub(crate) mod jpeg;
@@ -11,7 +11,7 @@ use std::io::Read;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 
-/// So many zeros, deflated.
+/// This many zeros, deflated.
 pub(crate) fn zeros(bytes: u64) -> Vec<u8> {
     let mut out = ZlibEncoder::new(Vec::new(), Compression::fast());
     std::io::copy(&mut std::io::repeat(0).take(bytes), &mut out).expect("deflated");

@@ -1,15 +1,15 @@
-//! Containers drawn at random: their parts are well formed enough to be reached, and say anything.
+//! Random files that are valid enough to reach the decoders' inner code.
 
 use super::{gif, jpeg, tiff, webp, zeros};
 
-/// Draws a number below another.
+/// Draws a random number below the given one.
 pub(crate) type Draw<'a> = &'a mut dyn FnMut(usize) -> usize;
 
 fn one_of<T: Copy>(draw: Draw, all: &[T]) -> T {
     all[draw(all.len())]
 }
 
-/// Mostly a side that a small image has.
+/// Usually the side of a small image.
 fn side(draw: Draw) -> u32 {
     match draw(8) {
         0 => one_of(draw, &[0, 1, 1400, 4000, 7000, 16_384, 65_535, 70_000, u32::MAX]),
@@ -23,8 +23,8 @@ fn noise(draw: Draw, most: usize) -> Vec<u8> {
     (0..length).map(|_| u8::try_from(draw(256)).expect("a byte")).collect()
 }
 
-/// The bytes of a strip, a tile or a frame by the number of its compression: streams that grow, streams of another size,
-/// and nonsense.
+/// The bytes of a strip, a tile or a frame for a compression number: streams that expand, streams of a wrong size, and
+/// noise.
 fn coded(draw: Draw, compression: u32) -> Vec<u8> {
     match (draw(8), compression) {
         (0, _) => noise(draw, 1 << 12),
@@ -46,7 +46,7 @@ fn coded(draw: Draw, compression: u32) -> Vec<u8> {
     }
 }
 
-/// A TIFF of any tags over strips or tiles that may share their bytes.
+/// A TIFF with random tags, and strips or tiles that may share their bytes.
 pub(crate) fn any_tiff(draw: Draw) -> Vec<u8> {
     let mut entries = Vec::new();
     if draw(4) == 0 {
@@ -77,7 +77,7 @@ pub(crate) fn any_tiff(draw: Draw) -> Vec<u8> {
         }
     }
     if draw(8) == 0 {
-        // Any tag, of any type, that claims any number of values anywhere.
+        // A random tag, type, count and position.
         let count = one_of(draw, &[0, 1, 1000, u32::MAX]);
         let number = u16::try_from(draw(65_536)).expect("16 bits");
         let kind = u16::try_from(draw(20)).expect("small");
@@ -88,7 +88,7 @@ pub(crate) fn any_tiff(draw: Draw) -> Vec<u8> {
     tiff::tiff(&entries, [side(draw), side(draw)], (parts, &coded))
 }
 
-/// A WebP of any chunks, frames in it too.
+/// A WebP with random chunks and frames.
 pub(crate) fn any_webp(draw: Draw) -> Vec<u8> {
     let mut chunks = Vec::new();
     if draw(2) == 0 {
@@ -122,7 +122,7 @@ fn webp_part(draw: Draw, depth: usize) -> Vec<u8> {
         4 => webp::chunk(b"ALPH", &noise(draw, 2000)),
         5 => webp::chunk(one_of(draw, &[b"EXIF", b"ICCP", b"XMP ", b"ZZZZ"]), &noise(draw, 2000)),
         6 => {
-            // A length that is another than what follows.
+            // A length that differs from the actual one.
             let name = one_of(draw, &[b"VP8 ", b"VP8L", b"ALPH", b"ANMF"]);
             [&name[..], &side(draw).to_le_bytes(), &noise(draw, 200)].concat()
         }
@@ -130,12 +130,12 @@ fn webp_part(draw: Draw, depth: usize) -> Vec<u8> {
     }
 }
 
-/// A GIF of any screen and frame.
+/// A GIF with a random screen and frame.
 pub(crate) fn any_gif(draw: Draw) -> Vec<u8> {
     let mut any = || u16::try_from(side(draw)).unwrap_or(u16::MAX);
     let (screen, frame) = ([any(), any()], [any(), any(), any(), any()]);
     let flags = u8::try_from(draw(256)).expect("a byte");
-    // Codes that clear the table and write a pixel, in nine bits each; or nonsense.
+    // Codes that clear the table and write a pixel, in nine bits each; or noise.
     let coded = if draw(2) == 0 { b"\0\x01\0".repeat(draw(1 << 12)) } else { noise(draw, 1 << 12) };
     gif::of(screen, frame, flags, &coded)
 }

@@ -1,22 +1,22 @@
-//! TIFFs as files made by hand: one directory, and parts that its tags point to.
+//! Handmade TIFF files: one directory, and the data that its tags point to.
 
-/// A tag: its number, the type and the number of its values, and the value, or where the values are.
+/// A tag: its number, the type and count of its values, and the value or its offset.
 pub(crate) type Entry = (u16, u16, u32, u32);
 
-/// How many strips or tiles share the same bytes.
+/// The number of strips or tiles that share the same bytes, and the bytes.
 pub(crate) type Part<'a> = (u32, &'a [u8]);
 
 const SHORT: u16 = 3;
 const LONG: u16 = 4;
 
-/// A grey TIFF; `entries` go before those that it would have. All its strips, or tiles where there are tags of tiles, are
-/// the same bytes of the file.
+/// A grey TIFF. `entries` replace its default tags. All of its strips (or tiles, if there are tile tags) share the same
+/// bytes of the file.
 pub(crate) fn tiff(entries: &[Entry], [width, height]: [u32; 2], (parts, bytes): Part) -> Vec<u8> {
     let length = u32::try_from(bytes.len()).expect("a length");
     let is_tiled = entries.iter().any(|entry| entry.0 == 322);
     let (offsets, lengths) = if is_tiled { (324, 325) } else { (273, 279) };
     let first_part = 8;
-    // Behind the shared bytes stand the lists that point to them, where there is more than one.
+    // Lists of offsets and lengths follow the shared bytes if there is more than one part.
     let list = (first_part + length).next_multiple_of(4);
     let (offset, count) = if parts == 1 { (first_part, length) } else { (list, list + 4 * parts) };
     let mut all: Vec<Entry> = vec![

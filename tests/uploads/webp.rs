@@ -1,12 +1,12 @@
-//! WebP as files made by hand: chunks, and lossless data with tables of codes.
+//! Handmade WebP files: chunks, and lossless data with code tables.
 
-/// A file of these chunks.
+/// A file with these chunks.
 pub(crate) fn riff(chunks: &[u8]) -> Vec<u8> {
     let length = u32::try_from(chunks.len() + 4).expect("a length").to_le_bytes();
     [&b"RIFF"[..], &length, b"WEBP", chunks].concat()
 }
 
-/// A chunk; one of odd length has a byte of nothing behind it.
+/// A chunk, padded to an even length.
 pub(crate) fn chunk(name: &[u8], content: &[u8]) -> Vec<u8> {
     let length = u32::try_from(content.len()).expect("a length").to_le_bytes();
     let mut chunk = [name, &length, content].concat();
@@ -14,19 +14,19 @@ pub(crate) fn chunk(name: &[u8], content: &[u8]) -> Vec<u8> {
     chunk
 }
 
-/// The beginning of a lossy frame, and zeros that it can be read from.
+/// The beginning of a lossy frame, followed by zeros.
 pub(crate) fn vp8(side: u16) -> Vec<u8> {
     let side = side.to_le_bytes();
     [&[0x10, 0x20, 0, 0x9d, 1, 0x2a][..], &side, &side, &[0; 2000]].concat()
 }
 
-/// A lossless image of one pixel, with five tables of codes for each of 65,536 kinds of pixels, of which there is one.
+/// A lossless image of one pixel, with five code tables for each of 65,536 groups of pixels, of which only one is used.
 pub(crate) fn tables() -> Vec<u8> {
     lossless([1, 1], 65_536)
 }
 
-/// A file of one lossless image, with five tables of codes for each of so many kinds of pixels, of which there is one. It
-/// ends behind its tables.
+/// A file of one lossless image, with five code tables for each group of pixels, of which only one is used. The file ends
+/// after the tables.
 pub(crate) fn lossless([width, height]: [usize; 2], kinds: usize) -> Vec<u8> {
     let side = |side: usize| u16::try_from(side - 1).expect("14 bits");
     let [high, low] = u16::try_from(kinds - 1).expect("16 bits").to_be_bytes();
@@ -36,7 +36,7 @@ pub(crate) fn lossless([width, height]: [usize; 2], kinds: usize) -> Vec<u8> {
     {
         bits.put(value, count);
     }
-    // The image of kinds: the last one, in red and green.
+    // The image of groups: the last group, in red and green.
     for symbol in [low, high, 0, 0, 0] {
         bits.put(0b101, 3);
         bits.put(symbol.into(), 8);
@@ -61,10 +61,10 @@ pub(crate) fn lossless([width, height]: [usize; 2], kinds: usize) -> Vec<u8> {
     riff(&chunk(b"VP8L", &bits.bytes))
 }
 
-/// Bits, the lowest first.
+/// A bit stream, the lowest bit first.
 struct Bits {
     bytes: Vec<u8>,
-    /// How many bits of the last byte are free.
+    /// The number of free bits of the last byte.
     free: u8,
 }
 

@@ -1,4 +1,4 @@
-//! A thread that rings alarms by the machine's clock, whatever a runtime's paused time says, and ends tests that do not end.
+//! A thread that triggers alarms by the real clock, even if a runtime's time is paused, and that ends hanging tests.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -8,18 +8,18 @@ use std::time::{Duration, Instant};
 
 use super::process;
 
-/// How long a test may take, in seconds; by default longer than any takes on a busy machine.
+/// The time limit of a test, in seconds. The default is longer than any test takes on a busy machine.
 pub(crate) const TEST_SECONDS: &str = "SIAMESE_TEST_SECONDS";
 
 type Ring = Box<dyn FnOnce() + Send>;
 
-/// What is to be rung, by its time and a number.
+/// The alarms, by their time and a number.
 type Alarms = BTreeMap<(Instant, u64), Ring>;
 
 static ALARMS: Mutex<Alarms> = Mutex::new(BTreeMap::new());
 static SET: Condvar = Condvar::new();
 
-/// Rings once, unless it is dropped before.
+/// An alarm that triggers once, unless it is dropped before.
 pub(crate) struct Alarm((Instant, u64));
 
 impl Alarm {
@@ -28,7 +28,7 @@ impl Alarm {
         THREAD.call_once(|| drop(thread::spawn(run)));
         let mut alarms = alarms();
         let time = Instant::now() + time;
-        // Two may be set for the same time.
+        // Two alarms can have the same time.
         let number = (0..u64::MAX).find(|number| !alarms.contains_key(&(time, *number)));
         let key = (time, number.expect("they are few"));
         alarms.insert(key, Box::new(ring));
@@ -67,25 +67,25 @@ fn run() {
 }
 
 thread_local! {
-    /// The alarm of the test that this thread runs, until the thread ends.
+    /// The alarm of the test on this thread, until the thread ends.
     static TEST_ALARM: Option<Alarm> = test_alarm();
 }
 
-/// Has the test of this thread end within ten minutes, or [`TEST_SECONDS`].
+/// Limits the test on this thread to ten minutes, or to [`TEST_SECONDS`].
 ///
-/// A thread can't be ended, and so all tests of the program end with it; the last line names it.
+/// A thread cannot be ended, so all tests of the program end with it. The last line names the test.
 pub(crate) fn watch() {
     TEST_ALARM.with(|_| ());
 }
 
 fn test_alarm() -> Option<Alarm> {
-    // Each test has a thread of its name, but where they run one by one: then that of `main`, whose last line names it.
+    // Each test has a thread with its name. If tests run one by one, they share the thread `main` and have no alarm.
     let name = thread::current().name().filter(|name| *name != "main")?.to_owned();
     let seconds = std::env::var(TEST_SECONDS).ok();
     let limit = seconds.map_or(600, |text| text.parse().expect("whole seconds"));
     let limit = Duration::from_secs(limit);
     Some(Alarm::after(limit, move || {
-        // Past what captures the output of tests.
+        // Written directly, so that the capture of test output does not hide it.
         let _ = writeln!(std::io::stderr(), "\ntest {name} did not end within {limit:?}");
         process::kill_all();
         std::process::abort();

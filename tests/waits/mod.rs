@@ -1,7 +1,7 @@
-//! Waits of tests. Each has a limit, by the machine's clock, and says what it waited for.
+//! Waits of tests. Each has a limit by the real clock, and names what it waited for.
 //!
-//! Two rules keep a busy machine from failing a test. What must happen has [`PATIENCE`]. A time-out that a test sets so that the
-//! server soon gives something up is [`WINDOW`] where the test must do something before.
+//! Two rules keep a busy machine from failing a test. Anything that must happen may take [`TEST_TIMEOUT`]. If a test sets a
+//! short timeout for the server, but must do something before it expires, the timeout is [`SHORT_TIMEOUT_MS`].
 
 #![allow(dead_code, reason = "each test binary has use for a part")]
 
@@ -10,22 +10,22 @@ pub(crate) mod process;
 
 use std::time::{Duration, Instant};
 
-/// Longer than anything here takes; whoever waits so long waits for ever.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+/// Longer than anything in the tests takes: what has not happened by then will never happen.
+pub(crate) const TEST_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// The least time in which a busy machine surely does something small, in milliseconds, as settings are.
-pub(crate) const WINDOW: &str = "2000";
+/// The shortest time in which a busy machine surely does something small, in milliseconds, as a settings value.
+pub(crate) const SHORT_TIMEOUT_MS: &str = "2000";
 
-/// Between two looks, so that whoever looks leaves the processor to what it waits for.
+/// The pause between two checks, which leaves the processor to the checked work.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Waits until something is so.
+/// Waits until a condition holds.
 #[track_caller]
 pub(crate) fn eventually(within: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
     eventually_some(within, what, || is_so().then_some(()));
 }
 
-/// Waits until there is something, and gives it.
+/// Waits until a value is available, and returns it.
 #[track_caller]
 pub(crate) fn eventually_some<T>(
     within: Duration,

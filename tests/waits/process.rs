@@ -1,4 +1,4 @@
-//! Child processes of tests: none outlives its test, and none is waited for without a limit.
+//! Child processes of tests: none outlives its test, and every wait for one has a limit.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read};
@@ -8,12 +8,12 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{PATIENCE, clock, eventually_some};
+use super::{TEST_TIMEOUT, clock, eventually_some};
 
-/// Those that run.
+/// The running children.
 static RUNNING: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
 
-/// A child that is killed when it is dropped, or when a test takes too long.
+/// A child that is killed when it is dropped, or when its test takes too long.
 pub(crate) struct Process(Child);
 
 impl Process {
@@ -33,18 +33,18 @@ impl Process {
         self.0.try_wait().expect("a child").is_some()
     }
 
-    /// Waits for its end.
+    /// Waits for the child's end.
     #[track_caller]
     pub(crate) fn ended(&mut self) -> ExitStatus {
         let what = format!("process {} ends", self.id());
-        eventually_some(PATIENCE, &what, || self.0.try_wait().expect("a child"))
+        eventually_some(TEST_TIMEOUT, &what, || self.0.try_wait().expect("a child"))
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.0.kill();
-        // A killed process ends at once; this takes its number out of use.
+        // A killed process ends immediately; this releases its number.
         let _ = self.0.wait();
         RUNNING.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id());
     }
@@ -54,15 +54,15 @@ impl Drop for Process {
 pub(super) fn kill_all() {
     let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
     let ids: Vec<String> = running.iter().map(u32::to_string).collect();
-    // The shell's own, as not every machine has the program.
+    // The shell's own command, because not every machine has the program.
     let _ = Command::new("sh").args(["-c", &format!("kill -KILL {}", ids.join(" "))]).status();
 }
 
-/// What a program says until its end.
+/// Runs a program and returns its output.
 ///
 /// # Panics
 ///
-/// Panics where it has not ended within the time; it is killed then.
+/// Panics if the program does not end within the time. The program is killed then.
 #[track_caller]
 pub(crate) fn output(within: Duration, command: &mut Command) -> Output {
     let shown = format!("{command:?}");
@@ -71,22 +71,22 @@ pub(crate) fn output(within: Duration, command: &mut Command) -> Output {
     let out = read(process.0.stdout.take().expect("a pipe"));
     let err = read(process.0.stderr.take().expect("a pipe"));
     let end = Instant::now() + within;
-    let taken = |said: Receiver<io::Result<Vec<u8>>>| {
+    let received = |output: Receiver<io::Result<Vec<u8>>>| {
         let left = end.saturating_duration_since(Instant::now());
-        let said = said.recv_timeout(left);
-        said.unwrap_or_else(|_| panic!("not ended within {within:?}: {shown}")).expect("a pipe")
+        let output = output.recv_timeout(left);
+        output.unwrap_or_else(|_| panic!("not ended within {within:?}: {shown}")).expect("a pipe")
     };
-    let (stdout, stderr) = (taken(out), taken(err));
+    let (stdout, stderr) = (received(out), received(err));
     Output { status: process.ended(), stdout, stderr }
 }
 
-/// Reads all, on a thread of its own.
+/// Reads everything, on a separate thread.
 fn read(mut pipe: impl Read + Send + 'static) -> Receiver<io::Result<Vec<u8>>> {
-    let (told, said) = channel();
+    let (sender, receiver) = channel();
     thread::spawn(move || {
         let mut all = Vec::new();
         let read = pipe.read_to_end(&mut all);
-        let _ = told.send(read.map(|_| all));
+        let _ = sender.send(read.map(|_| all));
     });
-    said
+    receiver
 }

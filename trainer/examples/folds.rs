@@ -1,8 +1,7 @@
-//! Trains and measures on folds of a data folder: `folds --help`.
+//! Trains and measures on the folds of a data folder: `folds --help`.
 //!
-//! Fold k holds out every FOLDS-th identity in natural order, beginning with the k-th, and trains
-//! on the others. With FOLDS = 4 on the ORL faces these are the four folds of the figures in
-//! models/README.md.
+//! Fold k holds out every N-th identity in natural order, starting with the k-th, and trains on the others. With N = 4 on
+//! the ORL faces, these are the four folds in models/README.md.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -14,14 +13,14 @@ use siamese_trainer::learn::Learning;
 
 #[derive(Parser)]
 struct Arguments {
-    /// DIR/IDENTITY/IMAGE
+    /// The images, as DIR/IDENTITY/IMAGE
     folder: PathBuf,
-    /// Into how many folds the identities are dealt
+    /// Number of folds
     n_folds: usize,
-    /// Which folds to hold out, with commas between; all by default
+    /// Folds to measure, separated by commas; all by default
     #[arg(value_delimiter = ',')]
     folds: Vec<usize>,
-    /// compact, seed, wavelet, or a configuration's file
+    /// compact, baseline, wavelet, or a configuration file
     #[arg(long, default_value = "compact")]
     config: String,
 }

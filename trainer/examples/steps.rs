@@ -1,8 +1,7 @@
 //! Times training steps, for `scripts/bench_training.py`: `steps compact|baseline`.
 //!
-//! For each number that it reads from its input, a line, it does so many steps, each on a batch of
-//! made images, and prints how many milliseconds each took, as a JSON list. In the end it says how long steps waited
-//! for their batches.
+//! For each number on a line of its input, it runs that many steps on batches of synthetic images, and prints the time of
+//! each step in milliseconds as a JSON list. At the end it prints how long a step waited for its batch.
 
 use std::io::{BufRead, stdin};
 use std::time::Instant;
@@ -20,7 +19,7 @@ fn main() -> anyhow::Result<()> {
     let config = match network.as_deref() {
         Some("compact") => Config::compact(),
         Some("baseline") => Config::baseline(),
-        _ => anyhow::bail!("which network, compact or seed?"),
+        _ => anyhow::bail!("give a network: compact or baseline"),
     };
     let gallery = made(&config)?;
     let mut learning = Learning::new(&config, &gallery);

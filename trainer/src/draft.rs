@@ -1,4 +1,4 @@
-//! Files in the making: whatever a command leaves stands at its place only once it is whole.
+//! Atomic writing of files: a file appears at its path only when it is complete.
 
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -8,20 +8,20 @@ use siamese_core::model::{LoadError, OnnxModel, Options};
 use tempfile::NamedTempFile;
 use thiserror::Error;
 
-/// Why a model's file does not stand where it was asked for.
+/// A model file could not be written.
 #[derive(Debug, Error)]
 pub enum DraftError {
-    /// Two files would say different things of the model.
+    /// A sidecar would contradict the card in the model file.
     #[error(
         "{} describes the model that would be written: choose another --out, or remove it",
         .0.display()
     )]
     Sidecar(PathBuf),
-    /// The server's code can't load it.
+    /// The server's code cannot load the model.
     #[error("the new model does not load, so it was not written")]
     Load(#[source] LoadError),
-    /// It can't be written there.
-    #[error("{} can't be written", .path.display())]
+    /// The file cannot be written.
+    #[error("{} cannot be written", .path.display())]
     Write {
         /// The file.
         path: PathBuf,
@@ -31,13 +31,13 @@ pub enum DraftError {
     },
 }
 
-/// A file beside its place, which is gone if it is not [kept](Draft::keep).
+/// A temporary file beside its final path. It is deleted unless it is [kept](Draft::keep).
 struct Draft<'a> {
     file: NamedTempFile,
-    place: &'a Path,
+    path: &'a Path,
 }
 
-/// Whether a model can be written to `out`: to be asked before the work that makes it.
+/// Checks that a model can be written to `out`. Commands call it before the long work begins.
 pub fn check(out: &Path) -> Result<(), DraftError> {
     let sidecar = out.with_extension("toml");
     if sidecar.exists() {
@@ -50,8 +50,9 @@ pub fn check(out: &Path) -> Result<(), DraftError> {
     Draft::new(out).map(drop).map_err(failed)
 }
 
-/// Writes a model to `out`, whatever is there, once the code that serves has loaded the file with its golden pairs; gives
-/// the model that was loaded.
+/// Writes a model to `out` and replaces an existing file. Returns the loaded model.
+///
+/// The server's code loads the file first and checks its golden pairs.
 pub fn model(out: &Path, onnx: &[u8], options: &Options) -> Result<OnnxModel, DraftError> {
     check(out)?;
     let failed = |cause| DraftError::Write { path: out.to_owned(), cause };
@@ -62,14 +63,14 @@ pub fn model(out: &Path, onnx: &[u8], options: &Options) -> Result<OnnxModel, Dr
     Ok(model)
 }
 
-/// Writes a file, in place of what is there.
-pub fn file(place: &Path, contents: &[u8]) -> io::Result<()> {
-    let mut draft = Draft::new(place)?;
+/// Writes a file, and replaces an existing one.
+pub fn file(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let mut draft = Draft::new(path)?;
     draft.write(contents)?;
     draft.keep()
 }
 
-/// Writes files into a folder, which is made if it isn't there.
+/// Writes files into a folder; creates the folder if it does not exist.
 pub fn folder<'a>(
     folder: &Path,
     files: impl IntoIterator<Item = (&'a str, String)>,
@@ -78,22 +79,22 @@ pub fn folder<'a>(
     files.into_iter().try_for_each(|(name, text)| file(&folder.join(name), text.as_bytes()))
 }
 
-/// Brings a folder's list of names to the disk, where the system can.
-pub fn sync_names(folder: &Path) -> io::Result<()> {
+/// Syncs the entries of a folder to the disk, if the system can.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { fs::File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 impl<'a> Draft<'a> {
-    /// An empty file beside `place`, readable to whoever a plainly written one would be.
-    fn new(place: &'a Path) -> io::Result<Self> {
+    /// Creates an empty file in the folder of `path`, with the permissions of a normal file.
+    fn new(path: &'a Path) -> io::Result<Self> {
         let mut builder = tempfile::Builder::new();
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
             builder.permissions(fs::Permissions::from_mode(0o666));
         }
-        let file = builder.tempfile_in(folder_of(place))?;
-        Ok(Self { file, place })
+        let file = builder.tempfile_in(folder_of(path))?;
+        Ok(Self { file, path })
     }
 
     fn write(&mut self, contents: &[u8]) -> io::Result<()> {
@@ -101,15 +102,15 @@ impl<'a> Draft<'a> {
         self.file.as_file().sync_all()
     }
 
-    /// Puts the file into its place, whatever is there.
+    /// Renames the file to its final path, and replaces an existing file.
     fn keep(self) -> io::Result<()> {
-        self.file.persist(self.place)?;
-        sync_names(folder_of(self.place))
+        self.file.persist(self.path)?;
+        sync_folder(folder_of(self.path))
     }
 }
 
-fn folder_of(place: &Path) -> &Path {
-    place.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."))
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_model_leaves_what_was_there() {
+    fn an_invalid_model_does_not_replace_the_old_one() {
         let folder = TempDir::new().expect("a folder");
         let out = folder.path().join("model.onnx");
         fs::write(&out, "the old one").expect("a file");
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_can_not_be_written_is_told_of_beforehand() {
+    fn the_check_finds_a_path_that_cannot_be_written() {
         let folder = TempDir::new().expect("a folder");
         let out = folder.path().join("model.onnx");
         assert!(check(&out).is_ok());
@@ -148,7 +149,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_file_is_readable_to_whoever_a_plainly_written_one_is() {
+    fn a_written_file_has_the_permissions_of_a_normal_file() {
         use std::os::unix::fs::PermissionsExt;
         let folder = TempDir::new().expect("a folder");
         let [plain, staged] = ["plain", "staged"].map(|it| folder.path().join(it));

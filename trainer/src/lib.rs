@@ -1,20 +1,20 @@
-//! Makes and measures the models that siamese serves.
+//! Trains and evaluates the models that siamese serves.
 //!
-//! A module uses only what stands below it here:
+//! Each module uses only the modules below it in this list:
 //!
 //! - [`cli`]: the commands
-//! - [`report`]: figures for people and machines
-//! - [`export`]: models' files, of a trained network, of anybody's, of a larger model
-//! - [`evaluate`]: what a model is worth, what it is calibrated to, which of two is better
-//! - [`learn`]: the loop, its batches, losses and checkpoints
-//! - [`config`]: every choice of a run, and the record of them
+//! - [`report`]: results as text, HTML and JSON
+//! - [`export`]: writes model files: a trained network, a foreign network, or a smaller form of a model
+//! - [`evaluate`]: measures and calibrates a model, and compares two models
+//! - [`learn`]: the training loop, its batches, losses and checkpoints
+//! - [`config`]: the configuration of a run, and the record of it
 //! - [`network`]: the networks
-//! - [`data`]: images, who is held out, and how they are varied
-//! - [`draft`]: files in the making
-//! - [`statistics`]: numbers of distances
+//! - [`data`]: images, the hold-out split, and augmentation
+//! - [`draft`]: writes files atomically
+//! - [`statistics`]: statistics of distances
 //!
-//! Images are preprocessed by the core's code, as the server has them preprocessed, and an export counts only once the server's
-//! own model has run it.
+//! The core's code preprocesses the images, as it does in the server. An export is written only after the server's own
+//! code has run it.
 
 pub mod cli;
 pub mod config;

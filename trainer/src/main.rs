@@ -6,15 +6,15 @@ use std::process::ExitCode;
 use clap::Parser;
 use siamese_core::model::LoadError;
 use siamese_trainer::cli::Arguments;
-use siamese_trainer::config::Unusable;
+use siamese_trainer::config::CudaUnavailable;
 
 fn main() -> ExitCode {
     siamese_core::model::forbid_telemetry();
     siamese_core::memory::keep_large_blocks();
     match Arguments::parse().command.run() {
-        Ok(said) => {
-            // A reader that has heard enough and gone is no error.
-            let _ = io::stdout().write_all(said.as_bytes());
+        Ok(output) => {
+            // A closed pipe is not an error: the reader may stop early.
+            let _ = io::stdout().write_all(output.as_bytes());
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -24,13 +24,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// 3 where the machine lacks what any model needs to run; 2 for what the caller can mend.
+/// Returns 3 if the machine lacks something that every model needs, and 2 if the caller can correct the error.
 fn exit_code(error: &anyhow::Error) -> u8 {
-    let is_the_machines = error.chain().any(|it| {
+    let machine_is_at_fault = error.chain().any(|cause| {
         matches!(
-            it.downcast_ref::<LoadError>(),
+            cause.downcast_ref::<LoadError>(),
             Some(LoadError::Library(_) | LoadError::NoGpu { .. })
-        ) || it.is::<Unusable>()
+        ) || cause.is::<CudaUnavailable>()
     });
-    if is_the_machines { 3 } else { 2 }
+    if machine_is_at_fault { 3 } else { 2 }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use super::{Card, GoldenCheck, Length, Provider, Weights};
+use super::{Card, GoldenCheck, Length, Provider, Statement, Weights};
 use crate::preprocessing::Preprocessing;
 use crate::score::{OperatingPoint, Unseen};
 
@@ -44,6 +44,10 @@ impl Description {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 struct Published<'a> {
     name: &'a str,
+    /// What the model is for, in a sentence; null if its card does not say.
+    purpose: Option<&'a Statement>,
+    /// What the model is not for, in a sentence; null if its card does not say.
+    limits: Option<&'a Statement>,
     digest: &'a str,
     input: Input<'a>,
     embedding: Output,
@@ -96,6 +100,8 @@ impl Serialize for Description {
         let calibration = card.calibration.as_ref();
         Published {
             name: &card.name,
+            purpose: card.purpose.as_ref(),
+            limits: card.limits.as_ref(),
             digest: &self.digest,
             input: Input {
                 shape: card.preprocessing.shape(),

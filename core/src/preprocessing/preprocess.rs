@@ -7,8 +7,7 @@ use image::{ExtendedColorType, ImageEncoder};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::decode::jpeg;
-use super::decode::{decode, guard};
+use super::decode::{decode, guard, serves_both};
 use super::fit::{Size, Target};
 use super::resize::fit;
 use super::samples::Image;
@@ -120,7 +119,7 @@ impl Preprocessing {
             for each_fit in fits {
                 let target = Target { fit: *each_fit, ..self.target() };
                 let image = match decoded.take() {
-                    Some((image, last)) if jpeg::serves_both(image.size(), &last, &target) => image,
+                    Some((image, last)) if serves_both(image.size(), &last, &target) => image,
                     _ => decode(upload, limits, &target)?,
                 };
                 planes.push(Planes(fit(&image, &target)));

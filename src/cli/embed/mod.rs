@@ -1,4 +1,4 @@
-//! `siamese embed`
+//! The command `siamese embed`.
 
 mod output;
 
@@ -17,16 +17,16 @@ use output::Output;
 
 #[derive(Debug, Args)]
 pub(super) struct Embed {
-    /// Images, or folders, of which all files are taken, those of folders in them too, in the order of their names.
+    /// Image files, or folders that are searched for files recursively, in the order of their names.
     #[arg(required = true, value_name = "IMAGE|FOLDER")]
     paths: Vec<PathBuf>,
     #[command(flatten)]
     model: ModelArgs,
-    /// Write a .npy file (float32, one row an image; whose row it is stands in a .txt beside it) or a .jsonl file;
-    /// else .jsonl is printed.
+    /// Write the embeddings to this file. NAME.npy: float32, one row per image, with the paths in NAME.txt;
+    /// NAME.jsonl: one JSON object per line. Without this option, JSON lines are printed.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Go on with the file that a stopped run left: what stands in it is not embedded again.
+    /// Continue the file that an interrupted run left. Images that it already holds are skipped.
     #[arg(long, requires = "out")]
     resume: bool,
 }
@@ -42,7 +42,7 @@ impl Embed {
             None => Output::printed(&description.digest),
             Some(out) => Output::file(out, description.width, &description.digest, self.resume)?,
         };
-        let left: Vec<PathBuf> = files.into_iter().filter(|it| !output.holds(it)).collect();
+        let left: Vec<PathBuf> = files.into_iter().filter(|path| !output.holds(path)).collect();
         let progress = progress(left.len(), self.out.is_some());
         let mut unreadable = Vec::new();
         images.embed(&left, |path, embedded| {
@@ -62,20 +62,22 @@ impl Embed {
         }
         let mut errors = io::stderr().lock();
         for line in &unreadable {
-            // Where nobody reads it, the exit code still tells.
+            // A closed standard error is no reason to fail; the exit code still reports the problem.
             let _ = writeln!(errors, "{line}");
         }
         let (failed, all) = (unreadable.len(), left.len());
-        Err(Failure::Caller(format!("{failed} of {all} files gave no embedding; the others did")))
+        Err(Failure::Caller(format!(
+            "{failed} of {all} files could not be embedded; the others are written"
+        )))
     }
 
     fn unwritable(&self, err: &io::Error) -> Failure {
         let out = self.out.as_deref().unwrap_or(Path::new("standard output"));
-        Failure::Machine(format!("{} can't be written: {err}", out.display()))
+        Failure::Machine(format!("cannot write {}: {err}", out.display()))
     }
 }
 
-/// A bar on a terminal, where the embeddings go elsewhere.
+/// A progress bar on the terminal, if the embeddings go to a file.
 fn progress(files: usize, is_shown: bool) -> ProgressBar {
     let target = if is_shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let style =

@@ -1,4 +1,4 @@
-//! Where embeddings go, and what a stopped run left there.
+//! The file that `siamese embed` writes, and how an interrupted run is resumed.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -12,7 +12,7 @@ use siamese_core::score::Embedding;
 use crate::cli::Failure;
 use crate::ops::npy;
 
-/// A line of JSON.
+/// One line of a `.jsonl` file.
 #[derive(Serialize)]
 struct Line<'a> {
     path: &'a Path,
@@ -20,17 +20,18 @@ struct Line<'a> {
     digest: &'a str,
 }
 
-/// What is read of it again.
+/// The fields of a line that a resumed run needs.
 #[derive(Deserialize)]
-struct Written {
+struct WrittenLine {
     path: PathBuf,
     digest: String,
 }
 
-/// Embeddings on their way out.
+/// The destination of the embeddings.
 pub(super) struct Output {
     sink: Sink,
     digest: String,
+    /// The paths whose embeddings an earlier run wrote.
     held: HashSet<PathBuf>,
 }
 
@@ -39,7 +40,7 @@ enum Sink {
     Rows(Rows),
 }
 
-/// A `.npy`, and the names of its rows' images in a `.txt` beside it, below the model's digest.
+/// A `.npy` file, and a `.txt` file beside it: first the model's digest, then the path of each row's image.
 struct Rows {
     numbers: BufWriter<File>,
     names: BufWriter<File>,
@@ -48,28 +49,30 @@ struct Rows {
 }
 
 impl Output {
-    /// Lines of JSON on standard output.
+    /// Writes lines of JSON to standard output.
     pub(super) fn printed(digest: &str) -> Self {
         let lines = Sink::Lines(Box::new(io::stdout().lock()));
         Self { sink: lines, digest: digest.to_owned(), held: HashSet::new() }
     }
 
-    /// A file of the kind that its name says, begun anew or gone on with.
+    /// Opens a file of the format that its name says. With `resume`, an existing file is continued.
     pub(super) fn file(
         out: &Path,
         width: usize,
         digest: &str,
         resume: bool,
     ) -> Result<Self, Failure> {
-        let is_there = resume && out.exists();
+        let is_resumed = resume && out.exists();
         let opened = match out.extension().and_then(OsStr::to_str) {
-            Some("npy") if is_there => Rows::resumed(out, width, digest),
-            Some("npy") => Rows::new(out, width, digest).map(|it| (Sink::Rows(it), HashSet::new())),
-            Some("jsonl") if is_there => lines_resumed(out, digest),
+            Some("npy") if is_resumed => Rows::resumed(out, width, digest),
+            Some("npy") => {
+                Rows::new(out, width, digest).map(|rows| (Sink::Rows(rows), HashSet::new()))
+            }
+            Some("jsonl") if is_resumed => lines_resumed(out, digest),
             Some("jsonl") => File::create(out)
-                .map(|it| (Sink::Lines(Box::new(BufWriter::new(it))), HashSet::new())),
+                .map(|file| (Sink::Lines(Box::new(BufWriter::new(file))), HashSet::new())),
             _ => {
-                let why = format!("{}: name a .npy or a .jsonl file", out.display());
+                let why = format!("{}: the file name must end in .npy or .jsonl", out.display());
                 return Err(Failure::Caller(why));
             }
         };
@@ -78,11 +81,11 @@ impl Output {
             Err(err) if err.kind() == io::ErrorKind::InvalidData => {
                 Err(Failure::Caller(format!("{}: {err}", out.display())))
             }
-            Err(err) => Err(Failure::Machine(format!("{} can't be written: {err}", out.display()))),
+            Err(err) => Err(Failure::Machine(format!("cannot write {}: {err}", out.display()))),
         }
     }
 
-    /// Whether an earlier run left this image's embedding.
+    /// Whether an earlier run wrote this image's embedding.
     pub(super) fn holds(&self, path: &Path) -> bool {
         self.held.contains(path)
     }
@@ -107,13 +110,13 @@ impl Output {
     }
 }
 
-/// Lines that a stopped run left whole; what it was writing when it stopped is cut off.
+/// Opens a `.jsonl` file to append to it. An incomplete last line is cut off.
 fn lines_resumed(out: &Path, digest: &str) -> io::Result<(Sink, HashSet<PathBuf>)> {
     let mut file = OpenOptions::new().read(true).write(true).open(out)?;
     let mut reader = BufReader::new(&file);
     let (mut held, mut whole, mut line) = (HashSet::new(), 0, Vec::new());
     while 0 < reader.read_until(b'\n', &mut line)? && line.ends_with(b"\n") {
-        let written: Written = serde_json::from_slice(&line).map_err(|_| foreign())?;
+        let written: WrittenLine = serde_json::from_slice(&line).map_err(|_| foreign())?;
         check(&written.digest, digest)?;
         held.insert(written.path);
         whole += line.len() as u64;
@@ -133,17 +136,17 @@ impl Rows {
         Ok(Self { numbers, names, count: 0, width })
     }
 
-    /// As many rows as have both their numbers and their name.
+    /// Opens a `.npy` file to append to it. Rows that lack their numbers or their path are cut off.
     fn resumed(out: &Path, width: usize, digest: &str) -> io::Result<(Sink, HashSet<PathBuf>)> {
-        let begun = npy::header(&[0, width]).len();
+        let header_length = npy::header(&[0, width]).len();
         let mut numbers = OpenOptions::new().read(true).write(true).open(out)?;
-        let mut header = vec![0; begun];
+        let mut header = vec![0; header_length];
         numbers.read_exact(&mut header).map_err(|_| foreign())?;
         if !header.starts_with(&npy::header(&[0, width])[..10]) {
             return Err(foreign());
         }
-        let row = 4 * width as u64;
-        let n_rows = (numbers.metadata()?.len() - begun as u64) / row;
+        let row_length = 4 * width as u64;
+        let n_rows = (numbers.metadata()?.len() - header_length as u64) / row_length;
 
         let names = OpenOptions::new().read(true).write(true).open(names(out))?;
         let mut reader = BufReader::new(&names);
@@ -171,7 +174,7 @@ impl Rows {
         let (mut names, mut numbers) = (names, numbers);
         names.set_len(whole)?;
         names.seek(SeekFrom::End(0))?;
-        numbers.set_len(begun as u64 + count * row)?;
+        numbers.set_len(header_length as u64 + count * row_length)?;
         numbers.seek(SeekFrom::End(0))?;
         let count = usize::try_from(count).map_err(|_| foreign())?;
         let (numbers, names) = (BufWriter::new(numbers), BufWriter::new(names));
@@ -182,14 +185,14 @@ impl Rows {
         for number in embedding {
             self.numbers.write_all(&number.to_le_bytes())?;
         }
-        // A name of several lines can't be told from several names.
+        // One line holds one path, so line breaks in a path are replaced.
         let name = path.to_string_lossy().replace(['\n', '\r'], "\u{fffd}");
         writeln!(self.names, "{name}")?;
         self.count += 1;
         Ok(())
     }
 
-    /// Writes into the header how many rows there are. Headers are padded, and as long for any count of rows.
+    /// Writes the number of rows into the header. The header is padded: its length does not depend on that number.
     fn finish(self) -> io::Result<()> {
         let mut numbers = self.numbers.into_inner().map_err(io::IntoInnerError::into_error)?;
         numbers.seek(SeekFrom::Start(0))?;
@@ -199,7 +202,7 @@ impl Rows {
     }
 }
 
-/// Where the names of a `.npy`'s rows stand.
+/// The file with the paths of a `.npy` file's rows.
 fn names(out: &Path) -> PathBuf {
     out.with_extension("txt")
 }
@@ -208,11 +211,11 @@ fn check(found: &str, digest: &str) -> io::Result<()> {
     if found == digest {
         return Ok(());
     }
-    let why = "it is of another model: name another file, or leave --resume out to write it anew";
+    let why = "the file holds another model's embeddings: choose another file, or overwrite it without --resume";
     Err(io::Error::new(io::ErrorKind::InvalidData, why))
 }
 
 fn foreign() -> io::Error {
-    let why = "it is no file that `siamese embed` left: leave --resume out to write it anew";
+    let why = "`siamese embed` did not write this file: choose another file, or overwrite it without --resume";
     io::Error::new(io::ErrorKind::InvalidData, why)
 }

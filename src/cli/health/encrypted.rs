@@ -1,4 +1,4 @@
-//! TLS to the server beside us.
+//! TLS to a server on the same machine.
 
 use std::io;
 use std::net::IpAddr;
@@ -16,14 +16,14 @@ use tokio_rustls::rustls::crypto::{
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
-/// Takes any certificate whose key the server holds.
+/// Accepts any certificate whose key the server holds.
 ///
-/// The one it shows is made out to a name that clients know it by, which is not known here, and may just have been
-/// renewed. Nothing is sent but the question how it is.
+/// The certificate names the host that clients use, which this command does not know. It may also have been renewed a
+/// moment ago. The command sends nothing but the health request, so it has nothing to protect.
 #[derive(Debug)]
 struct AnyCertificate(CryptoProvider);
 
-/// Shakes hands with the server.
+/// Performs the TLS handshake with the server.
 pub(super) async fn connect(stream: TcpStream, server: IpAddr) -> io::Result<TlsStream<TcpStream>> {
     let provider = ring::default_provider();
     let config = ClientConfig::builder_with_provider(Arc::new(provider.clone()))

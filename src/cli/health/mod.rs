@@ -1,4 +1,4 @@
-//! `siamese health`
+//! The command `siamese health`.
 
 mod encrypted;
 
@@ -22,36 +22,36 @@ use tokio::net::TcpStream;
 use super::{Failure, Outcome};
 use crate::ops::settings::{Overrides, Server, Settings};
 
-/// How long the server may take: asking costs it nothing, so one that takes longer is in trouble.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long the server may take to answer. The request needs almost no work, so a slower server has a problem.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What is read of its answer.
-const ANSWER: usize = 64 << 10;
+/// The most bytes of the response body that are read.
+const MAX_BODY_BYTES: usize = 64 << 10;
 
 #[derive(Debug, Args)]
 pub(super) struct Health {
-    /// The TOML file of settings that the server was started with.
+    /// The TOML settings file that the server was started with.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The address that the server was started with.
+    /// The address that the server was started with. Default: `server.listen` of the settings.
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<SocketAddr>,
 }
 
-/// Why no work should be sent to the server.
+/// Why the server should not receive work.
 #[derive(Debug, Error)]
 enum Unhealthy {
-    #[error("nothing answers at {0}")]
+    #[error("no server answers at {0}")]
     Unreachable(SocketAddr, #[source] io::Error),
     #[error("the connection to {0} broke")]
     Broken(SocketAddr, #[source] hyper::Error),
-    #[error("{address} gave no answer within {} s", PATIENCE.as_secs())]
+    #[error("{address} did not answer within {} s", HEALTH_TIMEOUT.as_secs())]
     TimedOut { address: SocketAddr },
-    #[error("it answers {0}: {1}")]
+    #[error("the server answers {0}: {1}")]
     NotReady(StatusCode, String),
 }
 
-/// What is read of a problem.
+/// The part of a problem document that is shown.
 #[derive(Deserialize)]
 struct Problem {
     detail: String,
@@ -61,22 +61,23 @@ impl Health {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
         let overrides = Overrides { listen: self.listen, ..Overrides::default() };
         let settings = Settings::load(self.config.as_deref(), &overrides)?;
-        let (address, encrypted) = door(&settings.server, settings.tls.files().is_some());
+        let (address, encrypted) = health_address(&settings.server, settings.tls.files().is_some());
         if address.port() == 0 {
             return Err(Failure::Caller(
-                "server.listen leaves the port to the start, so that it can't be known here; name one".to_owned(),
+                "server.listen has port 0, so the server's port is not known here; name the address with --listen".to_owned(),
             ));
         }
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|err| Failure::machine(&err))?;
-        let asked = runtime
-            .block_on(async { tokio::time::timeout(PATIENCE, ask(address, encrypted)).await });
-        match asked.unwrap_or(Err(Unhealthy::TimedOut { address })) {
+        let checked = runtime.block_on(async {
+            tokio::time::timeout(HEALTH_TIMEOUT, check_readiness(address, encrypted)).await
+        });
+        match checked.unwrap_or(Err(Unhealthy::TimedOut { address })) {
             Ok(()) => Ok(Outcome::Done),
             Err(why) => {
-                // Where nobody reads it, the exit code still tells.
+                // A closed standard error is no reason to fail; the exit code still reports the problem.
                 let _ = writeln!(io::stderr(), "siamese: {}", causes(&why));
                 Ok(Outcome::Negative)
             }
@@ -84,8 +85,8 @@ impl Health {
     }
 }
 
-/// Where the server tells of its health, and whether over TLS: at the port for that, which is plain, else with all else.
-fn door(server: &Server, tls: bool) -> (SocketAddr, bool) {
+/// The address of the health routes, and whether it uses TLS. The port `server.admin_listen` never uses TLS.
+fn health_address(server: &Server, tls: bool) -> (SocketAddr, bool) {
     let (mut address, encrypted) = match server.admin_listen {
         Some(address) => (address, false),
         None => (server.listen, tls),
@@ -98,17 +99,17 @@ fn door(server: &Server, tls: bool) -> (SocketAddr, bool) {
     (address, encrypted)
 }
 
-async fn ask(address: SocketAddr, encrypted: bool) -> Result<(), Unhealthy> {
+async fn check_readiness(address: SocketAddr, encrypted: bool) -> Result<(), Unhealthy> {
     let unreachable = |err| Unhealthy::Unreachable(address, err);
     let stream = TcpStream::connect(address).await.map_err(unreachable)?;
     if encrypted {
         let stream = encrypted::connect(stream, address.ip()).await.map_err(unreachable)?;
-        return exchange(stream, address).await;
+        return request_readiness(stream, address).await;
     }
-    exchange(stream, address).await
+    request_readiness(stream, address).await
 }
 
-async fn exchange<S>(stream: S, address: SocketAddr) -> Result<(), Unhealthy>
+async fn request_readiness<S>(stream: S, address: SocketAddr) -> Result<(), Unhealthy>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -120,16 +121,16 @@ where
         .header(header::HOST, address.to_string())
         .header(header::CONNECTION, "close")
         .body(Empty::<Bytes>::new())
-        .expect("an address is a host");
-    let answer = requests.send_request(request).await.map_err(broken)?;
-    let status = answer.status();
+        .expect("an address is a valid Host header");
+    let response = requests.send_request(request).await.map_err(broken)?;
+    let status = response.status();
     if status == StatusCode::OK {
         return Ok(());
     }
-    let body = Limited::new(answer.into_body(), ANSWER).collect().await;
+    let body = Limited::new(response.into_body(), MAX_BODY_BYTES).collect().await;
     let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let problem = serde_json::from_slice::<Problem>(&body);
-    Err(Unhealthy::NotReady(status, problem.map(|it| it.detail).unwrap_or_default()))
+    Err(Unhealthy::NotReady(status, problem.map(|problem| problem.detail).unwrap_or_default()))
 }
 
 #[cfg(test)]
@@ -141,20 +142,20 @@ mod tests {
         let mut server =
             Settings::load(None, &Overrides::default()).expect("default settings").server;
         server.listen = listen.parse().expect("an address");
-        server.admin_listen = admin.map(|it| it.parse().expect("an address"));
+        server.admin_listen = admin.map(|address| address.parse().expect("an address"));
         let expected = expected.parse().expect("an address");
-        assert_eq!(door(&server, true), (expected, encrypted));
+        assert_eq!(health_address(&server, true), (expected, encrypted));
     }
 
     #[test]
-    fn it_is_asked_from_beside_it() {
+    fn an_unspecified_address_becomes_loopback() {
         check("0.0.0.0:8080", None, "127.0.0.1:8080", true);
         check("[::]:8080", None, "[::1]:8080", true);
         check("192.0.2.1:8080", None, "192.0.2.1:8080", true);
     }
 
     #[test]
-    fn a_port_for_health_goes_first_and_is_plain() {
+    fn the_admin_port_is_preferred_and_has_no_tls() {
         check("0.0.0.0:8080", Some("0.0.0.0:9090"), "127.0.0.1:9090", false);
     }
 }

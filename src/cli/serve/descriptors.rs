@@ -1,35 +1,35 @@
-//! File descriptors: as many as the system gives, and some for more than connections.
+//! File descriptors: raises the limit, and reserves some for purposes other than connections.
 
 use std::num::NonZeroUsize;
 use std::thread;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors for all but the connections of those who ask for work: the port for health and its connections, the
-/// files that are read again (keys, certificate, model), the log, traces, the system's own.
+/// Descriptors reserved for everything but client connections: the admin port and its connections, files that are
+/// reloaded (keys, certificate, model), the log, traces and the system.
 const RESERVED: usize = 128;
 
-/// More of them for each core: images are decoded on as many, and a decoder may be a process with its sockets.
-const RESERVED_FOR_A_CORE: usize = 4;
+/// Further reserved descriptors per core: each core decodes images, and a decoder can be a process with sockets.
+const RESERVED_PER_CORE: usize = 4;
 
-/// Raises the limit of descriptors as far as it goes, and gives how many connections it leaves room for, of those wanted.
-pub(super) fn make_room(wanted: NonZeroUsize) -> NonZeroUsize {
+/// Raises the limit of file descriptors as far as possible, and returns how many of the wanted connections fit.
+pub(super) fn fit_connections(wanted: NonZeroUsize) -> NonZeroUsize {
     let limit = raise();
     let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let most = within(limit, RESERVED + RESERVED_FOR_A_CORE * cores, wanted);
+    let most = within(limit, RESERVED + RESERVED_PER_CORE * cores, wanted);
     if most < wanted {
         tracing::warn!(
             limit,
             max_connections = most,
             wanted,
-            "the limit of file descriptors leaves room for fewer connections than server.max_connections; raise it \
+            "the limit of file descriptors allows fewer connections than server.max_connections; raise the limit \
              (ulimit -n)"
         );
     }
     most
 }
 
-/// The soft limit, once it is what the hard one lets it be; `None` where there is no limit.
+/// Raises the soft limit to the hard limit, and returns it; `None` means no limit.
 fn raise() -> Option<u64> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current == maximum {
@@ -38,18 +38,18 @@ fn raise() -> Option<u64> {
     match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
         Ok(()) => maximum,
         Err(err) => {
-            tracing::warn!(%err, limit = current, "the limit of file descriptors stays as it is");
+            tracing::warn!(%err, limit = current, "cannot raise the limit of file descriptors");
             current
         }
     }
 }
 
-/// Connections within a limit of descriptors of which some are reserved: three eighths of it where it is that low, so that
-/// there is something of both.
+/// The connections that fit into a limit of descriptors, after the reserved ones. A low limit still leaves three eighths
+/// of it for connections.
 fn within(limit: Option<u64>, reserved: usize, wanted: NonZeroUsize) -> NonZeroUsize {
     let Some(limit) = limit.and_then(|limit| usize::try_from(limit).ok()) else { return wanted };
-    let room = limit.saturating_sub(reserved).max(limit / 2 - limit / 8);
-    NonZeroUsize::new(room).map_or(NonZeroUsize::MIN, |room| room.min(wanted))
+    let available = limit.saturating_sub(reserved).max(limit / 2 - limit / 8);
+    NonZeroUsize::new(available).map_or(NonZeroUsize::MIN, |available| available.min(wanted))
 }
 
 #[cfg(test)]
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limit_leaves_room_for_what_is_not_a_connection() {
+    fn a_limit_leaves_room_for_other_descriptors() {
         for (limit, connections) in [
             (None, 1024),
             (Some(u64::MAX), 1024),

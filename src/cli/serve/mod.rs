@@ -1,4 +1,4 @@
-//! `siamese serve`
+//! The command `siamese serve`.
 
 mod descriptors;
 mod reload;
@@ -26,17 +26,17 @@ use crate::ops::telemetry;
 use crate::ops::traces::{Exporting, Traces, TrustError};
 use reload::Reload;
 
-/// How long a stop waits for a collector to take the last traces.
-const LAST_TRACES: Duration = Duration::from_secs(3);
+/// How long shutdown waits for the collector to accept the last traces.
+const LAST_TRACES_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Connections at once to the port for health and metrics: a few probes and collectors.
+/// The most connections at once to the admin port. Only a few probes and collectors use it.
 const ADMIN_CONNECTIONS: NonZeroUsize = NonZeroUsize::new(64).expect("not 0");
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     #[command(flatten)]
     model: ModelArgs,
-    /// Where to listen.
+    /// The address and port to listen on.
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<SocketAddr>,
 }
@@ -46,10 +46,10 @@ impl Serve {
         let begun = Instant::now();
         memory::give_back_large_blocks();
         let mut settings = self.model.settings(self.listen)?;
-        // Dropped at the very end: the last lines are of the stop.
-        let _rest = telemetry::start_queued(settings.log.format, "info");
+        // Dropped last, so that the log includes the last lines of the shutdown.
+        let _flush = telemetry::start_queued(settings.log.format, "info");
         let most = &mut settings.server.max_connections;
-        *most = descriptors::make_room(*most);
+        *most = descriptors::fit_connections(*most);
         let keys = Arc::new(settings.auth.load().map_err(|err| Failure::caller(&err))?);
         let tls = Tls::load(&settings.tls).map_err(|err| Failure::caller(&err))?.map(Arc::new);
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -64,14 +64,14 @@ impl Serve {
         let service = Arc::new(Service::new(Arc::new(engine), metrics));
         let outcome = runtime.block_on(serve(service, keys, tls, signals, begun));
         drop(context);
-        // What is still decoded is for nobody.
+        // Nobody waits for the images that are still being decoded.
         runtime.shutdown_background();
         outcome
     }
 }
 
-/// Half the cores: reading and answering is little work, and a flood of what must be refused leaves the other half,
-/// at least, to what was let in.
+/// The number of async threads: half the cores. Reading and answering needs little work. If many requests must be
+/// rejected at once, the other half of the cores still works on the admitted ones.
 fn async_threads() -> usize {
     thread::available_parallelism().map_or(1, NonZeroUsize::get).div_ceil(2)
 }
@@ -115,7 +115,9 @@ async fn serve(
     if keys.are_needed() {
         reload = reload.with("keys", move || keys.reload());
     } else if !listen.ip().is_loopback() {
-        tracing::warn!("whoever reaches the port may ask, as no keys are set");
+        tracing::warn!(
+            "no API keys are set: every client that can reach the port can send requests"
+        );
     }
     if let Some(tls) = tls.clone() {
         reload = reload.with("certificate", move || tls.reload());
@@ -136,47 +138,46 @@ async fn serve(
     stopping.abort();
     reload.abort();
     if let Some(exporting) = exporting {
-        let _ = tokio::task::spawn_blocking(|| exporting.stop(LAST_TRACES)).await;
+        let _ = tokio::task::spawn_blocking(|| exporting.stop(LAST_TRACES_TIMEOUT)).await;
     }
     if cut_off == CutOff::default() {
         tracing::info!("stopped");
     } else {
         let CutOff { requests, connections } = cut_off;
-        tracing::warn!(requests, connections, "stopped: what was in flight is cut off");
+        tracing::warn!(requests, connections, "stopped: requests in flight were cut off");
     }
     Ok(Outcome::Done)
 }
 
-/// Has a process wait for images to decode: where none can be had, it is told now and not by the first image.
+/// Starts a decoder process in advance: if that is impossible, the start fails, not the first image.
 async fn start_decoder(service: &Service) -> Result<(), Failure> {
     let started = service.engine().start_decoder().await;
-    let is_filtered = started.map_err(|err| {
-        Failure::Machine(format!("can't start this program again, to decode images: {err}"))
-    })?;
+    let is_filtered = started
+        .map_err(|err| Failure::Machine(format!("cannot start a decoder process: {err}")))?;
     if !is_filtered {
         tracing::warn!(
-            "the system has no filter of system calls: decoders are held by limits of time and memory only"
+            "the system has no system-call filter: only time and memory limits restrict the decoder processes"
         );
     }
     Ok(())
 }
 
-/// Serves what tells of the service to the very end, so that its stop can be watched.
+/// Serves health and metrics until the process ends, so that a shutdown can be observed.
 async fn serve_admin(port: Port, service: Arc<Service>) {
     let (_never, phase) = channel::channel(Phase::Serving);
     http::serve(port, http::admin(service.clone()), &service.settings().server, phase).await;
 }
 
-/// Listens on an address; also tells its port, where any was asked for.
+/// Listens on an address, and returns it with the actual port (port 0 means any free port).
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
     let listener = TcpListener::bind(address)
         .await
-        .map_err(|err| Failure::Machine(format!("can't listen on {address}: {err}")))?;
+        .map_err(|err| Failure::Machine(format!("cannot listen on {address}: {err}")))?;
     let address = listener.local_addr().map_err(|err| Failure::machine(&err))?;
     Ok((listener, address))
 }
 
-/// Has requests traced, where there is a collector.
+/// Adds tracing to the routes if a collector is configured.
 fn traced(routes: Router, service: &Service) -> Result<(Router, Option<Exporting>), TrustError> {
     let settings = &service.settings().traces;
     let Some(collector) = &settings.collector else { return Ok((routes, None)) };
@@ -188,12 +189,12 @@ fn traced(routes: Router, service: &Service) -> Result<(Router, Option<Exporting
         endpoint = %collector.endpoint,
         service = collector.resource.service(),
         instance = collector.resource.instance(),
-        "requests are traced"
+        "tracing is on: traces go to the collector"
     );
     Ok((http::traced(routes, traces), Some(exporting)))
 }
 
-/// What the process is told from outside. Listened for from the start, so that no signal is lost, or ends it.
+/// Signals to the process. They are registered at the start, so no signal is lost or ends the process.
 struct Signals {
     stop: mpsc::Receiver<StopSignal>,
     hangup: Signal,

@@ -1,4 +1,4 @@
-//! What is read again while the server runs: everything at SIGHUP, and the model when its files are others.
+//! What is reloaded while the server runs: everything at SIGHUP, and the model when its files change.
 
 use std::error::Error;
 use std::future::pending;
@@ -15,8 +15,8 @@ use crate::engine::watch::Watch;
 use crate::ops::blocking::on_a_thread;
 use crate::ops::telemetry::milliseconds;
 
-/// What can be read again, each by itself: where one can't, it stays as it was, and where one takes long, the others
-/// don't wait for it.
+/// What can be reloaded. Each item is independent: if it cannot be read, its old state remains in use, and if it is
+/// slow, the others do not wait for it.
 pub(super) struct Reload {
     engine: Arc<Engine>,
     files: Vec<(&'static str, Arc<Read>)>,
@@ -25,53 +25,55 @@ pub(super) struct Reload {
 type Read = dyn Fn() -> Result<(), String> + Send + Sync;
 
 impl Reload {
-    /// Only the model.
+    /// Reloads only the model.
     pub(super) fn new(engine: Arc<Engine>) -> Self {
         Self { engine, files: Vec::new() }
     }
 
-    /// Adds something to be read again: what it is called in the log, and how it is read.
+    /// Adds something to reload: its name in the log, and how to read it.
     pub(super) fn with<E: Error>(
         mut self,
-        what: &'static str,
+        item: &'static str,
         read: impl Fn() -> Result<(), E> + Send + Sync + 'static,
     ) -> Self {
-        self.files.push((what, Arc::new(move || read().map_err(|err| causes(&err)))));
+        self.files.push((item, Arc::new(move || read().map_err(|err| causes(&err)))));
         self
     }
 
-    /// Reads at each signal, and the model whenever its files are others, where that is to be seen.
+    /// Reloads everything at each signal, and the model also when its files change.
     pub(super) async fn follow(self, mut hangup: Signal) {
-        let (sender, told) = channel::channel(());
-        // They end with this future.
+        let (sender, requested) = channel::channel(());
+        // The tasks end with this future.
         let mut tasks = JoinSet::new();
-        for (what, read) in self.files {
-            tasks.spawn(follow_file(what, read, told.clone()));
+        for (item, read) in self.files {
+            tasks.spawn(follow_file(item, read, requested.clone()));
         }
-        tasks.spawn(follow_model(self.engine, told));
+        tasks.spawn(follow_model(self.engine, requested));
         while hangup.recv().await.is_some() {
             sender.send_replace(());
         }
     }
 }
 
-async fn follow_file(what: &'static str, read: Arc<Read>, mut told: Receiver<()>) {
-    while told.changed().await.is_ok() {
+async fn follow_file(item: &'static str, read: Arc<Read>, mut requested: Receiver<()>) {
+    while requested.changed().await.is_ok() {
         let read = read.clone();
-        // A panic of one time is none of the next.
+        // A panic does not prevent the next attempt.
         match on_a_thread(move || read()).await.map_err(|err| causes(&err)).flatten() {
-            Ok(()) => tracing::info!(what, "read again"),
-            Err(cause) => tracing::error!(what, cause, "can't be read again: it stays as it was"),
+            Ok(()) => tracing::info!(item, "reloaded"),
+            Err(cause) => {
+                tracing::error!(item, cause, "cannot reload; the old state remains in use");
+            }
         }
     }
 }
 
-async fn follow_model(engine: Arc<Engine>, mut told: Receiver<()>) {
-    // From what was read at the start: what took its place since then is seen.
+async fn follow_model(engine: Arc<Engine>, mut requested: Receiver<()>) {
+    // The watch starts from the files that were read at the start, so later changes are noticed.
     let mut watch = Watch::new(engine.stamps(), engine.settings().model.read_timeout());
     loop {
         tokio::select! {
-            asked = told.changed() => if asked.is_err() { return },
+            signal = requested.changed() => if signal.is_err() { return },
             () = changed(&mut watch, &engine) => {}
         }
         swap(&engine).await;
@@ -80,15 +82,15 @@ async fn follow_model(engine: Arc<Engine>, mut told: Receiver<()>) {
 }
 
 async fn swap(engine: &Arc<Engine>) {
-    tracing::info!("loading the model's file beside the model in service");
-    // What reads the files gives up by itself; its sessions may take as long again before that is worth a line.
+    tracing::info!("loading the new model; the old one remains in service meanwhile");
+    // Reading the files has its own timeout. Creating the sessions may take as long again before it is reported.
     let limit = 2 * engine.settings().model.read_timeout();
     let mut swapping = pin!(engine.swap());
     let swapped = if let Ok(swapped) = tokio::time::timeout(limit, swapping.as_mut()).await {
         swapped
     } else {
         let limit_ms = milliseconds(limit);
-        tracing::warn!(limit_ms, "the model is still loading; the one in service goes on");
+        tracing::warn!(limit_ms, "the new model is still loading; the old one remains in service");
         swapping.await
     };
     match swapped {
@@ -98,17 +100,17 @@ async fn swap(engine: &Arc<Engine>) {
                 model = model.card.name,
                 digest = model.digest,
                 device = model.provider.device(),
-                "another model is in service"
+                "the new model is in service"
             );
         }
         Err(err) => {
             let cause = causes(&err);
-            tracing::error!(cause, "the model can't be loaded; the one in service goes on");
+            tracing::error!(cause, "cannot load the new model; the old one remains in service");
         }
     }
 }
 
-/// Waits until the model's files are others; for ever, where nobody is to look.
+/// Waits until the model's files change; forever if the settings turn the watch off.
 async fn changed(watch: &mut Watch, engine: &Engine) {
     match engine.settings().model.watch() {
         Some(interval) => watch.changed(interval).await,

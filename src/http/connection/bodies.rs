@@ -1,4 +1,4 @@
-//! The memory that requests' bodies take, from their first byte until their requests are answered.
+//! The memory that request bodies use, from the first byte until the response.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use crate::engine::admission::{Gate, Held, Limit};
 use crate::http::metrics::Metrics;
 use crate::ops::settings::Server;
 
-/// How long a body that was ended has to be gone.
-const LOOK: Duration = Duration::from_millis(20);
+/// How long a body that was ended may take to release its memory.
+const RELEASE_TIMEOUT: Duration = Duration::from_millis(20);
 
-/// All bodies, whole or still coming.
+/// All request bodies, complete or still arriving.
 pub(crate) struct Bodies {
     memory: Gate,
     pub(crate) receiving: Arc<Receiving>,
@@ -26,18 +26,18 @@ impl Bodies {
         Self { memory, receiving: Receiving::new(settings.max_receiving.get()), metrics }
     }
 
-    /// How many bytes there are, in whole units.
+    /// The memory of all bodies, in bytes, rounded up to whole units.
     pub(crate) fn bytes(&self) -> usize {
         self.memory.taken()
     }
 
-    /// The share of a body that has no byte yet.
+    /// The reservation of a body that has no byte yet.
     pub(crate) fn begin(&self) -> Held {
-        self.memory.try_enter(0).expect("nothing can be had")
+        self.memory.try_enter(0).expect("a reservation of 0 bytes always fits")
     }
 
-    /// Lets a body's share grow to so many bytes; false where the memory is full, though other bodies that are still coming
-    /// are ended for it.
+    /// Grows a body's reservation to this many bytes. If the memory is full, it ends other bodies that are still arriving.
+    /// Returns false if that does not free enough memory.
     pub(crate) async fn grow(&self, share: &mut Held, bytes: usize) -> bool {
         if self.memory.most() < bytes {
             return false;
@@ -49,9 +49,9 @@ impl Bodies {
             if !self.receiving.end_longest() {
                 return false;
             }
-            // What has been ended gives its bytes back as soon as its own task sees it.
+            // An ended body releases its memory as soon as its own task notices.
             self.metrics.body_ended(Limit::Bodies);
-            if timeout(LOOK, self.memory.grow(share, bytes)).await.is_ok() {
+            if timeout(RELEASE_TIMEOUT, self.memory.grow(share, bytes)).await.is_ok() {
                 return true;
             }
         }

@@ -1,4 +1,4 @@
-//! How long a client has been at a request's head: hyper has but one time for that and for idling.
+//! How long a client takes to send a request's head. hyper has only one timeout for this and for idling.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,44 +10,48 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-/// When the head began that has not yet come whole.
+/// When the head began that is still arriving.
 pub(crate) struct Head {
     start: Instant,
-    /// In nanoseconds after the start; 0 where there is none.
+    /// In nanoseconds after `start`; 0 if no head is arriving.
     begun: AtomicU64,
-    /// Whether the client has sent anything at all.
-    heard: AtomicBool,
+    /// Whether the client has sent any byte.
+    has_received: AtomicBool,
 }
 
-/// A stream that notes when a head begins. Its end is for whoever sees the request to [note](Head::came).
-pub(crate) struct Noting<S> {
+/// A stream that records when a head begins. The code that receives the request records its [end](Head::complete).
+pub(crate) struct HeadTimed<S> {
     stream: S,
     head: Arc<Head>,
 }
 
 impl Head {
     pub(crate) fn new() -> Self {
-        Self { start: Instant::now(), begun: AtomicU64::new(0), heard: AtomicBool::new(false) }
+        Self {
+            start: Instant::now(),
+            begun: AtomicU64::new(0),
+            has_received: AtomicBool::new(false),
+        }
     }
 
-    /// How long the client has been at it; `None` while it is at none.
-    pub(crate) fn taking(&self) -> Option<Duration> {
-        let begun = Some(self.begun.load(Ordering::Relaxed)).filter(|it| 0 < *it)?;
+    /// How long the current head has been arriving; `None` if none is.
+    pub(crate) fn elapsed(&self) -> Option<Duration> {
+        let begun = Some(self.begun.load(Ordering::Relaxed)).filter(|begun| 0 < *begun)?;
         Some(self.start.elapsed().saturating_sub(Duration::from_nanos(begun)))
     }
 
-    /// Whether the client has not sent a single byte so far.
+    /// Whether the client has not sent a single byte.
     pub(crate) fn is_silent(&self) -> bool {
-        !self.heard.load(Ordering::Relaxed)
+        !self.has_received.load(Ordering::Relaxed)
     }
 
-    /// It is whole.
-    pub(crate) fn came(&self) {
+    /// Records that the head is complete.
+    pub(crate) fn complete(&self) {
         self.begun.store(0, Ordering::Relaxed);
     }
 
-    fn bytes_came(&self) {
-        self.heard.store(true, Ordering::Relaxed);
+    fn received(&self) {
+        self.has_received.store(true, Ordering::Relaxed);
         if self.begun.load(Ordering::Relaxed) == 0 {
             let now = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX);
             self.begun.store(now.max(1), Ordering::Relaxed);
@@ -55,13 +59,13 @@ impl Head {
     }
 }
 
-impl<S> Noting<S> {
+impl<S> HeadTimed<S> {
     pub(crate) fn new(stream: S, head: Arc<Head>) -> Self {
         Self { stream, head }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Noting<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for HeadTimed<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -70,13 +74,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Noting<S> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         if before < buffer.filled().len() {
-            self.head.bytes_came();
+            self.head.received();
         }
         Poll::Ready(Ok(()))
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Noting<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for HeadTimed<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -1,4 +1,4 @@
-//! Connections: how many there may be, how long they may idle, how they end.
+//! The listener: accepts connections within their limit, and shuts down.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -11,7 +11,7 @@ use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use super::registry::{Registry, Room};
+use super::registry::{Registry, Slot};
 use super::state::{ConnectionState, Traffic};
 use super::tls::Tls;
 use super::{Connection, Times};
@@ -19,42 +19,42 @@ use crate::http::metrics::Connections;
 use crate::ops::settings::Server;
 use crate::ops::stop::Phase;
 
-/// What a connection may buffer of what it reads, in bytes; a longer head is refused.
+/// The largest read buffer of a connection, in bytes. A longer head is rejected.
 const BUFFER: usize = 64 << 10;
 
-/// The most bytes of an HTTP/2 request's headers.
+/// The largest header list of an HTTP/2 request, in bytes.
 const HEADERS: u32 = 16 << 10;
 
-/// What may come of one HTTP/2 request's body, and of all of a connection, before anybody reads it, in bytes.
+/// The flow-control windows of one HTTP/2 stream and of one connection, in bytes.
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 512 << 10;
 
-/// Requests that an HTTP/2 client may have taken back before anybody looked at them, and streams in which it broke the
-/// rules; beyond those its connection ends, as they cost it less than us.
+/// The most HTTP/2 streams that a client may reset before they are accepted, and the most streams that the server may
+/// reset for protocol errors. The connection ends beyond that, because resets cost the server more than the client.
 const RESETS: usize = 20;
 
-/// What a stop left undone.
+/// What a shutdown cut off.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CutOff {
-    /// Requests that had no answer yet.
+    /// Requests without a response.
     pub requests: usize,
     /// Connections that were still open.
     pub connections: usize,
 }
 
-/// Where connections come in.
+/// A port that accepts connections.
 pub struct Port {
-    /// What has been bound.
+    /// The bound socket.
     pub listener: TcpListener,
-    /// Connections at once; for more, the one that has idled for longest is ended.
+    /// The most connections at once. Beyond that, the connection that has idled longest is closed for a new one.
     pub most: NonZeroUsize,
-    /// The certificate, where TLS is spoken.
+    /// The certificate, if the port uses TLS.
     pub tls: Option<Arc<Tls>>,
-    /// What counts them.
+    /// The metrics of its connections.
     pub connections: Connections,
 }
 
-/// Serves until the stop is over, or as soon as nothing is left to drain.
+/// Serves until the shutdown is over, or until nothing is left to drain.
 pub async fn serve(
     port: Port,
     routes: Router,
@@ -65,14 +65,14 @@ pub async fn serve(
     let times = Times {
         idle: settings.idle_timeout(),
         head: settings.head_timeout(),
-        answer: settings.response_timeout(),
+        response: settings.response_timeout(),
     };
     let Port { listener, most, tls, connections } = port;
     let registry = Registry::new(most.get());
     let traffic = Arc::new(Traffic::default());
-    let begin = |stream, room| {
+    let begin = |stream, slot| {
         let state = ConnectionState::new(traffic.clone());
-        let place = registry.place(room, state.clone());
+        let registered = registry.register(slot, state.clone());
         let connection = Connection {
             http: http.clone(),
             routes: routes.clone(),
@@ -87,25 +87,25 @@ pub async fn serve(
                 None => connection.serve(stream).await,
                 Some(tls) => connection.serve_tls(stream, &tls).await,
             };
-            if let Some(why) = ended {
-                connections.ended(why);
+            if let Some(reason) = ended {
+                connections.ended(reason);
             }
-            drop((open, place));
+            drop((open, registered));
         });
     };
     let mut changes = phase.clone();
-    // One that was accepted, and for which room is made.
+    // The accepted connection that waits for a free slot.
     let mut next = None;
     loop {
         tokio::select! {
             stream = accept(&listener), if next.is_none() => next = Some(stream),
-            room = registry.room(), if next.is_some() => {
+            slot = registry.slot(), if next.is_some() => {
                 if let Some(stream) = next.take() {
-                    begin(stream, room);
+                    begin(stream, slot);
                 }
             }
-            told = changes.changed() => {
-                let phase = told.map_or(Phase::Over, |()| *changes.borrow_and_update());
+            signal = changes.changed() => {
+                let phase = signal.map_or(Phase::Over, |()| *changes.borrow_and_update());
                 if phase != Phase::Serving {
                     traffic.close();
                 }
@@ -115,19 +115,19 @@ pub async fn serve(
             }
         }
     }
-    for (stream, room) in latecomers(next, listener, &registry) {
-        begin(stream, room);
+    for (stream, slot) in latecomers(next, listener, &registry) {
+        begin(stream, slot);
     }
     tokio::select! {
         () = registry.gone() => CutOff::default(),
-        _ = changes.wait_for(|it| *it == Phase::Over) => CutOff {
+        _ = changes.wait_for(|phase| *phase == Phase::Over) => CutOff {
             requests: traffic.in_flight(),
             connections: registry.size(),
         },
     }
 }
 
-/// HTTP/1.1, and HTTP/2 for those who begin with its preface, within limits.
+/// Configures HTTP/1.1 and HTTP/2 (for clients that begin with its preface) with their limits.
 fn http(settings: &Server) -> auto::Builder<TokioExecutor> {
     let mut http = auto::Builder::new(TokioExecutor::new());
     http.http1()
@@ -147,52 +147,52 @@ fn http(settings: &Server) -> auto::Builder<TokioExecutor> {
     http
 }
 
-/// The next connection.
+/// Accepts the next connection.
 async fn accept(listener: &TcpListener) -> TcpStream {
-    /// What it takes for others to give back what the system has run out of.
+    /// How long to wait for a resource that the system has run out of, such as file descriptors.
     const RECOVERY: Duration = Duration::from_millis(100);
 
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                // Without this, an answer waits for the client's acknowledgement of its head.
+                // Nagle's algorithm would delay the body until the client acknowledges the head.
                 let _ = stream.set_nodelay(true);
                 return stream;
             }
             Err(err) if is_the_clients(&err) => {}
             Err(err) => {
-                tracing::error!(%err, "no connection can be accepted for now");
+                tracing::error!(%err, "cannot accept connections at the moment");
                 tokio::time::sleep(RECOVERY).await;
             }
         }
     }
 }
 
-/// Closes the port, and gives those who had connected by then, so far as there is room for them: first the one that was
-/// accepted.
+/// Closes the port, and returns the connections that clients had opened by then, as far as the limit allows. The one that
+/// was already accepted comes first.
 ///
-/// The system is asked itself: tokio knows of connections only since it last looked.
+/// It asks the system directly, because tokio learns of new connections only when it polls.
 fn latecomers(
     accepted: Option<TcpStream>,
     listener: TcpListener,
     registry: &Registry,
-) -> Vec<(TcpStream, Room)> {
+) -> Vec<(TcpStream, Slot)> {
     let mut latecomers: Vec<_> =
-        accepted.and_then(|it| Some((it, registry.try_room()?))).into_iter().collect();
+        accepted.and_then(|stream| Some((stream, registry.try_slot()?))).into_iter().collect();
     let Ok(listener) = listener.into_std() else { return latecomers };
-    while let Some(room) = registry.try_room() {
+    while let Some(slot) = registry.try_slot() {
         let Ok((stream, _)) = listener.accept() else { break };
         let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream))
         else {
             continue;
         };
         let _ = stream.set_nodelay(true);
-        latecomers.push((stream, room));
+        latecomers.push((stream, slot));
     }
     latecomers
 }
 
-/// Whether a client just left before it was accepted.
+/// Whether the error only means that a client left before its connection was accepted.
 fn is_the_clients(err: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(err.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)

@@ -1,4 +1,4 @@
-//! What is wrong with a request's head as it came over the wire, and hyper lets pass.
+//! Checks of a request's head that hyper does not make.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,21 +9,21 @@ use axum::http::{HeaderMap, Version, header};
 
 use crate::http::error::Fault;
 
-/// A request whose head breaks HTTP's rules; found by its connection, refused behind it.
+/// Marks a request whose head is invalid or cannot be held. The connection finds it; a middleware rejects it.
 #[derive(Clone)]
 pub(crate) struct MalformedHead(pub(crate) Arc<Fault>);
 
-/// The most fields of a head: as many as hyper takes over HTTP/1. In HTTP/2 a field costs its client a byte where it was sent
-/// before, and us a hundred.
+/// The most fields of a head: hyper's own limit for HTTP/1. In HTTP/2, repeating a field costs the client one byte, and
+/// the server a hundred.
 const FIELDS: usize = 100;
 
 impl MalformedHead {
-    /// Looks at a head (RFC 9112, 3.2 and 6.1). One that there is no room for is taken out of its request at once, as it may be
-    /// long until that comes to be refused.
-    pub(crate) fn find<B>(request: &mut Request<B>, is_crowded: bool) -> Option<Self> {
+    /// Checks a head (RFC 9112, 3.2 and 6.1). If the head cannot be held, it is removed from the request immediately,
+    /// because the rejection may come much later.
+    pub(crate) fn find<B>(request: &mut Request<B>, is_over_share: bool) -> Option<Self> {
         let fault = if FIELDS < request.headers().len() {
             Some(Fault::HeadTooLarge(FIELDS))
-        } else if is_crowded {
+        } else if is_over_share {
             Some(Fault::Overloaded { status: 503, retry_after: Duration::from_secs(1) })
         } else {
             None
@@ -38,26 +38,26 @@ impl MalformedHead {
     }
 }
 
-/// One host, which HTTP/1.0 and HTTP/2 may leave out: else two servers in a row may take a request to be for two.
+/// Requires exactly one host, which HTTP/1.0 and HTTP/2 may omit. With two, a proxy and this server could disagree.
 fn host(version: Version, headers: &HeaderMap) -> Option<Fault> {
     let mut hosts = headers.get_all(header::HOST).iter();
-    let why = match (hosts.next(), hosts.next()) {
-        (None, _) if version == Version::HTTP_11 => "the header Host is missing",
-        (Some(_), Some(_)) => "the header Host is there twice",
-        (Some(host), None) if !is_host(host.as_bytes()) => "the header Host names no host",
+    let reason = match (hosts.next(), hosts.next()) {
+        (None, _) if version == Version::HTTP_11 => "the Host header is missing",
+        (Some(_), Some(_)) => "the Host header is given twice",
+        (Some(host), None) if !is_host(host.as_bytes()) => "the Host header is not a valid host",
         _ => return None,
     };
-    Some(Fault::QueryInvalid(why.to_owned()))
+    Some(Fault::QueryInvalid(reason.to_owned()))
 }
 
-/// An empty one is valid, and says that there is none.
+/// Whether the value is a valid host. An empty value is valid, and means that there is no host.
 fn is_host(host: &[u8]) -> bool {
     let Ok(authority) = Authority::try_from(host) else { return host.is_empty() };
     let port = authority.as_str().strip_prefix(authority.host());
-    port.is_some_and(|it| it.trim_start_matches(':').bytes().all(|byte| byte.is_ascii_digit()))
+    port.is_some_and(|port| port.trim_start_matches(':').bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Only `chunked` is decoded, and only once.
+/// Only `chunked` is supported, and only once.
 fn transfer_coding(headers: &HeaderMap) -> Option<Fault> {
     let codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     let mut codings = codings.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
@@ -66,7 +66,7 @@ fn transfer_coding(headers: &HeaderMap) -> Option<Fault> {
     match (is_chunked(first), codings.next()) {
         (true, None) => None,
         (true, Some(second)) if is_chunked(second) => {
-            Some(Fault::QueryInvalid("a body is chunked once".to_owned()))
+            Some(Fault::QueryInvalid("the transfer coding chunked is applied twice".to_owned()))
         }
         _ => Some(Fault::TransferCodingUnsupported),
     }
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_has_one_host() {
+    fn a_request_has_exactly_one_host() {
         for good in ["x", "x:80", "x:", "127.0.0.1:8080", "[::1]:80", ""] {
             check(Version::HTTP_11, &[("host", good)], None);
         }
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_chunked_at_most() {
+    fn only_chunked_is_decoded() {
         let unsupported = Some("transfer_coding_unsupported");
         for (coding, code) in [
             ("chunked", None),
@@ -125,14 +125,14 @@ mod tests {
     }
 
     #[test]
-    fn a_head_that_there_is_no_room_for_is_not_held() {
-        let with = |fields: usize, is_crowded| {
+    fn a_head_beyond_the_limits_is_not_held() {
+        let with = |fields: usize, is_over_share| {
             let mut request = Request::post("/embed").version(Version::HTTP_2);
-            for at in 0..fields {
-                request = request.header("x", at.to_string());
+            for index in 0..fields {
+                request = request.header("x", index.to_string());
             }
             let mut request = request.body(Body::empty()).expect("a request");
-            let code = MalformedHead::find(&mut request, is_crowded)
+            let code = MalformedHead::find(&mut request, is_over_share)
                 .map(|MalformedHead(fault)| fault.code());
             (code, request.headers().len())
         };

@@ -1,4 +1,4 @@
-//! One connection: how its requests meet the routes, and how it ends.
+//! One connection: passes its requests to the routes, and decides when it ends.
 
 pub(crate) mod bodies;
 pub(crate) mod head;
@@ -33,19 +33,19 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::metrics::Ended;
-use crate::http::connection::head::Noting;
+use crate::http::connection::head::HeadTimed;
 use crate::http::connection::malformed::MalformedHead;
 use crate::http::connection::state::{ConnectionState, InFlight};
 use crate::http::connection::tls::Tls;
 use crate::ops::stop::Phase;
 
-/// How long a connection that idled and was asked to end may take to, while it has no request.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long an idle connection may take to close after it was asked to.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a client that has only just come has for its first request once a drain has begun: it may be on its way.
-const FIRST: Duration = Duration::from_millis(500);
+/// How long a new connection may take for its first request once the drain has begun. The request may be on its way.
+const FIRST_REQUEST_GRACE: Duration = Duration::from_millis(500);
 
-/// What it takes to serve one connection.
+/// Everything needed to serve one connection.
 pub(crate) struct Connection {
     pub(crate) http: Arc<Builder<TokioExecutor>>,
     pub(crate) routes: Router,
@@ -54,42 +54,42 @@ pub(crate) struct Connection {
     pub(crate) phase: watch::Receiver<Phase>,
 }
 
-/// How patient a connection is. It looks at the shorter of the last two so often, so that those may take twice as long.
+/// The timeouts of a connection. The last two are checked at intervals, so they can take up to twice as long.
 #[derive(Clone, Copy)]
 pub(crate) struct Times {
-    /// How long it may have no request.
+    /// How long the connection may have no request.
     pub(crate) idle: Duration,
-    /// How long its first byte, and each request's head, may take to arrive.
+    /// How long the first byte, and each request's head, may take to arrive.
     pub(crate) head: Duration,
-    /// How long its client may take nothing of an answer.
-    pub(crate) answer: Duration,
+    /// How long the client may take nothing of a response.
+    pub(crate) response: Duration,
 }
 
 impl Connection {
-    /// Serves a client who speaks TLS, unless a drain begins before hands are shaken.
+    /// Serves a connection with TLS. It ends if a drain begins before the handshake is complete.
     pub(crate) async fn serve_tls(mut self, stream: TcpStream, tls: &Tls) -> Option<Ended> {
         let stream = tokio::select! {
             stream = tls.accept(stream) => stream,
-            why = self.state.told() => return Some(why),
-            () = told_to_end(&mut self.phase, None) => None,
+            reason = self.state.end_requested() => return Some(reason),
+            () = draining(&mut self.phase, None) => None,
         };
         self.serve(stream?).await
     }
 
-    /// Serves a client until the connection ends; tells why, where that was our doing.
+    /// Serves a connection until it ends. Returns the reason if the server ended it.
     pub(crate) async fn serve(
         self,
         stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
     ) -> Option<Ended> {
         let Self { http, routes, state, times, phase } = self;
         let responses = responses(routes, state.clone());
-        let stream = TokioIo::new(Noting::new(stream, state.head.clone()));
+        let stream = TokioIo::new(HeadTimed::new(stream, state.head.clone()));
         drive(http.serve_connection(stream, responses), &state, times, phase).await
     }
 }
 
-/// The routes as one connection's requests meet them: each bears what is known of its connection, and what only a
-/// connection sees.
+/// The routes for the requests of one connection. Each request carries the connection's state, and any defect of its head
+/// that only the connection can see.
 fn responses(
     routes: Router,
     state: Arc<ConnectionState>,
@@ -98,19 +98,19 @@ fn responses(
     let routes = TowerToHyperService::new(routes);
     service_fn(move |mut request: Request<Incoming>| {
         let in_flight = InFlight::begin(state.clone());
-        // HTTP/2 has no such header: its connections are told otherwise, when the drain begins.
-        let can_be_told = request.version() < Version::HTTP_2;
-        if !can_be_told {
+        // HTTP/2 has no `Connection: close`. Its connections learn of the drain when it begins.
+        let has_close_header = request.version() < Version::HTTP_2;
+        if !has_close_header {
             state.speaks_http2();
         }
-        if let Some(malformed) = MalformedHead::find(&mut request, state.is_crowding()) {
+        if let Some(malformed) = MalformedHead::find(&mut request, state.is_over_share()) {
             request.extensions_mut().insert(malformed);
         }
         request.extensions_mut().insert(state.clone());
-        let answer = routes.call(request);
+        let response = routes.call(request);
         async move {
-            let mut response: Response = answer.await?;
-            if can_be_told && in_flight.state().is_closing() {
+            let mut response: Response = response.await?;
+            if has_close_header && in_flight.state().is_closing() {
                 response
                     .headers_mut()
                     .insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -120,9 +120,9 @@ fn responses(
     })
 }
 
-/// Serves a connection until it ends. A drain asks it to end after what is in flight, and so does having no request
-/// for too long: before the first or between two. One whose client says nothing at all, is too long at a head, or takes
-/// nothing of an answer is dropped, and so is one that is told to end.
+/// Serves a connection until it ends. In a drain, it ends after the requests in flight. It also ends if it is idle for too
+/// long, if the client sends nothing, if a head takes too long, if the client takes nothing of a response, or if another
+/// part of the server ends it.
 async fn drive(
     connection: impl GracefulConnection,
     state: &ConnectionState,
@@ -131,26 +131,26 @@ async fn drive(
 ) -> Option<Ended> {
     let mut connection = pin!(connection);
     let opened = Instant::now();
-    let look = times.head.min(times.answer);
-    let mut why = None;
+    let check_interval = times.head.min(times.response);
+    let mut reason = None;
     let mut asked_to_end = false;
-    let mut patience = times.idle;
-    let mut due = opened + patience.min(look);
+    let mut idle_limit = times.idle;
+    let mut due = opened + idle_limit.min(check_interval);
     loop {
         tokio::select! {
             biased;
-            // A client that breaks off is no error of ours.
-            _ = &mut connection => return why,
-            told = state.told() => {
-                // An HTTP/2 client can be told as long as it reads; nobody waits for it to hear.
+            // A client that disconnects is not an error of the server.
+            _ = &mut connection => return reason,
+            requested = state.end_requested() => {
+                // An HTTP/2 client receives a GOAWAY frame if it still reads. The server does not wait for that.
                 connection.as_mut().graceful_shutdown();
                 let _ = poll_fn(|context| Poll::Ready(connection.as_mut().poll(context))).await;
-                return Some(told);
+                return Some(requested);
             }
-            () = told_to_end(&mut phase, Some(state)), if !asked_to_end => {}
+            () = draining(&mut phase, Some(state)), if !asked_to_end => {}
             () = sleep_until(due) => {
                 let now = Instant::now();
-                let end = state.idle_since().unwrap_or(now) + patience;
+                let end = state.idle_since().unwrap_or(now) + idle_limit;
                 if let Some(overdue) = times.overdue(state, opened, now) {
                     return Some(overdue);
                 }
@@ -158,12 +158,12 @@ async fn drive(
                     return Some(Ended::Idle);
                 }
                 if now < end {
-                    due = end.min(now + look);
+                    due = end.min(now + check_interval);
                     continue;
                 }
-                why = Some(Ended::Idle);
-                patience = PATIENCE.min(times.idle);
-                due = now + patience.min(look);
+                reason = Some(Ended::Idle);
+                idle_limit = CLOSE_TIMEOUT.min(times.idle);
+                due = now + idle_limit.min(check_interval);
             }
         }
         connection.as_mut().graceful_shutdown();
@@ -172,9 +172,9 @@ async fn drive(
 }
 
 impl Times {
-    /// What its client has taken too long for.
+    /// The timeout that the client has exceeded, if any.
     fn overdue(self, state: &ConnectionState, opened: Instant, now: Instant) -> Option<Ended> {
-        let stalled = state.stalled_since().is_some_and(|since| since + self.answer <= now);
+        let stalled = state.stalled_since().is_some_and(|since| since + self.response <= now);
         if stalled {
             Some(Ended::Stalled)
         } else if state.head.is_silent() && opened + self.head <= now {
@@ -187,10 +187,10 @@ impl Times {
     }
 }
 
-/// Waits for a drain, and, where there was no request yet, a little longer: to end such a connection is to refuse it.
-async fn told_to_end(phase: &mut watch::Receiver<Phase>, state: Option<&ConnectionState>) {
-    let _ = phase.wait_for(|it| Phase::Draining <= *it).await;
+/// Waits for a drain. A connection without a request so far gets a little more time: closing it would lose a request.
+async fn draining(phase: &mut watch::Receiver<Phase>, state: Option<&ConnectionState>) {
+    let _ = phase.wait_for(|phase| Phase::Draining <= *phase).await;
     if state.is_none_or(ConnectionState::is_new) {
-        sleep(FIRST).await;
+        sleep(FIRST_REQUEST_GRACE).await;
     }
 }

@@ -1,8 +1,8 @@
-//! Bodies that have not come whole: they have limits of their own, so that slow ones take no place of work.
+//! Request bodies that are still arriving. Slow bodies have their own limit, and so take no slot of requests in progress.
 //!
-//! Where there is no room for another, the connection that has most of them loses its longest: so who has but one, or
-//! few, is kept out by nobody who has many, whatever they send. Where all have as few, the one that has been coming for
-//! longest ends: a place is worth little to who sends a byte now and then.
+//! If no slot is free, the connection with the most arriving bodies loses the oldest of them. So a client with one or a
+//! few bodies is not locked out by a client with many. If all connections have equally few, the oldest body of all ends:
+//! a client that sends a byte now and then must not keep its slot forever.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -22,42 +22,42 @@ use tokio::time::Instant;
 use super::state::{ConnectionState, SPARED};
 use crate::engine::admission::{BODIES_OF_CONNECTION, Limit};
 
-/// All bodies that have not come whole.
+/// All bodies that are still arriving.
 pub(crate) struct Receiving {
     most: usize,
     bodies: Mutex<Bodies>,
 }
 
-/// In the order in which they began.
+/// The bodies, in the order in which they began.
 #[derive(Default)]
 struct Bodies {
-    coming: BTreeMap<u64, Coming>,
+    arriving: BTreeMap<u64, Arriving>,
     next: u64,
 }
 
-struct Coming {
+struct Arriving {
     since: Instant,
     state: Option<Arc<ConnectionState>>,
     end: oneshot::Sender<Cut>,
 }
 
-/// A body that is read from a client, and has a place until it is whole.
-struct Received {
+/// A body that holds a slot until it is complete.
+struct LimitedBody {
     body: Body,
-    /// Its place, and where it is told to end; `None` once it is whole.
-    place: Option<(Place, oneshot::Receiver<Cut>)>,
+    /// The slot, and the signal that ends the body; `None` once it is complete.
+    slot: Option<(Slot, oneshot::Receiver<Cut>)>,
 }
 
-struct Place {
+struct Slot {
     receiving: Arc<Receiving>,
     number: u64,
 }
 
-/// Why a body that was coming was not read on: another took its place.
+/// The error of a body that was ended because another needed its slot.
 #[derive(Clone, Copy, Debug, Error)]
-#[error("the body took too long while others waited")]
+#[error("the body arrived too slowly while others waited")]
 pub(crate) struct Cut {
-    /// How long it had been coming.
+    /// How long it had been arriving.
     pub(crate) after: Duration,
 }
 
@@ -66,13 +66,13 @@ impl Receiving {
         Arc::new(Self { most, bodies: Mutex::default() })
     }
 
-    /// How many there are.
+    /// How many bodies are arriving.
     pub(crate) fn bodies(&self) -> usize {
-        self.lock().coming.len()
+        self.lock().arriving.len()
     }
 
-    /// Lets a body come; tells what another was ended for, if one was. `None` where there is no room, and all others have
-    /// only just begun.
+    /// Gives a body a slot. Also returns the limit for which another body was ended, if one was. Returns `None` if no slot
+    /// is free and all other bodies began only moments ago.
     pub(crate) fn begin(
         self: &Arc<Self>,
         body: Body,
@@ -81,11 +81,11 @@ impl Receiving {
         let mut bodies = self.lock();
         let of_one = state.as_ref().map_or(0, |state| state.bodies.load(Ordering::Relaxed));
         let mut ended = None;
-        // Of a connection's own, as many may come at once as come at once: no more than it has streams.
+        // A connection may begin as many bodies at once as it has streams, so new ones are not ended.
         if BODIES_OF_CONNECTION <= of_one && bodies.end_longest(state.as_ref()) {
             ended = Some(Limit::Connection);
         }
-        if self.most <= bodies.coming.len() {
+        if self.most <= bodies.arriving.len() {
             if !bodies.end_of_heaviest(of_one) && !bodies.end_longest(None) {
                 return None;
             }
@@ -96,14 +96,14 @@ impl Receiving {
         }
         let number = bodies.next;
         bodies.next += 1;
-        let (end, told) = oneshot::channel();
-        bodies.coming.insert(number, Coming { since: Instant::now(), state, end });
+        let (end, end_signal) = oneshot::channel();
+        bodies.arriving.insert(number, Arriving { since: Instant::now(), state, end });
         drop(bodies);
-        let place = Place { receiving: self.clone(), number };
-        Some((Body::new(Received { body, place: Some((place, told)) }), ended))
+        let slot = Slot { receiving: self.clone(), number };
+        Some((Body::new(LimitedBody { body, slot: Some((slot, end_signal)) }), ended))
     }
 
-    /// Ends the one that has been coming for longest; false where all have only just begun.
+    /// Ends the oldest body. Returns false if all bodies began only moments ago.
     pub(crate) fn end_longest(&self) -> bool {
         self.lock().end_longest(None)
     }
@@ -114,40 +114,40 @@ impl Receiving {
 }
 
 impl Bodies {
-    /// Ends the longest of the connection that has most, where that is more than another would have with one more.
+    /// Ends the oldest body of the connection with the most bodies, if it has more than the newcomer would have.
     fn end_of_heaviest(&mut self, others: usize) -> bool {
-        let load = |coming: &Coming| {
-            coming.state.as_ref().map_or(1, |state| state.bodies.load(Ordering::Relaxed))
+        let load = |arriving: &Arriving| {
+            arriving.state.as_ref().map_or(1, |state| state.bodies.load(Ordering::Relaxed))
         };
-        // The first of the largest, in the order in which they began.
-        let heaviest = self.coming.iter().rev().max_by_key(|(_, coming)| load(coming));
-        match heaviest.map(|(number, coming)| (*number, load(coming))) {
+        // Reversed, so that the oldest body of the heaviest connection is found.
+        let heaviest = self.arriving.iter().rev().max_by_key(|(_, arriving)| load(arriving));
+        match heaviest.map(|(number, arriving)| (*number, load(arriving))) {
             Some((number, load)) if others + 1 < load => self.end(number),
             _ => false,
         }
     }
 
-    /// Ends the one of them all, or of one connection, that has been coming for longest.
+    /// Ends the oldest body, of all connections or of one.
     fn end_longest(&mut self, of: Option<&Arc<ConnectionState>>) -> bool {
-        let is_of = |coming: &Coming| match (of, &coming.state) {
+        let is_of = |arriving: &Arriving| match (of, &arriving.state) {
             (None, _) => true,
             (Some(of), Some(state)) => Arc::ptr_eq(of, state),
             (Some(_), None) => false,
         };
-        let longest = self.coming.iter().find(|(_, coming)| is_of(coming));
-        let longest = longest.filter(|(_, coming)| SPARED <= coming.since.elapsed());
+        let longest = self.arriving.iter().find(|(_, arriving)| is_of(arriving));
+        let longest = longest.filter(|(_, arriving)| SPARED <= arriving.since.elapsed());
         longest.map(|(number, _)| *number).is_some_and(|number| self.end(number))
     }
 
     fn end(&mut self, number: u64) -> bool {
-        let Some(coming) = self.coming.remove(&number) else { return false };
-        coming.leave();
-        let _ = coming.end.send(Cut { after: coming.since.elapsed() });
+        let Some(arriving) = self.arriving.remove(&number) else { return false };
+        arriving.leave();
+        let _ = arriving.end.send(Cut { after: arriving.since.elapsed() });
         true
     }
 }
 
-impl Coming {
+impl Arriving {
     fn leave(&self) {
         if let Some(state) = &self.state {
             state.bodies.fetch_sub(1, Ordering::Relaxed);
@@ -155,15 +155,15 @@ impl Coming {
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
-        if let Some(coming) = self.receiving.lock().coming.remove(&self.number) {
-            coming.leave();
+        if let Some(arriving) = self.receiving.lock().arriving.remove(&self.number) {
+            arriving.leave();
         }
     }
 }
 
-impl HttpBody for Received {
+impl HttpBody for LimitedBody {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -171,17 +171,17 @@ impl HttpBody for Received {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        if let Some((_, told)) = &mut self.place
-            && let Poll::Ready(cut) = Pin::new(told).poll(context)
+        if let Some((_, end_signal)) = &mut self.slot
+            && let Poll::Ready(cut) = Pin::new(end_signal).poll(context)
         {
-            self.place = None;
+            self.slot = None;
             if let Ok(cut) = cut {
                 return Poll::Ready(Some(Err(cut.into())));
             }
         }
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         if frame.is_none() || self.body.is_end_stream() {
-            self.place = None;
+            self.slot = None;
         }
         Poll::Ready(frame.map(|frame| frame.map_err(BoxError::from)))
     }
@@ -213,27 +213,27 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_one_that_has_been_coming_for_longest_makes_room() {
+    async fn the_oldest_body_makes_room() {
         let receiving = Receiving::new(2);
-        let (mut first, _) = receiving.begin(endless(), None).expect("room");
-        let (_second, _) = receiving.begin(endless(), None).expect("room");
+        let (mut first, _) = receiving.begin(endless(), None).expect("a free slot");
+        let (_second, _) = receiving.begin(endless(), None).expect("a free slot");
         assert!(receiving.begin(endless(), None).is_none(), "both have only just begun");
         advance(SPARED).await;
 
-        let (_third, ended) = receiving.begin(endless(), None).expect("room");
+        let (_third, ended) = receiving.begin(endless(), None).expect("a free slot");
 
         assert_eq!((ended, receiving.bodies()), (Some(Limit::Receiving), 2));
         assert!(is_cut(&mut first).await);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_has_so_many_and_its_own_make_room() {
+    async fn a_connection_beyond_its_limit_loses_its_own_oldest_body() {
         let receiving = Receiving::new(1000);
         let [ours, other] = [(); 2].map(|()| ConnectionState::new(Arc::new(Traffic::default())));
-        let (_theirs, _) = receiving.begin(endless(), Some(other)).expect("room");
-        let begin = || receiving.begin(endless(), Some(ours.clone())).expect("room");
+        let (_theirs, _) = receiving.begin(endless(), Some(other)).expect("a free slot");
+        let begin = || receiving.begin(endless(), Some(ours.clone())).expect("a free slot");
         let mut bodies: Vec<_> = (0..BODIES_OF_CONNECTION + 8).map(|_| begin()).collect();
-        assert!(bodies.iter().all(|(_, ended)| ended.is_none()), "they come at once");
+        assert!(bodies.iter().all(|(_, ended)| ended.is_none()), "all began at once");
         advance(SPARED).await;
 
         let (_last, ended) = begin();
@@ -248,25 +248,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_has_many_makes_room_for_who_has_few() {
+    async fn a_connection_with_many_bodies_makes_room_for_one_with_few() {
         let receiving = Receiving::new(5);
         let [many, few] = [(); 2].map(|()| ConnectionState::new(Arc::new(Traffic::default())));
         let begin = |state: &Arc<ConnectionState>| receiving.begin(endless(), Some(state.clone()));
-        let (_few, _) = begin(&few).expect("room");
-        let mut bodies: Vec<_> = (0..4).map(|_| begin(&many).expect("room").0).collect();
-        assert!(begin(&many).is_none(), "it has most itself, and all have only just begun");
+        let (_few, _) = begin(&few).expect("a free slot");
+        let mut bodies: Vec<_> = (0..4).map(|_| begin(&many).expect("a free slot").0).collect();
+        assert!(begin(&many).is_none(), "it has the most itself, and all have only just begun");
 
-        let (_second, ended) = begin(&few).expect("room");
+        let (_second, ended) = begin(&few).expect("a free slot");
 
         assert_eq!(ended, Some(Limit::Receiving));
         assert!(is_cut(&mut bodies[0]).await);
-        assert!(begin(&few).is_none(), "they would only change places");
+        assert!(begin(&few).is_none(), "ending one would only swap their roles");
     }
 
     #[tokio::test]
-    async fn a_body_that_is_whole_has_no_place() {
+    async fn a_complete_body_has_no_slot() {
         let receiving = Receiving::new(1);
-        let (mut body, _) = receiving.begin(Body::from("x"), None).expect("room");
+        let (mut body, _) = receiving.begin(Body::from("x"), None).expect("a free slot");
         assert!(body.frame().await.is_some_and(|frame| frame.is_ok()));
         assert_eq!(receiving.bodies(), 0);
     }

@@ -1,8 +1,9 @@
-//! The connections of a port: how many there are, and which of them ends where another comes and there is no room.
+//! The connections of a port, and which of them is closed when a new one arrives at the limit.
 //!
-//! Who opens connections and says nothing, or asks once and stays, must not lock others out: the one that has idled for
-//! longest makes room. Those that have never asked for anything go first, as a balancer keeps idle ones for use. Where none
-//! idles, one goes that has nothing but bodies that do not come. Whoever has only guessed at keys goes as those do that never asked.
+//! A client that opens connections and sends nothing, or sends one request and keeps the connection, must not lock out
+//! others: the connection that has idled longest is closed. Connections without any request so far come first, because
+//! load balancers keep idle connections for reuse. If none is idle, one that only waits for bodies is closed. A
+//! connection whose requests never had a valid key counts as one without requests.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,84 +16,89 @@ use tokio::time::{Instant, timeout};
 use super::state::ConnectionState;
 use crate::http::metrics::Ended;
 
-/// How often it is looked for one that has come to idle, while all are busy.
-const LOOK: Duration = Duration::from_millis(100);
+/// How often to look for a connection that became idle, while all are busy.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// All connections of a port.
 pub(crate) struct Registry {
-    room: Arc<Semaphore>,
+    slot: Arc<Semaphore>,
     most: u32,
     states: Mutex<HashMap<u64, Arc<ConnectionState>>>,
     next: AtomicU64,
 }
 
-/// Room for a connection.
-pub(crate) type Room = OwnedSemaphorePermit;
+/// A free slot for one connection.
+pub(crate) type Slot = OwnedSemaphorePermit;
 
-/// A connection's place among the others, until this is dropped.
-pub(crate) struct Place {
+/// The registration of a connection, until this is dropped.
+pub(crate) struct Registered {
     registry: Arc<Registry>,
     number: u64,
-    _room: Room,
+    _slot: Slot,
 }
 
 impl Registry {
     pub(crate) fn new(most: usize) -> Arc<Self> {
         let most = u32::try_from(most).unwrap_or(u32::MAX).min(u32::MAX >> 3);
         Arc::new(Self {
-            room: Arc::new(Semaphore::new(most as usize)),
+            slot: Arc::new(Semaphore::new(most as usize)),
             most,
             states: Mutex::default(),
             next: AtomicU64::new(0),
         })
     }
 
-    /// Room for one more, where there is any.
-    pub(crate) fn try_room(&self) -> Option<Room> {
-        self.room.clone().try_acquire_owned().ok()
+    /// A slot for one more connection, if one is free.
+    pub(crate) fn try_slot(&self) -> Option<Slot> {
+        self.slot.clone().try_acquire_owned().ok()
     }
 
-    /// Room for one more: where there is none, the one that has idled for longest ends; where all are busy, it waits.
+    /// A slot for one more connection. If none is free, the connection that has idled longest is closed; if all are busy,
+    /// this waits.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost but an idle connection.
-    pub(crate) async fn room(&self) -> Room {
+    /// At most, an idle connection was closed for nothing.
+    pub(crate) async fn slot(&self) -> Slot {
         loop {
-            if let Some(room) = self.try_room() {
-                return room;
+            if let Some(slot) = self.try_slot() {
+                return slot;
             }
             if let Some(state) = self.idlest() {
-                state.end(Ended::Crowded);
+                state.end(Ended::ConnectionsFull);
             }
-            if let Ok(Ok(room)) = timeout(LOOK, self.room.clone().acquire_owned()).await {
-                return room;
+            if let Ok(Ok(slot)) = timeout(POLL_INTERVAL, self.slot.clone().acquire_owned()).await {
+                return slot;
             }
         }
     }
 
-    /// Lets a connection in.
-    pub(crate) fn place(self: &Arc<Self>, room: Room, state: Arc<ConnectionState>) -> Place {
+    /// Registers a connection.
+    pub(crate) fn register(
+        self: &Arc<Self>,
+        slot: Slot,
+        state: Arc<ConnectionState>,
+    ) -> Registered {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         self.states().insert(number, state);
-        Place { registry: self.clone(), number, _room: room }
+        Registered { registry: self.clone(), number, _slot: slot }
     }
 
-    /// How many there are.
+    /// How many connections are open.
     pub(crate) fn size(&self) -> usize {
-        self.most as usize - self.room.available_permits()
+        self.most as usize - self.slot.available_permits()
     }
 
-    /// Waits until there are none.
+    /// Waits until no connection is open.
     pub(crate) async fn gone(&self) {
-        let _ = self.room.acquire_many(self.most).await;
+        let _ = self.slot.acquire_many(self.most).await;
     }
 
     fn idlest(&self) -> Option<Arc<ConnectionState>> {
         let now = Instant::now();
         let states = self.states();
-        let idle = states.values().filter(|state| state.may_make_room(now));
-        idle.min_by_key(|state| state.worth()).cloned()
+        let idle = states.values().filter(|state| state.may_be_closed(now));
+        idle.min_by_key(|state| state.keep_priority()).cloned()
     }
 
     fn states(&self) -> MutexGuard<'_, HashMap<u64, Arc<ConnectionState>>> {
@@ -100,7 +106,7 @@ impl Registry {
     }
 }
 
-impl Drop for Place {
+impl Drop for Registered {
     fn drop(&mut self) {
         self.registry.states().remove(&self.number);
     }

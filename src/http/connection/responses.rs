@@ -1,12 +1,12 @@
-//! UnsentResponses until their clients have taken them: what waits to be written is held, and so it has limits.
+//! Responses whose bytes the clients have not taken yet. They are held in memory, so they have limits.
 //!
-//! An answer's bytes count from when it is made until the transport has them, wherever they are buffered meanwhile: each
-//! piece of it bears its share of the room. What is taken is seen by the piece, so that neither pings nor other answers
-//! of a connection pass for it.
+//! A response's bytes count from its creation until the transport has written them, wherever they are buffered: each piece
+//! carries its share of the reservation. Progress is measured per piece, so neither pings nor other responses of the
+//! connection look like progress.
 //!
-//! Half of the room is for connections that have nothing to take, each for one answer: so those who take nothing leave
-//! some for who does, however many answers each of them asks for. Where a quarter is taken, connections that have taken
-//! nothing for longest are ended.
+//! Half of the memory is for connections with no other unsent response, one response each. So clients that take nothing
+//! leave memory for clients that do, however many requests they send. When a quarter of the memory is in use, the
+//! connections that have taken nothing for longest are closed.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -25,118 +25,119 @@ use super::state::{ConnectionState, SPARED};
 use crate::engine::admission::{Gate, Held, UNSENT_OF_CONNECTION};
 use crate::http::metrics::Ended;
 
-/// What is written at once, in bytes: as much as a frame of HTTP/2 has.
+/// The size of one piece, in bytes: the default HTTP/2 frame size.
 const PIECE: usize = 16 << 10;
 
-/// How long an answer waits for room, while connections that take nothing are ended for it: longer than those are spared.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a response waits for memory while stalled connections are closed. Longer than new connections are spared.
+const ADMISSION_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How often it is looked for such connections.
-const LOOK: Duration = Duration::from_millis(100);
+/// How often to look for stalled connections.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// All answers that are not taken.
+/// All unsent responses.
 pub(crate) struct UnsentResponses {
-    room: Gate,
+    memory: Gate,
     next: AtomicU64,
-    debtors: Mutex<Debtors>,
+    connections: Mutex<UnsentConnections>,
 }
 
-/// The connections that have something to take.
+/// The connections with unsent responses.
 #[derive(Default)]
-struct Debtors {
-    /// By their place in memory, with the number of their answers.
+struct UnsentConnections {
+    /// By the address of the state in memory, with the number of unsent responses.
     states: HashMap<usize, (Arc<ConnectionState>, usize)>,
-    looked: Option<Instant>,
+    /// When stalled connections were last looked for.
+    last_check: Option<Instant>,
 }
 
-/// An answer, until all of its pieces are taken or are for nobody any more.
-struct Answer {
+/// A response, until all of its pieces are sent or dropped.
+struct TrackedResponse {
     responses: Arc<UnsentResponses>,
     state: Option<Arc<ConnectionState>>,
     number: u64,
 }
 
-/// What is left of an answer's body; it comes in pieces.
+/// The rest of a response's body. It is sent in pieces.
 struct Rest {
     bytes: Bytes,
-    room: Held,
-    answer: Arc<Answer>,
+    memory: Held,
+    response: Arc<TrackedResponse>,
 }
 
-/// Some of an answer. Its room is free again when whoever writes it lets go of it.
+/// A piece of a response. Its memory is released when the transport drops it.
 struct Piece {
     bytes: Bytes,
-    answer: Arc<Answer>,
-    _room: Held,
+    response: Arc<TrackedResponse>,
+    _memory: Held,
 }
 
 impl UnsentResponses {
     pub(crate) fn new(bytes: usize) -> Arc<Self> {
         Arc::new(Self {
-            room: Gate::of_bytes(bytes),
+            memory: Gate::of_bytes(bytes),
             next: AtomicU64::new(0),
-            debtors: Mutex::default(),
+            connections: Mutex::default(),
         })
     }
 
-    /// How many bytes wait to be taken, in whole units.
+    /// The unsent bytes, rounded up to whole units.
     pub(crate) fn bytes(&self) -> usize {
-        self.room.taken()
+        self.memory.taken()
     }
 
-    /// What connections that have something to take already may have more of.
+    /// The memory left for connections that already have unsent responses, in bytes.
     fn shared(&self) -> usize {
-        (self.room.most() / 2).saturating_sub(self.room.taken())
+        (self.memory.most() / 2).saturating_sub(self.memory.taken())
     }
 
-    /// Whether a connection owes so much that it is to take some of it first.
-    pub(crate) fn owes_too_much(&self, owed: usize) -> bool {
-        0 < owed && UNSENT_OF_CONNECTION.min(self.shared()) <= owed
+    /// Whether a connection must take some of its responses before it may send another request.
+    pub(crate) fn exceeds_limit(&self, unsent: usize) -> bool {
+        0 < unsent && UNSENT_OF_CONNECTION.min(self.shared()) <= unsent
     }
 
-    /// Room for so many bytes. A connection that owes nothing waits for it where there is none, with one answer at a time.
-    /// What is larger than all of it is let in alone.
+    /// Reserves memory for this many bytes. A connection without unsent bytes waits for it, with one response at a time. A
+    /// response larger than the whole memory is admitted alone.
     pub(crate) async fn admit(
         &self,
         bytes: usize,
         state: Option<&ConnectionState>,
     ) -> Option<Held> {
-        self.relieve();
-        let owed = state.map_or(0, ConnectionState::unsent_bytes);
-        if 0 < owed && self.shared() < owed + bytes {
+        self.close_stalled();
+        let unsent = state.map_or(0, ConnectionState::unsent_bytes);
+        if 0 < unsent && self.shared() < unsent + bytes {
             return None;
         }
-        if let Some(room) = self.room.try_enter(bytes) {
-            return Some(room);
+        if let Some(memory) = self.memory.try_enter(bytes) {
+            return Some(memory);
         }
         let _turn = match state {
-            Some(_) if 0 < owed => return None,
-            Some(state) => Some(state.wait_turn()?),
+            Some(_) if 0 < unsent => return None,
+            Some(state) => Some(state.try_wait_turn()?),
             None => None,
         };
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + ADMISSION_TIMEOUT;
         loop {
-            match timeout(LOOK, self.room.enter(bytes)).await {
-                Ok(room) => return Some(room),
+            match timeout(POLL_INTERVAL, self.memory.enter(bytes)).await {
+                Ok(memory) => return Some(memory),
                 Err(_) if until < Instant::now() => return None,
-                Err(_) => self.relieve(),
+                Err(_) => self.close_stalled(),
             }
         }
     }
 
-    /// Where more than a quarter is taken, ends connections that have taken nothing for longest, for an eighth.
-    pub(crate) fn relieve(&self) {
-        if self.room.taken() <= self.room.most() / 4 {
+    /// If more than a quarter of the memory is in use, closes the connections that have stalled longest, to free an eighth.
+    pub(crate) fn close_stalled(&self) {
+        if self.memory.taken() <= self.memory.most() / 4 {
             return;
         }
-        // Who finds it locked need not look as well.
-        let Ok(mut debtors) = self.debtors.try_lock() else { return };
+        // If another thread holds the lock, it is already doing this.
+        let Ok(mut connections) = self.connections.try_lock() else { return };
         let now = Instant::now();
-        if debtors.looked.is_some_and(|looked| now < looked + LOOK) {
+        if connections.last_check.is_some_and(|last_check| now < last_check + POLL_INTERVAL) {
             return;
         }
-        debtors.looked = Some(now);
-        let stalled = debtors.states.values().filter_map(|(state, _)| {
+        connections.last_check = Some(now);
+        let stalled = connections.states.values().filter_map(|(state, _)| {
             let since = state.stalled_since()?;
             (SPARED <= now.saturating_duration_since(since)).then_some((since, state))
         });
@@ -144,7 +145,7 @@ impl UnsentResponses {
         stalled.sort_unstable_by_key(|(since, _)| *since);
         let mut freed = 0;
         for (_, state) in stalled {
-            if self.room.most() / 8 <= freed {
+            if self.memory.most() / 8 <= freed {
                 return;
             }
             freed += state.unsent_bytes();
@@ -152,30 +153,30 @@ impl UnsentResponses {
         }
     }
 
-    fn debtors(&self) -> MutexGuard<'_, Debtors> {
-        self.debtors.lock().unwrap_or_else(PoisonError::into_inner)
+    fn connections(&self) -> MutexGuard<'_, UnsentConnections> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// No room at all: what a refusal is let out with, whatever there is.
-    pub(crate) fn no_room(&self) -> Held {
-        self.room.try_enter(0).expect("nothing can be had")
+    /// An empty reservation, for a rejection that must be sent in any case.
+    pub(crate) fn empty_reservation(&self) -> Held {
+        self.memory.try_enter(0).expect("a reservation of 0 bytes always fits")
     }
 
-    /// The body of an answer, counted until it is taken.
+    /// The body of a response, counted until it is sent.
     pub(crate) fn count(
         self: &Arc<Self>,
         bytes: Bytes,
-        room: Held,
+        memory: Held,
         state: Option<Arc<ConnectionState>>,
     ) -> Body {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         if let Some(state) = &state {
-            state.owes(number, bytes.len());
-            let mut debtors = self.debtors();
-            debtors.states.entry(place(state)).or_insert_with(|| (state.clone(), 0)).1 += 1;
+            state.add_unsent(number, bytes.len());
+            let mut connections = self.connections();
+            connections.states.entry(key(state)).or_insert_with(|| (state.clone(), 0)).1 += 1;
         }
-        let answer = Arc::new(Answer { responses: self.clone(), state, number });
-        Body::new(Rest { bytes, room, answer })
+        let response = Arc::new(TrackedResponse { responses: self.clone(), state, number });
+        Body::new(Rest { bytes, memory, response })
     }
 }
 
@@ -192,9 +193,12 @@ impl HttpBody for Rest {
         }
         let length = self.bytes.len().min(PIECE);
         let bytes = self.bytes.split_to(length);
-        let room =
-            if self.bytes.is_empty() { self.room.take() } else { self.room.split_bytes(length) };
-        let piece = Piece { bytes, answer: self.answer.clone(), _room: room };
+        let memory = if self.bytes.is_empty() {
+            self.memory.take()
+        } else {
+            self.memory.split_bytes(length)
+        };
+        let piece = Piece { bytes, response: self.response.clone(), _memory: memory };
         Poll::Ready(Some(Ok(Frame::data(Bytes::from_owner(piece)))))
     }
 
@@ -215,37 +219,38 @@ impl AsRef<[u8]> for Piece {
 
 impl Drop for Piece {
     fn drop(&mut self) {
-        if let Some(state) = &self.answer.state {
-            state.took(self.answer.number, self.bytes.len(), false);
+        if let Some(state) = &self.response.state {
+            state.record_taken(self.response.number, self.bytes.len(), false);
         }
     }
 }
 
 impl Drop for Rest {
     fn drop(&mut self) {
-        if let Some(state) = self.answer.state.as_ref().filter(|_| !self.bytes.is_empty()) {
-            state.took(self.answer.number, self.bytes.len(), false);
+        if let Some(state) = self.response.state.as_ref().filter(|_| !self.bytes.is_empty()) {
+            state.record_taken(self.response.number, self.bytes.len(), false);
         }
     }
 }
 
-impl Drop for Answer {
+impl Drop for TrackedResponse {
     fn drop(&mut self) {
         if let Some(state) = &self.state {
-            state.took(self.number, 0, true);
-            if let Entry::Occupied(mut debtor) = self.responses.debtors().states.entry(place(state))
+            state.record_taken(self.number, 0, true);
+            if let Entry::Occupied(mut entry) =
+                self.responses.connections().states.entry(key(state))
             {
-                debtor.get_mut().1 -= 1;
-                if debtor.get().1 == 0 {
-                    debtor.remove();
+                entry.get_mut().1 -= 1;
+                if entry.get().1 == 0 {
+                    entry.remove();
                 }
             }
         }
     }
 }
 
-/// What tells connections apart as long as they live.
-fn place(state: &Arc<ConnectionState>) -> usize {
+/// The address of the state, which identifies a connection as long as it is open.
+fn key(state: &Arc<ConnectionState>) -> usize {
     Arc::as_ptr(state).addr()
 }
 
@@ -261,12 +266,12 @@ mod tests {
         bytes: usize,
         state: Option<Arc<ConnectionState>>,
     ) -> Body {
-        let room = responses.admit(bytes, state.as_deref()).await.expect("room");
-        responses.count(vec![1; bytes].into(), room, state)
+        let memory = responses.admit(bytes, state.as_deref()).await.expect("memory");
+        responses.count(vec![1; bytes].into(), memory, state)
     }
 
     #[tokio::test]
-    async fn bytes_count_until_the_last_hand_lets_go_of_them() {
+    async fn bytes_count_until_the_last_reference_is_dropped() {
         let responses = UnsentResponses::new(1 << 20);
         let state = ConnectionState::new(Arc::new(Traffic::default()));
         let mut body = counted(&responses, 40_000, Some(state.clone())).await;
@@ -288,11 +293,11 @@ mod tests {
         drop(slice);
         assert_eq!((responses.bytes(), state.unsent_bytes()), (0, 0));
         assert_eq!(state.stalled_since(), None);
-        assert!(responses.debtors().states.is_empty());
+        assert!(responses.connections().states.is_empty());
     }
 
     #[tokio::test]
-    async fn an_answer_for_nobody_counts_no_more() {
+    async fn a_dropped_response_does_not_count() {
         let responses = UnsentResponses::new(1 << 20);
         let state = ConnectionState::new(Arc::new(Traffic::default()));
         drop(counted(&responses, 5000, Some(state.clone())).await);
@@ -300,7 +305,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_has_taken_nothing_for_longest_makes_room() {
+    async fn the_connection_that_stalled_longest_makes_room() {
         let responses = UnsentResponses::new(100 << 10);
         let [first, second, third] =
             [(); 3].map(|()| ConnectionState::new(Arc::new(Traffic::default())));
@@ -308,32 +313,36 @@ mod tests {
         tokio::time::advance(SPARED).await;
         let _other = counted(&responses, 30 << 10, Some(second)).await;
 
-        let (room, why) = tokio::join!(responses.admit(50 << 10, Some(&third)), async {
-            let why = first.told().await;
+        let (memory, reason) = tokio::join!(responses.admit(50 << 10, Some(&third)), async {
+            let reason = first.end_requested().await;
             drop(body);
-            why
+            reason
         });
 
-        assert!(room.is_some());
-        assert_eq!(why, Ended::UnsentFull);
+        assert!(memory.is_some());
+        assert_eq!(reason, Ended::UnsentFull);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn where_all_take_what_they_are_owed_the_next_is_refused() {
+    async fn a_response_is_rejected_if_no_connection_is_stalled() {
         let responses = UnsentResponses::new(100 << 10);
         let _all = responses.admit(1 << 30, None).await.expect("the largest, alone");
         assert!(responses.admit(1, None).await.is_none());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_owes_leaves_room_for_who_owes_nothing() {
+    async fn connections_with_unsent_responses_leave_room_for_others() {
         let responses = UnsentResponses::new(1 << 20);
         let mut held = Vec::new();
         for _ in 0..50 {
             let state = ConnectionState::new(Arc::new(Traffic::default()));
             for _ in 0..100 {
-                if let Some(room) = responses.admit(4 << 10, Some(&state)).await {
-                    held.push(responses.count(vec![1; 4 << 10].into(), room, Some(state.clone())));
+                if let Some(memory) = responses.admit(4 << 10, Some(&state)).await {
+                    held.push(responses.count(
+                        vec![1; 4 << 10].into(),
+                        memory,
+                        Some(state.clone()),
+                    ));
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! One connection's life: what it has in flight, what its client has not taken yet, since when it idles, why it ends.
+//! The state of one connection: requests in flight, unsent responses, idle time, and the reason of its end.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,61 +11,61 @@ use super::head::Head;
 use crate::http::metrics::Ended;
 use crate::ops::telemetry::milliseconds;
 
-/// Who does nothing for so long makes room for others: long enough for whoever has only just come.
+/// How long a connection must do nothing before it may be closed for another. A new one has time to begin.
 pub(crate) const SPARED: Duration = Duration::from_secs(1);
 
-/// What all connections of a listener share.
+/// The state that all connections of a listener share.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
-    /// Whether each answer ends its connection.
+    /// Whether each response ends its connection.
     closing: AtomicBool,
     in_flight: AtomicUsize,
 }
 
-/// What is known of one connection.
+/// The state of one connection.
 pub(crate) struct ConnectionState {
     traffic: Arc<Traffic>,
     begun: Instant,
-    /// The head that is being read; of HTTP/1 alone, as what HTTP/2 sends while it idles is not told from one.
+    /// The head that is arriving. Only for HTTP/1: for HTTP/2, other frames cannot be told from a head.
     pub(crate) head: Arc<Head>,
     is_http2: AtomicBool,
-    has_asked: AtomicBool,
+    has_requests: AtomicBool,
     in_flight: AtomicUsize,
-    /// Bodies of its requests that have not come whole.
+    /// Requests whose bodies are still arriving.
     pub(crate) bodies: AtomicUsize,
-    /// Whether a request of it had no valid key, and whether one had.
-    has_guessed: AtomicBool,
+    /// Whether it sent a request without a valid key, and whether it sent one with a valid key.
+    lacked_key: AtomicBool,
     has_key: AtomicBool,
-    /// When it last had an answer, or took some of one, in milliseconds from its begin.
+    /// When it last received a response or took a part of one, in milliseconds after `begun`.
     active: AtomicU64,
     unsent: Mutex<Unsent>,
-    /// Whether one of its answers waits for room.
+    /// Whether one of its responses waits for memory.
     waits: AtomicBool,
-    told: Mutex<Option<Ended>>,
-    telling: Notify,
+    end_reason: Mutex<Option<Ended>>,
+    end_notify: Notify,
 }
 
-/// The answers whose bytes its client has not taken.
+/// The responses whose bytes the client has not taken.
 #[derive(Default)]
 struct Unsent {
     bytes: usize,
-    /// Of each, its number, and when some of it was last taken.
+    /// Each response's number, and when a part of it was last taken.
     responses: Vec<(u64, Instant)>,
 }
 
-/// The one answer of a connection that waits for room, until this is dropped.
+/// The right of one response of a connection to wait for memory, until this is dropped.
 pub(crate) struct Turn<'a>(&'a ConnectionState);
 
-/// A request in flight, until it has its answer or is dropped.
+/// A request in flight, until it has its response or is dropped.
 pub(crate) struct InFlight(Arc<ConnectionState>);
 
 impl Traffic {
-    /// From now on each answer ends its connection.
+    /// Makes each response end its connection from now on.
     pub(crate) fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
     }
 
-    /// How many requests wait for their answer.
+    /// How many requests wait for their response.
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
     }
@@ -78,29 +78,29 @@ impl ConnectionState {
             begun: Instant::now(),
             head: Arc::new(Head::new()),
             is_http2: AtomicBool::new(false),
-            has_asked: AtomicBool::new(false),
+            has_requests: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
             bodies: AtomicUsize::new(0),
-            has_guessed: AtomicBool::new(false),
+            lacked_key: AtomicBool::new(false),
             has_key: AtomicBool::new(false),
             active: AtomicU64::new(0),
             unsent: Mutex::default(),
             waits: AtomicBool::new(false),
-            told: Mutex::default(),
-            telling: Notify::new(),
+            end_reason: Mutex::default(),
+            end_notify: Notify::new(),
         })
     }
 
-    /// Whether each answer ends its connection.
+    /// Whether each response ends its connection.
     pub(crate) fn is_closing(&self) -> bool {
         self.traffic.closing.load(Ordering::Relaxed)
     }
 
-    /// Whether so many requests of all connections wait for their answers that more than a few of one are not to be held.
-    pub(crate) fn is_crowding(&self) -> bool {
-        /// Of all connections of a port.
+    /// Whether so many requests are in flight on all connections that only a few of each can be held.
+    pub(crate) fn is_over_share(&self) -> bool {
+        /// The limit for all connections of a port.
         const MANY: usize = 4096;
-        /// Of this one.
+        /// The limit for this connection.
         const FEW: usize = 4;
         MANY < self.traffic.in_flight() && FEW < self.in_flight.load(Ordering::Relaxed)
     }
@@ -111,106 +111,106 @@ impl ConnectionState {
 
     /// Whether it has had no request so far.
     pub(crate) fn is_new(&self) -> bool {
-        !self.has_asked.load(Ordering::Relaxed)
+        !self.has_requests.load(Ordering::Relaxed)
     }
 
-    /// Since when it has had no request, and taken nothing; `None` while it has a request.
+    /// Since when it has had no request and taken nothing; `None` while a request is in flight.
     pub(crate) fn idle_since(&self) -> Option<Instant> {
         let idle = self.in_flight.load(Ordering::Acquire) == 0;
         idle.then(|| self.active())
     }
 
-    /// Whether it may make room for another: it has been there for long enough, and none of its requests is worked on, or
-    /// none had a valid key where one is needed. Bodies that are still coming are no work: else whoever sends slowly could
-    /// hold all connections.
-    pub(crate) fn may_make_room(&self, now: Instant) -> bool {
-        let coming = self.bodies.load(Ordering::Relaxed);
-        let is_at_rest = self.in_flight.load(Ordering::Acquire) <= coming;
+    /// Whether it may be closed for another connection: it is not new, and either none of its requests is in progress or
+    /// none had a required key. Requests whose bodies are still arriving are not in progress: otherwise a client that sends
+    /// slowly could hold all connections.
+    pub(crate) fn may_be_closed(&self, now: Instant) -> bool {
+        let arriving = self.bodies.load(Ordering::Relaxed);
+        let is_at_rest = self.in_flight.load(Ordering::Acquire) <= arriving;
         let spared = |since| now.saturating_duration_since(since) < SPARED;
-        (self.is_stranger() && !spared(self.begun)) || (is_at_rest && !spared(self.active()))
+        (self.lacks_key() && !spared(self.begun)) || (is_at_rest && !spared(self.active()))
     }
 
-    /// Who makes room first: those that never asked for anything, or without a valid key alone, then those that idle, then
-    /// those whose bodies do not come; of each kind the one that has been at rest for longest.
-    pub(crate) fn worth(&self) -> (bool, bool, Instant) {
-        let is_known = !self.is_new() && !self.is_stranger();
+    /// The order in which connections are closed for others, the smallest first: without requests or without a valid key,
+    /// then idle ones, then those whose bodies do not arrive; in each group, the one that has been inactive longest.
+    pub(crate) fn keep_priority(&self) -> (bool, bool, Instant) {
+        let is_known = !self.is_new() && !self.lacks_key();
         (is_known, is_known && self.idle_since().is_none(), self.active())
     }
 
-    /// Notes a request with a valid key, or without.
-    pub(crate) fn asked(&self, has_key: bool) {
-        let noted = if has_key { &self.has_key } else { &self.has_guessed };
-        noted.store(true, Ordering::Relaxed);
+    /// Records a request with or without a valid key.
+    pub(crate) fn record_key(&self, is_valid: bool) {
+        let recorded = if is_valid { &self.has_key } else { &self.lacked_key };
+        recorded.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it has only guessed at keys.
-    fn is_stranger(&self) -> bool {
-        self.has_guessed.load(Ordering::Relaxed) && !self.has_key.load(Ordering::Relaxed)
+    /// Whether all of its requests that needed a key lacked a valid one.
+    fn lacks_key(&self) -> bool {
+        self.lacked_key.load(Ordering::Relaxed) && !self.has_key.load(Ordering::Relaxed)
     }
 
-    /// When it last had an answer, or took some of one.
+    /// When it last received a response or took a part of one.
     fn active(&self) -> Instant {
         self.begun + Duration::from_millis(self.active.load(Ordering::Relaxed))
     }
 
-    /// How long its client has been at the head of its next request; zero while it is at none.
+    /// How long the head of the next request has been arriving; zero if none is.
     pub(crate) fn head_takes(&self) -> Duration {
         let waits = self.idle_since().is_some() && !self.is_http2.load(Ordering::Relaxed);
-        self.head.taking().filter(|_| waits).unwrap_or_default()
+        self.head.elapsed().filter(|_| waits).unwrap_or_default()
     }
 
-    /// How many bytes of answers its client has not taken.
+    /// The bytes of responses that the client has not taken.
     pub(crate) fn unsent_bytes(&self) -> usize {
         self.unsent().bytes
     }
 
-    /// Since when its client has taken nothing of the answer that it has neglected for longest.
+    /// Since when the client has taken nothing of the response that has waited longest.
     pub(crate) fn stalled_since(&self) -> Option<Instant> {
         self.unsent().responses.iter().map(|(_, since)| *since).min()
     }
 
-    /// Lets one answer wait, where none does.
-    pub(crate) fn wait_turn(&self) -> Option<Turn<'_>> {
+    /// The right to let one response wait; `None` if another response already waits.
+    pub(crate) fn try_wait_turn(&self) -> Option<Turn<'_>> {
         (!self.waits.swap(true, Ordering::Relaxed)).then(|| Turn(self))
     }
 
-    /// Adds an answer whose bytes are to be taken.
-    pub(crate) fn owes(&self, answer: u64, bytes: usize) {
+    /// Adds a response that the client has to take.
+    pub(crate) fn add_unsent(&self, number: u64, bytes: usize) {
         let mut unsent = self.unsent();
         unsent.bytes += bytes;
-        unsent.responses.push((answer, Instant::now()));
+        unsent.responses.push((number, Instant::now()));
     }
 
-    /// Notes that so many bytes of an answer were taken, or are for nobody any more; it may be all that was left.
-    pub(crate) fn took(&self, answer: u64, bytes: usize, is_all: bool) {
+    /// Records that bytes of a response were taken or dropped; `is_all` if nothing of the response is left.
+    pub(crate) fn record_taken(&self, number: u64, bytes: usize, is_all: bool) {
         self.active.store(milliseconds(self.begun.elapsed()), Ordering::Relaxed);
         let mut unsent = self.unsent();
         unsent.bytes = unsent.bytes.saturating_sub(bytes);
-        if let Some(at) = unsent.responses.iter().position(|(it, _)| *it == answer) {
+        if let Some(index) = unsent.responses.iter().position(|(other, _)| *other == number) {
             if is_all {
-                unsent.responses.swap_remove(at);
+                unsent.responses.swap_remove(index);
             } else {
-                unsent.responses[at].1 = Instant::now();
+                unsent.responses[index].1 = Instant::now();
             }
         }
     }
 
-    /// Tells it to end.
-    pub(crate) fn end(&self, why: Ended) {
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
-        self.telling.notify_one();
+    /// Asks the connection to end.
+    pub(crate) fn end(&self, reason: Ended) {
+        *self.end_reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+        self.end_notify.notify_one();
     }
 
-    /// Waits until it is told to end, for a reason that still holds.
-    pub(crate) async fn told(&self) -> Ended {
+    /// Waits until the connection is asked to end for a reason that still holds.
+    pub(crate) async fn end_requested(&self) -> Ended {
         loop {
-            self.telling.notified().await;
-            let why = self.told.lock().unwrap_or_else(PoisonError::into_inner).take();
+            self.end_notify.notified().await;
+            let reason = self.end_reason.lock().unwrap_or_else(PoisonError::into_inner).take();
             let now = Instant::now();
-            match why {
-                // A request may have come meanwhile.
-                Some(Ended::Crowded) if !self.may_make_room(now) => {}
-                Some(why) => return why,
+            match reason {
+                // A request may have arrived meanwhile.
+                Some(Ended::ConnectionsFull) if !self.may_be_closed(now) => {}
+                Some(reason) => return reason,
                 None => {}
             }
         }
@@ -223,10 +223,10 @@ impl ConnectionState {
 
 impl InFlight {
     pub(crate) fn begin(state: Arc<ConnectionState>) -> Self {
-        state.has_asked.store(true, Ordering::Relaxed);
+        state.has_requests.store(true, Ordering::Relaxed);
         state.in_flight.fetch_add(1, Ordering::Relaxed);
         state.traffic.in_flight.fetch_add(1, Ordering::Relaxed);
-        state.head.came();
+        state.head.complete();
         Self(state)
     }
 
@@ -244,8 +244,8 @@ impl Drop for Turn<'_> {
 impl Drop for InFlight {
     fn drop(&mut self) {
         let ConnectionState { traffic, begun, head, in_flight, active, .. } = self.0.as_ref();
-        // What came meanwhile was the request's body.
-        head.came();
+        // The bytes that arrived meanwhile were the request's body.
+        head.complete();
         let now = milliseconds(begun.elapsed());
         active.store(now, Ordering::Relaxed);
         in_flight.fetch_sub(1, Ordering::Release);
@@ -260,25 +260,28 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_makes_room_while_none_of_its_requests_is_worked_on() {
+    async fn a_connection_without_requests_in_progress_makes_room() {
         let state = ConnectionState::new(Arc::new(Traffic::default()));
-        assert!(!state.may_make_room(Instant::now()), "it has only just come");
+        assert!(!state.may_be_closed(Instant::now()), "it is new");
         advance(SPARED).await;
-        assert!(state.may_make_room(Instant::now()));
+        assert!(state.may_be_closed(Instant::now()));
 
         let request = InFlight::begin(state.clone());
-        assert!(!state.may_make_room(Instant::now()), "it is at work");
+        assert!(!state.may_be_closed(Instant::now()), "its request is in progress");
         state.bodies.fetch_add(1, Ordering::Relaxed);
-        assert!(state.may_make_room(Instant::now()), "its body does not come");
+        assert!(state.may_be_closed(Instant::now()), "its body does not arrive");
         let other = InFlight::begin(state.clone());
-        assert!(!state.may_make_room(Instant::now()), "the other is at work");
+        assert!(!state.may_be_closed(Instant::now()), "the other request is in progress");
         drop((other, request));
         state.bodies.fetch_sub(1, Ordering::Relaxed);
-        assert!(!state.may_make_room(Instant::now()), "it has only just had an answer");
+        assert!(!state.may_be_closed(Instant::now()), "it has only just received a response");
         let _request = InFlight::begin(state.clone());
-        state.asked(false);
-        assert!(state.may_make_room(Instant::now()), "it has shown no key");
-        state.asked(true);
-        assert!(!state.may_make_room(Instant::now()), "it has one, and is at work");
+        state.record_key(false);
+        assert!(state.may_be_closed(Instant::now()), "it has no valid key");
+        state.record_key(true);
+        assert!(
+            !state.may_be_closed(Instant::now()),
+            "it has a valid key, and its request is in progress"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! TLS: the certificate that is shown, and how another takes its place while the server runs.
+//! TLS: the certificate, and how it is reloaded while the server runs.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,53 +17,53 @@ use tokio_rustls::server::TlsStream;
 
 use crate::ops::settings::TlsSettings;
 
-/// The largest file of a certificate and its chain, or of a key.
+/// The largest certificate file or key file, in bytes.
 const LARGEST_FILE: u64 = 4 << 20;
 
-/// How long each file may take to be read.
-const LIMIT: Duration = Duration::from_secs(10);
+/// How long reading one file may take.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The reads of certificates and keys.
+/// The reads of certificates and keys that are in progress.
 static READS: Limited = Limited::new();
 
-/// The certificate and key in use, and where they are read from.
+/// The certificate and key in use, and their files.
 pub struct Tls {
     certificate: PathBuf,
     key: PathBuf,
     handshake_timeout: Duration,
-    /// A certificate can be replaced while clients hold every other descriptor.
+    /// A spare descriptor, so that a reload works even if clients use up all others.
     reserve: Arc<Reserve>,
-    /// Locked for a copy, once a connection.
+    /// Locked only to copy it, once per connection.
     acceptor: RwLock<TlsAcceptor>,
 }
 
-/// Why a certificate and its key can't be used.
+/// Why a certificate and its key cannot be used.
 #[derive(Debug, Error)]
 pub enum TlsError {
-    /// Not a file that can be read.
-    #[error("{} can't be read", .0.display())]
+    /// The file cannot be read.
+    #[error("cannot read {}", .0.display())]
     Unreadable(PathBuf, #[source] io::Error),
-    /// Not PEM.
-    #[error("{} can't be read as PEM", .0.display())]
+    /// The file is not PEM.
+    #[error("{} is not a valid PEM file", .0.display())]
     NoPem(PathBuf, #[source] pem::Error),
-    /// A file of other things.
-    #[error("{} holds no certificate", .0.display())]
+    /// The PEM file contains no certificate.
+    #[error("{} contains no certificate", .0.display())]
     NoCertificate(PathBuf),
-    /// The key is another certificate's, or one of the two is damaged or of an unknown kind.
-    #[error("the certificate in {} can't be shown with the key in {}", .certificate.display(), .key.display())]
+    /// The key does not match the certificate, or one of them is damaged or of an unknown kind.
+    #[error("the certificate in {} cannot be used with the key in {}", .certificate.display(), .key.display())]
     Refused {
         /// The certificate's file.
         certificate: PathBuf,
         /// The key's file.
         key: PathBuf,
-        /// What TLS has against them.
+        /// The reason of the TLS library.
         #[source]
         why: rustls::Error,
     },
 }
 
 impl Tls {
-    /// Reads the files that the settings name; `None` where they name none.
+    /// Reads the files that the settings name; returns `None` if they name none.
     pub fn load(settings: &TlsSettings) -> Result<Option<Self>, TlsError> {
         let Some((certificate, key)) = settings.files() else { return Ok(None) };
         let reserve = Arc::new(Reserve::new());
@@ -76,33 +76,33 @@ impl Tls {
         }))
     }
 
-    /// Reads the files again, for new connections; where that fails, all stays as it was.
+    /// Reads the files again, for new connections. If that fails, the old certificate remains in use.
     ///
-    /// May take some seconds: for a thread that may wait.
+    /// This can block for some seconds; call it on a thread that may block.
     pub fn reload(&self) -> Result<(), TlsError> {
         let acceptor = acceptor(&self.certificate, &self.key, &self.reserve)?;
         *self.acceptor.write().unwrap_or_else(PoisonError::into_inner) = acceptor;
         Ok(())
     }
 
-    /// Shakes hands with a client, who has some time for it.
+    /// Performs the TLS handshake with a client, within the handshake timeout.
     pub(crate) async fn accept(&self, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
         let acceptor = self.acceptor.read().unwrap_or_else(PoisonError::into_inner).clone();
         match tokio::time::timeout(self.handshake_timeout, acceptor.accept(stream)).await {
             Ok(Ok(stream)) => Some(stream),
             Ok(Err(err)) => {
-                tracing::debug!(%err, "a client did not come to speak TLS");
+                tracing::debug!(%err, "TLS handshake failed");
                 None
             }
             Err(_) => {
-                tracing::debug!("a client took too long to shake hands");
+                tracing::debug!("TLS handshake timed out");
                 None
             }
         }
     }
 }
 
-/// TLS 1.3, and 1.2 for older clients, with a certificate and its key.
+/// Accepts TLS 1.3 and TLS 1.2, with this certificate and its key.
 fn acceptor(
     certificate: &Path,
     key: &Path,
@@ -123,7 +123,7 @@ fn acceptor(
     let private = PrivateKeyDer::from_pem_slice(&private).map_err(no_pem(key))?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .and_then(|it| it.with_no_client_auth().with_single_cert(chain, private))
+        .and_then(|config| config.with_no_client_auth().with_single_cert(chain, private))
         .map_err(|why| TlsError::Refused {
             certificate: certificate.to_owned(),
             key: key.to_owned(),
@@ -136,7 +136,7 @@ fn acceptor(
 fn read(path: &Path, reserve: &Arc<Reserve>) -> Result<Vec<u8>, TlsError> {
     let (file, reserve) = (path.to_owned(), reserve.clone());
     READS
-        .run(LIMIT, move || reserve.read(&file, LARGEST_FILE))
+        .run(READ_TIMEOUT, move || reserve.read(&file, LARGEST_FILE))
         .flatten()
         .map_err(|err| TlsError::Unreadable(path.to_owned(), err))
 }

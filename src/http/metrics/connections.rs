@@ -1,4 +1,4 @@
-//! How many connections there are, and why some were ended. One beyond the most waits unseen, and is told by nothing else.
+//! Metrics of connections: how many are open, and why the server closed some.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -6,7 +6,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-/// The counters of a port's connections. Clones count together.
+/// The metrics of a port's connections. Clones share their values.
 #[derive(Clone, Debug, Default)]
 pub struct Connections {
     accepted: Counter,
@@ -17,20 +17,20 @@ pub struct Connections {
 /// A connection, counted as open until this is dropped.
 pub(crate) struct Open(Gauge);
 
-/// Why a connection was ended, where its client did not end it.
+/// Why the server closed a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
-    /// It sent no byte.
+    /// The client sent no byte.
     Silent,
-    /// It took too long for a request's head.
+    /// A request's head took too long to arrive.
     Head,
-    /// It had no request for too long.
+    /// The connection had no request for too long.
     Idle,
-    /// It took nothing of an answer for too long.
+    /// The client took nothing of a response for too long.
     Stalled,
-    /// It idled while another came and there was no room.
-    Crowded,
-    /// It took nothing of an answer, for which there was no room any more.
+    /// It was idle when a new connection needed its slot.
+    ConnectionsFull,
+    /// The client took nothing of a response when memory for responses ran out.
     UnsentFull,
 }
 
@@ -40,8 +40,14 @@ struct WhyLabel {
 }
 
 impl Ended {
-    const ALL: [Self; 6] =
-        [Self::Silent, Self::Head, Self::Idle, Self::Stalled, Self::Crowded, Self::UnsentFull];
+    const ALL: [Self; 6] = [
+        Self::Silent,
+        Self::Head,
+        Self::Idle,
+        Self::Stalled,
+        Self::ConnectionsFull,
+        Self::UnsentFull,
+    ];
 
     fn as_str(self) -> &'static str {
         match self {
@@ -49,8 +55,8 @@ impl Ended {
             Self::Head => "head",
             Self::Idle => "idle",
             Self::Stalled => "stalled",
-            Self::Crowded => "connections_full",
-            Self::UnsentFull => "answers_full",
+            Self::ConnectionsFull => "connections_full",
+            Self::UnsentFull => "unsent_full",
         }
     }
 }
@@ -58,9 +64,9 @@ impl Ended {
 impl Connections {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let all = Self::default();
-        registry.register("connections_accepted", "Connections accepted", all.accepted.clone());
-        registry.register("connections_open", "Connections open", all.open.clone());
-        let help = "Connections that the server ended, by why";
+        registry.register("connections_accepted", "Accepted connections", all.accepted.clone());
+        registry.register("connections_open", "Open connections", all.open.clone());
+        let help = "Connections that the server closed, by reason";
         registry.register("connections_ended", help, all.ended.clone());
         for why in Ended::ALL {
             let _ = all.counter(why);
@@ -68,14 +74,14 @@ impl Connections {
         all
     }
 
-    /// Counts a connection that was accepted.
+    /// Counts an accepted connection.
     pub(crate) fn begin(&self) -> Open {
         self.accepted.inc();
         self.open.inc();
         Open(self.open.clone())
     }
 
-    /// Counts a connection that the server ended.
+    /// Counts a connection that the server closed.
     pub(crate) fn ended(&self, why: Ended) {
         self.counter(why).inc();
     }

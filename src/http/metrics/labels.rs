@@ -1,4 +1,4 @@
-//! What counters are told apart by. No label's value is made of a client's bytes, so there are only so many.
+//! The labels of metrics. No label value comes from a client, so their number is limited.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -7,12 +7,12 @@ use axum::extract::{MatchedPath, Request};
 use axum::http::StatusCode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 
-/// A route as the router knows it, whatever the path was; `other` where none matched. Cloning copies nothing.
+/// A route pattern of the router, not the request's path; `other` if no route matches. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub(crate) struct Route(Option<MatchedPath>);
 
 impl Route {
-    /// Where a request was sent.
+    /// The route of a request.
     pub(crate) fn of(request: &Request) -> Self {
         Self(request.extensions().get().cloned())
     }
@@ -42,7 +42,7 @@ impl EncodeLabelValue for Route {
     }
 }
 
-/// What became of a request, roughly: how long a refusal took says nothing of how long work takes.
+/// The outcome of a request. The duration of a rejection says nothing about the duration of work, so they are separate.
 pub(crate) fn outcome(status: StatusCode) -> &'static str {
     match status {
         StatusCode::INTERNAL_SERVER_ERROR | StatusCode::GATEWAY_TIMEOUT => "failed",
@@ -55,7 +55,7 @@ pub(crate) fn outcome(status: StatusCode) -> &'static str {
 pub(crate) struct RequestLabels {
     pub(crate) route: Route,
     pub(crate) status: u16,
-    /// A problem's code; empty where there was none.
+    /// The problem's code; empty without a problem.
     pub(crate) code: &'static str,
 }
 
@@ -77,7 +77,7 @@ pub(crate) struct StageLabel {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct DroppedLabel {
-    /// The stage that was spared.
+    /// The stage that the images did not reach.
     pub(crate) before: &'static str,
 }
 
@@ -87,8 +87,8 @@ pub(crate) struct OutcomeLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct FullLabel {
-    pub(crate) full: &'static str,
+pub(crate) struct LimitLabel {
+    pub(crate) limit: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -1,4 +1,4 @@
-//! What an image may cost, in each lane of workers.
+//! Metrics of the decoder lanes: what decoding one image may use.
 
 use std::sync::atomic::AtomicU64;
 
@@ -9,28 +9,29 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::engine::decode::Lane;
 
-/// A lane, by the most pixels of its images.
+/// A lane, identified by the largest number of pixels of its images.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LaneLabel {
     max_pixels: u64,
 }
 
-/// Adds what each lane does at once, and what one image may take there.
+/// Registers the number of decoders of each lane, and what one image may use there.
 pub(crate) fn register(registry: &mut Registry, lanes: &[Lane]) {
     let [decodes, cpu, memory] =
         [(); 3].map(|()| Family::<LaneLabel, Gauge<f64, AtomicU64>>::default());
     for lane in lanes {
         let label = LaneLabel { max_pixels: lane.max_pixels };
-        #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-        let [places, bytes] = [lane.decodes() as f64, lane.allowance.memory as f64];
-        decodes.get_or_create(&label).set(places);
+        #[expect(clippy::cast_precision_loss, reason = "these numbers are far below 2^53")]
+        let [parallel, bytes] = [lane.decodes() as f64, lane.allowance.memory as f64];
+        decodes.get_or_create(&label).set(parallel);
         cpu.get_or_create(&label).set(lane.allowance.cpu.as_secs_f64());
         memory.get_or_create(&label).set(bytes);
     }
-    let help = "Images that workers decode at once, in the lane of up to so many pixels";
+    let help =
+        "Most images that decoder processes decode at once, by the lane's largest image in pixels";
     registry.register("decode_lane_decodes_max", help, decodes);
-    let help = "CPU time that decoding an image may take, in the lane of up to so many pixels";
+    let help = "Most CPU time to decode one image, by the lane's largest image in pixels";
     registry.register_with_unit("decode_lane_cpu_max", help, Unit::Seconds, cpu);
-    let help = "Memory that decoding an image may take, in the lane of up to so many pixels";
+    let help = "Most memory to decode one image, by the lane's largest image in pixels";
     registry.register_with_unit("decode_lane_memory_max", help, Unit::Bytes, memory);
 }

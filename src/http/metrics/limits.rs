@@ -1,4 +1,4 @@
-//! The limits that are in force: what settings, the system and the program's own constants come to.
+//! Metrics of the limits in force. They follow from the settings, the system and constants of the program.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
@@ -13,18 +13,18 @@ struct LimitLabel {
     limit: &'static str,
 }
 
-/// Adds one family of all limits, each by its name: bytes and milliseconds where the name ends so, else a number.
+/// Registers one family for all limits. A name that ends in `bytes` or `ms` gives the unit; others are counts.
 pub(crate) fn register(registry: &mut Registry, settings: &Settings) {
     let family = Family::<LimitLabel, Gauge>::default();
     for (limit, value) in of_requests(settings) {
         let value = i64::try_from(value).unwrap_or(i64::MAX);
         family.get_or_create(&LimitLabel { limit }).set(value);
     }
-    let help = "Limits in force, by name: bytes and milliseconds where it ends so, else a number";
+    let help = "Limits in force, by name; in bytes or milliseconds if the name ends in bytes or ms, else a count";
     registry.register("limit", help, family);
 }
 
-/// Limits of connections, requests, bodies, answers and images.
+/// The limits on connections, requests, bodies, responses and images.
 fn of_requests(settings: &Settings) -> [(&'static str, u64); 20] {
     let server = &settings.server;
     let most = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
@@ -40,8 +40,8 @@ fn of_requests(settings: &Settings) -> [(&'static str, u64); 20] {
         ("receiving_of_connection", most(BODIES_OF_CONNECTION)),
         ("in_flight_requests", most(server.max_in_flight.get())),
         ("deadline_ms", server.deadline_ms.get()),
-        ("unsent_bytes_limit", most(server.max_unsent_bytes.get())),
-        ("answers_of_connection_bytes", most(UNSENT_OF_CONNECTION)),
+        ("unsent_bytes", most(server.max_unsent_bytes.get())),
+        ("unsent_of_connection_bytes", most(UNSENT_OF_CONNECTION)),
         ("response_timeout_ms", server.response_timeout_ms.get()),
         ("image_pixels", settings.image.max_pixels.get()),
         ("image_memory_bytes", settings.image.max_memory_bytes.get()),

@@ -1,14 +1,14 @@
-//! What is counted.
+//! The metrics of a server, in `OpenMetrics` text.
 
 mod connections;
-mod judged;
+mod failures;
+mod gauges;
 mod labels;
 mod lanes;
 mod limits;
-mod now;
 mod plain;
 mod process;
-mod troubles;
+mod verdicts;
 mod workers;
 
 use std::sync::Arc;
@@ -26,21 +26,21 @@ use crate::engine::admission::Limit;
 use crate::engine::judgement::Judgement;
 use crate::engine::{Event, Observer, Stage, batch};
 use crate::ops::traces::ExportOutcome;
-use judged::AllJudged;
+use failures::Failures;
 use labels::{
-    CodeLabel, DroppedLabel, DurationLabels, FullLabel, OutcomeLabel, RequestLabels, RouteLabel,
+    CodeLabel, DroppedLabel, DurationLabels, LimitLabel, OutcomeLabel, RequestLabels, RouteLabel,
     StageLabel, outcome,
 };
-use troubles::Troubles;
+use verdicts::Verdicts;
 use workers::Workers;
 
 pub use connections::Connections;
 pub(crate) use connections::Ended;
+pub(crate) use gauges::Gauges;
 pub(crate) use labels::Route;
-pub(crate) use now::Now;
 pub(crate) use plain::plain;
 
-/// Seconds, from 50 µs: a compact model answers below the buckets that are usual.
+/// Bucket limits in seconds, from 50 µs: a small model is faster than the usual buckets.
 const SECONDS: [f64; 18] = [
     50e-6, 100e-6, 200e-6, 400e-6, 800e-6, 1.5e-3, 2.5e-3, 5e-3, 10e-3, 20e-3, 40e-3, 80e-3, 0.15,
     0.3, 0.6, 1.2, 2.5, 10.0,
@@ -48,7 +48,7 @@ const SECONDS: [f64; 18] = [
 
 const IMAGES: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
 
-/// The limits at which requests are refused as overloaded, told at zero from the start.
+/// The limits that can reject a request as overloaded. Their counters start at zero.
 const REFUSING: [Limit; 7] = [
     Limit::Requests,
     Limit::Queue,
@@ -59,18 +59,18 @@ const REFUSING: [Limit; 7] = [
     Limit::Unsent,
 ];
 
-/// The counters of one server.
+/// The metrics of one server.
 ///
-/// Those whose labels are known beforehand are at hand, and told at zero from the start: a counter that first
-/// appears at 1 never rose, to Prometheus.
+/// Counters with known labels are created at the start with the value zero: Prometheus sees no increase in a counter that
+/// first appears with the value 1.
 pub struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
     durations: Family<DurationLabels, Histogram>,
-    departures: Family<RouteLabel, Counter>,
+    disconnects: Family<RouteLabel, Counter>,
     item_problems: Family<CodeLabel, Counter>,
-    judged: AllJudged,
-    troubles: Troubles,
+    judged: Verdicts,
+    failures: Failures,
     workers: Workers,
     connections: Connections,
     batches: Histogram,
@@ -81,9 +81,9 @@ pub struct Metrics {
     misses: Counter,
     not_decoded: Counter,
     not_run: Counter,
-    /// Of those limits at which requests are refused.
+    /// One for each limit that can reject a request.
     overloads: Vec<(Limit, Counter)>,
-    bodies_ended: Family<FullLabel, Counter>,
+    bodies_ended: Family<LimitLabel, Counter>,
     traces_sent: Counter,
     traces_failed: Counter,
     traces_dropped: Counter,
@@ -96,71 +96,78 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Counters at zero.
+    /// Creates all metrics with the value zero.
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("siamese");
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("build", "The program", build);
+        registry.register("build", "The program's version", build);
 
         let requests = Family::default();
-        let help = "Requests answered, by route, status and problem code";
+        let help = "Answered requests, by route, status and problem code";
         registry.register("requests", help, requests.clone());
         let durations = Family::new_with_constructor(seconds as fn() -> Histogram);
-        let help = "From a request's headers to its answer";
+        let help = "Time from a request's head to its response";
         registry.register_with_unit("request_duration", help, Unit::Seconds, durations.clone());
-        let departures = Family::default();
-        let help = "Clients that left before their answer, by route";
-        registry.register("client_disconnects", help, departures.clone());
+        let disconnects = Family::default();
+        let help = "Requests whose client disconnected before the response, by route";
+        registry.register("client_disconnects", help, disconnects.clone());
         let item_problems = Family::default();
-        let help = "Images that failed alone, in requests that were answered, by problem code";
+        let help = "Images that failed in a request that otherwise succeeded, by problem code";
         registry.register("item_problems", help, item_problems.clone());
 
-        let overloads = Family::<FullLabel, Counter>::default();
-        let help = "Requests refused as overloaded, by what was full";
+        let overloads = Family::<LimitLabel, Counter>::default();
+        let help = "Requests rejected as overloaded, by the limit that was reached";
         registry.register("overloads", help, overloads.clone());
-        let full = |limit: Limit| overloads.get_or_create_owned(&FullLabel { full: limit.name() });
+        let overload =
+            |limit: Limit| overloads.get_or_create_owned(&LimitLabel { limit: limit.name() });
 
-        let bodies_ended = Family::<FullLabel, Counter>::default();
-        let help = "Bodies that came slowly and were ended for others, by what was full";
+        let bodies_ended = Family::<LimitLabel, Counter>::default();
+        let help = "Slow request bodies that were ended for others, by the limit that was reached";
         registry.register("bodies_ended", help, bodies_ended.clone());
         for limit in [Limit::Connection, Limit::Receiving, Limit::Bodies] {
-            let _ = bodies_ended.get_or_create_owned(&FullLabel { full: limit.name() });
+            let _ = bodies_ended.get_or_create_owned(&LimitLabel { limit: limit.name() });
         }
 
         let stages = Family::<StageLabel, Histogram>::new_with_constructor(seconds);
-        let help = "Parts of a request's work";
+        let help = "Time that requests spend in each stage";
         registry.register_with_unit("stage", help, Unit::Seconds, stages.clone());
-        let stage = |it: Stage| stages.get_or_create_owned(&StageLabel { stage: it.as_str() });
+        let stage =
+            |stage: Stage| stages.get_or_create_owned(&StageLabel { stage: stage.as_str() });
 
         let batches = Histogram::new(IMAGES);
-        let help = "Images that went through the model in one run";
+        let help = "Images in one run of the model";
         registry.register("batch_images", help, batches.clone());
         let dropped = Family::<DroppedLabel, Counter>::default();
-        let help = "Images that nobody waited for any more, by the stage that they were spared";
+        let help = "Images dropped because their client had left, by the next stage";
         registry.register("dropped_images", help, dropped.clone());
-        let spared = |it: Stage| dropped.get_or_create_owned(&DroppedLabel { before: it.as_str() });
+        let dropped_before =
+            |stage: Stage| dropped.get_or_create_owned(&DroppedLabel { before: stage.as_str() });
 
         let lookups = Family::<OutcomeLabel, Counter>::default();
-        registry.register("cache_lookups", "Images looked up in the cache", lookups.clone());
+        registry.register(
+            "cache_lookups",
+            "Images looked up in the embedding cache",
+            lookups.clone(),
+        );
         let lookup = |outcome| lookups.get_or_create_owned(&OutcomeLabel { outcome });
 
         let traces = Family::<OutcomeLabel, Counter>::default();
-        let help = "Traced requests, by what became of their spans";
+        let help = "Traced requests, by the outcome of the export";
         registry.register("traced_requests", help, traces.clone());
         let trace = |outcome| traces.get_or_create_owned(&OutcomeLabel { outcome });
 
         let connections = Connections::register(&mut registry);
-        let judged = AllJudged::register(&mut registry);
-        let troubles = Troubles::register(&mut registry);
+        let judged = Verdicts::register(&mut registry);
+        let failures = Failures::register(&mut registry);
         let workers = Workers::register(&mut registry);
         Self {
             registry,
             requests,
             durations,
-            departures,
+            disconnects,
             item_problems,
             judged,
-            troubles,
+            failures,
             workers,
             connections,
             batches,
@@ -169,9 +176,9 @@ impl Metrics {
             model: stage(Stage::Model),
             hits: lookup("hit"),
             misses: lookup("miss"),
-            not_decoded: spared(Stage::Decode),
-            not_run: spared(Stage::Model),
-            overloads: REFUSING.map(|limit| (limit, full(limit))).into(),
+            not_decoded: dropped_before(Stage::Decode),
+            not_run: dropped_before(Stage::Model),
+            overloads: REFUSING.map(|limit| (limit, overload(limit))).into(),
             bodies_ended,
             traces_sent: trace("sent"),
             traces_failed: trace("failed"),
@@ -179,7 +186,7 @@ impl Metrics {
         }
     }
 
-    /// Counts what became of traced requests.
+    /// Counts the outcome of exporting traced requests.
     pub fn traced(&self, outcome: ExportOutcome, requests: u64) {
         match outcome {
             ExportOutcome::Sent => &self.traces_sent,
@@ -189,7 +196,7 @@ impl Metrics {
         .inc_by(requests);
     }
 
-    /// The counters of the connections of those who ask for work.
+    /// The metrics of the main port's connections.
     pub fn connections(&self) -> Connections {
         self.connections.clone()
     }
@@ -199,7 +206,7 @@ impl Metrics {
         self.judged.count(digest, judgement);
     }
 
-    /// Counts what happens in an engine.
+    /// Returns an observer that counts the engine's events.
     pub fn observer(self: &Arc<Self>) -> Observer {
         let metrics = self.clone();
         Arc::new(move |event| metrics.event(event))
@@ -208,7 +215,7 @@ impl Metrics {
     fn event(&self, event: Event) {
         match event {
             Event::InService(model) => self.judged.begin(&model.digest),
-            Event::Swapped { ok } => self.troubles.swaps.count(ok),
+            Event::Swapped { ok } => self.failures.swaps.count(ok),
             Event::Run(event) => self.run(event),
             Event::Worker(event) => self.workers.count(event),
             Event::LookedUp { is_known } => {
@@ -238,27 +245,27 @@ impl Metrics {
                 self.not_run.inc_by(dropped as u64);
             }
             batch::Event::Failed => {
-                self.troubles.errors.inc();
+                self.failures.errors.inc();
             }
             batch::Event::Panicked => {
-                self.troubles.panics.inc();
+                self.failures.panics.inc();
             }
-            batch::Event::Renewed => self.troubles.renewals.count(true),
-            batch::Event::Lost => self.troubles.renewals.count(false),
+            batch::Event::Renewed => self.failures.renewals.count(true),
+            batch::Event::Lost => self.failures.renewals.count(false),
         }
     }
 
-    /// Counts a client that left before its answer.
-    pub(crate) fn departed(&self, route: &Route) {
-        self.departures.get_or_create(&RouteLabel { route: route.clone() }).inc();
+    /// Counts a client that disconnected before its response.
+    pub(crate) fn disconnected(&self, route: &Route) {
+        self.disconnects.get_or_create(&RouteLabel { route: route.clone() }).inc();
     }
 
-    /// Counts an image of several that has a problem where the others have answers.
+    /// Counts an image that failed in a request that otherwise succeeded.
     pub(crate) fn item_problem(&self, code: &'static str) {
         self.item_problems.get_or_create(&CodeLabel { code }).inc();
     }
 
-    /// Counts a refusal by the limit that was reached. One connection's bodies are told with those of all.
+    /// Counts a rejected request by the limit that was reached. The limit per connection counts as the limit of all.
     pub(crate) fn overloaded(&self, limit: Limit) {
         let limit = if limit == Limit::Connection { Limit::Receiving } else { limit };
         if let Some((_, counter)) = self.overloads.iter().find(|(other, _)| *other == limit) {
@@ -266,13 +273,13 @@ impl Metrics {
         }
     }
 
-    /// Counts a body that was ended for others, by what was full.
+    /// Counts a body that was ended for others, by the limit that was reached.
     pub(crate) fn body_ended(&self, limit: Limit) {
-        self.bodies_ended.get_or_create(&FullLabel { full: limit.name() }).inc();
+        self.bodies_ended.get_or_create(&LimitLabel { limit: limit.name() }).inc();
     }
 
-    /// All counters as `OpenMetrics` text, with the gauges as they are now.
-    pub(crate) fn text(&self, now: &Now) -> String {
+    /// All metrics as `OpenMetrics` text, with the current values of the gauges.
+    pub(crate) fn text(&self, now: &Gauges) -> String {
         let mut gauges = Registry::default();
         now.register(gauges.sub_registry_with_prefix("siamese"));
         process::register(&mut gauges);
@@ -280,7 +287,7 @@ impl Metrics {
         encode_registry(&mut text, &self.registry)
             .and_then(|()| encode_registry(&mut text, &gauges))
             .and_then(|()| encode_eof(&mut text))
-            .expect("a string takes all");
+            .expect("writing to a string does not fail");
         text
     }
 

@@ -1,6 +1,6 @@
-//! The text that was there before `OpenMetrics`, for all who don't ask for that: many tools read no other.
+//! The Prometheus text format, for clients that do not request `OpenMetrics`. Many tools read only this format.
 
-/// Turns `OpenMetrics` text into Prometheus's own: types are told of samples' whole names, and an info is a gauge of 1.
+/// Converts `OpenMetrics` text to the Prometheus format: type lines name whole samples, and an info is a gauge of 1.
 pub(crate) fn plain(open: &str) -> String {
     let mut text = String::with_capacity(open.len());
     let mut help = "";
@@ -13,8 +13,8 @@ pub(crate) fn plain(open: &str) -> String {
                 "info" => ("_info", "gauge"),
                 kind => ("", kind),
             };
-            for (keyword, said) in [("HELP", help), ("TYPE", kind)] {
-                text.extend(["# ", keyword, " ", name, suffix, " ", said, "\n"]);
+            for (keyword, value) in [("HELP", help), ("TYPE", kind)] {
+                text.extend(["# ", keyword, " ", name, suffix, " ", value, "\n"]);
             }
         } else if !line.starts_with("# ") {
             text.extend([line, "\n"]);
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_are_told_of_whole_names() {
+    fn type_lines_name_whole_samples() {
         let open = "# HELP a_seconds Time.\n# TYPE a_seconds counter\n# UNIT a_seconds seconds\na_seconds_total 1.5\n\
                     # HELP b Of what.\n# TYPE b info\nb_info{x=\"y\"} 1\n\
                     # HELP c Parts.\n# TYPE c histogram\nc_sum 0.0\nc_count 0\n# EOF\n";

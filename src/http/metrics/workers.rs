@@ -1,4 +1,4 @@
-//! What is counted of the processes that decode.
+//! Metrics of the decoder processes.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -8,7 +8,7 @@ use prometheus_client::registry::Registry;
 
 use crate::engine::decode::worker::{End, Event};
 
-/// Told at zero from the start.
+/// The metrics of the decoder processes. They start at zero.
 pub(crate) struct Workers {
     running: Gauge,
     started: Counter,
@@ -28,16 +28,12 @@ struct EndLabel {
 impl Workers {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let running = Gauge::default();
-        registry.register(
-            "workers",
-            "Processes that decode images, or wait for one",
-            running.clone(),
-        );
+        registry.register("workers", "Decoder processes, busy or idle", running.clone());
         let started = Counter::default();
-        registry.register("workers_started", "Processes started to decode", started.clone());
+        registry.register("workers_started", "Decoder processes started", started.clone());
         let ends = Family::<EndLabel, Counter>::default();
-        let help = "Processes to decode that ended, by why: the image's CPU time or memory, a crash, nobody who waited \
-                    for the image any more, or while there was nothing to do";
+        let help = "Decoder processes that ended, by reason: the limit on CPU time or memory, a crash, a client that left, or \
+            idleness";
         registry.register("workers_ended", help, ends.clone());
         let end = |reason| ends.get_or_create_owned(&EndLabel { reason });
         let decoder_failures = Counter::default();

@@ -1,4 +1,4 @@
-//! Who may ask: those who send a key, where keys are set.
+//! Authorisation: requests need an API key if keys are configured.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,33 +14,33 @@ use crate::http::error::{Fault, Problem};
 use crate::http::service::Service;
 use crate::ops::keys::Keys;
 
-/// The time between two refusals of all clients together: guesses come to no more than 50 a second.
+/// The time between two rejections, for all clients together: at most 50 guesses per second.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Lets in those who send a key, and makes all others wait in one line for their refusal.
+/// Admits requests with a valid key, and delays the rejection of all others.
 pub(crate) struct Guard {
     keys: Arc<Keys>,
     service: Arc<Service>,
-    line: Line,
+    queue: RejectionQueue,
 }
 
-/// A line of those who are refused, one of whom goes at a time.
-struct Line(Mutex<Instant>);
+/// The queue of rejections. They leave one at a time.
+struct RejectionQueue(Mutex<Instant>);
 
 impl Guard {
     pub(crate) fn new(keys: Arc<Keys>, service: Arc<Service>) -> Self {
-        Self { keys, service, line: Line(Mutex::new(Instant::now())) }
+        Self { keys, service, queue: RejectionQueue(Mutex::new(Instant::now())) }
     }
 }
 
-impl Line {
-    /// When whoever comes now is to go: after those before them, but at the end of the longest wait at the latest.
+impl RejectionQueue {
+    /// The time at which a new rejection is sent: after all earlier ones, but not later than after `longest`.
     fn join(&self, longest: Duration) -> Instant {
         let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let (turn, deadline) = (now.max(*next), now + longest);
         if deadline <= turn {
-            // They go then, and take no turn of those who may still have one.
+            // It takes no turn from others that can still have one.
             return deadline;
         }
         *next = turn + PAUSE;
@@ -48,7 +48,7 @@ impl Line {
     }
 }
 
-/// Refuses a request without a valid key, before its body is read. A valid one never waits.
+/// Rejects a request without a valid key, before its body is read. A request with a valid key never waits.
 pub(crate) async fn authorise(
     State(guard): State<Arc<Guard>>,
     request: Request,
@@ -56,20 +56,20 @@ pub(crate) async fn authorise(
 ) -> Response {
     let has_key = bearer(request.headers()).is_some_and(|key| guard.keys.hold(key));
     if let Some(state) = request.extensions().get::<Arc<ConnectionState>>() {
-        state.asked(has_key);
+        state.record_key(has_key);
     }
     if has_key {
         return next.run(request).await;
     }
-    // Nothing of it is held while it waits.
+    // The delayed rejection needs no memory for the request.
     drop(request);
-    // Not the deadline that the request asks for: a guess could make that as short as it likes.
+    // The server's deadline, not the request's: a client that guesses could choose a short one.
     let longest = guard.service.settings().server.deadline();
-    sleep_until(guard.line.join(longest)).await;
+    sleep_until(guard.queue.join(longest)).await;
     Problem::from(Fault::Unauthorized).into_response()
 }
 
-/// What stands after `Bearer` in `Authorization`.
+/// The key after `Bearer` in `Authorization`.
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let (scheme, key) = headers.get(header::AUTHORIZATION)?.as_bytes().split_at_checked(7)?;
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| key.trim_ascii())

@@ -1,4 +1,4 @@
-//! Which other sites' pages may ask: none, unless the settings name them.
+//! Cross-origin requests: allowed only for the origins that the settings list.
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use super::identify::REQUEST_ID;
 use crate::http::response::SERVER_TIMING;
 use crate::ops::settings::Cors;
 
-/// How long a browser need not ask again.
+/// How long a browser may cache the result of a preflight request.
 const MAX_AGE: Duration = Duration::from_hours(1);
 
-/// UnsentResponses preflights, and tells browsers which pages may read an answer. No cookies are let in: keys are sent.
+/// Answers preflight requests, and tells browsers which pages may read a response. Cookies are not used; clients send keys.
 pub(crate) fn cors(settings: &Cors) -> Option<CorsLayer> {
     if settings.origins.is_empty() {
         return None;
     }
-    let all = settings.origins.iter().any(|it| it.value() == "*");
-    let origins = settings.origins.iter().map(|it| it.value().clone());
+    let all = settings.origins.iter().any(|origin| origin.value() == "*");
+    let origins = settings.origins.iter().map(|origin| origin.value().clone());
     let origins = if all { AllowOrigin::any() } else { AllowOrigin::list(origins) };
     let layer = CorsLayer::new()
         .allow_origin(origins)

@@ -1,4 +1,4 @@
-//! Around every request: its count and its line in the log; and the answers of no handler.
+//! Counts, times and logs every request; and admission, and the responses of no handler.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::http::response::{SERVER_TIMING, server_timing};
 use crate::http::service::{LogLimits, Service};
 use crate::ops::telemetry::{Line, bounded};
 
-/// Where balancers ask, each at its own pace.
+/// The readiness route. Load balancers poll it.
 pub(crate) const READYZ: &str = "/readyz";
 
 /// Times and counts every request, and logs every failure once, with its cause.
@@ -30,9 +30,9 @@ pub(crate) async fn observe(
 ) -> Response {
     let begun = Instant::now();
     let route = Route::of(&request);
-    let mut awaited = Awaited { metrics: &service.metrics, route: &route, answered: false };
+    let mut awaited = Awaited { metrics: &service.metrics, route: &route, is_answered: false };
     let mut response = next.run(request).await;
-    awaited.answered = true;
+    awaited.is_answered = true;
 
     let took = begun.elapsed();
     if let Some(timings) = response.extensions().get::<Timings>() {
@@ -40,14 +40,14 @@ pub(crate) async fn observe(
         response.headers_mut().insert(SERVER_TIMING, value);
     }
     let problem = response.extensions().get::<Arc<Problem>>().map(AsRef::as_ref);
-    let code = problem.map_or("", |it| it.fault.code());
+    let code = problem.map_or("", |problem| problem.fault.code());
     service.metrics.request(&route, response.status(), code, took);
-    note(&service.log_limits, route.as_str(), response.status(), problem, took);
+    log(&service.log_limits, route.as_str(), response.status(), problem, took);
     response
 }
 
-/// The one line that a request leaves in the log: for each failure by default, for others where it is asked for.
-fn note(
+/// Logs one line for a request: failures and rejections by default, others at the level `debug`.
+fn log(
     log_limits: &LogLimits,
     route: &str,
     status: StatusCode,
@@ -59,7 +59,7 @@ fn note(
         return tracing::debug!(route, status = code, took_ms, "request answered");
     };
     macro_rules! line {
-        ($level:ident, $said:literal) => {
+        ($level:ident, $message:literal) => {
             tracing::$level!(
                 route,
                 status = code,
@@ -67,7 +67,7 @@ fn note(
                 field = field.as_deref().map(bounded),
                 took_ms,
                 cause = bounded(&causes(fault)),
-                $said
+                $message
             )
         };
     }
@@ -76,7 +76,7 @@ fn note(
     match if is_ours { failures.line() } else { refusals.line() } {
         Line::Write { suppressed } => {
             if 0 < suppressed {
-                tracing::warn!(suppressed, "such lines came faster than the log has room for");
+                tracing::warn!(suppressed, "log lines were suppressed by the rate limit");
             }
             if is_ours { line!(error, "request failed") } else { line!(info, "request refused") }
         }
@@ -85,23 +85,24 @@ fn note(
     }
 }
 
-/// A request in hand; dropped before it is answered, it is counted as a client's departure.
+/// A request in progress. If it is dropped before its response, its client has disconnected.
 struct Awaited<'a> {
     metrics: &'a Metrics,
     route: &'a Route,
-    answered: bool,
+    is_answered: bool,
 }
 
 impl Drop for Awaited<'_> {
     fn drop(&mut self) {
-        if !self.answered {
-            self.metrics.departed(self.route);
+        if !self.is_answered {
+            self.metrics.disconnected(self.route);
         }
     }
 }
 
-/// Lets requests for work send their bodies, each to the model that is in service now, and none while the model can't be trusted. They are let in to be worked on
-/// once their bodies are whole; where there is no room for that, none need send its own.
+/// Admits requests that need the model, and assigns each to the model in service. If the last self-test failed, or if
+/// the limit on requests is reached, it rejects a request before its body arrives. The body counts as arriving until it
+/// is complete; only then does the request count as in progress.
 pub(crate) async fn admit(
     State(service): State<Arc<Service>>,
     mut request: Request,
@@ -137,13 +138,13 @@ pub(crate) async fn method_not_allowed() -> Problem {
     Fault::MethodNotAllowed.into()
 }
 
-/// A handler's panic costs its request.
-#[expect(clippy::needless_pass_by_value, reason = "the layer hands it over")]
+/// Converts a handler's panic to a response. It affects only one request.
+#[expect(clippy::needless_pass_by_value, reason = "the middleware requires this signature")]
 pub(crate) fn panicked(panic: Box<dyn Any + Send>) -> Response {
-    let said = panic
+    let message = panic
         .downcast_ref::<String>()
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("no word of why");
-    Problem::from(Fault::Internal(Cause::Panicked(said.to_owned()))).into_response()
+        .unwrap_or("the panic has no message");
+    Problem::from(Fault::Internal(Cause::Panicked(message.to_owned()))).into_response()
 }

@@ -1,4 +1,4 @@
-//! What tells one answer from another: its request's id, which is in the log too, and its date.
+//! Gives each response its request ID, which is also in the log, and its date.
 
 use std::time::SystemTime;
 
@@ -19,19 +19,19 @@ use crate::ops::traces::TraceId;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Gives every request an id, the client's where it sent a sane one, and every answer that id and its date.
+/// Gives every request an ID (the client's, if it is valid), and every response that ID and a date.
 pub(crate) fn identified<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
-    // hyper's own date is kept until the clock has gone on, and so stands still once that is set back.
+    // hyper updates its own date only when time moves forward, so it stops if the clock is set back.
     let now = |_: &Response| Some(date(SystemTime::now()));
     routes
         .layer(from_fn(enter))
         .layer(SetResponseHeaderLayer::overriding(header::DATE, now))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(SetRequestIdLayer::new(REQUEST_ID, Random))
-        .layer(map_request(without_odd_id))
+        .layer(map_request(remove_invalid_id))
 }
 
-/// Makes ids that no other request has.
+/// Makes unique IDs.
 #[derive(Clone, Copy)]
 struct Random;
 
@@ -42,24 +42,24 @@ impl MakeRequestId for Random {
     }
 }
 
-/// Takes an id away that the request is not to have, as the layer that gives it one keeps what it finds.
-async fn without_odd_id(mut request: Request) -> Request {
-    if request.headers().get(REQUEST_ID).is_some_and(|id| !is_sane(id)) {
+/// Removes an invalid ID, because the next layer keeps any ID that it finds.
+async fn remove_invalid_id(mut request: Request) -> Request {
+    if request.headers().get(REQUEST_ID).is_some_and(|id| !is_valid(id)) {
         request.headers_mut().remove(REQUEST_ID);
     }
     request
 }
 
-/// What can stand in a log and in a header without harm.
-fn is_sane(id: &HeaderValue) -> bool {
-    let sane = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:+/=".contains(byte);
-    (1..=128).contains(&id.len()) && id.as_bytes().iter().all(sane)
+/// Whether an ID is safe to write to a log and a header.
+fn is_valid(id: &HeaderValue) -> bool {
+    let is_safe = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:+/=".contains(byte);
+    (1..=128).contains(&id.len()) && id.as_bytes().iter().all(is_safe)
 }
 
-/// Has all that is logged of a request bear its id, and its trace's.
+/// Adds the request ID and the trace ID to all log lines of a request.
 async fn enter(request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>();
-    let id = id.and_then(|it| it.header_value().to_str().ok()).unwrap_or_default();
+    let id = id.and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
     let span = tracing::info_span!("request", id, trace = Empty);
     if let Some(trace) = request.extensions().get::<TraceId>() {
         span.record("trace", tracing::field::display(trace));
@@ -69,7 +69,7 @@ async fn enter(request: Request, next: Next) -> Response {
 
 fn date(now: SystemTime) -> HeaderValue {
     let now = now.max(SystemTime::UNIX_EPOCH);
-    HeaderValue::from_str(&httpdate::fmt_http_date(now)).expect("a date is plain text")
+    HeaderValue::from_str(&httpdate::fmt_http_date(now)).expect("a date is ASCII text")
 }
 
 #[cfg(test)]
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_date_follows_the_clock_both_ways() {
+    fn a_date_follows_the_clock_forwards_and_back() {
         let at = |seconds| date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
         assert_eq!(at(784_111_777), "Sun, 06 Nov 1994 08:49:37 GMT");
         assert_eq!(at(784_111_776), "Sun, 06 Nov 1994 08:49:36 GMT");

@@ -1,7 +1,7 @@
-//! What is left of a body when its request has been answered.
+//! Reads the rest of a request body before the response is sent.
 //!
-//! A refusal often comes before the body was read. A connection closed over bytes that nobody read is
-//! reset, and the reset overtakes the answer: the client would see no refusal, but a broken connection.
+//! A rejection often comes before the body was read. If the server closes a connection with unread bytes, the client
+//! receives a reset, which can overtake the response: the client sees a broken connection instead of the rejection.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,13 +19,13 @@ use hyper::body::{Frame, SizeHint};
 
 use crate::http::service::Service;
 
-/// How long an answer waits for the rest of its request.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a response waits for the rest of its request.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A body that is lent to a handler, and comes back when the handler drops it.
+/// A body that a handler uses. The middleware gets it back when the handler drops it.
 struct Lent(Arc<Mutex<Body>>);
 
-/// Reads what the handler left, and throws it away, before the answer goes out.
+/// Reads and discards the part of the body that the handler did not read, before the response is sent.
 pub(crate) async fn linger(
     State(service): State<Arc<Service>>,
     request: Request,
@@ -35,17 +35,17 @@ pub(crate) async fn linger(
     if body.is_end_stream() {
         return next.run(Request::from_parts(head, body)).await;
     }
-    // Such a client sends nothing that nobody asked for.
-    let waits = head.headers.contains_key(header::EXPECT);
+    // A client that sends `Expect` waits for permission before it sends the body.
+    let expects_continue = head.headers.contains_key(header::EXPECT);
     let body = Arc::new(Mutex::new(body));
     let lent = Body::new(Lent(body.clone()));
     let response = next.run(Request::from_parts(head, lent)).await;
 
     let rest =
-        Arc::into_inner(body).map(|it| it.into_inner().unwrap_or_else(PoisonError::into_inner));
-    if let Some(rest) = rest.filter(|it| !it.is_end_stream() && !waits) {
+        Arc::into_inner(body).map(|body| body.into_inner().unwrap_or_else(PoisonError::into_inner));
+    if let Some(rest) = rest.filter(|body| !body.is_end_stream() && !expects_continue) {
         let most = service.settings().server.max_body_bytes.get();
-        let _ = tokio::time::timeout(PATIENCE, discard(rest, most)).await;
+        let _ = tokio::time::timeout(DISCARD_TIMEOUT, discard(rest, most)).await;
     }
     response
 }

@@ -1,4 +1,4 @@
-//! Around every request: what its connection found to be wrong with its head.
+//! Rejects requests whose head the connection found to be malformed.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::http::connection::malformed::MalformedHead;
 use crate::http::error::{Fault, Problem};
 use crate::http::service::Service;
 
-/// Refuses what was found to be flawed, before its body is read.
+/// Rejects a request with a malformed head, before its body is read.
 pub(crate) async fn refuse(
     State(service): State<Arc<Service>>,
     request: Request,

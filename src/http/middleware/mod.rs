@@ -1,4 +1,4 @@
-//! What happens around every request.
+//! The middleware around every request.
 
 pub(crate) mod authorise;
 pub(crate) mod cors;

@@ -1,17 +1,17 @@
-//! What browsers and caches must not do with an answer.
+//! Security headers for browsers and caches.
 
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::Response;
 use tower_http::set_header::HeaderMetadata;
 use tower_http::set_header::response::SetMultipleResponseHeadersLayer;
 
-/// For every answer: it is what its type says, and nobody keeps it, as it is about somebody's images.
+/// For every response: browsers must not guess its type, and caches must not store it, because images can be private.
 const ALWAYS: [(HeaderName, HeaderValue); 2] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
 ];
 
-/// For pages: what they show and run is ours, they stand in nobody's frame, and links tell nobody of them.
+/// For pages: only the server's own scripts and styles, no embedding in other sites' frames, and no referrer.
 const PAGES: [(HeaderName, HeaderValue); 3] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -24,18 +24,18 @@ const PAGES: [(HeaderName, HeaderValue); 3] = [
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
 ];
 
-/// Adds these headers where an answer does not have its own.
+/// Adds these headers to a response that does not set them itself.
 pub(crate) fn layer() -> SetMultipleResponseHeadersLayer<Response> {
     let always = ALWAYS.into_iter().map(HeaderMetadata::from);
     let pages = PAGES.into_iter().map(|(name, value)| {
-        (name, move |answer: &Response| is_page(answer).then(|| value.clone())).into()
+        (name, move |response: &Response| is_page(response).then(|| value.clone())).into()
     });
     SetMultipleResponseHeadersLayer::if_not_present(always.chain(pages).collect())
 }
 
-fn is_page(answer: &Response) -> bool {
-    let kind = answer.headers().get(header::CONTENT_TYPE);
-    kind.is_some_and(|it| it.as_bytes().starts_with(b"text/html"))
+fn is_page(response: &Response) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
 }
 
 #[cfg(test)]
@@ -48,17 +48,17 @@ mod tests {
 
     use super::*;
 
-    /// What an answer is to its client.
-    async fn secured(answer: impl IntoResponse + Clone) -> Response {
+    /// The response as the client receives it.
+    async fn secured(response: impl IntoResponse + Clone) -> Response {
         let service = service_fn(move |_: Request| {
-            let answer = answer.clone().into_response();
-            async { Ok::<_, Infallible>(answer) }
+            let response = response.clone().into_response();
+            async { Ok::<_, Infallible>(response) }
         });
-        layer().layer(service).oneshot(Request::default()).await.expect("an answer")
+        layer().layer(service).oneshot(Request::default()).await.expect("a response")
     }
 
     #[tokio::test]
-    async fn a_page_is_held_to_itself() {
+    async fn a_page_has_a_strict_policy() {
         let page = secured(Html("")).await;
         let policy = page.headers()[header::CONTENT_SECURITY_POLICY].to_str().expect("text");
         assert!(
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answers_own_headers_stay() {
+    async fn a_response_keeps_its_own_headers() {
         let kept = [(header::CACHE_CONTROL, "max-age=60"), (header::CONTENT_TYPE, "text/css")];
         let kept = secured((kept, "")).await;
         assert_eq!(kept.headers()[header::CACHE_CONTROL], "max-age=60");

@@ -1,4 +1,4 @@
-//! Around every request, where traces are sent: its span.
+//! Traces requests, if a collector is configured.
 
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ use crate::http::error::Problem;
 use crate::http::metrics::Route;
 use crate::ops::traces::{Parent, Traces, Value};
 
-/// The routes that are asked again and again: traced only for those who trace their asking.
+/// Routes that are polled often. They are traced only if the request is part of a trace.
 const PROBED: [&str; 3] = ["/livez", READYZ, "/metrics"];
 
-/// Traces all requests to these routes.
+/// Adds tracing to all of these routes.
 pub fn traced(routes: Router, traces: Traces) -> Router {
     routes.layer(from_fn_with_state(traces, trace))
 }
@@ -31,18 +31,18 @@ async fn trace(State(traces): State<Traces>, mut request: Request, next: Next) -
     let Some(mut span) = (!probe).then(|| traces.begin(parent)).flatten() else {
         return next.run(request).await;
     };
-    let method = known(request.method());
+    let method = method_name(request.method());
     span.name(format!("{method} {}", route.as_str()));
     span.set("http.request.method", Value::Text(method.to_owned()));
     span.set("http.route", Value::Text(route.as_str().to_owned()));
     request.extensions_mut().insert(span.trace());
 
-    // Should the client leave, the span ends without an answer.
+    // If the client disconnects, the span ends without a status.
     let response = next.run(request).await;
 
     let status = response.status();
     span.set("http.response.status_code", Value::Number(status.as_u16().into()));
-    if let Some(id) = response.headers().get(&REQUEST_ID).and_then(|it| it.to_str().ok()) {
+    if let Some(id) = response.headers().get(&REQUEST_ID).and_then(|id| id.to_str().ok()) {
         span.set("siamese.request_id", Value::Text(id.to_owned()));
     }
     if let Some(problem) = response.extensions().get::<Arc<Problem>>() {
@@ -59,15 +59,15 @@ async fn trace(State(traces): State<Traces>, mut request: Request, next: Next) -
     response
 }
 
-/// The span that the request is part of; none where the header is there twice.
+/// The parent span of the request; none if the header is given twice.
 fn parent(headers: &HeaderMap) -> Option<Parent> {
-    let mut said = headers.get_all("traceparent").iter();
-    let first = said.next()?;
-    said.next().is_none().then(|| Parent::parse(first.as_bytes())).flatten()
+    let mut values = headers.get_all("traceparent").iter();
+    let first = values.next()?;
+    values.next().is_none().then(|| Parent::parse(first.as_bytes())).flatten()
 }
 
-/// A method's name, which is a client's word beyond those that are known.
-fn known(method: &Method) -> &str {
+/// The name of a method. Unknown methods become `_OTHER`, because a client can invent any number of them.
+fn method_name(method: &Method) -> &str {
     const KNOWN: [Method; 8] = [
         Method::GET,
         Method::POST,

@@ -1,4 +1,4 @@
-//! Around every request: its answer, until its client has taken it.
+//! Limits unsent responses: counts each response until the client has taken it.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::http::connection::state::ConnectionState;
 use crate::http::error::Problem;
 use crate::http::service::Service;
 
-/// Counts every answer, and refuses requests of those who leave theirs untaken.
+/// Counts every response, and rejects requests of a connection with too many unsent responses.
 pub(crate) async fn count(
     State((service, responses)): State<(Arc<Service>, Arc<UnsentResponses>)>,
     request: Request,
@@ -22,11 +22,11 @@ pub(crate) async fn count(
 ) -> Response {
     let state = request.extensions().get::<Arc<ConnectionState>>().cloned();
     let state = state.as_ref();
-    let full = || Problem::from(service.overloaded(Limit::Unsent)).into_response();
-    let owed = state.map_or(0, |state| state.unsent_bytes());
-    let response = if responses.owes_too_much(owed) {
-        responses.relieve();
-        full()
+    let reject = || Problem::from(service.overloaded(Limit::Unsent)).into_response();
+    let unsent = state.map_or(0, |state| state.unsent_bytes());
+    let response = if responses.exceeds_limit(unsent) {
+        responses.close_stalled();
+        reject()
     } else {
         next.run(request).await
     };
@@ -34,15 +34,15 @@ pub(crate) async fn count(
     if body.is_end_stream() {
         return Response::from_parts(head, body);
     }
-    // UnsentResponses are in memory whole: this copies nothing, and can't fail.
+    // Every response is complete in memory: this copies nothing, and cannot fail.
     let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-    if let Some(room) = responses.admit(bytes.len(), state.map(AsRef::as_ref)).await {
-        return Response::from_parts(head, responses.count(bytes, room, state.cloned()));
+    if let Some(memory) = responses.admit(bytes.len(), state.map(AsRef::as_ref)).await {
+        return Response::from_parts(head, responses.count(bytes, memory, state.cloned()));
     }
     drop((head, bytes));
-    let (head, body) = full().into_parts();
+    let (head, body) = reject().into_parts();
     let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-    // A refusal is let out all the same; its connection is held to take it.
-    let body = responses.count(bytes, responses.no_room(), state.cloned());
+    // The rejection is sent even without free memory, and counts for its connection.
+    let body = responses.count(bytes, responses.empty_reservation(), state.cloned());
     Response::from_parts(head, body)
 }

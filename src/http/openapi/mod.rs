@@ -1,4 +1,4 @@
-//! `GET /openapi.json`: the contract for machines, made of what the handlers say of themselves.
+//! `GET /openapi.json`: the `OpenAPI` document, generated from the handlers.
 
 mod problems;
 
@@ -19,17 +19,18 @@ use problems::Problems;
 pub(crate) async fn document(headers: HeaderMap) -> Response {
     static TEXT: LazyLock<String> =
         LazyLock::new(|| Document::openapi().to_pretty_json().expect("text keys, finite numbers"));
-    Asset::new("application/json", TEXT.as_bytes()).answer(&headers)
+    Asset::new("application/json", TEXT.as_bytes()).respond(&headers)
 }
 
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "Siamese",
-        description = "Do two images show the same thing? A model maps each to an embedding, and the L2 distance of \
-                       the two is judged against a calibrated threshold.\n\nImages are JPEG, PNG, WebP, GIF (the \
-                       first frame), BMP, TIFF or PNM. Every answer carries `X-Request-Id`; those that ran the model \
-                       carry `Server-Timing`. Refusals are problem details (RFC 9457) with a `code` that never changes."
+        description = "Compares images with a siamese network. The model maps each image to an embedding. The L2 \
+                       distance between two embeddings is compared with a calibrated threshold.\n\nSupported image \
+                       formats: JPEG, PNG, WebP, GIF (first frame), BMP, TIFF and PNM. Every response has an \
+                       `X-Request-Id` header. A response that ran the model also has a `Server-Timing` header. Errors \
+                       are problem details (RFC 9457) with a `code` that never changes."
     ),
     paths(
         compare::compare,
@@ -47,7 +48,7 @@ pub(crate) async fn document(headers: HeaderMap) -> Response {
 )]
 struct Document;
 
-/// Where the server has keys, all but health, metrics and pages asks for one.
+/// Adds the security scheme: if the server has keys, all routes but health, metrics and pages require one.
 struct Keys;
 
 impl Modify for Keys {

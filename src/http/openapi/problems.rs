@@ -1,4 +1,4 @@
-//! Which refusals a route can answer with: those of all that its handler does.
+//! The errors that each route can respond with, derived from what its handler does.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ fn origins(path: &str) -> &'static [Origin] {
 
     match path {
         "/compare" => &[Any, Key, Work, Judging, Stored, Source],
-        // What is wrong with a source is told of its pair alone.
+        // A faulty source fails only its own pair.
         "/compare/batch" => &[Any, Key, Work, Judging, Stored, List],
         "/embed" => &[Any, Key, Work, Stored, List, Source],
         "/pixels" => &[Any, Key, Work, List, Source],
@@ -26,19 +26,19 @@ fn origins(path: &str) -> &'static [Origin] {
     }
 }
 
-/// Whether a route asks for no key.
+/// Whether a route needs no key.
 pub(crate) fn is_open(path: &str) -> bool {
     matches!(path, "/livez" | "/readyz" | "/metrics")
 }
 
-/// The codes of a route's refusals, by status.
+/// The problem codes of a route, by status.
 fn refusals(origins: &[Origin]) -> BTreeMap<StatusCode, Vec<&'static str>> {
     let mut refusals = BTreeMap::<_, Vec<_>>::new();
     for kind in Kind::VARIANTS {
-        let (status, code, arises) = kind.answer();
+        let (status, code, arises) = kind.definition();
         if arises.iter().any(|origin| origins.contains(origin)) {
             refusals.entry(status).or_default().push(code);
-            // The settings choose between the two.
+            // The settings choose between the two statuses.
             if *kind == Kind::Overloaded {
                 refusals.insert(StatusCode::TOO_MANY_REQUESTS, vec![code]);
             }
@@ -47,29 +47,29 @@ fn refusals(origins: &[Origin]) -> BTreeMap<StatusCode, Vec<&'static str>> {
     refusals
 }
 
-/// What a status means here.
+/// The description of a status.
 fn meaning(status: StatusCode, origins: &[Origin]) -> &'static str {
     match status.as_u16() {
-        400 => "A body or a query that can't be read.",
-        401 => "No valid key, where keys are needed.",
-        406 => "The client takes no answer that there is.",
-        408 => "The body came too slowly.",
-        409 => "A stored embedding was made by another model.",
-        413 => "Too many bytes, or too many pixels.",
-        415 => "A body, or an image, of no type that is read here.",
-        422 => "What was read can't be worked with.",
-        429 => "As 503 `overloaded`, where the server is set so.",
-        431 => "More than 100 fields in the head.",
-        500 => "A defect of the server's; its log has the cause under the request's id.",
-        501 => "A transfer coding besides `chunked`.",
-        503 if origins.contains(&Origin::Health) => "Work should go elsewhere.",
-        503 => "More work than the server can do; or its model fails.",
-        504 => "The request's deadline passed; nothing more is done for it.",
+        400 => "The body, the query or a header is malformed.",
+        401 => "The request has no valid key, and the server requires one.",
+        406 => "The `Accept` header rules out every available media type.",
+        408 => "The body did not arrive in time.",
+        409 => "Another model made a stored embedding.",
+        413 => "The body or an image is too large.",
+        415 => "The media type of the body, or the format of an image, is not supported.",
+        422 => "The request is well-formed, but its content cannot be processed.",
+        429 => "The server is overloaded, and its settings choose this status instead of 503.",
+        431 => "The request has more than 100 header fields.",
+        500 => "The server has a defect. Its log has the cause, under the request ID.",
+        501 => "The body uses a transfer coding other than `chunked`.",
+        503 if origins.contains(&Origin::Health) => "The server should not receive requests.",
+        503 => "The server is overloaded or not ready.",
+        504 => "The request did not finish before its deadline, and was dropped.",
         _ => status.canonical_reason().unwrap_or_default(),
     }
 }
 
-/// Adds refusals to all routes.
+/// Adds the errors to all routes.
 pub(crate) struct Problems;
 
 impl Modify for Problems {
@@ -78,23 +78,23 @@ impl Modify for Problems {
             let origins = origins(path);
             for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
                 for (status, codes) in refusals(origins) {
-                    let answer = answer(meaning(status, origins), &codes);
+                    let response = response(meaning(status, origins), &codes);
                     let status = status.as_str().to_owned();
-                    operation.responses.responses.insert(status, answer.into());
+                    operation.responses.responses.insert(status, response.into());
                 }
             }
         }
     }
 }
 
-/// A problem with one of these codes.
-fn answer(what: &str, codes: &[&str]) -> openapi::Response {
+/// A response with a problem of one of these codes.
+fn response(description: &str, codes: &[&str]) -> openapi::Response {
     let code = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(codes.to_vec()));
     let schema = AllOfBuilder::new()
         .item(Ref::from_schema_name("Problem"))
         .item(ObjectBuilder::new().property("code", code));
     ResponseBuilder::new()
-        .description(what)
+        .description(description)
         .content("application/problem+json", Content::new(Some(schema)))
         .build()
 }

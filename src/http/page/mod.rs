@@ -1,6 +1,6 @@
-//! `GET /`: the page where people try it, and `GET /docs`: the API for people. Both are served out of the program itself.
+//! The page that compares images in a browser (`GET /`), and the API documentation (`GET /docs`).
 //!
-//! Their files are in it as they stand beside this one: no build step, nothing from elsewhere.
+//! The program contains their files. There is no build step, and the page loads nothing from other servers.
 
 use std::sync::Arc;
 
@@ -20,25 +20,26 @@ const STYLE: &str = "text/css";
 const DRAWING: &str = "image/svg+xml";
 const PHOTOGRAPH: &str = "image/jpeg";
 
-/// Files by their names, each as its kind.
+/// A table of names and files, each with its media type.
 macro_rules! files {
-    ($($name:literal: $kind:ident = $file:literal,)*) => {
-        [$(($name, Asset::new($kind, include_bytes!($file))),)*]
+    ($($name:literal: $media_type:ident = $file:literal,)*) => {
+        [$(($name, Asset::new($media_type, include_bytes!($file))),)*]
     };
 }
 
 static INDEX: Asset = Asset::new(HTML, include_bytes!("index.html"));
 static DOCS: Asset = Asset::new(HTML, include_bytes!("docs.html"));
-static FILES: [(&str, Asset); 20] = files! {
+static FILES: [(&str, Asset); 21] = files! {
     "app.js": SCRIPT = "scripts/app.js",
     "api.js": SCRIPT = "scripts/api.js",
     "calibration.js": SCRIPT = "scripts/calibration.js",
-    "curves.js": SCRIPT = "scripts/curves.js",
+    "chart.js": SCRIPT = "scripts/chart.js",
     "docs.js": SCRIPT = "scripts/docs.js",
     "elements.js": SCRIPT = "scripts/elements.js",
     "many.js": SCRIPT = "scripts/many.js",
     "matrix.js": SCRIPT = "scripts/matrix.js",
     "images.js": SCRIPT = "scripts/images.js",
+    "terms.js": SCRIPT = "scripts/terms.js",
     "two.js": SCRIPT = "scripts/two.js",
     "style.css": STYLE = "style.css",
     "icon.svg": DRAWING = "icon.svg",
@@ -52,15 +53,15 @@ static FILES: [(&str, Asset); 20] = files! {
     "samples/s13_2.jpg": PHOTOGRAPH = "../../../samples/s13_2.jpg",
 };
 
-/// The pages and their files.
+/// The routes of both pages and of their files.
 pub(crate) fn routes() -> Router<Arc<Service>> {
     Router::new()
-        .route("/", get(async |headers: HeaderMap| INDEX.answer(&headers)))
-        .route("/docs", get(async |headers: HeaderMap| DOCS.answer(&headers)))
+        .route("/", get(async |headers: HeaderMap| INDEX.respond(&headers)))
+        .route("/docs", get(async |headers: HeaderMap| DOCS.respond(&headers)))
         .route("/page/{*file}", get(file))
 }
 
 async fn file(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
-    let (_, asset) = FILES.iter().find(|(it, _)| *it == name).ok_or(Fault::NotFound)?;
-    Ok(asset.answer(&headers))
+    let (_, asset) = FILES.iter().find(|(known, _)| *known == name).ok_or(Fault::NotFound)?;
+    Ok(asset.respond(&headers))
 }

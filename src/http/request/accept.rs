@@ -1,4 +1,4 @@
-//! What a client takes as an answer (RFC 9110, 12.5.1).
+//! The media types that a client accepts (RFC 9110, 12.5.1).
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -12,17 +12,17 @@ const OPEN_METRICS: &str = "application/openmetrics-text";
 const PLAIN: &str = "text/plain";
 pub(crate) const PNG: &str = "image/png";
 
-/// The forms embeddings can take.
+/// The formats of embeddings in a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     Json,
     Numbers(Numbers),
 }
 
-/// The client takes JSON.
+/// The client accepts JSON.
 pub(crate) struct AcceptsJson;
 
-/// The client takes a PNG.
+/// The client accepts PNG.
 pub(crate) struct AcceptsPng;
 
 impl<S: Sync> FromRequestParts<S> for AcceptsJson {
@@ -51,7 +51,7 @@ impl<S: Sync> FromRequestParts<S> for Form {
     }
 }
 
-/// Refuses a client that takes no answer of this kind.
+/// Rejects a client that does not accept this media type.
 pub(crate) fn only(kind: &'static str, headers: &HeaderMap) -> Result<(), Fault> {
     if quality(headers, kind) <= 0.0 {
         return Err(Fault::NotAcceptable(kind));
@@ -59,7 +59,7 @@ pub(crate) fn only(kind: &'static str, headers: &HeaderMap) -> Result<(), Fault>
     Ok(())
 }
 
-/// Chooses the form that the client prefers; JSON where it has no preference.
+/// Chooses the format that the client prefers; JSON without a preference.
 pub(crate) fn embedding_form(headers: &HeaderMap) -> Result<Form, Fault> {
     let mut best = (0.0, None);
     let numbers = [(BYTES, Numbers::Bare), (NPY, Numbers::Npy)];
@@ -75,35 +75,35 @@ pub(crate) fn embedding_form(headers: &HeaderMap) -> Result<Form, Fault> {
     ))
 }
 
-/// Whether the client prefers metrics as `OpenMetrics`, as Prometheus does.
+/// Whether the client prefers `OpenMetrics`, as Prometheus does.
 pub(crate) fn open_metrics(headers: &HeaderMap) -> bool {
     quality(headers, PLAIN) < quality(headers, OPEN_METRICS)
 }
 
-/// How much the client wants a type, from 0 to 1: by its most specific range that holds the type.
+/// The client's preference for a media type, from 0 to 1, by the most specific range that matches.
 fn quality(headers: &HeaderMap, wanted: &str) -> f32 {
     let mut ranges = headers
         .get_all(header::ACCEPT)
         .iter()
-        .filter_map(|it| it.to_str().ok())
-        .flat_map(|it| it.split(','))
-        .filter(|it| !it.trim().is_empty())
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter(|range| !range.trim().is_empty())
         .peekable();
     if ranges.peek().is_none() {
         return 1.0;
     }
-    let (kind, _) = wanted.split_once('/').expect("a type has two halves");
+    let (kind, _) = wanted.split_once('/').expect("a media type contains a slash");
     ranges
         .filter_map(|range| {
             let mut parts = range.split(';').map(str::trim);
             let name = parts.next()?.to_ascii_lowercase();
             let specific = match name.as_str() {
-                it if it == wanted => 2,
+                name if name == wanted => 2,
                 "*/*" => 0,
-                it => (it.strip_suffix("/*")? == kind).then_some(1)?,
+                name => (name.strip_suffix("/*")? == kind).then_some(1)?,
             };
-            let quality = parts.find_map(|it| it.strip_prefix("q="));
-            Some((specific, quality.map_or(1.0, |it| it.parse().unwrap_or(0.0))))
+            let quality = parts.find_map(|part| part.strip_prefix("q="));
+            Some((specific, quality.map_or(1.0, |quality| quality.parse().unwrap_or(0.0))))
         })
         .max_by_key(|(specific, _)| *specific)
         .map_or(0.0, |(_, quality)| quality)
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn the_preferred_form_is_chosen() {
+    fn the_preferred_format_is_chosen() {
         assert_eq!(embedding_form(&HeaderMap::new()).ok(), Some(Form::Json));
         check("", Some(Form::Json));
         check("*/*", Some(Form::Json));

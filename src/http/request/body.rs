@@ -1,4 +1,4 @@
-//! A request's body: all of it, within limits of bytes and time.
+//! Reads a request's body, within limits on its size and its time.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
@@ -11,15 +11,15 @@ use crate::http::connection::receiving::Cut;
 use crate::http::error::Fault;
 use crate::http::service::Service;
 
-/// A request whose body is whole: its share of the memory, and its place among those that are worked on.
+/// A request with a complete body. It holds memory for the body, and a slot among the requests in progress.
 pub(crate) struct Admitted {
-    _share: Held,
-    _place: Held,
+    _memory: Held,
+    _slot: Held,
 }
 
-/// Reads a body into one buffer, until the deadline at the latest.
+/// Reads a body into one buffer, before the deadline.
 ///
-/// Refuses by the length announced before it reads, and by the bytes that came while it does.
+/// Rejects a body by its announced length before it arrives, and by its actual length while it arrives.
 pub(crate) async fn read(
     body: Body,
     headers: &HeaderMap,
@@ -27,20 +27,21 @@ pub(crate) async fn read(
     deadline: Instant,
 ) -> Result<(Bytes, Admitted), Fault> {
     let settings = &service.settings().server;
-    let announced =
-        headers.get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse::<usize>().ok());
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     let limit = settings.max_body_bytes.get();
-    if announced.is_some_and(|it| limit < it) {
+    if announced.is_some_and(|announced| limit < announced) {
         return Err(Fault::BodyTooLarge(limit));
     }
-    let patience = settings.body_timeout().min(deadline - Instant::now());
-    let (body, share) = timeout(patience, collect(body, announced, service))
+    let time_limit = settings.body_timeout().min(deadline - Instant::now());
+    let (body, memory) = timeout(time_limit, collect(body, announced, service))
         .await
-        .unwrap_or(Err(Fault::BodyTimeout(patience)))?;
-    // Only now: who sends slowly, or nothing, holds up nobody who has sent.
-    let place = service.requests.try_enter(1);
-    let place = place.ok_or_else(|| service.overloaded(Limit::Requests))?;
-    Ok((body, Admitted { _share: share, _place: place }))
+        .unwrap_or(Err(Fault::BodyTimeout(time_limit)))?;
+    // The slot is taken only now, so that a slow body does not block requests that are complete.
+    let slot = service.requests.try_enter(1);
+    let slot = slot.ok_or_else(|| service.overloaded(Limit::Requests))?;
+    Ok((body, Admitted { _memory: memory, _slot: slot }))
 }
 
 async fn collect(
@@ -48,11 +49,11 @@ async fn collect(
     announced: Option<usize>,
     service: &Service,
 ) -> Result<(Bytes, Held), Fault> {
-    /// What any announcement may reserve.
+    /// The most bytes that are reserved on the announced length alone.
     const TRUSTED: usize = 256 << 10;
 
     let limit = service.settings().server.max_body_bytes.get();
-    let mut share = service.bodies.begin();
+    let mut memory = service.bodies.begin();
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -61,27 +62,27 @@ async fn collect(
         if limit < length {
             return Err(Fault::BodyTooLarge(limit));
         }
-        if !service.bodies.grow(&mut share, length).await {
+        if !service.bodies.grow(&mut memory, length).await {
             return Err(service.overloaded(Limit::Bodies));
         }
-        // A body of one frame, as small images are, is not copied.
+        // A body of one frame, such as a small image, is not copied.
         if first.is_empty() && rest.is_empty() {
             first = data;
             continue;
         }
-        // An announcement is trusted for twice what came, so that liars reserve no more than they send.
+        // At most twice the received bytes are reserved, so a false announcement cannot reserve much more than was sent.
         let trusted = announced.unwrap_or(0).min((2 * length).max(TRUSTED));
         rest.reserve(trusted.max(length) - rest.len());
         rest.extend_from_slice(&std::mem::take(&mut first));
         rest.extend_from_slice(&data);
     }
-    Ok((if rest.is_empty() { first } else { rest.freeze() }, share))
+    Ok((if rest.is_empty() { first } else { rest.freeze() }, memory))
 }
 
-/// Why a body did not come: its client left, or was too slow while others waited.
+/// Why a body is incomplete: the client disconnected, or it was too slow while others waited.
 fn broken(err: axum::Error) -> Fault {
     match err.into_inner().downcast::<Cut>() {
         Ok(cut) => Fault::BodyTimeout(cut.after),
-        Err(_) => Fault::BodyMalformed("the body broke off".to_owned()),
+        Err(_) => Fault::BodyMalformed("the body is incomplete: the connection ended".to_owned()),
     }
 }

@@ -1,4 +1,4 @@
-//! A form as the types of bodies want it: their fields' names are the parts', and their values slices of the body.
+//! Deserialises a form: the fields of a type are the names of parts, and the values are slices of the body.
 
 use std::collections::BTreeMap;
 
@@ -13,14 +13,14 @@ use super::multipart;
 use crate::engine::pipeline::Source;
 use crate::http::error::{Fault, Problem};
 
-/// A form that has come whole.
+/// A complete form.
 pub(crate) struct Form {
     body: Bytes,
-    /// With its boundary.
+    /// The media type, with the boundary.
     media: HeaderValue,
 }
 
-/// An image's file.
+/// An image file.
 #[derive(Deserialize, ToSchema)]
 #[serde(transparent)]
 #[schema(value_type = String, format = Binary)]
@@ -31,12 +31,12 @@ impl Form {
         Self { body, media }
     }
 
-    /// Reads its parts. One that a type doesn't know, misses or has no use for twice is named.
+    /// Reads the parts. An error names an unknown, missing or repeated part.
     pub(crate) fn read<'de, T: Deserialize<'de>>(&'de self) -> Result<T, Problem> {
         T::deserialize(self)
     }
 
-    /// One of its parts, as an image to be embedded; it is not copied.
+    /// Returns one part as an image to embed, without a copy.
     pub(crate) fn upload(&self, image: &Image) -> Source {
         Source::Upload(self.body.slice_ref(image.0))
     }
@@ -60,7 +60,7 @@ impl<'de> Deserializer<'de> for &'de Form {
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Problem> {
-        Err(Problem::custom("a form has parts"))
+        Err(Problem::custom("the form must have named parts"))
     }
 
     forward_to_deserialize_any! {
@@ -69,7 +69,7 @@ impl<'de> Deserializer<'de> for &'de Form {
     }
 }
 
-/// All parts of a name: one value, or a list.
+/// All parts with the same name: one value, or a list.
 struct Part<'de> {
     name: &'static str,
     contents: Vec<&'de [u8]>,

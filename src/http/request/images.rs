@@ -1,19 +1,19 @@
-//! What is to be embedded, or shown: one source, or several.
+//! The sources of `/embed` and `/pixels`: one, or several.
 
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::form::Image;
 use super::json::{self, Json};
-use super::received::{Asked, Content};
-use super::source::{Written, read_at};
+use super::received::{Content, FromContent};
+use super::source::{SourceJson, read_at};
 use crate::engine::pipeline::Source;
 use crate::http::error::Problem;
 use crate::ops::settings::Server;
 
 pub(crate) enum Images {
     One(Source),
-    /// Each with its own outcome.
+    /// Several sources, each read or with its own error.
     Several(Vec<Result<Source, Problem>>),
 }
 
@@ -36,7 +36,7 @@ pub(crate) enum Embed<'a> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct EmbedOne<'a> {
     #[serde(borrow)]
-    #[schema(value_type = Written)]
+    #[schema(value_type = SourceJson)]
     image: Json<'a>,
 }
 
@@ -44,30 +44,30 @@ pub(crate) struct EmbedOne<'a> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct EmbedSeveral<'a> {
     #[serde(borrow)]
-    #[schema(value_type = Vec<Written>)]
+    #[schema(value_type = Vec<SourceJson>)]
     images: Json<'a>,
 }
 
 impl Images {
-    /// What to call one of several in a complaint.
-    pub(crate) fn name(at: usize) -> String {
-        format!("images[{at}]")
+    /// The path of one of several images, for error messages.
+    pub(crate) fn name(index: usize) -> String {
+        format!("images[{index}]")
     }
 
     pub(crate) fn from_json(body: &[u8]) -> Result<Self, Problem> {
         match Embed::read(body)? {
             Embed::One(EmbedOne { image }) => Ok(Self::One(read_at("image", image)?)),
             Embed::Several(EmbedSeveral { images }) => {
-                let images = images.list("images is a list of sources");
+                let images = images.list("`images` must be a list of sources");
                 let images = images.map_err(|fault| fault.of("images"))?.into_iter().enumerate();
-                let read = |(at, image)| read_at(&Self::name(at), image);
+                let read = |(index, image)| read_at(&Self::name(index), image);
                 Ok(Self::Several(images.map(read).collect()))
             }
         }
     }
 }
 
-impl Asked for Images {
+impl FromContent for Images {
     fn read(content: Content, _: &Server) -> Result<Self, Problem> {
         match content {
             Content::Image(body) => Ok(Self::One(Source::Upload(body))),
@@ -77,7 +77,8 @@ impl Asked for Images {
                 match &image[..] {
                     [image] => Ok(Self::One(form.upload(image))),
                     several => {
-                        Ok(Self::Several(several.iter().map(|it| Ok(form.upload(it))).collect()))
+                        let several = several.iter().map(|image| Ok(form.upload(image)));
+                        Ok(Self::Several(several.collect()))
                     }
                 }
             }
@@ -86,7 +87,7 @@ impl Asked for Images {
 }
 
 impl<'a> Embed<'a> {
-    /// Tells the two apart.
+    /// Distinguishes the two forms.
     fn read(body: &'a [u8]) -> Result<Self, Problem> {
         match json::body(body) {
             Ok(one) => Ok(Self::One(one)),

@@ -1,7 +1,7 @@
-//! JSON as the types of bodies want it.
+//! Deserialises JSON bodies without copies.
 //!
-//! An object is read into a type whose members are [`Json`], slices of the body: whoever knows a member's name and what it
-//! may be reads on. So every mistake has its name, nothing is copied, and an item of a list can fail alone.
+//! An object is read into a type whose members are [`Json`] values, which are slices of the body. The code that knows a
+//! member's name and type reads it further. So each error names its member, and an item of a list can fail alone.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,14 +14,14 @@ use serde_json::value::RawValue;
 use super::mistake::malformed;
 use crate::http::error::{Fault, Problem};
 
-/// The most items of a list, and members of an object: beyond what any request has use for, and little memory.
+/// The most items of a list and members of an object: more than any request needs, and little memory.
 const MOST: usize = 4096;
 
-/// How deep values may stand in each other: as deep as `serde_json` itself follows. What it passes over it would follow
-/// deeper, for a byte of memory a level.
+/// The deepest nesting of values: the limit of `serde_json`. For values that it skips, `serde_json` has no limit, and one
+/// byte per level would be enough to exhaust its stack.
 const DEEPEST: usize = 128;
 
-/// A value that is known to be JSON, and is not read yet.
+/// A value that is valid JSON, and is not interpreted yet.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Json<'a>(pub(crate) &'a str);
@@ -29,61 +29,61 @@ pub(crate) struct Json<'a>(pub(crate) &'a str);
 /// Reads a body that is an object.
 pub(crate) fn body<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Problem> {
     if is_too_deep(body) {
-        return Err(malformed("the JSON has more in it than is taken").into());
+        return Err(malformed("the JSON is nested too deeply or has too many members").into());
     }
-    // All of it is looked at first: what is no JSON is told as that, whatever else is wrong.
+    // The whole body is checked first, so that invalid JSON is reported as such, whatever else is wrong.
     let json: &RawValue = serde_json::from_slice(body).map_err(|err| {
-        malformed(format!("the JSON breaks at line {}, column {}", err.line(), err.column()))
+        malformed(format!("the JSON is invalid at line {}, column {}", err.line(), err.column()))
     })?;
     Json(json.get()).object()
 }
 
 impl<'de> Json<'de> {
-    /// Reads an object. A part that its type doesn't know, misses or has twice is named.
+    /// Reads an object. An error names an unknown, missing or repeated member.
     pub(crate) fn object<T: Deserialize<'de>>(self) -> Result<T, Problem> {
-        let Inside(members) = self.read('{', "the JSON is no object")?;
+        let Members(members) = self.read('{', "the JSON is not an object")?;
         let members = members.into_iter();
         let members = members.map(|(name, json)| (name, BorrowedStrDeserializer::new(json.get())));
         T::deserialize(MapDeserializer::new(members))
     }
 
-    /// Reads a list; `else_why` is the complaint about anything else.
-    pub(crate) fn list(self, else_why: &str) -> Result<Vec<Self>, Fault> {
-        let Inside(items) = self.read('[', else_why)?;
+    /// Reads a list. `mismatch` is the error message for any other type.
+    pub(crate) fn list(self, mismatch: &str) -> Result<Vec<Self>, Fault> {
+        let Members(items) = self.read('[', mismatch)?;
         Ok(items.into_iter().map(|(_, json)| Self(json.get())).collect())
     }
 
-    /// Reads a text; `else_why` is the complaint about anything else.
-    pub(crate) fn text(self, else_why: &str) -> Result<Cow<'de, str>, Fault> {
+    /// Reads a string. `mismatch` is the error message for any other type.
+    pub(crate) fn text(self, mismatch: &str) -> Result<Cow<'de, str>, Fault> {
         #[derive(Deserialize)]
         struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-        let Text(text) = self.read('"', else_why)?;
+        let Text(text) = self.read('"', mismatch)?;
         Ok(text)
     }
 
-    /// Looks at how a value begins before it reads it: an error of `serde_json`'s repeats all of what stands there instead.
-    fn read<T: Deserialize<'de>>(self, begins: char, else_why: &str) -> Result<T, Fault> {
+    /// Checks the first character before it reads the value: an error of `serde_json` would repeat the whole value.
+    fn read<T: Deserialize<'de>>(self, begins: char, mismatch: &str) -> Result<T, Fault> {
         if !self.0.starts_with(begins) {
-            return Err(malformed(else_why));
+            return Err(malformed(mismatch));
         }
         serde_json::from_str(self.0).map_err(|err| unread(&err))
     }
 }
 
-/// Takes a member that need not be there; one that is `null` is there.
+/// Reads an optional member. A member with the value `null` counts as present.
 pub(crate) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     value: D,
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(value).map(Some)
 }
 
-/// Why what is JSON can't be read nevertheless. Only [`Inside`] refuses what is.
+/// The error for valid JSON that cannot be read. Only [`Members`] rejects data.
 pub(crate) fn unread(err: &serde_json::Error) -> Fault {
     malformed(if err.is_data() {
-        "the JSON has more in it than is taken"
+        "the JSON is nested too deeply or has too many members"
     } else {
-        "the JSON has half a character, or a number that is out of range"
+        "the JSON contains an invalid Unicode escape or a number out of range"
     })
 }
 
@@ -95,7 +95,7 @@ fn is_too_deep(json: &[u8]) -> bool {
         match byte {
             b'[' | b'{' => depth += 1,
             b']' | b'}' => depth = depth.saturating_sub(1),
-            b'"' => rest = behind_text(rest),
+            b'"' => rest = after_text(rest),
             _ => {}
         }
         if DEEPEST < depth {
@@ -105,11 +105,11 @@ fn is_too_deep(json: &[u8]) -> bool {
     false
 }
 
-/// What comes behind a text that has begun.
-fn behind_text(mut text: &[u8]) -> &[u8] {
-    while let Some(at) = memchr::memchr2(b'"', b'\\', text) {
-        let escaped = usize::from(text[at] == b'\\');
-        text = text.get(at + 1 + escaped..).unwrap_or_default();
+/// The rest after a string whose opening quote is already consumed.
+fn after_text(mut text: &[u8]) -> &[u8] {
+    while let Some(quote) = memchr::memchr2(b'"', b'\\', text) {
+        let escaped = usize::from(text[quote] == b'\\');
+        text = text.get(quote + 1 + escaped..).unwrap_or_default();
         if escaped == 0 {
             return text;
         }
@@ -117,10 +117,10 @@ fn behind_text(mut text: &[u8]) -> &[u8] {
     &[]
 }
 
-/// What a list or an object has in it, as much as is taken; items of a list have no names.
-struct Inside<'de>(Vec<(String, &'de RawValue)>);
+/// The items of a list or the members of an object, up to the limit. Items of a list have empty names.
+struct Members<'de>(Vec<(String, &'de RawValue)>);
 
-impl<'de> Deserialize<'de> for Inside<'de> {
+impl<'de> Deserialize<'de> for Members<'de> {
     fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
         value.deserialize_any(Count)
     }
@@ -129,32 +129,32 @@ impl<'de> Deserialize<'de> for Inside<'de> {
 struct Count;
 
 impl<'de> Visitor<'de> for Count {
-    type Value = Inside<'de>;
+    type Value = Members<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list or an object")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Inside<'de>, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Members<'de>, A::Error> {
         counted(|| Ok(list.next_element()?.map(|item| (String::new(), item))))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Inside<'de>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Members<'de>, A::Error> {
         counted(|| object.next_entry())
     }
 }
 
 fn counted<'de, E: Error>(
     mut next: impl FnMut() -> Result<Option<(String, &'de RawValue)>, E>,
-) -> Result<Inside<'de>, E> {
-    let mut inside = Vec::new();
+) -> Result<Members<'de>, E> {
+    let mut members = Vec::new();
     while let Some(entry) = next()? {
-        if inside.len() == MOST {
-            return Err(E::custom("there is too much"));
+        if members.len() == MOST {
+            return Err(E::custom("too many members"));
         }
-        inside.push(entry);
+        members.push(entry);
     }
-    Ok(Inside(inside))
+    Ok(Members(members))
 }
 
 #[cfg(test)]
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn members_are_slices_of_the_body() {
         let two = two(r#" {"a": [1, "]"], "\u0062": null} "#).expect("an object");
-        assert_eq!((two.a.0, two.b.map(|it| it.0)), (r#"[1, "]"]"#, Some("null")));
+        assert_eq!((two.a.0, two.b.map(|json| json.0)), (r#"[1, "]"]"#, Some("null")));
     }
 
     #[test]
@@ -207,19 +207,19 @@ mod tests {
         let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(DEEPEST), "]".repeat(DEEPEST));
         let wide = format!(r#"{{"a":[{}null]}}"#, "null,".repeat(MOST));
         let refused =
-            [two(&deep).map(drop), two(&wide).and_then(|it| Ok(it.a.list("no list").map(drop)?))];
+            [two(&deep).map(drop), two(&wide).and_then(|two| Ok(two.a.list("no list").map(drop)?))];
         for refused in refused {
             let problem = refused.expect_err("too much");
             assert_eq!(problem.fault.code(), "body_malformed");
-            assert!(problem.to_string().contains("more in it than is taken"), "{problem}");
+            assert!(problem.to_string().contains("too deeply or has too many"), "{problem}");
         }
         let most = format!(r#"{{"a":[{}null]}}"#, "null,".repeat(MOST - 1));
-        let items = two(&most).map(|it| it.a.list("no list").map(|it| it.len()));
+        let items = two(&most).map(|two| two.a.list("no list").map(|items| items.len()));
         assert_eq!(items.expect("an object").ok(), Some(MOST));
     }
 
     #[test]
-    fn depth_is_of_brackets_and_not_of_texts() {
+    fn only_brackets_outside_strings_count_as_depth() {
         for (json, expected) in [
             ("[".repeat(DEEPEST), false),
             ("{".repeat(DEEPEST + 1), true),

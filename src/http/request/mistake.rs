@@ -1,4 +1,4 @@
-//! What is wrong with the parts of a body, as serde's types tell it: by name, and never by what a stranger wrote.
+//! Converts serde's errors to problems: they name the part, and never repeat the client's values.
 
 use std::fmt::Display;
 
@@ -6,10 +6,10 @@ use serde::de::{Error, Expected, Unexpected};
 
 use crate::http::error::{Fault, Problem};
 
-/// A stranger's name, cut to what an answer may repeat.
+/// A name from the client, shortened to what a response may repeat.
 pub(crate) fn shown(name: &str) -> String {
     const MOST: usize = 40;
-    name.chars().filter(|it| !it.is_control()).take(MOST).collect()
+    name.chars().filter(|character| !character.is_control()).take(MOST).collect()
 }
 
 pub(crate) fn malformed(detail: impl Into<String>) -> Fault {
@@ -22,7 +22,7 @@ impl Error for Problem {
     }
 
     fn invalid_type(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        malformed(format!("{expected} is expected here")).into()
+        malformed(format!("the value must be {expected}")).into()
     }
 
     fn unknown_field(name: &str, _: &'static [&'static str]) -> Self {

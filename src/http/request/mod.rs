@@ -1,4 +1,4 @@
-//! What requests say. Heads and bodies are extractors: a handler gets what it asks for, or its client a problem.
+//! Parses requests. Heads and bodies are extractors: the handler gets the parsed value, or the client gets a problem.
 
 pub(crate) mod accept;
 pub(crate) mod body;

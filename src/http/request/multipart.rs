@@ -1,32 +1,33 @@
-//! The parts of a form (RFC 7578), as slices of the body: no image is copied.
+//! The parts of a form (RFC 7578), as slices of the body. Images are not copied.
 //!
-//! Own code, as the libraries that read forms read streams, and copy each part out of one.
+//! The project has its own parser, because the existing libraries read streams and copy each part.
 
 use memchr::memmem::Finder;
 
 use super::mistake::{malformed, shown};
 use crate::http::error::{Fault, Problem};
 
-/// The most parts any request has use for; a form with more is refused.
+/// The most parts of a form. No request needs more.
 const MOST: usize = 4096;
 
 /// The most headers of a part.
 const MOST_HEADERS: usize = 16;
 
-/// Reads a form's parts in order, each with its name; `media` is its type. Every name must be one of `allowed`.
+/// Reads a form's parts in order, each with its name; `media` is the media type. Each name must be one of `allowed`.
 pub(crate) fn parts<'a>(
     body: &'a [u8],
     media: &[u8],
     allowed: &[&'static str],
 ) -> Result<Vec<(&'static str, &'a [u8])>, Problem> {
     let boundary = parameter(media, "boundary")
-        .filter(|it| !it.is_empty())
-        .ok_or_else(|| malformed("the form's type has no boundary"))?;
+        .filter(|boundary| !boundary.is_empty())
+        .ok_or_else(|| malformed("the media type of the form has no boundary"))?;
     let mut parts = Vec::new();
     for part in Form::new(body, &boundary) {
         let (name, content) =
-            part.ok_or_else(|| malformed("the form is malformed or breaks off"))?;
-        let Some(allowed) = allowed.iter().copied().find(|it| it.as_bytes() == name) else {
+            part.ok_or_else(|| malformed("the form is malformed or incomplete"))?;
+        let Some(allowed) = allowed.iter().copied().find(|allowed| allowed.as_bytes() == name)
+        else {
             return Err(Fault::PartUnexpected.of(shown(&String::from_utf8_lossy(&name))));
         };
         if parts.len() == MOST {
@@ -37,26 +38,26 @@ pub(crate) fn parts<'a>(
     Ok(parts)
 }
 
-/// The parts that are still to come: names and contents; the last of them is `None` in a form that is broken.
+/// The remaining parts: names and contents. A `None` item means that the form is malformed, and is the last.
 struct Form<'a> {
     rest: Option<&'a [u8]>,
-    /// What ends each part.
+    /// The delimiter at the end of each part.
     delimiter: Finder<'static>,
 }
 
 impl<'a> Form<'a> {
     fn new(body: &'a [u8], boundary: &[u8]) -> Self {
         let delimiter = [b"\r\n--", boundary].concat();
-        // The first delimiter may stand at the very start, or behind words for readers without MIME.
+        // The first delimiter is at the very start, or after a preamble for programs that do not know MIME.
         let rest = match body.strip_prefix(&delimiter[2..]) {
             Some(rest) => rest,
             None => memchr::memmem::find(body, &delimiter)
-                .map_or(&[][..], |at| &body[at + delimiter.len()..]),
+                .map_or(&[][..], |index| &body[index + delimiter.len()..]),
         };
         Self { rest: Some(rest), delimiter: Finder::new(&delimiter).into_owned() }
     }
 
-    /// Reads what stands between two delimiters, and on to behind the second.
+    /// Reads the part before the next delimiter. Also returns the rest after that delimiter.
     fn part(&self, text: &'a [u8]) -> Option<(Vec<u8>, &'a [u8], &'a [u8])> {
         let text = line_end(text)?;
         let mut space = [httparse::EMPTY_HEADER; MOST_HEADERS];
@@ -65,8 +66,9 @@ impl<'a> Form<'a> {
         else {
             return None;
         };
-        let disposition =
-            headers.iter().find(|it| it.name.eq_ignore_ascii_case("content-disposition"))?;
+        let disposition = headers
+            .iter()
+            .find(|header| header.name.eq_ignore_ascii_case("content-disposition"))?;
         let name = parameter(disposition.value, "name")?;
         let content = &text[length..];
         let end = self.delimiter.find(content)?;
@@ -88,9 +90,9 @@ impl<'a> Iterator for Form<'a> {
     }
 }
 
-/// What comes behind the end of a delimiter's line.
+/// The text after the end of a delimiter's line.
 fn line_end(text: &[u8]) -> Option<&[u8]> {
-    let padding = text.iter().take_while(|it| matches!(it, b' ' | b'\t')).count();
+    let padding = text.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     text[padding..].strip_prefix(b"\r\n")
 }
 
@@ -108,7 +110,7 @@ fn parameter(header: &[u8], wanted: &str) -> Option<Vec<u8>> {
     }
 }
 
-/// Reads a value, quoted or bare; gives what is behind it too.
+/// Reads a value, quoted or not. Also returns the rest after it.
 fn value(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let Some(quoted) = text.strip_prefix(b"\"") else {
         let end = memchr::memchr(b';', text).unwrap_or(text.len());
@@ -132,7 +134,7 @@ mod tests {
     type Parts<'a> = Vec<(&'static str, &'a [u8])>;
 
     fn read<'a>(media: &str, body: &'a [u8]) -> Result<Parts<'a>, &'static str> {
-        parts(body, media.as_bytes(), &["a", "b"]).map_err(|it| it.fault.code())
+        parts(body, media.as_bytes(), &["a", "b"]).map_err(|problem| problem.fault.code())
     }
 
     #[track_caller]
@@ -144,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_what_stands_between_delimiters() {
+    fn parts_are_read_between_delimiters() {
         let disposition = "Content-Disposition: form-data; name";
         check("--x--", &[]);
         check(&format!("--x\r\n{disposition}=a\r\n\r\n1\r\n--x--\r\n"), &[("a", "1")]);
@@ -159,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_form_is_malformed() {
+    fn an_incomplete_or_invalid_form_is_malformed() {
         let whole = "--x\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--x--";
         for length in 0..whole.len() {
             let cut = read("multipart/form-data; boundary=x", &whole.as_bytes()[..length]);
@@ -172,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_boundary_is_told_by_the_media_type() {
+    fn the_media_type_gives_the_boundary() {
         let body = b"--x y--";
         assert_eq!(read("multipart/form-data; charset=utf-8; Boundary=\"x y\"", body), Ok(vec![]));
         for media in
@@ -183,11 +185,11 @@ mod tests {
     }
 
     #[test]
-    fn strangers_and_crowds_are_refused() {
+    fn unknown_parts_and_too_many_parts_are_rejected() {
         let part = "\r\nContent-Disposition: form-data; name=c\r\n\r\n1\r\n--x";
         let media = "multipart/form-data; boundary=x";
         assert_eq!(read(media, format!("--x{part}--").as_bytes()).err(), Some("part_unexpected"));
-        let registry = format!("--x{}--", part.replace("=c", "=a").repeat(MOST + 1));
-        assert_eq!(read(media, registry.as_bytes()).err(), Some("body_malformed"));
+        let crowded = format!("--x{}--", part.replace("=c", "=a").repeat(MOST + 1));
+        assert_eq!(read(media, crowded.as_bytes()).err(), Some("body_malformed"));
     }
 }

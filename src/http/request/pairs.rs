@@ -1,12 +1,12 @@
-//! What is to be compared: a pair, or many.
+//! The sources of `/compare` and `/compare/batch`: a pair, or many.
 
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::form::Image;
 use super::json::{self, Json};
-use super::received::{Asked, Content};
-use super::source::{Written, read_at};
+use super::received::{Content, FromContent};
+use super::source::{SourceJson, read_at};
 use crate::engine::pipeline::Source;
 use crate::http::error::{Fault, Problem};
 use crate::ops::settings::Server;
@@ -14,12 +14,12 @@ use crate::ops::settings::Server;
 /// Two sources.
 pub(crate) struct Pair(pub(crate) [Source; 2]);
 
-/// Pairs, each with its own outcome.
+/// Many pairs, each read or with its own error.
 #[derive(Default)]
 pub(crate) struct Pairs {
-    /// Each with what to call it in a complaint.
+    /// The sources, each with its path for error messages.
     pub(crate) sources: Vec<(String, Source)>,
-    /// Of two sources each, by their places; or why it is none.
+    /// Each pair as two indices into `sources`, or the error of reading it.
     pub(crate) pairs: Vec<Result<[usize; 2], Problem>>,
 }
 
@@ -28,10 +28,10 @@ pub(crate) struct Pairs {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Compare<'a> {
     #[serde(borrow)]
-    #[schema(value_type = Written)]
+    #[schema(value_type = SourceJson)]
     a: Json<'a>,
     #[serde(borrow)]
-    #[schema(value_type = Written)]
+    #[schema(value_type = SourceJson)]
     b: Json<'a>,
 }
 
@@ -64,7 +64,7 @@ pub(crate) struct OneToMany<'a> {
 }
 
 impl Pair {
-    /// What to call the two in a complaint.
+    /// The paths of the two sources, for error messages.
     pub(crate) const NAMES: [&str; 2] = ["a", "b"];
 
     fn from_sources(Compare { a, b }: Compare) -> Result<Self, Problem> {
@@ -76,7 +76,7 @@ impl Pair {
     }
 }
 
-impl Asked for Pair {
+impl FromContent for Pair {
     fn read(content: Content, _: &Server) -> Result<Self, Problem> {
         match content {
             Content::Json(body) => Self::from_json(&body),
@@ -85,7 +85,7 @@ impl Asked for Pair {
                 Ok(Self([form.upload(&a), form.upload(&b)]))
             }
             Content::Image(_) => Err(Fault::MediaTypeUnsupported(
-                "two images come as multipart/form-data or application/json",
+                "send two images as multipart/form-data or application/json",
             )
             .into()),
         }
@@ -98,23 +98,23 @@ impl Pairs {
         self.sources.len() - 1
     }
 
-    /// Refuses none, and more than the limit.
+    /// Rejects an empty list, and one above the limit.
     fn check(pairs: usize, most: usize, field: &str) -> Result<(), Problem> {
         if (1..=most).contains(&pairs) {
             return Ok(());
         }
-        let why = format!("between 1 and {most} pairs are compared at once");
+        let why = format!("a request can compare 1 to {most} pairs");
         Err(Fault::BatchTooLarge(why).of(field))
     }
 
     pub(crate) fn from_json(body: &[u8], most: usize) -> Result<Self, Problem> {
         let CompareMany { pairs } = json::body(body)?;
-        let list = pairs.list("pairs is a list of objects with `a` and `b`");
+        let list = pairs.list("`pairs` must be a list of objects with `a` and `b`");
         let list = list.map_err(|fault| fault.of("pairs"))?;
         Self::check(list.len(), most, "pairs")?;
         let mut read = Self::default();
-        for (at, pair) in list.into_iter().enumerate() {
-            let name = format!("pairs[{at}]");
+        for (index, pair) in list.into_iter().enumerate() {
+            let name = format!("pairs[{index}]");
             let pair = pair.object().and_then(Pair::from_sources);
             let pair = pair.map_err(|problem| problem.within(&name)).map(|Pair([a, b])| {
                 [read.add(format!("{name}.a"), a), read.add(format!("{name}.b"), b)]
@@ -125,7 +125,7 @@ impl Pairs {
     }
 }
 
-impl Asked for Pairs {
+impl FromContent for Pairs {
     fn read(content: Content, settings: &Server) -> Result<Self, Problem> {
         let most = settings.max_pairs.get();
         match content {
@@ -135,14 +135,14 @@ impl Asked for Pairs {
                 Self::check(b.len(), most, "b")?;
                 let mut read = Self::default();
                 let one = read.add("a".to_owned(), form.upload(&a));
-                for (at, other) in b.iter().enumerate() {
-                    let other = read.add(format!("b[{at}]"), form.upload(other));
+                for (index, other) in b.iter().enumerate() {
+                    let other = read.add(format!("b[{index}]"), form.upload(other));
                     read.pairs.push(Ok([one, other]));
                 }
                 Ok(read)
             }
             Content::Image(_) => Err(Fault::MediaTypeUnsupported(
-                "pairs come as multipart/form-data or application/json",
+                "send pairs as multipart/form-data or application/json",
             )
             .into()),
         }

@@ -1,4 +1,4 @@
-//! What a request says outside its body.
+//! Parses the query and the request's own headers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,43 +15,44 @@ use crate::engine::judgement::{Criterion, Judge};
 use crate::http::error::{Fault, Problem};
 use crate::http::service::{Service, pinned};
 
-/// A client's own deadline; it can only shorten the server's.
+/// A deadline that the client chooses. It can only shorten the server's.
 const TIMEOUT: &str = "x-request-timeout-ms";
 
-/// How pairs are judged: by the threshold in force, or by one of these.
+/// How pairs are decided: without a parameter, by the threshold in force.
 #[derive(Default, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Judging {
-    /// By this threshold; not with `fmr`.
+    /// Decide by this threshold. It cannot be combined with `fmr`.
     #[param(minimum = 0.0, nullable = false)]
     threshold: Option<f64>,
-    /// By the operating point with the largest threshold whose false match rate is at most this; not with `threshold`.
+    /// Decide by the operating point with the largest threshold whose false match rate is at most this. It cannot be
+    /// combined with `threshold`.
     #[param(exclusive_minimum = 0.0, exclusive_maximum = 1.0, nullable = false)]
     fmr: Option<f64>,
 }
 
-/// The model that a request is answered by, and how it wants its pairs to be judged: which that model can.
+/// The deployment that serves a request, and a criterion that its model supports.
 pub(crate) struct Ruling {
-    pub(crate) on: Arc<Deployment>,
+    pub(crate) deployment: Arc<Deployment>,
     criterion: Criterion,
 }
 
-/// The same where the request has no say in it.
+/// A ruling by the threshold in force, for routes without a query.
 pub(crate) struct InForce(pub(crate) Ruling);
 
-/// There is no query.
+/// The request has no query.
 pub(crate) struct NoQuery;
 
 impl Ruling {
     fn new(criterion: Criterion, head: &Parts, service: &Service) -> Result<Self, Fault> {
-        let ruling = Self { on: pinned(head), criterion };
+        let ruling = Self { deployment: pinned(head), criterion };
         ruling.judge(service)?;
         Ok(ruling)
     }
 
-    /// Finds the threshold.
+    /// Creates a judge with the threshold that follows from the criterion.
     pub(crate) fn judge(&self, service: &Service) -> Result<Judge<'_>, Fault> {
-        Judge::new(self.criterion, service.settings().model.threshold, &self.on.model.card)
+        Judge::new(self.criterion, service.settings().model.threshold, &self.deployment.model.card)
             .map_err(|err| Fault::OperatingPointUnsupported(err.to_string()))
     }
 }
@@ -82,18 +83,20 @@ impl<S: Sync> FromRequestParts<S> for NoQuery {
     }
 }
 
-/// Reads `threshold=` or `fmr=`.
+/// Parses `threshold=` or `fmr=`.
 pub(crate) fn criterion(query: Option<&str>) -> Result<Criterion, Fault> {
     let mut judging = Judging::default();
     for (key, value) in pairs(query) {
-        let place = match key {
+        let parameter = match key {
             "threshold" => &mut judging.threshold,
             "fmr" => &mut judging.fmr,
             _ => return unknown(key),
         };
-        let Ok(number) = value.parse() else { return invalid(&format!("`{key}` is a number")) };
-        if place.replace(number).is_some() {
-            return invalid("a query has one of `threshold` and `fmr`, once");
+        let Ok(number) = value.parse() else {
+            return invalid(&format!("`{key}` must be a number"));
+        };
+        if parameter.replace(number).is_some() {
+            return invalid("only one of `threshold` and `fmr` is allowed, and only once");
         }
     }
     match (judging.threshold, judging.fmr) {
@@ -103,36 +106,38 @@ pub(crate) fn criterion(query: Option<&str>) -> Result<Criterion, Fault> {
             Err(err) => invalid(&err.to_string()),
         },
         (None, Some(fmr)) if 0.0 < fmr && fmr < 1.0 => Ok(Criterion::Fmr(fmr)),
-        (None, Some(_)) => invalid("an FMR lies between 0 and 1"),
-        (Some(_), Some(_)) => invalid("a query has one of `threshold` and `fmr`, once"),
+        (None, Some(_)) => invalid("`fmr` must be greater than 0 and less than 1"),
+        (Some(_), Some(_)) => {
+            invalid("only one of `threshold` and `fmr` is allowed, and only once")
+        }
     }
 }
 
-/// Refuses any query.
+/// Rejects any query.
 pub(crate) fn none(query: Option<&str>) -> Result<(), Fault> {
     pairs(query).next().map_or(Ok(()), |(key, _)| unknown(key))
 }
 
-/// The time a request's work may take: the server's, or less where the client says so.
+/// The time limit for a request: the server's, or a shorter one that the client chooses.
 pub(crate) fn deadline(headers: &HeaderMap, most: Duration) -> Result<Duration, Fault> {
     let Some(value) = headers.get(TIMEOUT) else { return Ok(most) };
-    match value.to_str().ok().and_then(|it| it.parse().ok()) {
+    match value.to_str().ok().and_then(|value| value.parse().ok()) {
         Some(milliseconds) => Ok(Duration::from_millis(milliseconds).min(most)),
-        None => invalid("the header X-Request-Timeout-Ms is a whole number of milliseconds"),
+        None => invalid("the X-Request-Timeout-Ms header must be a whole number of milliseconds"),
     }
 }
 
-/// Keys and values need no decoding: those that are known have no character that is ever encoded.
+/// Keys and values are not decoded, because no valid one contains a character that clients encode.
 fn pairs(query: Option<&str>) -> impl Iterator<Item = (&str, &str)> {
     query
         .unwrap_or_default()
         .split('&')
-        .filter(|it| !it.is_empty())
-        .map(|it| it.split_once('=').unwrap_or((it, "")))
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
 
 fn unknown<T>(key: &str) -> Result<T, Fault> {
-    invalid(&format!("`{}` is unknown here", shown(key)))
+    invalid(&format!("`{}` is not a parameter of this route", shown(key)))
 }
 
 fn invalid<T>(why: &str) -> Result<T, Fault> {
@@ -148,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn one_criterion_is_taken() {
+    fn one_criterion_is_accepted() {
         for (query, expected) in [
             (None, Criterion::InForce),
             (Some(""), Criterion::InForce),
@@ -161,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_else_is_refused() {
+    fn all_other_queries_are_rejected() {
         for query in [
             "threshold=0.8&fmr=0.01",
             "threshold=1&threshold=1",

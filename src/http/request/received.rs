@@ -1,4 +1,4 @@
-//! A body that has come whole, as what its route asks for.
+//! A complete request body, parsed for its route.
 
 use std::sync::Arc;
 
@@ -16,32 +16,32 @@ use crate::http::service::{Service, pinned};
 use crate::ops::blocking::{SMALL, compute};
 use crate::ops::settings::Server;
 
-/// A request whose body was read; it is worked on until this is dropped.
+/// A request with a parsed body. It counts as in progress until this is dropped.
 pub(crate) struct Received<T> {
-    pub(crate) asked: T,
-    /// The model that it is answered by.
-    pub(crate) on: Arc<Deployment>,
-    /// When its head had come.
+    pub(crate) content: T,
+    /// The deployment that serves it.
+    pub(crate) deployment: Arc<Deployment>,
+    /// When the head was received.
     pub(crate) begun: Instant,
-    /// When its answer is due.
+    /// When the response is due.
     pub(crate) deadline: Instant,
     _admitted: Admitted,
 }
 
-/// What a body may ask for.
-pub(crate) trait Asked: Sized + Send + 'static {
+/// A value that is parsed from a request body.
+pub(crate) trait FromContent: Sized + Send + 'static {
     fn read(content: Content, settings: &Server) -> Result<Self, Problem>;
 }
 
-/// A body, by what it is said to be.
+/// A body, by its media type.
 pub(crate) enum Content {
-    /// One image's bytes; their format is told from themselves.
+    /// The bytes of one image. The bytes tell its format.
     Image(Bytes),
     Form(Form),
     Json(Bytes),
 }
 
-impl<T: Asked> FromRequest<Arc<Service>> for Received<T> {
+impl<T: FromContent> FromRequest<Arc<Service>> for Received<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, service: &Arc<Service>) -> Result<Self, Problem> {
@@ -59,19 +59,20 @@ impl<T: Asked> FromRequest<Arc<Service>> for Received<T> {
             }
             Media::Json => Content::Json(body),
         };
-        let asked = match content {
-            // The only one that takes long to read.
+        let content = match content {
+            // Only JSON takes long to parse, so a large JSON body is parsed on a thread for computation.
             Content::Json(_) if !is_small => {
                 let service = service.clone();
                 compute(move || T::read(content, &service.settings().server)).await?
             }
             content => T::read(content, &service.settings().server)?,
         };
-        Ok(Self { asked, on: pinned(&head), begun, deadline, _admitted: admitted })
+        let deployment = pinned(&head);
+        Ok(Self { content, deployment, begun, deadline, _admitted: admitted })
     }
 }
 
-/// The kinds of body that requests come as.
+/// The kinds of request bodies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Media {
     Image,
@@ -79,17 +80,18 @@ pub(crate) enum Media {
     Json,
 }
 
-/// Reads `Content-Type`; parameters are for whoever reads the body.
+/// Parses `Content-Type`. The reader of the body parses the parameters.
 pub(crate) fn media(headers: &HeaderMap) -> Result<Media, Fault> {
     let coding = headers.get(header::CONTENT_ENCODING).map_or(&b""[..], |value| value.as_bytes());
     if !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity") {
-        let why = "a body is taken as it is, without a Content-Encoding such as gzip";
+        let why = "the body must not have a Content-Encoding such as gzip";
         return Err(Fault::MediaTypeUnsupported(why));
     }
     let unsupported = Err(Fault::MediaTypeUnsupported(
-        "a body is multipart/form-data, application/json or, for one image, image/* or application/octet-stream",
+        "the Content-Type must be multipart/form-data, application/json or, for one image, image/* or \
+         application/octet-stream",
     ));
-    let Some(Ok(value)) = headers.get(header::CONTENT_TYPE).map(|it| it.to_str()) else {
+    let Some(Ok(value)) = headers.get(header::CONTENT_TYPE).map(|value| value.to_str()) else {
         return unsupported;
     };
     let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

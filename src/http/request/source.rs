@@ -1,4 +1,4 @@
-//! Images and embeddings as they stand in JSON.
+//! Sources in JSON: images and embeddings.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use super::mistake::malformed;
 use crate::engine::pipeline::Source;
 use crate::http::error::{Fault, Problem};
 
-/// Base64 of the standard alphabet, padded or not.
+/// Base64 with the standard alphabet, with or without padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -24,8 +24,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 #[derive(ToSchema)]
 #[schema(as = Source)]
 #[serde(untagged)]
-pub(crate) enum Written<'a> {
-    /// An image in base64, or as a data URI in base64.
+pub(crate) enum SourceJson<'a> {
+    /// An image as base64 text, or as a data URI with base64.
     Short(Cow<'a, str>),
     Image(ImageSource<'a>),
     Stored(StoredSource<'a>),
@@ -34,7 +34,7 @@ pub(crate) enum Written<'a> {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ImageSource<'a> {
-    /// The image in base64, or as a data URI in base64.
+    /// The image as base64 text, or as a data URI with base64.
     #[serde(borrow)]
     #[schema(value_type = String)]
     image: Json<'a>,
@@ -43,11 +43,11 @@ pub(crate) struct ImageSource<'a> {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StoredSource<'a> {
-    /// As many numbers as the model's embeddings have.
+    /// The embedding. Its length must be the model's embedding width.
     #[serde(borrow)]
     #[schema(value_type = Vec<f32>)]
     embedding: Json<'a>,
-    /// The digest of the model that made it; where it is given it must be the loaded model's.
+    /// The digest of the model that made the embedding. If given, it must be the digest of the server's model.
     #[serde(default, borrow, deserialize_with = "json::given")]
     #[schema(value_type = Option<String>, nullable = false)]
     digest: Option<Json<'a>>,
@@ -55,28 +55,28 @@ pub(crate) struct StoredSource<'a> {
 
 /// Reads a source.
 pub(crate) fn read(json: Json) -> Result<Source, Problem> {
-    match Written::read(json)? {
-        Written::Short(text) => Ok(upload(&text)?),
-        Written::Image(ImageSource { image }) => {
-            Ok(upload(&image.text("an image is base64 text")?)?)
+    match SourceJson::read(json)? {
+        SourceJson::Short(text) => Ok(upload(&text)?),
+        SourceJson::Image(ImageSource { image }) => {
+            Ok(upload(&image.text("`image` must be base64 text")?)?)
         }
-        Written::Stored(StoredSource { embedding, digest }) => {
-            let digest = digest.map(|digest| digest.text("a digest is text"));
+        SourceJson::Stored(StoredSource { embedding, digest }) => {
+            let digest = digest.map(|digest| digest.text("`digest` must be text"));
             let digest = digest.transpose()?.map(Cow::into_owned);
             Ok(Source::Embedding(stored(embedding)?, digest))
         }
     }
 }
 
-/// Reads a source that stands at a place of a body.
-pub(crate) fn read_at(place: &str, json: Json) -> Result<Source, Problem> {
-    read(json).map_err(|problem| problem.within(place))
+/// Reads the source at a path of the body, and adds the path to an error.
+pub(crate) fn read_at(path: &str, json: Json) -> Result<Source, Problem> {
+    read(json).map_err(|problem| problem.within(path))
 }
 
-impl<'a> Written<'a> {
-    /// Tells the forms apart.
+impl<'a> SourceJson<'a> {
+    /// Distinguishes the forms of a source.
     fn read(json: Json<'a>) -> Result<Self, Problem> {
-        let form = "a source is base64 text, or an object with `image` or `embedding`";
+        let form = "a source must be base64 text, or an object with `image` or `embedding`";
         if !json.0.starts_with('{') {
             return Ok(Self::Short(json.text(form)?));
         }
@@ -85,17 +85,18 @@ impl<'a> Written<'a> {
             image => return image.map(Self::Image),
         }
         json.object().map(Self::Stored).map_err(|problem| match problem.fault {
-            // A digest alone.
+            // The object has only a digest.
             Fault::PartMissing => Fault::PartMissing.of("image"),
-            _ if problem.is_unexpected(&["image"]) => {
-                malformed("a source has an image, or an embedding with its digest").into()
-            }
+            _ if problem.is_unexpected(&["image"]) => malformed(
+                "a source must have either `image`, or `embedding` with an optional `digest`",
+            )
+            .into(),
             _ => problem,
         })
     }
 }
 
-/// Reads an image in base64.
+/// Decodes an image from base64.
 pub(crate) fn upload(text: &str) -> Result<Source, Fault> {
     let base64 = match text.strip_prefix("data:") {
         None => text,
@@ -108,7 +109,7 @@ pub(crate) fn upload(text: &str) -> Result<Source, Fault> {
     Ok(Source::Upload(bytes.into()))
 }
 
-/// A number of an embedding; what is too large for one is infinite, which no embedding is.
+/// A number of an embedding. A number too large for `f32` becomes infinite, which an embedding rejects.
 #[derive(Deserialize)]
 #[serde(from = "f64")]
 struct Coordinate(f32);
@@ -116,7 +117,7 @@ struct Coordinate(f32);
 impl From<f64> for Coordinate {
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "an embedding is of f32; what overflows is refused"
+        reason = "embeddings use f32; an overflow is rejected"
     )]
     fn from(number: f64) -> Self {
         Self(number as f32)
@@ -124,8 +125,8 @@ impl From<f64> for Coordinate {
 }
 
 fn stored(json: Json) -> Result<Embedding, Fault> {
-    let other = || Fault::EmbeddingInvalid("an embedding is a list of numbers".to_owned());
-    // An error of serde_json's would repeat all of a text.
+    let other = || Fault::EmbeddingInvalid("`embedding` must be a list of numbers".to_owned());
+    // An error of serde_json would repeat the whole text.
     if json.0.contains('"') {
         return Err(other());
     }
@@ -140,7 +141,7 @@ mod tests {
     use super::*;
 
     fn source(json: &str) -> Result<Source, (&'static str, Option<String>)> {
-        read_at("a", Json(json)).map_err(|it| (it.fault.code(), it.field))
+        read_at("a", Json(json)).map_err(|problem| (problem.fault.code(), problem.field))
     }
 
     #[track_caller]
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn each_mistake_has_its_code_and_its_place() {
+    fn each_mistake_has_its_code_and_its_field() {
         for (json, code, field) in [
             (r#""a-b""#, "base64_invalid", "a"),
             (r#""data:image/png,abc""#, "base64_invalid", "a"),

@@ -1,4 +1,4 @@
-//! Files that are part of the program, for browsers.
+//! Files of the program itself, for browsers.
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -6,8 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use sha2::{Digest, Sha256};
 
-/// A file of the program's own. A browser asks each time whether it changed, so that it always has the one that fits
-/// the server.
+/// A file that is compiled into the program. Browsers revalidate it on each use, so they always have the version that
+/// matches the server.
 pub(crate) struct Asset {
     kind: &'static str,
     bytes: &'static [u8],
@@ -18,23 +18,25 @@ impl Asset {
         Self { kind, bytes }
     }
 
-    /// The file, or word that the client has it.
-    pub(crate) fn answer(&self, asked: &HeaderMap) -> Response {
+    /// Responds with the file, or with 304 if the client's version is current.
+    pub(crate) fn respond(&self, headers: &HeaderMap) -> Response {
         let tag = self.tag();
-        let known = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|it| it.to_str().ok());
-        let is_known = known.flat_map(|it| it.split(',')).any(|it| it.trim().ends_with(&tag));
-        let headers = [
+        let known =
+            headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+        let is_known =
+            known.flat_map(|value| value.split(',')).any(|known| known.trim().ends_with(&tag));
+        let response_headers = [
             (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
             (header::CONTENT_TYPE, HeaderValue::from_static(self.kind)),
-            (header::ETAG, HeaderValue::from_str(&tag).expect("base64 is a value")),
+            (header::ETAG, HeaderValue::from_str(&tag).expect("base64 is a valid header value")),
         ];
         if is_known {
-            return (StatusCode::NOT_MODIFIED, headers).into_response();
+            return (StatusCode::NOT_MODIFIED, response_headers).into_response();
         }
-        (headers, self.bytes).into_response()
+        (response_headers, self.bytes).into_response()
     }
 
-    /// What changes with its bytes (RFC 9110, 8.8.3).
+    /// The entity tag, which changes with the bytes (RFC 9110, 8.8.3).
     fn tag(&self) -> String {
         format!("\"{}\"", BASE64.encode(Sha256::digest(self.bytes)))
     }

@@ -1,4 +1,4 @@
-//! What answers have in common.
+//! Parts that several responses share.
 
 pub(crate) mod asset;
 pub(crate) mod numbers;
@@ -14,29 +14,24 @@ use crate::engine::pipeline::Timings;
 
 pub(crate) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// Builds answers that carry where their time went.
-pub(crate) struct Answer;
-
-impl Answer {
-    /// An answer whose body is JSON.
-    pub(crate) fn json(body: &impl Serialize, timings: Timings) -> Response {
-        Self::with(json(body), timings)
-    }
-
-    /// Any answer.
-    pub(crate) fn with(mut response: Response, timings: Timings) -> Response {
-        response.extensions_mut().insert(timings);
-        response
-    }
+/// A JSON response that carries its timings, for `Server-Timing`.
+pub(crate) fn timed_json(body: &impl Serialize, timings: Timings) -> Response {
+    timed(json(body), timings)
 }
 
-/// JSON without timing, for what needs no model.
+/// A response that carries its timings, for `Server-Timing`.
+pub(crate) fn timed(mut response: Response, timings: Timings) -> Response {
+    response.extensions_mut().insert(timings);
+    response
+}
+
+/// A JSON response without timings, for routes that do not run the model.
 pub(crate) fn json(body: &impl Serialize) -> Response {
-    let bytes = serde_json::to_vec(body).expect("answers have text keys and finite numbers");
+    let bytes = serde_json::to_vec(body).expect("responses have text keys and finite numbers");
     ([(header::CONTENT_TYPE, "application/json")], bytes).into_response()
 }
 
-/// The header that tells where the time went, in milliseconds down to the microsecond.
+/// The `Server-Timing` header, in milliseconds with microsecond digits.
 pub(crate) fn server_timing(timings: Timings, total: Duration) -> HeaderValue {
     let stages = [
         ("decode", timings.decode),
@@ -48,7 +43,8 @@ pub(crate) fn server_timing(timings: Timings, total: Duration) -> HeaderValue {
     for (name, duration) in stages {
         let comma = if text.is_empty() { "" } else { ", " };
         let milliseconds = duration.as_secs_f64() * 1e3;
-        write!(text, "{comma}{name};dur={milliseconds:.3}").expect("a string takes all");
+        write!(text, "{comma}{name};dur={milliseconds:.3}")
+            .expect("writing to a string does not fail");
     }
-    HeaderValue::from_str(&text).expect("digits and names are a value")
+    HeaderValue::from_str(&text).expect("names and digits are a valid header value")
 }

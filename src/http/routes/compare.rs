@@ -1,4 +1,4 @@
-//! `POST /compare`: are these two the same?
+//! `POST /compare`: compares two images.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::http::request::accept::AcceptsJson;
 use crate::http::request::pairs::{Compare, CompareForm, Pair};
 use crate::http::request::query::{Judging, Ruling};
 use crate::http::request::received::Received;
-use crate::http::response::Answer;
+use crate::http::response::timed_json;
 use crate::http::service::Service;
 
 #[derive(Serialize, ToSchema)]
@@ -28,8 +28,8 @@ struct Comparison<'a> {
 
 /// Compare two images
 ///
-/// Two sources, an image or a stored embedding each, are judged by their distance. The verdict is `same` if the distance
-/// is at most the threshold.
+/// Each of the two sources is an image or a stored embedding. The verdict is `same` if their distance is at most the
+/// threshold, else `different`.
 #[utoipa::path(
     post,
     path = "/compare",
@@ -38,13 +38,13 @@ struct Comparison<'a> {
         (CompareForm = "multipart/form-data"),
         (Compare = "application/json", example = json!({"a": "UDUgMSAxIDI1NQqA", "b": {"image": "data:image/x-portable-graymap;base64,UDUgMSAxIDI1NQqA"}})),
     )),
-    responses((status = 200, description = "The verdict, and what is known about it.", body = Comparison, example = json!({
+    responses((status = 200, description = "The verdict, the distance and the threshold.", body = Comparison, example = json!({
         "verdict": "same", "distance": 0.6735, "threshold": 1.134, "probability": 0.9993,
         "operating_point": {
             "source": "calibration", "fmr": 0.0242, "fnmr": 0.0289, "same_pairs": 450, "different_pairs": 4500,
             "data": "orl-faces, identities unseen in training"
         },
-        "model": {"name": "faces", "digest": "sha256:a57e6666..."}
+        "model": {"name": "faces", "digest": "sha256:6cb7b9b9..."}
     })))
 )]
 pub(crate) async fn compare(
@@ -53,13 +53,13 @@ pub(crate) async fn compare(
     ruling: Ruling,
     request: Received<Pair>,
 ) -> Result<Response, Problem> {
-    let Received { asked: pair, deadline, .. } = request;
-    let (judgement, timings) = judged(&service, &ruling, pair, Pair::NAMES, deadline).await?;
-    Ok(Answer::json(&Comparison { judgement, model: ruling.on.model.signature() }, timings))
+    let Received { content: pair, deadline, .. } = request;
+    let (judgement, timings) = judge_pair(&service, &ruling, pair, Pair::NAMES, deadline).await?;
+    Ok(timed_json(&Comparison { judgement, model: ruling.deployment.model.signature() }, timings))
 }
 
-/// Takes a pair through the model, and rules on it; `names` are what to call the two in a complaint.
-pub(crate) async fn judged(
+/// Embeds a pair and decides on it; `names` are the paths of the two sources, for error messages.
+pub(crate) async fn judge_pair(
     service: &Service,
     ruling: &Ruling,
     Pair(sources): Pair,
@@ -67,9 +67,9 @@ pub(crate) async fn judged(
     deadline: Instant,
 ) -> Result<(Judgement, Timings), Problem> {
     let judge = ruling.judge(service)?;
-    let embedded = service.engine.embed_all(&ruling.on, sources.into());
+    let embedded = service.engine.embed_all(&ruling.deployment, sources.into());
     let (pair, timings) = service.within(deadline, embedded, &names).await?;
     let judgement = judge.judge(pair[0].distance(&pair[1]));
-    service.metrics.judged(&ruling.on.model.digest, &judgement);
+    service.metrics.judged(&ruling.deployment.model.digest, &judgement);
     Ok((judgement, timings))
 }

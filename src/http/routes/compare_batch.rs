@@ -1,4 +1,4 @@
-//! `POST /compare/batch`: many pairs, or one against many.
+//! `POST /compare/batch`: compares many pairs.
 
 use std::sync::Arc;
 
@@ -15,27 +15,28 @@ use crate::http::request::accept::AcceptsJson;
 use crate::http::request::pairs::{CompareMany, OneToMany, Pairs};
 use crate::http::request::query::{Judging, Ruling};
 use crate::http::request::received::Received;
-use crate::http::response::Answer;
+use crate::http::response::timed_json;
 use crate::http::service::Service;
 
 #[derive(Serialize, ToSchema)]
 struct Comparisons<'a> {
-    results: Vec<Item<'a>>,
+    results: Vec<PairResult<'a>>,
     model: Signature<'a>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Compared)]
 #[serde(untagged)]
-enum Item<'a> {
+enum PairResult<'a> {
     Judged(Judgement),
     Failed { error: Details<'a> },
 }
 
 /// Compare many pairs
 ///
-/// Pairs as JSON, or a form with one image `a` against several `b`. Results come in order; a bad item fails alone, and
-/// the answer is still 200. An image that stands in several pairs is embedded once.
+/// The request has pairs as JSON, or one image `a` and several images `b` as a form. The results are in the order of the
+/// pairs. If a pair fails, only its own result is an error, and the status is still 200. An image that occurs in several
+/// pairs is embedded once.
 #[utoipa::path(
     post,
     path = "/compare/batch",
@@ -45,15 +46,15 @@ enum Item<'a> {
         (OneToMany = "multipart/form-data"),
         (CompareMany = "application/json", example = json!({"pairs": [{"a": "UDUgMSAxIDI1NQqA", "b": "UDUgMSAxIDI1NQqA"}]})),
     )),
-    responses((status = 200, description = "One result or error for each pair.", body = Comparisons, example = json!({
+    responses((status = 200, description = "A result or an error for each pair.", body = Comparisons, example = json!({
         "results": [
             {"verdict": "different", "distance": 1.31, "threshold": 1.134, "operating_point": {"source": "calibration"}},
             {"error": {
                 "type": "about:blank", "title": "Unprocessable Entity", "status": 422, "code": "image_empty",
-                "detail": "the image has no bytes", "field": "pairs[1].b"
+                "detail": "the image is empty", "field": "pairs[1].b"
             }}
         ],
-        "model": {"name": "faces", "digest": "sha256:a57e6666..."}
+        "model": {"name": "faces", "digest": "sha256:6cb7b9b9..."}
     })))
 )]
 pub(crate) async fn compare_batch(
@@ -62,14 +63,14 @@ pub(crate) async fn compare_batch(
     ruling: Ruling,
     request: Received<Pairs>,
 ) -> Result<Response, Problem> {
-    let Received { asked: Pairs { sources, pairs }, deadline, .. } = request;
+    let Received { content: Pairs { sources, pairs }, deadline, .. } = request;
     let judge = ruling.judge(&service)?;
     let (names, sources): (Vec<String>, Vec<_>) = sources.into_iter().unzip();
-    let embedded = service.engine.embed(&ruling.on, sources);
+    let embedded = service.engine.embed(&ruling.deployment, sources);
     let Embedded { outcomes, timings } = service.within(deadline, embedded, &names).await?;
-    let outcome = |place: usize| {
-        let named = |error: &ItemError| Fault::from(error.clone()).of(&names[place]);
-        outcomes[place].as_ref().map_err(named)
+    let outcome = |index: usize| {
+        let problem = |error: &ItemError| Fault::from(error.clone()).of(&names[index]);
+        outcomes[index].as_ref().map_err(problem)
     };
     let judged = pairs.into_iter().map(|pair| {
         let [a, b] = pair?.map(outcome);
@@ -78,14 +79,14 @@ pub(crate) async fn compare_batch(
     let judged: Vec<Result<Judgement, Problem>> = judged.collect();
     let results = judged.iter().map(|judged| match judged {
         Ok(judgement) => {
-            service.metrics.judged(&ruling.on.model.digest, judgement);
-            Item::Judged(judgement.clone())
+            service.metrics.judged(&ruling.deployment.model.digest, judgement);
+            PairResult::Judged(judgement.clone())
         }
         Err(problem) => {
             service.metrics.item_problem(problem.fault.code());
-            Item::Failed { error: problem.details() }
+            PairResult::Failed { error: problem.details() }
         }
     });
     let results = results.collect();
-    Ok(Answer::json(&Comparisons { results, model: ruling.on.model.signature() }, timings))
+    Ok(timed_json(&Comparisons { results, model: ruling.deployment.model.signature() }, timings))
 }

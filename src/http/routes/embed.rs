@@ -1,4 +1,4 @@
-//! `POST /embed`: where does the model put this?
+//! `POST /embed`: computes embeddings.
 
 use std::sync::Arc;
 
@@ -19,10 +19,10 @@ use crate::http::request::images::{Embed, EmbedForm, Images};
 use crate::http::request::query::NoQuery;
 use crate::http::request::received::Received;
 use crate::http::response::numbers::{Floats, numbers};
-use crate::http::response::{self, Answer};
+use crate::http::response::{self, timed};
 use crate::http::service::Service;
 
-/// What comes for one source, or for several.
+/// The response for one source, or for several.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Embedded)]
 #[serde(untagged)]
@@ -41,23 +41,24 @@ struct One<'a> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = SeveralEmbeddings)]
 struct Several<'a> {
-    results: Vec<Item<'a>>,
+    results: Vec<ImageResult<'a>>,
     model: Signature<'a>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = EmbeddedItem)]
 #[serde(rename_all = "lowercase")]
-enum Item<'a> {
+enum ImageResult<'a> {
     Embedding(&'a [f32]),
     Error(Details<'a>),
 }
 
 /// Embed images
 ///
-/// One image, or several: of several a bad one fails alone. As bare numbers, row by row with their shape in
-/// `Siamese-Shape` and the model in `Siamese-Model-Digest`, or as a file for `numpy.load`, embeddings come only where every
-/// image is good.
+/// The request has one image or several. In JSON, an image that fails has an error as its result, and the others succeed.
+/// In the binary formats, the request fails if one image fails. `application/octet-stream` holds the embeddings row by
+/// row, with their shape in `Siamese-Shape` and the model in `Siamese-Model-Digest`. `application/x-npy` is a file for
+/// `numpy.load`.
 #[utoipa::path(
     post,
     path = "/embed",
@@ -69,7 +70,7 @@ enum Item<'a> {
     )),
     responses((status = 200, description = "The embeddings.", content(
         (Embeddings = "application/json", example = json!({
-            "embedding": [0.0412, -0.1203], "model": {"name": "faces", "digest": "sha256:a57e6666..."}
+            "embedding": [0.0412, -0.1203], "model": {"name": "faces", "digest": "sha256:6cb7b9b9..."}
         })),
         (Floats = "application/octet-stream"),
         (Floats = "application/x-npy"),
@@ -81,80 +82,83 @@ pub(crate) async fn embed(
     _: NoQuery,
     request: Received<Images>,
 ) -> Result<Response, Problem> {
-    let Received { asked: images, on, deadline, .. } = request;
+    let Received { content: images, deployment, deadline, .. } = request;
     let (response, timings) = match images {
         Images::One(source) => {
-            let embedded = service.engine.embed_all(&on, vec![source]);
+            let embedded = service.engine.embed_all(&deployment, vec![source]);
             let (embeddings, timings) = service.within(deadline, embedded, &["image"]).await?;
-            (one(&on, &embeddings[0], form), timings)
+            (one(&deployment, &embeddings[0], form), timings)
         }
         Images::Several(images) => {
             let most = service.settings().server.max_images.get();
             if images.is_empty() || most < images.len() {
-                let why = format!("between 1 and {most} images are embedded at once");
+                let why = format!("a request can embed 1 to {most} images");
                 return Err(Fault::BatchTooLarge(why).of("images"));
             }
-            let (outcomes, timings) = each(&service, &on, images, deadline).await?;
-            (several(&service, &on, &outcomes, form)?, timings)
+            let (outcomes, timings) = each(&service, &deployment, images, deadline).await?;
+            (several(&service, &deployment, &outcomes, form)?, timings)
         }
     };
-    Ok(Answer::with(response, timings))
+    Ok(timed(response, timings))
 }
 
-/// What became of a source.
+/// The result for one source.
 type Outcome = Result<Embedding, Problem>;
 
-/// Takes sources through the model, but for those that could not be read. Each has its own outcome, which bears its name.
+/// Embeds several sources. A source that could not be read keeps its error; every error names its source.
 async fn each(
     service: &Service,
-    on: &Deployment,
+    deployment: &Deployment,
     images: Vec<Result<Source, Problem>>,
     deadline: Instant,
 ) -> Result<(Vec<Outcome>, Timings), Problem> {
     let mut sources = Vec::with_capacity(images.len());
     let read = images.into_iter().map(|image| image.map(|source| sources.push(source)));
     let read: Vec<Result<(), Problem>> = read.collect();
-    let embedded = service.engine.embed(on, sources);
+    let embedded = service.engine.embed(deployment, sources);
     let Embedded { outcomes, timings } = service.within(deadline, embedded, &["images"]).await?;
     let mut outcomes = outcomes.into_iter();
-    let all = read.into_iter().enumerate().map(|(at, read)| {
+    let all = read.into_iter().enumerate().map(|(index, read)| {
         read?;
-        let outcome = outcomes.next().expect("one for each source");
-        outcome.map_err(|error| Fault::from(error).of(Images::name(at)))
+        let outcome = outcomes.next().expect("one outcome for each source");
+        outcome.map_err(|error| Fault::from(error).of(Images::name(index)))
     });
     Ok((all.collect(), timings))
 }
 
-fn one(on: &Deployment, embedding: &Embedding, form: Form) -> Response {
+fn one(deployment: &Deployment, embedding: &Embedding, form: Form) -> Response {
     let embedding = embedding.coordinates();
     match form {
         Form::Json => {
-            response::json(&Embeddings::One(One { embedding, model: on.model.signature() }))
+            response::json(&Embeddings::One(One { embedding, model: deployment.model.signature() }))
         }
-        Form::Numbers(kind) => numbers(kind, &[embedding], &[embedding.len()], &on.model.digest),
+        Form::Numbers(kind) => {
+            numbers(kind, &[embedding], &[embedding.len()], &deployment.model.digest)
+        }
     }
 }
 
-/// Bare numbers have no room for what went wrong: there must be none.
+/// Several embeddings. A binary form cannot contain errors, so there all outcomes must be good.
 fn several(
     service: &Service,
-    on: &Deployment,
+    deployment: &Deployment,
     outcomes: &[Outcome],
     form: Form,
 ) -> Result<Response, Problem> {
     if let Form::Numbers(kind) = form {
-        let rows = outcomes.iter().map(|it| it.as_ref().map(Embedding::coordinates));
+        let rows = outcomes.iter().map(|outcome| outcome.as_ref().map(Embedding::coordinates));
         let rows = rows.collect::<Result<Vec<_>, _>>().map_err(Problem::clone)?;
-        let shape = [rows.len(), on.model.width];
-        return Ok(numbers(kind, &rows, &shape, &on.model.digest));
+        let shape = [rows.len(), deployment.model.width];
+        return Ok(numbers(kind, &rows, &shape, &deployment.model.digest));
     }
     let results = outcomes.iter().map(|outcome| match outcome {
-        Ok(embedding) => Item::Embedding(embedding.coordinates()),
+        Ok(embedding) => ImageResult::Embedding(embedding.coordinates()),
         Err(problem) => {
             service.metrics.item_problem(problem.fault.code());
-            Item::Error(problem.details())
+            ImageResult::Error(problem.details())
         }
     });
     let results = results.collect();
-    Ok(response::json(&Embeddings::Several(Several { results, model: on.model.signature() })))
+    let model = deployment.model.signature();
+    Ok(response::json(&Embeddings::Several(Several { results, model })))
 }

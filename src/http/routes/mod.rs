@@ -1,4 +1,4 @@
-//! The handlers, a file for each route.
+//! The handlers, one file per route.
 
 pub(crate) mod compare;
 pub(crate) mod compare_batch;

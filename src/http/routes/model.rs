@@ -13,7 +13,7 @@ use crate::engine::judgement::{Criterion, Judge, Provenance};
 use crate::http::response;
 use crate::http::service::Service;
 
-/// The card, and the threshold that rules here where a request names none.
+/// The card, and the threshold that applies if a request names none.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Card)]
 struct Served<'a> {
@@ -28,16 +28,17 @@ struct InForce {
     operating_point: Provenance,
 }
 
-/// The model's card
+/// Get the model's card
 ///
-/// Its input, margin, operating points, calibration and provenance, what really runs it, and the threshold in force.
+/// The card has the model's input, margin, operating points, calibration and provenance. The response also has the device
+/// that runs the model, and the threshold in force.
 #[utoipa::path(get, path = "/model", responses((status = 200, description = "The card.", body = Served)))]
 pub(crate) async fn model(State(service): State<Arc<Service>>) -> Response {
-    let on = service.engine.deployment();
-    let model = on.model.as_ref();
+    let deployment = service.engine.deployment();
+    let model = deployment.model.as_ref();
     let judge = Judge::new(Criterion::InForce, service.settings().model.threshold, &model.card);
     let in_force = judge
         .ok()
-        .map(|it| InForce { threshold: it.threshold(), operating_point: it.provenance() });
+        .map(|judge| InForce { threshold: judge.threshold(), operating_point: judge.provenance() });
     response::json(&Served { model, in_force })
 }

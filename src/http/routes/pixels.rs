@@ -1,4 +1,4 @@
-//! `POST /pixels`: what does the model see of this?
+//! `POST /pixels`: shows what the model receives of an image.
 
 use std::sync::Arc;
 
@@ -13,12 +13,12 @@ use crate::http::request::form::Image;
 use crate::http::request::images::{Embed, EmbedForm, Images};
 use crate::http::request::query::NoQuery;
 use crate::http::request::received::Received;
-use crate::http::response::Answer;
+use crate::http::response::timed;
 use crate::http::service::Service;
 
-/// See what the model sees
+/// Show the model's input
 ///
-/// The pixels that the model reads of an image, after turning upright, colour and size.
+/// The image after preprocessing: orientation, colour, fit and size.
 #[utoipa::path(
     post,
     path = "/pixels",
@@ -28,7 +28,7 @@ use crate::http::service::Service;
         (EmbedForm = "multipart/form-data"),
         (Embed = "application/json", example = json!({"image": "UDUgMSAxIDI1NQqA"})),
     )),
-    responses((status = 200, description = "An image of the size of the model's input.", body = Image, content_type = "image/png"))
+    responses((status = 200, description = "A PNG image of the size of the model's input.", body = Image, content_type = "image/png"))
 )]
 pub(crate) async fn pixels(
     State(service): State<Arc<Service>>,
@@ -36,19 +36,19 @@ pub(crate) async fn pixels(
     _: NoQuery,
     request: Received<Images>,
 ) -> Result<Response, Problem> {
-    let Received { asked: images, on, deadline, .. } = request;
+    let Received { content: images, deployment, deadline, .. } = request;
     let upload = match images {
         Images::One(Source::Upload(upload)) => upload,
         Images::One(Source::Embedding(..)) => {
-            let why = "an embedding has no pixels; send its image";
+            let why = "an embedding has no pixels; send an image";
             return Err(Fault::BodyMalformed(why.to_owned()).of("image"));
         }
         Images::Several(_) => {
-            let why = "one image is shown at a time";
+            let why = "a request can show one image";
             return Err(Fault::BatchTooLarge(why.to_owned()).of("images"));
         }
     };
-    let shown = service.engine.show(&on, upload);
+    let shown = service.engine.show(&deployment, upload);
     let (png, timings) = service.within(deadline, shown, &["image"]).await?;
-    Ok(Answer::with(([(header::CONTENT_TYPE, accept::PNG)], png).into_response(), timings))
+    Ok(timed(([(header::CONTENT_TYPE, accept::PNG)], png).into_response(), timings))
 }

@@ -1,4 +1,4 @@
-//! `GET /livez`, `/readyz`, `/metrics`: what answers about the service itself, and waits for no queue.
+//! `GET /livez`, `/readyz` and `/metrics`: the state of the service. They never wait for a queue.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::engine::cache::Cache;
 use crate::http::error::{Fault, Problem};
-use crate::http::metrics::{Now, plain};
+use crate::http::metrics::{Gauges, plain};
 use crate::http::request::accept;
 use crate::http::response;
 use crate::http::service::Service;
@@ -25,28 +25,29 @@ struct Alive {
 struct Ready {
     #[schema(example = "ready")]
     status: &'static str,
-    /// How long ago the last self-test was right.
+    /// The time since the last successful self-test, in milliseconds.
     self_test_age_ms: u128,
 }
 
-/// Whether the process answers
-#[utoipa::path(get, path = "/livez", responses((status = 200, description = "It does.", body = Alive)))]
+/// Check whether the process is alive
+#[utoipa::path(get, path = "/livez", responses((status = 200, description = "The process is alive.", body = Alive)))]
 pub(crate) async fn livez() -> Response {
     response::json(&Alive { status: "alive" })
 }
 
-/// Whether work should be sent here
+/// Check whether the server is ready to receive requests
 ///
-/// Not while it stops, nor where the last self-test, a known pair through the real model, was wrong or is too old.
-#[utoipa::path(get, path = "/readyz", responses((status = 200, description = "It should.", body = Ready)))]
+/// The server is not ready during shutdown, and if the last self-test failed or is too old. The self-test runs a known
+/// pair through the model.
+#[utoipa::path(get, path = "/readyz", responses((status = 200, description = "The server is ready.", body = Ready)))]
 pub(crate) async fn readyz(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
     service.engine.ready().map_err(|why| Fault::NotReady(why.to_string()))?;
     let self_test_age_ms = service.engine.deployment().self_test.age().as_millis();
     Ok(response::json(&Ready { status: "ready", self_test_age_ms }))
 }
 
-/// Metrics for Prometheus
-#[utoipa::path(get, path = "/metrics", responses((status = 200, description = "Counters and gauges.", content(
+/// Get metrics for Prometheus
+#[utoipa::path(get, path = "/metrics", responses((status = 200, description = "The metrics as text.", content(
     (String = "text/plain"),
     (String = "application/openmetrics-text"),
 ))))]
@@ -54,22 +55,22 @@ pub(crate) async fn metrics(State(service): State<Arc<Service>>, headers: Header
     const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-    let on = service.engine.deployment();
+    let deployment = service.engine.deployment();
     service.engine.reap();
-    let text = service.metrics.text(&Now {
+    let text = service.metrics.text(&Gauges {
         settings: service.settings(),
-        model: &on.model,
-        cached_bytes: on.cache.as_ref().map_or(0, Cache::bytes),
+        model: &deployment.model,
+        cached_bytes: deployment.cache.as_ref().map_or(0, Cache::bytes),
         body_bytes: service.bodies.bytes(),
         receiving: service.bodies.receiving.bodies(),
         answer_bytes: service.responses.bytes(),
         in_flight: service.requests.taken(),
-        queue_depth: on.batcher.depth(),
-        reserved: on.batcher.reserved(),
+        queue_depth: deployment.batcher.depth(),
+        reserved: deployment.batcher.reserved(),
         bulk_images: service.engine.bulk_images(),
         ready: service.engine.ready().is_ok(),
-        self_test_age: on.self_test.age(),
-        longest_run: on.batcher.longest_run(),
+        self_test_age: deployment.self_test.age(),
+        longest_run: deployment.batcher.longest_run(),
         lanes: service.engine.lanes(),
     });
     let (kind, text) =

@@ -1,7 +1,8 @@
-//! `POST /verify`: `/compare` in `DeepFace`'s words, for its clients. Only where the settings ask for it.
+//! `POST /verify`: `/compare` with the request and response of `DeepFace`. Only if the settings enable it.
 //!
-//! Its documented fields are read (`DeepFace`'s README, section "API"); those that choose a network or a detector are taken
-//! and change nothing, as there is one model and no detector here. What would be a false promise is refused.
+//! It reads the fields that `DeepFace`'s README documents (section "API"). Fields that choose a model or a detector are
+//! accepted and ignored, because this server has one model and no detector. A field that would promise something that
+//! the server does not do is rejected.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use siamese_core::model::Length;
 use siamese_core::score::Verdict;
 
-use super::compare::judged;
+use super::compare::judge_pair;
 use crate::engine::pipeline::Source;
 use crate::http::error::{Fault, Problem};
 use crate::http::request::accept::AcceptsJson;
@@ -22,9 +23,9 @@ use crate::http::request::json::{self, Json};
 use crate::http::request::mistake::malformed;
 use crate::http::request::pairs::Pair;
 use crate::http::request::query::InForce;
-use crate::http::request::received::{Asked, Content, Received};
+use crate::http::request::received::{Content, FromContent, Received};
 use crate::http::request::source::upload;
-use crate::http::response::Answer;
+use crate::http::response::timed_json;
 use crate::http::service::Service;
 use crate::ops::settings::Server;
 
@@ -32,7 +33,7 @@ const IMAGES: [&str; 2] = ["img1", "img2"];
 const METRIC: &str = "distance_metric";
 const SPOOFING: &str = "anti_spoofing";
 
-/// How `DeepFace` measures distances.
+/// The distance metrics of `DeepFace`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Metric {
@@ -41,18 +42,18 @@ enum Metric {
     EuclideanL2,
 }
 
-/// What is to be verified.
+/// A parsed request.
 pub(crate) struct Verification {
     pair: Pair,
     metric: Option<Metric>,
 }
 
-/// What a client sends, as members of an object or parts of a form.
+/// The request as members of an object or parts of a form.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, bound = "T: Deserialize<'de>")]
 #[expect(
     dead_code,
-    reason = "what chooses among things of which there is one here, or none, changes nothing"
+    reason = "options for which this server has one choice or none are accepted and ignored"
 )]
 struct Verify<T> {
     img1: T,
@@ -87,7 +88,7 @@ struct Verified<'a> {
     time: f64,
 }
 
-/// Nothing is known of where a face is.
+/// The positions of faces, which are unknown.
 #[derive(Default, Serialize)]
 struct Areas {
     img1: Nowhere,
@@ -103,10 +104,10 @@ pub(crate) async fn verify(
     InForce(ruling): InForce,
     request: Received<Verification>,
 ) -> Result<Response, Problem> {
-    let Received { asked: Verification { pair, metric }, begun, deadline, .. } = request;
-    let card = &ruling.on.model.card;
+    let Received { content: Verification { pair, metric }, begun, deadline, .. } = request;
+    let card = &ruling.deployment.model.card;
     let metric = Metric::chosen(metric, card.length == Length::Unit)?;
-    let (judgement, timings) = judged(&service, &ruling, pair, IMAGES, deadline).await?;
+    let (judgement, timings) = judge_pair(&service, &ruling, pair, IMAGES, deadline).await?;
     let verified = Verified {
         is_same: judgement.verdict == Verdict::Same,
         distance: metric.of(judgement.distance.get()),
@@ -117,7 +118,7 @@ pub(crate) async fn verify(
         facial_areas: Areas::default(),
         time: begun.elapsed().as_secs_f64(),
     };
-    Ok(Answer::json(&verified, timings))
+    Ok(timed_json(&verified, timings))
 }
 
 impl Metric {
@@ -127,16 +128,17 @@ impl Metric {
             "euclidean" => Ok(Self::Euclidean),
             "euclidean_l2" => Ok(Self::EuclideanL2),
             _ => {
-                Err(malformed("a distance metric is cosine, euclidean or euclidean_l2").of(METRIC))
+                let why = "`distance_metric` must be cosine, euclidean or euclidean_l2";
+                Err(malformed(why).of(METRIC))
             }
         }
     }
 
-    /// The metric that was asked for, or `DeepFace`'s own; only embeddings of unit length have more than one.
-    fn chosen(asked: Option<Self>, is_unit: bool) -> Result<Self, Problem> {
-        match asked {
+    /// The requested metric, or `DeepFace`'s default. Embeddings that are not of unit length support only one.
+    fn chosen(requested: Option<Self>, is_unit: bool) -> Result<Self, Problem> {
+        match requested {
             Some(Self::Cosine | Self::EuclideanL2) if !is_unit => {
-                let why = "this model's distances are euclidean, as its embeddings are not of unit length";
+                let why = "this model supports only euclidean, because its embeddings do not have unit length";
                 Err(malformed(why).of(METRIC))
             }
             Some(metric) => Ok(metric),
@@ -144,7 +146,7 @@ impl Metric {
         }
     }
 
-    /// An L2 distance by this metric. Between vectors of unit length it is √(2·cosine distance).
+    /// Converts an L2 distance to this metric. For vectors of unit length, it is √(2·cosine distance).
     fn of(self, distance: f64) -> f64 {
         match self {
             Self::Cosine => distance * distance / 2.0,
@@ -154,7 +156,7 @@ impl Metric {
 }
 
 impl<T> Verify<T> {
-    /// Reads what was sent, by how an image, a text and a refusal of what is not done here look.
+    /// Reads the request, with functions that read an image, read a text, and test whether an option is off.
     fn read(
         self,
         image: impl Fn(T) -> Result<Source, Fault>,
@@ -165,19 +167,20 @@ impl<T> Verify<T> {
         let first = image(self.img1).map_err(|fault| fault.of(first))?;
         let second = image(self.img2).map_err(|fault| fault.of(second))?;
         let metric = self.distance_metric.map(|metric| {
-            text(metric).map_err(|fault| fault.of(METRIC)).and_then(|it| Metric::named(&it))
+            text(metric).map_err(|fault| fault.of(METRIC)).and_then(|name| Metric::named(&name))
         });
         if !self.anti_spoofing.is_none_or(is_off) {
-            let why = "nothing here tells a face from an image of one";
+            let why =
+                "this server has no anti-spoofing: it cannot tell a face from a photograph of one";
             return Err(malformed(why).of(SPOOFING));
         }
         Ok(Verification { pair: Pair([first, second]), metric: metric.transpose()? })
     }
 }
 
-impl Asked for Verification {
+impl FromContent for Verification {
     fn read(content: Content, _: &Server) -> Result<Self, Problem> {
-        const TEXT: &str = "this is text; an image is base64 or a data URI";
+        const TEXT: &str = "the value must be text; an image is base64 or a data URI";
 
         match content {
             Content::Json(body) => json::body::<Verify<Json>>(&body)?.read(
@@ -191,7 +194,7 @@ impl Asked for Verification {
                 |Image(text)| text.eq_ignore_ascii_case(b"false"),
             ),
             Content::Image(_) => Err(Fault::MediaTypeUnsupported(
-                "two images come as multipart/form-data or application/json",
+                "send two images as multipart/form-data or application/json",
             )
             .into()),
         }

@@ -1,17 +1,17 @@
-//! From a value to its place along an axis.
+//! The axes of a chart.
 
-/// How values are spread along an axis.
+/// The scale of an axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scale {
-    /// Evenly.
+    /// Linear.
     Linear,
-    /// By their logarithm.
+    /// Logarithmic.
     Log,
-    /// By the quantile of the normal distribution, which makes lines of normal distances.
+    /// By the quantile of the normal distribution; normally distributed distances give a straight line.
     Probit,
 }
 
-/// An axis from a least to a greatest value, and where it is ticked.
+/// An axis with its range and ticks.
 #[derive(Clone, Debug)]
 pub struct Axis {
     pub(super) label: String,
@@ -22,14 +22,14 @@ pub struct Axis {
 }
 
 impl Axis {
-    /// An axis of error rates, ticked at those of `ticks` within its ends.
+    /// Makes an axis of error rates with the `ticks` within its range.
     pub fn of_rates(label: &str, scale: Scale, [low, high]: [f64; 2], ticks: &[f64]) -> Self {
         let within = ticks.iter().filter(|it| low <= **it && **it <= high);
         let ticks = within.map(|it| (*it, percent(*it))).collect();
         Self { label: label.to_owned(), scale, low, high, ticks }
     }
 
-    /// An axis from 0 to `high`, ticked at about six round numbers.
+    /// Makes an axis from 0 to `high` with about six ticks at round numbers.
     pub fn linear(label: &str, high: f64, written: impl Fn(f64) -> String) -> Self {
         let step = round_step(high / 6.0);
         let ticks = (0..=12)
@@ -40,7 +40,7 @@ impl Axis {
         Self { label: label.to_owned(), scale: Scale::Linear, low: 0.0, high, ticks }
     }
 
-    /// The place of a value, from 0 at the low end to 1; what lies beyond an end is put there.
+    /// Returns the position of a value, from 0 at the low end to 1 at the high end; values outside are clamped.
     pub(super) fn place(&self, value: f64) -> f64 {
         let [at, low, high] =
             [value.clamp(self.low, self.high), self.low, self.high].map(|it| match self.scale {
@@ -51,25 +51,25 @@ impl Axis {
         (at - low) / (high - low)
     }
 
-    /// Whether a value lies before the low end, and whether beyond the high one.
+    /// Returns whether a value is below the low end, and whether it is above the high end.
     pub(super) fn is_beyond(&self, value: f64) -> [bool; 2] {
         [value < self.low, self.high < value]
     }
 
-    /// The ticks' values and labels, ascending.
+    /// Returns the values and labels of the ticks, ascending.
     pub(super) fn ticks(&self) -> &[(f64, String)] {
         &self.ticks
     }
 }
 
-/// A rate in percent, in as few digits as tell it.
+/// Formats a rate in percent with few digits.
 pub fn percent(rate: f64) -> String {
     let percent = rate * 100.0;
     let digits = (1..12).find(|digits| 0.95 * 10_f64.powi(-digits) <= percent).unwrap_or(1);
     format!("{} %", number(percent, usize::try_from(digits).unwrap_or(1)))
 }
 
-/// A number to at most `digits` digits behind the point, without zeros at its end.
+/// Formats a number with at most `digits` decimals, without trailing zeros.
 pub fn number(value: f64, digits: usize) -> String {
     let text = format!("{value:.digits$}");
     if text.contains('.') {
@@ -79,7 +79,7 @@ pub fn number(value: f64, digits: usize) -> String {
     }
 }
 
-/// 1, 2, 2.5 or 5 times a power of ten, near `step` and not below it.
+/// Returns 1, 2, 2.5 or 5 times a power of ten, near `step` and not below it.
 fn round_step(step: f64) -> f64 {
     let power = 10_f64.powf(step.log10().floor());
     let factor = step / power;
@@ -87,7 +87,7 @@ fn round_step(step: f64) -> f64 {
     power * round.unwrap_or(10.0)
 }
 
-/// The quantile of the standard normal distribution at `share` in `(0, 1)`, to 4.5e-4.
+/// Returns the quantile of the standard normal distribution at `share` in `(0, 1)`, with an error of at most 4.5e-4.
 ///
 /// M. Abramowitz, I. Stegun, *Handbook of Mathematical Functions*, 26.2.23.
 fn probit(share: f64) -> f64 {
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_axis_gives_each_power_the_same_room() {
+    fn a_log_axis_gives_each_power_the_same_space() {
         let axis = Axis::of_rates("FMR", Scale::Log, [0.001, 1.0], &[0.001, 0.1, 2.0]);
         near(axis.place(0.01), 1.0 / 3.0);
         near(axis.place(0.0), 0.0);
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_loses_zeros_behind_the_point_alone() {
+    fn a_number_loses_only_trailing_zeros_after_the_point() {
         let written = [0.25, 1.0, 100.0, 0.123_456_789, 0.0].map(|it| number(it, 6));
         assert_eq!(written, ["0.25", "1", "100", "0.123457", "0"]);
         assert_eq!(number(20.0, 0), "20");

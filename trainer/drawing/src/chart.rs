@@ -1,9 +1,9 @@
-//! A frame with two axes to draw in.
+//! A chart with two axes.
 
 use crate::axis::Axis;
 use crate::svg::{Place, Svg};
 
-// Small, so that text can be read where a phone shows a drawing at two thirds.
+// Small, so that text is readable on a phone, which shows the chart at two thirds of its size.
 const WIDTH: f64 = 540.0;
 const HEIGHT: f64 = 440.0;
 const LEFT: f64 = 74.0;
@@ -11,7 +11,7 @@ const RIGHT: f64 = WIDTH - 26.0;
 const TOP: f64 = 44.0;
 const BOTTOM: f64 = HEIGHT - 62.0;
 
-/// How wide a letter is taken to be, for panels around text.
+/// The assumed width of a letter, for panels around text.
 const LETTER: f64 = 6.9;
 
 /// A drawing with a title, two axes and a grid.
@@ -22,7 +22,7 @@ pub struct Chart {
     y: Axis,
 }
 
-/// What a legend shows beside a line of text.
+/// The symbol of a line in a legend.
 #[derive(Clone, Copy, Debug)]
 pub enum Symbol {
     /// A line.
@@ -33,7 +33,7 @@ pub enum Symbol {
     Mark(&'static str),
 }
 
-/// Where the data leave room for a legend.
+/// The corner of a legend.
 #[derive(Clone, Copy, Debug)]
 pub enum Corner {
     /// Above, on the right.
@@ -45,7 +45,7 @@ pub enum Corner {
 }
 
 impl Chart {
-    /// The empty frame.
+    /// Draws the empty frame.
     pub fn new(title: &str, note: &str, x: Axis, y: Axis) -> Self {
         let mut svg = Svg::new(WIDTH, HEIGHT, &format!("{title}. {note}"));
         svg.text("title", (LEFT, 28.0), title);
@@ -73,8 +73,8 @@ impl Chart {
         chart
     }
 
-    /// A line through points of values. What runs along beyond an end of an axis is left out, but
-    /// for the point from which it comes or to which it goes.
+    /// Draws a line through points. Parts outside the range of an axis are omitted, except for the first and last point of
+    /// each.
     pub fn curve(&mut self, class: &str, points: &[Place]) {
         let beyond = |(x, y): &Place| [self.x.is_beyond(*x), self.y.is_beyond(*y)];
         let runs_beyond = |at: usize| {
@@ -88,14 +88,14 @@ impl Chart {
         self.svg.path(class, &places);
     }
 
-    /// An area whose corners are points of values.
+    /// Draws an area with the given corners.
     pub fn area(&mut self, class: &str, corners: &[Place]) {
         let places: Vec<_> = corners.iter().map(|it| self.place(*it)).collect();
         self.svg.area(class, &places);
     }
 
-    /// A round mark at a point of values; none beyond the high end of an axis. Rates of 0 have no
-    /// place on an axis that begins later, and are marked where it begins.
+    /// Draws a round mark at a point, unless it is above the high end of an axis. A value below the low end, such as a rate
+    /// of 0 on a logarithmic axis, is marked at the low end.
     pub fn mark(&mut self, class: &str, point: Place) {
         if self.x.is_beyond(point.0)[1] || self.y.is_beyond(point.1)[1] {
             return;
@@ -104,7 +104,7 @@ impl Chart {
         self.svg.circle(class, place, 5.0);
     }
 
-    /// A line across the frame at a value of x, with words at its upper end, on the side with room.
+    /// Draws a vertical line at a value of x, with text at its upper end, on the side with more space.
     pub fn upright(&mut self, class: &str, x: f64, words: &str) {
         let at = self.across(x);
         self.svg.line(class, (at, TOP), (at, BOTTOM));
@@ -113,7 +113,7 @@ impl Chart {
         self.svg.text(anchor, (beside, TOP + 14.0), words);
     }
 
-    /// What the lines, areas and marks mean.
+    /// Draws the legend.
     pub fn legend(&mut self, corner: Corner, lines: &[(Symbol, String)]) {
         const ROW: f64 = 21.0;
         let letters = lines.iter().map(|(_, text)| text.chars().count()).max().unwrap_or_default();
@@ -141,7 +141,7 @@ impl Chart {
         }
     }
 
-    /// The drawing.
+    /// Returns the drawing.
     pub fn finish(self) -> Svg {
         self.svg
     }

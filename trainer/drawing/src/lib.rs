@@ -1,7 +1,7 @@
-//! Charts as SVG, for the trainer's reports and examples and for the benchmarks.
+//! Charts as SVG, for the trainer's reports and examples, and for the benchmarks.
 //!
-//! Own code: these drawings need less SVG than a plotting library needs settings, and no measure of fonts. Knows numbers,
-//! words and places alone: neither models nor measurements.
+//! This is our own code, because these charts need only a little SVG and no font metrics. The crate knows numbers, text and
+//! coordinates. It knows no models and no measurements.
 
 mod axis;
 mod chart;

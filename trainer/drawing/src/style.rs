@@ -1,6 +1,6 @@
-//! How drawings look.
+//! The style of drawings.
 
-/// Colours by name: on light and on dark ground.
+/// Colours by name: for the light theme and for the dark theme.
 pub(super) const PALETTE: [(&str, &str, &str); 13] = [
     ("ground", "#ffffff", "#15181e"),
     ("raised", "#f5f6f8", "#1e232b"),
@@ -17,7 +17,7 @@ pub(super) const PALETTE: [(&str, &str, &str); 13] = [
     ("seen", "#7c3aed", "#c4a5ff"),
 ];
 
-/// The look of every drawing: sober, with one hue a meaning.
+/// The style of every drawing; each hue has one meaning.
 pub const STYLE: &str = "\
 svg text{font:13px system-ui,'Segoe UI','DejaVu Sans',Helvetica,sans-serif;fill:var(--ink)}\
 svg .title{font-size:16px;font-weight:600}\
@@ -45,7 +45,7 @@ svg .wrong{fill:none;stroke:var(--alarm);stroke-width:2}\
 svg .right{fill:none;stroke:var(--frame);stroke-width:1}\
 svg .error{fill:var(--alarm)}";
 
-/// The palette as variables of a page, for either theme.
+/// Returns the palette as CSS variables for both themes.
 pub fn variables() -> String {
     let of = |dark: bool| {
         let one = |(name, light, night): &(&str, &str, &str)| {

@@ -1,13 +1,13 @@
-//! Just enough SVG to draw on.
+//! A minimal SVG writer.
 
 use std::fmt::{Display, Write as _};
 
 use crate::style::{PALETTE, STYLE};
 
-/// A place on the drawing, in its own units: x to the right, y downwards.
+/// A point on the drawing, in its own units: x to the right, y downwards.
 pub type Place = (f64, f64);
 
-/// A drawing in the making.
+/// A drawing under construction.
 #[derive(Debug)]
 pub struct Svg {
     width: f64,
@@ -17,7 +17,7 @@ pub struct Svg {
 }
 
 impl Svg {
-    /// An empty drawing. `title` is what a reader hears of it that doesn't see it.
+    /// Starts an empty drawing. Screen readers read `title`.
     pub fn new(width: f64, height: f64, title: &str) -> Self {
         Self { width, height, title: escape(title), text: String::new() }
     }
@@ -96,7 +96,7 @@ impl Svg {
         ));
     }
 
-    /// A document of its own, in light colours, which are written out for readers without variables.
+    /// Returns a standalone document in light colours. The colours are written out, for viewers without CSS variables.
     pub fn finish(self) -> String {
         let Self { width, height, title, text } = self;
         let mut style = STYLE.to_owned();
@@ -110,7 +110,7 @@ impl Svg {
         )
     }
 
-    /// An element of a page that has the style and the variables.
+    /// Returns an element for a page that contains the style and the variables.
     pub fn inline(self) -> String {
         let Self { width, height, title, text } = self;
         format!(
@@ -124,31 +124,31 @@ impl Svg {
 }
 
 fn hue(number: usize) -> String {
-    // The golden angle.
+    // The golden angle gives distant hues to neighbouring numbers.
     format!(
         "hsl({:.0} 62% 52%)",
         f64::from(u32::try_from(number % 1000).unwrap_or(0)) * 137.508 % 360.0
     )
 }
 
-/// Text as it may stand in an element or between quotes, whatever somebody named a file.
+/// Escapes text for use in an element or in a quoted attribute.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for it in text.chars() {
-        match it {
+    for character in text.chars() {
+        match character {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
-            // XML has no place for the rest of the control characters.
-            it if it.is_control() => escaped.push('\u{fffd}'),
-            it => escaped.push(it),
+            // XML forbids the other control characters.
+            control if control.is_control() => escaped.push('\u{fffd}'),
+            other => escaped.push(other),
         }
     }
     escaped
 }
 
-/// Path commands through the places; those that lie within a quarter of a unit are left out.
+/// Returns path commands through the points; points within a quarter of a unit of the last one are omitted.
 fn outline(places: &[Place]) -> String {
     let mut path = String::new();
     let mut drawn: Option<Place> = None;
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_can_not_break_out_of_its_text() {
+    fn markup_in_text_is_escaped() {
         let mut svg = Svg::new(10.0, 10.0, "a \"title\" & more");
         svg.text("note", (1.0, 2.0), "</text><script>\u{7}");
         let text = svg.finish();
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_leaves_out_what_can_not_be_seen_but_never_its_end() {
+    fn a_line_omits_invisible_points_but_never_its_end() {
         let places = [(0.0, 0.0), (0.1, 0.1), (5.0, 0.0), (5.1, 0.1)];
         assert_eq!(outline(&places), "M0.0 0.0L5.0 0.0L5.1 0.1");
     }

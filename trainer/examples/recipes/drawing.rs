@@ -1,4 +1,4 @@
-//! The EERs as a drawing: a row a recipe, a dot a fold and seed, a bar at the mean.
+//! A drawing of the EERs: one row per recipe, one dot per fold and seed, and a bar at the mean.
 
 use siamese_drawing::{Svg, number};
 
@@ -11,9 +11,9 @@ const LEFT: f64 = 270.0;
 const RIGHT: f64 = WIDTH - 24.0;
 const TOP: f64 = 66.0;
 const ROW: f64 = 26.0;
-/// What is to be reached, and what a large face network reaches, each in percent.
+/// The target, and the EER of a large face network, in percent.
 const LINES: [(f64, &str, &str); 2] =
-    [(3.3, "3.3, the aim", "note end"), (4.9, "4.9, MobileFaceNet", "note")];
+    [(3.3, "3.3, the target", "note end"), (4.9, "4.9, MobileFaceNet", "note")];
 
 /// Draws all recipes that were measured.
 pub(crate) fn folds(recipes: &[Recipe], runs: &Runs) -> String {
@@ -24,7 +24,7 @@ pub(crate) fn folds(recipes: &[Recipe], runs: &Runs) -> String {
     let across = |percent: f64| LEFT + (RIGHT - LEFT) * percent / high;
     let bottom = measured.iter().fold(TOP, |bottom, _| bottom + ROW);
 
-    let title = "Equal error rates on people unseen in training, in percent";
+    let title = "Equal error rates on identities unseen in training, in percent";
     let mut svg = Svg::new(WIDTH, bottom + 44.0, title);
     svg.text("title", (16.0, 26.0), title);
     let mut at = LEFT;

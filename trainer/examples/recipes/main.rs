@@ -1,9 +1,8 @@
-//! Tries recipes on the four folds of the ORL faces: `recipes --help`.
+//! Compares recipes on the four folds of the ORL faces: `recipes --help`.
 //!
-//! Fold k holds out every fourth person in natural order, beginning with the k-th, and trains on
-//! the others; recipes in which chance plays are run with two seeds. What was measured is kept in
-//! `OUT/runs.jsonl`, from which a stopped trial goes on; `OUT/table.md` and `OUT/folds.svg` are made
-//! of it.
+//! Fold k holds out every fourth identity in natural order, starting with the k-th, and trains on the others. Recipes with
+//! random numbers run with two seeds. Results are stored in `OUT/runs.jsonl`; a stopped program continues from there. It
+//! writes `OUT/table.md` and `OUT/folds.svg`.
 
 mod drawing;
 mod plan;
@@ -23,18 +22,18 @@ use siamese_trainer::learn::Learning;
 use plan::{Recipe, recipes};
 use runs::{Run, Runs};
 
-/// How many folds.
+/// The number of folds.
 const FOLDS: usize = 4;
-/// How many folds of the training people a choice is made on.
+/// The number of inner folds, on which a configuration is chosen.
 const INNER_FOLDS: usize = 3;
 
 #[derive(Parser)]
 struct Arguments {
     /// The ORL faces, as DIR/IDENTITY/IMAGE
     data: PathBuf,
-    /// Where runs, table and drawing are kept
+    /// The folder for runs, table and drawing
     out: PathBuf,
-    /// Runs only recipes whose names hold this
+    /// Run only recipes whose names contain this text
     #[arg(default_value = "")]
     part: String,
 }
@@ -43,7 +42,7 @@ fn main() -> anyhow::Result<()> {
     siamese_core::memory::keep_large_blocks();
     let Arguments { data, out, part } = Arguments::parse();
     let folder = Collection::open(&data)?;
-    fs::create_dir_all(&out).with_context(|| format!("{} can't be made", out.display()))?;
+    fs::create_dir_all(&out).with_context(|| format!("{} cannot be created", out.display()))?;
     let mut runs = Runs::open(&out)?;
     let recipes = recipes();
     for recipe in recipes.iter().filter(|it| it.name.contains(&part)) {
@@ -67,7 +66,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Trains on all but one fold, and measures on that fold.
+/// Trains without one fold, and measures on that fold.
 fn run(recipe: &Recipe, seed: u64, fold: usize, folder: &Collection) -> anyhow::Result<Run> {
     let start = Instant::now();
     let (training, unseen) = split(folder, fold, FOLDS)?;
@@ -81,8 +80,8 @@ fn run(recipe: &Recipe, seed: u64, fold: usize, folder: &Collection) -> anyhow::
     Ok(Run { recipe: recipe.name.to_owned(), seed, fold, eer, loss, seconds })
 }
 
-/// The configuration with the lowest mean EER over folds of the training people: whoever is
-/// measured in the end has no part in it.
+/// Returns the configuration with the lowest mean EER over folds of the training identities. The held-out identities are
+/// not used.
 fn chosen(configs: &[Config], training: &Collection) -> anyhow::Result<Config> {
     let mut best: Option<(f64, &Config)> = None;
     for config in configs {
@@ -99,7 +98,8 @@ fn chosen(configs: &[Config], training: &Collection) -> anyhow::Result<Config> {
     let (network, whitening) = (toml::to_string(&config.network)?, config.whitening);
     let text = format!("{}x{} {network} {whitening:?}", config.input.height, config.input.width);
     let mean = 100.0 * sum / f64::from(u32::try_from(INNER_FOLDS)?);
-    println!("chosen, at {mean:.2} % within the training people: {}", text.replace('\n', " "));
+    let text = text.replace('\n', " ");
+    println!("chosen, with an EER of {mean:.2} % within the training identities: {text}");
     Ok(config.clone())
 }
 
@@ -110,10 +110,10 @@ fn split(
 ) -> anyhow::Result<(Collection, Collection)> {
     let held_out = HoldOut { names: vec![], fold: Some(format!("{fold}/{n_folds}").parse()?) };
     let (training, unseen) = held_out.split(folder)?;
-    Ok((training, unseen.context("a fold holds somebody out")?))
+    Ok((training, unseen.context("a fold holds out identities")?))
 }
 
-/// The EER on people unseen, and the mean main loss of the last twentieth of the steps.
+/// Trains a network; returns the EER on unseen identities, and the mean main loss of the last twentieth of the steps.
 fn trained(
     config: &Config,
     training: &Collection,

@@ -1,22 +1,22 @@
-//! The recipes tried.
+//! The recipes to compare.
 
 use siamese_trainer::config::{Config, Input, Length, LossKind, Whitening};
 use siamese_trainer::network::{CompactConfig, NetworkConfig, WaveletConfig};
 
-/// A way to a model.
+/// A recipe with its seeds.
 pub(crate) struct Recipe {
-    /// What it is called in the table.
+    /// The name in the table.
     pub(crate) name: &'static str,
-    /// What it is; of several, the best within the training people is taken.
+    /// The configurations; of several, the best within the training identities is used.
     pub(crate) configs: Vec<Config>,
-    /// One, where no chance plays.
+    /// The seeds; one for a recipe without random numbers.
     pub(crate) seeds: &'static [u64],
 }
 
 const ONE: &[u64] = &[1];
 const TWO: &[u64] = &[1, 2];
 
-/// All of them, in the order of the table.
+/// Returns all recipes, in the order of the table.
 pub(crate) fn recipes() -> Vec<Recipe> {
     let fixed = |name, config| Recipe { name, configs: vec![config], seeds: ONE };
     let drawn = |name, config| Recipe { name, configs: vec![config], seeds: TWO };
@@ -59,14 +59,14 @@ fn waves(change: impl Fn(&mut WaveletConfig)) -> Config {
     Config { network: NetworkConfig::Wavelet(wavelet), ..Config::wavelet() }
 }
 
-/// The linear layer is learned on from where the closed form leaves it.
+/// Trains the linear layer further, starting from the closed form.
 fn trained_on() -> Config {
     let mut config = Config { length: Length::Steps(100), ..Config::wavelet() };
     config.optimizer.rate = 1e-4;
     config
 }
 
-/// Every combination of a few sizes of input and waves, and of shrinkages.
+/// Returns all combinations of a few input sizes, wavelengths and shrinkages.
 fn grid() -> Vec<Config> {
     let mut configs = Vec::new();
     for (height, width) in [(64, 56), (72, 60)] {
@@ -84,7 +84,7 @@ fn grid() -> Vec<Config> {
     configs
 }
 
-/// A small convolutional network, for losses to be compared on an equal budget.
+/// A small convolutional network, to compare losses with an equal budget.
 fn small(loss: LossKind, classifier_weight: f64) -> Config {
     let mut config = Config::compact();
     config.input = Input { height: 48, width: 40, ..config.input };

@@ -1,4 +1,4 @@
-//! The table of what was measured.
+//! The table of results.
 
 use std::fmt::Write as _;
 
@@ -6,10 +6,10 @@ use crate::FOLDS;
 use crate::plan::Recipe;
 use crate::runs::{Runs, mean};
 
-/// One row a recipe: its mean EER for each seed, that of each fold, its loss and its time.
+/// Makes a table with one row per recipe: its mean EER for each seed, that of each fold, its loss and its time.
 pub(crate) fn table(recipes: &[Recipe], runs: &Runs) -> String {
     let mut text = String::from(
-        "| recipe | mean EER, each seed | fold 0 | 1 | 2 | 3 | last loss | seconds a fold |\n\
+        "| recipe | mean EER, each seed | fold 0 | 1 | 2 | 3 | last loss | seconds per fold |\n\
          |---|---|---|---|---|---|---|---|\n",
     );
     for recipe in recipes {

@@ -1,4 +1,4 @@
-//! `siamese-trainer adopt`: from anybody's ONNX file to a calibrated model.
+//! `siamese-trainer adopt`: makes a calibrated model from a foreign ONNX file.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -7,33 +7,33 @@ use clap::Args;
 use siamese_core::model::{Length, Options};
 use siamese_core::preprocessing::{Colour, Fit, Preprocessing};
 
-use super::{Chosen, calibrate, evaluate, file_stem};
+use super::{ModelAndImages, Statements, calibrate, evaluate, file_stem};
 use crate::draft;
-use crate::export::adopt::{Network, Said, Usage, Verdict, Wanted, adopt};
+use crate::export::adopt::{AdoptRequest, InputOptions, Network, TrialResult, Usage, adopt};
 use crate::statistics::Bootstrap;
 
-/// Makes a model of somebody else's ONNX file: probes it, tries how its images are best preprocessed,
-/// calibrates it on your images, and writes it with all that its use needs
+/// Makes a model from a foreign ONNX file: checks the network, tries several ways of preprocessing,
+/// calibrates on your images, and writes the model with its card
 #[derive(Clone, Debug, Args)]
 pub struct Adopt {
     /// The network, and your images
     #[command(flatten)]
-    pub chosen: Chosen,
-    /// The model's file to write
+    pub inputs: ModelAndImages,
+    /// The model file to write
     #[arg(long, value_name = "MODEL")]
     pub out: PathBuf,
-    /// Height and width of its images in pixels, or one side; by default what the file fixes
+    /// Input height and width in pixels, or one side; the default is the size that the file fixes
     #[arg(long, value_name = "HxW", value_parser = size)]
     pub input: Option<[u32; 2]>,
-    /// Its channels: grey, rgb or bgr; by default grey for one, rgb for three
+    /// Input channels: grey, rgb or bgr; the default is grey for one channel and rgb for three
     #[arg(long, value_name = "COLOUR")]
     pub colour: Option<Colour>,
-    /// What a byte, 0 to 255, is multiplied by before the mean is taken off: 1 where mean and std are
-    /// given for the range 0 to 255
+    /// Factor for each byte (0 to 255) before the mean is subtracted; use 1 if mean and std are given
+    /// for the range 0 to 255
     #[arg(long, value_name = "X", default_value_t = 1.0 / 255.0)]
     pub scale: f32,
-    /// What is then taken off, one number or one a channel, in the network's order: in the range 0 to
-    /// 1, unless --scale is another
+    /// Mean to subtract: one number, or one per channel in the network's order; in the range 0 to 1
+    /// with the default --scale
     #[arg(
         long,
         value_name = "X[,X,X]",
@@ -42,91 +42,94 @@ pub struct Adopt {
         allow_negative_numbers = true
     )]
     pub mean: Vec<f32>,
-    /// What that is then divided by, one number or one a channel
+    /// Standard deviation to divide by: one number, or one per channel
     #[arg(long, value_name = "X[,X,X]", value_delimiter = ',', default_value = "1")]
     pub std: Vec<f32>,
-    /// How images of other proportions are fitted: stretch, pad or crop
+    /// How images with another aspect ratio are fitted: stretch, pad or crop
     #[arg(long, value_name = "FIT", default_value = "stretch")]
     pub fit: Fit,
-    /// What is done to its output: unit (divided by its length, as most networks need) or as-is
+    /// How the output becomes an embedding: unit (scaled to length 1, as most networks need) or as-is
     #[arg(long, value_name = "LENGTH", default_value = "unit", value_parser = length)]
     pub embedding: Length,
-    /// What the model is called; the file's stem if not given
+    /// The model's name; the default is the file name of --out without its extension
     #[arg(long)]
     pub name: Option<String>,
-    /// Take the preprocessing that separates your pairs best, where that is more than chance
+    /// The purpose and the limits of the model
+    #[command(flatten)]
+    pub statements: Statements,
+    /// Use the preprocessing with the lowest EER on your pairs, if the difference is significant
     #[arg(long)]
     pub best: bool,
-    /// How many images other preprocessings are tried on; 0 for no trial
+    /// Number of images for the trial of other preprocessings; 0 for no trial
     #[arg(long, value_name = "N", default_value_t = 400)]
     pub try_on: usize,
-    /// Choose the threshold with at most this FMR, instead of the one with equal errors
+    /// Choose the threshold with at most this FMR, instead of the one where FMR and FNMR are equal
     #[arg(long, value_name = "X")]
     pub fmr: Option<f64>,
-    /// How your images relate to the network's training, for whoever reads the figures
+    /// How your images relate to the network's training data; a note that is stored in the calibration
     #[arg(long, value_name = "TEXT")]
     pub split: Option<String>,
-    /// Write the curves, histograms, worst pairs and figures into this folder
+    /// Write a report into this folder: curves, histograms, worst pairs and all results
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
 }
 
 impl Adopt {
-    /// Probes, tries, calibrates and writes; gives what there is to say.
+    /// Checks the network, tries preprocessings, calibrates and writes the model. Returns the output.
     ///
     /// # Errors
     ///
-    /// If the file can't be a model or the images won't do: one line, with the way out.
+    /// If the file cannot become a model, or the images cannot be used. The error is one line and says what to do.
     pub fn run(&self) -> anyhow::Result<String> {
         draft::check(&self.out)?;
         let options = Options::default();
-        let Chosen { model, images } = &self.chosen;
+        let ModelAndImages { model, images } = &self.inputs;
         let network = Network::read(model, &options)?;
         let preprocessing = Preprocessing {
             fit: self.fit,
             scale: self.scale,
             mean: self.mean.clone(),
             std: self.std.clone(),
-            ..network.input(Said { size: self.input, colour: self.colour })?
+            ..network.input(InputOptions { size: self.input, colour: self.colour })?
         };
         preprocessing.validate()?;
-        let wanted = Wanted {
+        let request = AdoptRequest {
             name: self.name.clone().unwrap_or_else(|| file_stem(&self.out)),
             usage: Usage { preprocessing, length: self.embedding },
             try_on: self.try_on,
-            takes_best: self.best,
+            use_best: self.best,
             skip_unreadable: images.skip_unreadable,
         };
-        let adopted = adopt(&network, &images.collection()?, &wanted, &options)?;
+        let adopted = adopt(&network, &images.collection()?, &request, &options)?;
         let embedded = adopted.embedded;
         let bootstrap = Bootstrap { resamples: 1000, seed: 0 };
         let split = self.split.as_deref();
         let calibrated = calibrate::calibrated(&embedded, images, self.fmr, split, bootstrap)?;
 
-        let onnx = network.with(&calibrated.on(adopted.card))?;
+        let onnx = network.with(&self.statements.on(calibrated.apply_to(adopted.card)))?;
         let model = draft::model(&self.out, &onnx, &options)?;
-        let mut said = String::new();
+        let mut output = String::new();
         if embedded.model().one_at_a_time {
-            said += "It takes one image a run: with an open first axis it would take several, and be faster.\n";
+            output += "The network accepts one image per run. Export it with a dynamic batch axis to make it faster.\n";
         }
-        if let Some(verdict) = &adopted.verdict {
-            self.tell(&mut said, verdict);
+        if let Some(trial) = &adopted.trial {
+            self.write_trial(&mut output, trial);
         }
-        said += &calibrate::said(&self.out, &calibrated);
+        output += &calibrate::summary(&self.out, &calibrated);
         if let Some(folder) = &self.report {
             let embedded = embedded.described(model.description().clone());
-            said += &evaluate::report(&embedded, folder, None)?;
+            output += &evaluate::report(&embedded, folder, None)?;
         }
-        Ok(said)
+        Ok(output)
     }
 
-    /// What was tried, and what to do about it.
-    fn tell(&self, text: &mut String, verdict: &Verdict) {
-        let Verdict { trials, better, n_images, n_identities, unit } = verdict;
-        // A String takes all that is written.
+    /// Writes the results of the trial, and what the user can do.
+    fn write_trial(&self, text: &mut String, trial: &TrialResult) {
+        let TrialResult { trials, better, n_images, n_identities, unit } = trial;
+        // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "Tried on {n_images} images of {n_identities} {}, the one asked for first:",
+            "Preprocessings tried on {n_images} images of {n_identities} {}; the requested one is first:",
             unit.plural()
         );
         for trial in trials {
@@ -137,14 +140,14 @@ impl Adopt {
             let _ = writeln!(text, "  EER {eer}  {}", trial.usage);
         }
         let Some((trial, difference)) = better else {
-            *text += "No other separates your pairs better beyond chance.\n";
+            *text += "No other preprocessing is significantly better on your pairs.\n";
             return;
         };
-        let points = |it: f64| -100.0 * it;
+        let points = |difference: f64| -100.0 * difference;
         let _ = writeln!(
             text,
-            "Another separates your pairs better: {}\nEER {:.2} % instead of {:.2} %, by {:.2} points (95 % interval {:.2} to \
-             {:.2}), more than chance.",
+            "Another preprocessing is significantly better: {}\nEER {:.2} % instead of {:.2} %, lower by {:.2} points (95 % \
+             interval {:.2} to {:.2}).",
             trial.usage,
             100.0 * trial.eer.unwrap_or_default(),
             100.0 * trials.first().and_then(|it| it.eer).unwrap_or_default(),
@@ -153,9 +156,9 @@ impl Adopt {
             points(difference.interval.low),
         );
         *text += if self.best {
-            "It is taken.\n"
+            "The model uses it.\n"
         } else {
-            "What was asked for is kept: pass --best, or these words, to take it.\n"
+            "The model uses the requested preprocessing. To use the better one, pass --best or the options above.\n"
         };
     }
 }
@@ -164,7 +167,7 @@ fn size(text: &str) -> Result<[u32; 2], String> {
     let (height, width) = text.split_once('x').unwrap_or((text, text));
     match (height.parse(), width.parse()) {
         (Ok(height), Ok(width)) => Ok([height, width]),
-        _ => Err("it is a side like 112, or height and width like 112x96".to_owned()),
+        _ => Err("give one side, such as 112, or height and width, such as 112x96".to_owned()),
     }
 }
 

@@ -7,57 +7,61 @@ use anyhow::Context;
 use clap::Args;
 use siamese_core::model::{Options, rewrite};
 
-use super::{Chosen, Images, told};
+use super::{Images, ModelAndImages, Statements, messages};
 use crate::draft;
-use crate::evaluate::{CalibrateError, Calibrated, Embedded, Wanted, calibrate};
+use crate::evaluate::{CalibrateError, Calibrated, CalibrationRequest, Embedded, calibrate};
 use crate::report::UnseenLines;
 use crate::statistics::Bootstrap;
 
-/// Writes threshold, operating points and probability into a model, from identities or pairs held out
+/// Calibrates a model on held-out identities or pairs: writes threshold, operating points and
+/// probability curve into it
 #[derive(Clone, Debug, Args)]
 pub struct Calibrate {
-    /// What to calibrate on: identities that the model was not trained on.
+    /// The images to calibrate on: identities that the model was not trained on.
     #[command(flatten)]
-    pub chosen: Chosen,
-    /// The calibrated model's file, which may be the same
+    pub inputs: ModelAndImages,
+    /// The file to write the calibrated model to; it may be the same file
     #[arg(long, value_name = "MODEL")]
     pub out: PathBuf,
-    /// Choose the threshold with at most this FMR, instead of the one with equal errors
+    /// Choose the threshold with at most this FMR, instead of the one where FMR and FNMR are equal
     #[arg(long, value_name = "X")]
     pub fmr: Option<f64>,
-    /// How the identities relate to the training, for whoever reads the figures; known by itself
-    /// for a model of this trainer
+    /// How the identities relate to the training data; a note that is stored in the calibration. A model
+    /// of this trainer knows it already
     #[arg(long, value_name = "TEXT")]
     pub split: Option<String>,
-    /// How often to resample the identities for the intervals; 0 for none
+    /// The purpose and the limits of the model
+    #[command(flatten)]
+    pub statements: Statements,
+    /// Number of bootstrap resamples for the intervals; 0 for no intervals
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub resamples: u32,
-    /// The seed of the resampling
+    /// The random seed of the resampling
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
 }
 
 impl Calibrate {
-    /// Measures all pairs, chooses the threshold and writes the model with what it now knows; gives
-    /// what there is to say.
+    /// Measures all pairs, chooses the threshold, and writes the calibrated model. Returns the output.
     pub fn run(&self) -> anyhow::Result<String> {
         draft::check(&self.out)?;
         let options = Options::default();
-        let embedded = self.chosen.embed(&options)?;
+        let embedded = self.inputs.embed(&options)?;
         let bootstrap = Bootstrap { resamples: self.resamples, seed: self.seed };
-        let (split, images) = (self.split.as_deref(), &self.chosen.images);
+        let (split, images) = (self.split.as_deref(), &self.inputs.images);
         let calibrated = calibrated(&embedded, images, self.fmr, split, bootstrap)?;
 
-        let model = &self.chosen.model;
+        let model = &self.inputs.model;
         let onnx = fs::read(model).with_context(|| format!("{} can't be read", model.display()))?;
-        let card = calibrated.on(embedded.card().clone());
+        let card = self.statements.on(calibrated.apply_to(embedded.card().clone()));
         draft::model(&self.out, &rewrite(&onnx, &card.to_metadata())?, &options)?;
-        Ok(said(&self.out, &calibrated))
+        Ok(summary(&self.out, &calibrated))
     }
 }
 
-/// Calibrates on what was embedded, and warns of what there is to be warned of. How the images relate to the training
-/// is what `split` says, or what the model knows, or how they were chosen.
+/// Prints the warnings about the images, and calibrates on their embeddings.
+///
+/// The note about the relation to the training data is `split`, or what the model knows, or the selection of the images.
 pub(super) fn calibrated(
     embedded: &Embedded,
     images: &Images,
@@ -65,19 +69,19 @@ pub(super) fn calibrated(
     split: Option<&str>,
     bootstrap: Bootstrap,
 ) -> Result<Calibrated, CalibrateError> {
-    told::warnings(embedded);
+    messages::warnings(embedded);
     let subject = embedded.subject();
-    let guess = images.choice(subject.unit);
-    let split = split.or(subject.split()).unwrap_or(guess);
-    calibrate(embedded, Wanted { fmr, split, bootstrap })
+    let selection = images.description(subject.unit);
+    let split = split.or(subject.split()).unwrap_or(selection);
+    calibrate(embedded, CalibrationRequest { fmr, split, bootstrap })
 }
 
-/// What a model at `out` was calibrated to.
-pub(super) fn said(
+/// Describes the calibration of the model at `out`.
+pub(super) fn summary(
     out: &Path,
     Calibrated { point, calibration, unseen, unit }: &Calibrated,
 ) -> String {
-    let mut said = format!(
+    let mut summary = format!(
         "{}: threshold {} with FMR {:.2} %, FNMR {:.2} %; EER {:.2} %; {} same and {} \
          different pairs of {} {} ({}, {})\n",
         out.display(),
@@ -92,13 +96,13 @@ pub(super) fn said(
         calibration.data(),
         calibration.split(),
     );
-    said += &unseen.as_ref().map_or_else(
+    summary += &unseen.as_ref().map_or_else(
         || {
-            "How far that holds for others can't be told: it takes four identities or more with two images of \
-             several, or two components or more with pairs of both kinds\n"
+            "The errors on other data cannot be estimated: this needs at least four identities, several of them with \
+             two images, or at least two components with pairs of both kinds\n"
                 .to_owned()
         },
-        |it| UnseenLines(it).to_string(),
+        |unseen| UnseenLines(unseen).to_string(),
     );
-    said
+    summary
 }

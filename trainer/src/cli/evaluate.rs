@@ -6,49 +6,49 @@ use anyhow::ensure;
 use clap::Args;
 use siamese_core::model::Options;
 
-use super::{Chosen, told};
+use super::{ModelAndImages, messages};
 use crate::evaluate::{Embedded, Evaluation};
 use crate::learn::history;
 use crate::report::{self, Table};
 use crate::statistics::{Bootstrap, OneShot};
 
-/// Measures a model on images: EER, AUC, FNMR at FMR, with intervals; the curves
+/// Measures a model on images: EER, AUC and FNMR at fixed FMRs, with intervals and curves
 #[derive(Clone, Debug, Args)]
 pub struct Evaluate {
-    /// What to measure.
+    /// The model, and the images to measure it on.
     #[command(flatten)]
-    pub chosen: Chosen,
-    /// Write the curves, histograms, worst pairs and figures into this folder
+    pub inputs: ModelAndImages,
+    /// Write a report into this folder: curves, histograms, worst pairs and all results
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
-    /// Show in the report how the training went, from the run's folder
+    /// Add the training history to the report, from this run folder
     #[arg(long, value_name = "DIR", requires = "report")]
     pub run: Option<PathBuf>,
-    /// Measure also how often an image is recognised among N identities of one folder, of each of
-    /// which one other image is known; for folders nested as FOLDER/IDENTITY/IMAGE
+    /// Also measure N-way one-shot error: how often the nearest of N enrolled identities is the wrong one;
+    /// needs folders nested as FOLDER/IDENTITY/IMAGE
     #[arg(long, value_name = "N")]
     pub one_shot: Option<usize>,
-    /// How many such questions to draw, N at a time
+    /// Number of one-shot episodes; each has N questions
     #[arg(long, value_name = "N", default_value_t = 400, requires = "one_shot")]
     pub episodes: u32,
-    /// How many images are known of each
+    /// Number of enrolled images per identity
     #[arg(long, value_name = "K", default_value_t = 1, requires = "one_shot")]
     pub shots: usize,
-    /// How often to resample the identities for the intervals; 0 for none
+    /// Number of bootstrap resamples for the intervals; 0 for no intervals
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub resamples: u32,
-    /// The seed of the resampling and of the episodes
+    /// The random seed of the resampling and of the episodes
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
 }
 
 impl Evaluate {
-    /// Measures, and writes the report where one is asked for; gives what there is to say.
+    /// Measures the model, and writes the report if requested. Returns the output.
     pub fn run(&self) -> anyhow::Result<String> {
-        let embedded = self.chosen.embed(&Options::default())?;
+        let embedded = self.inputs.embed(&Options::default())?;
         ensure!(
             self.one_shot.is_none() || embedded.gallery().listing().is_none(),
-            "--one-shot needs identities, and a list of pairs has none: give a folder of them, or leave it out"
+            "--one-shot needs identities, and a list of pairs names none: give a folder, or omit --one-shot"
         );
         let one_shot = self.one_shot.map(|ways| {
             let Self { shots, episodes, seed, .. } = *self;
@@ -62,41 +62,41 @@ impl Evaluate {
             evaluation.history = history::read(run);
             ensure!(
                 !evaluation.history.is_empty(),
-                "{} holds no history.jsonl of a run: name the folder that training made",
+                "{} contains no history.jsonl: give the run folder that training made",
                 run.display()
             );
         }
-        tell(evaluation, &embedded, self.report.as_deref())
+        finish(evaluation, &embedded, self.report.as_deref())
     }
 }
 
-/// Measures as by default, and writes the report into `folder`; `run` is the folder of the model's training.
+/// Measures with the default options, and writes the report into `folder`; `run` is the run folder of the training.
 pub(super) fn report(
     embedded: &Embedded,
     folder: &Path,
     run: Option<&Path>,
 ) -> anyhow::Result<String> {
     let mut evaluation = Evaluation::of(embedded, Bootstrap { resamples: 1000, seed: 0 })?;
-    // A model made without a step has no history.
+    // A model that was made without a training step has no history.
     evaluation.history = run.map(history::read).unwrap_or_default();
-    tell(evaluation, embedded, Some(folder))
+    finish(evaluation, embedded, Some(folder))
 }
 
-/// Warns of what there is to be warned of, and writes the report where there is a `folder` for it.
-fn tell(
+/// Prints the warnings, and writes the report if there is a `folder`. Returns the output.
+fn finish(
     mut evaluation: Evaluation,
     embedded: &Embedded,
     folder: Option<&Path>,
 ) -> anyhow::Result<String> {
-    told::skipped(embedded);
-    told::warnings(embedded);
-    let mut said = Table(&evaluation).to_string();
+    messages::skipped(embedded);
+    messages::warnings(embedded);
+    let mut output = Table(&evaluation).to_string();
     if let Some(folder) = folder {
-        // A map is of who is shown, which a list does not say.
+        // The map is coloured by identity, and a list names no identities.
         evaluation.map = embedded.gallery().listing().is_none().then(|| embedded.map());
-        evaluation.origin = told::origin(&[embedded], evaluation.bootstrap);
-        let files = report::files(&evaluation, &|place| embedded.thumbnail(place));
-        said += &told::written(folder, files)?;
+        evaluation.origin = messages::origin(&[embedded], evaluation.bootstrap);
+        let files = report::files(&evaluation, &|image| embedded.thumbnail(image));
+        output += &messages::write_report(folder, files)?;
     }
-    Ok(said)
+    Ok(output)
 }

@@ -6,55 +6,54 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 
-use super::{Chosen, megabytes};
+use super::{ModelAndImages, megabytes};
 use crate::draft;
 use crate::export::{int8, on_cpu};
 
-/// Writes a model in a smaller and faster form, if few enough verdicts on identities held out change
+/// Writes a smaller and faster form of a model, if few enough verdicts on held-out identities change
 #[derive(Clone, Debug, Args)]
 pub struct Export {
-    /// The calibrated model, and the identities to measure the change on: such as it was not trained
-    /// on.
+    /// The calibrated model, and the identities to measure the change on; the model must not be trained on them.
     #[command(flatten)]
-    pub chosen: Chosen,
-    /// What becomes of the weights
+    pub inputs: ModelAndImages,
+    /// The format of the weights
     #[arg(long, value_enum)]
-    pub weights: WeightsWanted,
-    /// The smaller model's file
+    pub weights: WeightFormat,
+    /// The file to write the smaller model to
     #[arg(long, value_name = "MODEL")]
     pub out: PathBuf,
-    /// The largest share of verdicts that may change for the model to be written
+    /// The largest share of verdicts that may change (0 to 1); above it, no model is written
     #[arg(long, value_name = "X", default_value_t = 0.002, value_parser = share)]
     pub max_flipped: f64,
 }
 
-/// The forms a model can be exported in.
+/// The weight formats of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum WeightsWanted {
-    /// Linear layers of 2^20 weights or more in 8 bits: a quarter of the size
+pub enum WeightFormat {
+    /// Linear layers with at least 2^20 weights in 8 bits: a quarter of the size
     Int8,
 }
 
 impl Export {
-    /// Makes the smaller model, measures what it costs, and writes it if that is within the bound;
-    /// gives what there is to say.
+    /// Makes the smaller model, measures how many verdicts change, and writes it if that is within the limit. Returns
+    /// the output.
     pub fn run(&self) -> anyhow::Result<String> {
         draft::check(&self.out)?;
-        let path = &self.chosen.model;
+        let path = &self.inputs.model;
         let onnx = fs::read(path).with_context(|| format!("{} can't be read", path.display()))?;
-        // The small form is one for the CPU, and so is measured there.
-        let before = self.chosen.embed(&on_cpu())?;
+        // The 8-bit form is for the CPU, so it is measured there.
+        let before = self.inputs.embed(&on_cpu())?;
         let subject = before.subject();
         let Some(threshold) = before.card().threshold else {
             bail!(
-                "{} states no threshold, so no verdict can be held against another: calibrate it first",
+                "{} has no threshold, so there are no verdicts to compare: calibrate it first",
                 path.display()
             );
         };
         if let Some(warning) = subject.warning() {
-            bail!("{warning}, named by --identities or --fold");
+            bail!("{warning}; select them with --identities or --fold");
         }
-        let split = subject.split().unwrap_or(self.chosen.images.choice(subject.unit));
+        let split = subject.split().unwrap_or(self.inputs.images.description(subject.unit));
         let smaller = int8::shrink(&onnx, &before, threshold, split, self.max_flipped)?;
         draft::model(&self.out, &smaller.onnx, &on_cpu())?;
         Ok(format!(
@@ -70,6 +69,6 @@ impl Export {
 fn share(text: &str) -> Result<f64, String> {
     text.parse()
         .ok()
-        .filter(|it| (0.0..=1.0).contains(it))
-        .ok_or_else(|| "a share is a number from 0 to 1, such as 0.002".to_owned())
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or_else(|| "give a share from 0 to 1, such as 0.002".to_owned())
 }

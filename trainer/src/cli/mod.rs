@@ -1,14 +1,17 @@
-//! The commands: what they are asked for, in which order things are done, what they write and what they say.
+//! The commands: their options, the order of their steps, their files and their output.
 //!
-//! Each makes values of values, and writes files at the end, all by [`crate::draft`]; training alone saves on the way.
+//! A command calls functions that take and return values. It writes its files at the end, with [`crate::draft`]. Only
+//! training also writes files while it runs.
 
 mod adopt;
 mod calibrate;
-mod chosen;
+
 mod evaluate;
 mod export;
+mod inputs;
+mod messages;
 mod report;
-mod told;
+mod statements;
 mod train;
 
 use std::path::Path;
@@ -17,24 +20,26 @@ use clap::{Parser, Subcommand};
 
 pub use adopt::Adopt;
 pub use calibrate::Calibrate;
-pub use chosen::{Chosen, Images};
+
 pub use evaluate::Evaluate;
-pub use export::{Export, WeightsWanted};
+pub use export::{Export, WeightFormat};
+pub use inputs::{Images, ModelAndImages};
 pub use report::Report;
+pub use statements::Statements;
 pub use train::Train;
 
 /// Trains, evaluates and calibrates the models that siamese serves
 #[derive(Debug, Parser)]
 #[command(version, about)]
 pub struct Arguments {
-    /// What to do.
+    /// The command to run.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What there is to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
-#[expect(missing_docs, reason = "each is described where its options are, and clap takes that")]
+#[expect(missing_docs, reason = "clap takes the description from the options of each command")]
 pub enum Command {
     Train(Box<Train>),
     Evaluate(Evaluate),
@@ -45,7 +50,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// Does it; gives what there is to say.
+    /// Runs the command and returns its output.
     pub fn run(&self) -> anyhow::Result<String> {
         match self {
             Self::Train(train) => train.run(),
@@ -58,12 +63,12 @@ impl Command {
     }
 }
 
-/// What a model is called whose file lies at `out`.
+/// Returns the default name of a model that is written to `out`.
 fn file_stem(out: &Path) -> String {
     out.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-#[expect(clippy::cast_precision_loss, reason = "for people to read")]
+#[expect(clippy::cast_precision_loss, reason = "the output rounds to one decimal")]
 fn megabytes(bytes: usize) -> f64 {
     bytes as f64 / 1e6
 }

@@ -1,4 +1,4 @@
-//! Choices that can't be, told before anything is read.
+//! Checks of a configuration, before any image is read.
 
 use anyhow::{Context, bail, ensure};
 use siamese_core::preprocessing::Colour;
@@ -8,11 +8,15 @@ use crate::data::Listing;
 use crate::network::NetworkConfig;
 
 impl Config {
-    /// Refuses choices that can't be, each with the way out.
+    /// Checks the configuration.
+    ///
+    /// # Errors
+    ///
+    /// If values are invalid or contradict each other; the message says what to change.
     pub fn check(&self) -> anyhow::Result<()> {
         ensure!(
             self.loss.margin.is_finite() && 0.0 < self.loss.margin,
-            "a margin is a positive number, which {} is not",
+            "the margin must be a positive number, not {}",
             self.loss.margin
         );
         ensure!(
@@ -23,37 +27,37 @@ impl Config {
         );
         ensure!(
             self.loss.kind != LossKind::MultiSimilarity || self.network.unit(),
-            "the multi-similarity loss is of cosines: choose a network with unit embeddings, such as compact"
+            "the multi-similarity loss needs unit embeddings: choose a network that has them, such as compact"
         );
         ensure!(
             self.optimizer.rate.is_finite() && 0.0 < self.optimizer.rate,
-            "a learning rate is a positive number, which {} is not",
+            "the learning rate must be a positive number, not {}",
             self.optimizer.rate
         );
         ensure!(
             0 < self.watch.evaluate_every && 0 < self.watch.checkpoint_every,
-            "measuring and saving happen every so many steps, at least 1"
+            "evaluate_every and checkpoint_every must be at least 1"
         );
         if let NetworkConfig::Wavelet(wavelet) = &self.network {
             ensure!(
                 self.input.colour == Colour::Grey,
-                "the wavelet network reads grey images: choose the input's colour grey, or another network"
+                "the wavelet network needs grey images: set the input colour to grey, or choose another network"
             );
             ensure!(
                 0 < wavelet.width && wavelet.width <= wavelet.features(),
-                "this network finds {} features: choose a width of at most that, not {}",
+                "this network has {} features: choose a width of at most that, not {}",
                 wavelet.features(),
                 wavelet.width
             );
         }
         ensure!(
             self.whitening.is_none() || matches!(self.network, NetworkConfig::Wavelet(_)),
-            "whitening is for the wavelet network: leave it out, or choose that"
+            "whitening works only with the wavelet network: remove it, or choose that network"
         );
         let [_, height, width] = self.preprocessing().shape();
         ensure!(
             !self.symmetry.turns() || height == width,
-            "images that are turned must be square: choose an input of {height}x{height}, or another symmetry"
+            "turned images must be square: choose an input of {height}x{height}, or another symmetry"
         );
         let least = match &self.network {
             NetworkConfig::Baseline => 3,
@@ -67,7 +71,11 @@ impl Config {
         self.preprocessing().validate().context("the input")
     }
 
-    /// Refuses choices that need identities, which a list does not name; each with the way out.
+    /// Checks the configuration for training on a list.
+    ///
+    /// # Errors
+    ///
+    /// If it needs identities, which a list does not name; the message says what to change.
     pub fn check_listed(&self, listing: &Listing) -> anyhow::Result<()> {
         let instead =
             if listing.triplets().is_empty() { "contrastive" } else { "triplet or contrastive" };

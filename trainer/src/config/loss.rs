@@ -1,4 +1,4 @@
-//! What is minimised, as it is chosen.
+//! The configuration of the loss.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,39 +6,36 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum LossKind {
-    /// Pulls same pairs together and pushes different ones apart up to the margin
-    /// (Hadsell et al. 2006).
+    /// Pulls same pairs together, and pushes different pairs apart up to the margin (Hadsell et al. 2006).
     Contrastive,
-    /// Wants an anchor nearer to its own than to another, by the margin
-    /// (Schroff et al. 2015).
+    /// Makes the anchor nearer to the positive than to the negative, by the margin (Schroff et al. 2015).
     Triplet,
-    /// A classifier over the training identities, cut off before its last layer.
+    /// Trains a classifier over the training identities; its last layer is removed afterwards.
     Softmax,
-    /// Pulls and pushes all pairs of a batch by their cosines, the hardest most
-    /// (Wang et al. 2019).
+    /// Weights all pairs of a batch by their cosines; hard pairs count most (Wang et al. 2019).
     MultiSimilarity,
 }
 
-/// The loss with its parameters.
+/// The loss and its parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LossConfig {
     /// The main loss.
     pub kind: LossKind,
-    /// How far apart different pairs are pushed (contrastive), or the lead that the same must have
-    /// over the different (triplet).
+    /// The distance up to which different pairs are pushed apart (contrastive), or how much farther the negative must be
+    /// than the positive (triplet).
     pub margin: f64,
-    /// The weight of a classifier over the training identities beside the main loss; 0 for none.
-    /// Where the main loss is softmax it is the loss, and this is ignored.
+    /// The weight of an additional classifier over the training identities; 0 for none. It is ignored if the main loss is
+    /// softmax.
     pub classifier_weight: f64,
-    /// What cosines are multiplied with before the classifier's softmax (unit embeddings only).
+    /// The factor of the cosines before the classifier's softmax (unit embeddings only).
     pub classifier_scale: f64,
-    /// What is taken off the right identity's cosine in training (unit embeddings only).
+    /// The amount subtracted from the cosine of the correct identity in training (unit embeddings only).
     pub classifier_margin: f64,
 }
 
 impl LossConfig {
-    /// Whether a classifier's weights are trained beside the network's.
+    /// Returns whether a classifier is trained together with the network.
     pub fn needs_classifier(&self) -> bool {
         self.kind == LossKind::Softmax || 0.0 < self.classifier_weight
     }

@@ -1,4 +1,4 @@
-//! Every choice of a training run, as it is saved beside the weights before the first step.
+//! The configuration of a training run. It is saved beside the weights before the first step.
 
 mod check;
 mod compute;
@@ -14,96 +14,96 @@ use siamese_core::preprocessing::{Colour, Fit, Preprocessing};
 
 use crate::data::{Augmentation, Symmetry};
 use crate::network::NetworkConfig;
-pub use compute::{BuiltWithout, Compute, Unusable};
+pub use compute::{BuiltWithoutCuda, Compute, CudaUnavailable};
 pub use loss::{LossConfig, LossKind};
 pub use provenance::{Built, Data, Record, build, now};
 pub use sampling::Sampling;
 pub use schedule::Schedule;
 pub use whitening::Whitening;
 
-/// A training run.
+/// The configuration of a training run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// What all chance is drawn from: the same seed on the same machine gives the same model.
+    /// The random seed: the same seed on the same machine gives the same model.
     pub seed: u64,
-    /// How long.
+    /// The length of the run.
     pub length: Length,
-    /// What the network reads.
+    /// The input of the network.
     pub input: Input,
     /// The network.
     pub network: NetworkConfig,
-    /// How the last layer is made before the first step; none: it is drawn.
+    /// How the last layer is computed before the first step; without it, the layer starts with random weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whitening: Option<Whitening>,
-    /// What is minimised.
+    /// The loss to minimise.
     pub loss: LossConfig,
-    /// What else each identity is trained on as.
+    /// The transformed identities that are added to the training data.
     #[serde(default)]
     pub symmetry: Symmetry,
-    /// What a step sees.
+    /// How batches are drawn.
     pub sampling: Sampling,
-    /// How images are varied.
+    /// How images are augmented.
     pub augmentation: Augmentation,
-    /// How a gradient moves the weights.
+    /// The optimizer.
     pub optimizer: Optimizer,
-    /// Measuring and saving on the way.
+    /// How often the run measures and saves.
     pub watch: Watch,
 }
 
-/// How long a run is.
+/// The length of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Length {
-    /// So many steps.
+    /// A number of steps.
     Steps(u32),
-    /// So many times as many draws as there are training images.
+    /// A number of epochs; an epoch draws as many samples as there are training images.
     Epochs(u32),
 }
 
-/// What the network reads: see [`Preprocessing`].
+/// The input of the network; see [`Preprocessing`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
-    /// Rows.
+    /// The height in pixels.
     pub height: u32,
-    /// Columns.
+    /// The width in pixels.
     pub width: u32,
-    /// Channels.
+    /// The channels.
     pub colour: Colour,
-    /// How an image of other proportions is fitted.
+    /// How an image with another aspect ratio is fitted.
     pub fit: Fit,
 }
 
-/// Adam, with its weight decay decoupled (Loshchilov and Hutter 2019) where there is any.
+/// Adam; with weight decay it is `AdamW` (Loshchilov and Hutter 2019).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Optimizer {
     /// The largest learning rate.
     pub rate: f64,
-    /// How the rate runs over the steps.
+    /// How the learning rate changes over the steps.
     pub schedule: Schedule,
-    /// How far weights shrink in a step, as a share of the rate.
+    /// The weight decay per step, relative to the learning rate.
     pub weight_decay: f32,
-    /// What keeps the division finite.
+    /// The term that keeps Adam's division finite.
     pub epsilon: f32,
 }
 
-/// Measuring and saving on the way.
+/// How often a run measures and saves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Watch {
-    /// People held out are measured every so many steps.
+    /// The number of steps between two measurements of the held-out identities.
     pub evaluate_every: u32,
-    /// The run is saved every so many steps, and at the end of every epoch.
+    /// The number of steps between two checkpoints; a checkpoint is also written at the end of each epoch.
     pub checkpoint_every: u32,
-    /// The run ends after so many measurements without a lower EER, and keeps the best weights.
+    /// The run stops after this number of measurements without a lower EER, and keeps the best weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<u32>,
 }
 
 impl Config {
-    /// Takes another loss, with a margin that suits it.
+    /// Changes the loss, and sets a suitable margin.
     pub fn choose_loss(&mut self, kind: LossKind) {
         if kind != self.loss.kind && kind == LossKind::Triplet {
             self.loss.margin = if self.network.unit() { 0.3 } else { 1.0 };
@@ -111,9 +111,11 @@ impl Config {
         self.loss.kind = kind;
     }
 
-    /// Suits a recipe to a list, which names no identities: without the classifier over them, and with
-    /// images as whole and as they lie, for what is erased of one or turned round is a change.
-    pub fn suit_to_list(&mut self, has_triplets: bool) {
+    /// Adapts a recipe to a list.
+    ///
+    /// A list names no identities, so there is no classifier over them. Each image is augmented separately, so an erased
+    /// patch or a mirror image would be a difference that the label does not state; both are off.
+    pub fn adapt_to_list(&mut self, has_triplets: bool) {
         if has_triplets {
             self.choose_loss(LossKind::Triplet);
         }
@@ -122,7 +124,7 @@ impl Config {
         self.augmentation.erase = 0.0;
     }
 
-    /// What is done to an image before the network sees it.
+    /// Returns the preprocessing of the network's input.
     pub fn preprocessing(&self) -> Preprocessing {
         Preprocessing {
             height: self.input.height,
@@ -135,7 +137,7 @@ impl Config {
         }
     }
 
-    /// How many steps the run has on so many images.
+    /// Returns the number of steps of the run for `n_images` training images.
     pub fn steps(&self, n_images: usize) -> u32 {
         match self.length {
             Length::Steps(steps) => steps,
@@ -143,7 +145,7 @@ impl Config {
         }
     }
 
-    /// How many steps have as many draws as there are images; at least 1.
+    /// Returns the number of steps in an epoch; at least 1.
     pub fn epoch(&self, n_images: usize) -> u32 {
         let steps = n_images.div_ceil(self.sampling.draws());
         u32::try_from(steps).unwrap_or(u32::MAX).max(1)
@@ -163,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_choice_that_is_not_known_is_refused_by_its_name() {
+    fn an_unknown_key_is_rejected_with_its_name() {
         let text = toml::to_string(&Config::baseline()).expect("TOML");
         let misspelt = text.replace("margin = 2.0", "margni = 2.0");
         let refusal = toml::from_str::<Config>(&misspelt).expect_err("no configuration");
@@ -179,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn another_loss_has_a_margin_that_suits_it() {
+    fn another_loss_gets_a_suitable_margin() {
         let mut config = Config::compact();
         config.choose_loss(LossKind::Contrastive);
         assert!((config.loss.margin - 1.2).abs() < 1e-9);

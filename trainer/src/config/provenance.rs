@@ -1,4 +1,4 @@
-//! Where a model comes from: saved beside the weights, and carried by the model.
+//! The record of a run: saved beside the weights, and stored in the model as its provenance.
 
 use std::env;
 
@@ -8,43 +8,43 @@ use time::OffsetDateTime;
 use super::{Compute, Config};
 use crate::data::Gallery;
 
-/// All that a run was asked to do, as its folder's `run.toml` holds it.
+/// The complete description of a run, as stored in `run.toml` in the run folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
     /// The trainer's version.
     pub trainer: String,
-    /// The commit it was built from, or that `SOURCE_COMMIT` names.
+    /// The commit that the trainer was built from, or the value of `SOURCE_COMMIT`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
-    /// The command line, without the program.
+    /// The command line, without the program name.
     #[serde(default)]
     pub command: Vec<String>,
-    /// What it ran on: another adds up in another order.
+    /// The device; another device adds numbers in another order.
     #[serde(default)]
     pub device: Compute,
-    /// What it was built with, and for which system.
+    /// The versions of the build, and the system.
     #[serde(default)]
     pub built: Built,
-    /// The images it was trained on.
+    /// The training images.
     pub data: Data,
-    /// Identities kept out of training.
+    /// The held-out identities.
     pub held_out: Vec<String>,
-    /// Every choice.
+    /// The configuration.
     pub config: Config,
 }
 
-/// What a trainer was built with: another may round otherwise.
+/// The versions that a trainer was built with; other versions may round differently.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Built {
     /// burn's version.
     pub burn: String,
-    /// The compiler's.
+    /// The compiler's version.
     pub rustc: String,
     /// Operating system and processor, such as `linux x86_64`.
     pub system: String,
-    /// Whether a CPU's convolutions are the trainer's own kernels, as they were before this was noted.
+    /// Whether convolutions on the CPU use the trainer's own kernels. Old records lack this key and used them.
     #[serde(default = "yes")]
     pub kernels: bool,
 }
@@ -54,9 +54,9 @@ fn yes() -> bool {
 }
 
 impl Built {
-    /// This very program.
-    fn here() -> Self {
-        let known = |it: Option<&str>| it.unwrap_or("unknown").to_owned();
+    /// Describes the running program.
+    fn current() -> Self {
+        let known = |version: Option<&str>| version.unwrap_or("unknown").to_owned();
         Self {
             burn: known(option_env!("SIAMESE_BURN")),
             rustc: known(option_env!("SIAMESE_RUSTC")),
@@ -66,25 +66,25 @@ impl Built {
     }
 }
 
-/// Images, told apart from all others.
+/// The identification of a set of images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
-    /// The folder's last name, or the list's.
+    /// The last component of the folder's path, or the list's file name.
     pub name: String,
     /// See [`Gallery::digest`].
     pub digest: String,
-    /// How many identities.
+    /// The number of identities, or of components of a list.
     pub identities: usize,
-    /// How many images.
+    /// The number of images.
     pub images: usize,
-    /// How many pairs, where a list says what is compared; then the identities are its components.
+    /// The number of pairs; only for a list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pairs: Option<usize>,
 }
 
 impl Record {
-    /// Notes what a run is about to do.
+    /// Describes a run before it starts.
     pub fn new(
         config: Config,
         data_name: String,
@@ -93,11 +93,9 @@ impl Record {
     ) -> Self {
         Self {
             trainer: env!("CARGO_PKG_VERSION").to_owned(),
-            commit: env::var("SOURCE_COMMIT")
-                .ok()
-                .or_else(|| option_env!("SIAMESE_COMMIT").map(str::to_owned)),
+            commit: commit(),
             command: env::args().skip(1).collect(),
-            built: Built::here(),
+            built: Built::current(),
             device: Compute::default(),
             data: Data {
                 name: data_name,
@@ -111,10 +109,10 @@ impl Record {
         }
     }
 
-    /// The record as a model carries it, with the number of steps that made it.
+    /// Returns the record as the model stores it, with the number of steps of its weights.
     ///
-    /// The date is there only where `SOURCE_DATE_EPOCH` gives one, in seconds since 1970: the same
-    /// command on the same machine makes the same bytes.
+    /// It contains a date only if `SOURCE_DATE_EPOCH` is set, in seconds since 1970. The same command on the same machine
+    /// therefore makes the same bytes.
     pub fn provenance(&self, steps: u32) -> serde_json::Value {
         let mut provenance = serde_json::json!({
             "trainer": self.trainer,
@@ -130,7 +128,7 @@ impl Record {
             provenance["whitening"] = serde_json::json!(whitening);
         }
         if steps == 0 {
-            // Nothing was minimised.
+            // Without steps no loss was minimised.
             provenance["loss"] = serde_json::Value::Null;
         }
         if let Some(time) = stated_time() {
@@ -140,20 +138,24 @@ impl Record {
     }
 }
 
-/// The trainer's version, and its commit where that is known.
+/// Returns the commit that the trainer was built from, or that `SOURCE_COMMIT` names.
+fn commit() -> Option<String> {
+    let stated = env::var("SOURCE_COMMIT").ok();
+    stated.or_else(|| option_env!("SIAMESE_COMMIT").map(str::to_owned))
+}
+
+/// Returns the trainer's version, and its commit if known.
 pub fn build() -> String {
-    let commit = env::var("SOURCE_COMMIT").ok();
-    let commit = commit.or_else(|| option_env!("SIAMESE_COMMIT").map(str::to_owned));
-    let commit = commit.map(|it| format!(", commit {it}")).unwrap_or_default();
+    let commit = commit().map(|it| format!(", commit {it}")).unwrap_or_default();
     format!("{}{commit}", env!("CARGO_PKG_VERSION"))
 }
 
-/// The time in UTC to the minute, or that of `SOURCE_DATE_EPOCH`.
+/// Returns the current time in UTC, or the time of `SOURCE_DATE_EPOCH`, with a resolution of one minute.
 pub fn now() -> String {
     minute_text(stated_time().unwrap_or_else(OffsetDateTime::now_utc))
 }
 
-/// What `SOURCE_DATE_EPOCH` says, in seconds since 1970.
+/// Returns the time of `SOURCE_DATE_EPOCH`, in seconds since 1970.
 fn stated_time() -> Option<OffsetDateTime> {
     let seconds = env::var("SOURCE_DATE_EPOCH").ok()?.parse().ok()?;
     OffsetDateTime::from_unix_timestamp(seconds).ok()
@@ -169,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_told_to_the_minute() {
+    fn a_time_is_written_with_minutes() {
         for (seconds, expected) in [
             (0, "1970-01-01 00:00 UTC"),
             (951_782_400, "2000-02-29 00:00 UTC"),

@@ -1,4 +1,4 @@
-//! The recipes: every choice of each network's best run.
+//! The recipes: the configuration of each network's best run.
 
 use siamese_core::preprocessing::{Colour, Fit};
 
@@ -9,8 +9,8 @@ use crate::data::{Augmentation, Symmetry};
 use crate::network::{CompactConfig, NetworkConfig, WaveletConfig};
 
 impl Config {
-    /// The baseline's recipe: drawn pairs, contrastive loss with margin 2, Adam 5e-4, 64 pairs a step,
-    /// 100 epochs.
+    /// The recipe of the baseline: independently drawn pairs, contrastive loss with margin 2, Adam 5e-4, 64 pairs per
+    /// step, 100 epochs.
     pub fn baseline() -> Self {
         Self {
             seed: 1,
@@ -38,8 +38,7 @@ impl Config {
         }
     }
 
-    /// The default recipe: the compact network on all pairs of identity-balanced batches, with a
-    /// classifier beside the contrastive loss.
+    /// The default recipe: the compact network, all pairs of identity-balanced batches, contrastive loss and a classifier.
     pub fn compact() -> Self {
         Self {
             seed: 1,
@@ -80,7 +79,7 @@ impl Config {
         }
     }
 
-    /// Fixed wavelets and a whitened linear layer, without a step: seconds, and for few identities.
+    /// The recipe for few identities: fixed wavelets and a whitened linear layer, computed in seconds without a step.
     pub fn wavelet() -> Self {
         Self {
             length: Length::Steps(0),

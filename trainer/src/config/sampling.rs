@@ -1,28 +1,27 @@
-//! What a step sees, as it is chosen.
+//! The configuration of batches.
 
 use serde::{Deserialize, Serialize};
 
-/// How a batch is put together.
+/// How a batch is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Sampling {
-    /// Single pairs, half of them the same (contrastive), triplets, or images (softmax), each
-    /// drawn by itself.
+    /// Independently drawn pairs of which half are same pairs (contrastive), triplets, or images (softmax).
     Drawn {
-        /// How many pairs, triplets or images.
+        /// The number of pairs, triplets or images.
         draws: usize,
     },
-    /// Some identities and some images of each, of which all pairs or triplets are compared.
+    /// Some identities and some images of each; all pairs or triplets of them are compared.
     Balanced {
-        /// How many identities; all of them where there are fewer.
+        /// The number of identities; all of them if there are fewer.
         identities: usize,
-        /// How many images of each; with repetition where there are fewer.
+        /// The number of images of each identity; images repeat if there are fewer.
         images: usize,
     },
 }
 
 impl Sampling {
-    /// How many draws a step has, by which an epoch is counted.
+    /// Returns the number of draws per step; an epoch is counted in draws.
     pub fn draws(self) -> usize {
         match self {
             Self::Drawn { draws } => draws.max(1),

@@ -1,24 +1,24 @@
-//! How the learning rate runs over the steps.
+//! The schedule of the learning rate.
 
 use std::f64::consts::PI;
 
 use serde::{Deserialize, Serialize};
 
-/// How the learning rate runs over the steps.
+/// The schedule of the learning rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Schedule {
-    /// The same throughout.
+    /// The same rate in all steps.
     Constant,
-    /// Half a cosine, from the largest to nothing.
+    /// Half a cosine, from the largest rate to 0.
     Cosine,
-    /// Up from a 25th over three tenths of the steps, then down to nothing, both along a cosine
+    /// Up from 1/25 of the largest rate over the first 30 % of the steps, then down to 0, both along a cosine
     /// (Smith and Topin 2018).
     OneCycle,
 }
 
 impl Schedule {
-    /// The share of the largest rate at `step` of `steps`, in [0, 1].
+    /// Returns the share of the largest rate at `step` of `steps`, in [0, 1].
     pub fn share(self, step: u32, steps: u32) -> f64 {
         const WARM_UP: f64 = 0.3;
         const START: f64 = 1.0 / 25.0;
@@ -32,7 +32,7 @@ impl Schedule {
     }
 }
 
-/// Half a cosine from 1 at 0 to 0 at 1.
+/// Returns half a cosine: 1 at 0, and 0 at 1.
 fn falling(done: f64) -> f64 {
     f64::midpoint(1.0, (PI * done.min(1.0)).cos())
 }

@@ -1,14 +1,14 @@
-//! How the first linear layer is made, as it is chosen.
+//! The configuration of the whitened linear layer.
 
 use serde::{Deserialize, Serialize};
 
-/// How the linear layer is made before the first step.
+/// How the linear layer is computed before the first step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Whitening {
-    /// How many varied copies of each image are looked at, beside the image.
+    /// The number of augmented copies of each image that are used in addition to the image.
     pub variations: usize,
-    /// What is added to the variance within identities, as a share of its mean over the
-    /// directions: the larger, the less is believed of directions in which little varied.
+    /// The amount added to the variance within identities, as a share of its mean over all directions. A larger value
+    /// gives less weight to directions with a small measured variance.
     pub shrinkage: f64,
 }

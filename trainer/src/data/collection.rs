@@ -1,14 +1,14 @@
-//! Images before they are read: which belong together, and which are compared.
+//! The names of images before they are read, by identity or by list.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::{DataError, Listing, folder, list, natural};
 
-/// Images by identity, or as a list names them.
+/// The names of images, by identity or by list.
 ///
-/// Of a list each identity is a *component*: images that its pairs connect, which can't be parted
-/// without one image standing on both sides of a split.
+/// For a list, each identity is a *component*: a group of images that its pairs connect. A component cannot be split,
+/// because an image would then be on both sides of the split.
 ///
 /// Invariant: there is at least one identity; names are unique and in natural order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,22 +17,21 @@ pub struct Collection {
     name: String,
     identities: Vec<Identity>,
     listing: Option<Listing>,
-    /// The identities that the list itself holds out; `None` where it does not say.
+    /// The identities that the list holds out; `None` if it has no column `split`.
     held_out: Option<BTreeSet<usize>>,
 }
 
-/// One person or thing, and the files that show it; or one component.
+/// An identity (a person, product, board, …) or a component, and its files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// Its folder relative to the data folder, with `/` between levels; of a component the first of
-    /// its images.
+    /// The folder relative to the data folder, with `/` between levels; for a component, its first image.
     pub name: String,
-    /// Its files relative to the data folder, in natural order; at least one.
+    /// The files relative to the data folder, in natural order; at least one.
     pub images: Vec<String>,
 }
 
 impl Collection {
-    /// Finds the images of a folder of identities, or those that a list names.
+    /// Finds the images of a folder of identities, or of a list.
     pub fn open(path: &Path) -> Result<Self, DataError> {
         if path.is_file() {
             return list::read(path)
@@ -41,12 +40,11 @@ impl Collection {
         let mut identities = folder::scan(path)?;
         identities.sort_by(|a, b| natural::compare(&a.name, &b.name));
         let whole = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-        let name =
-            whole.file_name().map_or_else(String::new, |it| it.to_string_lossy().into_owned());
+        let name = whole.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Self { root: path.to_path_buf(), name, identities, listing: None, held_out: None })
     }
 
-    /// A list's images by component, in natural order.
+    /// Makes the collection of a list; components and images are in natural order.
     pub(super) fn listed(
         list: &Path,
         identities: Vec<Identity>,
@@ -61,67 +59,70 @@ impl Collection {
         Self { root, name, identities, listing: Some(listing), held_out }
     }
 
-    /// What the images' names are relative to.
+    /// Returns the folder that the names of the images are relative to.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Its last name, for people to know the data by.
+    /// Returns the short name of the data.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its identities, in natural order.
+    /// Returns the identities, in natural order.
     pub fn identities(&self) -> &[Identity] {
         &self.identities
     }
 
-    /// What is compared, where a list says so; places are those of the images in a row.
+    /// Returns the pairs and triplets of a list; they index all images in order.
     pub fn listing(&self) -> Option<&Listing> {
         self.listing.as_ref()
     }
 
-    /// The identities that the list itself holds out.
+    /// Returns the identities that the list holds out.
     pub(super) fn held_out(&self) -> Option<&BTreeSet<usize>> {
         self.held_out.as_ref()
     }
 
-    /// Splits off the identities that `held_out` picks by their place: (the others, those).
-    pub fn partition(&self, held_out: impl Fn(usize) -> bool) -> (Self, Self) {
-        (self.part(|it| !held_out(it)), self.part(held_out))
+    /// Splits the identities: returns those for which `is_held_out` is false, and those for which it is true. The argument
+    /// is the index of the identity.
+    pub fn partition(&self, is_held_out: impl Fn(usize) -> bool) -> (Self, Self) {
+        (self.part(|identity| !is_held_out(identity)), self.part(is_held_out))
     }
 
     fn part(&self, is_wanted: impl Fn(usize) -> bool) -> Self {
         let mut identities = Vec::new();
-        let mut places = Vec::new();
+        let mut new_indices = Vec::new();
         let mut kept = 0;
-        for (at, identity) in self.identities.iter().enumerate() {
+        for (index, identity) in self.identities.iter().enumerate() {
             for _ in &identity.images {
-                places.push(is_wanted(at).then_some(kept));
-                kept += usize::from(is_wanted(at));
+                new_indices.push(is_wanted(index).then_some(kept));
+                kept += usize::from(is_wanted(index));
             }
-            if is_wanted(at) {
+            if is_wanted(index) {
                 identities.push(identity.clone());
             }
         }
-        let listing = self.listing.as_ref().map(|it| it.moved(&places));
+        let listing = self.listing.as_ref().map(|listing| listing.reindexed(&new_indices));
         Self { identities, listing, held_out: None, ..self.clone() }
     }
 
-    /// The order in which folds deal out the identities: the natural one. Of a list, components with same
-    /// pairs alone, with different ones alone and with both are dealt one after the other, so that every fold
-    /// has its share of each.
-    pub(super) fn deal(&self) -> Vec<usize> {
+    /// Returns the order in which identities are assigned to folds.
+    ///
+    /// For a folder it is the natural order. For a list, components are sorted by whether they have same pairs, different
+    /// pairs or both. Each fold then gets its share of each kind.
+    pub(super) fn fold_order(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.identities.len()).collect();
         if let Some(listing) = &self.listing {
-            let whose = self.identities.iter().enumerate();
-            let whose: Vec<usize> =
-                whose.flat_map(|(at, it)| std::iter::repeat_n(at, it.images.len())).collect();
+            let identities = self.identities.iter().enumerate();
+            let component_of: Vec<usize> = identities
+                .flat_map(|(index, identity)| std::iter::repeat_n(index, identity.images.len()))
+                .collect();
             let mut kinds = vec![[false; 2]; self.identities.len()];
             for pair in listing.pairs() {
-                kinds[whose[pair.left]][usize::from(pair.is_same)] = true;
+                kinds[component_of[pair.left]][usize::from(pair.is_same)] = true;
             }
-            order.sort_by_key(|at| kinds[*at]);
+            order.sort_by_key(|index| kinds[*index]);
         }
         order
     }
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_partition_keeps_everybody_on_one_side() {
+    fn a_partition_keeps_each_identity_on_one_side() {
         let data = TempDir::new().expect("a folder");
         for name in ["a", "b", "c"] {
             fs::create_dir(data.path().join(name)).expect("a folder");

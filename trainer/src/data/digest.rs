@@ -8,7 +8,7 @@ use std::path::Path;
 use sha2::Sha256;
 use sha2::digest::Digest;
 
-/// `sha256:` and the digest's hex digits.
+/// Returns `sha256:` and the hex digits of a digest.
 pub(super) fn text(digest: Sha256) -> String {
     let mut text = String::from("sha256:");
     for byte in digest.finalize() {
@@ -17,12 +17,12 @@ pub(super) fn text(digest: Sha256) -> String {
     text
 }
 
-/// `sha256:` and the hex digits of the digest of some bytes.
+/// Returns `sha256:` and the hex digest of some bytes.
 pub(super) fn of(bytes: &[u8]) -> String {
     text(Sha256::new_with_prefix(bytes))
 }
 
-/// `sha256:` and the hex digits of the digest of a file, which may be larger than memory.
+/// Returns `sha256:` and the hex digest of a file. The file may be larger than memory.
 ///
 /// # Errors
 ///

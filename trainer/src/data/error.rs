@@ -1,4 +1,4 @@
-//! What can be wrong with somebody's images.
+//! Errors in the images of a user.
 
 use std::path::PathBuf;
 
@@ -7,11 +7,11 @@ use thiserror::Error;
 
 use super::ListError;
 
-/// Why a folder can't be trained on or evaluated: one line each, with the way out.
+/// Images cannot be used for training or evaluation. Each message is one line and says what to do.
 #[derive(Debug, Error)]
 pub enum DataError {
-    /// The folder can't be walked.
-    #[error("{} can't be read: give a folder that holds one folder for each identity, or a list of pairs", .folder.display())]
+    /// The folder cannot be listed.
+    #[error("{} cannot be read: give a folder with one subfolder for each identity, or a list of pairs", .folder.display())]
     Unwalkable {
         /// The folder.
         folder: PathBuf,
@@ -19,42 +19,42 @@ pub enum DataError {
         #[source]
         cause: std::io::Error,
     },
-    /// There is no image in any folder below it.
-    #[error("{} holds no images: put each identity's into a folder of its own, as DIR/IDENTITY/IMAGE", .0.display())]
+    /// There is no image in any subfolder.
+    #[error("{} contains no images: put the images of each identity into a subfolder, as DIR/IDENTITY/IMAGE", .0.display())]
     Empty(PathBuf),
-    /// Images lie where folders should.
-    #[error("{} lies directly in the data folder: put it into a folder named after whom or what it shows", .0.display())]
-    Loose(PathBuf),
-    /// Nothing can be told apart.
-    #[error("there is one identity only, {0}: different pairs need at least two")]
+    /// An image is directly in the data folder.
+    #[error("{} is directly in the data folder: move it to a subfolder named after its identity", .0.display())]
+    OutsideIdentity(PathBuf),
+    /// There are no different pairs.
+    #[error("there is only one identity, {0}: different pairs need at least two")]
     OneIdentity(String),
-    /// Identities without a same pair.
-    #[error("identities with a single image have no same pair: {}; add an image to each, or take them out", listed(.0))]
+    /// Some identities have no same pair.
+    #[error("identities with a single image have no same pair: {}; add an image to each, or remove them", listed(.0))]
     SingleImage(Vec<String>),
-    /// Files that are no images.
-    #[error("{} cannot be read as images: {}; mend or remove them, or pass --skip-unreadable", counted(.0.len(), "file"), listed(.0))]
+    /// Files cannot be read as images.
+    #[error("{} cannot be read as images: {}; correct or remove them, or pass --skip-unreadable", counted(.0.len(), "file"), listed(.0))]
     Unreadable(Vec<String>),
-    /// One file on both sides of the split.
-    #[error("{} trained on and held out: {}; take them out of one side, or pass --allow-duplicates", copies(.0.len()), listed(.0))]
+    /// Files are on both sides of the split.
+    #[error("{} in both the training set and the hold-out set: {}; remove them from one, or pass --allow-duplicates", copies(.0.len()), listed(.0))]
     Leaked(Vec<String>),
-    /// A name that no folder has.
-    #[error("there is no identity named {name} to hold out: the data has {}", listed(.known))]
+    /// No identity has this name.
+    #[error("there is no identity named {name}: the data has {}", listed(.known))]
     UnknownIdentity {
-        /// The name asked for.
+        /// The requested name.
         name: String,
-        /// The names there are.
+        /// The names in the data.
         known: Vec<String>,
     },
-    /// Holding out leaves too little.
-    #[error("holding out {held} of {all} identities leaves {} to train on: at least two are needed on each side", .all - .held)]
+    /// The hold-out leaves too few identities on one side.
+    #[error("holding out {held} of {all} identities leaves {} to train on: each side needs at least two", .all - .held)]
     TooFewLeft {
-        /// How many are held out.
+        /// The number of held-out identities.
         held: usize,
-        /// How many there are.
+        /// The number of all identities.
         all: usize,
     },
-    /// A file that is no list of pairs.
-    #[error("{} is no list of pairs", .path.display())]
+    /// The file is not a valid list.
+    #[error("{} is not a valid list", .path.display())]
     BadList {
         /// The file.
         path: PathBuf,
@@ -62,31 +62,31 @@ pub enum DataError {
         #[source]
         cause: ListError,
     },
-    /// Pairs of one kind alone.
+    /// All pairs are of one kind.
     #[error(
-        "{all} pairs here, and none that ought to be called {missing}: it takes both kinds, on each side of a split: add some, or choose another split"
+        "there are {all} pairs here, but no {missing} pairs: each side of a split needs both kinds; add some, or choose another split"
     )]
     OneKind {
-        /// How many there are.
+        /// The number of pairs.
         all: usize,
-        /// The kind that is not there.
+        /// The missing kind.
         missing: &'static str,
     },
-    /// A list that can't be split so.
+    /// One side of the split of a list would be empty.
     #[error(
-        "of {all} components, which are images that pairs connect, {held} would be held out: at least one is \
-         needed on each side"
+        "{held} of {all} components (groups of images that pairs connect) would be held out: each side needs at \
+         least one"
     )]
-    NoSide {
-        /// How many are held out.
+    EmptySide {
+        /// The number of held-out components.
         held: usize,
-        /// How many there are.
+        /// The number of all components.
         all: usize,
     },
-    /// A list of names can't be read.
-    #[error("the list of names {} can't be read", .path.display())]
+    /// A file of names cannot be read.
+    #[error("the file of names {} cannot be read", .path.display())]
     List {
-        /// The list's file.
+        /// The file.
         path: PathBuf,
         /// What the system says.
         #[source]
@@ -94,7 +94,7 @@ pub enum DataError {
     },
 }
 
-/// Why one file gives no pixels.
+/// A file cannot be read as an image.
 #[derive(Debug, Error)]
 pub(super) enum Unreadable {
     #[error("{0}")]
@@ -103,7 +103,7 @@ pub(super) enum Unreadable {
     Image(#[from] DecodeError),
 }
 
-/// The first few of many, so that a line stays a line.
+/// Joins the first few names, and states how many more there are.
 pub(super) fn listed(names: &[String]) -> String {
     const SHOWN: usize = 8;
     let text = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
@@ -114,7 +114,7 @@ pub(super) fn listed(names: &[String]) -> String {
 }
 
 fn copies(count: usize) -> String {
-    if count == 1 { "1 file is both".to_owned() } else { format!("{count} files are both") }
+    if count == 1 { "1 file is".to_owned() } else { format!("{count} files are") }
 }
 
 fn counted(count: usize, noun: &str) -> String {

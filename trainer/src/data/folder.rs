@@ -1,4 +1,4 @@
-//! Which images show whom, told by the folders they lie in.
+//! A folder of images, in which each subfolder is an identity.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -8,12 +8,13 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::{DataError, Identity, natural};
 
-/// Endings by which a file in the wrong place is taken for an image.
-const IMAGE_ENDINGS: [&str; 12] =
+/// File extensions of images; used to find images in the wrong place.
+const IMAGE_EXTENSIONS: [&str; 12] =
     ["bmp", "gif", "jpeg", "jpg", "pbm", "pgm", "png", "pnm", "ppm", "tif", "tiff", "webp"];
 
-/// Finds every folder below `root` that holds files; each is an identity. Names that begin with
-/// a dot are passed over, and so are files directly in `root` that don't look like images.
+/// Finds all folders below `root` that contain files; each is an identity.
+///
+/// Names that start with a dot are ignored. So are files directly in `root`, unless they look like images.
 pub(super) fn scan(root: &Path) -> Result<Vec<Identity>, DataError> {
     let mut found = BTreeMap::<String, Vec<String>>::new();
     let walk = WalkDir::new(root).follow_links(true).into_iter();
@@ -27,7 +28,7 @@ pub(super) fn scan(root: &Path) -> Result<Vec<Identity>, DataError> {
         }
         if entry.depth() < 2 {
             if looks_like_an_image(entry.path()) {
-                return Err(DataError::Loose(entry.path().to_path_buf()));
+                return Err(DataError::OutsideIdentity(entry.path().to_path_buf()));
             }
             continue;
         }
@@ -51,10 +52,10 @@ fn is_hidden(entry: &DirEntry) -> bool {
 
 fn looks_like_an_image(path: &Path) -> bool {
     path.extension()
-        .is_some_and(|ending| IMAGE_ENDINGS.iter().any(|it| ending.eq_ignore_ascii_case(it)))
+        .is_some_and(|found| IMAGE_EXTENSIONS.iter().any(|known| found.eq_ignore_ascii_case(known)))
 }
 
-/// The name of the folder an entry lies in, relative to `root`.
+/// Returns the name of the folder that contains an entry, relative to `root`.
 fn identity(root: &Path, entry: &DirEntry) -> String {
     let folder = entry.path().parent().unwrap_or(root);
     let relative = folder.strip_prefix(root).unwrap_or(folder);
@@ -91,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn every_folder_that_holds_files_is_an_identity_named_by_its_path() {
+    fn every_folder_with_files_is_an_identity_named_by_its_path() {
         check(
             &["s2/10.pgm", "s2/9.pgm", "Greek/character01/a.png"],
             &[
@@ -102,13 +103,13 @@ mod tests {
     }
 
     #[test]
-    fn what_begins_with_a_dot_and_notes_beside_the_folders_are_passed_over() {
+    fn hidden_files_and_other_files_beside_the_folders_are_ignored() {
         check(&["s1/1.pgm", "s1/.DS_Store", ".git/HEAD", "README.md"], &[("s1", &["s1/1.pgm"])]);
     }
 
     #[test]
-    fn an_image_directly_in_the_data_folder_is_refused() {
+    fn an_image_directly_in_the_data_folder_is_rejected() {
         let data = data(&["s1/1.pgm", "2.PGM"]);
-        assert!(matches!(scan(data.path()), Err(DataError::Loose(_))));
+        assert!(matches!(scan(data.path()), Err(DataError::OutsideIdentity(_))));
     }
 }

@@ -1,4 +1,4 @@
-//! Images in memory, preprocessed as the server preprocesses them.
+//! Images in memory, preprocessed by the same code as in the server.
 
 use std::fs;
 use std::io::Cursor;
@@ -10,11 +10,10 @@ use siamese_core::preprocessing::{DecodeError, Limits, Pixels, Preprocessing};
 use super::error::Unreadable;
 use super::{Collection, DataError, Listing, digest};
 
-/// All images of a folder, or of a list; of each what a model reads, or what that is made of.
+/// All images of a folder or a list; `P` is the input tensor of a model, or data that it is made from.
 ///
-/// Invariant: samples stand in the order of their identities. Of a folder there are at least two
-/// identities with at least two images each; of a list, whose identities are its components, there
-/// are pairs of both kinds.
+/// Invariant: samples are in the order of their identities. A folder has at least two identities with at least two
+/// images each. A list has same pairs and different pairs; its components are the identities.
 #[derive(Clone, Debug)]
 pub struct Gallery<P = Pixels> {
     pub(super) identities: Vec<String>,
@@ -27,20 +26,20 @@ pub struct Gallery<P = Pixels> {
 /// One preprocessed image.
 #[derive(Clone, Debug)]
 pub struct Sample<P = Pixels> {
-    /// The place of its identity among the gallery's.
+    /// The index of its identity in the gallery.
     pub identity: usize,
-    /// Its file, as `IDENTITY/IMAGE`, or as a list names it.
+    /// The file, as `IDENTITY/IMAGE`, or as the list names it.
     pub name: String,
-    /// `sha256:` and the digest of the file.
+    /// `sha256:` and the hex digest of the file.
     pub digest: String,
-    /// Columns and rows of pixels as its header says; `None` where it can't be told.
+    /// The width and height in pixels according to the header; `None` if unknown.
     pub size: Option<[u32; 2]>,
-    /// What the model reads of it.
+    /// The preprocessed pixels.
     pub pixels: P,
 }
 
 impl Gallery {
-    /// Decodes and preprocesses every image of `images`, as [`Gallery::read`] does.
+    /// Decodes and preprocesses all images; see [`Gallery::read`].
     ///
     /// # Panics
     ///
@@ -54,8 +53,8 @@ impl Gallery {
         Self::read(images, skip_unreadable, |upload| preprocessing.preprocess(upload, &limits))
     }
 
-    /// About `n_images` of it at most: whole identities from the front, but never fewer than two, nor
-    /// so few that a list's pairs are of one kind.
+    /// Returns the first identities with about `n_images` images in total: whole identities, at least two of them, and
+    /// for a list enough for pairs of both kinds.
     #[must_use]
     pub fn excerpt(&self, n_images: usize) -> Self {
         let fits = |identity: usize| {
@@ -74,22 +73,23 @@ impl Gallery {
 }
 
 impl<P> Gallery<P> {
-    /// Reads every file of `images` once, and makes of it what `prepare` does.
+    /// Reads every file once, and converts it with `preprocess`.
     ///
-    /// Files that can't be read are an error that lists them, or with `skip_unreadable` are
-    /// [listed](Self::skipped) and left out.
+    /// # Errors
+    ///
+    /// If files cannot be read; the error lists them. With `skip_unreadable` they are [skipped](Self::skipped) instead.
     pub fn read(
         images: &Collection,
         skip_unreadable: bool,
         preprocess: impl Fn(&[u8]) -> Result<P, DecodeError>,
     ) -> Result<Self, DataError> {
         let mut samples = Vec::new();
-        let mut places = Vec::new();
+        let mut new_indices = Vec::new();
         let mut unreadable = Vec::new();
         let mut hasher = Sha256::new();
         let listing = images.listing();
-        for (identity, of_one) in images.identities().iter().enumerate() {
-            for name in &of_one.images {
+        for (identity, entry) in images.identities().iter().enumerate() {
+            for name in &entry.images {
                 let preprocessed = fs::read(images.root().join(name))
                     .map_err(Unreadable::from)
                     .and_then(|upload| {
@@ -101,14 +101,15 @@ impl<P> Gallery<P> {
                     });
                 match preprocessed {
                     Ok((digest, size, pixels)) => {
-                        places.push(Some(samples.len()));
+                        new_indices.push(Some(samples.len()));
                         let name = name.clone();
                         samples.push(Sample { identity, name, digest, size, pixels });
                     }
                     Err(cause) => {
-                        let line = listing.map(|it| format!("line {}, ", it.line(places.len())));
+                        let index = new_indices.len();
+                        let line = listing.map(|listing| format!("line {}, ", listing.line(index)));
                         unreadable.push(format!("{name} ({}{cause})", line.unwrap_or_default()));
-                        places.push(None);
+                        new_indices.push(None);
                     }
                 }
             }
@@ -117,7 +118,7 @@ impl<P> Gallery<P> {
             return Err(DataError::Unreadable(unreadable));
         }
         let identities: Vec<_> = images.identities().iter().map(|it| it.name.clone()).collect();
-        let listing = listing.map(|it| it.moved(&places));
+        let listing = listing.map(|listing| listing.reindexed(&new_indices));
         match &listing {
             None => check(&identities, &samples)?,
             Some(listing) => {
@@ -133,40 +134,31 @@ impl<P> Gallery<P> {
         Ok(Self { identities, samples, listing, skipped: unreadable, digest })
     }
 
-    /// The same images, and of each what `make` makes of it.
-    pub fn map<Q>(&self, make: impl Fn(&P) -> Q) -> Gallery<Q> {
-        let sample = |it: &Sample<P>| Sample {
-            identity: it.identity,
-            name: it.name.clone(),
-            digest: it.digest.clone(),
-            size: it.size,
-            pixels: make(&it.pixels),
-        };
-        Gallery {
-            identities: self.identities.clone(),
-            samples: self.samples.iter().map(sample).collect(),
-            listing: self.listing.clone(),
-            skipped: self.skipped.clone(),
-            digest: self.digest.clone(),
-        }
+    /// Returns the same images with their pixels converted by `convert`.
+    pub fn map<Q>(self, convert: impl Fn(&P) -> Q) -> Gallery<Q> {
+        let Self { identities, samples, listing, skipped, digest } = self;
+        let samples = samples.into_iter().map(|Sample { identity, name, digest, size, pixels }| {
+            Sample { identity, name, digest, size, pixels: convert(&pixels) }
+        });
+        Gallery { samples: samples.collect(), identities, listing, skipped, digest }
     }
 
-    /// The names of its identities.
+    /// Returns the names of the identities.
     pub fn identities(&self) -> &[String] {
         &self.identities
     }
 
-    /// Its images, those of one identity side by side.
+    /// Returns the images, grouped by identity.
     pub fn samples(&self) -> &[Sample<P>] {
         &self.samples
     }
 
-    /// What is compared, where a list says so; places are those among the samples.
+    /// Returns the pairs and triplets of a list; they index the samples.
     pub fn listing(&self) -> Option<&Listing> {
         self.listing.as_ref()
     }
 
-    /// What to be warned of about a list: lines that count once, and pairs that hang together.
+    /// Returns warnings about a list: repeated lines, and pairs that are not independent.
     pub fn warnings(&self) -> Vec<String> {
         let Some(listing) = &self.listing else { return Vec::new() };
         let mut sizes = vec![0; self.identities.len()];
@@ -177,58 +169,59 @@ impl<P> Gallery<P> {
         listing.warnings(&sizes)
     }
 
-    /// The files that were left out as unreadable, each with the reason.
+    /// Returns the unreadable files that were skipped, each with the reason.
     pub fn skipped(&self) -> &[String] {
         &self.skipped
     }
 
-    /// `sha256:` and the digest over each file's name and contents' digest, in natural order: the
-    /// same images under the same names have the same digest, wherever they lie. Of a list it is over what
-    /// is compared, too.
+    /// Returns `sha256:` and the hex digest over the names and contents of all files, in natural order.
+    ///
+    /// It does not depend on the location of the folder. For a list it includes the pairs.
     pub fn digest(&self) -> &str {
         &self.digest
     }
 }
 
 impl<P: Clone> Gallery<P> {
-    /// About `n_images` of all: whole identities spread over them, but never fewer than two, nor so few
-    /// that a list's pairs are of one kind.
+    /// Returns evenly spread identities with about `n_images` images in total: whole identities, at least two of them,
+    /// and for a list enough for pairs of both kinds.
     #[must_use]
     pub fn spread(&self, n_images: usize) -> Self {
         let step = self.samples.len().div_ceil(n_images.max(1));
         let step = step.min(self.identities.len() / 2).max(1);
-        let part = |step: usize| self.part(|it| it % step == 0);
+        let part = |step: usize| self.part(|identity| identity % step == 0);
         (1..=step).rev().map(part).find(Self::has_both_kinds).unwrap_or_else(|| self.clone())
     }
 
-    /// The identities that `is_in` picks by their place, with their images and the pairs among these.
+    /// Returns the identities for which `is_in` is true, with their images and the pairs of these. The argument is the
+    /// index of the identity.
     fn part(&self, is_in: impl Fn(usize) -> bool) -> Self {
-        let mut places = vec![None; self.identities.len()];
+        let mut new_identities = vec![None; self.identities.len()];
         let mut identities = Vec::new();
-        for (at, name) in self.identities.iter().enumerate().filter(|(at, _)| is_in(*at)) {
-            places[at] = Some(identities.len());
+        for (index, name) in self.identities.iter().enumerate().filter(|(index, _)| is_in(*index)) {
+            new_identities[index] = Some(identities.len());
             identities.push(name.clone());
         }
         let mut samples = Vec::new();
-        let mut moved = Vec::with_capacity(self.samples.len());
+        let mut new_indices = Vec::with_capacity(self.samples.len());
         for sample in &self.samples {
-            moved.push(places[sample.identity].map(|_| samples.len()));
-            if let Some(identity) = places[sample.identity] {
+            new_indices.push(new_identities[sample.identity].map(|_| samples.len()));
+            if let Some(identity) = new_identities[sample.identity] {
                 samples.push(Sample { identity, ..sample.clone() });
             }
         }
-        let listing = self.listing.as_ref().map(|it| it.moved(&moved));
+        let listing = self.listing.as_ref().map(|listing| listing.reindexed(&new_indices));
         let (skipped, digest) = (self.skipped.clone(), self.digest.clone());
         Self { identities, samples, listing, skipped, digest }
     }
 
-    /// Whether there are same pairs and different ones, as there always are among two identities.
+    /// Returns whether there are same pairs and different pairs; two identities always have both.
     fn has_both_kinds(&self) -> bool {
         self.listing.as_ref().is_none_or(Listing::has_both_kinds)
     }
 }
 
-/// What an image's header says.
+/// Returns the width and height in an image's header.
 fn size(upload: &[u8]) -> Option<[u32; 2]> {
     let reader = ImageReader::new(Cursor::new(upload)).with_guessed_format().ok()?;
     let (columns, rows) = reader.into_dimensions().ok()?;
@@ -270,7 +263,7 @@ mod tests {
 
     use super::*;
 
-    /// Three identities with two evenly grey images each; the first image is `first`.
+    /// Loads three identities with two uniform grey images each; the first image has the value `first`.
     fn load(first: u8) -> Gallery {
         let data = TempDir::new().expect("a folder");
         for (at, name) in ["a", "b", "c"].into_iter().enumerate() {
@@ -295,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn samples_know_their_identity_their_file_and_their_pixels() {
+    fn samples_have_identity_file_and_pixels() {
         let gallery = load(9);
         let first = &gallery.samples()[0];
         assert_eq!((first.identity, first.name.as_str()), (0, "a/0.png"));
@@ -304,14 +297,14 @@ mod tests {
     }
 
     #[test]
-    fn the_digest_is_of_names_and_contents_wherever_they_lie() {
+    fn the_digest_depends_on_names_and_contents_but_not_on_the_location() {
         assert_eq!(load(9).digest(), load(9).digest());
         assert_ne!(load(9).digest(), load(8).digest());
         assert!(load(9).digest().starts_with("sha256:"));
     }
 
     #[test]
-    fn what_is_spread_over_all_holds_whole_identities_and_at_least_two() {
+    fn a_spread_sample_has_whole_identities_and_at_least_two() {
         let data = TempDir::new().expect("a folder");
         for identity in 0..9 {
             let folder = data.path().join(format!("s{identity}"));
@@ -335,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn an_excerpt_holds_whole_identities_and_at_least_two() {
+    fn an_excerpt_has_whole_identities_and_at_least_two() {
         let gallery = load(9);
         for (n_images, n_identities) in [(0, 2), (4, 2), (5, 2), (6, 3), (100, 3)] {
             let excerpt = gallery.excerpt(n_images);

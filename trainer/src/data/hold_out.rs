@@ -1,4 +1,4 @@
-//! Which identities stay unseen in training.
+//! The selection of identities to hold out.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,28 +9,28 @@ use thiserror::Error;
 
 use super::{Collection, DataError};
 
-/// Which identities are held out: by name, from a list, or every n-th. Of a list of pairs with a column
-/// for it, where nobody is named, those that it names.
+/// The identities to hold out: by name, from a file of names, or every n-th. If it is empty, a list of pairs may choose
+/// them in its column `split`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
 pub struct HoldOut {
-    /// Identities to hold out, by name; `@FILE` reads them from a file, one a line
+    /// Identities to hold out, by name; `@FILE` reads them from a file, one per line
     #[arg(long = "hold-out", value_name = "NAME,...|@FILE", value_delimiter = ',')]
     pub names: Vec<String>,
-    /// Hold out every N-th identity in natural order, beginning with the K-th (from 0): `0/4`
+    /// Hold out every N-th identity in natural order, starting with the K-th (counted from 0): `0/4`
     #[arg(long = "hold-out-fold", value_name = "K/N")]
     pub fold: Option<Fold>,
 }
 
-/// Every `n`-th identity, beginning with the `k`-th.
+/// Every `n`-th identity, starting with the `k`-th.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fold {
     k: usize,
     n: usize,
 }
 
-/// A text that is no [`Fold`].
+/// The text is not a [`Fold`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a fold is K/N with 0 <= K < N and 2 <= N, such as 0/4")]
+#[error("a fold must be K/N with 0 <= K < N and 2 <= N, such as 0/4")]
 pub struct InvalidFold;
 
 impl FromStr for Fold {
@@ -45,49 +45,49 @@ impl FromStr for Fold {
 }
 
 impl HoldOut {
-    /// Whether nobody is held out.
-    pub fn is_nobody(&self) -> bool {
+    /// Returns whether no identity is selected.
+    pub fn is_empty(&self) -> bool {
         self.names.is_empty() && self.fold.is_none()
     }
 
-    /// Splits images into those to train on and those held out, if any are.
+    /// Splits images into the training set and the hold-out set, if there is one.
     pub fn split(
         &self,
         images: &Collection,
     ) -> Result<(Collection, Option<Collection>), DataError> {
-        let Some(places) = self.places(images)? else { return Ok((images.clone(), None)) };
-        let (held, all) = (places.len(), images.identities().len());
+        let Some(indices) = self.indices(images)? else { return Ok((images.clone(), None)) };
+        let (held, all) = (indices.len(), images.identities().len());
         if images.listing().is_some() {
             if held == 0 || held == all {
-                return Err(DataError::NoSide { held, all });
+                return Err(DataError::EmptySide { held, all });
             }
         } else if held < 2 || all < held + 2 {
             return Err(DataError::TooFewLeft { held, all });
         }
-        let (training, held) = images.partition(|at| places.contains(&at));
+        let (training, held) = images.partition(|identity| indices.contains(&identity));
         Ok((training, Some(held)))
     }
 
-    /// The places of those held out among the identities; `None` if nobody asks for any.
-    pub fn places(&self, images: &Collection) -> Result<Option<BTreeSet<usize>>, DataError> {
-        if self.is_nobody() {
+    /// Returns the indices of the selected identities; `None` if there is no selection.
+    pub fn indices(&self, images: &Collection) -> Result<Option<BTreeSet<usize>>, DataError> {
+        if self.is_empty() {
             return Ok(images.held_out().cloned());
         }
         let known: Vec<_> = images.identities().iter().map(|it| it.name.clone()).collect();
         let mut held = BTreeSet::new();
         for name in self.all_names(&known)? {
             match known.iter().position(|it| *it == name) {
-                Some(at) => held.insert(at),
+                Some(index) => held.insert(index),
                 None => return Err(DataError::UnknownIdentity { name, known }),
             };
         }
         if let Some(Fold { k, n }) = self.fold {
-            held.extend(images.deal().into_iter().skip(k).step_by(n));
+            held.extend(images.fold_order().into_iter().skip(k).step_by(n));
         }
         Ok(Some(held))
     }
 
-    /// A name that is known is taken as it is, even if it begins as a list's does.
+    /// Returns all names, those of `@FILE` included. If an identity has the name `@FILE`, that identity is meant.
     fn all_names(&self, known: &[String]) -> Result<Vec<String>, DataError> {
         let mut names = Vec::new();
         for name in &self.names {
@@ -111,7 +111,7 @@ mod tests {
 
     use super::*;
 
-    /// s1 to s8, one file each.
+    /// Makes the identities s1 to s8 with one file each.
     fn data() -> (TempDir, Collection) {
         let data = TempDir::new().expect("a folder");
         for number in 1..=8 {
@@ -130,7 +130,7 @@ mod tests {
         let fold = fold.map(|it| it.parse().expect("a fold"));
         let (training, held_out) =
             HoldOut { names, fold }.split(&folder).expect("enough on either side");
-        let held_out = held_out.expect("somebody is held out");
+        let held_out = held_out.expect("a hold-out set");
         let held: Vec<_> = held_out.identities().iter().map(|it| it.name.as_str()).collect();
         assert_eq!(held, expected);
         assert_eq!(training.identities().len(), 8 - expected.len());
@@ -152,26 +152,26 @@ mod tests {
     }
 
     #[test]
-    fn nobody_held_out_leaves_everybody_to_train_on() {
+    fn without_a_hold_out_all_identities_are_for_training() {
         let (_data, folder) = data();
         let (training, held_out) = HoldOut::default().split(&folder).expect("a split");
         assert_eq!((training, held_out), (folder, None));
     }
 
     #[test]
-    fn a_lists_own_column_holds_out_unless_others_are_named() {
+    fn the_split_column_of_a_list_applies_unless_names_are_given() {
         let data = TempDir::new().expect("a folder");
         let path = data.path().join("pairs.csv");
         fs::write(&path, "a,b,same,split\n1,2,1,held-out\n@3,x,0,train\n").expect("a file");
         let list = Collection::open(&path).expect("a list");
         let held = |hold_out: HoldOut| {
             let (_, held) = hold_out.split(&list).expect("a split");
-            held.expect("somebody is held out").identities()[0].name.clone()
+            held.expect("a hold-out set").identities()[0].name.clone()
         };
         assert_eq!(held(HoldOut::default()), "1");
         assert_eq!(held(HoldOut { names: vec!["@3".to_owned()], fold: None }), "@3");
         let all = HoldOut { names: vec!["1".to_owned(), "@3".to_owned()], fold: None };
-        assert!(matches!(all.split(&list), Err(DataError::NoSide { held: 2, all: 2 })));
+        assert!(matches!(all.split(&list), Err(DataError::EmptySide { held: 2, all: 2 })));
     }
 
     #[test]
@@ -185,7 +185,7 @@ mod tests {
             let fold = Some(fold.parse().expect("a fold"));
             let (training, held) =
                 HoldOut { names: Vec::new(), fold }.split(&list).expect("a split");
-            for side in [&training, &held.expect("some are held out")] {
+            for side in [&training, &held.expect("a hold-out set")] {
                 assert!(side.listing().expect("a list").has_both_kinds(), "{fold:?}");
             }
         }

@@ -1,6 +1,6 @@
-//! Images: of a folder, `DIR/IDENTITY/IMAGE`, or of a list of pairs.
+//! Images from a folder, `DIR/IDENTITY/IMAGE`, or from a list of pairs.
 //!
-//! Knows files and the server's image code; no network and no loss.
+//! This module knows files and the core's image code. It knows no network and no loss.
 
 mod collection;
 mod digest;

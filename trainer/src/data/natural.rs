@@ -1,9 +1,9 @@
-//! The order a person expects: s2 before s10.
+//! The natural order of names: s2 before s10.
 
 use std::cmp::Ordering;
 
-/// Compares names, runs of digits as numbers. Names that differ only in leading zeros are told
-/// apart by their bytes, so that the order is total.
+/// Compares names; runs of digits count as numbers. Names that differ only in leading zeros are compared by their bytes,
+/// so the order is total.
 pub(super) fn compare(left: &str, right: &str) -> Ordering {
     let (mut a, mut b) = (left.as_bytes(), right.as_bytes());
     loop {
@@ -25,7 +25,7 @@ pub(super) fn compare(left: &str, right: &str) -> Ordering {
     }
 }
 
-/// The digits in front, without leading zeros, and what follows them.
+/// Splits off the leading digits, without leading zeros.
 fn split_number(text: &[u8]) -> (&[u8], &[u8]) {
     let end = text.iter().position(|it| !it.is_ascii_digit()).unwrap_or(text.len());
     let start = text[..end].iter().position(|it| *it != b'0').unwrap_or(end);

@@ -1,26 +1,25 @@
-//! Whom a model takes for others, and whom it does not know again.
+//! The errors of each identity.
 
 use serde::Serialize;
 
 use super::Evaluation;
 use crate::statistics::Unit;
 
-/// The figures of one identity at the threshold.
+/// The errors of one identity at the threshold.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OfIdentity {
-    /// Its name.
+    /// The name of the identity.
     pub name: String,
-    /// How many images it has.
+    /// The number of its images.
     pub images: u32,
-    /// The share of its pairs with others that are called same.
+    /// The share of its pairs with other identities that are called same.
     pub fmr: f64,
-    /// The share of its own pairs that are called different; `None` if it has one image.
+    /// The share of its same pairs that are called different; `None` if it has one image.
     pub fnmr: Option<f64>,
 }
 
 impl Evaluation {
-    /// Who is confused with others, and who isn't recognised, at the threshold; nobody of a list, which
-    /// does not say who is shown.
+    /// Returns the errors of each identity at the threshold; empty for a list, which names no identities.
     pub fn by_identity(&self) -> Vec<OfIdentity> {
         #[derive(Clone, Copy, Default)]
         struct Tally {

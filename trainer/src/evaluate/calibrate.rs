@@ -1,4 +1,4 @@
-//! From measured pairs to what a model's card says of itself.
+//! Calibration: from measured pairs to the threshold and calibration of a model's card.
 
 use siamese_core::model::Card;
 use siamese_core::score::{
@@ -10,84 +10,88 @@ use thiserror::Error;
 use super::{Embedded, TABLE_FMRS};
 use crate::statistics::{Bootstrap, Comparisons, NotComparable, Promise, Unit, Unseen};
 
-/// How a model is to be calibrated.
+/// The options of a calibration.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
-    /// The largest FMR of the threshold; `None` for the one with equal errors.
+pub struct CalibrationRequest<'a> {
+    /// The largest FMR of the threshold; `None` for the threshold with equal errors.
     pub fmr: Option<f64>,
-    /// How the identities relate to the training.
+    /// How the identities relate to the training data.
     pub split: &'a str,
-    /// How often identities are resampled for the intervals.
+    /// The resampling for the intervals.
     pub bootstrap: Bootstrap,
 }
 
-/// What a model is calibrated to.
+/// The result of a calibration.
 #[derive(Clone, Debug)]
 pub struct Calibrated {
-    /// The operating point to work at.
+    /// The chosen operating point.
     pub point: OperatingPoint,
-    /// All of them, and the probabilities.
+    /// All operating points, and the probability curve.
     pub calibration: Calibration,
-    /// What thresholds do to others than they were chosen on; `None` where there are too few to tell.
+    /// The errors on identities that a threshold was not chosen on; `None` if there are too few identities.
     pub unseen: Option<Unseen>,
-    /// What was resampled.
+    /// The unit of resampling.
     pub unit: Unit,
 }
 
-/// Why a model could not be calibrated.
+/// A model could not be calibrated.
 #[derive(Debug, Error)]
 pub enum CalibrateError {
-    /// The images make no pairs.
+    /// The images cannot be compared.
     #[error(transparent)]
     NotComparable(#[from] NotComparable),
-    /// The pairs calibrate nothing.
+    /// The pairs allow no calibration.
     #[error(transparent)]
     Calibration(#[from] CalibrationError),
-    /// What is told of people unseen won't do.
+    /// The errors on unseen identities are invalid.
     #[error(transparent)]
     Unseen(#[from] InvalidUnseen),
-    /// There is no operating point at the FMR asked for.
+    /// There is no operating point for the requested FMR.
     #[error(transparent)]
     UnsupportedFmr(#[from] UnsupportedFmr),
-    /// The threshold can't be told from "never the same".
+    /// The threshold would be 0.
     #[error(
-        "the threshold would be 0, which calls nothing but equal images the same: the model \
-         tells these images apart no better than chance, or the FMR asked for is too small"
+        "the threshold would be 0, which calls only equal images same: the model is no better than chance on these \
+         images, or the requested FMR is too small"
     )]
     ThresholdZero,
-    /// The threshold lies where training pushed different pairs to.
+    /// The threshold would not be below the margin.
     #[error(
-        "the threshold would be {}, which is not below the model's margin of {margin}: the model \
-         tells these images apart badly, or the FMR asked for is too great",
+        "the threshold would be {}, which is not below the model's margin of {margin}: the model is poor on these \
+         images, or the requested FMR is too large",
         .threshold.get()
     )]
     ThresholdBeyondMargin {
-        /// What these pairs ask for.
+        /// The threshold from these pairs.
         threshold: Threshold,
-        /// What the model states.
+        /// The margin in the card.
         margin: f64,
     },
 }
 
 /// Measures all pairs, and chooses the threshold.
-pub fn calibrate(embedded: &Embedded, wanted: Wanted<'_>) -> Result<Calibrated, CalibrateError> {
+pub fn calibrate(
+    embedded: &Embedded,
+    request: CalibrationRequest<'_>,
+) -> Result<Calibrated, CalibrateError> {
     let comparisons = embedded.comparisons()?;
-    let asked = wanted.fmr.filter(|it| 0.0 < *it && *it < 1.0 && !TABLE_FMRS.contains(it));
-    let fmrs: Vec<f64> = TABLE_FMRS.into_iter().chain(asked).collect();
-    let unseen = Unseen::of(&comparisons, &fmrs, wanted.bootstrap);
-    let calibration = measure(&embedded.subject().data, wanted.split, &comparisons)?;
+    let additional =
+        request.fmr.filter(|fmr| 0.0 < *fmr && *fmr < 1.0 && !TABLE_FMRS.contains(fmr));
+    let fmrs: Vec<f64> = TABLE_FMRS.into_iter().chain(additional).collect();
+    let unseen = Unseen::of(&comparisons, &fmrs, request.bootstrap);
+    let calibration = measure(&embedded.subject().data, request.split, &comparisons)?;
     let calibration = match &unseen {
         Some(unseen) => calibration.with_unseen(stated(unseen))?,
         None => calibration,
     };
-    let point = choose(&calibration, wanted.fmr, embedded.card().margin)?;
+    let point = choose(&calibration, request.fmr, embedded.card().margin)?;
     Ok(Calibrated { point, calibration, unseen, unit: comparisons.unit() })
 }
 
 impl Calibrated {
-    /// A card that says so.
+    /// Returns the card with this threshold and calibration.
     #[must_use]
-    pub fn on(&self, card: Card) -> Card {
+    pub fn apply_to(&self, card: Card) -> Card {
         Card {
             threshold: Some(self.point.threshold),
             calibration: Some(self.calibration.clone()),
@@ -106,19 +110,19 @@ fn measure(
     Calibration::fit(data, split, identities, &same, &different)
 }
 
-/// The realised errors as a model carries them, to six digits.
+/// Returns the realised errors as the card stores them, rounded to six digits.
 fn stated(unseen: &Unseen) -> Vec<UnseenRow> {
     let short = |rate: f64| (rate * 1e6).round() / 1e6;
-    let row = |it: &Promise| UnseenRow {
-        fmr_asked: it.fmr_asked,
-        fmr: short(it.realised.fmr),
-        fmr_95: it.fmr_interval.map(|it| [it.low, it.high].map(short)),
-        fnmr: short(it.realised.fnmr),
+    let row = |promise: &Promise| UnseenRow {
+        fmr_asked: promise.fmr_asked,
+        fmr: short(promise.realised.fmr),
+        fmr_95: promise.fmr_interval.map(|interval| [interval.low, interval.high].map(short)),
+        fnmr: short(promise.realised.fnmr),
     };
     unseen.promises.iter().map(row).collect()
 }
 
-/// The operating point to work at: the one with equal errors, or with at most the FMR asked for.
+/// Chooses the operating point: the one with equal errors, or with at most the requested FMR.
 fn choose(
     calibration: &Calibration,
     fmr: Option<f64>,

@@ -1,4 +1,4 @@
-//! Images, and what a model makes of them.
+//! Images with their embeddings.
 
 use std::sync::Arc;
 
@@ -8,12 +8,12 @@ use siamese_core::preprocessing::Pixels;
 use siamese_core::score::{Embedding, InvalidEmbedding};
 use thiserror::Error;
 
-use super::{Acquaintance, Map, Subject, thumbnail};
+use super::{Map, Subject, TrainingOverlap, thumbnail};
 use crate::data::{Gallery, Sample};
 use crate::statistics::{Comparisons, NoEpisode, NotComparable, OneShot, OneShotRate, Plane, Unit};
 
-/// Images on a map at most: more can't be told apart.
-const MAPPED: usize = 400;
+/// The largest number of images on a map; more would overlap.
+const MAX_MAPPED: usize = 400;
 
 /// Images that a model has embedded.
 #[derive(Clone, Debug)]
@@ -25,14 +25,14 @@ pub struct Embedded {
     embeddings: Vec<Vec<Embedding>>,
 }
 
-/// Why images have no embeddings.
+/// Images could not be embedded.
 #[derive(Debug, Error)]
 pub enum EmbeddedError {
-    /// The model failed on the way.
+    /// The model failed.
     #[error(transparent)]
     Run(#[from] ModelError),
-    /// The model's output for one image is none.
-    #[error("the model gives {image} no embedding")]
+    /// The model's output for an image is not an embedding.
+    #[error("the model's output for {image} is not an embedding")]
     NoEmbedding {
         /// The image, as `IDENTITY/IMAGE`.
         image: String,
@@ -42,14 +42,14 @@ pub enum EmbeddedError {
     },
 }
 
-/// Embeds images in their order, `pixels` being what the model reads of each; `bar` shows how many are done.
+/// Embeds images in order; `pixels` returns the input tensor of an image, and `bar` shows the progress.
 pub fn embed<P>(
     model: &mut impl Model,
     samples: &[&Sample<P>],
     pixels: impl Fn(&P) -> Pixels,
     bar: &ProgressBar,
 ) -> Result<Vec<Embedding>, EmbeddedError> {
-    /// Enough for any batch, and short enough for a lively bar.
+    /// Large enough for any batch, and small enough for a smooth progress bar.
     const CHUNK: usize = 64;
     let mut embeddings = Vec::with_capacity(samples.len());
     for chunk in samples.chunks(CHUNK) {
@@ -65,7 +65,7 @@ pub fn embed<P>(
     Ok(embeddings)
 }
 
-/// A bar on the terminal over so many images to be embedded.
+/// Returns a progress bar for embedding `n_images` images.
 #[expect(clippy::missing_panics_doc, reason = "the template is one that indicatif knows")]
 pub fn embedding_bar(n_images: usize) -> ProgressBar {
     let style = ProgressStyle::with_template("embedding {wide_bar} {pos}/{len}, {eta} left")
@@ -73,7 +73,7 @@ pub fn embedding_bar(n_images: usize) -> ProgressBar {
     ProgressBar::new(n_images.try_into().unwrap_or(u64::MAX)).with_style(style)
 }
 
-/// Every pair of a gallery's images, or those that are listed, by their embeddings: one of each image, in order.
+/// Compares all pairs of a gallery, or the listed ones. There is one embedding per image, in order.
 pub fn compare<P>(
     gallery: &Gallery<P>,
     embeddings: Vec<Embedding>,
@@ -82,7 +82,7 @@ pub fn compare<P>(
 }
 
 fn by_identity<P>(gallery: &Gallery<P>, embeddings: Vec<Embedding>) -> Vec<Vec<Embedding>> {
-    assert_eq!(gallery.samples().len(), embeddings.len(), "one embedding an image");
+    assert_eq!(gallery.samples().len(), embeddings.len(), "one embedding per image");
     let mut grouped = vec![Vec::new(); gallery.identities().len()];
     for (sample, embedding) in gallery.samples().iter().zip(embeddings) {
         grouped[sample.identity].push(embedding);
@@ -96,19 +96,20 @@ fn compare_grouped<P>(
 ) -> Result<Comparisons, NotComparable> {
     let Some(listing) = gallery.listing() else { return Comparisons::new(embeddings) };
     let mut counts = vec![0; gallery.identities().len()];
-    let mut places = Vec::with_capacity(gallery.samples().len());
+    let mut indices = Vec::with_capacity(gallery.samples().len());
     for sample in gallery.samples() {
         let count = &mut counts[sample.identity];
-        places.push([u32::try_from(sample.identity).unwrap_or(u32::MAX), *count]);
+        indices.push([u32::try_from(sample.identity).unwrap_or(u32::MAX), *count]);
         *count += 1;
     }
     let pairs = listing.pairs().iter();
-    let pairs: Vec<_> = pairs.map(|it| ([places[it.left], places[it.right]], it.is_same)).collect();
+    let pairs: Vec<_> =
+        pairs.map(|pair| ([indices[pair.left], indices[pair.right]], pair.is_same)).collect();
     Comparisons::listed(embeddings, &pairs)
 }
 
 impl Embedded {
-    /// Has a model embed images that are preprocessed as it wants them. Shows its progress where somebody watches.
+    /// Embeds preprocessed images with a model. Shows the progress on a terminal.
     pub fn by(model: &mut OnnxModel, gallery: Gallery, data: &str) -> Result<Self, EmbeddedError> {
         let samples: Vec<_> = gallery.samples().iter().collect();
         let bar = embedding_bar(samples.len());
@@ -117,7 +118,7 @@ impl Embedded {
         Ok(Self::new(model.description().clone(), gallery, data, embeddings))
     }
 
-    /// Images of the data called `data`, and what a model has made of each, in order.
+    /// Combines images of the data named `data` with their embeddings, in order.
     ///
     /// # Panics
     ///
@@ -132,54 +133,55 @@ impl Embedded {
         Self { model, gallery, data: data.to_owned(), embeddings }
     }
 
-    /// The same images by another model, which must prepare them alike.
+    /// Embeds the same images with another model, which must have the same preprocessing.
     pub fn again(&self, model: &mut OnnxModel) -> Result<Self, EmbeddedError> {
         Self::by(model, self.gallery.clone(), &self.data)
     }
 
-    /// The same by a model that embeds alike, and says something else of itself.
+    /// Replaces the description of the model. The new model must give the same embeddings.
     #[must_use]
     pub fn described(self, model: Arc<Description>) -> Self {
         Self { model, ..self }
     }
 
-    /// What is known of the model.
+    /// Returns the description of the model.
     pub fn model(&self) -> &Description {
         &self.model
     }
 
-    /// What the model says of itself.
+    /// Returns the model's card.
     pub fn card(&self) -> &Card {
         &self.model.card
     }
 
-    /// The images.
+    /// Returns the images.
     pub fn gallery(&self) -> &Gallery {
         &self.gallery
     }
 
-    /// Every pair of the images, or those that are listed.
+    /// Compares all pairs of the images, or the listed ones.
     pub fn comparisons(&self) -> Result<Comparisons, NotComparable> {
         compare_grouped(&self.gallery, &self.embeddings)
     }
 
-    /// How often somebody seen once is recognised among others; for identities.
+    /// Measures the one-shot error; needs identities.
     pub fn one_shot(&self, one_shot: OneShot) -> Result<OneShotRate, NoEpisode> {
         one_shot.measure(self.gallery.identities(), &self.embeddings)
     }
 
-    /// The images on paper: all, or evenly picked ones of each identity where there are many.
+    /// Makes a map of the images: all of them, or an even selection of at most [`MAX_MAPPED`].
     pub fn map(&self) -> Map {
         let total = self.gallery.samples().len();
-        let step = total.div_ceil(MAPPED);
-        let all = self.embeddings.iter().zip(0_u32..).flat_map(|(of_one, identity)| {
-            of_one.iter().zip(0_u32..).map(move |(it, image)| ([identity, image], it))
+        let step = total.div_ceil(MAX_MAPPED);
+        let all = self.embeddings.iter().zip(0_u32..).flat_map(|(embeddings, identity)| {
+            let numbered = embeddings.iter().zip(0_u32..);
+            numbered.map(move |(embedding, image)| ([identity, image], embedding))
         });
         let (images, embeddings): (Vec<_>, Vec<_>) = all.step_by(step.max(1)).unzip();
         Map { images, plane: Plane::of(&embeddings) }
     }
 
-    /// Names of everything.
+    /// Returns the names of the model, the data, the identities and the images.
     pub fn subject(&self) -> Subject {
         let description = &self.model;
         let mut images = vec![Vec::new(); self.gallery.identities().len()];
@@ -190,7 +192,7 @@ impl Embedded {
         let identities = self.gallery.identities();
         Subject {
             unit: if self.gallery.listing().is_some() { Unit::Component } else { Unit::Identity },
-            acquaintance: Acquaintance::of(provenance, &self.data, identities),
+            training: TrainingOverlap::of(provenance, &self.data, identities),
             model: description.card.name.clone(),
             digest: description.digest.clone(),
             data: self.data.clone(),
@@ -201,8 +203,7 @@ impl Embedded {
         }
     }
 
-    /// The data URI of one image as the model reads it, by the places of its identity and of the
-    /// image among that identity's.
+    /// Returns the data URI of a preprocessed image, by the index of its identity and its index within the identity.
     ///
     /// # Panics
     ///
@@ -210,7 +211,7 @@ impl Embedded {
     pub fn thumbnail(&self, [identity, image]: [u32; 2]) -> String {
         let mut of_identity =
             self.gallery.samples().iter().filter(|it| it.identity == identity as usize);
-        let sample = of_identity.nth(image as usize).expect("a place in the gallery");
+        let sample = of_identity.nth(image as usize).expect("an index in the gallery");
         thumbnail(&sample.pixels, &self.card().preprocessing)
     }
 }

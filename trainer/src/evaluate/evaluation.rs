@@ -1,4 +1,4 @@
-//! Everything an evaluation found, before anybody writes it down.
+//! All results of an evaluation.
 
 use std::fmt::{Display, Formatter};
 
@@ -10,91 +10,89 @@ use super::operating::{Aim, Operating, chosen};
 use super::{Embedded, ProbabilityCheck, Subject};
 use crate::learn::history::Entry;
 use crate::statistics::{
-    Band, Bootstrap, Comparisons, Grid, Measures, NotComparable, OneShotRate, Plane, Unseen,
+    Band, Bootstrap, Comparisons, Grid, Measures, NotComparable, OneShotRate, Plane, Unseen, real,
 };
 
-/// The FMRs of the table, from the most lenient.
+/// The FMRs of the table, the largest first.
 pub const TABLE_FMRS: [f64; 3] = [0.1, 0.01, 0.001];
 
-/// Where the threshold that is looked at comes from.
+/// The source of the threshold in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ThresholdSource {
-    /// The model states it.
+    /// The model's card.
     Model,
-    /// The model states a margin alone, and this is its half.
+    /// Half the margin, because the card has no threshold.
     HalfMargin,
-    /// The model states neither: it is the one of equal errors on these very pairs.
+    /// Equal errors on the evaluated pairs, because the card has neither a threshold nor a margin.
     SamePairs,
 }
 
-/// The figures of a model on some images.
+/// The results of a model on some images.
 #[derive(Clone, Debug)]
 pub struct Evaluation {
-    /// What was evaluated.
+    /// The model and the images.
     pub subject: Subject,
     /// All pairs.
     pub comparisons: Comparisons,
-    /// How far training pushed different pairs apart, if the model says so.
+    /// The distance up to which training pushed different pairs apart, if the card states it.
     pub margin: Option<f64>,
-    /// The threshold that is looked at.
+    /// The threshold in use.
     pub threshold: Threshold,
-    /// Where it comes from.
+    /// The source of the threshold.
     pub threshold_source: ThresholdSource,
     /// The errors at the threshold.
     pub rates: Rates,
-    /// The FMRs at which `measures` and `band` state the FNMR; those of [`TABLE_FMRS`] among them.
+    /// The FMRs of `measures` and `band`; they include [`TABLE_FMRS`].
     pub grid: Grid,
-    /// The figures.
+    /// The results.
     pub measures: Measures,
-    /// How they were resampled.
+    /// The settings of the resampling.
     pub bootstrap: Bootstrap,
-    /// How much they would vary with other identities; `None` without resamples.
+    /// The intervals of the results; `None` without resamples.
     pub band: Option<Band>,
-    /// How often somebody seen once is recognised among others, where that was asked for.
+    /// The one-shot error, if requested.
     pub one_shot: Option<OneShotRate>,
-    /// The threshold that is looked at, and others that these pairs ask for.
+    /// The operating points: the threshold in use, and others chosen on the evaluated pairs.
     pub operating: Vec<Operating>,
-    /// What the probabilities are worth.
+    /// The check of the probabilities.
     pub probability: ProbabilityCheck,
-    /// What thresholds chosen on some of the identities do to the others; `None` where there are too
-    /// few to tell.
+    /// The errors on identities that a threshold was not chosen on; `None` if there are too few identities.
     pub unseen: Option<Unseen>,
-    /// Some of the images on paper.
+    /// The map of the images, if requested.
     pub map: Option<Map>,
-    /// How the training went, where its folder was named.
+    /// The training history, if the run folder is known.
     pub history: Vec<Entry>,
-    /// Where all this comes from: names and values.
+    /// The origin of the results: names and values.
     pub origin: Vec<(&'static str, String)>,
 }
 
-/// Images on paper, as far from each other as the model finds them.
+/// A two-dimensional map of images; distances on the map approximate the model's distances.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Map {
-    /// The places of their identities and of the images among those of each.
+    /// The images, as `[identity, image of the identity]`.
     pub images: Vec<[u32; 2]>,
-    /// Where they lie.
+    /// The coordinates.
     pub plane: Plane,
 }
 
 impl Display for ThresholdSource {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Model => "(the model's)",
+            Self::Model => "(from the model)",
             Self::HalfMargin => "(half the margin)",
-            Self::SamePairs => "(equal errors on these very pairs)",
+            Self::SamePairs => "(equal errors on these pairs)",
         })
     }
 }
 
 impl Evaluation {
-    /// Measures all pairs at the threshold that the model states, or else at half its margin, or
-    /// else where their errors are equal.
+    /// Measures all pairs. The threshold is that of the card, or half the margin, or the one with equal errors.
     #[expect(clippy::missing_panics_doc, reason = "comparisons have both kinds of pairs")]
     pub fn of(embedded: &Embedded, bootstrap: Bootstrap) -> Result<Self, NotComparable> {
         let (subject, comparisons) = (embedded.subject(), embedded.comparisons()?);
         let Card { threshold, margin, ref calibration, .. } = *embedded.card();
-        // Log-spaced for the curves, finer than they are drawn.
+        // Logarithmic steps for the curves, finer than the drawing.
         let even = (0..=160).map(|it| 10_f64.powf(-f64::from(it) / 32.0));
         let grid = Grid::new(even.chain(TABLE_FMRS));
         let [same, different] = comparisons.distances();
@@ -139,52 +137,51 @@ impl Evaluation {
         })
     }
 
-    /// The place in the grid of an FMR of [`TABLE_FMRS`].
+    /// Returns the index in the grid of an FMR of [`TABLE_FMRS`].
     #[expect(clippy::missing_panics_doc, reason = "the grid was made with them")]
-    pub fn grid_place(&self, table_fmr: f64) -> usize {
+    pub fn grid_index(&self, table_fmr: f64) -> usize {
         let found = self.grid.rates().iter().position(|it| it.to_bits() == table_fmr.to_bits());
         found.expect("the grid holds the table's FMRs")
     }
 
-    /// How many pairs ought to be called same; at least 1.
+    /// Returns the number of same pairs; at least 1.
     pub fn same_pairs(&self) -> usize {
         self.comparisons.pairs().iter().filter(|it| it.is_same).count()
     }
 
-    /// How many pairs ought to be called different; at least 1.
+    /// Returns the number of different pairs; at least 1.
     pub fn different_pairs(&self) -> usize {
         self.comparisons.pairs().len() - self.same_pairs()
     }
 
-    /// The smallest FMR that the different pairs can tell, by the rule of 3.
-    #[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
+    /// Returns the smallest FMR that can be measured with this number of different pairs (rule of 3).
     pub fn smallest_fmr(&self) -> f64 {
-        3.0 / self.different_pairs() as f64
+        3.0 / real(self.different_pairs())
     }
 
-    /// How many independent different pairs would tell an FMR as well as these do.
+    /// Returns the number of independent different pairs that would measure the FMR with the same variance.
     ///
-    /// Pairs that share a person vary together. Resampling identities says how much the FMR varies,
-    /// and `FMR (1 - FMR) / variance` independent pairs would vary as much; taken at the smallest
-    /// FMR of the table that the rule of 3 allows. `None` without resamples, or where nothing varies.
+    /// Pairs that share an identity are not independent. Resampling identities gives the variance of the FMR, and
+    /// `FMR (1 - FMR) / variance` independent pairs have the same variance. It is computed at the smallest FMR of the
+    /// table that the rule of 3 allows. `None` without resamples, or if the FMR does not vary.
     pub fn effective_different_pairs(&self) -> Option<f64> {
-        let told = self.operating.iter().filter(|it| match it.aim {
-            Aim::Fmr(fmr) => self.smallest_fmr() <= fmr && 0.0 < it.rates.fmr,
+        let measurable = self.operating.iter().filter(|point| match point.aim {
+            Aim::Fmr(fmr) => self.smallest_fmr() <= fmr && 0.0 < point.rates.fmr,
             _ => false,
         });
-        let point = told.min_by(|a, b| a.rates.fmr.total_cmp(&b.rates.fmr))?;
+        let point = measurable.min_by(|a, b| a.rates.fmr.total_cmp(&b.rates.fmr))?;
         let deviation = point.rates_interval?.fmr_deviation;
         let fmr = point.rates.fmr;
         let pairs = 3.0 / self.smallest_fmr();
         (0.0 < deviation).then(|| (fmr * (1.0 - fmr) / deviation.powi(2)).min(pairs))
     }
 
-    /// How many images were compared.
+    /// Returns the number of compared images.
     pub fn images(&self) -> u32 {
         self.comparisons.images().iter().sum()
     }
 
-    /// What was evaluated, in a line.
+    /// Describes the model and the images in one line.
     pub fn headline(&self) -> String {
         let Subject { model, data, .. } = &self.subject;
         format!(
@@ -197,7 +194,7 @@ impl Evaluation {
         )
     }
 
-    /// The name of one image.
+    /// Returns the name of an image.
     pub fn image_name(&self, identity: u32, image: u32) -> &str {
         &self.subject.images[identity as usize][image as usize]
     }

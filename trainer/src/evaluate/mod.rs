@@ -1,6 +1,5 @@
-//! What a model is worth on images of identities it may not have seen, and which of two is better.
+//! Evaluation and calibration of a model, and comparison of two models.
 
-mod acquaintance;
 mod by_identity;
 mod calibrate;
 mod embedded;
@@ -10,10 +9,10 @@ mod probability;
 mod side_by_side;
 mod subject;
 mod thumbnail;
+mod training_overlap;
 
-pub use acquaintance::Acquaintance;
 pub use by_identity::OfIdentity;
-pub use calibrate::{CalibrateError, Calibrated, Wanted, calibrate};
+pub use calibrate::{CalibrateError, Calibrated, CalibrationRequest, calibrate};
 pub use embedded::{Embedded, EmbeddedError, compare, embed, embedding_bar};
 pub use evaluation::{Evaluation, Map, TABLE_FMRS, ThresholdSource};
 pub use operating::{Aim, Operating};
@@ -21,3 +20,4 @@ pub use probability::ProbabilityCheck;
 pub use side_by_side::{Contested, ContestedPair, Row, SideBySide, Tally};
 pub use subject::Subject;
 pub use thumbnail::thumbnail;
+pub use training_overlap::TrainingOverlap;

@@ -1,19 +1,19 @@
-//! What a model's probabilities are worth.
+//! A check of a model's probabilities.
 
 use serde::Serialize;
 use siamese_core::score::{Calibration, Distance, Probability, Scores};
 
 use crate::statistics::{Bootstrap, Cllr, Comparisons, ReliabilityBin, reliability};
 
-/// Probabilities, and what was seen beside them.
+/// The quality of the probabilities.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ProbabilityCheck {
-    /// Whether the model states them; else they come from a curve fitted to these very pairs, which
-    /// flatters.
-    pub is_the_models: bool,
-    /// What they cost in bits a pair.
+    /// Whether the probabilities come from the model. Otherwise they come from a curve fitted to the evaluated pairs, and
+    /// the result is too good.
+    pub from_model: bool,
+    /// The cost of the probabilities, in bits per pair.
     pub cllr: Cllr,
-    /// What is seen where so much is stated.
+    /// The observed share of same pairs for each range of stated probabilities.
     pub bins: Vec<ReliabilityBin>,
 }
 
@@ -25,13 +25,14 @@ impl ProbabilityCheck {
         bootstrap: Bootstrap,
     ) -> Self {
         let fitted = Probability::fit(scores);
-        let stated = |it: Distance| calibration?.probability(it);
-        let is_the_models = Distance::try_from(0.0).ok().and_then(stated).is_some();
-        let probability = |it: f64| {
-            Distance::try_from(it).map_or(0.5, |it| stated(it).unwrap_or_else(|| fitted.at(it)))
+        let stated = |distance: Distance| calibration?.probability(distance);
+        let from_model = Distance::try_from(0.0).ok().and_then(stated).is_some();
+        let probability = |value: f64| {
+            Distance::try_from(value)
+                .map_or(0.5, |distance| stated(distance).unwrap_or_else(|| fitted.at(distance)))
         };
         Self {
-            is_the_models,
+            from_model,
             cllr: Cllr::of(scores, probability),
             bins: reliability(comparisons, probability, bootstrap),
         }

@@ -1,41 +1,41 @@
-//! Names of what is evaluated.
+//! The names of an evaluated model and its images.
 
 use serde_json::Value;
 
-use super::Acquaintance;
+use super::TrainingOverlap;
 use crate::statistics::Unit;
 
-/// What was evaluated.
+/// The names of an evaluated model and its images.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
     /// The model's name.
     pub model: String,
     /// The digest of the model's file.
     pub digest: String,
-    /// The name of the images.
+    /// The name of the data.
     pub data: String,
-    /// What varies as a whole.
+    /// The unit of resampling.
     pub unit: Unit,
-    /// The identities' names; of components each the name of its first image.
+    /// The names of the identities; a component has the name of its first image.
     pub identities: Vec<String>,
     /// The names of each identity's images.
     pub images: Vec<Vec<String>>,
-    /// Whether the model was trained on them.
-    pub acquaintance: Acquaintance,
-    /// Files that were left out, each with the reason.
+    /// Whether the model was trained on the identities.
+    pub training: TrainingOverlap,
+    /// The skipped files, each with the reason.
     pub skipped: Vec<String>,
-    /// What the model states of its training.
+    /// The provenance in the model's card.
     pub provenance: Option<Value>,
 }
 
 impl Subject {
-    /// A plain warning, if the model was trained on what it is measured on.
+    /// Returns a warning if the model was trained on these identities.
     pub fn warning(&self) -> Option<String> {
-        self.acquaintance.warning(self.unit)
+        self.training.warning(self.unit)
     }
 
-    /// How the images relate to the training, where it is known.
+    /// Describes how the images relate to the training data, if known.
     pub fn split(&self) -> Option<&'static str> {
-        self.acquaintance.split(self.unit)
+        self.training.split(self.unit)
     }
 }

@@ -1,4 +1,4 @@
-//! What the model reads, made visible again.
+//! Thumbnails of preprocessed images.
 
 use std::io::Cursor;
 
@@ -7,11 +7,11 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
 use siamese_core::preprocessing::{Colour, Pixels, Preprocessing};
 
-/// A PNG of the pixels as a data URI; scale, mean and standard deviation are undone.
+/// Returns the pixels as a PNG in a data URI; scale, mean and standard deviation are reversed.
 ///
 /// # Panics
 ///
-/// If the pixels aren't of the preprocessing's shape.
+/// If the pixels do not have the shape of the preprocessing.
 pub fn thumbnail(pixels: &Pixels, preprocessing: &Preprocessing) -> String {
     let [channels, height, width] = preprocessing.shape();
     let area = height * width;

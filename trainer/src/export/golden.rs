@@ -1,4 +1,4 @@
-//! Made images whose distances a model must reproduce wherever it runs: nobody's photographs.
+//! Synthetic golden images, whose distances a model must reproduce on every machine.
 
 use std::f32::consts::TAU;
 use std::io::Cursor;
@@ -8,28 +8,28 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use image::{GrayImage, ImageFormat, Luma};
 use siamese_core::preprocessing::Preprocessing;
 
-/// How far a distance may be off on another machine: far above what another order of sums does, far
-/// below what other weights do.
+/// The largest difference of a distance on another machine. It is far above rounding errors, and far below the effect of
+/// other weights.
 pub(super) const TOLERANCE: f64 = 1e-3;
-/// The pairs that are compared.
+/// The pairs, as indices of the images.
 pub(super) const PAIRS: [[usize; 2]; 5] = [[0, 1], [1, 2], [2, 3], [3, 0], [0, 2]];
 const IMAGES: u8 = 4;
-/// The longest side: a card stays small, whatever the model reads.
+/// The longest side in pixels; it keeps the card small.
 const LONGEST: u32 = 128;
 
-/// The images as PNG files, of just the size that the model reads, unless that is long: what isn't
-/// resized can't be resized otherwise on another machine.
+/// Returns the images as PNG files. They have the size of the model's input, up to [`LONGEST`] pixels per side, so that
+/// resizing causes no differences between machines.
 pub(super) fn images(preprocessing: &Preprocessing) -> Vec<Vec<u8>> {
     let [width, height] = [preprocessing.width, preprocessing.height].map(|it| it.min(LONGEST));
     (0..IMAGES).map(|number| encode(&image(f32::from(number), width, height))).collect()
 }
 
-/// Files as a card holds them.
+/// Encodes files as a card stores them.
 pub(super) fn base64(files: &[Vec<u8>]) -> Vec<String> {
     files.iter().map(|it| BASE64.encode(it)).collect()
 }
 
-/// Two blobs on a slope with waves across it, all of them elsewhere for another `number`.
+/// Draws two blobs and waves on a brightness gradient; their positions depend on `number`.
 fn image(number: f32, width: u32, height: u32) -> GrayImage {
     let blob = |x: f32, y: f32, turn: f32, size: f32| {
         let (sine, cosine) = (TAU * turn).sin_cos();
@@ -58,7 +58,7 @@ fn encode(image: &GrayImage) -> Vec<u8> {
     file.into_inner()
 }
 
-/// Where a place lies along a side, in [0, 1).
+/// Returns the relative position along a side, in [0, 1).
 fn share(place: u32, side: u32) -> f32 {
     let [place, side] =
         [place, side].map(|it| f32::from(u16::try_from(it).expect("no side is longer than 128")));

@@ -1,5 +1,5 @@
-//! Networks as ONNX graphs, in evaluation: batch norms read their running statistics and nothing is
-//! dropped.
+//! Conversion of networks to ONNX graphs in evaluation mode: batch norm uses its running statistics, and there is no
+//! dropout.
 
 use burn::module::Param;
 use burn::nn::conv::Conv2d;
@@ -17,7 +17,7 @@ const INPUT: &str = "pixels";
 /// The name of its output, `[n, width]`.
 const OUTPUT: &str = "embedding";
 
-/// Writes a network for images of `shape` (channels, height, width) down as a graph.
+/// Converts a network for images of `shape` (channels, height, width) to a graph.
 pub(super) fn graph(network: &Network, shape: [usize; 3]) -> GraphProto {
     let mut graph = Builder::default();
     let (embedding, width) = match network {
@@ -43,7 +43,7 @@ pub(super) fn graph(network: &Network, shape: [usize; 3]) -> GraphProto {
 }
 
 fn baseline(graph: &mut Builder, network: &Baseline) -> String {
-    // One pixel before and behind height and width.
+    // One pixel on each side of height and width.
     let pads = graph.integers(&[0, 0, 1, 1, 0, 0, 1, 1]);
     let mut last = INPUT.to_owned();
     for block in &network.blocks {
@@ -55,8 +55,8 @@ fn baseline(graph: &mut Builder, network: &Baseline) -> String {
         last = graph.batch_norm(&last, &block.norm);
     }
     last = graph.node("Flatten", &[&last], vec![]);
-    for (at, layer) in network.linears.iter().enumerate() {
-        if 0 < at {
+    for (index, layer) in network.linears.iter().enumerate() {
+        if 0 < index {
             last = graph.node("Relu", &[&last], vec![]);
         }
         last = graph.linear(&last, layer);
@@ -94,13 +94,14 @@ fn compact(
 
 fn wavelet(graph: &mut Builder, network: &Wavelet, [channels, _, _]: [usize; 3]) -> String {
     let images = graph.standardised(INPUT, channels, Compact::EPSILON);
-    let found: Vec<_> = network.scales().iter().map(|it| graph.scale(&images, it)).collect();
-    let found: Vec<_> = found.iter().map(String::as_str).collect();
-    let found = graph.node("Concat", &found, vec![integer("axis", 1)]);
-    graph.linear(&found, &network.head)
+    let scales = network.scales().iter();
+    let features: Vec<_> = scales.map(|scale| graph.scale(&images, scale)).collect();
+    let features: Vec<_> = features.iter().map(String::as_str).collect();
+    let features = graph.node("Concat", &features, vec![integer("axis", 1)]);
+    graph.linear(&features, &network.head)
 }
 
-/// Nodes and weights so far.
+/// A graph under construction.
 #[derive(Default)]
 struct Builder {
     nodes: Vec<NodeProto>,
@@ -108,7 +109,7 @@ struct Builder {
 }
 
 impl Builder {
-    /// Adds a node, and gives the name of what it makes.
+    /// Adds a node; returns the name of its output.
     fn node(&mut self, operator: &str, inputs: &[&str], settings: Vec<AttributeProto>) -> String {
         self.add(operator, inputs, settings, None)
     }
@@ -147,7 +148,7 @@ impl Builder {
         self.node("Conv", &inputs, settings)
     }
 
-    /// Images and behind them, as one batch, the other views of them.
+    /// Appends the views of the images to the batch.
     fn with_views(&mut self, images: &str, views: &[View], shape: [usize; 3]) -> String {
         let [channels, height, width] = shape.map(signed);
         let flat = self.integers(&[0, channels, height * width]);
@@ -155,23 +156,23 @@ impl Builder {
         let whole = self.integers(&[0, channels, height, width]);
         let mut all = vec![images.to_owned()];
         for view in views {
-            let places: Vec<_> = view.places.iter().map(|it| signed(*it)).collect();
-            let places = self.integers(&places);
-            let found = self.node("Gather", &[&flat, &places], vec![integer("axis", 2)]);
-            let taps = self.integers(&[0, channels, signed(View::TAPS), height * width]);
-            let found = self.node("Reshape", &[&found, &taps], vec![]);
+            let indices: Vec<_> = view.indices.iter().map(|index| signed(*index)).collect();
+            let indices = self.integers(&indices);
+            let taps = self.node("Gather", &[&flat, &indices], vec![integer("axis", 2)]);
+            let by_tap = self.integers(&[0, channels, signed(View::TAPS), height * width]);
+            let taps = self.node("Reshape", &[&taps, &by_tap], vec![]);
             let weights = self.floats(view.weights.clone(), &[View::TAPS, shape[1] * shape[2]]);
-            let weighed = self.node("Mul", &[&found, &weights], vec![]);
+            let weighted = self.node("Mul", &[&taps, &weights], vec![]);
             let over_taps = self.integers(&[2]);
             let keep = vec![integer("keepdims", 0)];
-            let sum = self.node("ReduceSum", &[&weighed, &over_taps], keep);
+            let sum = self.node("ReduceSum", &[&weighted, &over_taps], keep);
             all.push(self.node("Reshape", &[&sum, &whole], vec![]));
         }
         let all: Vec<_> = all.iter().map(String::as_str).collect();
         self.node("Concat", &all, vec![integer("axis", 0)])
     }
 
-    /// The means of a batch's rows over so many views, which follow one another.
+    /// Averages the rows of a batch over `n_views` consecutive views.
     fn views_averaged(&mut self, rows: &str, n_views: usize, width: usize) -> String {
         let apart = self.integers(&[signed(n_views), -1, signed(width)]);
         let apart = self.node("Reshape", &[rows, &apart], vec![]);
@@ -179,7 +180,7 @@ impl Builder {
         self.node("ReduceMean", &[&apart], axis)
     }
 
-    /// Each channel of each image with mean 0 and variance 1.
+    /// Standardises each channel of each image to mean 0 and variance 1.
     fn standardised(&mut self, images: &str, channels: usize, epsilon: f64) -> String {
         let scale = self.floats(vec![1.0; channels], &[channels]);
         let shift = self.floats(vec![0.0; channels], &[channels]);
@@ -187,12 +188,12 @@ impl Builder {
         self.node("InstanceNormalization", &[images, &scale, &shift], epsilon)
     }
 
-    /// How strong the waves of one scale are in each cell, `[n, orientations * cells]`.
+    /// Computes the strength of the wavelets of one scale in each cell, `[n, orientations * cells]`.
     fn scale(&mut self, images: &str, scale: &Scale) -> String {
         let [orientations, parts, rows, columns] = scale.waves().map(signed);
         let [across, down] = [&scale.across, &scale.down].map(|it| self.fixed(it));
         let waves = self.node("MatMul", &[images, &across], vec![]);
-        // The parts of each direction come to stand below each other.
+        // Stacks the real and imaginary parts of each orientation along the rows.
         let below = self.integers(&[0, orientations, -1, columns]);
         let waves = self.node("Reshape", &[&waves, &below], vec![]);
         let waves = self.node("MatMul", &[&down, &waves], vec![]);
@@ -215,7 +216,7 @@ impl Builder {
         self.floats(weights.values.clone(), &weights.shape)
     }
 
-    /// A convolution into which the norm behind it is folded, and the `ReLU` behind that.
+    /// Adds a convolution with the following batch norm folded into it, and its `ReLU`.
     fn unit(&mut self, input: &str, unit: &Unit) -> String {
         let (scale, shift) = affine(&unit.norm);
         let weights = values(&unit.convolution.weight.val());
@@ -278,7 +279,7 @@ impl Builder {
     }
 }
 
-/// What a batch norm in evaluation multiplies with and then adds, for each channel.
+/// Returns the factor and the offset of a batch norm in evaluation mode, for each channel.
 fn affine(norm: &BatchNorm) -> (Vec<f64>, Vec<f64>) {
     let [gamma, beta, mean, variance] = [
         norm.gamma.val(),

@@ -1,7 +1,7 @@
-//! Models' files in memory: of a trained network, of anybody's file ([`adopt`]), of a larger model ([`int8`]).
+//! Model files in memory: from a trained network, from a foreign file ([`adopt`]), or in a smaller form ([`int8`]).
 //!
-//! A file counts only once the server's own model has taken it, reproduced its golden pairs, and
-//! agreed with the network it was made of on real images. Nothing here writes one.
+//! An export is valid only if the server's own code loads it, reproduces its golden pairs, and agrees with the original
+//! network on real images. This module writes no files.
 
 pub mod adopt;
 mod golden;
@@ -25,58 +25,56 @@ use crate::learn::{NotFinite, embed};
 use crate::network::Network;
 use onnx::{ModelProto, entry, operators};
 
-/// The version of ONNX's operators that models are written in.
+/// The version of ONNX's operators.
 const OPSET: i64 = 17;
-/// The version of ONNX's format that came with it.
+/// The version of ONNX's format that belongs to it.
 const IR_VERSION: i64 = 8;
-/// How far a coordinate may be off between the trainer's network and the exported model, as a share
-/// of the embedding's length where that is above 1.
+/// The largest difference of a coordinate between the trained network and the exported model. It is relative to the
+/// embedding's length if that is above 1.
 pub const TOLERANCE: f64 = 1e-4;
 
-/// Why there is no model's file.
+/// A network could not be exported.
 #[derive(Debug, Error)]
 pub enum ExportError {
-    /// The server's code can't load what was exported.
+    /// The server's code cannot load the export.
     #[error("the exported model does not load, so it was not written")]
     Load(#[source] LoadError),
-    /// It fails on images.
+    /// The exported model fails on images.
     #[error("the exported model does not run, so it was not written")]
     Run(#[source] ModelError),
-    /// Its output is no embedding.
-    #[error("the exported model gives no embedding, so it was not written")]
+    /// The output of the exported model is not an embedding.
+    #[error("the output of the exported model is not an embedding, so it was not written")]
     Embedding(#[source] InvalidEmbedding),
-    /// The trainer's network gives numbers that are not finite.
+    /// The output of the trained network is not finite.
     #[error("the network's output is not finite, so no model was written")]
     NotFinite(#[source] NotFinite),
-    /// It is another network than the one trained.
+    /// The exported model differs from the trained network.
     #[error(
         "the exported model differs from the trained network by {0:.1e} on real images, above {TOLERANCE:.0e}, so it was not written"
     )]
     Parity(f64),
-    /// Two made images that it can't tell apart.
+    /// The model gives different golden images the same embedding.
     #[error(
-        "the model maps different made images to one point: it has learned nothing, so it was not written"
+        "the model gives different synthetic images the same embedding: it has learned nothing, so it was not written"
     )]
     Collapsed,
-    /// A made image can't be preprocessed.
-    #[error("a made image can't be preprocessed")]
+    /// A golden image cannot be preprocessed.
+    #[error("a synthetic image cannot be preprocessed")]
     Golden(#[source] DecodeError),
 }
 
-/// A model's file, and what was checked of it.
+/// An exported model, and the result of its check.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Exported {
     /// The file.
     pub onnx: Vec<u8>,
-    /// The largest difference of a coordinate between the trainer's network and the model, on the
-    /// images compared.
+    /// The largest difference of a coordinate between the trained network and the model.
     pub difference: f64,
-    /// How many images were compared.
+    /// The number of compared images.
     pub compared: usize,
 }
 
-/// Writes `network` as a model, with `card` and golden pairs of its own, after comparing both on
-/// `images`.
+/// Exports `network` as a model with `card` and golden pairs, and compares both on `images`.
 pub fn export(
     network: &Network,
     mut card: Card,
@@ -92,7 +90,7 @@ pub fn export(
     Ok(Exported { onnx, difference, compared: images.len() })
 }
 
-/// The whole file.
+/// Returns the ONNX file.
 fn encode(network: &Network, card: &Card) -> Vec<u8> {
     let metadata = card.to_metadata().into_iter();
     ModelProto {
@@ -111,12 +109,12 @@ fn load(onnx: Vec<u8>) -> Result<OnnxModel, ExportError> {
     in_memory("the exported model".as_ref(), onnx, &on_cpu()).map_err(ExportError::Load)
 }
 
-/// A model that stands in no file yet; `path` is for people.
+/// Loads a model from memory; `path` is used in messages only.
 fn in_memory(path: &Path, onnx: Vec<u8>, options: &Options) -> Result<OnnxModel, LoadError> {
     OnnxModel::open(&Source::of(path, onnx)?, options)
 }
 
-/// The CPU, on which models are proved.
+/// Returns the options for the CPU, on which exports are checked.
 pub fn on_cpu() -> Options {
     Options { device: model::Device::Cpu, ..Options::default() }
 }
@@ -130,7 +128,7 @@ fn run(model: &mut impl Model, images: &[Pixels]) -> Result<Vec<Embedding>, Expo
         .collect()
 }
 
-/// Measures the made images' distances.
+/// Makes the golden pairs: synthetic images with the model's distances.
 fn golden_pairs(model: &mut OnnxModel, card: &Card) -> Result<Golden, ExportError> {
     let files = golden::images(&card.preprocessing);
     let pixels = files
@@ -149,8 +147,7 @@ fn golden_pairs(model: &mut OnnxModel, card: &Card) -> Result<Golden, ExportErro
     Ok(Golden { tolerance: golden::TOLERANCE, images: golden::base64(&files), pairs })
 }
 
-/// The largest difference of a coordinate, as a share of the embedding's length where that is above
-/// 1.
+/// Returns the largest difference of a coordinate, relative to the embedding's length if that is above 1.
 fn compare(
     network: &Network,
     model: &mut OnnxModel,

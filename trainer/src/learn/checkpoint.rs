@@ -1,7 +1,7 @@
-//! A run's folder: what was chosen, and where the run stands.
+//! The run folder: the record of a run, and its checkpoints.
 //!
-//! A checkpoint is written beside its place, brought to the disk, and moved there whole; the one
-//! before it stays. A run that is cut off at any moment goes on from the last one whose digests hold.
+//! A checkpoint is written to a temporary folder, synced to the disk, and renamed. The previous checkpoint is kept. A run
+//! that was killed continues from the last checkpoint with valid digests.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -21,20 +21,20 @@ const RECORD: &str = "run.toml";
 const STATE: &str = "state.json";
 const WEIGHTS: &str = "weights.bpk";
 const OPTIMIZER: &str = "optimizer.bpk";
-/// How many checkpoints are kept.
+/// The number of checkpoints to keep.
 const KEPT: usize = 2;
 
-/// A run's folder.
+/// The folder of a run.
 #[derive(Clone, Debug)]
 pub struct RunFolder(PathBuf);
 
-/// Where a run stands, beside its weights.
+/// The state of a run, without its weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct State {
-    /// How many steps are done.
+    /// The number of completed steps.
     pub step: u32,
-    /// The lowest EER measured on people held out, where a run keeps its best weights.
+    /// The best measurement on the hold-out set, if the run keeps its best weights.
     pub best: Option<Best>,
 }
 
@@ -42,15 +42,15 @@ pub struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Best {
-    /// After which step.
+    /// The number of completed steps at the measurement.
     pub step: u32,
     /// The EER, in [0, 1].
     pub eer: f64,
-    /// How many measurements since then were no lower.
+    /// The number of measurements since then without a lower EER.
     pub stale: u32,
 }
 
-/// What a checkpoint says of itself.
+/// The state of a checkpoint, and the digests of its files.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Seal {
@@ -60,45 +60,46 @@ struct Seal {
 }
 
 impl RunFolder {
-    /// A folder for a new run, made where it isn't there.
+    /// Creates the folder of a new run.
     ///
     /// # Errors
     ///
-    /// If it holds a run already.
+    /// If it already contains a run.
     pub fn create(path: &Path) -> anyhow::Result<Self> {
         let folder = Self(path.to_path_buf());
         if !folder.checkpoints().is_empty() {
             bail!(
-                "{} holds a run already: pass --resume to go on with it, or --run DIR for another",
+                "{} already contains a run: pass --resume to continue it, or --run DIR for another folder",
                 path.display()
             );
         }
-        fs::create_dir_all(path).with_context(|| format!("{} can't be made", path.display()))?;
+        fs::create_dir_all(path)
+            .with_context(|| format!("{} cannot be created", path.display()))?;
         Ok(folder)
     }
 
-    /// The folder of a run that was begun.
+    /// Opens the folder of an existing run.
     ///
     /// # Errors
     ///
-    /// If no run was begun there.
+    /// If it contains no run.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         if !path.join(RECORD).exists() {
-            bail!("{} holds no saved run to resume: leave out --resume", path.display());
+            bail!("{} contains no saved run: omit --resume", path.display());
         }
         Ok(Self(path.to_path_buf()))
     }
 
-    /// Where it lies.
+    /// Returns the path.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// Writes a list of images, one a line, as `sha256sum --check` reads it.
+    /// Writes a list of images, one per line, in the format of `sha256sum --check`.
     ///
     /// # Errors
     ///
-    /// If the folder can't be written.
+    /// If the folder cannot be written.
     pub fn write_list(&self, name: &str, gallery: &Gallery) -> anyhow::Result<()> {
         let mut text = String::new();
         for Sample { name, digest, .. } in gallery.samples() {
@@ -108,20 +109,21 @@ impl RunFolder {
         self.replace(name, text.as_bytes())
     }
 
-    /// Writes what the run was asked to do.
+    /// Writes the record of the run.
     pub fn write_record(&self, record: &impl Serialize) -> anyhow::Result<()> {
         self.replace(RECORD, toml::to_string(record)?.as_bytes())
     }
 
-    /// Reads what the run was asked to do.
+    /// Reads the record of the run.
     pub fn read_record<T: serde::de::DeserializeOwned>(&self) -> anyhow::Result<T> {
         let path = self.0.join(RECORD);
         let text = fs::read_to_string(&path)
-            .with_context(|| format!("{} can't be read", path.display()))?;
-        toml::from_str(&text).with_context(|| format!("{} is not a run's", path.display()))
+            .with_context(|| format!("{} cannot be read", path.display()))?;
+        toml::from_str(&text)
+            .with_context(|| format!("{} is not the record of a run", path.display()))
     }
 
-    /// Saves weights, the optimizer's state, and where the run stands.
+    /// Saves a checkpoint: the weights, the optimizer, and the state of the run.
     pub fn save(
         &self,
         state: State,
@@ -141,17 +143,17 @@ impl RunFolder {
         for name in [WEIGHTS, OPTIMIZER, STATE] {
             File::open(file(name))?.sync_all()?;
         }
-        let place = self.checkpoint(state.step);
-        if place.exists() {
-            // A run that was resumed from an older one comes by here again.
-            fs::remove_dir_all(&place)?;
+        let path = self.checkpoint(state.step);
+        if path.exists() {
+            // A run that resumed from an older checkpoint writes this one again.
+            fs::remove_dir_all(&path)?;
         }
-        fs::rename(draft.keep(), place)?;
-        draft::sync_names(&self.0)?;
-        self.forget_others()
+        fs::rename(draft.keep(), path)?;
+        draft::sync_folder(&self.0)?;
+        self.remove_old()
     }
 
-    /// Keeps the weights of the best measurement so far.
+    /// Saves the weights of the best measurement.
     pub fn save_best(&self, step: u32, trainee: &Trainee) -> anyhow::Result<()> {
         let draft = tempfile::Builder::new().prefix(".draft-").tempdir_in(&self.0)?;
         let file = draft.path().join(WEIGHTS);
@@ -161,17 +163,16 @@ impl RunFolder {
         Ok(())
     }
 
-    /// Reads the kept weights of the best measurement.
+    /// Reads the weights of the best measurement.
     pub fn load_best(&self, step: u32, trainee: Trainee) -> anyhow::Result<Trainee> {
         Ok(trainee.try_load_file(self.best(step))?)
     }
 
-    /// Where the run stands, by the last checkpoint that is whole; at the beginning, where it was
-    /// stopped before the first.
+    /// Returns the state of the last valid checkpoint, or the initial state if there are no checkpoints.
     ///
     /// # Errors
     ///
-    /// If there are checkpoints and none is whole.
+    /// If there are checkpoints, but none is valid.
     pub fn state(&self) -> anyhow::Result<State> {
         let steps = self.checkpoints();
         if steps.is_empty() {
@@ -181,15 +182,18 @@ impl RunFolder {
             match self.seal(step) {
                 Ok(seal) => return Ok(seal.state),
                 Err(error) => eprintln!(
-                    "warning: the checkpoint of step {step} is broken ({error:#}), so the run goes on \
-                     from the one before"
+                    "warning: the checkpoint of step {step} is broken ({error:#}), so the run continues \
+                     from the previous one"
                 ),
             }
         }
-        bail!("{} holds no whole checkpoint: begin anew in another --run DIR", self.0.display())
+        bail!(
+            "{} contains no valid checkpoint: start a new run with another --run DIR",
+            self.0.display()
+        )
     }
 
-    /// Reads weights and the optimizer's state into those given.
+    /// Reads the weights and the optimizer of a checkpoint.
     pub fn load(
         &self,
         state: State,
@@ -201,13 +205,13 @@ impl RunFolder {
         Ok((trainee, optimizer.load(folder.join(OPTIMIZER))?))
     }
 
-    /// A checkpoint's seal, held against its files.
+    /// Reads the seal of a checkpoint, and checks the digests of its files.
     fn seal(&self, step: u32) -> anyhow::Result<Seal> {
         let folder = self.checkpoint(step);
         let seal: Seal = serde_json::from_slice(&fs::read(folder.join(STATE))?)?;
         for (name, digest) in [(WEIGHTS, &seal.weights), (OPTIMIZER, &seal.optimizer)] {
             if digest_of_file(&folder.join(name))? != *digest {
-                bail!("{name} is not as it was written");
+                bail!("the digest of {name} is wrong");
             }
         }
         Ok(seal)
@@ -221,7 +225,7 @@ impl RunFolder {
         self.0.join(format!("best-{step}.bpk"))
     }
 
-    /// The steps of the checkpoints there are, ascending.
+    /// Returns the steps of all checkpoints, in ascending order.
     fn checkpoints(&self) -> Vec<u32> {
         let entries = fs::read_dir(&self.0).into_iter().flatten().flatten();
         let mut steps: Vec<u32> = entries
@@ -231,8 +235,8 @@ impl RunFolder {
         steps
     }
 
-    /// Removes what the last checkpoints don't need, and what a run that was killed left unfinished.
-    fn forget_others(&self) -> anyhow::Result<()> {
+    /// Removes old checkpoints and weights, and unfinished drafts of a killed run.
+    fn remove_old(&self) -> anyhow::Result<()> {
         let steps = self.checkpoints();
         let (old, kept) = steps.split_at(steps.len().saturating_sub(KEPT));
         for step in old {
@@ -256,16 +260,16 @@ impl RunFolder {
         Ok(())
     }
 
-    /// Replaces a file in one move.
+    /// Replaces a file atomically.
     pub(super) fn replace(&self, name: &str, contents: &[u8]) -> anyhow::Result<()> {
         Ok(draft::file(&self.0.join(name), contents)?)
     }
 }
 
-/// All weights, with the norms' running statistics as they stand.
+/// Returns all weights, with the running statistics of batch norm.
 fn record(trainee: &Trainee) -> ModuleRecord {
-    // A record reads running statistics without those of the last step, which wait to be merged;
-    // asking for the network in evaluation merges them.
+    // A record lacks the running statistics of the last step until they are merged. Switching to evaluation mode merges
+    // them.
     let _merged = trainee.valid();
     trainee.clone().into_record()
 }

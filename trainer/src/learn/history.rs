@@ -1,4 +1,4 @@
-//! How a run went: `history.jsonl` in its folder, one JSON object a line.
+//! The history of a run: `history.jsonl` in the run folder, with one JSON object per line.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -12,22 +12,22 @@ use super::RunFolder;
 
 const FILE: &str = "history.jsonl";
 
-/// One line of a run's history.
+/// One line of a history.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
-    /// After which step.
+    /// The number of completed steps.
     pub step: u32,
-    /// The mean main loss since the entry before.
+    /// The mean main loss since the previous entry.
     pub loss: f64,
-    /// The loss of having learned nothing, where the loss has such a floor.
+    /// The loss of a network that has learned nothing, if the loss has such a floor.
     pub floor: Option<f64>,
-    /// The EER in [0, 1], where it was measured at this step.
+    /// The EER in [0, 1], if it was measured at this step.
     pub eer: Option<f64>,
-    /// How long the run has taken, in seconds, without the time between a stop and a resumption.
+    /// The duration of the run in seconds, without the time between a stop and a resume.
     pub seconds: f64,
 }
 
-/// A run's history: what is there already, and what is added.
+/// The history of a run.
 #[derive(Debug)]
 pub struct History {
     file: File,
@@ -37,12 +37,11 @@ pub struct History {
 }
 
 impl History {
-    /// The history of a run that stands at `step`; what is told of later steps is dropped, as they
-    /// are done again.
+    /// Opens the history of a run at `step`. Entries of later steps are removed, because these steps run again.
     ///
     /// # Errors
     ///
-    /// If the folder can't be read or written.
+    /// If the folder cannot be read or written.
     pub fn open(folder: &RunFolder, step: u32) -> anyhow::Result<Self> {
         let path = folder.path().join(FILE);
         let mut entries = read(folder.path());
@@ -55,16 +54,16 @@ impl History {
         let file = OpenOptions::new()
             .append(true)
             .open(&path)
-            .with_context(|| format!("{} can't be written", path.display()))?;
+            .with_context(|| format!("{} cannot be written", path.display()))?;
         let before = entries.last().map_or(0.0, |it| it.seconds);
         Ok(Self { file, entries, start: Instant::now(), before })
     }
 
-    /// Adds what a step came to.
+    /// Adds an entry.
     ///
     /// # Errors
     ///
-    /// If the file can't be written.
+    /// If the file cannot be written.
     pub fn add(
         &mut self,
         step: u32,
@@ -76,19 +75,19 @@ impl History {
         let entry = Entry { step, loss, floor, eer, seconds };
         let mut line = Vec::new();
         put(&mut line, &entry)?;
-        self.file.write_all(&line).context("the run's history can't be written")?;
+        self.file.write_all(&line).context("the history of the run cannot be written")?;
         self.entries.push(entry);
         Ok(())
     }
 
-    /// All entries, in the order of their steps.
+    /// Returns all entries, in the order of their steps.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 }
 
-/// The entries of a run's folder, in the order of their steps; none where there is no history. A
-/// line that breaks off, as where a run was killed, is passed over.
+/// Reads the entries of a run folder, in the order of their steps; none if there is no history. An incomplete line, as a
+/// killed run may leave it, is ignored.
 pub fn read(run: &Path) -> Vec<Entry> {
     let text = fs::read_to_string(run.join(FILE)).unwrap_or_default();
     text.lines().filter_map(|it| serde_json::from_str(it).ok()).collect()
@@ -111,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_history_forgets_what_is_done_again_and_its_clock_goes_on() {
+    fn a_resumed_history_drops_later_steps_and_continues_its_clock() {
         let ground = TempDir::new().expect("a folder");
         let folder = RunFolder::create(ground.path()).expect("a run");
         let mut history = History::open(&folder, 0).expect("a history");

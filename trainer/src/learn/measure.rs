@@ -1,4 +1,4 @@
-//! How well a network tells identities apart.
+//! Measurement of a network during training.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use siamese_core::score::{Embedding, InvalidEmbedding, Scores};
@@ -7,25 +7,25 @@ use thiserror::Error;
 use crate::data::Gallery;
 use crate::network::{Dropout, Network};
 
-/// A network's output that is no embedding.
+/// The network's output is not an embedding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the network's output for image {image} is no embedding")]
+#[error("the network's output for image {image} is not an embedding")]
 pub struct NotFinite {
-    /// Which of those embedded.
+    /// The index of the image.
     pub image: usize,
-    /// What is wrong with it.
+    /// The reason.
     #[source]
     pub cause: InvalidEmbedding,
 }
 
-/// How many images are embedded at once.
+/// The number of images per batch.
 const CHUNK: usize = 64;
 
-/// Embeds images with a network in evaluation, one embedding for each, in order.
+/// Embeds images with a network in evaluation mode; returns one embedding per image, in order.
 ///
 /// # Errors
 ///
-/// If an embedding is not finite, as after a run that went astray.
+/// If an embedding is not finite, as after a training that diverged.
 #[expect(clippy::missing_panics_doc, reason = "networks are in single precision")]
 pub fn embed(
     network: &Network,
@@ -51,11 +51,11 @@ pub fn embed(
     Ok(embeddings)
 }
 
-/// The distances of all pairs of a gallery, or of those that are listed.
+/// Measures the distances of all pairs of a gallery, or of the listed pairs.
 ///
 /// # Errors
 ///
-/// As [`embed`].
+/// See [`embed`].
 pub fn measure(
     network: &Network,
     unit: bool,
@@ -73,10 +73,10 @@ pub fn measure(
         }
         return Ok(Scores::new(&same, &different)?);
     }
-    for (at, left) in embeddings.iter().enumerate() {
-        for (beyond, right) in embeddings[at + 1..].iter().enumerate() {
+    for (index, left) in embeddings.iter().enumerate() {
+        for (offset, right) in embeddings[index + 1..].iter().enumerate() {
             let samples = gallery.samples();
-            let is_same = samples[at].identity == samples[at + 1 + beyond].identity;
+            let is_same = samples[index].identity == samples[index + 1 + offset].identity;
             let distances = if is_same { &mut same } else { &mut different };
             distances.push(left.distance(right));
         }

@@ -1,4 +1,4 @@
-//! The loop: batches in, a trained network out.
+//! The training loop.
 
 mod batch;
 mod checkpoint;

@@ -1,4 +1,4 @@
-//! A whole run: steps, measurements, checkpoints, and when to stop.
+//! A training run: steps, measurements, checkpoints and early stopping.
 
 use anyhow::Context;
 use burn::module::Module;
@@ -12,38 +12,38 @@ use crate::config::{Config, LossKind};
 use crate::data::Gallery;
 use crate::network::Network;
 
-/// How many training images are measured at most, where nobody is held out.
-const MEASURED: usize = 400;
-/// A run that ends above this share of the floor has learned nothing.
-const NEARLY: f64 = 0.95;
-/// How many entries a run's history has, beside those of measurements.
+/// The largest number of training images that are measured without a hold-out set.
+const MAX_MEASURED: usize = 400;
+/// A run whose loss ends above this share of the floor has learned nothing.
+const NO_LEARNING: f64 = 0.95;
+/// The number of entries in a history, in addition to those of measurements.
 const ENTRIES: u32 = 200;
-/// Why a network comes to give numbers that are not finite.
-const ASTRAY: &str = "the run has gone astray: try a smaller --rate";
+/// The advice for a network whose outputs are not finite.
+const DIVERGED: &str = "the training diverged: try a smaller --rate";
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Trained {
-    /// The network that is kept, in evaluation and on the CPU.
+    /// The kept network, in evaluation mode and on the CPU.
     pub network: Network,
-    /// How many steps were done.
+    /// The number of completed steps.
     pub steps: u32,
-    /// After which step the kept network stood.
+    /// The number of steps of the kept network.
     pub kept: u32,
-    /// The mean main loss before the last measurement; none where a finished run was resumed.
+    /// The mean main loss before the last measurement; `None` if a finished run was resumed.
     pub loss: Option<f64>,
-    /// The kept network's EER on people held out, or else on training images, in [0, 1].
+    /// The EER of the kept network on the hold-out set, or else on training images, in [0, 1].
     pub eer: f64,
 }
 
-/// The mean of the losses since the last measurement.
+/// A running mean of losses.
 #[derive(Clone, Copy, Debug, Default)]
-struct Recent {
+struct RunningMean {
     sum: f64,
     count: u32,
 }
 
-impl Recent {
+impl RunningMean {
     fn add(&mut self, loss: f64) -> f64 {
         self.sum += loss;
         self.count += 1;
@@ -55,14 +55,13 @@ impl Recent {
     }
 }
 
-/// Trains to the end, or until the people held out are told apart no better.
+/// Trains to the last step, or until the EER on the hold-out set no longer improves.
 ///
-/// The run is saved at least once an epoch, so that a run that is killed loses no more than that;
-/// saving changes nothing of what it comes to.
+/// The run is saved at least once per epoch. Saving does not change the result.
 ///
 /// # Errors
 ///
-/// If the folder can't be written, or the network comes to give numbers that are not finite.
+/// If the folder cannot be written, or the outputs of the network are not finite.
 pub fn train(
     config: &Config,
     training: &Gallery,
@@ -80,18 +79,18 @@ pub fn train(
             learning.load(folder, state)?;
         }
     }
-    let excerpt = training.excerpt(MEASURED);
-    let (measured, gallery) = match held_out {
+    let excerpt = training.excerpt(MAX_MEASURED);
+    let (measured_on, gallery) = match held_out {
         Some(gallery) if gallery.listing().is_some() => (Measured::PairsHeldOut, gallery),
         Some(gallery) => (Measured::HeldOut, gallery),
         None => (Measured::Training, &excerpt),
     };
     let patience = config.watch.patience.filter(|_| held_out.is_some());
-    let mut progress = Progress::new(config, measured, learning.step(), learning.steps());
+    let mut progress = Progress::new(config, measured_on, learning.step(), learning.steps());
     let mut history = History::open(folder, learning.step())?;
-    progress.went(history.entries());
-    let mut recent = Recent::default();
-    let mut since = Recent::default();
+    progress.draw_curves(history.entries());
+    let mut since_measurement = RunningMean::default();
+    let mut since_entry = RunningMean::default();
     let mut last = None;
     let mut eer = None;
     let stopped = |state: State| match (patience, state.best) {
@@ -99,20 +98,20 @@ pub fn train(
         _ => false,
     };
     let epoch = config.epoch(in_all_forms.samples().len());
-    let told_every = learning.steps().div_ceil(ENTRIES).max(1);
+    let entry_every = learning.steps().div_ceil(ENTRIES).max(1);
     while learning.step() < learning.steps() && !stopped(state) {
-        let of_step = learning.advance();
-        let loss = recent.add(of_step);
-        since.add(of_step);
+        let step_loss = learning.advance();
+        let loss = since_measurement.add(step_loss);
+        since_entry.add(step_loss);
         progress.step(loss);
         let step = learning.step();
         let is_last = step == learning.steps();
         let is_measured = is_last || step.is_multiple_of(config.watch.evaluate_every);
         if is_measured {
-            let now = learning.eer(gallery).context(ASTRAY)?;
+            let now = learning.eer(gallery).context(DIVERGED)?;
             eer = Some(now);
             progress.measured(step, loss, now);
-            last = Some(std::mem::take(&mut recent).mean());
+            last = Some(std::mem::take(&mut since_measurement).mean());
             if patience.is_some() {
                 state.best = Some(match state.best {
                     Some(best) if best.eer <= now => Best { stale: best.stale + 1, ..best },
@@ -123,10 +122,10 @@ pub fn train(
                 });
             }
         }
-        if is_measured || step.is_multiple_of(told_every) {
-            let mean = std::mem::take(&mut since).mean();
+        if is_measured || step.is_multiple_of(entry_every) {
+            let mean = std::mem::take(&mut since_entry).mean();
             history.add(step, mean, progress.floor(), eer.filter(|_| is_measured))?;
-            progress.went(history.entries());
+            progress.draw_curves(history.entries());
         }
         if is_last
             || step.is_multiple_of(config.watch.checkpoint_every)
@@ -143,8 +142,8 @@ pub fn train(
         Some(best) => {
             if stopped(state) {
                 progress.line(&format!(
-                    "stopped after step {steps}: no better than after step {} in {} measurements",
-                    best.step, best.stale
+                    "stopped after step {steps}: {} measurements without a lower EER than after step {}",
+                    best.stale, best.step
                 ));
             }
             learning.load_best(folder, best.step)?;
@@ -155,37 +154,37 @@ pub fn train(
     };
     let eer = match eer {
         Some(eer) => eer,
-        None => learning.eer(gallery).context(ASTRAY)?,
+        None => learning.eer(gallery).context(DIVERGED)?,
     };
-    // An export is held to the network where the server's default is.
+    // Exports are checked on the CPU, the server's default.
     let network = learning.network().to_device(&Device::flex());
     let trained = Trained { network, steps, kept, loss: last, eer };
-    progress.line(&summary(&trained, &progress, measured));
+    progress.line(&summary(&trained, &progress, measured_on));
     if let Some(warning) = trained.loss.and_then(|it| warning(config, it)) {
         progress.line(&warning);
     }
     Ok(trained)
 }
 
-fn summary(trained: &Trained, progress: &Progress, measured: Measured) -> String {
+fn summary(trained: &Trained, progress: &Progress, measured_on: Measured) -> String {
     let loss = trained.loss.map_or_else(String::new, |it| format!(", {}", progress.loss(it)));
     format!(
         "{} steps{loss}; kept: step {}, EER {:.2} % on {}",
         trained.steps,
         trained.kept,
         100.0 * trained.eer,
-        measured.text()
+        measured_on.text()
     )
 }
 
-/// What to say of a run that ended where one that learned nothing ends.
+/// Returns a warning if the network has learned nothing.
 fn warning(config: &Config, loss: f64) -> Option<String> {
     let floor = loss::floor(config.loss.margin);
-    let learned_nothing = config.loss.kind == LossKind::Contrastive && NEARLY * floor <= loss;
+    let learned_nothing = config.loss.kind == LossKind::Contrastive && NO_LEARNING * floor <= loss;
     learned_nothing.then(|| {
         format!(
-            "warning: the loss ended at {loss:.4}, and a network that has learned nothing ends at m²/4 = \
-             {floor:.4}: this model can't tell anything apart; try more steps, another rate, or more data"
+            "warning: the final loss is {loss:.4}, and a network that has learned nothing has m²/4 = {floor:.4}: this \
+             model is no better than chance; try more steps, another rate, or more data"
         )
     })
 }
@@ -195,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_that_ends_at_the_floor_is_warned_about() {
+    fn a_run_that_ends_at_the_floor_gives_a_warning() {
         let baseline = Config::baseline();
         assert!(warning(&baseline, 1.0).is_some_and(|it| it.contains("learned nothing")));
         assert!(warning(&baseline, 0.96).is_some());

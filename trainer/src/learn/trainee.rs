@@ -1,4 +1,4 @@
-//! What is trained, and one step of it.
+//! The weights under training, and the training step.
 
 use std::panic::resume_unwind;
 use std::thread;
@@ -18,21 +18,21 @@ use crate::config::{Config, LossKind, Whitening};
 use crate::data::Gallery;
 use crate::network::{Dropout, Network, Wavelet, unit_rows};
 
-/// All weights that training adjusts.
+/// All weights that are trained.
 #[derive(Module, Debug)]
 pub struct Trainee {
-    /// What becomes the model.
+    /// The network, which becomes the model.
     pub network: Network,
-    /// What is cut off in the end.
+    /// The classifier, which is removed after training.
     pub classifier: Option<Classifier>,
 }
 
-/// A run at some step.
+/// A training run in progress.
 pub struct Learning<'a> {
     config: &'a Config,
     supply: Supply<'a>,
-    /// What the next step sees, if it is ready.
-    ahead: Option<Supplied>,
+    /// The batch of the next step, if it is ready.
+    next: Option<Supplied>,
     waited: Duration,
     device: Device,
     trainee: Trainee,
@@ -42,12 +42,12 @@ pub struct Learning<'a> {
 }
 
 impl<'a> Learning<'a> {
-    /// A run before its first step, on the CPU.
+    /// Starts a run on the CPU.
     pub fn new(config: &'a Config, gallery: &'a Gallery) -> Self {
         Self::on(&Device::flex(), config, gallery)
     }
 
-    /// A run before its first step, on a device.
+    /// Starts a run on a device.
     pub fn on(device: &Device, config: &'a Config, gallery: &'a Gallery) -> Self {
         let device = device.clone().autodiff();
         let mut random = ChaCha8Rng::seed_from_u64(config.seed);
@@ -68,7 +68,7 @@ impl<'a> Learning<'a> {
         Self {
             config,
             supply,
-            ahead: None,
+            next: None,
             waited: Duration::ZERO,
             device,
             trainee: Trainee { network, classifier },
@@ -78,41 +78,43 @@ impl<'a> Learning<'a> {
         }
     }
 
-    /// How many steps are done.
+    /// Returns the number of completed steps.
     pub fn step(&self) -> u32 {
         self.step
     }
 
-    /// How many steps the run has.
+    /// Returns the number of steps of the run.
     pub fn steps(&self) -> u32 {
         self.steps
     }
 
-    /// Does one step, and gives its main loss.
+    /// Runs one step, and returns its main loss.
     ///
-    /// All chance in it is drawn from the run's seed and the step's number, so that a resumed run
-    /// goes on as one that was never stopped. The next step's batch is made ready meanwhile.
+    /// All random numbers of a step depend only on the seed of the run and the number of the step. A resumed run therefore
+    /// gives the same result. The batch of the next step is made at the same time.
     pub fn advance(&mut self) -> f64 {
-        let supplied = match self.ahead.take() {
+        let supplied = match self.next.take() {
             Some(supplied) if supplied.step == self.step => supplied,
             _ => self.supply.make(self.step),
         };
-        let next = self.step + 1;
+        let next_step = self.step + 1;
         let supply = self.supply.clone();
-        let (loss, ahead) = thread::scope(|scope| {
-            let ahead = (next < self.steps).then(|| scope.spawn(move || supply.make(next)));
+        let (loss, next) = thread::scope(|scope| {
+            let worker =
+                (next_step < self.steps).then(|| scope.spawn(move || supply.make(next_step)));
             let loss = self.learn(supplied);
             let start = Instant::now();
-            let ahead = ahead.map(|it| it.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            let next =
+                worker.map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
             self.waited += start.elapsed();
-            (loss, ahead)
+            (loss, next)
         });
-        self.ahead = ahead;
-        self.step = next;
+        self.next = next;
+        self.step = next_step;
         loss
     }
 
-    /// How long steps have waited for batches so far, the first one's aside.
+    /// Returns the time that steps have waited for batches, without the first batch.
     pub fn waited(&self) -> Duration {
         self.waited
     }
@@ -135,41 +137,39 @@ impl<'a> Learning<'a> {
         f64::from(main.into_scalar::<f32>())
     }
 
-    /// The main loss, and what is minimised.
+    /// Computes the main loss, and the total loss that is minimised.
     fn loss(&self, embeddings: &Tensor<2>, batch: &Batch) -> (Tensor<1>, Tensor<1>) {
         let config = &self.config.loss;
-        let classified = self
-            .trainee
-            .classifier
-            .as_ref()
-            .map(|it| it.loss(embeddings, &batch.identities, config));
+        let classifier = self.trainee.classifier.as_ref();
+        let label_loss =
+            classifier.map(|classifier| classifier.loss(embeddings, &batch.identities, config));
         let main = match config.kind {
             LossKind::Contrastive => contrastive(embeddings, &batch.pairs, config.margin),
             LossKind::Triplet => triplet(embeddings, &batch.triplets, config.margin),
             LossKind::MultiSimilarity => multi_similarity(embeddings, &batch.identities),
             LossKind::Softmax => {
-                let loss = classified.expect("a softmax run has a classifier");
+                let loss = label_loss.expect("a softmax run has a classifier");
                 return (loss.clone(), loss);
             }
         };
-        let total = match classified {
+        let total = match label_loss {
             Some(loss) => main.clone() + loss.mul_scalar(config.classifier_weight),
             None => main.clone(),
         };
         (main, total)
     }
 
-    /// All weights as they are now.
+    /// Returns the current weights.
     pub fn trainee(&self) -> &Trainee {
         &self.trainee
     }
 
-    /// Saves the run as it stands.
+    /// Saves a checkpoint.
     pub fn save(&self, folder: &RunFolder, state: State) -> anyhow::Result<()> {
         folder.save(state, &self.trainee, &self.optimizer)
     }
 
-    /// Goes on where a saved run stands.
+    /// Loads a checkpoint.
     pub fn load(&mut self, folder: &RunFolder, state: State) -> anyhow::Result<()> {
         let (trainee, optimizer) = (self.trainee.clone(), self.optimizer.clone());
         (self.trainee, self.optimizer) = folder.load(state, trainee, optimizer)?;
@@ -177,22 +177,22 @@ impl<'a> Learning<'a> {
         Ok(())
     }
 
-    /// Takes the weights that were kept as the best.
+    /// Loads the best weights.
     pub fn load_best(&mut self, folder: &RunFolder, step: u32) -> anyhow::Result<()> {
         self.trainee = folder.load_best(step, self.trainee.clone())?;
         Ok(())
     }
 
-    /// The network as it is now, in evaluation.
+    /// Returns the current network in evaluation mode.
     pub fn network(&self) -> Network {
         self.trainee.network.valid()
     }
 
-    /// The equal error rate on all pairs of a gallery, in [0, 1].
+    /// Measures the equal error rate on all pairs of a gallery, in [0, 1].
     ///
     /// # Errors
     ///
-    /// As [`measure`].
+    /// See [`measure`].
     pub fn eer(&self, gallery: &Gallery) -> anyhow::Result<f64> {
         let shape = self.config.preprocessing().shape();
         let device = self.device.clone().inner();
@@ -200,10 +200,10 @@ impl<'a> Learning<'a> {
     }
 }
 
-/// How many images' features are found at once.
+/// The number of images per batch of features.
 const CHUNK: usize = 64;
 
-/// Makes a network's linear layer of what it finds in all images and variations of them.
+/// Computes a network's linear layer from the features of all images and their augmented copies.
 fn whiten(
     network: &mut Wavelet,
     whitening: Whitening,
@@ -214,7 +214,7 @@ fn whiten(
 ) {
     let (images, identities) = supply.all(whitening.variations, random);
     let evaluation = device.clone().inner();
-    let found = images.chunks(CHUNK).flat_map(|chunk| {
+    let features = images.chunks(CHUNK).flat_map(|chunk| {
         let values = TensorData::new(chunk.concat(), [chunk.len(), channels, height, width]);
         let features = network.features(Tensor::from_data(values, &evaluation));
         let [_, n_features] = features.dims();
@@ -222,18 +222,18 @@ fn whiten(
         let values = values.expect("networks are in single precision");
         values.chunks_exact(n_features).map(<[f32]>::to_vec).collect::<Vec<_>>()
     });
-    let mut found: Vec<_> = found.collect();
+    let mut features: Vec<_> = features.collect();
     let [n_features, n_coordinates] = network.head.weight.dims();
     let mirrored = network.mirrored();
-    if let Some(places) = mirrored {
-        for row in &mut found {
-            *row = averaged(row, places, 1);
+    if let Some(partners) = mirrored {
+        for row in &mut features {
+            *row = averaged(row, partners, 1);
         }
     }
-    let mut layer = whitening.fit(&found, &identities, n_coordinates);
-    if let Some(places) = mirrored {
-        // To average what is found is linear, and so becomes a part of the layer.
-        layer.weights = averaged(&layer.weights, places, n_coordinates);
+    let mut layer = whitening.fit(&features, &identities, n_coordinates);
+    if let Some(partners) = mirrored {
+        // Averaging features is linear, so it becomes part of the layer.
+        layer.weights = averaged(&layer.weights, partners, n_coordinates);
     }
     let weights = TensorData::new(layer.weights, [n_features, n_coordinates]);
     let bias = TensorData::new(layer.bias, [n_coordinates]);
@@ -241,9 +241,9 @@ fn whiten(
     network.head.bias = Some(Param::from_tensor(Tensor::from_data(bias, device)));
 }
 
-/// The mean of each row of `width` values and the one that `places` names for it.
-fn averaged(values: &[f32], places: &[usize], width: usize) -> Vec<f32> {
+/// Averages each row of `width` values with its partner.
+fn averaged(values: &[f32], partners: &[usize], width: usize) -> Vec<f32> {
     let rows: Vec<_> = values.chunks_exact(width).collect();
-    let pairs = rows.iter().zip(places).flat_map(|(row, place)| row.iter().zip(rows[*place]));
+    let pairs = rows.iter().zip(partners).flat_map(|(row, partner)| row.iter().zip(rows[*partner]));
     pairs.map(|(one, other)| 0.5 * (one + other)).collect()
 }

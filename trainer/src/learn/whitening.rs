@@ -1,12 +1,12 @@
-//! A first linear layer in closed form: what varies within identities weighs little.
+//! A linear layer computed in closed form: directions that vary within identities get small weights.
 //!
-//! Knows rows of numbers and whose they are; no images and no networks.
+//! This module knows feature vectors and their identities. It knows no images and no networks.
 
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 
 use crate::config::Whitening;
 
-/// A variance below this is none.
+/// A smaller variance counts as 0.
 const LEAST: f64 = 1e-24;
 
 /// A linear layer.
@@ -19,11 +19,11 @@ pub struct Layer {
 }
 
 impl Whitening {
-    /// Keeps the `width` directions in which `rows` vary most, and scales them so that the
-    /// variance within identities is 1 in each: within-class covariance normalisation (A. Hatch,
-    /// S. Kajarekar, A. Stolcke, *Within-class covariance normalization for SVM-based speaker
-    /// recognition*, 2006) behind a principal component analysis. L2 distances behind it are
-    /// Mahalanobis distances by that variance.
+    /// Computes the layer: a principal component analysis that keeps `width` directions, followed by within-class
+    /// covariance normalisation (A. Hatch, S. Kajarekar, A. Stolcke, *Within-class covariance normalization for SVM-based
+    /// speaker recognition*, 2006).
+    ///
+    /// The variance within identities is then 1 in each direction. L2 distances of the outputs are Mahalanobis distances.
     ///
     /// # Shapes
     ///
@@ -46,11 +46,11 @@ impl Whitening {
         subtract_means(&mut within, identities);
         let mut variance = within.tr_mul(&within) / count(rows.len());
         let shrinkage = self.shrinkage * variance.trace() / count(width);
-        for at in 0..width {
-            variance[(at, at)] += shrinkage;
+        for direction in 0..width {
+            variance[(direction, direction)] += shrinkage;
         }
         let eigen = SymmetricEigen::new(variance);
-        // Images that are all alike have no variance at all, and tell nothing apart.
+        // The variance is 0 if all images are equal.
         let scale = eigen.eigenvalues.map(|it| if it < LEAST { 0.0 } else { 1.0 / it.sqrt() });
         let weights = directions * eigen.eigenvectors * DMatrix::from_diagonal(&scale);
         let bias: DVector<f64> = -weights.tr_mul(&mean.transpose());
@@ -61,7 +61,7 @@ impl Whitening {
     }
 }
 
-/// The eigenvectors of the `count` largest eigenvalues, as columns.
+/// Returns the eigenvectors of the `count` largest eigenvalues, as columns.
 fn largest(symmetric: DMatrix<f64>, count: usize) -> DMatrix<f64> {
     let eigen = SymmetricEigen::new(symmetric);
     let mut order: Vec<usize> = (0..eigen.eigenvalues.len()).collect();
@@ -69,7 +69,7 @@ fn largest(symmetric: DMatrix<f64>, count: usize) -> DMatrix<f64> {
     eigen.eigenvectors.select_columns(&order[..count])
 }
 
-/// Takes each identity's mean off its rows.
+/// Subtracts each identity's mean from its rows.
 fn subtract_means(rows: &mut DMatrix<f64>, identities: &[usize]) {
     let n_identities = identities.iter().max().map_or(0, |it| it + 1);
     let mut sums = DMatrix::zeros(n_identities, rows.ncols());
@@ -98,46 +98,47 @@ fn single(value: f64) -> f32 {
 mod tests {
     use super::*;
 
-    /// Two identities that differ along the first axis by 1, and vary along the second by 10.
+    /// Returns two identities that differ by 1 along the first axis, and vary by 10 along the second.
     fn rows() -> (Vec<Vec<f32>>, Vec<usize>) {
-        let place =
-            |who: u8, at: i8| vec![f32::from(who) + 0.01 * f32::from(at), 10.0 * f32::from(at)];
-        let of = |who| (-1..=1).map(move |at| place(who, at));
+        let row = |identity: u8, number: i8| {
+            vec![f32::from(identity) + 0.01 * f32::from(number), 10.0 * f32::from(number)]
+        };
+        let of = |identity| (-1..=1).map(move |number| row(identity, number));
         (of(0).chain(of(1)).collect(), vec![0, 0, 0, 1, 1, 1])
     }
 
     fn through(layer: &Layer, row: &[f32]) -> Vec<f32> {
         let width = layer.bias.len();
-        let column = |at: usize| {
+        let output = |column: usize| {
             row.iter()
                 .enumerate()
-                .map(|(feature, it)| it * layer.weights[feature * width + at])
+                .map(|(feature, value)| value * layer.weights[feature * width + column])
                 .sum::<f32>()
         };
-        (0..width).map(|at| column(at) + layer.bias[at]).collect()
+        (0..width).map(|column| output(column) + layer.bias[column]).collect()
     }
 
     #[test]
-    fn what_varies_within_identities_comes_to_weigh_as_much_as_what_tells_them_apart() {
+    fn directions_that_vary_within_identities_are_scaled_down() {
         let (rows, identities) = rows();
         let layer = Whitening { variations: 0, shrinkage: 1e-3 }.fit(&rows, &identities, 2);
         let distance = |a: usize, b: usize| {
             let [a, b] = [a, b].map(|it| through(&layer, &rows[it]));
             a.iter().zip(&b).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt()
         };
-        // Before, 0 and 2 are 20 apart, and 0 and 3 one.
+        // In the input, the distance of 0 and 2 is 20, and that of 0 and 3 is 1.
         assert!(distance(0, 2) < distance(0, 3), "{} {}", distance(0, 2), distance(0, 3));
     }
 
     #[test]
-    fn the_mean_comes_to_lie_at_the_origin() {
+    fn the_mean_maps_to_the_origin() {
         let (rows, identities) = rows();
         let layer = Whitening { variations: 0, shrinkage: 0.1 }.fit(&rows, &identities, 1);
         assert!(through(&layer, &[0.5, 0.0])[0].abs() < 1e-5);
     }
 
     #[test]
-    fn rows_that_are_all_alike_stay_finite() {
+    fn equal_rows_give_finite_weights() {
         let layer = Whitening { variations: 0, shrinkage: 0.1 }.fit(
             &vec![vec![1.0; 3]; 4],
             &[0, 0, 1, 1],

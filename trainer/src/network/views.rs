@@ -8,7 +8,7 @@ use crate::data::vary::grid::{neighbours, single};
 #[derive(Clone, Debug, PartialEq)]
 pub struct View {
     /// Where in a channel of `height * width` pixels they stand, `[taps, height * width]`.
-    pub places: Vec<usize>,
+    pub indices: Vec<usize>,
     /// Their weights, `[taps, height * width]`; those of a pixel sum to 1.
     pub weights: Vec<f32>,
 }
@@ -41,8 +41,8 @@ impl View {
             })
             .collect();
         let each = |tap: usize| taps.iter().map(move |it| it[tap]);
-        let (places, weights) = (0..Self::TAPS).flat_map(each).unzip();
-        Self { places, weights }
+        let (indices, weights) = (0..Self::TAPS).flat_map(each).unzip();
+        Self { indices, weights }
     }
 
     /// The view of images, `[n, channels, height, width]` in and out.
@@ -50,13 +50,13 @@ impl View {
         let [n, channels, height, width] = images.dims();
         let device = images.device();
         let shape = [1, 1, Self::TAPS, height * width];
-        let places = self.places.iter().map(|it| i64::try_from(*it).expect("an image's pixel"));
-        let places = TensorData::new(places.collect(), [self.places.len()]);
+        let indices = self.indices.iter().map(|it| i64::try_from(*it).expect("an image's pixel"));
+        let indices = TensorData::new(indices.collect(), [self.indices.len()]);
         let weights = TensorData::new(self.weights.clone(), shape);
         images
             .clone()
             .reshape([n, channels, height * width])
-            .select(2, Tensor::from_data(places, &device))
+            .select(2, Tensor::from_data(indices, &device))
             .reshape([n, channels, Self::TAPS, height * width])
             .mul(Tensor::from_data(weights, &device))
             .sum_dim(2)

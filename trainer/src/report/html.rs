@@ -1,4 +1,4 @@
-//! What every page of a report is made of.
+//! The HTML elements of the report pages.
 
 use std::fmt::Write as _;
 
@@ -12,6 +12,7 @@ color:var(--ink);background:var(--ground);max-width:1180px;margin:0 auto;padding
 h1{font-size:1.7rem;line-height:1.2;margin:.6rem 0 .2rem}h2{font-size:1.2rem;margin:2.6rem 0 .4rem}\
 p{max-width:46rem;margin:.4rem 0}.quiet,figcaption,small{color:var(--quiet)}small{font-size:.8rem}\
 .warning{border-left:4px solid var(--alarm);padding-left:.8rem}\
+abbr{text-decoration:underline dotted;text-underline-offset:.2em;cursor:help}\
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(126px,1fr));gap:.7rem;margin:1.2rem 0}\
 .tiles div{background:var(--raised);border-radius:10px;padding:.7rem .9rem}\
 .tiles b{display:block;font-size:1.3rem;font-variant-numeric:tabular-nums;line-height:1.3}\
@@ -34,11 +35,27 @@ dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1rem;font-size:
 dt{color:var(--quiet)}dd{margin:0;overflow-wrap:anywhere;white-space:pre-wrap;font-family:ui-monospace,monospace}\
 @media(max-width:520px){dl{grid-template-columns:1fr}dd{margin-bottom:.5rem}}";
 
-/// A page in the making.
+/// The terms that the pages explain in a tooltip.
+const TERMS: [(&str, &str); 5] = [
+    ("FMR", "False match rate: the share of different pairs that are called same"),
+    ("FNMR", "False non-match rate: the share of same pairs that are called different"),
+    ("EER", "Equal error rate: FMR and FNMR at the threshold where they are equal"),
+    (
+        "AUC",
+        "Area under the ROC curve: the probability that a same pair has a smaller distance than a different pair; 0.5 is \
+         chance, 1 is perfect",
+    ),
+    (
+        "Cllr",
+        "Cost of the stated probabilities in bits per pair: 0 is perfect, 1 is no information",
+    ),
+];
+
+/// A page under construction.
 pub(super) struct Page(String);
 
 impl Page {
-    /// An empty page under its title.
+    /// Starts a page with a title.
     pub(super) fn new(title: &str) -> Self {
         let title = escape(title);
         Self(format!(
@@ -49,17 +66,17 @@ impl Page {
         ))
     }
 
-    /// Markup, and the end of its line.
+    /// Adds a line of markup.
     pub(super) fn line(&mut self, line: &str) {
-        writeln!(self.0, "{line}").expect("a String takes all");
+        writeln!(self.0, "{line}").expect("writing to a String cannot fail");
     }
 
-    /// A paragraph that must not be overlooked.
+    /// Adds a highlighted paragraph.
     pub(super) fn warning(&mut self, warning: &str) {
         self.line(&format!("<p class=\"warning\"><strong>{}.</strong>", escape(warning)));
     }
 
-    /// Drawings beside each other.
+    /// Adds drawings in a grid.
     pub(super) fn charts(&mut self, charts: impl IntoIterator<Item = Svg>) {
         self.line("<div class=\"charts\">");
         for chart in charts {
@@ -68,12 +85,13 @@ impl Page {
         self.line("</div>");
     }
 
-    /// A figure to be seen first, within a `tiles` box.
+    /// Adds a main result to a `tiles` box; terms in `name` are explained.
     pub(super) fn tile(&mut self, name: &str, value: &str, note: &str) {
+        let name = explained(name);
         self.line(&format!("<div>{name}<b>{value}</b><small>{note}</small></div>"));
     }
 
-    /// Two images, as data URIs and names, within a `pairs` box; `caption` is markup.
+    /// Adds two images, as data URIs and names, to a `pairs` box; `caption` is markup.
     pub(super) fn pair(&mut self, class: &str, images: [(String, &str); 2], caption: &str) {
         let [(left, left_name), (right, right_name)] =
             images.map(|(uri, name)| (uri, escape(name)));
@@ -84,9 +102,9 @@ impl Page {
         ));
     }
 
-    /// Where all this comes from, and the page is done.
+    /// Adds the origin of the results, and returns the page.
     pub(super) fn finish(mut self, origin: &[(&'static str, String)]) -> String {
-        self.line("<h2>Where this comes from</h2>\n<dl>");
+        self.line("<h2>Origin of this report</h2>\n<dl>");
         for (name, value) in origin {
             self.line(&format!("<dt>{name}<dd>{}", escape_lines(value)));
         }
@@ -95,29 +113,43 @@ impl Page {
     }
 }
 
-/// A rate.
+/// Adds tooltips to the terms of a text.
+pub(super) fn explained(text: &str) -> String {
+    let word = |word: &str| {
+        let bare = word.trim_end_matches([':', ',', '.', ';']);
+        match TERMS.iter().find(|(term, _)| *term == bare) {
+            Some((term, meaning)) => {
+                format!("<abbr title=\"{meaning}\">{term}</abbr>{}", &word[bare.len()..])
+            }
+            None => word.to_owned(),
+        }
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// Formats a rate.
 pub(super) fn percent(rate: f64) -> String {
     format!("{:.2} %", 100.0 * rate)
 }
 
-/// From an interval's low end to its high one: as many hundredths as its factor makes of it, or to
-/// four digits what has no unit.
+/// Formats an interval after multiplication by `factor`: with two decimals and a unit, or four decimals without one.
 pub(super) fn range(Interval { low, high }: Interval, factor: f64, unit: &str) -> String {
     let digits = if unit.is_empty() { 4 } else { 2 };
     format!("{:.digits$} – {:.digits$}{unit}", factor * low, factor * high)
 }
 
-/// A rate above its interval, where there is one.
+/// Formats a rate, with its interval below if there is one.
 pub(super) fn rate(value: f64, interval: Option<Interval>) -> String {
     let interval = interval.map(|it| small(&range(it, 100.0, " %"))).unwrap_or_default();
     format!("{}{interval}", percent(value))
 }
 
-/// In small letters.
+/// Formats small text.
 pub(super) fn small(text: &str) -> String {
     format!("<small>{text}</small>")
 }
 
+/// Escapes each line of a text.
 fn escape_lines(text: &str) -> String {
     text.lines().map(escape).collect::<Vec<_>>().join("\n")
 }

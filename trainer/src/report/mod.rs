@@ -1,4 +1,4 @@
-//! An evaluation, or two side by side, for people and for machines: a table for the terminal, and files for a folder.
+//! Reports of an evaluation or of a comparison: a table for the terminal, and HTML, SVG and JSON files.
 
 mod charts;
 mod html;
@@ -11,13 +11,12 @@ pub use text::{Table, TableOfTwo, UnseenLines};
 
 use crate::evaluate::{Evaluation, SideBySide};
 
-/// Names and contents of a report's files.
+/// The names and contents of a report's files.
 pub type Files = Vec<(&'static str, String)>;
 
-/// `index.html`, `report.json`, `distances.svg`, `roc.svg`, `det.svg` and `errors.svg`.
+/// Returns `index.html`, `report.json`, `distances.svg`, `roc.svg`, `det.svg` and `errors.svg`.
 ///
-/// `thumbnail` gives the data URI of an image, by the places of its identity and of the image
-/// among that identity's.
+/// `thumbnail` returns the data URI of an image, by the index of its identity and its index within the identity.
 pub fn files(evaluation: &Evaluation, thumbnail: &dyn Fn([u32; 2]) -> String) -> Files {
     vec![
         ("report.json", json(&record::Record::of(evaluation))),
@@ -29,15 +28,15 @@ pub fn files(evaluation: &Evaluation, thumbnail: &dyn Fn([u32; 2]) -> String) ->
     ]
 }
 
-/// `index.html` and `report.json` of two models.
+/// Returns `index.html` and `report.json` of two models.
 ///
-/// `thumbnail` gives the data URI of an image as the first model reads it.
+/// `thumbnail` returns the data URI of an image, preprocessed for the first model.
 pub fn files_of_two(found: &SideBySide, thumbnail: &dyn Fn([u32; 2]) -> String) -> Files {
     vec![("report.json", json_of_two(found)), ("index.html", two::page(found, thumbnail))]
 }
 
-/// What was found of two models, for machines: `{"a", "b", "differences", "judged_differently"}`,
-/// where `a` and `b` are the records of either.
+/// Returns the comparison of two models as JSON: `{"a", "b", "differences", "judged_differently"}`. `a` and `b` are the
+/// reports of the two models.
 pub fn json_of_two(found: &SideBySide) -> String {
     json(&two::Record::of(found))
 }

@@ -1,4 +1,4 @@
-//! The report for people: one page that needs nothing beside it.
+//! The report page: one HTML file without external resources.
 
 use std::fmt::Write as _;
 
@@ -6,15 +6,15 @@ use siamese_core::score::Verdict;
 use siamese_drawing::escape;
 
 use super::charts::{self, worst};
-use super::html::{Page, percent, range, rate, small};
-use super::text::{chosen_for, left_out};
+use super::html::{Page, explained, percent, range, rate, small};
+use super::text::{chosen_for, held_out};
 use crate::evaluate::{Evaluation, OfIdentity, Operating, TABLE_FMRS};
 use crate::statistics::{Comparison, Interval, Promise, Unit, Unseen};
 
-/// Identities in the table of the hardest.
+/// The number of identities in the table of the hardest.
 const HARDEST: usize = 12;
 
-/// `index.html`; `thumbnail` gives the data URI of an identity's image.
+/// Returns `index.html`; `thumbnail` returns the data URI of an image.
 pub(super) fn page(evaluation: &Evaluation, thumbnail: &dyn Fn([u32; 2]) -> String) -> String {
     let subject = &evaluation.subject;
     let mut page = Page::new(&format!("{} on {}", subject.model, subject.data));
@@ -24,33 +24,33 @@ pub(super) fn page(evaluation: &Evaluation, thumbnail: &dyn Fn([u32; 2]) -> Stri
     }
     if !subject.skipped.is_empty() {
         let skipped = subject.skipped.len();
-        page.line(&format!("<p class=\"warning\">{skipped} unreadable files were left out."));
+        page.line(&format!("<p class=\"warning\">{skipped} unreadable files were skipped."));
     }
     page.tiles(evaluation);
-    page.told_apart(evaluation);
+    page.curves(evaluation);
     page.operating(evaluation);
     if let Some(unseen) = &evaluation.unseen {
         page.unseen(unseen);
     }
     page.probability(evaluation);
     if let Some(training) = charts::training(&evaluation.history) {
-        page.line("<h2>Training</h2>\n<p>The loss that training made less, beside what a network pays that has learned nothing.");
+        page.line("<h2>Training</h2>\n<p>The training loss. The dashed line is the loss of a network that has learned nothing.");
         page.charts([training]);
     }
     let hardest = hardest(evaluation);
-    if let Some(on_paper) = &evaluation.map {
-        let places: Vec<usize> = hardest
+    if let Some(map) = &evaluation.map {
+        let indices: Vec<usize> = hardest
             .iter()
-            .filter_map(|it| subject.identities.iter().position(|name| *name == it.name))
+            .filter_map(|hard| subject.identities.iter().position(|name| *name == hard.name))
             .collect();
         page.line(&format!(
-            "<h2>Where the model sees them</h2>\n<p>{} images, one colour an identity, as far apart as \
-             the model finds them, as well as a plane can show it (stress {:.2}; above 0.3 little is to be \
-             read from it). Named are the hardest.",
-            on_paper.images.len(),
-            on_paper.plane.stress
+            "<h2>Map of the images</h2>\n<p>{} images, one colour per identity. Images that the model finds similar are \
+             close together. A flat map cannot show all distances exactly: its error (stress) is {:.2}, and above 0.3 \
+             it says little. The names are those of the hardest identities.",
+            map.images.len(),
+            map.plane.stress
         ));
-        let drawing = charts::map(evaluation, on_paper, &places, thumbnail);
+        let drawing = charts::map(evaluation, map, &indices, thumbnail);
         page.line(&drawing.inline());
     }
     if !hardest.is_empty() {
@@ -69,19 +69,20 @@ impl Page {
         let auc = band.as_ref().map(|it| format!("{:.4} – {:.4}", it.auc.low, it.auc.high));
         self.tile("AUC", &format!("{:.4}", measures.auc), &auc.unwrap_or_default());
         for fmr in TABLE_FMRS {
-            let at = evaluation.grid_place(fmr);
-            let told = evaluation.smallest_fmr() <= fmr;
-            let interval = range(band.as_ref().map(|it| it.fnmr_at[at]));
-            let note = if told { interval } else { "more than these pairs can tell".to_owned() };
+            let index = evaluation.grid_index(fmr);
+            let is_measurable = evaluation.smallest_fmr() <= fmr;
+            let interval = range(band.as_ref().map(|band| band.fnmr_at[index]));
+            let note =
+                if is_measurable { interval } else { "too few pairs to measure this".to_owned() };
             let name = format!("FNMR at FMR {}\u{a0}%", 100.0 * fmr);
-            self.tile(&name, &percent(measures.fnmr_at[at]), &note);
+            self.tile(&name, &percent(measures.fnmr_at[index]), &note);
         }
         let errors = format!("{} / {}", percent(rates.fmr), percent(rates.fnmr));
         let threshold = evaluation.threshold.get();
         let note = format!("at the threshold {threshold:.4} {}", evaluation.threshold_source);
         self.tile("FMR / FNMR", &errors, &note);
         let cllr = evaluation.probability.cllr;
-        let note = format!("bits; {:.3} at best", cllr.minimum);
+        let note = format!("bits; best possible {:.3}", cllr.minimum);
         self.tile("Cllr", &format!("{:.3}", cllr.stated), &note);
         if let Some(one_shot) = &evaluation.one_shot {
             let name = format!("{}-way {}-shot error", one_shot.ways, one_shot.shots);
@@ -95,14 +96,32 @@ impl Page {
         self.line("</div>");
         if band.is_some() {
             let unit = evaluation.comparisons.unit().plural();
-            self.line(&format!("<p class=\"quiet\"><small>Ranges hold 95 % of what resampling the {unit} gives.</small>"));
+            self.line(&format!(
+                "<p class=\"quiet\"><small>Small numbers are 95 % intervals from resampling the {unit}.</small>"
+            ));
         }
     }
 
-    fn told_apart(&mut self, evaluation: &Evaluation) {
+    fn curves(&mut self, evaluation: &Evaluation) {
+        let [same, different] = match evaluation.comparisons.unit() {
+            Unit::Identity => ["two images of one identity", "images of two identities"],
+            Unit::Component => ["a pair labelled same", "a pair labelled different"],
+        };
+        self.line(&format!(
+            "<h2>Distances and errors</h2>\n<p>The model calls a pair same if its distance is at most the threshold. {} \
+             is the share of different pairs that it calls same: it confuses {different}. {} is the share of same pairs \
+             that it calls different: it misses {same}. A larger threshold gives a higher FMR and a lower FNMR.",
+            explained("FMR"),
+            explained("FNMR"),
+        ));
+        if let Some(margin) = evaluation.margin {
+            self.line(&format!(
+                "<p>The margin, {margin}, is the distance up to which training pushed different pairs apart."
+            ));
+        }
         self.line(
-            "<h2>How well they are told apart</h2>\n<p>A pair is called same if its distance is at most the \
-             threshold. FMR: strangers let in. FNMR: people sent away.",
+            "<p>The DET and ROC curves show both errors at every threshold. A better model is closer to the lower left \
+             corner of the DET and to the upper left corner of the ROC.",
         );
         self.charts([
             charts::histogram(evaluation, "Distances"),
@@ -112,9 +131,12 @@ impl Page {
     }
 
     fn operating(&mut self, evaluation: &Evaluation) {
-        self.line(
-            "<h2>Operating points</h2>\n<div class=\"scroll\"><table><tr><th>threshold<th>distance<th>FMR<th>FNMR",
-        );
+        self.line(&format!(
+            "<h2>Operating points</h2>\n<p>Thresholds to choose from, with the errors of each.\n\
+             <div class=\"scroll\"><table><tr><th>chosen for<th>threshold<th>{}<th>{}",
+            explained("FMR"),
+            explained("FNMR"),
+        ));
         for Operating { aim, threshold, threshold_interval, rates, rates_interval } in
             &evaluation.operating
         {
@@ -132,16 +154,16 @@ impl Page {
         self.line("</table></div>");
         let pairs = evaluation.different_pairs();
         let mut note = format!(
-            "{pairs} different pairs can't tell an FMR below {} (rule of 3)",
+            "{pairs} different pairs are too few to measure an FMR below {} (rule of 3)",
             percent(evaluation.smallest_fmr())
         );
         if let Some(effective) = evaluation.effective_different_pairs() {
             let _ = write!(
                 note,
-                ", and as pairs that share {} vary together they are worth about {effective:.0} \
-                 independent ones: take FMRs below {} with care",
+                ". Pairs that share {} are not independent: these have the information of about {effective:.0} \
+                 independent ones, so FMRs below {} are uncertain",
                 match evaluation.comparisons.unit() {
-                    Unit::Identity => "a person",
+                    Unit::Identity => "an identity",
                     Unit::Component => "images",
                 },
                 percent(3.0 / effective.max(3.0))
@@ -152,20 +174,26 @@ impl Page {
 
     fn unseen(&mut self, unseen: &Unseen) {
         self.line(&format!(
-            "<h2>How far that holds for others</h2>\n<p>{}: {}. Each pair is judged once, by a choice that has \
-             seen {}.\n<div class=\"split\"><div>{}</div><div class=\"scroll\"><table><tr><th>chosen \
-             for<th>promised<th>FMR<th>FNMR{}",
+            "<h2>Errors on other {}</h2>\n<p>{} ({}). The column “promised” is the {} on the {} that a threshold was \
+             chosen on; the columns to its right are the errors on the others.\n\
+             <div class=\"split\"><div>{}</div><div class=\"scroll\"><table><tr><th>chosen \
+             for<th>promised<th>{}<th>{}{}",
+            unseen.unit.plural(),
             match unseen.unit {
-                Unit::Identity => "Thresholds chosen on some people, and what they do to people they were not chosen on",
-                Unit::Component => "Thresholds chosen on some pairs, and what they do to pairs of other images",
+                Unit::Identity => {
+                    "Each pair is judged by a threshold that was chosen without its two identities"
+                }
+                Unit::Component => {
+                    "Each pair is judged by a threshold that was chosen without its component"
+                }
             },
-            left_out(unseen),
-            match unseen.unit {
-                Unit::Identity => "neither of its people",
-                Unit::Component => "none of the images that it is connected with",
-            },
+            held_out(unseen),
+            explained("FMR"),
+            unseen.unit.plural(),
             charts::promises(unseen).inline(),
-            if unseen.unit == Unit::Identity { "<th>worst FMR" } else { "" }
+            explained("FMR"),
+            explained("FNMR"),
+            if unseen.unit == Unit::Identity { "<th>worst identity" } else { "" }
         ));
         for promise in &unseen.promises {
             let Promise { promised, realised, fmr_interval, fnmr_interval, worst_fmr, .. } =
@@ -184,22 +212,24 @@ impl Page {
 
     fn probability(&mut self, evaluation: &Evaluation) {
         let check = &evaluation.probability;
-        let whose = if check.is_the_models {
-            "The model's probabilities"
+        let source = if check.from_model {
+            "The probabilities come from the model."
         } else {
-            "The model states no probabilities: these are fitted to these very pairs, which flatters. They"
+            "The model has no probabilities. These were fitted to the same pairs, so the result is too good."
         };
         let mut words = format!(
-            "<h2>What its probabilities are worth</h2>\n<p>{whose} cost {:.3} bits a pair at equal priors (Cllr; 0 is \
-             perfect, 1 says nothing). The best falling curve would cost {:.3}; the rest, {:.3}, is the calibration's.",
+            "<h2>Quality of the probabilities</h2>\n<p>{source} They cost {:.3} bits per pair at equal priors ({}: 0 is \
+             perfect, 1 is no information). The best possible curve for these distances costs {:.3}; the calibration \
+             adds {:.3}.",
             check.cllr.stated,
+            explained("Cllr"),
             check.cllr.minimum,
             check.cllr.stated - check.cllr.minimum
         );
         if let Some(Unseen { unit, cllr, .. }) = &evaluation.unseen {
             let _ = write!(
                 words,
-                " On {} not fitted to, a logistic curve costs {:.3}, and isotonic steps cost {:.3}.",
+                " On {} that were not used for the fit, a logistic curve costs {:.3}, and isotonic steps cost {:.3}.",
                 unit.plural(),
                 cllr.logistic,
                 cllr.isotonic
@@ -207,7 +237,7 @@ impl Page {
         }
         self.line(&words);
         self.line(&format!(
-            "<div class=\"split\"><div>{}</div><div class=\"scroll\"><table><tr><th>stated<th>seen<th>same \
+            "<div class=\"split\"><div>{}</div><div class=\"scroll\"><table><tr><th>stated<th>observed<th>same \
              pairs<th>different pairs",
             charts::reliability(check, evaluation.comparisons.unit()).inline()
         ));
@@ -221,8 +251,8 @@ impl Page {
 
     fn hardest(&mut self, hardest: &[OfIdentity]) {
         self.line(
-            "<h2>The hardest identities</h2>\n<p>At the threshold in force.\n<div class=\"scroll\"><table>\
-             <tr><th>identity<th>images<th>FNMR<th>FMR against the others",
+            "<h2>The hardest identities</h2>\n<p>The identities with the largest errors at the threshold in use.\n\
+             <div class=\"scroll\"><table><tr><th>identity<th>images<th>FNMR<th>FMR with other identities",
         );
         for it in hardest.iter().take(HARDEST) {
             let own = it.fnmr.map_or_else(|| "–".to_owned(), percent);
@@ -233,7 +263,7 @@ impl Page {
     }
 
     fn worst(&mut self, evaluation: &Evaluation, thumbnail: &dyn Fn([u32; 2]) -> String) {
-        let headings = ["Different, but closest", "Same, but farthest apart"];
+        let headings = ["The closest different pairs", "The farthest same pairs"];
         for (heading, pairs) in headings.into_iter().zip(worst(evaluation)) {
             self.line(&format!("<h2>{heading}</h2>\n<div class=\"pairs\">"));
             for pair in &pairs {
@@ -251,7 +281,7 @@ impl Page {
     ) {
         let called_same = evaluation.threshold.judge(pair.distance) == Verdict::Same;
         let is_wrong = called_same != pair.is_same;
-        let [left, right] = [0, 1].map(|at| [pair.identities[at], pair.images[at]]);
+        let [left, right] = [0, 1].map(|side| [pair.identities[side], pair.images[side]]);
         let called = if called_same { "called same" } else { "called different" };
         let frame = if is_wrong { "wrong" } else { "" };
         let word = if is_wrong { "error" } else { "" };
@@ -262,7 +292,7 @@ impl Page {
     }
 }
 
-/// Identities by their greater error, the hardest first.
+/// Returns the identities by their larger error, the hardest first.
 fn hardest(evaluation: &Evaluation) -> Vec<OfIdentity> {
     let mut identities = evaluation.by_identity();
     let error = |it: &OfIdentity| it.fnmr.unwrap_or_default().max(it.fmr);

@@ -1,12 +1,12 @@
-//! The report for machines.
+//! The report as JSON.
 
 use serde::Serialize;
 use serde_json::Value;
 
 use super::charts::worst;
 use crate::evaluate::{
-    Acquaintance, Aim, Evaluation, Map, OfIdentity, Operating, ProbabilityCheck, TABLE_FMRS,
-    ThresholdSource,
+    Aim, Evaluation, Map, OfIdentity, Operating, ProbabilityCheck, TABLE_FMRS, ThresholdSource,
+    TrainingOverlap,
 };
 use crate::learn::history::Entry;
 use crate::statistics::{Comparison, Interval, OneShotRate, Unit, Unseen};
@@ -16,8 +16,8 @@ use crate::statistics::{Comparison, Interval, OneShotRate, Unit, Unseen};
 pub(super) struct Record {
     model: Named,
     data: String,
-    training: Acquaintance,
-    /// What varies as a whole, and how many of them there are.
+    training: TrainingOverlap,
+    /// The unit of resampling; `identities` is the number of units.
     unit: Unit,
     identities: usize,
     images: u32,
@@ -41,24 +41,24 @@ pub(super) struct Record {
     farthest_same_pairs: Vec<Pair>,
     curve: Vec<AtFmr>,
     skipped: Vec<String>,
-    /// What the model states of its training.
+    /// The provenance in the model's card.
     provenance: Option<Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     history: Vec<Entry>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    map: Option<OnPaper>,
+    map: Option<MapRecord>,
 }
 
-/// The map: coordinates in units of the model's distance, as far as a plane can show it.
+/// The map; the unit of its coordinates is the model's distance.
 #[derive(Debug, Serialize)]
-struct OnPaper {
-    /// The share of the distances that the plane gets wrong.
+struct MapRecord {
+    /// The error of the distances on the map, as a share of all distances.
     stress: f64,
-    images: Vec<Placed>,
+    images: Vec<MappedImage>,
 }
 
 #[derive(Debug, Serialize)]
-struct Placed {
+struct MappedImage {
     image: String,
     place: [f64; 2],
 }
@@ -79,7 +79,7 @@ struct Figure {
 #[derive(Debug, Serialize)]
 struct AtFmr {
     fmr: f64,
-    /// Whether there are enough different pairs to tell such an FMR.
+    /// Whether there are enough different pairs to measure this FMR.
     supported: bool,
     fnmr: f64,
     #[serde(flatten)]
@@ -120,21 +120,21 @@ struct Pair {
 impl Pair {
     fn named(evaluation: &Evaluation, pair: &Comparison) -> Self {
         let [a, b] =
-            [0, 1].map(|at| evaluation.image_name(pair.identities[at], pair.images[at]).to_owned());
-        Self { a, b, distance: pair.distance.get() }
+            [0, 1].map(|side| evaluation.image_name(pair.identities[side], pair.images[side]));
+        Self { a: a.to_owned(), b: b.to_owned(), distance: pair.distance.get() }
     }
 }
 
 impl Record {
     pub(super) fn of(evaluation: &Evaluation) -> Self {
         let Evaluation { subject, measures, band, bootstrap, .. } = evaluation;
-        let at_fmr = |at: usize| {
-            let fmr = evaluation.grid.rates()[at];
+        let at_fmr = |index: usize| {
+            let fmr = evaluation.grid.rates()[index];
             AtFmr {
                 fmr,
                 supported: evaluation.smallest_fmr() <= fmr,
-                fnmr: measures.fnmr_at[at],
-                interval: band.as_ref().map(|it| it.fnmr_at[at]),
+                fnmr: measures.fnmr_at[index],
+                interval: band.as_ref().map(|band| band.fnmr_at[index]),
             }
         };
         let named = |pair: &Comparison| Pair::named(evaluation, pair);
@@ -142,7 +142,7 @@ impl Record {
         Self {
             model: Named { name: subject.model.clone(), digest: subject.digest.clone() },
             data: subject.data.clone(),
-            training: subject.acquaintance.clone(),
+            training: subject.training.clone(),
             unit: evaluation.comparisons.unit(),
             identities: evaluation.comparisons.identities(),
             images: evaluation.images(),
@@ -150,7 +150,7 @@ impl Record {
             different_pairs: evaluation.different_pairs(),
             eer: Figure { value: measures.eer, interval: band.as_ref().map(|it| it.eer) },
             auc: Figure { value: measures.auc, interval: band.as_ref().map(|it| it.auc) },
-            fnmr_at_fmr: TABLE_FMRS.map(|it| at_fmr(evaluation.grid_place(it))).into(),
+            fnmr_at_fmr: TABLE_FMRS.map(|fmr| at_fmr(evaluation.grid_index(fmr))).into(),
             threshold: AtThreshold {
                 value: evaluation.threshold.get(),
                 source: evaluation.threshold_source,
@@ -176,20 +176,20 @@ impl Record {
             skipped: subject.skipped.clone(),
             provenance: subject.provenance.clone(),
             history: evaluation.history.clone(),
-            map: evaluation.map.as_ref().map(|it| OnPaper::of(evaluation, it)),
+            map: evaluation.map.as_ref().map(|map| MapRecord::of(evaluation, map)),
         }
     }
 }
 
-impl OnPaper {
+impl MapRecord {
     fn of(evaluation: &Evaluation, map: &Map) -> Self {
-        let placed = |([identity, image], place): (&[u32; 2], &[f64; 2])| Placed {
+        let image = |([identity, image], place): (&[u32; 2], &[f64; 2])| MappedImage {
             image: evaluation.image_name(*identity, *image).to_owned(),
             place: *place,
         };
         Self {
             stress: map.plane.stress,
-            images: map.images.iter().zip(&map.plane.places).map(placed).collect(),
+            images: map.images.iter().zip(&map.plane.places).map(image).collect(),
         }
     }
 }

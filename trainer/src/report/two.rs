@@ -1,4 +1,4 @@
-//! Two models on one page, and for machines.
+//! The comparison of two models as HTML and JSON.
 
 use std::fmt::Write as _;
 
@@ -8,10 +8,10 @@ use siamese_core::score::{Distance, Verdict};
 use siamese_drawing::escape;
 
 use super::charts::{self, pick};
-use super::html::{Page, small};
+use super::html::{Page, explained, small};
 use super::record;
 use crate::evaluate::{ContestedPair, SideBySide, Tally};
-use crate::statistics::{Difference, Unit};
+use crate::statistics::Difference;
 
 /// `report.json` of two models.
 #[derive(Debug, Serialize)]
@@ -43,7 +43,7 @@ impl Record {
         let contested = &found.contested;
         let pair = |it: &ContestedPair| {
             let [a, b] =
-                [0, 1].map(|at| first.image_name(it.pair.identities[at], it.pair.images[at]));
+                [0, 1].map(|side| first.image_name(it.pair.identities[side], it.pair.images[side]));
             let letter = if it.right == 0 { "a" } else { "b" };
             json!({
                 "images": [a, b],
@@ -74,7 +74,7 @@ impl Record {
     }
 }
 
-/// `index.html`; `thumbnail` gives the data URI of an identity's image.
+/// Returns `index.html`; `thumbnail` returns the data URI of an image.
 pub(super) fn page(found: &SideBySide, thumbnail: &dyn Fn([u32; 2]) -> String) -> String {
     let [a, b] = found.evaluations.each_ref();
     let mut page =
@@ -95,10 +95,16 @@ pub(super) fn page(found: &SideBySide, thumbnail: &dyn Fn([u32; 2]) -> String) -
         }
     }
     if !a.subject.skipped.is_empty() {
-        page.warning(&format!("{} unreadable files were left out", a.subject.skipped.len()));
+        page.warning(&format!("{} unreadable files were skipped", a.subject.skipped.len()));
     }
     page.differences(found);
-    page.line("<h2>How well they are told apart</h2>\n<div class=\"split\"><section>");
+    page.line(&format!(
+        "<h2>Distances and errors</h2>\n<p>{} is the share of different pairs that a model calls same. {} is the share of \
+         same pairs that it calls different. A better model is closer to the lower left corner of the DET curve and to \
+         the upper left corner of the ROC curve.\n<div class=\"split\"><section>",
+        explained("FMR"),
+        explained("FNMR"),
+    ));
     for (letter, it) in ["A", "B"].iter().zip(&found.evaluations) {
         let title = format!("Distances of {letter}: {}", it.subject.model);
         page.line(&charts::histogram(it, &title).inline());
@@ -114,7 +120,7 @@ pub(super) fn page(found: &SideBySide, thumbnail: &dyn Fn([u32; 2]) -> String) -
 impl Page {
     fn differences(&mut self, found: &SideBySide) {
         self.line(&format!(
-            "<h2>Which is better</h2>\n<p><strong>{}.</strong>\n<div class=\"scroll\"><table><tr><th>figure<th>A<th>B\
+            "<h2>Which is better</h2>\n<p><strong>{}.</strong>\n<div class=\"scroll\"><table><tr><th>result<th>A<th>B\
              <th>B − A<th>p",
             found.conclusion()
         ));
@@ -124,7 +130,7 @@ impl Page {
             let p_value = row.p_value().unwrap_or_default();
             self.line(&format!(
                 "<tr><td>{}<td>{a}<td>{b}<td>{}{interval}<td>{p_value}",
-                row.name,
+                explained(&row.name),
                 row.change()
             ));
         }
@@ -132,9 +138,12 @@ impl Page {
         let unit = found.evaluations[0].comparisons.unit();
         if found.differences.is_some() {
             self.line(
-                &format!("<p class=\"quiet\"><small>Ranges hold 95 % of what resampling the {} gives, for both \
-                 models alike, so that what makes {} hard for both cancels out. p: how often chance alone \
-                 would look so.</small>", unit.plural(), if unit == Unit::Identity { "people" } else { "pairs" }),
+                &format!(
+                    "<p class=\"quiet\"><small>Small numbers are 95 % intervals of the difference, from resampling the \
+                     {}. Both models use the same resamples, so effects that are the same for both cancel out. p is the \
+                     probability of such a difference by chance; below 0.05 it is significant.</small>",
+                    unit.plural()
+                ),
             );
         }
     }
@@ -142,8 +151,8 @@ impl Page {
     fn contested(&mut self, found: &SideBySide, thumbnail: &dyn Fn([u32; 2]) -> String) {
         let contested = &found.contested;
         self.line(&format!(
-            "<h2>Judged differently</h2>\n<p>{} of {} pairs, each model at its own threshold.\n<div \
-             class=\"scroll\"><table><tr><th>pairs<th>in all<th>only A right<th>only B right<th>both wrong",
+            "<h2>Different verdicts</h2>\n<p>The verdicts differ on {} of {} pairs, each model at its own threshold.\n<div \
+             class=\"scroll\"><table><tr><th>pairs<th>total<th>only A right<th>only B right<th>both wrong",
             contested.pairs.len(),
             contested.total()
         ));
@@ -160,8 +169,8 @@ impl Page {
                 continue;
             }
             self.line(&format!(
-                "<h2>Only {letter} is right</h2>\n<p>The most striking: where the two distances, each as a multiple \
-                 of its threshold, lie farthest apart. Images as A reads them.\n<div class=\"pairs\">"
+                "<h2>Only {letter} is right</h2>\n<p>The clearest pairs: the two distances, each divided by its \
+                 threshold, differ most. Images are preprocessed for A.\n<div class=\"pairs\">"
             ));
             for it in &pairs {
                 self.contested_pair(found, it, thumbnail);
@@ -191,8 +200,8 @@ impl Page {
                 threshold.get()
             );
         }
-        let shown = |at: usize| {
-            let [identity, image] = [it.pair.identities[at], it.pair.images[at]];
+        let shown = |side: usize| {
+            let [identity, image] = [it.pair.identities[side], it.pair.images[side]];
             (thumbnail([identity, image]), found.evaluations[0].image_name(identity, image))
         };
         self.pair("", [shown(0), shown(1)], &caption);
@@ -200,5 +209,5 @@ impl Page {
 }
 
 fn striking(found: &SideBySide, model: usize) -> Vec<ContestedPair> {
-    pick(found.contested.won_by(model), |it| &it.pair)
+    pick(found.contested.correct_only_by(model), |it| &it.pair)
 }

@@ -1,4 +1,4 @@
-//! How much the figures would vary with other people.
+//! Bootstrap intervals: how much results would vary with other identities.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -7,16 +7,16 @@ use serde::Serialize;
 
 use super::{Comparisons, Grid, Measures};
 
-/// How to resample.
+/// The settings of the resampling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bootstrap {
-    /// How many times; a thousand is customary.
+    /// The number of resamples; 1000 is usual.
     pub resamples: u32,
     /// The same seed gives the same intervals, on any number of threads.
     pub seed: u64,
 }
 
-/// The middle 95 % of what resampling gave.
+/// A 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Interval {
     /// The 2.5th percentile.
@@ -38,7 +38,7 @@ pub struct Band {
     pub threshold_at: Vec<Interval>,
     /// Of the threshold chosen where errors are equal.
     pub eer_threshold: Interval,
-    /// Of FMR and FNMR at each threshold of the grid, which stays as it is.
+    /// Of FMR and FNMR at each fixed threshold of the grid.
     pub rates_at: Vec<RatesInterval>,
 }
 
@@ -54,17 +54,16 @@ pub struct RatesInterval {
 }
 
 impl Bootstrap {
-    /// Draws as many identities as there are, with replacement, again and again.
+    /// Computes intervals from resamples: each draws as many identities as there are, with replacement.
     ///
-    /// Identities are drawn, not pairs: pairs that share a person vary together, and drawing them
-    /// one by one would make the intervals far too narrow (R. Bolle, N. Ratha, S. Pankanti, *Error
-    /// analysis of pattern recognition systems: the subsets bootstrap*, 2004). Someone drawn twice
-    /// counts as two people whose images are never compared with each other. A draw that leaves
-    /// no same or no different pair is drawn again. Intervals are plain percentiles.
+    /// Identities are drawn, not pairs. Pairs that share an identity are not independent, and drawing pairs would make the
+    /// intervals far too narrow (R. Bolle, N. Ratha, S. Pankanti, *Error analysis of pattern recognition systems: the
+    /// subsets bootstrap*, 2004). An identity that is drawn twice counts as two identities whose images are never compared
+    /// with each other. A draw without same pairs or without different pairs is repeated. Intervals are plain percentiles.
     ///
-    /// Of listed pairs, components are drawn.
+    /// For listed pairs, components are drawn.
     ///
-    /// `None` if `resamples` is 0, or there is one component only.
+    /// Returns `None` if `resamples` is 0, or if there is only one component.
     pub fn intervals(&self, comparisons: &Comparisons, grid: &Grid) -> Option<Band> {
         let drawn: Vec<Measures> =
             self.draws(comparisons, |copies| Measures::weighted(comparisons, grid, copies));
@@ -89,19 +88,19 @@ impl Bootstrap {
         })
     }
 
-    /// What `measure` makes of each resample, told how often each identity is in it. A draw of
-    /// which it makes nothing is drawn again; everybody once must not be such a draw.
+    /// Calls `measure` for each resample with the number of copies of each identity. A draw for which it returns `None` is
+    /// repeated. It must not return `None` if each identity is drawn once.
     pub(super) fn draws<T: Send>(
         &self,
         comparisons: &Comparisons,
         measure: impl Fn(&[u64]) -> Option<T> + Sync,
     ) -> Vec<T> {
-        // One that is all there is could only be drawn as it is, which tells nothing.
+        // With one unit, all resamples are equal.
         let resamples = if comparisons.identities() < 2 { 0 } else { self.resamples };
         (0..resamples)
             .into_par_iter()
             .map(|resample| {
-                // A stream for each resample: who computes it doesn't matter.
+                // Each resample has its own random stream, so the result does not depend on the threads.
                 let mut random = ChaCha8Rng::seed_from_u64(self.seed);
                 random.set_stream(u64::from(resample));
                 redraw(comparisons, &measure, &mut random)
@@ -111,11 +110,11 @@ impl Bootstrap {
 }
 
 impl Interval {
-    /// `None` if there are no values.
+    /// Returns the interval of some values; `None` if there are none.
     pub(super) fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
         let mut sorted: Vec<f64> = values.collect();
         sorted.sort_by(f64::total_cmp);
-        // In whole fortieths, each end steps inwards from its own side.
+        // A fortieth of the values is outside on each side.
         let outside = sorted.len() / 40;
         let low = *sorted.get(outside)?;
         let high = *sorted.get(sorted.len() - 1 - outside)?;
@@ -130,7 +129,7 @@ fn redraw<T>(
 ) -> T {
     let with_images: Vec<usize> =
         (0..comparisons.images().len()).filter(|it| 0 < comparisons.images()[*it]).collect();
-    // Ends, for drawing everybody once is among the draws and has both kinds of pairs.
+    // The loop ends, because drawing each identity once is possible and has both kinds of pairs.
     loop {
         let mut copies = vec![0; comparisons.images().len()];
         for _ in &with_images {
@@ -142,7 +141,7 @@ fn redraw<T>(
     }
 }
 
-/// The standard deviation of a population.
+/// Returns the standard deviation of a population.
 fn deviation(values: impl ExactSizeIterator<Item = f64> + Clone) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "resamples are a u32")]
     let count = values.len().max(1) as f64;
@@ -167,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_repeats_its_intervals_and_another_gives_others() {
+    fn the_same_seed_gives_the_same_intervals_and_another_seed_others() {
         let crowd = crowd(8, 4, 1.5);
         let grid = Grid::new([0.1]);
         let draw = |seed| Bootstrap { resamples: 200, seed }.intervals(&crowd, &grid);
@@ -176,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn intervals_hold_the_figure_and_narrow_with_more_people() {
+    fn intervals_contain_the_result_and_narrow_with_more_identities() {
         let grid = Grid::new([0.05, 0.1]);
         let widths = [8, 64].map(|identities| {
             let crowd = crowd(identities, 4, 1.5);
@@ -199,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn pairs_of_one_component_vary_together() {
+    fn more_pairs_in_a_component_do_not_narrow_the_interval() {
         // Eight components of one pair each, or the same pairs four times over within each.
         let of_one = |who: u8| (0..5).map(move |at: u8| f32::from(at.min(1)) * f32::from(who % 5));
         let points: Vec<Vec<_>> = (0..8)
@@ -218,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn one_component_tells_nothing_of_others() {
+    fn one_component_gives_no_interval() {
         let points = vec![[0.0, 1.0, 3.0].map(|it| Embedding::new([it]).expect("a point")).into()];
         let pairs = [([[0, 0], [0, 1]], true), ([[0, 0], [0, 2]], false)];
         let listed = Comparisons::listed(&points, &pairs).expect("pairs");

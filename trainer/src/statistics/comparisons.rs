@@ -1,56 +1,55 @@
-//! Pairs of images, by distance.
+//! Pairs of images, sorted by distance.
 
 use rayon::prelude::*;
 use siamese_core::score::{Distance, Embedding, Rates};
 use thiserror::Error;
 
-use super::Unit;
+use super::{Unit, real};
 
-/// Every pair of the images of some identities; or listed pairs, and then each component stands where
-/// an identity does.
+/// All pairs of the images of some identities, or listed pairs. For listed pairs, components take the role of identities.
 ///
-/// Invariant: there are same and different pairs, and all are in ascending distance. Of identities there
-/// are at least two, and every image is compared with every other.
+/// Invariant: there are same pairs and different pairs, and pairs are in order of ascending distance. Without a list, there
+/// are at least two identities, and every image is compared with every other.
 #[derive(Clone, Debug)]
 pub struct Comparisons {
     unit: Unit,
-    /// How many images each identity has.
+    /// The number of images of each identity.
     images: Vec<u32>,
-    /// The same and the different pairs within each identity.
+    /// The numbers of same and different pairs within each identity.
     within: Vec<[u64; 2]>,
     pairs: Vec<Comparison>,
 }
 
-/// Two images and how far apart they are.
+/// Two images and their distance.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Comparison {
-    /// How far apart the two embeddings are.
+    /// The distance of the two embeddings.
     pub distance: Distance,
-    /// The identity of either image, by its place in what was compared.
+    /// The index of the identity of each image.
     pub identities: [u32; 2],
-    /// The place of either image among those of its identity.
+    /// The index of each image within its identity.
     pub images: [u32; 2],
-    /// Whether they ought to be called same.
+    /// Whether it is a same pair.
     pub is_same: bool,
 }
 
-/// Why nothing can be compared.
+/// Images cannot be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NotComparable {
-    /// There is nobody to be different from.
-    #[error("two identities or more are needed to tell them apart, and there are {0}")]
+    /// There are too few identities for different pairs.
+    #[error("at least two identities are needed, and there are {0}")]
     TooFewIdentities(usize),
-    /// There is no pair that ought to be called same.
-    #[error("no identity has two images, so there is no pair that ought to be called same")]
+    /// There is no same pair.
+    #[error("no identity has two images, so there are no same pairs")]
     NoSamePairs,
-    /// Nothing ought to be told apart.
-    #[error("there is no pair that ought to be called different")]
+    /// There is no different pair.
+    #[error("there are no different pairs")]
     NoDifferentPairs,
 }
 
 impl Comparisons {
-    /// Compares every image with every other one. `embeddings` are grouped by identity; an
-    /// identity without any is left out.
+    /// Compares every image with every other one. `embeddings` are grouped by identity; an identity without images is
+    /// ignored.
     ///
     /// # Panics
     ///
@@ -91,8 +90,8 @@ impl Comparisons {
         Ok(Self { unit: Unit::Identity, images, within, pairs })
     }
 
-    /// Compares what is listed: places of two images, each its component's and its own in that, and
-    /// whether they ought to be called same. `embeddings` are grouped by component.
+    /// Compares the listed pairs. A pair has two images, each given by the index of its component and its index within it,
+    /// and whether it is a same pair. `embeddings` are grouped by component.
     ///
     /// # Panics
     ///
@@ -128,22 +127,22 @@ impl Comparisons {
         Ok(Self { unit: Unit::Component, images: images.collect(), within, pairs: found })
     }
 
-    /// What varies as a whole.
+    /// Returns the unit of resampling.
     pub fn unit(&self) -> Unit {
         self.unit
     }
 
-    /// The same and the different pairs within each identity, in the order given.
+    /// Returns the numbers of same and different pairs within each identity, in the given order.
     pub(super) fn within(&self) -> &[[u64; 2]] {
         &self.within
     }
 
-    /// All pairs, in ascending distance.
+    /// Returns all pairs, in order of ascending distance.
     pub fn pairs(&self) -> &[Comparison] {
         &self.pairs
     }
 
-    /// The error rates at the distance of every pair, which grows: FMR never falls, FNMR never rises.
+    /// Returns the error rates at the distance of every pair, in ascending order: FMR never falls, and FNMR never rises.
     pub fn rates(&self) -> impl Iterator<Item = Rates> {
         let same = self.pairs.iter().filter(|it| it.is_same).count();
         let different = self.pairs.len() - same;
@@ -156,31 +155,30 @@ impl Comparisons {
         })
     }
 
-    /// How many images each identity has, in the order given; 0 for those left out.
+    /// Returns the number of images of each identity, in the given order; 0 for ignored identities.
     pub fn images(&self) -> &[u32] {
         &self.images
     }
 
-    /// How many identities have images; at least 2, or 1 component.
+    /// Returns the number of identities with images (at least 2), or of components (at least 1).
     pub fn identities(&self) -> usize {
         self.images.iter().filter(|it| 0 < **it).count()
     }
 
-    /// The distances of same pairs, and those of different pairs, each ascending.
+    /// Returns the distances of same pairs and of different pairs, each ascending.
     pub fn distances(&self) -> [Vec<Distance>; 2] {
         let (same, different): (Vec<_>, Vec<_>) = self.pairs.iter().partition(|it| it.is_same);
         [same, different].map(|side: Vec<Comparison>| side.iter().map(|it| it.distance).collect())
     }
 }
 
-/// Stable, so that ties stand in the order of the images whatever the number of threads.
+/// Sorts pairs by distance. The sort is stable, so the order of ties does not depend on the threads.
 fn sort(pairs: &mut [Comparison]) {
     pairs.par_sort_by(|a, b| a.distance.get().total_cmp(&b.distance.get()));
 }
 
-#[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
 fn share(part: usize, whole: usize) -> f64 {
-    part as f64 / whole as f64
+    real(part) / real(whole)
 }
 
 #[cfg(test)]
@@ -193,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn every_image_meets_every_other_one_once() {
+    fn every_image_is_compared_with_every_other_once() {
         let comparisons = Comparisons::new(&points(&[&[0.0, 1.0], &[3.0]])).expect("pairs");
         let found = comparisons.pairs().iter().map(|it| (it.distance.get(), it.is_same));
         assert_eq!(found.collect::<Vec<_>>(), [(1.0, true), (2.0, false), (3.0, false)]);
@@ -203,7 +201,7 @@ mod tests {
 
     #[test]
     fn rates_step_at_each_distance() {
-        // Same pairs at 1 and 4; different ones at 2, 3, 6 and 7.
+        // Same pairs with distances 1 and 4; different pairs with 2, 3, 6 and 7.
         let comparisons = Comparisons::new(&points(&[&[0.0, 1.0], &[3.0, 7.0]])).expect("pairs");
         let rates: Vec<_> = comparisons.rates().map(|it| (it.fmr, it.fnmr)).collect();
         assert_eq!(
@@ -213,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn an_identity_without_images_is_left_out_and_keeps_its_place() {
+    fn an_identity_without_images_is_ignored_and_keeps_its_index() {
         let comparisons = Comparisons::new(&points(&[&[0.0, 1.0], &[], &[3.0]])).expect("pairs");
         assert_eq!(comparisons.identities(), 2);
         assert_eq!(comparisons.images(), [2, 0, 1]);
@@ -221,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_told_apart_is_refused() {
+    fn images_without_both_kinds_of_pairs_are_rejected() {
         let refusal = |values: &[&[f32]]| Comparisons::new(&points(values)).expect_err("refused");
         assert_eq!(refusal(&[]), NotComparable::TooFewIdentities(0));
         assert_eq!(refusal(&[&[0.0, 1.0], &[]]), NotComparable::TooFewIdentities(1));
@@ -229,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_list_nothing_else_is_compared() {
+    fn only_the_listed_pairs_are_compared() {
         let points = points(&[&[0.0, 1.0, 4.0], &[3.0, 9.0]]);
         let pairs = [([[0, 0], [0, 1]], true), ([[1, 1], [1, 0]], true), ([[0, 2], [0, 1]], false)];
         let comparisons = Comparisons::listed(&points, &pairs).expect("pairs");

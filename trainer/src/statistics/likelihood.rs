@@ -1,35 +1,36 @@
-//! How good probabilities are, and how good they could be.
+//! The quality of probabilities (Cllr), and the best possible one.
 
 use serde::Serialize;
 use siamese_core::score::{Distance, Probability, Scores};
 
-/// The least and greatest logit that a rule may claim: odds of a million to one.
+use super::real;
+
+/// The largest absolute logit: odds of a million to one.
 const CERTAIN: f64 = 13.815_510_557_964_274;
 
-/// The cost of log-likelihood ratios in bits, at equal priors: 0 is perfect, 1 says nothing.
+/// The cost of log-likelihood ratios in bits, at equal priors: 0 is perfect, 1 is no information.
 ///
 /// N. Brümmer, J. du Preez, *Application-independent evaluation of speaker detection*, 2006:
 /// `(mean over same pairs of log2(1 + 1/r) + mean over different pairs of log2(1 + r)) / 2`, where `r`
 /// is the stated ratio of likelihoods, here the odds at equal priors.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Cllr {
-    /// Of the probabilities as they are stated.
+    /// The cost of the stated probabilities.
     pub stated: f64,
-    /// Of the best that any falling curve over the distance could state of these very pairs: what the
-    /// model's order of the pairs costs. The rest is the calibration's.
+    /// The cost of the best falling curve over the distance for these pairs. The difference to `stated` is the cost of the
+    /// calibration.
     pub minimum: f64,
 }
 
-/// A rule from distance to log odds that falls in steps: what the pool-adjacent-violators
-/// algorithm makes of measured pairs.
+/// A step function from distance to log odds, fitted by the pool-adjacent-violators algorithm.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Steps {
-    /// From this distance on, these natural log odds hold; ascending, and the odds fall.
+    /// The start of each step, and its natural log odds; starts ascend, and odds fall.
     steps: Vec<(f64, f64)>,
 }
 
 impl Cllr {
-    /// Measures stated probabilities of `scores`.
+    /// Measures the stated probabilities on `scores`.
     pub fn of(scores: &Scores, probability: impl Fn(f64) -> f64) -> Self {
         Self {
             stated: cost(scores, |it| logit(probability(it))),
@@ -38,7 +39,7 @@ impl Cllr {
     }
 }
 
-/// The cost in bits of log odds over the distance.
+/// Computes the cost of log odds in bits.
 pub fn cost(scores: &Scores, log_odds: impl Fn(f64) -> f64) -> f64 {
     let mean = |side: &[f64], sign: f64| {
         side.iter().map(|it| bits(sign * log_odds(*it))).sum::<f64>() / real(side.len())
@@ -46,18 +47,18 @@ pub fn cost(scores: &Scores, log_odds: impl Fn(f64) -> f64) -> f64 {
     mean(scores.same(), -1.0).midpoint(mean(scores.different(), 1.0))
 }
 
-/// The stated probability of a distance as a function of numbers; 1/2 beyond all numbers.
+/// Returns the stated probability as a function of a number; 1/2 if the number is not a distance.
 pub fn curve(probability: Probability) -> impl Fn(f64) -> f64 {
     move |it| Distance::try_from(it).map_or(0.5, |it| probability.at(it))
 }
 
 impl Steps {
-    /// The steps that cost these very pairs least, with certainty at either end.
+    /// Fits the steps with the lowest cost on these pairs; the outer steps may be certain.
     pub fn best(scores: &Scores) -> Self {
         Self::pooled(scores, 0.0)
     }
 
-    /// The steps with `smoothing` imagined pairs of either kind in each, so that no pair is certain.
+    /// Fits steps with `smoothing` additional pairs of each kind in each step, so that no step is certain.
     pub fn smoothed(scores: &Scores, smoothing: f64) -> Self {
         Self::pooled(scores, smoothing)
     }
@@ -93,19 +94,19 @@ impl Steps {
         Self { steps: blocks.iter().map(|it| (it.from, log_odds(it))).collect() }
     }
 
-    /// The natural log odds at a distance.
+    /// Returns the natural log odds at a distance.
     pub fn log_odds(&self, distance: f64) -> f64 {
         let after = self.steps.partition_point(|(from, _)| *from <= distance);
         self.steps[after.saturating_sub(1)].1
     }
 
-    /// What they cost.
+    /// Computes the cost of the steps.
     pub fn cost(&self, scores: &Scores) -> f64 {
         cost(scores, |it| self.log_odds(it))
     }
 }
 
-/// Pairs that share a step.
+/// The pairs of a step.
 struct Block {
     from: f64,
     /// Same and different pairs.
@@ -119,19 +120,14 @@ impl Block {
     }
 }
 
-/// The log odds of a probability, short of certainty.
+/// Returns the log odds of a probability, limited to [`CERTAIN`].
 pub(super) fn logit(probability: f64) -> f64 {
     (probability / (1.0 - probability)).ln().clamp(-CERTAIN, CERTAIN)
 }
 
-/// What natural log odds against the truth cost: `log2(1 + exp(x))`, without overflow.
+/// Returns the cost in bits of natural log odds against the truth: `log2(1 + exp(x))`, without overflow.
 pub(super) fn bits(against: f64) -> f64 {
     (against.max(0.0) + (-against.abs()).exp().ln_1p()) / std::f64::consts::LN_2
-}
-
-#[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
-fn real(count: usize) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]
@@ -161,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_right_probability_costs_no_more_than_the_least() {
+    fn the_correct_probability_has_the_minimum_cost() {
         let overlapping = scores(&[1.0, 1.0, 1.0, 2.0], &[1.0, 2.0, 2.0, 2.0]);
         let Cllr { stated, minimum } =
             Cllr::of(&overlapping, |it| if it < 1.5 { 0.75 } else { 0.25 });
@@ -169,14 +165,14 @@ mod tests {
     }
 
     #[test]
-    fn separated_pairs_could_cost_nothing() {
+    fn separated_pairs_have_a_minimum_cost_of_0() {
         near(Cllr::of(&scores(&[0.1, 0.2], &[0.3, 0.4]), |_| 0.5).minimum, 0.0);
-        // The wrong way round nothing falls but a flat line.
+        // In the wrong order, the best falling curve is constant.
         near(Cllr::of(&scores(&[0.3, 0.4], &[0.1, 0.2]), |_| 0.5).minimum, 1.0);
     }
 
     #[test]
-    fn a_side_with_more_pairs_weighs_no_more() {
+    fn both_kinds_of_pairs_have_the_same_weight() {
         let few = scores(&[1.0, 2.0], &[2.0, 3.0]);
         let many = scores(&[1.0, 2.0], &[2.0, 3.0].repeat(50));
         near(Steps::best(&few).cost(&few), Steps::best(&many).cost(&many));

@@ -2,9 +2,9 @@
 
 use siamese_core::score::{Rates, Threshold, equal_error_rate};
 
-use super::{Comparison, Comparisons, Unit};
+use super::{Comparison, Comparisons, Unit, real64};
 
-/// The FMRs at which FNMR is asked for, and the thresholds at which both are.
+/// The FMRs at which the FNMR is measured, and the thresholds at which both errors are measured.
 ///
 /// Invariant: both are ascending, and each FMR is in `(0, 1)`.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,7 +13,7 @@ pub struct Grid {
     thresholds: Vec<Threshold>,
 }
 
-/// What is said of a model.
+/// The results of a model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measures {
     /// The equal error rate, in `[0, 1]`, by [`equal_error_rate`].
@@ -21,18 +21,18 @@ pub struct Measures {
     /// The area under the ROC, in `[0, 1]`: the probability that a same pair is closer than a
     /// different one, where a tie counts one half.
     pub auc: f64,
-    /// For each FMR of the grid, the least FNMR of a threshold whose FMR is at most that.
+    /// For each FMR of the grid, the smallest FNMR of a threshold whose FMR is at most that.
     pub fnmr_at: Vec<f64>,
     /// For each FMR of the grid, the threshold with that FNMR: half-way to the next distance, or 0.
     pub threshold_at: Vec<f64>,
-    /// The threshold at which the greater of the two errors is least.
+    /// The threshold with the smallest maximum of the two errors.
     pub eer_threshold: f64,
     /// The errors at each threshold of the grid.
     pub rates_at: Vec<Rates>,
 }
 
 impl Grid {
-    /// Keeps what lies between 0 and 1, in order.
+    /// Makes a grid of the rates between 0 and 1, in ascending order.
     pub fn new(rates: impl IntoIterator<Item = f64>) -> Self {
         let mut rates: Vec<f64> = rates.into_iter().filter(|it| 0.0 < *it && *it < 1.0).collect();
         rates.sort_by(f64::total_cmp);
@@ -40,7 +40,7 @@ impl Grid {
         Self { rates, thresholds: Vec::new() }
     }
 
-    /// Asks for the errors at these thresholds too.
+    /// Adds thresholds.
     #[must_use]
     pub fn with_thresholds(self, thresholds: impl IntoIterator<Item = Threshold>) -> Self {
         let mut thresholds: Vec<Threshold> = thresholds.into_iter().collect();
@@ -49,12 +49,12 @@ impl Grid {
         Self { thresholds, ..self }
     }
 
-    /// The FMRs, ascending.
+    /// Returns the FMRs, ascending.
     pub fn rates(&self) -> &[f64] {
         &self.rates
     }
 
-    /// The thresholds, ascending.
+    /// Returns the thresholds, ascending.
     pub fn thresholds(&self) -> &[Threshold] {
         &self.thresholds
     }
@@ -68,14 +68,13 @@ impl Measures {
         Self::weighted(comparisons, grid, &once).expect("comparisons have both kinds of pairs")
     }
 
-    /// Measures all pairs as if each identity stood there as often as `copies` says.
+    /// Measures all pairs as if each identity occurred `copies` times.
     ///
-    /// A copy is another person: a pair within an identity counts once for each copy of it, and a
-    /// pair across once for each pair of copies of its two identities. Pairs between two copies
-    /// of one identity are left out, for they are neither: calling them same would count images
-    /// against themselves, calling them different would be wrong.
+    /// A copy is another identity. A pair within an identity counts once for each copy. A pair of two identities counts
+    /// once for each pair of their copies. Pairs between two copies of one identity do not count: as same pairs they would
+    /// compare images with themselves, and as different pairs they would be wrong.
     ///
-    /// `None` if no same or no different pair is left.
+    /// Returns `None` if no same pair or no different pair is left.
     pub(super) fn weighted(comparisons: &Comparisons, grid: &Grid, copies: &[u64]) -> Option<Self> {
         let [same, different] = totals(comparisons, copies);
         if same == 0 || different == 0 {
@@ -103,9 +102,9 @@ impl Measures {
             while is_below(rates_at.len()) {
                 rates_at.push(before);
             }
-            // Each different pair here is farther than the same pairs before, and level with
-            // those here.
-            ordered += real(different_here) * (real(wrong.seen_same) + real(same_here) / 2.0);
+            // Each different pair at this distance is farther than the earlier same pairs, and tied with those at this
+            // distance.
+            ordered += real64(different_here) * (real64(wrong.seen_same) + real64(same_here) / 2.0);
             wrong.seen_same += same_here;
             wrong.seen_different += different_here;
             let after = wrong.rates();
@@ -123,7 +122,7 @@ impl Measures {
         rates_at.resize(grid.thresholds.len(), before);
         Some(Self {
             eer: eer.expect("the last threshold calls every pair same"),
-            auc: ordered / (real(same) * real(different)),
+            auc: ordered / (real64(same) * real64(different)),
             fnmr_at,
             threshold_at,
             eer_threshold: balance.threshold,
@@ -132,7 +131,7 @@ impl Measures {
     }
 }
 
-/// The threshold of the least greater error so far, and then of the least lesser one.
+/// The best threshold so far: the smallest maximum of the two errors, then the smallest minimum.
 struct Balance {
     errors: [f64; 2],
     threshold: f64,
@@ -153,7 +152,7 @@ impl Balance {
     }
 }
 
-/// What a growing threshold has passed.
+/// The counts of pairs below a growing threshold.
 struct Wrong {
     same: u64,
     different: u64,
@@ -164,13 +163,13 @@ struct Wrong {
 impl Wrong {
     fn rates(&self) -> Rates {
         Rates {
-            fmr: real(self.seen_different) / real(self.different),
-            fnmr: real(self.same - self.seen_same) / real(self.same),
+            fmr: real64(self.seen_different) / real64(self.different),
+            fnmr: real64(self.same - self.seen_same) / real64(self.same),
         }
     }
 }
 
-/// The weights of all same and of all different pairs.
+/// Returns the total weights of the same pairs and of the different pairs.
 fn totals(comparisons: &Comparisons, copies: &[u64]) -> [u64; 2] {
     let [mut same, mut different] = [0, 0];
     let [mut sum, mut squares] = [0, 0];
@@ -183,13 +182,13 @@ fn totals(comparisons: &Comparisons, copies: &[u64]) -> [u64; 2] {
         squares += copies * copies * images * images;
     }
     if comparisons.unit() == Unit::Identity {
-        // Every image with every other of another copy.
+        // All pairs of images of different copies.
         different += (sum * sum - squares) / 2;
     }
     [same, different]
 }
 
-/// The weights of the same and of the different pairs among `pairs`.
+/// Returns the weights of the same pairs and of the different pairs in `pairs`.
 fn weights(pairs: &[Comparison], copies: &[u64]) -> [u64; 2] {
     let mut weights = [0, 0];
     for pair in pairs {
@@ -198,15 +197,10 @@ fn weights(pairs: &[Comparison], copies: &[u64]) -> [u64; 2] {
     weights
 }
 
-/// How often a pair of these identities stands there.
+/// Returns how often a pair of these identities counts.
 pub(super) fn weight(identities: [u32; 2], copies: &[u64]) -> u64 {
     let [left, right] = identities.map(|it| copies[it as usize]);
     if identities[0] == identities[1] { left } else { left * right }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
-fn real(pairs: u64) -> f64 {
-    pairs as f64
 }
 
 #[cfg(test)]
@@ -222,13 +216,13 @@ mod tests {
         Comparisons::new(&embeddings).expect("pairs")
     }
 
-    /// Same pairs at 1 and 4; different ones at 2, 3, 6 and 7.
+    /// Same pairs with distances 1 and 4; different pairs with 2, 3, 6 and 7.
     fn known() -> Comparisons {
         comparisons(&[&[0.0, 1.0], &[3.0, 7.0]])
     }
 
     #[test]
-    fn measures_are_those_worked_out_by_hand() {
+    fn measures_match_a_calculation_by_hand() {
         // Ascending: same 1, different 2 and 3, same 4, different 6 and 7.
         // Of 8 combinations the same pair is closer in 4 + 2.
         let measures = Measures::of(&known(), &Grid::new([0.1, 0.25, 0.3, 0.5, 0.9]));
@@ -239,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn thresholds_lie_half_way_to_the_next_distance() {
+    fn thresholds_are_half_way_to_the_next_distance() {
         let thresholds = [2.5, 0.5, 7.0].map(|it| Threshold::try_from(it).expect("a threshold"));
         let grid = Grid::new([0.1, 0.25, 0.5]).with_thresholds(thresholds);
         let measures = Measures::of(&known(), &grid);
@@ -271,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copied_identity_is_another_person() {
+    fn a_copy_counts_as_another_identity() {
         // Three identities, the last one twice, against the same four written out: pairs between
         // the copies would be different pairs at 0 and 1 there, so they are left out here.
         let copied = comparisons(&[&[0.0, 1.0], &[3.0, 7.0], &[9.0, 10.0]]);
@@ -284,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copied_component_brings_its_own_pairs_again() {
+    fn a_copy_of_a_component_repeats_its_pairs() {
         let point = |it: &f32| Embedding::new([*it]).expect("a point");
         let points: Vec<Vec<_>> =
             [&[0.0, 1.0, 4.0][..], &[3.0, 9.0]].map(|it| it.iter().map(point).collect()).into();
@@ -299,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lone_identity_measures_nothing() {
+    fn a_single_identity_gives_no_measures() {
         assert_eq!(Measures::weighted(&known(), &Grid::new([]), &[2, 0]), None);
     }
 }

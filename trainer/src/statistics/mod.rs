@@ -1,6 +1,6 @@
-//! How well a model tells identities apart, and how sure one can be of it.
+//! Statistics of distances: error rates, intervals, comparisons and calibration checks.
 //!
-//! Embeddings in, numbers out: knows no images, no files and no network.
+//! This module knows embeddings and numbers. It knows no images, files or networks.
 
 mod bootstrap;
 mod comparisons;
@@ -24,3 +24,15 @@ pub use plane::Plane;
 pub use reliability::{ReliabilityBin, reliability};
 pub use unit::Unit;
 pub use unseen::{Fitted, Promise, Unseen};
+
+/// How many pairs, people or episodes.
+#[expect(clippy::cast_precision_loss, reason = "no one has 2^53 of them")]
+pub(crate) fn real(count: usize) -> f64 {
+    count as f64
+}
+
+/// As [`real`].
+#[expect(clippy::cast_precision_loss, reason = "no one has 2^53 of them")]
+fn real64(count: u64) -> f64 {
+    count as f64
+}

@@ -1,4 +1,4 @@
-//! How often somebody seen once is recognised among others seen once.
+//! N-way one-shot error: how often the nearest of N enrolled identities is the wrong one.
 
 use std::collections::BTreeMap;
 
@@ -10,76 +10,78 @@ use serde::Serialize;
 use siamese_core::score::Embedding;
 use thiserror::Error;
 
-/// N-way, K-shot episodes within groups of identities that are alike.
+use super::real;
+
+/// N-way, K-shot episodes within groups of similar identities.
 ///
-/// Names tell the groups: `Greek/character01` is of the group `Greek`, and names without a `/`
-/// are one group. An episode draws `ways` identities of one group; `shots` images of each are
-/// known, and another one of each is asked for: whose known image is nearest? Groups take turns,
-/// so that each weighs the same.
+/// The name of an identity defines its group: `Greek/character01` belongs to the group `Greek`, and names without a `/`
+/// form one group. An episode draws `ways` identities of one group. For each, `shots` images are enrolled, and another
+/// image is the query; the query is correct if the nearest enrolled image is of the same identity. The groups take turns,
+/// so each has the same weight.
 ///
-/// Where all identities of a group have equally many images, the k-th of each is taken to come
-/// from one hand: the known ones then come from other hands than those asked for, one hand for
-/// each shot. On Omniglot, whose k-th image is the k-th drawer's, with 20 ways and one shot, this
-/// is the task of B. Lake, R. Salakhutdinov, J. Tenenbaum, *Human-level concept learning through
-/// probabilistic program induction*, Science 2015, on drawn rather than their fixed sets.
+/// If all identities of a group have the same number of images, the k-th image of each is assumed to come from the same
+/// source, such as a drawer. Queries and enrolled images then come from different sources, one for each shot. On Omniglot,
+/// where the k-th image is from the k-th drawer, with 20 ways and one shot, this is the task of B. Lake, R. Salakhutdinov,
+/// J. Tenenbaum, *Human-level concept learning through probabilistic program induction*, Science 2015, with random sets
+/// instead of their fixed ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OneShot {
-    /// Identities in an episode; at least 2.
+    /// The number of identities in an episode; at least 2.
     pub ways: usize,
-    /// Images known of each; at least 1.
+    /// The number of enrolled images per identity; at least 1.
     pub shots: usize,
-    /// How many episodes are drawn, each with one question for each identity; at least 1.
+    /// The number of episodes, each with one query per identity; at least 1.
     pub episodes: u32,
-    /// The same seed draws the same episodes, on any number of threads.
+    /// The random seed; it gives the same episodes on any number of threads.
     pub seed: u64,
 }
 
-/// What came of the episodes.
+/// The result of the episodes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OneShotRate {
-    /// Identities in an episode.
+    /// The number of identities in an episode.
     pub ways: usize,
-    /// Images known of each.
+    /// The number of enrolled images per identity.
     pub shots: usize,
-    /// Episodes drawn.
+    /// The number of episodes.
     pub episodes: u32,
-    /// The share of questions answered wrongly, in `[0, 1]`, where each group weighs the same; a nearest one that is level with
-    /// others counts as one of them picked blindly. Guessing errs in `1 - 1 / ways`.
+    /// The share of wrong queries, in `[0, 1]`; each group has the same weight. With a tie, one of the nearest is picked at
+    /// random. Random guessing gives `1 - 1 / ways`.
     pub error: f64,
-    /// The standard error of `error`, from the shares of the episodes within each group: how far other
-    /// episodes of these identities would move it. Other groups may move it more.
+    /// The standard error of `error` over episodes within each group. It covers other episodes of these identities, but not
+    /// other groups.
     pub standard_error: f64,
     /// The error within each group, in the order of their names.
     pub groups: Vec<GroupRate>,
-    /// Groups with too few identities for an episode.
+    /// The groups with too few identities for an episode.
     pub left_out: Vec<String>,
 }
 
 /// The error within one group.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct GroupRate {
-    /// What its identities' names begin with; empty for those without a `/`.
+    /// The name of the group; empty for identities without a `/`.
     pub name: String,
-    /// How many identities it has with images enough.
+    /// The number of identities with enough images.
     pub identities: usize,
-    /// The share of questions answered wrongly.
+    /// The share of wrong queries.
     pub error: f64,
 }
 
-/// Why there are no episodes.
+/// No episodes can be drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NoEpisode {
-    /// There is nothing to choose between, or nothing to choose by.
+    /// A number is too small.
     #[error(
-        "an episode takes 2 identities or more, with 1 known image or more of each, and there \
-         must be one episode: {ways} ways, {shots} shots, {episodes} episodes won't do"
+        "one-shot error needs at least 2 ways, 1 shot and 1 episode, not {ways} ways, {shots} shots and {episodes} \
+         episodes"
     )]
-    Nothing {
-        /// Identities asked for.
+    TooSmall {
+        /// The requested number of identities.
         ways: usize,
-        /// Known images asked for.
+        /// The requested number of enrolled images.
         shots: usize,
-        /// Episodes asked for.
+        /// The requested number of episodes.
         episodes: u32,
     },
     /// No group is large enough.
@@ -88,17 +90,17 @@ pub enum NoEpisode {
          {largest}: ask for fewer"
     )]
     TooFewIdentities {
-        /// Identities in an episode.
+        /// The number of identities in an episode.
         ways: usize,
-        /// Images that each of them needs.
+        /// The number of images that each needs.
         images: usize,
-        /// Identities in the largest group.
+        /// The number of identities in the largest group.
         largest: usize,
     },
 }
 
 impl OneShot {
-    /// Draws the episodes. `names` and `embeddings` are by identity, in one order.
+    /// Draws the episodes. `names` and `embeddings` are by identity, in the same order.
     ///
     /// # Panics
     ///
@@ -110,7 +112,7 @@ impl OneShot {
     ) -> Result<OneShotRate, NoEpisode> {
         let Self { ways, shots, episodes, .. } = *self;
         if ways < 2 || shots < 1 || episodes < 1 {
-            return Err(NoEpisode::Nothing { ways, shots, episodes });
+            return Err(NoEpisode::TooSmall { ways, shots, episodes });
         }
         let (large, small): (Vec<_>, Vec<_>) =
             groups(names, embeddings, shots).into_iter().partition(|(_, it)| ways <= it.len());
@@ -127,7 +129,7 @@ impl OneShot {
                 self.episode(group, &mut random)
             })
             .collect();
-        // Fewer episodes than groups leave the last groups without one.
+        // With fewer episodes than groups, the last groups have none.
         let played = large.len().min(errors.len());
         let of_groups: Vec<(f64, f64)> = (0..played)
             .map(|at| {
@@ -135,7 +137,7 @@ impl OneShot {
             })
             .collect();
         let (error, _) = mean(&of_groups.iter().map(|it| it.0).collect::<Vec<_>>());
-        // Groups are not drawn, so that what lies between them is no chance.
+        // The groups are fixed, so the differences between them are not random.
         let variances = of_groups.iter().map(|(_, deviation)| deviation.powi(2)).sum::<f64>();
         Ok(OneShotRate {
             ways,
@@ -156,39 +158,39 @@ impl OneShot {
         })
     }
 
-    /// The share of one episode's questions that are answered wrongly.
+    /// Returns the share of wrong queries in one episode.
     fn episode(&self, group: &[&[Embedding]], random: &mut ChaCha8Rng) -> f64 {
         let drawn: Vec<_> =
             index::sample(random, group.len(), self.ways).iter().map(|at| group[at]).collect();
         let is_even = group.iter().all(|it| it.len() == group[0].len());
         let common = is_even.then(|| index::sample(random, group[0].len(), self.shots + 1));
-        let (mut known, mut asked) = (Vec::new(), Vec::new());
+        let (mut enrolled, mut queries) = (Vec::new(), Vec::new());
         for (identity, images) in drawn.iter().enumerate() {
-            let places = match &common {
-                Some(places) => places.clone(),
+            let indices = match &common {
+                Some(indices) => indices.clone(),
                 None => index::sample(random, images.len(), self.shots + 1),
             };
-            asked.push(&images[places.index(0)]);
-            known.extend(places.iter().skip(1).map(|place| (identity, &images[place])));
+            queries.push(&images[indices.index(0)]);
+            enrolled.extend(indices.iter().skip(1).map(|index| (identity, &images[index])));
         }
         let wrong =
-            asked.iter().enumerate().map(|(identity, image)| wrong(identity, image, &known));
+            queries.iter().enumerate().map(|(identity, image)| wrong(identity, image, &enrolled));
         mean(&wrong.collect::<Vec<_>>()).0
     }
 }
 
-/// How wrong the nearest of `known` is: 0 if it is of this identity, 1 if not, and between them
-/// where several are level.
-fn wrong(identity: usize, image: &Embedding, known: &[(usize, &Embedding)]) -> f64 {
-    let distances: Vec<_> = known.iter().map(|(_, it)| image.distance(it).get()).collect();
+/// Returns the error of a query: 0 if the nearest enrolled image is of this identity, 1 if not, and the mean with a tie.
+fn wrong(identity: usize, image: &Embedding, enrolled: &[(usize, &Embedding)]) -> f64 {
+    let distances: Vec<_> =
+        enrolled.iter().map(|(_, embedding)| image.distance(embedding).get()).collect();
     let nearest = distances.iter().copied().fold(f64::INFINITY, f64::min);
-    let level = known.iter().zip(&distances).filter(|(_, it)| **it <= nearest);
+    let tied = enrolled.iter().zip(&distances).filter(|(_, distance)| **distance <= nearest);
     let errors: Vec<f64> =
-        level.map(|((whose, _), _)| if *whose == identity { 0.0 } else { 1.0 }).collect();
+        tied.map(|((found, _), _)| if *found == identity { 0.0 } else { 1.0 }).collect();
     mean(&errors).0
 }
 
-/// Identities with an image more than the shots, by the folder that their names begin with.
+/// Returns the identities with enough images, by group.
 fn groups<'a>(
     names: &'a [String],
     embeddings: &'a [Vec<Embedding>],
@@ -204,17 +206,12 @@ fn groups<'a>(
     groups
 }
 
-/// The mean of values, of which there is one at least, and its standard error: 0 for a single one.
+/// Returns the mean of at least one value, and its standard error (0 for a single value).
 fn mean(values: &[f64]) -> (f64, f64) {
     let count = real(values.len());
     let mean = values.iter().sum::<f64>() / count;
     let squares: f64 = values.iter().map(|it| (it - mean).powi(2)).sum();
     (mean, (squares / (count - 1.0).max(1.0) / count).sqrt())
-}
-
-#[expect(clippy::cast_precision_loss, reason = "no one has 2^53 episodes")]
-fn real(count: usize) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]
@@ -223,7 +220,7 @@ mod tests {
 
     const TWENTY: OneShot = OneShot { ways: 20, shots: 1, episodes: 40, seed: 1 };
 
-    /// `n_identities` in a group, each with 4 images at the places that `place` gives.
+    /// Makes a group of `n_identities` with 4 images each; `place` returns the embedding of an image.
     fn group(
         group: &str,
         n_identities: u8,
@@ -254,15 +251,15 @@ mod tests {
     }
 
     #[test]
-    fn a_model_that_tells_nothing_errs_as_often_as_a_guess() {
+    fn equal_embeddings_have_the_error_of_random_guessing() {
         let (names, embeddings) = group("Greek", 24, |_, _| [1.0, 1.0]);
         let rate = TWENTY.measure(&names, &embeddings).expect("episodes");
         assert!((rate.error - 0.95).abs() < 1e-12, "{rate:?}");
     }
 
     #[test]
-    fn each_group_plays_by_itself_and_weighs_the_same() {
-        // The two groups lie at the same places: across them nothing could be told apart.
+    fn each_group_is_measured_separately_with_the_same_weight() {
+        // The two groups have the same embeddings, so across them there would be errors.
         let told_apart = group("Greek", 5, |who, _| [f32::from(who), 0.0]);
         let not = group("Latin", 9, |_, _| [0.0, 0.0]);
         let (names, embeddings) = both(told_apart, not);
@@ -275,8 +272,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_is_by_another_hand_than_what_is_known() {
-        // The hand moves an image farther than the character does, but all known ones alike.
+    fn queries_and_enrolled_images_come_from_different_sources() {
+        // The source moves an image farther than the character does, but it is the same for all enrolled images.
         let (names, embeddings) =
             group("Greek", 20, |who, at| [f32::from(who), 100.0 * f32::from(at)]);
         let rate = TWENTY.measure(&names, &embeddings).expect("episodes");
@@ -284,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn uneven_folders_draw_each_their_own_images() {
+    fn identities_with_different_numbers_of_images_are_drawn_separately() {
         let (names, mut embeddings) =
             group("", 6, |who, at| [f32::from(who), f32::from(at) / 10.0]);
         embeddings[2].truncate(2);
@@ -296,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn more_shots_err_less() {
+    fn more_shots_give_a_smaller_error() {
         let noisy = |who: u8, at: u8| {
             let shift = f32::from(who.wrapping_mul(91).wrapping_add(at.wrapping_mul(53)) % 16);
             [f32::from(who) + shift / 5.0, 0.0]
@@ -309,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_repeats_its_episodes() {
+    fn the_same_seed_gives_the_same_episodes() {
         let (names, embeddings) =
             group("Greek", 30, |who, at| [f32::from(who % 7), f32::from(at * who % 5)]);
         let draw =
@@ -320,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_too_small_is_left_out_and_none_large_enough_refused() {
+    fn a_small_group_is_skipped_and_having_only_small_groups_is_an_error() {
         let place = |who: u8, at: u8| [f32::from(who), f32::from(at) / 10.0];
         let (names, embeddings) = both(group("Greek", 20, place), group("Latin", 3, place));
         assert_eq!(TWENTY.measure(&names, &embeddings).expect("episodes").left_out, ["Latin"]);
@@ -328,6 +325,6 @@ mod tests {
         let expected = NoEpisode::TooFewIdentities { ways: 21, images: 2, largest: 20 };
         assert_eq!(refusal, Err(expected));
         let refusal = OneShot { ways: 1, ..TWENTY }.measure(&names, &embeddings);
-        assert!(matches!(refusal, Err(NoEpisode::Nothing { .. })));
+        assert!(matches!(refusal, Err(NoEpisode::TooSmall { .. })));
     }
 }

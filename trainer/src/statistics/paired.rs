@@ -1,19 +1,19 @@
-//! Whether one model is better than another, or only luckier.
+//! The difference of two models, and its significance.
 
 use serde::Serialize;
 
 use super::{Bootstrap, Comparisons, Grid, Interval, Measures};
 
-/// A figure of the second model less that of the first.
+/// A result of the second model minus that of the first.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Difference {
-    /// What was measured.
+    /// The measured difference.
     pub value: f64,
-    /// What it would be with other identities.
+    /// The 95 % interval over other identities.
     #[serde(flatten)]
     pub interval: Interval,
-    /// How often a difference of 0 would look at least as great: twice the share of resamples on
-    /// the rarer side of 0, and at least `2 / resamples`. Below 0.05 it is unlikely to be chance.
+    /// The probability of a difference at least this large by chance: twice the share of resamples on the rarer side of 0,
+    /// and at least `2 / resamples`. Below 0.05 the difference is significant.
     pub p_value: f64,
 }
 
@@ -26,22 +26,22 @@ pub struct Differences {
     pub auc: Difference,
     /// Of the FNMRs, for each FMR of the grids.
     pub fnmr_at: Vec<Difference>,
-    /// Of the FMRs, each at its own model's threshold, for each threshold of the grids.
+    /// Of the FMRs at each model's threshold, for each threshold of the grids.
     pub threshold_fmr: Vec<Difference>,
-    /// Of the FNMRs there.
+    /// Of the FNMRs at each model's threshold, for each threshold of the grids.
     pub threshold_fnmr: Vec<Difference>,
 }
 
 impl Differences {
-    /// Resamples the identities for both models alike, so that what makes people hard for both
-    /// cancels out (B. Efron, R. Tibshirani, *An introduction to the bootstrap*, 1993, §8.3 and §16).
+    /// Computes the differences. Both models use the same resamples, so effects that are the same for both cancel out
+    /// (B. Efron, R. Tibshirani, *An introduction to the bootstrap*, 1993, §8.3 and §16).
     ///
-    /// Each comes with its grid: the FMRs of both are the same, and so is the number of thresholds,
-    /// but not the thresholds. `None` without resamples.
+    /// Each model has its grid. The FMRs must be equal; the thresholds may differ, but not their number. Returns `None`
+    /// without resamples.
     ///
     /// # Panics
     ///
-    /// If the two have compared other images, or their grids don't match.
+    /// If the comparisons are not of the same images, or the grids do not match.
     pub fn between(
         (first, grid): (&Comparisons, &Grid),
         (second, other): (&Comparisons, &Grid),
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_differs_from_itself_by_nothing() {
+    fn a_model_does_not_differ_from_itself() {
         let crowd = crowd(1.5, 0);
         let Differences { eer, fnmr_at, .. } = between(&crowd, &crowd, &Grid::new([0.1]));
         assert!(eer.value.abs() < 1e-12 && fnmr_at[0].interval.high.abs() < 1e-12);
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_much_better_model_is_told_from_luck() {
+    fn a_much_better_model_is_significantly_better() {
         let [worse, better] = [crowd(3.0, 0), crowd(0.8, 0)];
         let Differences { eer, auc, .. } = between(&worse, &better, &Grid::new([0.1]));
         assert!(eer.interval.high < 0.0 && 0.0 < auc.interval.low, "{eer:?} {auc:?}");
@@ -130,25 +130,25 @@ mod tests {
     }
 
     #[test]
-    fn other_noise_alone_is_taken_for_luck() {
+    fn other_noise_is_not_significant() {
         let [one, other] = [crowd(1.5, 0), crowd(1.5, 21)];
         let eer = between(&one, &other, &Grid::new([])).eer;
         assert!(0.05 < eer.p_value && eer.interval.low < 0.0 && 0.0 < eer.interval.high, "{eer:?}");
     }
 
     #[test]
-    fn each_model_is_judged_at_its_own_threshold() {
+    fn each_model_is_measured_at_its_own_threshold() {
         let crowd = crowd(1.5, 0);
         let at = |it: f64| Grid::new([]).with_thresholds(Threshold::try_from(it));
         let found = Differences::between((&crowd, &at(0.0)), (&crowd, &at(100.0)), BOOTSTRAP);
         let found = found.expect("resamples");
-        // From nearly nobody let in to everybody.
+        // From nearly no match to all.
         assert!(0.9 < found.threshold_fmr[0].value, "{found:?}");
         assert!(found.threshold_fnmr[0].value < -0.5, "{found:?}");
     }
 
     #[test]
-    fn nothing_is_said_without_resamples() {
+    fn without_resamples_there_are_no_differences() {
         let crowd = crowd(1.0, 0);
         let none = Bootstrap { resamples: 0, seed: 0 };
         let grid = Grid::new([]);

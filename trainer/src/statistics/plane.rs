@@ -1,27 +1,27 @@
-//! Embeddings on paper.
+//! A two-dimensional map of embeddings.
 
 use nalgebra::{DMatrix, SymmetricEigen};
 use rayon::prelude::*;
 use siamese_core::score::Embedding;
 
-/// Iterations; the method has settled before.
+/// The number of iterations; the method converges earlier.
 const ROUNDS: usize = 150;
 
-/// Places in a plane whose distances are as near to the embeddings' as a plane allows.
+/// Points in a plane whose distances approximate those of the embeddings.
 ///
-/// Metric scaling by majorisation (J. de Leeuw, *Applications of convex analysis to
-/// multidimensional scaling*, 1977), begun at the first two principal components: no chance is in it.
+/// The method is metric multidimensional scaling by majorisation (J. de Leeuw, *Applications of convex analysis to
+/// multidimensional scaling*, 1977). It starts at the first two principal components, so it is deterministic.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plane {
-    /// A place for each embedding, in order, around 0.
+    /// A point for each embedding, in order, centred on 0.
     pub places: Vec<[f64; 2]>,
-    /// What the plane could not show: the root of the squared errors of all distances over their squared
-    /// lengths (Kruskal's stress 1). 0 is a faithful map; above 0.3 little is to be read from it.
+    /// The error of the map: the root of the sum of squared errors of all distances, divided by the sum of their squares
+    /// (Kruskal's stress 1). 0 is an exact map; above 0.3 the map says little.
     pub stress: f64,
 }
 
 impl Plane {
-    /// Lays out embeddings of one width; every distance is looked at some hundred times.
+    /// Computes the map. The embeddings must have the same width.
     pub fn of(embeddings: &[&Embedding]) -> Self {
         let count = embeddings.len();
         let distances: Vec<Vec<f64>> = embeddings
@@ -47,12 +47,12 @@ impl Plane {
     }
 }
 
-/// Guttman's transform of one place.
+/// Computes Guttman's transform of one point.
 fn majorised(at: usize, places: &[[f64; 2]], distances: &[f64]) -> [f64; 2] {
     let mut moved = [0.0; 2];
     for (other, distance) in distances.iter().enumerate().filter(|(it, _)| *it != at) {
         let on_paper = apart(places[at], places[other]);
-        // Two that coincide pull nowhere.
+        // Two equal points have no direction.
         let ratio = if on_paper < 1e-12 { 0.0 } else { distance / on_paper };
         for axis in 0..2 {
             moved[axis] += ratio * (places[at][axis] - places[other][axis]);
@@ -61,7 +61,7 @@ fn majorised(at: usize, places: &[[f64; 2]], distances: &[f64]) -> [f64; 2] {
     moved.map(|it| it / real(places.len()))
 }
 
-/// The first two principal components.
+/// Computes the first two principal components.
 fn principal(embeddings: &[&Embedding]) -> Vec<[f64; 2]> {
     let width = embeddings.first().map_or(0, |it| it.width());
     let mut rows = DMatrix::from_fn(embeddings.len(), width, |row, axis| {
@@ -74,7 +74,7 @@ fn principal(embeddings: &[&Embedding]) -> Vec<[f64; 2]> {
     for mut row in rows.row_iter_mut() {
         row -= &mean;
     }
-    // Rows and columns have the same principal components; whichever are fewer are less work.
+    // Rows and columns give the same principal components; the smaller matrix is faster.
     let by_row = rows.nrows() < rows.ncols();
     let products = if by_row { &rows * rows.transpose() } else { rows.tr_mul(&rows) };
     let SymmetricEigen { eigenvalues, eigenvectors } = SymmetricEigen::new(products);
@@ -84,7 +84,7 @@ fn principal(embeddings: &[&Embedding]) -> Vec<[f64; 2]> {
     for (component, at) in order.into_iter().take(2).enumerate() {
         let vector = eigenvectors.column(at);
         let along = if by_row { vector * eigenvalues[at].max(0.0).sqrt() } else { &rows * vector };
-        // A vector and its opposite are the same component: one of them is chosen for good.
+        // A vector and its opposite are the same component; the sign is fixed by the largest coordinate.
         let sign = along[along.iamax()].signum();
         for (place, value) in places.iter_mut().zip(&along) {
             place[component] = sign * value;
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_in_a_plane_keeps_its_distances() {
+    fn points_in_a_plane_keep_their_distances() {
         // A rectangle of 3 by 4, turned into five dimensions.
         let corner = |x: f32, y: f32| [0.6 * x, 7.0, 0.8 * x, y, -2.0];
         let corners = [corner(0.0, 0.0), corner(3.0, 0.0), corner(3.0, 4.0), corner(0.0, 4.0)];
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn principal_components_are_found_by_rows_and_by_columns_alike() {
+    fn principal_components_are_the_same_by_rows_and_by_columns() {
         let embeddings = |width: usize| -> Vec<Embedding> {
             let long = |at: u8| {
                 let mut point = vec![0.0; width];
@@ -149,14 +149,14 @@ mod tests {
     }
 
     #[test]
-    fn a_line_and_a_point_are_drawn_too() {
+    fn a_line_and_a_point_have_a_map_too() {
         assert!(plane(&[&[1.0], &[3.0], &[9.0]]).stress < 1e-6);
         assert_eq!(plane(&[&[1.0, 2.0]]).places, [[0.0, 0.0]]);
         assert!(plane(&[&[1.0], &[1.0]]).stress.abs() < 1e-12);
     }
 
     #[test]
-    fn more_dimensions_than_two_cost_some_truth() {
+    fn more_than_two_dimensions_give_stress() {
         let corners: [&[f32]; 4] =
             [&[0.0; 3], &[1.0, 0.0, 0.0], &[0.0, 1.0, 0.0], &[0.0, 0.0, 1.0]];
         let stress = plane(&corners).stress;

@@ -1,37 +1,37 @@
-//! What probabilities state, beside what is seen.
+//! The reliability diagram: stated probabilities and observed shares of same pairs.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::measures::weight;
-use super::{Bootstrap, Comparisons, Interval};
+use super::{Bootstrap, Comparisons, Interval, real64};
 
-/// Bins of a reliability diagram.
+/// The number of bins.
 const BINS: u8 = 10;
 
-/// Pairs with about the same stated probability, and how many of them are the same.
+/// Pairs with similar stated probabilities, and the share of same pairs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct ReliabilityBin {
     /// The mean stated probability.
     pub stated: f64,
-    /// How frequent same pairs are, with same and different pairs weighing one half each.
+    /// The observed share of same pairs, at equal priors.
     pub seen: f64,
-    /// How much that would vary with other identities; `None` without resamples.
+    /// The interval of the observed share; `None` without resamples.
     pub interval: Option<Interval>,
-    /// Same pairs in the bin.
+    /// The number of same pairs in the bin.
     pub same: u64,
-    /// Different pairs in the bin.
+    /// The number of different pairs in the bin.
     pub different: u64,
 }
 
-/// Ten bins of equally wide stated probabilities, ascending; empty ones are left out.
+/// Returns up to ten bins of equal width, in ascending order; empty bins are omitted.
 pub fn reliability(
     comparisons: &Comparisons,
     probability: impl Fn(f64) -> f64,
     bootstrap: Bootstrap,
 ) -> Vec<ReliabilityBin> {
-    // By bin, the two identities and kind: how many pairs, and the sum of what is stated.
+    // For each bin, two identities and kind: the number of pairs, and the sum of their stated probabilities.
     let mut cells = BTreeMap::<(u8, [u32; 2], bool), (u64, f64)>::new();
     for pair in comparisons.pairs() {
         let stated = probability(pair.distance.get());
@@ -72,11 +72,11 @@ struct Cell {
     identities: [u32; 2],
     is_same: bool,
     pairs: u64,
-    /// The sum of what is stated of them.
+    /// The sum of the stated probabilities.
     stated: f64,
 }
 
-/// Pairs by bin and kind, and the sums of what is stated of them.
+/// The numbers of pairs by bin and kind, and the sums of their stated probabilities.
 #[derive(Default)]
 struct Tally {
     counts: [[u64; 2]; BINS as usize],
@@ -85,13 +85,13 @@ struct Tally {
 }
 
 impl Tally {
-    /// `None` if no same or no different pair is left.
+    /// Counts the pairs; `None` if no same pair or no different pair is left.
     fn of(cells: &[Cell], copies: &[u64]) -> Option<Self> {
         let mut tally = Self::default();
         for Cell { bin, identities, is_same, pairs, stated } in cells {
             let (kind, weight) = (usize::from(!is_same), weight(*identities, copies));
             tally.counts[usize::from(*bin)][kind] += weight * pairs;
-            tally.sums[usize::from(*bin)][kind] += real(weight) * stated;
+            tally.sums[usize::from(*bin)][kind] += real64(weight) * stated;
             tally.totals[kind] += weight * pairs;
         }
         (0 < tally.totals[0] && 0 < tally.totals[1]).then_some(tally)
@@ -102,13 +102,14 @@ impl Tally {
     }
 
     fn seen(&self, at: usize) -> f64 {
-        let [same, different] = [0, 1].map(|it| real(self.counts[at][it]) / real(self.totals[it]));
+        let [same, different] =
+            [0, 1].map(|it| real64(self.counts[at][it]) / real64(self.totals[it]));
         same / (same + different)
     }
 
     fn stated(&self, at: usize) -> f64 {
-        let share = |kind: usize| real(self.counts[at][kind]) / real(self.totals[kind]);
-        let sum = |kind: usize| self.sums[at][kind] / real(self.totals[kind]);
+        let share = |kind: usize| real64(self.counts[at][kind]) / real64(self.totals[kind]);
+        let sum = |kind: usize| self.sums[at][kind] / real64(self.totals[kind]);
         (sum(0) + sum(1)) / (share(0) + share(1))
     }
 }
@@ -123,11 +124,6 @@ fn bin(probability: f64) -> u8 {
     bin.min(BINS - 1)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
-fn real(count: u64) -> f64 {
-    count as f64
-}
-
 #[cfg(test)]
 mod tests {
     use siamese_core::score::Embedding;
@@ -135,8 +131,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bins_tell_what_was_stated_beside_what_was_seen() {
-        // Same pairs at 1 and 4; different ones at 2, 3, 6 and 7.
+    fn bins_have_stated_and_observed_shares() {
+        // Same pairs with distances 1 and 4; different pairs with 2, 3, 6 and 7.
         let point = |it: f32| Embedding::new([it]).expect("a point");
         let points = [vec![point(0.0), point(1.0)], vec![point(3.0), point(7.0)]];
         let comparisons = Comparisons::new(&points).expect("pairs");
@@ -147,13 +143,13 @@ mod tests {
         // 1 of 2 beside 3 of 4, and 1 of 2 beside 1 of 4.
         assert!((low.seen - 0.4).abs() < 1e-12 && (low.stated - 0.05).abs() < 1e-12, "{low:?}");
         assert!((high.seen - 2.0 / 3.0).abs() < 1e-12, "{high:?}");
-        // Two identities are only ever resampled as themselves.
+        // With two identities, all valid resamples are equal.
         let interval = high.interval.expect("resamples");
         assert!((interval.low - high.seen).abs() < 1e-12, "{high:?}");
     }
 
     #[test]
-    fn certainty_has_a_bin() {
+    fn a_probability_of_1_has_a_bin() {
         assert_eq!((bin(0.0), bin(0.999), bin(1.0)), (0, 9, 9));
     }
 }

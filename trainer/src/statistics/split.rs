@@ -1,15 +1,17 @@
-//! Thresholds chosen on distances of both kinds, again and again: by bisection rather than by counting.
+//! Fast choice of thresholds on sorted distances, by bisection.
 
 use siamese_core::score::{Distance, Rates};
 
-/// The distances that thresholds are chosen on, each kind ascending and not empty.
+use super::real;
+
+/// The distances to choose thresholds on; each kind is ascending and not empty.
 pub(super) struct Split {
     pub(super) same: Vec<Distance>,
     pub(super) different: Vec<Distance>,
 }
 
 impl Split {
-    /// The errors at a threshold.
+    /// Returns the errors at a threshold.
     pub(super) fn rates(&self, threshold: f64) -> Rates {
         let within = |side: &[Distance]| {
             real(side.partition_point(|it| it.get() <= threshold)) / real(side.len())
@@ -17,7 +19,7 @@ impl Split {
         Rates { fmr: within(&self.different), fnmr: 1.0 - within(&self.same) }
     }
 
-    /// The threshold half-way between a distance and the one before; 0 before the first.
+    /// Returns the threshold half-way between a distance and the previous one; 0 before the first.
     fn before(&self, distance: f64) -> f64 {
         let last = |side: &[Distance]| {
             side.partition_point(|it| it.get() < distance).checked_sub(1).map(|at| side[at].get())
@@ -26,7 +28,7 @@ impl Split {
         last.map_or(0.0, |it| it.midpoint(distance))
     }
 
-    /// The largest threshold whose FMR is at most `fmr`, which is below 1.
+    /// Returns the largest threshold whose FMR is at most `fmr`; `fmr` must be below 1.
     pub(super) fn within(&self, fmr: f64) -> f64 {
         #[expect(
             clippy::cast_possible_truncation,
@@ -37,7 +39,7 @@ impl Split {
         self.before(self.different[admitted.min(self.different.len() - 1)].get())
     }
 
-    /// The threshold at which the greater error is least.
+    /// Returns the threshold with the smallest maximum of FMR and FNMR.
     pub(super) fn balanced(&self) -> f64 {
         let is_beyond = |it: f64| {
             let Rates { fmr, fnmr } = self.rates(it);
@@ -62,11 +64,6 @@ impl Split {
         let before = self.before(crossing);
         if greater(before) <= greater(after) { before } else { after }
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
-fn real(count: usize) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]

@@ -1,20 +1,20 @@
-//! What varies as a whole.
+//! The unit of resampling.
 
 use serde::Serialize;
 
-/// What is resampled and left out as a whole, as its pairs vary together.
+/// The unit that is resampled and held out as a whole, because its pairs are not independent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unit {
-    /// Somebody, or a thing: all its images are compared with each other and with all others.
+    /// An identity: all its images are compared with each other and with all other images.
     #[default]
     Identity,
-    /// Images that listed pairs connect: nothing else is compared, and nothing across.
+    /// A component: a group of images that listed pairs connect. Only the listed pairs are compared.
     Component,
 }
 
 impl Unit {
-    /// Several of them.
+    /// Returns the plural noun.
     pub fn plural(self) -> &'static str {
         match self {
             Self::Identity => "identities",

@@ -1,4 +1,4 @@
-//! What a calibration promises, and what people see of it who had no part in it.
+//! The errors of a calibration on identities that it was not fitted on.
 
 use rayon::prelude::*;
 use serde::Serialize;
@@ -7,67 +7,66 @@ use siamese_core::score::{Distance, Probability, Rates, Scores};
 use super::likelihood::{Steps, bits, curve, logit};
 use super::measures::weight;
 use super::split::Split;
-use super::{Bootstrap, Comparisons, Interval, Unit};
+use super::{Bootstrap, Comparisons, Interval, Unit, real, real64};
 
-/// Up to so many identities are left out one by one, more in this many groups.
+/// The largest number of identities that are held out one by one.
 const GROUPS: usize = 40;
 
-/// Groups where there are more identities than that.
+/// The number of groups if there are more identities.
 const FEWER_GROUPS: usize = 12;
 
-/// Distances of one kind that a curve is fitted to at most: evenly picked, in their order.
+/// The largest number of distances of one kind that a curve is fitted to; they are picked evenly.
 const FITTED: usize = 2048;
 
-/// The rates of pairs of people whom the threshold was not chosen on.
+/// The errors on identities that a threshold was not chosen on.
 ///
-/// For every two groups of identities, and for every group by itself, a threshold is chosen on the
-/// pairs of all others; it judges the different pairs between the two, and the same pairs within
-/// the one. So each pair is judged once, by a calibration that has seen neither of its people,
-/// on nearly as many people as the calibration that is written down. Leaving out one at a time
-/// and judging its pairs with all others would know half of each pair.
+/// For every two groups of identities, and for every single group, a threshold is chosen on the pairs of all other
+/// identities. It judges the different pairs between the two groups, or the same pairs within the one. Each pair is
+/// therefore judged once, by a threshold that was chosen without its two identities, on nearly as many identities as the
+/// final calibration. Holding out one identity at a time would not suffice, because the other identity of a pair would be
+/// known.
 ///
-/// Listed pairs lie within their components, so that every group of these is left out by itself.
+/// Listed pairs are within components, so each group of components is held out alone.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Unseen {
-    /// What was left out.
+    /// The unit that was held out.
     pub unit: Unit,
-    /// How many groups were left out in turn; as many as identities where each was one.
+    /// The number of groups.
     pub groups: usize,
     /// Whether each group is one identity.
     pub is_one_by_one: bool,
-    /// By what the threshold was chosen for.
+    /// The errors for each criterion of a threshold.
     pub promises: Vec<Promise>,
-    /// The cost of probabilities, each stated by a curve fitted without the pair's two people.
+    /// The cost of the probabilities of curves that were fitted without the pair's identities.
     pub cllr: Fitted,
 }
 
-/// What a threshold promised and what came of it.
+/// The errors that a threshold promised, and the errors on other identities.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Promise {
-    /// The greatest FMR asked for; `None` for equal errors.
+    /// The requested largest FMR; `None` for equal errors.
     pub fmr_asked: Option<f64>,
-    /// The rates among those it was chosen on, averaged over the choices.
+    /// The errors on the identities that the threshold was chosen on, averaged over all choices.
     #[serde(with = "RatesText")]
     pub promised: Rates,
-    /// The rates among those it had not seen.
+    /// The errors on the other identities.
     #[serde(with = "RatesText")]
     pub realised: Rates,
-    /// How much the realised FMR would vary with other people; `None` without resamples.
+    /// The interval of the realised FMR; `None` without resamples.
     pub fmr_interval: Option<Interval>,
-    /// How much the realised FNMR would.
+    /// The interval of the realised FNMR; `None` without resamples.
     pub fnmr_interval: Option<Interval>,
-    /// The realised FMR of the identity that is taken for others most often; `None` of components, of
-    /// which most have a pair or two.
+    /// The realised FMR of the worst identity; `None` for components, which have few pairs each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worst_fmr: Option<f64>,
 }
 
-/// The cost in bits of two ways to state probabilities.
+/// The cost in bits of two kinds of probability curves.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Fitted {
-    /// By the logistic curve that a calibration holds.
+    /// The cost of the logistic curve, which a calibration stores.
     pub logistic: f64,
-    /// By isotonic regression, with one imagined pair of either kind in each step.
+    /// The cost of isotonic regression, with one additional pair of each kind in each step.
     pub isotonic: f64,
 }
 
@@ -78,7 +77,7 @@ struct RatesText {
     fnmr: f64,
 }
 
-/// One choice of thresholds and curves, and the groups it had not seen.
+/// Thresholds and curves, and the groups that they were chosen without.
 struct Choice {
     groups: [usize; 2],
     thresholds: Vec<f64>,
@@ -88,9 +87,9 @@ struct Choice {
 }
 
 impl Unseen {
-    /// Leaves identities out in turn; `fmrs` are what thresholds are chosen for, beside equal errors.
+    /// Holds out identities in turn. Thresholds are chosen for equal errors and for each of `fmrs`.
     ///
-    /// `None` where fewer than four identities, or none with two images, would be left to choose on.
+    /// Returns `None` if there are fewer than four identities, or if a choice would have no same pairs.
     pub fn of(comparisons: &Comparisons, fmrs: &[f64], bootstrap: Bootstrap) -> Option<Self> {
         let identities = comparisons.images().len();
         let n_groups = if identities <= GROUPS { identities } else { FEWER_GROUPS };
@@ -163,20 +162,20 @@ impl Choice {
     }
 }
 
-/// Evenly picked distances, in their order.
+/// Returns evenly picked distances, in order.
 fn thinned(side: &[Distance]) -> Vec<Distance> {
     let kept = side.len().min(FITTED);
     (0..kept).map(|at| side[(2 * at + 1) * side.len() / (2 * kept)]).collect()
 }
 
-/// Pairs and errors between each two identities, and within each.
+/// The pairs and errors of each two identities, and within each identity.
 struct Judged {
     identities: usize,
     unit: Unit,
     cells: Vec<Cell>,
 }
 
-/// Pairs of one kind and of two identities.
+/// The pairs of one kind of two identities.
 #[derive(Clone, Copy, Default)]
 struct Cell {
     identities: [u32; 2],
@@ -211,12 +210,12 @@ impl Judged {
         Self { identities, unit, cells }
     }
 
-    /// The rates of everybody once; `None` without pairs of either kind.
+    /// Returns the rates with each identity once; `None` if a kind of pairs is missing.
     fn rates_of_all(&self) -> Option<Rates> {
         self.rates(&vec![1; self.identities])
     }
 
-    /// The rates if each identity stands there as often as `copies` says; `None` without pairs.
+    /// Returns the rates if each identity occurs `copies` times; `None` if a kind of pairs is missing.
     fn rates(&self, copies: &[u64]) -> Option<Rates> {
         let mut sides = [[0; 2]; 2];
         for Cell { identities, is_same, pairs, errors } in &self.cells {
@@ -235,7 +234,7 @@ impl Judged {
         [Interval::of(drawn.iter().map(|it| it.fmr)), Interval::of(drawn.iter().map(|it| it.fnmr))]
     }
 
-    /// The FMR of the identity that is taken for others most often.
+    /// Returns the largest FMR of an identity.
     fn worst_fmr(&self) -> Option<f64> {
         if self.unit == Unit::Component {
             return None;
@@ -252,7 +251,7 @@ impl Judged {
     }
 }
 
-/// Finds the choice that saw neither of two identities.
+/// Finds the choice that was made without two identities.
 struct ByGroups<'a> {
     n_groups: usize,
     choices: Vec<Option<&'a Choice>>,
@@ -275,7 +274,7 @@ impl<'a> ByGroups<'a> {
     }
 }
 
-/// The cost of each pair's probability, by the choice that has not seen its people.
+/// Returns the costs of the probabilities, each from the choice that was made without the pair's identities.
 fn costs(comparisons: &Comparisons, choices: &[Choice], n_groups: usize) -> Option<Fitted> {
     let by_groups = ByGroups::new(choices, n_groups);
     let (mut logistic, mut isotonic) = ([0.0; 2], [0.0; 2]);
@@ -295,16 +294,6 @@ fn costs(comparisons: &Comparisons, choices: &[Choice], n_groups: usize) -> Opti
         .then(|| Fitted { logistic: mean(logistic), isotonic: mean(isotonic) })
 }
 
-#[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
-fn real(count: usize) -> f64 {
-    count as f64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
-fn real64(count: u64) -> f64 {
-    count as f64
-}
-
 #[cfg(test)]
 mod tests {
     use siamese_core::score::Embedding;
@@ -313,7 +302,7 @@ mod tests {
 
     const BOOTSTRAP: Bootstrap = Bootstrap { resamples: 100, seed: 1 };
 
-    /// Identities along a line, each with images spread around its place.
+    /// Makes identities along a line, each with images spread around its position.
     fn crowd(identities: u8, place: impl Fn(u8) -> f32, spread: impl Fn(u8) -> f32) -> Comparisons {
         let of_one = |who: u8| {
             let shift =
@@ -325,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn people_like_those_it_was_chosen_on_see_what_was_promised() {
+    fn similar_identities_have_the_promised_errors() {
         let even = crowd(30, f32::from, |_| 1.5);
         let unseen = Unseen::of(&even, &[0.1, 0.01], BOOTSTRAP).expect("enough");
         assert_eq!(unseen.groups, 30);
@@ -341,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn two_who_look_alike_are_a_surprise_to_all_others() {
+    fn two_similar_identities_exceed_the_promised_fmr() {
         // Without either of the two, no different pair is nearer than 10.
         let doubles = crowd(8, |who| if who == 7 { 60.5 } else { 10.0 * f32::from(who) }, |_| 1.0);
         let unseen = Unseen::of(&doubles, &[0.01], BOOTSTRAP).expect("enough");
@@ -355,13 +344,13 @@ mod tests {
     }
 
     #[test]
-    fn many_identities_are_left_out_in_groups() {
+    fn many_identities_are_held_out_in_groups() {
         let many = crowd(50, f32::from, |_| 1.5);
         assert_eq!(Unseen::of(&many, &[0.1], BOOTSTRAP).expect("enough").groups, FEWER_GROUPS);
     }
 
     #[test]
-    fn components_are_left_out_by_themselves() {
+    fn components_are_held_out_alone() {
         let of_one = |who: u8| {
             let places = [0.0, 1.0 + f32::from(who % 7) / 4.0, 3.0 + f32::from(who % 5) / 4.0];
             places.map(|it| Embedding::new([it]).expect("a point")).into()
@@ -379,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn three_are_too_few_to_leave_two_out() {
+    fn three_identities_are_too_few() {
         assert_eq!(Unseen::of(&crowd(3, f32::from, |_| 0.1), &[0.1], BOOTSTRAP), None);
     }
 }

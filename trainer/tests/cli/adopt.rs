@@ -1,4 +1,4 @@
-//! Somebody else's network, adopted.
+//! Adoption of foreign networks.
 
 use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
@@ -11,7 +11,7 @@ use siamese_core::model::{OnnxModel, Options, rewrite};
 
 use crate::ground::{BRIGHTNESS, Ground};
 
-/// The network of foreseen distances without its card, as anybody's is.
+/// Writes the brightness network without its card.
 fn bare(ground: &Ground) -> PathBuf {
     let onnx = fs::read(BRIGHTNESS).expect("a file");
     let path = ground.at("bare.onnx");
@@ -24,17 +24,18 @@ fn a_bare_network_becomes_a_calibrated_model() {
     let ground = Ground::of(&[("a", &[10, 11, 12]), ("b", &[50, 51, 52]), ("c", &[90, 91, 92])]);
     let bare = bare(&ground);
     let arguments = ["--input", "4", "--scale", "1", "--embedding", "as-is", "--out", "mine.onnx"];
-    let more = ["--name", "mine", "--report", "report"];
-    let said = ground.run_on(&bare, "adopt", &[&arguments[..], &more].concat()).well();
-    assert!(said.contains("Tried on 9 images of 3 identities"), "{said}");
-    assert!(said.contains("EER   0.00 %  --colour grey --scale 1 --mean 0 --std 1"), "{said}");
-    assert!(said.contains("No other separates your pairs better"), "{said}");
-    assert!(said.contains("threshold"), "{said}");
+    let more = ["--name", "mine", "--purpose", "Tells greys apart.", "--report", "report"];
+    let output = ground.run_on(&bare, "adopt", &[&arguments[..], &more].concat()).success();
+    assert!(output.contains("tried on 9 images of 3 identities"), "{output}");
+    assert!(output.contains("EER   0.00 %  --colour grey --scale 1 --mean 0 --std 1"), "{output}");
+    assert!(output.contains("No other preprocessing is significantly better"), "{output}");
+    assert!(output.contains("threshold"), "{output}");
     assert!(ground.at("report/index.html").exists());
 
     let model = OnnxModel::load(&ground.at("mine.onnx"), &Options::default()).expect("a model");
     let card = model.card();
     assert_eq!(card.name, "mine");
+    assert_eq!(card.purpose.as_ref().expect("a purpose").as_str(), "Tells greys apart.");
     let threshold = card.threshold.expect("a threshold").get();
     assert!((2.0..38.0).contains(&threshold), "{threshold}");
     assert!(card.golden.is_some() && card.calibration.is_some());
@@ -43,22 +44,23 @@ fn a_bare_network_becomes_a_calibrated_model() {
 }
 
 #[test]
-fn a_wrong_length_is_found_out_and_the_better_one_taken_where_asked() {
-    // A mean grey divided by its length is 1 for all.
+fn a_wrong_usage_is_found_and_the_better_one_used_on_request() {
+    // An embedding with one coordinate, scaled to length 1, is 1 for all images.
     let greys: Vec<(String, Vec<u8>)> =
         (0..12).map(|it| (format!("id{it}"), vec![it * 20 + 1, it * 20 + 2])).collect();
     let named: Vec<(&str, &[u8])> = greys.iter().map(|it| (it.0.as_str(), &it.1[..])).collect();
     let ground = Ground::of(&named);
     let bare = bare(&ground);
     let wrong = ["--input", "4", "--scale", "1", "--out", "mine.onnx"];
-    let said = ground.run_on(&bare, "adopt", &[&wrong[..], &["--best"]].concat()).well();
-    assert!(said.contains("more than chance") && said.contains("It is taken."), "{said}");
-    assert!(said.contains("--embedding as-is\nEER 0.00 % instead of 50.00 %"), "{said}");
+    let output = ground.run_on(&bare, "adopt", &[&wrong[..], &["--best"]].concat()).success();
+    assert!(output.contains("significantly better: --colour"), "{output}");
+    assert!(output.contains("The model uses it."), "{output}");
+    assert!(output.contains("--embedding as-is\nEER 0.00 % instead of 50.00 %"), "{output}");
     assert!(ground.at("mine.onnx").exists());
 }
 
 #[test]
-fn what_is_no_model_is_refused_in_a_line() {
+fn an_unsuitable_network_gives_a_one_line_error() {
     let ground = Ground::of(&[("a", &[10, 11]), ("b", &[50, 51])]);
     let bare = bare(&ground);
     for (arguments, with) in [
@@ -67,24 +69,24 @@ fn what_is_no_model_is_refused_in_a_line() {
         (&["--input", "4", "--identities", "z"], "no identity named z"),
     ] {
         let arguments = [arguments, &["--out", "mine.onnx"]].concat();
-        let refusal = ground.run_on(&bare, "adopt", &arguments).refusal();
-        assert!(refusal.contains(with), "{refusal}");
+        let error = ground.run_on(&bare, "adopt", &arguments).error();
+        assert!(error.contains(with), "{error}");
         assert!(!ground.at("mine.onnx").exists());
     }
     let image = ground.at("data/a/0.png");
-    let refusal = ground.run_on(&image, "adopt", &["--out", "mine.onnx"]).refusal();
-    assert!(refusal.contains("0.png") || refusal.contains("no ONNX"), "{refusal}");
+    let error = ground.run_on(&image, "adopt", &["--out", "mine.onnx"]).error();
+    assert!(error.contains("0.png") || error.contains("no ONNX"), "{error}");
 }
 
-/// Makes an image's file that can be opened once: it is gone as soon as somebody reads it.
+/// Replaces an image file by one that can be opened only once.
 #[cfg(unix)]
-fn put_once(path: PathBuf) {
+fn make_readable_once(path: PathBuf) {
     let image = fs::read(&path).expect("an image");
     fs::remove_file(&path).expect("an image");
     let made = Command::new("mkfifo").arg(&path).status().expect("mkfifo runs");
     assert!(made.success());
     thread::spawn(move || {
-        // Opening it waits for a reader.
+        // Opening the pipe waits for a reader.
         let mut pipe = OpenOptions::new().write(true).open(&path).expect("a pipe");
         fs::remove_file(&path).expect("a pipe");
         pipe.write_all(&image).expect("a reader");
@@ -93,7 +95,7 @@ fn put_once(path: PathBuf) {
 
 #[cfg(unix)]
 #[test]
-fn each_image_is_read_once_whatever_is_tried_and_reported() {
+fn each_image_is_read_once_even_with_a_trial_and_a_report() {
     let ground =
         Ground::of(&[("a", &[10, 12]), ("b", &[50, 53]), ("c", &[90, 91]), ("d", &[130, 134])]);
     let pairs = ["a/0,a/1,1", "b/0,b/1,1", "a/0,b/0,0", "c/0,c/1,1", "d/0,d/1,1", "c/1,d/0,0"];
@@ -104,13 +106,13 @@ fn each_image_is_read_once_whatever_is_tried_and_reported() {
     let list: String = pairs.iter().map(line).collect();
     fs::write(ground.at("pairs.csv"), format!("a,b,same\n{list}")).expect("a list");
     for name in ["a/0", "a/1", "b/0", "b/1", "c/0", "c/1", "d/0", "d/1"] {
-        put_once(ground.at(&format!("data/{name}.png")));
+        make_readable_once(ground.at(&format!("data/{name}.png")));
     }
     let network = bare(&ground);
     let arguments = ["adopt", "--model", "bare.onnx", "--data", "pairs.csv", "--input", "4"];
     let more = ["--scale", "1", "--embedding", "as-is", "--out", "mine.onnx", "--report", "report"];
-    let said = ground.program(arguments.into_iter().chain(more).map(OsStr::new)).well();
-    assert!(network.exists() && said.contains("Tried on 8 images"), "{said}");
+    let output = ground.program(arguments.into_iter().chain(more).map(OsStr::new)).success();
+    assert!(network.exists() && output.contains("tried on 8 images"), "{output}");
     assert!(ground.at("mine.onnx").exists() && ground.at("report/index.html").exists());
-    assert!(!ground.at("data/a/0.png").exists(), "it was read from where it was put");
+    assert!(!ground.at("data/a/0.png").exists(), "the image was not read from the pipe");
 }

@@ -1,4 +1,4 @@
-//! Change detection, from a list to a model that serves.
+//! Change detection, from a list to a calibrated model.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -15,7 +15,7 @@ use crate::made;
 
 const SIDE: u32 = 32;
 
-/// A scene in some light: slow waves with grain on them, and a ring where something stands.
+/// Draws a scene with random brightness: slow waves with noise, and a ring at the given position.
 fn image(scene: u64, ring: Option<[f32; 2]>, random: &mut ChaCha8Rng) -> GrayImage {
     let mut shape = ChaCha8Rng::seed_from_u64(scene);
     let [across, down, phase] = [4.0, 4.0, 6.0].map(|it: f32| it * shape.random::<f32>());
@@ -38,7 +38,7 @@ fn image(scene: u64, ring: Option<[f32; 2]>, random: &mut ChaCha8Rng) -> GrayIma
     })
 }
 
-/// Scenes photographed twice, of which half have changed: a ring has come or gone.
+/// Writes pairs of images of scenes; in half of them a ring has appeared or disappeared.
 fn write(ground: &Ground, n_scenes: u64) {
     let mut random = ChaCha8Rng::seed_from_u64(9);
     let mut list = "before,after,changed\n".to_owned();
@@ -58,13 +58,13 @@ fn write(ground: &Ground, n_scenes: u64) {
 }
 
 #[test]
-fn a_model_learns_what_a_change_is_and_sees_it_where_it_never_was() {
+fn a_model_learns_to_detect_changes_in_unseen_scenes() {
     let ground = Ground::new();
     write(&ground, 160);
     let mut config = made::config();
     config.length = Length::Steps(80);
     config.choose_loss(LossKind::Contrastive);
-    config.suit_to_list(false);
+    config.adapt_to_list(false);
     config.watch.evaluate_every = 40;
     fs::write(ground.at("config.toml"), toml::to_string(&config).expect("TOML")).expect("a file");
     let run = |arguments: &[&str]| ground.program(arguments.iter().map(OsStr::new));
@@ -72,20 +72,23 @@ fn a_model_learns_what_a_change_is_and_sees_it_where_it_never_was() {
     let data = ["--data", "changes.csv", "--hold-out-fold", "1/4"];
     let train = ["train", "--out", "raw.onnx", "--config", "config.toml"];
     let trained = run(&[&train[..], &data].concat());
-    let progress = trained.complained.clone();
-    assert!(progress.contains("on pairs held out"), "{progress}");
-    assert!(trained.well().contains("raw.run/report/index.html"));
+    let progress = trained.stderr.clone();
+    assert!(progress.contains("on held-out pairs"), "{progress}");
+    assert!(trained.success().contains("raw.run/report/index.html"));
 
     let calibrate = ["calibrate", "--model", "raw.onnx", "--out", "model.onnx"];
-    let said = run(&[&calibrate[..], &data].concat()).well();
-    assert!(said.contains("pairs of 40 components (changes, images unseen in training)"), "{said}");
+    let output = run(&[&calibrate[..], &data].concat()).success();
+    assert!(
+        output.contains("pairs of 40 components (changes, images unseen in training)"),
+        "{output}"
+    );
 
     let measure = ["evaluate", "--model", "model.onnx", "--report", "report"];
-    run(&[&measure[..], &data].concat()).well();
+    run(&[&measure[..], &data].concat()).success();
     let record = evaluate::report(&ground);
-    assert_eq!(record["training"]["acquaintance"], "unseen");
+    assert_eq!(record["training"]["overlap"], "unseen");
     let eer = &record["eer"];
-    // Guessing is at 0.5, and the interval over components must not reach it.
+    // Chance is 0.5, and the interval must not contain it.
     assert!(eer["value"].as_f64().expect("a rate") < 0.2, "{eer} {progress}");
     assert!(eer["high"].as_f64().expect("a rate") < 0.4, "{eer} {progress}");
 }

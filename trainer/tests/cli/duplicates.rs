@@ -1,4 +1,4 @@
-//! Problems of the data, named before the first step.
+//! Problems of the data that are reported before the first step.
 
 use std::fs;
 use std::process::Command;
@@ -28,31 +28,30 @@ fn made_ground() -> Ground {
 }
 
 #[test]
-fn clean_images_are_not_warned_of() {
+fn clean_images_give_no_warnings() {
     let outcome = train(&made_ground(), &[]);
-    let warned =
-        outcome.complained.lines().any(|it| it.contains("images") && it.contains("warning"));
-    assert!(!warned, "{}", outcome.complained);
-    outcome.well();
+    let warned = outcome.stderr.lines().any(|it| it.contains("images") && it.contains("warning"));
+    assert!(!warned, "{}", outcome.stderr);
+    outcome.success();
 }
 
 #[test]
-fn a_file_on_both_sides_of_the_split_is_refused_unless_allowed() {
+fn a_file_on_both_sides_of_the_split_is_rejected_unless_allowed() {
     let ground = made_ground();
     fs::copy(ground.at("data/pattern0/1.png"), ground.at("data/pattern3/copy.png"))
         .expect("a copy");
-    let refusal = train(&ground, &[]).refusal();
-    for words in ["1 file is both", "pattern3/copy.png = pattern0/1.png", "--allow-duplicates"] {
-        assert!(refusal.contains(words), "{refusal}");
+    let error = train(&ground, &[]).error();
+    for words in ["1 file is in both", "pattern3/copy.png = pattern0/1.png", "--allow-duplicates"] {
+        assert!(error.contains(words), "{error}");
     }
     assert!(!ground.at("model.run").exists());
-    train(&ground, &["--allow-duplicates"]).well();
+    train(&ground, &["--allow-duplicates"]).success();
 }
 
 #[test]
-fn what_else_is_wrong_is_warned_of_by_name() {
+fn other_problems_give_warnings_with_file_names() {
     let ground = made_ground();
-    // An identity in two folders: its images lit a little otherwise, so that no file is equal.
+    // An identity in two folders; the images have another brightness, so no files are equal.
     fs::create_dir(ground.at("data/twin")).expect("a folder");
     for number in 0..4 {
         let image =
@@ -73,12 +72,12 @@ fn what_else_is_wrong_is_warned_of_by_name() {
 
     let outcome = train(&ground, &[]);
     for words in [
-        "near copies are said to show different identities",
-        "one in two folders (1): pattern2 = twin (4)",
-        "nothing but one shade (1): pattern3/flat.png",
-        "as the network reads, 32x32 (1): pattern4/small.png",
+        "near copies belong to different identities",
+        "one identity in two folders (1): pattern2 = twin (4)",
+        "one uniform shade (1): pattern3/flat.png",
+        "as the network's input, 32x32 (1): pattern4/small.png",
     ] {
-        assert!(outcome.complained.contains(words), "{words}:\n{}", outcome.complained);
+        assert!(outcome.stderr.contains(words), "{words}:\n{}", outcome.stderr);
     }
-    outcome.well();
+    outcome.success();
 }

@@ -1,4 +1,4 @@
-//! A model in 8 bits: what it costs, and what is refused.
+//! Export of models with 8-bit weights.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,8 +17,8 @@ use crate::made;
 const SMALL: &str = "small.onnx";
 const INT8: [&str; 4] = ["--weights", "int8", "--out", SMALL];
 
-/// Made images, and a network of the baseline's kind that has seen a few steps of them; its first
-/// linear layer has 1.6 million weights.
+/// Makes synthetic images, and a small baseline network after one training step; its first linear layer has 1.6 million
+/// weights.
 fn ground() -> Ground {
     let ground = Ground::new();
     made::write(&ground.at("data"), 4, 5);
@@ -36,7 +36,7 @@ fn ground() -> Ground {
     ground
 }
 
-/// The ground's model with a threshold, and what else is changed.
+/// Writes the model with a threshold and other changes to its card.
 fn model(ground: &Ground, threshold: f64, change: impl FnOnce(&mut Card)) -> PathBuf {
     let raw = ground.at("raw.onnx");
     let mut card = load(&raw).card().clone();
@@ -64,20 +64,22 @@ fn embed(model: &mut OnnxModel, pixels: &[Pixels]) -> Vec<Embedding> {
     embedded.into_iter().map(|it| it.expect("finite")).collect()
 }
 
-/// The distances of all pairs.
+/// Returns the distances of all pairs.
 fn distances(embeddings: &[Embedding]) -> Vec<f64> {
     let pairs = embeddings.iter().enumerate();
     pairs
-        .flat_map(|(at, it)| embeddings[at + 1..].iter().map(|other| it.distance(other).get()))
+        .flat_map(|(index, embedding)| {
+            embeddings[index + 1..].iter().map(|other| embedding.distance(other).get())
+        })
         .collect()
 }
 
 #[test]
-fn a_model_in_8_bits_says_what_it_costs_and_keeps_what_it_knew() {
+fn an_8_bit_model_states_its_change_and_keeps_its_card() {
     let ground = ground();
     let path = model(&ground, 1.0, |_| ());
-    let said = ground.run_on(&path, "export", &INT8).well();
-    assert!(said.contains("verdicts flipped (data, all identities)"), "{said}");
+    let output = ground.run_on(&path, "export", &INT8).success();
+    assert!(output.contains("verdicts flipped (data, all identities)"), "{output}");
 
     let (mut before, mut after) = (load(&path), load(&ground.at(SMALL)));
     let [large, small] =
@@ -111,11 +113,11 @@ fn a_model_in_8_bits_says_what_it_costs_and_keeps_what_it_knew() {
 }
 
 #[test]
-fn an_answer_does_not_depend_on_who_waits_beside_it() {
+fn an_embedding_does_not_depend_on_the_other_images_of_the_batch() {
     let ground = ground();
-    ground.run_on(&model(&ground, 1.0, |_| ()), "export", &INT8).well();
+    ground.run_on(&model(&ground, 1.0, |_| ()), "export", &INT8).success();
     let mut model = load(&ground.at(SMALL));
-    // Evenly black and white, one far beyond what any image holds, and the made ones.
+    // Black, white, values far above those of any image, and the synthetic images.
     let mut pixels = pixels(&ground, &model);
     pixels.extend([0.0, 1.0, 100.0].map(|it| Pixels::new(vec![it; 400])));
     pixels.reverse();
@@ -133,12 +135,12 @@ fn an_answer_does_not_depend_on_who_waits_beside_it() {
 fn a_model_that_flips_too_many_verdicts_is_not_written() {
     let ground = ground();
     let path = model(&ground, 1.0, |_| ());
-    ground.run_on(&path, "export", &INT8).well();
+    ground.run_on(&path, "export", &INT8).success();
     let (mut before, mut after) = (load(&path), load(&ground.at(SMALL)));
     fs::remove_file(ground.at(SMALL)).expect("a file");
     let pixels = pixels(&ground, &before);
     let [before, after] = [&mut before, &mut after].map(|it| distances(&embed(it, &pixels)));
-    // Between what one pair's distance was and what it became.
+    // The threshold is between a pair's distances before and after.
     let moved = before.iter().zip(&after).max_by(|a, b| {
         let [a, b] = [a, b].map(|(before, after)| (*before - *after).abs());
         a.total_cmp(&b)
@@ -146,33 +148,33 @@ fn a_model_that_flips_too_many_verdicts_is_not_written() {
     let (before, after) = moved.expect("pairs");
     let path = model(&ground, f64::midpoint(*before, *after), |_| ());
 
-    let refusal = ground.run_on(&path, "export", &[&INT8[..], &["--max-flipped", "0"]].concat());
-    let refusal = refusal.refusal();
-    assert!(refusal.contains("of 190 verdicts flip, above the 0.000 %"), "{refusal}");
+    let error = ground.run_on(&path, "export", &[&INT8[..], &["--max-flipped", "0"]].concat());
+    let error = error.error();
+    assert!(error.contains("of 190 verdicts flip, above the 0.000 %"), "{error}");
     assert!(!ground.at(SMALL).exists());
-    ground.run_on(&path, "export", &[&INT8[..], &["--max-flipped", "1"]].concat()).well();
+    ground.run_on(&path, "export", &[&INT8[..], &["--max-flipped", "1"]].concat()).success();
     let drift = load(&ground.at(SMALL)).card().weights.clone().expect("an entry").drift;
     assert!(0.0 < drift.flipped, "{drift}");
 }
 
 #[test]
-fn what_can_not_be_measured_or_gains_nothing_is_one_line() {
+fn an_export_without_measurement_or_benefit_is_rejected() {
     let ground = ground();
-    let refused = |model: &Path, more: &[&str], with: &str| {
-        let refusal = ground.run_on(model, "export", &[&INT8[..], more].concat()).refusal();
-        assert!(refusal.contains(with), "{refusal}");
+    let rejected = |model: &Path, more: &[&str], with: &str| {
+        let error = ground.run_on(model, "export", &[&INT8[..], more].concat()).error();
+        assert!(error.contains(with), "{error}");
         assert!(!ground.at(SMALL).exists());
     };
-    refused(&ground.at("raw.onnx"), &[], "calibrate it first");
-    refused(&model(&ground, 1.0, |_| ()), &["--identities", "nobody"], "no identity named nobody");
+    rejected(&ground.at("raw.onnx"), &[], "calibrate it first");
+    rejected(&model(&ground, 1.0, |_| ()), &["--identities", "nobody"], "no identity named nobody");
     let trained = model(&ground, 1.0, |card| {
         let provenance = r#"{"data": {"name": "data"}, "held_out": ["pattern0", "pattern1"]}"#;
         card.provenance = serde_json::from_str(provenance).expect("JSON");
     });
-    refused(&trained, &[], "trained on 2 of these identities (pattern2, pattern3)");
+    rejected(&trained, &[], "trained on 2 of these identities (pattern2, pattern3)");
     ground
         .run_on(&trained, "export", &[&INT8[..], &["--identities", "pattern0,pattern1"]].concat())
-        .well();
+        .success();
     let split = load(&ground.at(SMALL)).card().weights.clone().expect("an entry").drift.split;
     assert_eq!(split, "identities unseen in training");
     fs::remove_file(ground.at(SMALL)).expect("a file");
@@ -180,5 +182,5 @@ fn what_can_not_be_measured_or_gains_nothing_is_one_line() {
     let compact = ground.at("compact.onnx");
     fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/faces.onnx"), &compact)
         .expect("a copy");
-    refused(&compact, &[], "int8 would gain nothing");
+    rejected(&compact, &[], "int8 has no benefit");
 }

@@ -1,4 +1,4 @@
-//! A folder to work in, and a model whose distances one can foresee.
+//! A temporary folder for tests, and a model with known distances.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -12,21 +12,21 @@ use tempfile::TempDir;
 
 use crate::waits::process::output;
 
-/// A model that embeds an image as its mean grey; its margin is 20.
+/// A model whose embedding is the mean grey of an image; its margin is 20.
 pub(crate) const BRIGHTNESS: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/brightness.onnx");
 
-/// Longer than any run of the program takes, on a busy machine and without optimisation.
+/// A time limit above that of any run, on a busy machine and without optimisation.
 const LONGEST: Duration = Duration::from_mins(5);
 
-/// A folder that is gone after the test.
+/// A folder that is deleted after the test.
 pub(crate) struct Ground(TempDir);
 
-/// What a run of the program left.
+/// The result of a run of the program.
 pub(crate) struct Outcome {
     pub(crate) code: Option<i32>,
-    pub(crate) said: String,
-    pub(crate) complained: String,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Ground {
@@ -34,15 +34,15 @@ impl Ground {
         Self(TempDir::new().expect("a folder"))
     }
 
-    /// A ground with evenly grey images in `data`: for each identity, the greys of its images.
+    /// Makes a folder with uniform grey images in `data`: for each identity, the greys of its images.
     pub(crate) fn of(identities: &[(&str, &[u8])]) -> Self {
         let ground = Self::new();
         for (name, greys) in identities {
             let folder = ground.at("data").join(name);
             fs::create_dir_all(&folder).expect("a folder");
-            for (at, grey) in greys.iter().enumerate() {
+            for (number, grey) in greys.iter().enumerate() {
                 let image = GrayImage::from_pixel(4, 4, image::Luma([*grey]));
-                image.save(folder.join(format!("{at}.png"))).expect("an image");
+                image.save(folder.join(format!("{number}.png"))).expect("an image");
             }
         }
         ground
@@ -52,7 +52,7 @@ impl Ground {
         self.0.path().join(name)
     }
 
-    /// The model of foreseen distances with another card, in a file of its own.
+    /// Writes the brightness model with a changed card.
     pub(crate) fn model_with(&self, change: impl FnOnce(&mut Card)) -> PathBuf {
         let model = OnnxModel::load(BRIGHTNESS.as_ref(), &Options::default()).expect("the model");
         let mut card = model.card().clone();
@@ -63,12 +63,12 @@ impl Ground {
         path
     }
 
-    /// Runs the program in this folder on its `data`, with the model of foreseen distances.
+    /// Runs the program in this folder on its `data`, with the brightness model.
     pub(crate) fn run(&self, command: &str, arguments: &[&str]) -> Outcome {
         self.run_on(BRIGHTNESS.as_ref(), command, arguments)
     }
 
-    /// Runs the program in this folder on its `data`, with some model.
+    /// Runs the program in this folder on its `data`, with a given model.
     pub(crate) fn run_on(&self, model: &Path, command: &str, arguments: &[&str]) -> Outcome {
         let fixed = [
             command.as_ref(),
@@ -89,28 +89,28 @@ impl Ground {
 }
 
 impl Outcome {
-    /// What a program ends with.
+    /// Runs a program to its end.
     #[track_caller]
     pub(crate) fn of(command: &mut Command) -> Self {
         let output = output(LONGEST, command);
-        let [said, complained] =
+        let [stdout, stderr] =
             [output.stdout, output.stderr].map(|it| String::from_utf8(it).expect("text"));
-        Self { code: output.status.code(), said, complained }
+        Self { code: output.status.code(), stdout, stderr }
     }
 
-    /// What it said, if it ended well.
+    /// Checks that the program succeeded, and returns its output.
     #[track_caller]
-    pub(crate) fn well(self) -> String {
-        assert_eq!(self.code, Some(0), "{}", self.complained);
-        self.said
+    pub(crate) fn success(self) -> String {
+        assert_eq!(self.code, Some(0), "{}", self.stderr);
+        self.stdout
     }
 
-    /// The one line it complained with, blaming the caller.
+    /// Checks that the program failed with exit code 2 and a one-line error, and returns the error.
     #[track_caller]
-    pub(crate) fn refusal(self) -> String {
-        assert_eq!(self.code, Some(2), "{}{}", self.said, self.complained);
-        assert_eq!(self.complained.trim_end().lines().count(), 1, "{}", self.complained);
-        assert_eq!(self.said, "");
-        self.complained
+    pub(crate) fn error(self) -> String {
+        assert_eq!(self.code, Some(2), "{}{}", self.stdout, self.stderr);
+        assert_eq!(self.stderr.trim_end().lines().count(), 1, "{}", self.stderr);
+        assert_eq!(self.stdout, "");
+        self.stderr
     }
 }

@@ -1,4 +1,4 @@
-//! Made identities that a small network learns to tell apart in seconds.
+//! Synthetic identities that a small network can learn in seconds.
 
 use std::f32::consts::TAU;
 use std::fs;
@@ -11,8 +11,8 @@ use siamese_trainer::network::{CompactConfig, NetworkConfig};
 
 const SIDE: u16 = 32;
 
-/// Writes `n_identities` folders of `n_images`: each identity is a pattern of waves, and each
-/// image shows it elsewhere and in another light.
+/// Writes `n_identities` folders of `n_images` images. An identity is a pattern of waves; its images differ in position and
+/// brightness.
 pub(crate) fn write(data: &Path, n_identities: u16, n_images: u16) {
     for identity in 0..n_identities {
         let folder = data.join(format!("pattern{identity}"));
@@ -45,7 +45,7 @@ fn image(identity: f32, number: f32) -> GrayImage {
     })
 }
 
-/// The default recipe in small.
+/// A small version of the default recipe.
 pub(crate) fn config() -> Config {
     let mut config = Config::compact();
     config.length = Length::Steps(40);

@@ -1,4 +1,4 @@
-//! Runs the trainer's program as people do.
+//! Tests of the trainer's command line.
 
 mod adopt;
 mod bad_data;

@@ -12,7 +12,7 @@ use crate::made;
 use crate::waits::eventually;
 use crate::waits::process::Process;
 
-/// 18 epochs of three steps each, of which measurements are taken every ten steps.
+/// A run of 18 epochs with three steps each, measured every ten steps.
 fn ground() -> Ground {
     let ground = Ground::new();
     made::write(&ground.at("data"), 9, 6);
@@ -34,15 +34,15 @@ fn train(ground: &Ground, arguments: &[&str]) -> Command {
     command
 }
 
-/// What it complained of, if it ended well.
+/// Runs a command, checks that it succeeds, and returns its stderr.
 #[track_caller]
-fn well(mut command: Command) -> String {
+fn success(mut command: Command) -> String {
     let outcome = Outcome::of(&mut command);
-    assert_eq!(outcome.code, Some(0), "{}", outcome.complained);
-    outcome.complained
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    outcome.stderr
 }
 
-/// The steps of the checkpoints there are, ascending.
+/// Returns the steps of the checkpoints in ascending order.
 fn checkpoints(run: &Path) -> Vec<u32> {
     let entries = fs::read_dir(run).into_iter().flatten().flatten();
     let step = |name: &str| name.strip_prefix("step-")?.parse().ok();
@@ -52,7 +52,7 @@ fn checkpoints(run: &Path) -> Vec<u32> {
     steps
 }
 
-/// Kills the run with SIGKILL as soon as `step` is saved; tells the steps saved by then.
+/// Kills the run with SIGKILL as soon as `step` is saved; returns the saved steps.
 fn kill_after(mut command: Command, run: &Path, step: u32) -> Vec<u32> {
     let mut process = Process::spawn(command.stderr(Stdio::null()));
     eventually(Duration::from_mins(5), &format!("a checkpoint of step {step}"), || {
@@ -65,68 +65,69 @@ fn kill_after(mut command: Command, run: &Path, step: u32) -> Vec<u32> {
 }
 
 #[test]
-fn a_run_killed_twice_ends_in_the_bytes_of_one_never_stopped() {
+fn a_run_killed_twice_gives_the_same_model_as_an_uninterrupted_run() {
     let ground = ground();
-    let choices = ["--config", "config.toml", "--hold-out-fold", "2/3", "--patience", "50"];
-    well(train(&ground, &[&["--out", "whole.onnx"], &choices[..]].concat()));
+    let options = ["--config", "config.toml", "--hold-out-fold", "2/3", "--patience", "50"];
+    success(train(&ground, &[&["--out", "whole.onnx"], &options[..]].concat()));
 
     let run = ground.at("killed.run");
-    let first = [&["--out", "killed.onnx"], &choices[..]].concat();
+    let first = [&["--out", "killed.onnx"], &options[..]].concat();
     let saved = kill_after(train(&ground, &first), &run, 6);
     assert!(!ground.at("killed.onnx").exists());
-    // No more than an epoch, which is two steps of 36 images, is lost: each one's end was saved.
+    // At most one epoch is lost (two steps for 36 images): each epoch ends with a checkpoint.
     assert!(saved.iter().all(|it| it % 2 == 0), "{saved:?}");
-    // Resuming takes the choices and the identities held out from the run's folder.
+    // Resuming uses the configuration and the held-out identities of the run folder.
     let resumed = ["--out", "killed.onnx", "--resume"];
     kill_after(train(&ground, &resumed), &run, 21);
 
-    // Power that fails may tear what was written last: the checkpoint before stands in.
+    // A power failure may damage the last checkpoint; the previous one is used.
     let saved = checkpoints(&run);
     let [.., before, last] = saved[..] else { panic!("two checkpoints are kept: {saved:?}") };
     let weights = run.join(format!("step-{last}/weights.bpk"));
     let whole = fs::read(&weights).expect("weights");
     fs::write(&weights, &whole[..whole.len() / 2]).expect("a file");
     fs::create_dir(run.join(".draft-left")).expect("a folder");
-    let complained = well(train(&ground, &resumed));
+    let stderr = success(train(&ground, &resumed));
     let warning = format!("the checkpoint of step {last} is broken");
-    assert!(complained.contains(&warning) && before < last, "{complained}");
+    assert!(stderr.contains(&warning) && before < last, "{stderr}");
 
     let [whole, killed] =
         ["whole.onnx", "killed.onnx"].map(|it| fs::read(ground.at(it)).expect("a model"));
-    assert!(whole == killed, "the resumed run's model is another");
+    assert!(whole == killed, "the resumed run gives another model");
     assert!(!run.join(".draft-left").exists());
 
-    // One history, as if it had never been stopped.
+    // The history is that of an uninterrupted run.
     let [whole, killed] = ["whole.run", "killed.run"].map(|it| history::read(&ground.at(it)));
-    let told =
-        |it: &[history::Entry]| -> Vec<_> { it.iter().map(|it| (it.step, it.eer)).collect() };
-    assert_eq!(told(&killed), told(&whole));
+    let measurements = |entries: &[history::Entry]| -> Vec<_> {
+        entries.iter().map(|entry| (entry.step, entry.eer)).collect()
+    };
+    assert_eq!(measurements(&killed), measurements(&whole));
     assert_eq!(whole.iter().filter(|it| it.eer.is_some()).count(), 6);
     assert!(killed.is_sorted_by(|a, b| a.seconds <= b.seconds));
 }
 
 #[test]
-fn a_run_killed_before_its_first_checkpoint_is_resumed_from_the_beginning() {
+fn a_run_killed_before_its_first_checkpoint_starts_again() {
     let ground = ground();
-    let choices = ["--config", "config.toml", "--steps", "4"];
-    well(train(&ground, &[&["--out", "whole.onnx"], &choices[..]].concat()));
-    well(train(&ground, &[&["--out", "begun.onnx"], &choices[..]].concat()));
+    let options = ["--config", "config.toml", "--steps", "4"];
+    success(train(&ground, &[&["--out", "whole.onnx"], &options[..]].concat()));
+    success(train(&ground, &[&["--out", "begun.onnx"], &options[..]].concat()));
     for step in checkpoints(&ground.at("begun.run")) {
         fs::remove_dir_all(ground.at("begun.run").join(format!("step-{step}"))).expect("a folder");
     }
     fs::remove_file(ground.at("begun.onnx")).expect("a file");
-    well(train(&ground, &["--out", "begun.onnx", "--resume"]));
+    success(train(&ground, &["--out", "begun.onnx", "--resume"]));
     let [whole, begun] =
         ["whole.onnx", "begun.onnx"].map(|it| fs::read(ground.at(it)).expect("a model"));
     assert!(whole == begun);
 }
 
 #[test]
-fn a_runs_record_repeats_it() {
+fn the_record_of_a_run_repeats_it() {
     let ground = ground();
-    let choices = ["--config", "config.toml", "--steps", "4", "--seed", "7"];
+    let options = ["--config", "config.toml", "--steps", "4", "--seed", "7"];
     let held_out = ["--hold-out", "pattern2,pattern5", "--out", "first.onnx"];
-    well(train(&ground, &[&choices[..], &held_out].concat()));
+    success(train(&ground, &[&options[..], &held_out].concat()));
     let record = fs::read_to_string(ground.at("first.run/run.toml")).expect("a record");
     for words in ["commit = ", "\"--seed\"", "rustc = ", "burn = \"0.22", "system = ", "pattern5"] {
         assert!(record.contains(words), "{words} is missing:\n{record}");
@@ -136,14 +137,14 @@ fn a_runs_record_repeats_it() {
     assert!(list.lines().all(|it| it[64..].starts_with("  pattern")), "{list}");
 
     let repeat = ["--config", "first.run/run.toml", "--out", "again.onnx"];
-    let complained = well(train(&ground, &repeat));
-    assert!(!complained.contains("warning: these are other"), "{complained}");
+    let stderr = success(train(&ground, &repeat));
+    assert!(!stderr.contains("warning: the images differ"), "{stderr}");
     let [first, again] =
         ["first.onnx", "again.onnx"].map(|it| fs::read(ground.at(it)).expect("a model"));
     assert!(first == again);
 
     made::write(&ground.at("data"), 10, 6);
     let others = ["--config", "first.run/run.toml", "--out", "others.onnx"];
-    let complained = well(train(&ground, &others));
-    assert!(complained.contains("warning: these are other images"), "{complained}");
+    let stderr = success(train(&ground, &others));
+    assert!(stderr.contains("warning: the images differ"), "{stderr}");
 }

@@ -1,10 +1,10 @@
-//! The model that is shipped, on people it has not seen.
+//! The shipped model, on people that were not used for its training.
 
 use std::fs;
 use std::path::Path;
 
 use siamese_core::model::{Card, OnnxModel, Options};
-use siamese_trainer::evaluate::Acquaintance;
+use siamese_trainer::evaluate::TrainingOverlap;
 
 use crate::evaluate::report;
 use crate::ground::Ground;
@@ -31,18 +31,18 @@ fn card() -> Card {
 }
 
 #[test]
-fn it_tells_people_apart_whom_it_has_not_seen() {
+fn the_model_distinguishes_unseen_people() {
     let ground = faces();
-    let said = ground.run_on(FACES.as_ref(), "evaluate", &["--report", "report"]).well();
-    assert!(said.contains("4 identities, 8 images, 4 same and 24 different pairs"), "{said}");
-    assert!(said.contains("(the model's)"), "{said}");
+    let output = ground.run_on(FACES.as_ref(), "evaluate", &["--report", "report"]).success();
+    assert!(output.contains("4 identities, 8 images, 4 same and 24 different pairs"), "{output}");
+    assert!(output.contains("(from the model)"), "{output}");
     let report = report(&ground);
     let auc = report["auc"]["value"].as_f64().expect("a figure");
-    assert!(0.9 < auc, "{said}");
+    assert!(0.9 < auc, "{output}");
 }
 
 #[test]
-fn its_calibration_is_of_ten_people_unseen_in_training() {
+fn the_calibration_is_from_ten_people_unseen_in_training() {
     let card = card();
     let calibration = card.calibration.expect("a calibration");
     assert_eq!(calibration.identities(), 10);
@@ -50,12 +50,12 @@ fn its_calibration_is_of_ten_people_unseen_in_training() {
     assert!(calibration.split().contains("unseen in training"), "{}", calibration.split());
     assert!(calibration.eer() <= 0.033, "{}", calibration.eer());
     let people: Vec<String> = (1..=40).step_by(4).map(|it| format!("s{it}")).collect();
-    let acquaintance = Acquaintance::of(card.provenance.as_ref(), calibration.data(), &people);
-    assert_eq!(acquaintance, Acquaintance::Unseen);
+    let acquaintance = TrainingOverlap::of(card.provenance.as_ref(), calibration.data(), &people);
+    assert_eq!(acquaintance, TrainingOverlap::Unseen);
 }
 
 #[test]
-fn its_threshold_lies_where_errors_are_equal() {
+fn the_threshold_has_equal_errors() {
     let card = card();
     let threshold = card.threshold.expect("a threshold");
     let calibration = card.calibration.expect("a calibration");
@@ -64,9 +64,11 @@ fn its_threshold_lies_where_errors_are_equal() {
 }
 
 #[test]
-fn it_can_be_calibrated_again_on_other_images() {
+fn the_model_can_be_calibrated_on_other_images() {
     let ground = faces();
-    ground.run_on(FACES.as_ref(), "calibrate", &["--out", "mine.onnx", "--split", "mine"]).well();
+    ground
+        .run_on(FACES.as_ref(), "calibrate", &["--out", "mine.onnx", "--split", "mine"])
+        .success();
     let mine = OnnxModel::load(&ground.at("mine.onnx"), &Options::default()).expect("a model");
     let calibration = mine.card().calibration.as_ref().expect("a calibration");
     assert_eq!((calibration.data(), calibration.split()), ("data", "mine"));

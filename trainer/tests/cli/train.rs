@@ -1,4 +1,4 @@
-//! Trains small networks on made images.
+//! Training of small networks on synthetic images.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -16,7 +16,7 @@ use siamese_trainer::network::{NetworkConfig, WaveletConfig};
 use crate::ground::{BRIGHTNESS, Ground, Outcome};
 use crate::made;
 
-/// Runs `train` on the ground's `data`, with the small recipe.
+/// Runs `train` on `data` with a configuration.
 fn train(ground: &Ground, config: &Config, arguments: &[&str]) -> Outcome {
     let text = toml::to_string(config).expect("a configuration is TOML");
     fs::write(ground.at("config.toml"), text).expect("a file");
@@ -50,7 +50,7 @@ fn gallery(ground: &Ground, config: &Config) -> Gallery {
     Gallery::load(&folder, &config.preprocessing(), false).expect("images")
 }
 
-/// What a run makes of the gallery's images, bit by bit.
+/// Embeds the gallery's images with the current network.
 fn embed(learning: &Learning, gallery: &Gallery) -> Vec<Embedding> {
     let images: Vec<_> = gallery.samples().iter().map(|it| it.pixels.values()).collect();
     let device = Device::flex();
@@ -64,25 +64,26 @@ fn advance_to(learning: &mut Learning, step: u32) {
 }
 
 #[test]
-fn a_model_trained_on_some_made_identities_tells_others_apart() {
+fn a_trained_model_is_exported_with_its_card_and_a_report() {
     let ground = made_ground();
     let held_out = ["--hold-out", "pattern2,pattern5,pattern8"];
     let outcome = train(&ground, &made::config(), &held_out);
-    let progress = outcome.complained.clone();
-    let said = outcome.well();
+    let progress = outcome.stderr.clone();
+    let output = outcome.success();
     assert!(progress.contains("learned nothing: 0.3600"), "{progress}");
-    assert!(progress.contains("on people held out"), "{progress}");
-    assert!(said.contains("of the trained network on 18 images"), "{said}");
-    assert!(said.contains("On the identities held out: model.run/report/index.html"), "{said}");
+    assert!(progress.contains("on held-out identities"), "{progress}");
+    assert!(output.contains("of the trained network on 18 images"), "{output}");
+    let line = "Report on the held-out identities: model.run/report/index.html";
+    assert!(output.contains(line), "{output}");
     let report = fs::read_to_string(ground.at("model.run/report/report.json")).expect("a report");
-    assert!(report.contains("\"acquaintance\": \"unseen\""), "{report}");
+    assert!(report.contains("\"overlap\": \"unseen\""), "{report}");
 
     let table = ground.run_on(
         &ground.at("model.onnx"),
         "evaluate",
         &["--identities", "pattern2,pattern5,pattern8"],
     );
-    assert!(table.well().contains("3 identities, 18 images"));
+    assert!(table.success().contains("3 identities, 18 images"));
 
     let model = OnnxModel::load(&ground.at("model.onnx"), &Options::default()).expect("a model");
     let card = model.card();
@@ -99,7 +100,7 @@ fn a_model_trained_on_some_made_identities_tells_others_apart() {
 }
 
 #[test]
-fn each_loss_learns_by_drawn_and_by_balanced_batches() {
+fn each_loss_learns_with_drawn_and_balanced_batches() {
     let ground = made_ground();
     for kind in
         [LossKind::Contrastive, LossKind::Triplet, LossKind::Softmax, LossKind::MultiSimilarity]
@@ -125,7 +126,7 @@ fn each_loss_learns_by_drawn_and_by_balanced_batches() {
 }
 
 #[test]
-fn a_seed_repeats_its_run_to_the_bit_and_another_does_not() {
+fn the_same_seed_gives_the_same_run_and_another_seed_does_not() {
     let ground = made_ground();
     let run = |seed| {
         let config = Config { seed, ..made::config() };
@@ -139,7 +140,7 @@ fn a_seed_repeats_its_run_to_the_bit_and_another_does_not() {
 }
 
 #[test]
-fn a_resumed_run_ends_as_one_never_stopped() {
+fn a_resumed_run_gives_the_same_result_as_an_uninterrupted_run() {
     let ground = made_ground();
     let config = made::config();
     let gallery = gallery(&ground, &config);
@@ -160,64 +161,64 @@ fn a_resumed_run_ends_as_one_never_stopped() {
 }
 
 #[test]
-fn a_finished_run_resumed_writes_the_same_bytes_again() {
+fn resuming_a_finished_run_writes_the_same_file_again() {
     let ground = made_ground();
     let mut config = made::config();
     config.length = Length::Steps(4);
-    train(&ground, &config, &["--run", "run"]).well();
+    train(&ground, &config, &["--run", "run"]).success();
     let first = fs::read(ground.at("model.onnx")).expect("a model");
     fs::remove_file(ground.at("model.onnx")).expect("a file");
 
-    let refusal = train(&ground, &config, &["--run", "run"]).refusal();
-    assert!(refusal.contains("--resume"), "{refusal}");
+    let error = train(&ground, &config, &["--run", "run"]).error();
+    assert!(error.contains("--resume"), "{error}");
 
-    train(&ground, &config, &["--run", "run", "--resume"]).well();
+    train(&ground, &config, &["--run", "run", "--resume"]).success();
     assert_eq!(fs::read(ground.at("model.onnx")).expect("a model"), first);
 
     made::write(&ground.at("data"), 10, 6);
-    let refusal = train(&ground, &config, &["--run", "run", "--resume"]).refusal();
-    assert!(refusal.contains("other images"), "{refusal}");
+    let error = train(&ground, &config, &["--run", "run", "--resume"]).error();
+    assert!(error.contains("other images"), "{error}");
 }
 
 #[test]
-fn a_run_that_gets_no_better_stops_and_keeps_its_best() {
+fn a_run_without_improvement_stops_and_keeps_its_best_weights() {
     let ground = made_ground();
     let mut config = made::config();
-    // So small a rate changes no verdict, so every later measurement ties with the first.
+    // This rate is too small to change a verdict, so all measurements are equal.
     config.optimizer.rate = 1e-12;
     config.watch.evaluate_every = 2;
     let held_out = ["--hold-out-fold", "2/3", "--run", "run"];
     let outcome = train(&ground, &config, &[&held_out[..], &["--patience", "2"]].concat());
-    let said = |outcome: &Outcome| {
-        let lines = outcome.complained.lines().map(str::to_owned);
+    let output = |outcome: &Outcome| {
+        let lines = outcome.stderr.lines().map(str::to_owned);
         let line = lines.filter(|it| it.starts_with("stopped")).collect::<Vec<_>>().concat();
-        assert!(line.contains("in 2 measurements"), "{}", outcome.complained);
+        assert!(line.contains(": 2 measurements without"), "{}", outcome.stderr);
         line
     };
-    let stopped = said(&outcome);
-    outcome.well();
+    let stopped = output(&outcome);
+    outcome.success();
     let first = fs::read(ground.at("model.onnx")).expect("a model");
 
-    // Stopped is stopped: to resume is to export again.
+    // Resuming a stopped run only exports again.
     let resumed = train(&ground, &config, &[&held_out[..], &["--resume"]].concat());
-    assert_eq!(said(&resumed), stopped);
-    resumed.well();
+    assert_eq!(output(&resumed), stopped);
+    resumed.success();
     assert_eq!(fs::read(ground.at("model.onnx")).expect("a model"), first);
 }
 
 #[test]
-fn a_run_gone_astray_says_so_and_writes_nothing() {
+fn a_diverged_run_is_reported_and_writes_no_model() {
     let ground = made_ground();
     let mut config = made::config();
     config.optimizer.rate = 1e30;
     let outcome = train(&ground, &config, &[]);
-    assert_eq!(outcome.code, Some(2), "{}", outcome.complained);
-    assert!(outcome.complained.contains("smaller --rate"), "{}", outcome.complained);
+    assert_eq!(outcome.code, Some(2), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("smaller --rate"), "{}", outcome.stderr);
     assert!(!ground.at("model.onnx").exists());
 }
 
 #[test]
-fn networks_export_to_what_they_were() {
+fn exported_networks_agree_with_the_trained_ones() {
     let ground = made_ground();
     let mut baseline = Config::baseline();
     (baseline.input.height, baseline.input.width) = (12, 20);
@@ -249,22 +250,22 @@ fn networks_export_to_what_they_were() {
 }
 
 #[test]
-fn a_place_where_no_model_can_stand_is_named_before_anything_is_done() {
+fn an_output_path_that_cannot_be_written_is_reported_before_training() {
     let ground = made_ground();
     fs::write(ground.at("model.toml"), "input = \"32\"\n").expect("a file");
-    let refusal = train_bare(&ground, &[]).refusal();
-    assert!(refusal.contains("model.toml describes the model"), "{refusal}");
+    let error = train_bare(&ground, &[]).error();
+    assert!(error.contains("model.toml describes the model"), "{error}");
     assert!(!ground.at("model.onnx").exists() && !ground.at("model.run").exists());
 
     fs::remove_file(ground.at("model.toml")).expect("a file");
     fs::create_dir(ground.at("model.onnx")).expect("a folder");
-    let refusal = train_bare(&ground, &[]).refusal();
-    assert!(refusal.contains("model.onnx can't be written"), "{refusal}");
+    let error = train_bare(&ground, &[]).error();
+    assert!(error.contains("model.onnx cannot be written"), "{error}");
     assert!(!ground.at("model.run").exists());
 }
 
 #[test]
-fn what_people_get_wrong_is_one_line_with_the_way_out() {
+fn user_errors_give_one_line_with_advice() {
     let one_identity = Ground::of(&[("a", &[1, 2])]);
     let lonely = Ground::of(&[("a", &[1, 2]), ("lonely", &[3]), ("b", &[5, 6])]);
     let empty = Ground::new();
@@ -273,9 +274,9 @@ fn what_people_get_wrong_is_one_line_with_the_way_out() {
     fs::write(broken.at("data/a/notes.txt"), "not an image").expect("a file");
     let fine = Ground::of(&[("a", &[1, 2]), ("b", &[5, 6]), ("c", &[7, 8])]);
     for (ground, arguments, with) in [
-        (&one_identity, &[][..], "one identity only, a"),
+        (&one_identity, &[][..], "only one identity, a"),
         (&lonely, &[], "single image"),
-        (&empty, &[], "holds no images"),
+        (&empty, &[], "contains no images"),
         (&broken, &[], "--skip-unreadable"),
         (&fine, &["--hold-out", "d"], "no identity named d"),
         (&fine, &["--hold-out", "a,b"], "at least two"),
@@ -286,32 +287,32 @@ fn what_people_get_wrong_is_one_line_with_the_way_out() {
         (&fine, &["--resume"], "no saved run"),
         (&fine, &["--config", "missing.toml"], "missing.toml"),
     ] {
-        let refusal = train_bare(ground, arguments).refusal();
-        assert!(refusal.contains(with), "{refusal}");
+        let error = train_bare(ground, arguments).error();
+        assert!(error.contains(with), "{error}");
         assert!(!ground.at("model.onnx").exists());
     }
 }
 
 #[cfg(not(feature = "cuda"))]
 #[test]
-fn a_trainer_built_without_cuda_says_how_to_build_it_with() {
-    let refusal = train_bare(&made_ground(), &["--device", "cuda"]).refusal();
-    assert!(refusal.contains("--features cuda"), "{refusal}");
+fn a_trainer_without_cuda_says_how_to_build_it() {
+    let error = train_bare(&made_ground(), &["--device", "cuda"]).error();
+    assert!(error.contains("--features cuda"), "{error}");
 }
 
 #[test]
-fn unreadable_files_are_listed_and_left_out_where_asked() {
+fn unreadable_files_are_listed_and_skipped_on_request() {
     let ground = made_ground();
     fs::write(ground.at("data/pattern0/notes.txt"), "not an image").expect("a file");
     let mut config = made::config();
     config.length = Length::Steps(1);
     let outcome = train(&ground, &config, &["--skip-unreadable"]);
-    assert!(outcome.complained.contains("left out: pattern0/notes.txt"), "{}", outcome.complained);
-    outcome.well();
+    assert!(outcome.stderr.contains("skipped pattern0/notes.txt"), "{}", outcome.stderr);
+    outcome.success();
 }
 
 #[test]
-fn wavelets_tell_made_identities_apart_without_a_step() {
+fn the_wavelet_network_works_without_training_steps() {
     let ground = made_ground();
     let mut config = Config { input: made::config().input, ..Config::wavelet() };
     config.augmentation.mirror = 0.0;
@@ -326,9 +327,9 @@ fn wavelets_tell_made_identities_apart_without_a_step() {
     let eer = Learning::new(&config, &gallery).eer(&gallery).expect("finite");
     assert!(eer < 0.05, "{eer}");
 
-    train(&ground, &config, &[]).well();
+    train(&ground, &config, &[]).success();
     let model = OnnxModel::load(&ground.at("model.onnx"), &Options::default()).expect("a model");
-    assert_eq!(model.card().margin, None, "nothing was pushed apart");
+    assert_eq!(model.card().margin, None, "no loss pushed pairs apart");
     let provenance = model.card().provenance.as_ref().expect("a provenance");
     assert!(provenance["loss"].is_null() && provenance["whitening"]["shrinkage"] == 1.0);
 }

@@ -2,6 +2,7 @@
 
 mod golden;
 mod sidecar;
+mod statement;
 mod weights;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use thiserror::Error;
 
 pub use golden::{Golden, GoldenCheck, GoldenError, GoldenPair};
 pub use sidecar::values as sidecar_values;
+pub use statement::Statement;
 pub use weights::{Drift, WeightKind, Weights};
 
 use crate::preprocessing::{Colour, Fit, InvalidPreprocessing, Preprocessing};
@@ -23,8 +25,10 @@ use crate::score::{Calibration, Embedding, InvalidEmbedding, Threshold};
 pub const PREFIX: &str = "siamese.";
 
 /// The keys, without [`PREFIX`]. A card with any other key is refused.
-pub const KEYS: [&str; 15] = [
+pub const KEYS: [&str; 17] = [
     "name",
+    "purpose",
+    "limits",
     "input",
     "colour",
     "scale",
@@ -46,6 +50,10 @@ pub const KEYS: [&str; 15] = [
 pub struct Card {
     /// The display name; the file's stem if the card states none.
     pub name: String,
+    /// What the model is for.
+    pub purpose: Option<Statement>,
+    /// What the model is not for, and what it has been trained on.
+    pub limits: Option<Statement>,
     /// How an image becomes the model's input.
     pub preprocessing: Preprocessing,
     /// How the output becomes an embedding.
@@ -149,6 +157,8 @@ impl Card {
         }
         Ok(Self {
             name: values.get("name").unwrap_or(stem).to_owned(),
+            purpose: values.parsed("purpose")?,
+            limits: values.parsed("limits")?,
             preprocessing,
             length: values.parsed("embedding")?.unwrap_or_default(),
             margin,
@@ -166,6 +176,8 @@ impl Card {
             self.preprocessing;
         let stated = [
             ("name", Some(self.name.clone())),
+            ("purpose", self.purpose.as_ref().map(ToString::to_string)),
+            ("limits", self.limits.as_ref().map(ToString::to_string)),
             ("input", Some(format!("{height}x{width}"))),
             ("colour", Some(colour.to_string())),
             ("scale", Some(scale.to_string())),
@@ -334,6 +346,8 @@ mod tests {
     fn metadata_are_read_back() {
         let written = card(&[
             ("name", "parts"),
+            ("purpose", "Tells machine parts apart."),
+            ("limits", "Trained on twelve bolts."),
             ("input", "64"),
             ("colour", "rgb"),
             ("mean", "0.5,0.4,0.3"),
@@ -355,12 +369,19 @@ mod tests {
         assert_eq!(read.to_metadata(), written.to_metadata());
         assert_eq!(read.preprocessing, written.preprocessing);
         assert_eq!(read.threshold.map(Threshold::get), Some(0.75));
+        assert_eq!(
+            read.purpose.as_ref().map(Statement::as_str),
+            Some("Tells machine parts apart.")
+        );
+        assert_eq!(read.limits.as_ref().map(Statement::as_str), Some("Trained on twelve bolts."));
         assert_eq!(read.weights, written.weights);
         assert_eq!(read.weights.map(|weights| weights.drift.pairs), Some(4950));
     }
 
     #[test]
     fn an_invalid_value_is_refused_with_its_key() {
+        refused("purpose", " ", "empty");
+        refused("limits", "a\nb", "one line");
         refused("input", "0", "input");
         refused("input", "112x", "height and width");
         refused("colour", "blue", "colour");

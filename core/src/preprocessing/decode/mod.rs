@@ -3,7 +3,7 @@
 mod estimate;
 mod gif;
 mod guard;
-pub(super) mod jpeg;
+mod jpeg;
 mod webp;
 
 use std::io::Cursor;
@@ -19,6 +19,7 @@ use super::{DecodeError, Diagnosis};
 pub use estimate::Estimate;
 pub use guard::catches;
 pub(super) use guard::guard;
+pub(super) use jpeg::serves_both;
 
 /// The longest side of an image, whatever its area: the longest that JPEG can express.
 ///

@@ -1,4 +1,4 @@
-// What the page asks of the server.
+// The page's requests to the server.
 
 let key = sessionStorage.getItem("key");
 
@@ -7,64 +7,69 @@ export function useKey(value) {
   sessionStorage.setItem("key", value);
 }
 
-/// A refusal, in the server's words; `code` is "unreachable" where there was no answer.
+/// An error with the server's own text. `code` is "unreachable" if there is no response.
 export class Problem extends Error {
   constructor({ detail, title, code, field, status }) {
-    super(sentence(detail ?? title ?? "Something went wrong."));
+    super(toSentence(detail ?? title ?? "Something went wrong."));
     Object.assign(this, { code, field, status });
   }
 }
 
-export const model = async () => (await ask("/model")).json();
+/// The error for a server that does not respond.
+export function unreachable() {
+  return new Problem({ code: "unreachable", detail: "The server does not respond. Is it running?" });
+}
 
-/// Compares two files; what came with the answer tells where the time went.
+export const model = async () => (await send("/model")).json();
+
+/// Compares two files. The result contains the time of each step.
 export async function compare(a, b) {
-  const begun = performance.now();
-  const answer = await ask("/compare", { method: "POST", body: form([["a", a], ["b", b]]) });
-  const result = await answer.json();
-  const timings = serverTimings(answer.headers.get("server-timing"));
-  return { ...result, timings: { ...timings, "round trip": performance.now() - begun } };
+  const start = performance.now();
+  const response = await send("/compare", { method: "POST", body: form([["a", a], ["b", b]]) });
+  const result = await response.json();
+  const timings = serverTimings(response.headers.get("server-timing"));
+  return { ...result, timings: { ...timings, "round trip": performance.now() - start } };
 }
 
-/// Compares a file with each of several; one result or `{error}` each, in order.
+/// Compares one file with each of several files. Returns a result or `{error}` for each of them, in order.
 export async function compareWithMany(one, many) {
-  const parts = [["a", one], ...many.map((it) => ["b", it])];
-  const answer = await ask("/compare/batch", { method: "POST", body: form(parts) });
-  return (await answer.json()).results.map(readItem);
+  const parts = [["a", one], ...many.map((file) => ["b", file])];
+  const response = await send("/compare/batch", { method: "POST", body: form(parts) });
+  return (await response.json()).results.map(readResult);
 }
 
-/// Embeds several files; one `{embedding}` or `{error}` each, in order.
+/// Embeds several files. Returns `{embedding}` or `{error}` for each of them, in order.
 export async function embed(files) {
-  const body = form(files.map((it) => ["image", it]));
-  const answer = await (await ask("/embed", { method: "POST", body })).json();
-  return (answer.results ?? [answer]).map(readItem);
+  const body = form(files.map((file) => ["image", file]));
+  const response = await (await send("/embed", { method: "POST", body })).json();
+  return (response.results ?? [response]).map(readResult);
 }
 
-/// What the model sees of a file, as the address of an image.
+/// Creates the model's input from a file, as the URL of an image.
 export async function pixels(file) {
-  const answer = await ask("/pixels", { method: "POST", body: form([["image", file]]) });
-  return URL.createObjectURL(await answer.blob());
+  const response = await send("/pixels", { method: "POST", body: form([["image", file]]) });
+  return URL.createObjectURL(await response.blob());
 }
 
-const readItem = (item) => (item.error ? { error: new Problem(item.error) } : item);
+const readResult = (result) => (result.error ? { error: new Problem(result.error) } : result);
 
-async function ask(path, options = {}) {
+async function send(path, options = {}) {
   const headers = key ? { authorization: `Bearer ${key}` } : {};
-  let answer;
+  let response;
   try {
-    answer = await fetch(path, { ...options, headers });
+    response = await fetch(path, { ...options, headers });
   } catch {
-    throw new Problem({ code: "unreachable", detail: "The server does not answer. Is it still running?" });
+    throw unreachable();
   }
-  if (answer.ok) return answer;
-  const problem = await answer.json().catch(() => ({ title: `The server answered ${answer.status}.` }));
-  throw new Problem(problem);
+  if (response.ok) return response;
+  const title = `The server responded with status ${response.status}.`;
+  throw new Problem(await response.json().catch(() => ({ title })));
 }
 
 function form(parts) {
-  const form = new FormData();
-  for (const [name, file] of parts) form.append(name, file);
-  return form;
+  const data = new FormData();
+  for (const [name, file] of parts) data.append(name, file);
+  return data;
 }
 
 function serverTimings(header) {
@@ -72,7 +77,7 @@ function serverTimings(header) {
   return Object.fromEntries(entries.map(([, name, duration]) => [name, Number(duration)]));
 }
 
-function sentence(text) {
+function toSentence(text) {
   const capital = text.charAt(0).toUpperCase() + text.slice(1);
   return /[.!?]$/.test(capital) ? capital : `${capital}.`;
 }

@@ -1,39 +1,41 @@
-// Begins the page: the model's card, the views, and what concerns all of them.
+// Starts the page: reads the model's card, starts the views, and shows what concerns all of them.
 
 import * as api from "./api.js";
 import { Calibration } from "./calibration.js";
 import { element, find, percent } from "./elements.js";
 import * as matrix from "./matrix.js";
 import * as many from "./many.js";
+import { term } from "./terms.js";
 import * as two from "./two.js";
 
 const VIEWS = ["two", "one-to-many", "matrix"];
 
-function turnToView() {
+function showView() {
   const wanted = VIEWS.includes(location.hash.slice(1)) ? location.hash.slice(1) : VIEWS[0];
   for (const view of VIEWS) find(view).hidden = view !== wanted;
   for (const link of document.querySelectorAll("nav a")) {
     if (link.hash === `#${wanted}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  tell(null);
+  notify(null);
   scrollTo(0, 0);
 }
 
-/// Says what is wrong with no image in particular, and offers to try again; null: nothing is.
-function tell(problem, again) {
+/// Shows a problem that concerns no single image, and a button that tries again. Null clears the notice.
+function notify(problem, retry) {
   const notice = find("notice");
   notice.hidden = !problem;
   if (!problem) return;
-  if (problem.code === "unauthorized") return askForKey(again);
-  const retry = () => {
-    tell(null);
-    again();
+  if (problem.code === "unauthorized") return requestKey(retry);
+  const clearAndRetry = () => {
+    notify(null);
+    retry();
   };
-  notice.replaceChildren(problem.message, ...(again ? [element("button", { type: "button", onclick: retry }, "Try again")] : []));
+  const button = retry ? [element("button", { type: "button", onclick: clearAndRetry }, "Try again")] : [];
+  notice.replaceChildren(problem.message, ...button);
 }
 
-function askForKey(again) {
+function requestKey(retry) {
   const form = find("key");
   find("notice").hidden = true;
   form.hidden = false;
@@ -42,38 +44,49 @@ function askForKey(again) {
     event.preventDefault();
     api.useKey(find("key-value").value);
     form.hidden = true;
-    again?.();
+    retry?.();
   };
 }
 
-function describe(card) {
+/// Shows what the model is for and what its limits are, above the first verdict.
+function showStatements({ purpose, limits }) {
+  const statements = find("statements");
+  statements.replaceChildren(
+    row("Purpose", purpose ?? "The model’s card does not state its purpose."),
+    row("Limits", limits ?? "The model’s card does not state its limits."),
+  );
+  statements.hidden = false;
+}
+
+function showFacts(card) {
   const [channels, height, width] = card.input.shape;
-  const measured = card.calibration;
-  const facts = {
-    model: card.name,
-    input: `${height} × ${width}, ${channels === 1 ? "grey" : "colour"}`,
-    embedding: `${card.embedding.width} numbers`,
-    "runs on": `${card.device} (${card.execution_provider})`,
-    "equal error rate": measured ? percent(measured.eer) : "not measured",
-    "calibrated on": measured ? `${measured.identities} identities of ${measured.data}` : "nothing",
-    digest: card.digest,
-  };
+  const calibration = card.calibration;
   find("model-facts").replaceChildren(
-    ...Object.entries(facts).map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
+    row("Name", card.name),
+    row("Input", `${height} × ${width} pixels, ${channels === 1 ? "grey" : "colour"}`),
+    row("Embedding", `${card.embedding.width} numbers`),
+    row("Runs on", `${card.device} (${card.execution_provider})`),
+    row(term("EER", "Equal error rate"), calibration ? percent(calibration.eer) : "not measured"),
+    row("Calibration", calibration ? `${calibration.identities} identities of ${calibration.data}` : "not calibrated"),
+    row("Digest", card.digest),
+  );
 }
 
-async function begin() {
+const row = (name, ...values) => element("div", {}, element("dt", {}, name), element("dd", {}, ...values));
+
+async function start() {
   try {
     const card = await api.model();
-    describe(card);
+    showStatements(card);
+    showFacts(card);
     const calibration = new Calibration(card);
-    for (const view of [two, many, matrix]) view.begin(calibration, tell);
+    for (const view of [two, many, matrix]) view.start(calibration, notify);
     document.body.dataset.ready = "";
   } catch (problem) {
-    tell(problem, begin);
+    notify(problem, start);
   }
 }
 
-addEventListener("hashchange", turnToView);
-turnToView();
-begin();
+addEventListener("hashchange", showView);
+showView();
+start();

@@ -1,4 +1,4 @@
-// What is known of a model's errors, from its card; the rules are those of the server.
+// The error rates that a model's card states. The rules are those of the server.
 
 export class Calibration {
   constructor(card) {
@@ -13,59 +13,59 @@ export class Calibration {
     return this.points.length > 0;
   }
 
-  /// The rates at a threshold; between two points of the table those of the worse one.
+  /// The FMR and FNMR at a threshold. Between two operating points, each rate is the worse one of the two.
   at(threshold) {
     if (!this.known) return null;
-    const above = this.points.findIndex((it) => threshold <= it.threshold);
+    const above = this.points.findIndex((point) => threshold <= point.threshold);
     if (0 <= above && this.points[above].threshold === threshold) return this.points[above];
     const below = above < 0 ? this.points.length - 1 : above - 1;
     return { fmr: this.points[above]?.fmr ?? 1, fnmr: this.points[below]?.fnmr ?? 1 };
   }
 
-  /// How far a scale of distances reaches.
-  reach(...distances) {
+  /// The largest distance that a chart shows.
+  maxDistance(...distances) {
     const last = this.points.at(-1)?.threshold ?? 0;
-    const far = Math.max(last, this.margin ?? 0, (this.threshold ?? 0) * 1.6, ...distances);
-    return this.isUnit ? Math.max(far, 1.6) : far * 1.05 || 2;
+    const largest = Math.max(last, this.margin ?? 0, (this.threshold ?? 0) * 1.6, ...distances);
+    return this.isUnit ? Math.max(largest, 1.6) : largest * 1.05 || 2;
   }
 
-  /// How densely same and different pairs lie along a scale, each to its own highest: two lists of so many numbers.
-  densities(reach, count) {
-    const shares = {
-      same: this.points.map((it) => [it.threshold, 1 - it.fnmr]),
-      different: this.points.map((it) => [it.threshold, it.fmr]),
+  /// The densities of same and of different pairs from 0 to `maxDistance`: `count` numbers each, with a maximum of 1.
+  densities(maxDistance, count) {
+    const cumulative = {
+      same: this.points.map((point) => [point.threshold, 1 - point.fnmr]),
+      different: this.points.map((point) => [point.threshold, point.fmr]),
     };
     const density = (curve) => {
-      const at = (x) => interpolate(curve, x);
-      const step = reach / count;
-      const raw = Array.from({ length: count }, (_, i) => at((i + 1) * step) - at(i * step));
+      const step = maxDistance / count;
+      const share = (i) => interpolate(curve, (i + 1) * step) - interpolate(curve, i * step);
+      const raw = Array.from({ length: count }, (_, i) => share(i));
       const smooth = smoothed(raw, count / 45);
       const highest = Math.max(...smooth);
-      return smooth.map((it) => (highest ? it / highest : 0));
+      return smooth.map((value) => (highest ? value / highest : 0));
     };
-    return { same: density(shares.same), different: density(shares.different) };
+    return { same: density(cumulative.same), different: density(cumulative.different) };
   }
 }
 
-/// The L2 distance.
+/// The L2 distance of two embeddings.
 export function distance(a, b) {
   let sum = 0;
   for (let i = 0; i < a.length; i += 1) sum += (a[i] - b[i]) ** 2;
   return Math.sqrt(sum);
 }
 
-/// Which of several belong together: those that pairs at most a threshold apart connect. Lists of indices, the largest
-/// first.
+/// Groups images: two are in one group if a chain of distances of at most `threshold` connects them. Returns lists of
+/// indices, the largest group first.
 export function groups(distances, threshold) {
-  const left = new Set(distances.keys());
+  const remaining = new Set(distances.keys());
   const found = [];
   for (const first of distances.keys()) {
-    if (!left.delete(first)) continue;
+    if (!remaining.delete(first)) continue;
     const group = [first];
-    for (const at of group) {
-      for (const other of left) {
-        if (distances[at][other] <= threshold) {
-          left.delete(other);
+    for (const member of group) {
+      for (const other of remaining) {
+        if (distances[member][other] <= threshold) {
+          remaining.delete(other);
           group.push(other);
         }
       }
@@ -76,16 +76,19 @@ export function groups(distances, threshold) {
 }
 
 function interpolate(curve, x) {
-  const above = curve.findIndex(([at]) => x <= at);
+  const above = curve.findIndex(([position]) => x <= position);
   if (above < 0) return curve.at(-1)[1];
   const [right, high] = curve[above];
   const [left, low] = above ? curve[above - 1] : [0, 0];
   return right === left ? high : low + ((high - low) * (x - left)) / (right - left);
 }
 
-function smoothed(values, width) {
-  const far = Math.ceil(3 * width);
-  const weights = Array.from({ length: 2 * far + 1 }, (_, i) => Math.exp(-(((i - far) / width) ** 2) / 2));
+/// Values under a Gaussian filter.
+function smoothed(values, deviation) {
+  const radius = Math.ceil(3 * deviation);
+  const weights = Array.from({ length: 2 * radius + 1 }, (_, i) => Math.exp(-(((i - radius) / deviation) ** 2) / 2));
   const sum = weights.reduce((a, b) => a + b);
-  return values.map((_, at) => weights.reduce((all, w, i) => all + w * (values[at + i - far] ?? 0), 0) / sum);
+  const mean = (index) =>
+    weights.reduce((total, weight, i) => total + weight * (values[index + i - radius] ?? 0), 0) / sum;
+  return values.map((_, index) => mean(index));
 }

@@ -1,93 +1,105 @@
-// Shows the server's own OpenAPI document.
+// Shows the server's OpenAPI document.
 
 import { element, find } from "./elements.js";
 
-const answer = await fetch("/openapi.json");
-const api = await answer.json();
+const response = await fetch("/openapi.json");
+const api = await response.json();
 const main = find("api");
 
-for (const paragraph of api.info.description.split("\n\n")) main.append(element("p", { class: "lead" }, ...marked(paragraph)));
+for (const paragraph of api.info.description.split("\n\n")) {
+  main.append(element("p", { class: "lead" }, ...formatted(paragraph)));
+}
 for (const [path, item] of Object.entries(api.paths)) {
   for (const [method, operation] of Object.entries(item)) main.append(route(method, path, operation));
 }
 document.body.dataset.ready = "";
-document.querySelector(location.hash || "main")?.scrollIntoView();
+if (location.hash) document.querySelector(location.hash)?.scrollIntoView();
 
 function route(method, path, { summary, description, parameters, requestBody, responses }) {
   const id = `${method}${path.replaceAll("/", "-")}`;
   find("routes").append(element("a", { href: `#${id}` }, path));
   const parts = [element("h2", {}, element("span", { class: "method" }, method.toUpperCase()), ` ${path}`)];
-  for (const text of [summary, description]) if (text) parts.push(element("p", {}, ...marked(text)));
+  for (const text of [summary, description]) if (text) parts.push(element("p", {}, ...formatted(text)));
   if (parameters) {
-    parts.push(element("h3", {}, "Query"), properties(Object.fromEntries(parameters.map((it) => [it.name, it]))));
+    const named = Object.fromEntries(parameters.map((parameter) => [parameter.name, parameter]));
+    parts.push(element("h3", {}, "Query"), properties(named));
   }
-  if (requestBody) parts.push(element("h3", {}, "Body"), ...contents(requestBody.content));
-  const good = responses["200"];
-  parts.push(element("h3", {}, "Answer"), element("p", {}, ...marked(good.description)), ...contents(good.content));
-  const refusals = Object.entries(responses).filter(([status]) => status !== "200").sort();
-  if (refusals.length) parts.push(folded("Refusals", ...refusals.map(([status, it]) => refusal(status, it))));
+  if (requestBody) parts.push(element("h3", {}, "Body"), ...bodies(requestBody.content));
+  const success = responses["200"];
+  const meaning = element("p", {}, ...formatted(success.description));
+  parts.push(element("h3", {}, "Response"), meaning, ...bodies(success.content));
+  const errors = Object.entries(responses).filter(([status]) => status !== "200").sort();
+  if (errors.length) parts.push(collapsed("Errors", ...errors.map(([status, error]) => errorLine(status, error))));
   return element("section", { class: "card route", id }, ...parts);
 }
 
-function refusal(status, { description, content }) {
-  const codes = Object.values(content).flatMap((it) => it.schema.allOf.flatMap((part) => part.properties?.code?.enum ?? []));
-  return element("p", { class: "refusal" }, element("b", {}, status), " ", ...marked(description), ...codes.flatMap((it) => [" ", element("code", {}, it)]));
+function errorLine(status, { description, content }) {
+  const schemas = Object.values(content).flatMap((body) => body.schema.allOf);
+  const codes = schemas.flatMap((schema) => schema.properties?.code?.enum ?? []);
+  const elements = codes.flatMap((code) => [" ", element("code", {}, code)]);
+  return element("p", { class: "error-line" }, element("b", {}, status), " ", ...formatted(description), ...elements);
 }
 
-/// Each kind of body, folded up, with its example in view.
-function contents(content) {
-  return Object.entries(content).flatMap(([kind, { schema, example }]) => {
-    const parts = [folded(element("code", {}, kind), shape(schema))];
+/// Each media type with its schema collapsed and its example visible.
+function bodies(content) {
+  return Object.entries(content).flatMap(([mediaType, { schema, example }]) => {
+    const parts = [collapsed(element("code", {}, mediaType), shape(schema))];
     if (example !== undefined) parts.push(element("pre", { tabindex: 0 }, JSON.stringify(example, null, 2)));
     return parts;
   });
 }
 
-function folded(name, ...parts) {
+function collapsed(name, ...parts) {
   return element("details", {}, element("summary", {}, name), ...parts);
 }
 
-/// A schema as a list of what it holds; a name is looked up where it stands.
+/// A schema as a list of its properties. References are resolved.
 function shape(schema, depth = 0) {
   if (schema.$ref) {
-    const found = api.components.schemas[schema.$ref.split("/").pop()];
-    return shape(found, depth);
+    const resolved = api.components.schemas[schema.$ref.split("/").pop()];
+    return shape(resolved, depth);
   }
-  const choices = (schema.oneOf ?? schema.anyOf)?.filter((it) => it.type !== "null");
+  const choices = (schema.oneOf ?? schema.anyOf)?.filter((choice) => choice.type !== "null");
   if (choices?.length === 1) return shape(choices[0], depth);
   if (choices && depth < 4) {
-    const all = choices.flatMap((it, at) => (at ? [element("p", { class: "or" }, "or"), shape(it, depth + 1)] : [shape(it, depth + 1)]));
-    return element("div", {}, ...all);
+    const separated = choices.flatMap((choice, index) => {
+      const separator = index ? [element("p", { class: "or" }, "or")] : [];
+      return [...separator, shape(choice, depth + 1)];
+    });
+    return element("div", {}, ...separated);
   }
-  if (schema.allOf) return element("div", {}, ...schema.allOf.map((it) => shape(it, depth)));
-  if (schema.type === "array" && depth < 4) return element("div", {}, element("p", {}, "a list of"), shape(schema.items, depth + 1));
+  if (schema.allOf) return element("div", {}, ...schema.allOf.map((part) => shape(part, depth)));
+  if (schema.type === "array" && depth < 4) {
+    return element("div", {}, element("p", {}, "a list of"), shape(schema.items, depth + 1));
+  }
   if (schema.properties && depth < 4) return properties(schema.properties, schema.required, depth + 1);
-  return element("p", {}, ...marked([schema.description, kindOf(schema)].filter(Boolean).join(" ")));
+  return element("p", {}, ...formatted([schema.description, typeOf(schema)].filter(Boolean).join(" ")));
 }
 
 function properties(named, required, depth = 1) {
-  const rows = Object.entries(named).flatMap(([name, it]) => {
-    const schema = it.schema ?? it;
-    const open = schema.$ref || schema.oneOf || schema.type === "array";
-    const optional = required?.includes(name) || it.required ? "" : "optional";
-    const words = [it.description, open ? "" : kindOf(schema)].filter(Boolean).join(" ");
-    const what = element("dd", {}, ...marked(words));
-    if (optional) what.append(" ", element("small", {}, optional));
-    if (open) what.append(shape(schema, depth));
-    return [element("dt", {}, element("code", {}, name)), what];
+  const rows = Object.entries(named).flatMap(([name, property]) => {
+    const schema = property.schema ?? property;
+    const isNested = schema.$ref || schema.oneOf || schema.type === "array";
+    const isOptional = !required?.includes(name) && !property.required;
+    const text = [property.description, isNested ? "" : typeOf(schema)].filter(Boolean).join(" ");
+    const description = element("dd", {}, ...formatted(text));
+    if (isOptional) description.append(" ", element("small", {}, "optional"));
+    if (isNested) description.append(shape(schema, depth));
+    return [element("dt", {}, element("code", {}, name)), description];
   });
   return element("dl", { class: "properties" }, ...rows);
 }
 
-function kindOf({ type, format, enum: values, minimum, maximum }) {
-  if (values) return `One of ${values.map((it) => `\`${it}\``).join(", ")}.`;
-  const kind = [type].flat().filter((it) => it && it !== "null").join(" or ");
-  const range = [minimum === undefined ? "" : `from ${minimum}`, maximum === undefined ? "" : `to ${maximum}`].filter(Boolean).join(" ");
-  const words = [format === "binary" ? "bytes" : kind, range].filter(Boolean).join(", ");
-  return words && `(${words})`;
+function typeOf({ type, format, enum: values, minimum, maximum }) {
+  if (values) return `One of ${values.map((value) => `\`${value}\``).join(", ")}.`;
+  const types = [type].flat().filter((name) => name && name !== "null").join(" or ");
+  const bounds = [minimum === undefined ? "" : `from ${minimum}`, maximum === undefined ? "" : `to ${maximum}`];
+  const range = bounds.filter(Boolean).join(" ");
+  const text = [format === "binary" ? "bytes" : types, range].filter(Boolean).join(", ");
+  return text && `(${text})`;
 }
 
-/// Text with `code` in it.
-function marked(text) {
-  return text.split("`").map((part, at) => (at % 2 ? element("code", {}, part) : part));
+/// Text with `code` in backticks.
+function formatted(text) {
+  return text.split("`").map((part, index) => (index % 2 ? element("code", {}, part) : part));
 }

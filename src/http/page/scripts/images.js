@@ -1,75 +1,83 @@
-// Where images are put in: a slot for one, a tray for several.
+// Inputs for images: a slot for one image, a tray for several.
 
+import { pixels, unreachable } from "./api.js";
 import { element } from "./elements.js";
-import { pixels } from "./api.js";
 
 const TYPES = "image/*,.tif,.tiff,.pgm,.ppm,.pnm,.bmp";
 
-/// A place for one image. `onchange` is told of each file that is put in.
+/// An input for one image. It calls `onchange` after each new file.
 export class Slot {
-  constructor(place, title, onchange) {
-    Object.assign(this, { place, onchange, file: null });
+  constructor(container, title, onchange) {
+    Object.assign(this, { container, onchange, file: null });
     this.image = element("img", { alt: "", hidden: true });
-    this.hint = element("p", { class: "hint" }, "Drop an image here, or paste one");
-    this.seen = element("img", { class: "seen", alt: `What the model sees of ${title.toLowerCase()}` });
-    this.seenBy = element("figure", { hidden: true }, this.seen, element("figcaption", {}, "what the model sees"));
+    this.hint = element("p", { class: "hint" }, "Drop or paste an image here");
+    this.input = element("img", { class: "model-input", alt: `What the model sees of the ${title.toLowerCase()}` });
+    this.inset = element("figure", { hidden: true }, this.input, element("figcaption", {}, "what the model sees"));
     this.error = element("p", { class: "error", role: "alert", hidden: true });
-    place.setAttribute("role", "group");
-    place.setAttribute("aria-label", title);
-    place.append(
+    container.setAttribute("role", "group");
+    container.setAttribute("aria-label", title);
+    container.append(
       element("h2", {}, title),
-      element("div", { class: "frame" }, this.image, this.hint, this.seenBy),
-      choosers(title, false, ([file]) => this.put(file)),
+      element("div", { class: "frame" }, this.image, this.hint, this.inset),
+      fileButtons(title, false, ([file]) => this.put(file)),
       this.error,
     );
-    takesDrops(place, ([file]) => this.put(file));
-    slots.push(this);
+    acceptDrops(container, ([file]) => this.put(file));
+    inputs.push(this);
   }
 
-  /// Puts a file in, and shows what the model sees of it.
+  get isEmpty() {
+    return !this.file;
+  }
+
+  /// Sets the image, and shows the model's input beside it.
   async put(file) {
     if (!file) return;
     this.file = file;
-    this.blame(null);
-    this.seenBy.hidden = true;
+    this.showError(null);
+    this.inset.hidden = true;
     this.hint.hidden = true;
     show(this.image, file, file.name);
-    this.place.classList.add("full");
+    this.container.classList.add("filled");
     this.onchange();
     try {
-      const seen = await pixels(file);
-      if (this.file !== file) return URL.revokeObjectURL(seen);
-      URL.revokeObjectURL(this.seen.src);
-      this.seen.src = seen;
-      this.seenBy.hidden = false;
+      const url = await pixels(file);
+      if (this.file !== file) return URL.revokeObjectURL(url);
+      URL.revokeObjectURL(this.input.src);
+      this.input.src = url;
+      this.inset.hidden = false;
     } catch {
-      // The comparison tells what is wrong with it.
+      // The comparison fails for the same reason, and reports it.
     }
   }
 
-  /// Says what is wrong with the image; null: nothing.
-  blame(why) {
-    this.error.textContent = why ?? "";
-    this.error.hidden = !why;
-    this.place.classList.toggle("bad", Boolean(why));
+  /// Shows an error of this image. Null clears it.
+  showError(message) {
+    this.error.textContent = message ?? "";
+    this.error.hidden = !message;
+    this.container.classList.toggle("invalid", Boolean(message));
   }
 }
 
-/// A place for several images.
+/// An input for several images, `limit` at most.
 export class Tray {
-  constructor(place, title, most, onchange) {
-    Object.assign(this, { place, most, onchange, files: [] });
+  constructor(container, title, limit, onchange) {
+    Object.assign(this, { container, limit, onchange, files: [] });
     this.list = element("ul", { class: "thumbnails" });
-    this.hint = element("p", { class: "hint" }, `Drop up to ${most} images here, or paste them`);
+    this.hint = element("p", { class: "hint" }, `Drop or paste up to ${limit} images here`);
     this.error = element("p", { class: "error", role: "alert", hidden: true });
-    this.clear = element("button", { type: "button", hidden: true, onclick: () => this.set([]) }, "Empty");
-    const choose = choosers(title, true, (files) => this.add(files));
-    choose.append(this.clear);
-    place.setAttribute("role", "group");
-    place.setAttribute("aria-label", title);
-    place.append(element("h2", {}, title), this.hint, this.list, choose, this.error);
-    takesDrops(place, (files) => this.add(files));
-    slots.push(this);
+    this.clear = element("button", { type: "button", hidden: true, onclick: () => this.set([]) }, "Clear");
+    const buttons = fileButtons(title, true, (files) => this.add(files));
+    buttons.append(this.clear);
+    container.setAttribute("role", "group");
+    container.setAttribute("aria-label", title);
+    container.append(element("h2", {}, title), this.hint, this.list, buttons, this.error);
+    acceptDrops(container, (files) => this.add(files));
+    inputs.push(this);
+  }
+
+  get isEmpty() {
+    return this.files.length === 0;
   }
 
   put(file) {
@@ -81,105 +89,111 @@ export class Tray {
   }
 
   set(files) {
-    this.files = files.slice(0, this.most);
-    const left = files.length - this.files.length;
-    this.blame(left ? `${this.most} images at once; ${left} more were left out.` : null);
-    this.hint.hidden = this.clear.hidden = false;
-    this.hint.hidden = 0 < this.files.length;
-    this.clear.hidden = !this.hint.hidden;
-    this.list.replaceChildren(...this.files.map((file, at) => this.thumbnail(file, at)));
+    this.files = files.slice(0, this.limit);
+    const ignored = files.length - this.files.length;
+    this.showError(ignored ? `The limit is ${this.limit} images. The last ${ignored} were ignored.` : null);
+    this.hint.hidden = !this.isEmpty;
+    this.clear.hidden = this.isEmpty;
+    this.list.replaceChildren(...this.files.map((file, index) => this.thumbnail(file, index)));
     this.onchange();
   }
 
-  /// Marks those that are at fault, by their places.
-  blameEach(errors) {
-    [...this.list.children].forEach((item, at) => {
-      item.classList.toggle("bad", errors.has(at));
-      item.querySelector(".why").textContent = errors.get(at) ?? "";
+  /// Shows errors of single images: a map from index to message.
+  showErrors(errors) {
+    [...this.list.children].forEach((item, index) => {
+      item.classList.toggle("invalid", errors.has(index));
+      item.querySelector(".reason").textContent = errors.get(index) ?? "";
     });
   }
 
-  blame(why) {
-    this.error.textContent = why ?? "";
-    this.error.hidden = !why;
+  showError(message) {
+    this.error.textContent = message ?? "";
+    this.error.hidden = !message;
   }
 
-  thumbnail(file, at) {
-    const without = () => this.set(this.files.filter((_, other) => other !== at));
+  thumbnail(file, index) {
     const image = element("img", { alt: file.name });
     show(image, file, file.name);
-    const remove = element("button", { type: "button", "aria-label": `Remove ${file.name}`, onclick: without }, "×");
-    return element("li", { title: file.name }, image, remove, element("span", { class: "why" }));
+    const removeFile = () => this.set(this.files.filter((_, other) => other !== index));
+    const label = `Remove ${file.name}`;
+    const remove = element("button", { type: "button", "aria-label": label, onclick: removeFile }, "×");
+    return element("li", { title: file.name }, image, remove, element("span", { class: "reason" }));
   }
 }
 
-/// Shows a file; where the browser can't, what the model sees of it.
+/// Shows a file in an image element. If the browser can't decode the file, shows the model's input instead.
 export function show(image, file, name) {
-  const own = URL.createObjectURL(file);
-  const free = () => URL.revokeObjectURL(own);
-  image.onload = free;
+  const url = URL.createObjectURL(file);
+  const release = () => URL.revokeObjectURL(url);
+  image.onload = release;
   image.onerror = async () => {
-    free();
+    release();
     image.onerror = null;
-    const seen = await pixels(file).catch(() => null);
-    if (seen) image.src = seen;
+    const input = await pixels(file).catch(() => null);
+    if (input) image.src = input;
     else image.hidden = true;
   };
   image.alt = name;
   image.hidden = false;
-  image.src = own;
+  image.src = url;
 }
 
-/// A shipped image, as if it had been picked.
-export async function sample(name) {
-  const answer = await fetch(`/page/samples/${name}.jpg`);
-  return new File([await answer.blob()], `${name}.jpg`, { type: "image/jpeg" });
+/// Fetches shipped images as files, by their names without extension.
+export async function samples(...names) {
+  const fetchFile = async (name) => {
+    const response = await fetch(`/page/samples/${name}.jpg`);
+    return new File([await response.blob()], `${name}.jpg`, { type: "image/jpeg" });
+  };
+  try {
+    return await Promise.all(names.map(fetchFile));
+  } catch {
+    throw unreachable();
+  }
 }
 
-// Pasted images go where the focus is, else to the first place in view that is empty, else to the last.
-const slots = [];
+// A pasted image goes to the input that has the focus, else to the first visible empty input, else to the last one.
+const inputs = [];
 document.addEventListener("paste", (event) => {
   const files = [...event.clipboardData.files];
   if (files.length === 0) return;
   event.preventDefault();
-  const seen = slots.filter((it) => !it.place.closest("[hidden]"));
-  const focused = seen.find((it) => it.place.contains(document.activeElement));
+  const visible = inputs.filter((input) => !input.container.closest("[hidden]"));
+  const focused = visible.find((input) => input.container.contains(document.activeElement));
   for (const file of files) {
-    const empty = seen.find((it) => !(it.file ?? it.files?.length));
-    (focused ?? empty ?? seen.at(-1))?.put(file);
+    const empty = visible.find((input) => input.isEmpty);
+    (focused ?? empty ?? visible.at(-1))?.put(file);
   }
 });
 
-function choosers(title, several, take) {
-  const chooser = (label, more) => {
+function fileButtons(title, multiple, onfiles) {
+  const button = (label, attributes, kind) => {
     const input = element("input", {
-      type: "file", accept: TYPES, multiple: several, ...more,
+      type: "file", accept: TYPES, multiple, "aria-label": `${label}: ${title.toLowerCase()}`, ...attributes,
       onchange: () => {
-        take([...input.files]);
+        onfiles([...input.files]);
         input.value = "";
       },
     });
-    return element("label", { class: more.capture ? "button camera" : "button" }, label, input);
+    return element("label", { class: kind }, label, input);
   };
-  const name = title.toLowerCase();
   return element(
-    "div", { class: "choosers" },
-    chooser("Choose", { "aria-label": `Choose ${name}` }),
-    chooser("Photograph", { "aria-label": `Photograph ${name}`, capture: "environment", multiple: false }),
+    "div", { class: "file-buttons" },
+    button(multiple ? "Choose files" : "Choose file", {}, "button"),
+    button("Take photo", { capture: "environment", multiple: false }, "button camera"),
   );
 }
 
-function takesDrops(place, take) {
-  const over = (is) => (event) => {
+function acceptDrops(container, onfiles) {
+  const highlight = (isOver) => (event) => {
     event.preventDefault();
-    place.classList.toggle("over", is);
+    container.classList.toggle("drag-over", isOver);
   };
-  place.addEventListener("dragover", over(true));
-  place.addEventListener("dragleave", over(false));
-  place.addEventListener("drop", (event) => {
-    over(false)(event);
-    take([...event.dataTransfer.files]);
+  container.addEventListener("dragover", highlight(true));
+  container.addEventListener("dragleave", highlight(false));
+  container.addEventListener("drop", (event) => {
+    highlight(false)(event);
+    onfiles([...event.dataTransfer.files]);
   });
 }
-// An image that misses its place must not replace the page.
+// The browser would open an image that is dropped beside an input, instead of the page.
 for (const kind of ["dragover", "drop"]) document.addEventListener(kind, (event) => event.preventDefault());

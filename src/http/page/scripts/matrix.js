@@ -1,69 +1,75 @@
-// All with all: a matrix of distances, grouped by the threshold.
+// Many images, each compared with all others: a matrix of distances, grouped by the threshold.
 
 import * as api from "./api.js";
 import { distance, groups } from "./calibration.js";
-import { digits, element, find } from "./elements.js";
-import { Scale } from "./curves.js";
-import { Tray, sample, show } from "./images.js";
+import { Chart } from "./chart.js";
+import { element, find, formatDistance } from "./elements.js";
+import { Tray, samples, show } from "./images.js";
 
-const SAMPLES = ["s5_1", "s1_1", "s9_1", "s13_1", "s5_2", "s1_2", "s9_2", "s13_2"];
-const MOST = 30;
-/// So many images go in a request: below what servers take by default.
+const EXAMPLE = ["s5_1", "s1_1", "s9_1", "s13_1", "s5_2", "s1_2", "s9_2", "s13_2"];
+const LIMIT = 30;
+/// The number of images in one request. It is below the servers' default limit.
 const PORTION = 8;
 
-export function begin(calibration, tell) {
-  const tray = new Tray(find("tray-matrix"), "Images", MOST, ask);
+export function start(calibration, notify) {
+  const tray = new Tray(find("tray-matrix"), "Images", LIMIT, compare);
   const verdict = find("matrix-verdict");
   const figure = find("matrix-figure");
-  let asked = 0;
+  let lastRequest = 0;
 
-  const put = async () => {
-    const files = await Promise.all(SAMPLES.map(sample)).catch(() => null);
-    if (files) tray.set(files);
-    else tell(new api.Problem({ code: "unreachable", detail: "The server does not answer" }));
+  const load = async () => {
+    try {
+      tray.set(await samples(...EXAMPLE));
+    } catch (problem) {
+      notify(problem, load);
+    }
   };
-  find("matrix-samples").append(element("button", { type: "button", onclick: put }, "eight images of four people"));
+  find("matrix-samples").append(element("button", { type: "button", onclick: load }, "eight images of four people"));
 
-  async function ask() {
-    const mine = (asked += 1);
+  async function compare() {
+    const request = (lastRequest += 1);
     const { files } = tray;
     figure.replaceChildren();
     verdict.replaceChildren();
     if (files.length < 2) return;
     try {
       const results = [];
-      for (let at = 0; at < files.length; at += PORTION) {
-        results.push(...(await embedded(files.slice(at, at + PORTION))));
-        if (mine !== asked) return;
+      for (let start = 0; start < files.length; start += PORTION) {
+        results.push(...(await embed(files.slice(start, start + PORTION))));
+        if (request !== lastRequest) return;
       }
-      tell(null);
-      tray.blameEach(new Map(results.flatMap((it, at) => (it.error ? [[at, it.error.message]] : []))));
-      const good = results.flatMap((it, at) => (it.error ? [] : [{ file: files[at], embedding: it.embedding }]));
-      if (1 < good.length) draw(good);
+      notify(null);
+      const errors = results.flatMap(({ error }, index) => (error ? [[index, error.message]] : []));
+      tray.showErrors(new Map(errors));
+      const images = results.map(({ embedding }, index) => ({ file: files[index], embedding }));
+      const embedded = images.filter((image) => image.embedding);
+      if (1 < embedded.length) showMatrix(embedded);
     } catch (problem) {
-      if (mine === asked) tell(problem, ask);
+      if (request === lastRequest) notify(problem, compare);
     }
   }
 
-  function draw(good) {
-    const distances = good.map((a) => good.map((b) => distance(a.embedding, b.embedding)));
+  function showMatrix(embedded) {
+    const files = embedded.map((image) => image.file);
+    const distances = embedded.map((a) => embedded.map((b) => distance(a.embedding, b.embedding)));
     const table = element("div", { class: "matrix", role: "region", "aria-label": "Distances", tabindex: 0 });
-    const scale = element("div", { class: "card" });
-    figure.replaceChildren(table, scale);
-    const group = (threshold) => {
+    const card = element("div", { class: "card" });
+    figure.replaceChildren(table, card);
+    const showGroups = (threshold) => {
       const found = groups(distances, threshold);
+      const limit = formatDistance(threshold);
       verdict.replaceChildren(
-        element("strong", {}, found.length === 1 ? "One group" : `${found.length} groups`),
-        element("span", {}, `Two are in one group where pairs at most ${digits(threshold)} apart connect them.`),
+        element("strong", {}, found.length === 1 ? "1 group" : `${found.length} groups`),
+        element("span", {}, `Images are in one group if distances of at most ${limit} connect them.`),
       );
-      table.replaceChildren(grid(good, distances, found, threshold));
+      table.replaceChildren(matrix(files, distances, found, threshold));
     };
-    group(new Scale(scale, calibration, group).threshold);
+    showGroups(new Chart(card, calibration, showGroups).threshold);
   }
 }
 
-/// One image that is bad makes a lone request fail, where several tell of each.
-async function embedded(files) {
+/// Embeds images. The server refuses a request for one invalid image as a whole; here it is an error of that image.
+async function embed(files) {
   try {
     return await api.embed(files);
   } catch (problem) {
@@ -72,27 +78,27 @@ async function embedded(files) {
   }
 }
 
-function grid(good, distances, found, threshold) {
+function matrix(files, distances, found, threshold) {
   const order = found.flat();
-  const first = new Set(found.map((it) => it[0]));
-  const head = (at) => {
+  const first = new Set(found.map((group) => group[0]));
+  const edge = (index) => (first.has(index) ? "first" : "");
+  const heading = (index, scope) => {
     const image = element("img", {});
-    show(image, good[at].file, good[at].file.name);
-    return image;
+    show(image, files[index], files[index].name);
+    return element("th", { scope, class: scope === "col" ? edge(index) : undefined }, image);
   };
-  const edge = (at) => (first.has(at) ? "first" : "");
   const cell = (row, column) => {
     const value = distances[row][column];
     const kind = row === column ? "self" : value <= threshold ? "same" : "different";
-    const made = element("td", { class: `${kind} ${edge(column)}`, title: `${good[row].file.name}, ${good[column].file.name}` },
-      row === column ? "" : value.toFixed(2));
-    made.style.setProperty("--far", Math.min(Math.abs(value - threshold) / threshold, 1).toFixed(2));
-    return made;
+    const square = element("span", { class: kind }, row === column ? "" : value.toFixed(2));
+    square.style.setProperty("--contrast", Math.min(Math.abs(value - threshold) / threshold, 1).toFixed(2));
+    return element("td", { class: edge(column), title: `${files[row].name}, ${files[column].name}` }, square);
   };
+  const rows = order.map((row) =>
+    element("tr", { class: edge(row) }, heading(row, "row"), ...order.map((column) => cell(row, column))));
   return element(
     "table", { class: 14 < order.length ? "small" : "" },
-    element("thead", {}, element("tr", {}, element("td"), ...order.map((at) => element("th", { scope: "col", class: edge(at) }, head(at))))),
-    element("tbody", {}, ...order.map((row) =>
-      element("tr", { class: edge(row) }, element("th", { scope: "row" }, head(row)), ...order.map((column) => cell(row, column))))),
+    element("thead", {}, element("tr", {}, element("td"), ...order.map((index) => heading(index, "col")))),
+    element("tbody", {}, ...rows),
   );
 }

@@ -1,113 +1,130 @@
-// Two images: the verdict, and why.
+// Two images: the verdict, and the measurements behind it.
 
 import * as api from "./api.js";
-import { Scale } from "./curves.js";
-import { digits, element, find, likely, milliseconds, percent } from "./elements.js";
-import { Slot, sample } from "./images.js";
+import { Chart } from "./chart.js";
+import { boundedPercent, element, find, formatDistance, formatMilliseconds, percent } from "./elements.js";
+import { Slot, samples } from "./images.js";
+import { term } from "./terms.js";
 
-const SAMPLES = { "one person twice": ["s5_1", "s5_2"], "two people": ["s5_1", "s1_1"], "a hard pair": ["s1_1", "s1_2"] };
+const EXAMPLES = {
+  "one person twice": ["s5_1", "s5_2"],
+  "two people": ["s5_1", "s1_1"],
+  "a difficult pair": ["s1_1", "s1_2"],
+};
 
-export function begin(calibration, tell) {
-  const slots = { a: new Slot(find("slot-a"), "First image", ask), b: new Slot(find("slot-b"), "Second image", ask) };
+export function start(calibration, notify) {
+  const slots = {
+    a: new Slot(find("slot-a"), "First image", compare),
+    b: new Slot(find("slot-b"), "Second image", compare),
+  };
   const verdict = find("two-verdict");
   const figure = find("two-figure");
   let result = null;
-  let scale = null;
-  let asked = 0;
+  let lastRequest = 0;
 
-  for (const [label, [a, b]] of Object.entries(SAMPLES)) {
-    const put = async () => {
-      const files = await Promise.all([sample(a), sample(b)]).catch(() => null);
-      if (!files) return tell(new api.Problem({ code: "unreachable", detail: "The server does not answer" }));
-      slots.a.file = null;
-      slots.b.file = null;
-      slots.a.put(files[0]);
-      slots.b.put(files[1]);
+  for (const [label, names] of Object.entries(EXAMPLES)) {
+    const load = async () => {
+      try {
+        const [a, b] = await samples(...names);
+        slots.a.file = null;
+        slots.b.file = null;
+        slots.a.put(a);
+        slots.b.put(b);
+      } catch (problem) {
+        notify(problem, load);
+      }
     };
-    find("two-samples").append(element("button", { type: "button", onclick: put }, label));
+    find("two-samples").append(element("button", { type: "button", onclick: load }, label));
   }
 
-  async function ask() {
-    if (!slots.a.file || !slots.b.file) return;
-    const mine = (asked += 1);
+  async function compare() {
+    if (slots.a.isEmpty || slots.b.isEmpty) return;
+    const request = (lastRequest += 1);
     verdict.classList.add("waiting");
     try {
-      const found = await api.compare(slots.a.file, slots.b.file);
-      if (mine !== asked) return;
-      result = found;
-      slots.a.blame(null);
-      slots.b.blame(null);
-      tell(null);
-      show();
+      const response = await api.compare(slots.a.file, slots.b.file);
+      if (request !== lastRequest) return;
+      result = response;
+      slots.a.showError(null);
+      slots.b.showError(null);
+      notify(null);
+      showResult();
     } catch (problem) {
-      if (mine !== asked) return;
+      if (request !== lastRequest) return;
       result = null;
       verdict.replaceChildren();
       figure.replaceChildren();
       const slot = slots[problem.field];
-      if (slot) slot.blame(problem.message);
-      else tell(problem, ask);
+      if (slot) slot.showError(problem.message);
+      else notify(problem, compare);
     } finally {
       verdict.classList.remove("waiting");
     }
   }
 
-  function show() {
-    const place = element("div", { class: "card" });
-    const seen = element("p", { class: "where" }, whereItFalls(calibration, result.distance));
-    const line = element("code", {});
+  function showResult() {
+    const card = element("div", { class: "card" });
+    const command = element("code", {});
     const copy = element("button", {
       type: "button",
       onclick: async () => {
-        await navigator.clipboard?.writeText(line.textContent);
+        await navigator.clipboard?.writeText(command.textContent);
         copy.textContent = "Copied";
       },
     }, "Copy");
-    const rule = (threshold) => {
-      tellVerdict(threshold);
-      const query = threshold === calibration.threshold ? "" : `?threshold=${threshold}`;
-      line.textContent = curl(query, slots);
+    const judge = (threshold) => {
+      showVerdict(threshold);
+      command.textContent = curl(threshold === calibration.threshold ? "" : `?threshold=${threshold}`, slots);
       copy.textContent = "Copy";
     };
     figure.replaceChildren(
-      place,
-      element("div", { class: "card" }, element("h2", {}, "The same by curl"), element("div", { class: "curl" }, line, copy)),
+      card,
+      element(
+        "div", { class: "card" },
+        element("h2", {}, "The same request with curl"), element("div", { class: "command" }, command, copy),
+      ),
       timings(result.timings),
     );
-    scale = new Scale(place, calibration, rule);
-    place.prepend(element("h2", {}, "Where this pair falls"));
-    place.append(seen);
-    scale.mark(result.distance);
-    rule(scale.threshold);
+    const chart = new Chart(card, calibration, judge);
+    card.prepend(element("h2", {}, "The distance of this pair"));
+    chart.drawing.after(element("p", { class: "position" }, position(calibration, result.distance)));
+    chart.mark(result.distance);
+    judge(chart.threshold);
   }
 
-  function tellVerdict(threshold) {
+  function showVerdict(threshold) {
     const same = result.distance <= threshold;
+    const relation = result.distance < threshold ? "below" : same ? "equal to" : "above";
+    const [distance, limit] = [result.distance, threshold].map(formatDistance);
+    const parts = [`The distance, ${distance}, is ${relation} the threshold, ${limit}.`];
+    if (result.probability !== undefined) {
+      parts.push(" ", term("Probability", "Probability of a same pair"), `: ${boundedPercent(result.probability)}.`);
+    }
     verdict.className = `verdict ${same ? "same" : "different"}`;
-    const probability = result.probability === undefined ? "" : ` Probability of the same: ${likely(result.probability)}.`;
-    verdict.replaceChildren(
-      element("strong", {}, same ? "The same" : "Different"),
-      element("span", {}, `The distance, ${digits(result.distance)}, is ${same ? "within" : "beyond"} the threshold of ${digits(threshold)}.${probability}`),
-    );
+    verdict.replaceChildren(element("strong", {}, same ? "Same" : "Different"), element("span", {}, ...parts));
   }
 }
 
-function whereItFalls(calibration, distance) {
+/// Says how many of the measured pairs have this distance or a smaller one.
+function position(calibration, distance) {
   const rates = calibration.at(distance);
   if (!rates) return "";
-  return `As close as this or closer lay ${percent(1 - rates.fnmr)} of the same pairs, and ${percent(rates.fmr)} of the different ones.`;
+  const share = (value) => (value === 0 ? "none" : value === 1 ? "all" : percent(value));
+  return (
+    `Of the pairs known to be the same, ${share(1 - rates.fnmr)} are as close as this pair or closer. ` +
+    `Of the pairs known to be different, ${share(rates.fmr)} are.`
+  );
 }
 
 function curl(query, slots) {
   const part = (name) => `-F ${name}=@${quoted(slots[name].file.name)}`;
-  const url = `${location.origin}/compare${query}`;
-  return `curl ${part("a")} ${part("b")} '${url}'`;
+  return `curl ${part("a")} ${part("b")} '${location.origin}/compare${query}'`;
 }
 
 const quoted = (name) => (/^[\w.-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`);
 
-function timings(spent) {
-  const items = Object.entries(spent).map(([name, value]) =>
-    element("div", {}, element("dt", {}, name), element("dd", {}, milliseconds(value))));
-  return element("dl", { class: "timings", "aria-label": "Where the time went" }, ...items);
+function timings(durations) {
+  const items = Object.entries(durations).map(([name, duration]) =>
+    element("div", {}, element("dt", {}, name), element("dd", {}, formatMilliseconds(duration))));
+  return element("dl", { class: "timings", "aria-label": "Time of each step" }, ...items);
 }

@@ -1,6 +1,6 @@
-//! `siamese-trainer train`: from images to a model's file.
+//! `siamese-trainer train`: trains a model on images and writes its file.
 
-mod choices;
+mod config_options;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -10,58 +10,60 @@ use anyhow::{bail, ensure};
 use siamese_core::model::{Card, Length, OnnxModel, Options};
 use siamese_core::preprocessing::Pixels;
 
-use super::{evaluate, file_stem, megabytes};
+use super::{Statements, evaluate, file_stem, megabytes};
 use crate::config::{Compute, Config, LossKind, Record};
 use crate::data::{Collection, Gallery, HoldOut, inspect};
 use crate::draft;
 use crate::evaluate::Embedded;
 use crate::export::{export, on_cpu};
 use crate::learn::{RunFolder, train};
-use choices::{Choices, Earlier};
+use config_options::{ConfigFile, ConfigOptions};
 
-/// How many real images an export is compared on at most.
-const COMPARED: usize = 64;
+/// The largest number of real images that an export is compared on.
+const MAX_COMPARED: usize = 64;
 
-/// Trains a model from a folder of images, or from a list of pairs or triplets
+/// Trains a model on a folder of images, or on a list of pairs or triplets
 #[derive(Clone, Debug, clap::Args)]
 pub struct Train {
-    /// The images: `DIR/IDENTITY/IMAGE`, or a list in CSV with the columns a,b,same or
+    /// The images: a folder `DIR/IDENTITY/IMAGE`, or a CSV list with the columns a,b,same or
     /// anchor,positive,negative or before,after,changed
     #[arg(long, visible_alias = "pairs", value_name = "DIR|FILE.csv")]
     data: PathBuf,
-    /// The model's file to write
+    /// The model file to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     #[command(flatten)]
-    choices: Choices,
+    options: ConfigOptions,
     #[command(flatten)]
     hold_out: HoldOut,
-    /// What training runs on; a run that is resumed goes on where it was
+    /// The device to train on; a resumed run uses its earlier device by default
     #[arg(long, value_enum)]
     device: Option<Compute>,
-    /// Stop after so many measurements without a lower EER on the identities held out, and keep the
-    /// best weights
+    /// Stop after N measurements without a lower EER on the held-out identities, and keep the best
+    /// weights
     #[arg(long, value_name = "N")]
     patience: Option<u32>,
-    /// Leave out files that can't be read as images, instead of refusing
+    /// Skip files that cannot be read as images, and list them, instead of stopping
     #[arg(long)]
     skip_unreadable: bool,
-    /// Train although some files are both trained on and held out
+    /// Train even if some files are in both the training set and the hold-out set
     #[arg(long)]
     allow_duplicates: bool,
-    /// What the model is called; the file's stem if not given
+    /// The model's name; the default is the file name of --out without its extension
     #[arg(long)]
     name: Option<String>,
-    /// The run's folder: its choices, its checkpoints; `OUT.run` if not given
+    #[command(flatten)]
+    statements: Statements,
+    /// The run folder, for the configuration and the checkpoints; the default is `OUT.run`
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
-    /// Go on with the run in the run's folder, with the choices made then
+    /// Continue the run in the run folder, with its configuration
     #[arg(long, conflicts_with_all = ["network", "config", "loss", "margin", "seed", "steps", "epochs", "rate", "patience"])]
     resume: bool,
 }
 
 /// A run before its first step.
-struct Begun {
+struct PreparedRun {
     folder: RunFolder,
     record: Record,
     device: Compute,
@@ -70,15 +72,15 @@ struct Begun {
 }
 
 impl Train {
-    /// Trains, exports, and says what came of it.
+    /// Trains a model and exports it. Returns the output.
     ///
     /// # Errors
     ///
-    /// If choices, data or files won't do: one line each, with the way out.
+    /// If the configuration, the data or a file cannot be used. The error is one line and says what to do.
     pub fn run(&self) -> anyhow::Result<String> {
         let start = Instant::now();
         draft::check(&self.out)?;
-        let Begun { folder, record, device, training, held_out } = self.begin()?;
+        let PreparedRun { folder, record, device, training, held_out } = self.prepare()?;
         let device = device.device()?;
         let trained =
             train(&record.config, &training, held_out.as_ref(), &device, &folder, self.resume)?;
@@ -86,10 +88,10 @@ impl Train {
         let images = sample(held_out.as_ref().unwrap_or(&training));
         let exported = export(&trained.network, self.card(&record, trained.kept), &images)?;
         draft::model(&self.out, &exported.onnx, &on_cpu())?;
-        let mut said = String::new();
+        let mut output = String::new();
         writeln!(
-            said,
-            "{}: {:.1} MB, {} parameters, {} s; within {:.1e} of the trained network on {} images",
+            output,
+            "{}: {:.1} MB, {} parameters, {} s; at most {:.1e} from the trained network on {} images",
             self.out.display(),
             megabytes(exported.onnx.len()),
             trained.network.parameters(),
@@ -98,35 +100,35 @@ impl Train {
             exported.compared
         )?;
         if let Some(held_out) = held_out {
-            // A report that can't be is no reason to call the training failed.
+            // The training succeeded even if the report fails.
             let line = match self.report(held_out, &record.data.name, folder.path()) {
-                Ok(page) => format!("On the identities held out: {}", page.display()),
-                Err(error) => format!("No report on the identities held out: {error:#}"),
+                Ok(page) => format!("Report on the held-out identities: {}", page.display()),
+                Err(error) => format!("No report on the held-out identities: {error:#}"),
             };
-            writeln!(said, "{line}")?;
+            writeln!(output, "{line}")?;
         }
-        Ok(said)
+        Ok(output)
     }
 
-    /// Reads what there is to read, refuses what won't do, and writes down what the run is about to do.
-    fn begin(&self) -> anyhow::Result<Begun> {
+    /// Reads and checks the configuration and the images, and writes the record of the run.
+    fn prepare(&self) -> anyhow::Result<PreparedRun> {
         let path = self.run.clone().unwrap_or_else(|| self.out.with_extension("run"));
         let resumed = self.resume.then(|| RunFolder::open(&path)).transpose()?;
         let saved: Option<Record> = resumed.as_ref().map(RunFolder::read_record).transpose()?;
-        let device = self.device.or(saved.as_ref().map(|it| it.device)).unwrap_or_default();
+        let device = self.device.or(saved.as_ref().map(|record| record.device)).unwrap_or_default();
         device.check()?;
-        let earlier = self.choices.earlier()?;
+        let file = self.options.file()?;
         let data = Collection::open(&self.data)?;
-        let config = match (&saved, &earlier) {
+        let config = match (&saved, &file) {
             (Some(saved), _) => saved.config.clone(),
-            (None, earlier) => self.config(earlier.as_ref(), &data),
+            (None, file) => self.config(file.as_ref(), &data),
         };
         config.check()?;
         if let Some(listing) = data.listing() {
             config.check_listed(listing)?;
         }
-        let earlier = match &earlier {
-            Some(Earlier::Run(record)) => Some(record.as_ref()),
+        let earlier = match &file {
+            Some(ConfigFile::Run(record)) => Some(record.as_ref()),
             _ => None,
         };
         let (training, held_out) = self.hold_out(earlier.or(saved.as_ref()), &data).split(&data)?;
@@ -134,7 +136,7 @@ impl Train {
         let held_out = held_out.map(|it| self.load(&it, &config)).transpose()?;
         if config.watch.patience.is_some() && held_out.is_none() {
             bail!(
-                "--patience measures identities held out: name them with --hold-out or --hold-out-fold"
+                "--patience needs held-out identities: choose them with --hold-out or --hold-out-fold"
             );
         }
         let shape = config.preprocessing().shape();
@@ -144,16 +146,17 @@ impl Train {
 
         let mut record = Record::new(config, data.name().to_owned(), &training, held_out.as_ref());
         record.device = device;
-        let is_of_these =
+        let has_same_images =
             |other: &Record| other.data == record.data && other.held_out == record.held_out;
         ensure!(
-            saved.as_ref().is_none_or(is_of_these),
-            "the run in {} was begun on other images: give the same --data and the same identities to hold out",
+            saved.as_ref().is_none_or(has_same_images),
+            "the run in {} started with other images: give the same --data and hold out the same identities",
             path.display()
         );
-        if !earlier.is_none_or(is_of_these) {
-            let others = "these are other images than those of the run whose choices are taken";
-            warnings.push(others.to_owned());
+        if !earlier.is_none_or(has_same_images) {
+            let warning =
+                "the images differ from those of the run that the configuration comes from";
+            warnings.push(warning.to_owned());
         }
         for warning in warnings {
             eprintln!("warning: {warning}");
@@ -168,10 +171,10 @@ impl Train {
         if let Some(held_out) = &held_out {
             folder.write_list("held-out.sha256", held_out)?;
         }
-        Ok(Begun { folder, record, device, training, held_out })
+        Ok(PreparedRun { folder, record, device, training, held_out })
     }
 
-    /// Writes what the model is worth on those held out into the run's folder; gives the page's place.
+    /// Writes a report on the held-out identities into the run folder. Returns the path of its page.
     fn report(&self, held_out: Gallery, data: &str, run: &Path) -> anyhow::Result<PathBuf> {
         let mut model = OnnxModel::load(&self.out, &Options::default())?;
         let embedded = Embedded::by(&mut model, held_out, data)?;
@@ -180,20 +183,19 @@ impl Train {
         Ok(folder.join("index.html"))
     }
 
-    /// The choices, with the patience.
-    fn config(&self, earlier: Option<&Earlier>, data: &Collection) -> Config {
-        let mut config = self.choices.config(earlier.map(Earlier::config), data.listing());
+    /// Returns the configuration of the run.
+    fn config(&self, file: Option<&ConfigFile>, data: &Collection) -> Config {
+        let mut config = self.options.config(file.map(ConfigFile::config), data.listing());
         config.watch.patience = self.patience.or(config.watch.patience);
         config
     }
 
-    /// Who is held out: those named, or else those of the run that is repeated, if they are here.
+    /// Returns the identities to hold out: those of the command line, or those of the repeated run if the data has them.
     fn hold_out(&self, repeated: Option<&Record>, data: &Collection) -> HoldOut {
-        let is_here = |name: &String| data.identities().iter().any(|it| it.name == *name);
-        match repeated.map(|it| &it.held_out).filter(|it| it.iter().all(is_here)) {
-            Some(names) if self.hold_out.is_nobody() => {
-                HoldOut { names: names.clone(), fold: None }
-            }
+        let exists =
+            |name: &String| data.identities().iter().any(|identity| identity.name == *name);
+        match repeated.map(|record| &record.held_out).filter(|names| names.iter().all(exists)) {
+            Some(names) if self.hold_out.is_empty() => HoldOut { names: names.clone(), fold: None },
             _ => self.hold_out.clone(),
         }
     }
@@ -201,18 +203,20 @@ impl Train {
     fn load(&self, images: &Collection, config: &Config) -> anyhow::Result<Gallery> {
         let gallery = Gallery::load(images, &config.preprocessing(), self.skip_unreadable)?;
         for skipped in gallery.skipped() {
-            eprintln!("left out: {skipped}");
+            eprintln!("skipped {skipped}");
         }
         Ok(gallery)
     }
 
     fn card(&self, record: &Record, steps: u32) -> Card {
         let config = &record.config;
-        Card {
+        self.statements.on(Card {
             name: self.name.clone().unwrap_or_else(|| file_stem(&self.out)),
+            purpose: None,
+            limits: None,
             preprocessing: config.preprocessing(),
             length: if config.network.unit() { Length::Unit } else { Length::AsIs },
-            // Only the contrastive loss pushes distances up to its margin.
+            // Only the contrastive loss pushes distances up to the margin.
             margin: (config.loss.kind == LossKind::Contrastive && 0 < steps)
                 .then_some(config.loss.margin),
             threshold: None,
@@ -220,13 +224,13 @@ impl Train {
             provenance: Some(record.provenance(steps)),
             weights: None,
             golden: None,
-        }
+        })
     }
 }
 
-/// Images spread over a gallery.
+/// Returns up to [`MAX_COMPARED`] images, spread evenly over a gallery.
 fn sample(gallery: &Gallery) -> Vec<&Pixels> {
     let samples = gallery.samples();
-    let step = samples.len().div_ceil(COMPARED);
-    samples.iter().step_by(step).map(|it| &it.pixels).collect()
+    let step = samples.len().div_ceil(MAX_COMPARED);
+    samples.iter().step_by(step).map(|sample| &sample.pixels).collect()
 }

@@ -1,35 +1,38 @@
-//! Images that are nearly copies of each other.
+//! Search for near copies of images.
 //!
-//! An image is looked at in 16 x 16 cells, by how they differ from their neighbours: that stays as it is when a
-//! image is resized, saved again or lit otherwise, and changes with all that a second photograph
-//! changes.
+//! An image is reduced to 16 x 16 cells, and the differences of neighbouring cells are compared. They do not change when
+//! an image is resized, saved again or brightened. They do change in a second photograph of the same object.
 
 use rayon::prelude::*;
 use siamese_core::preprocessing::Pixels;
 
-/// Cells a side of what is compared.
+use crate::data::vary::grid::single;
+
+/// The number of cells per side.
 const SIDE: usize = 16;
-/// Cells a side of what is looked at first, as it takes a seventh of the time.
+/// The number of cells per side of the first, coarse comparison, which takes a seventh of the time.
 const COARSE: usize = 8;
-/// Two images less correlated than this in the coarse cells are no copies.
+/// The smallest correlation of the coarse cells of two copies.
 const COARSE_LIKENESS: f32 = 0.95;
-/// Two images at least this correlated in the differences of cells are nearly copies. Saved again as
-/// JPEG of quality 60 they are at 0.998 and above. The likest of 40 people's faces are at 0.78, of one person's
-/// at 0.976, and of handwritten characters at 0.943, where strokes are few and thin.
+/// The smallest correlation of the cell differences of two near copies.
+///
+/// An image saved again as JPEG of quality 60 has at least 0.998. The largest values of images that are not copies are
+/// 0.78 for faces of 40 different people, 0.976 for faces of one person, and 0.943 for handwritten characters, which have
+/// few and thin strokes.
 const LIKENESS: f32 = 0.985;
-/// How many copies of one image are listed at most.
+/// The largest number of copies that are listed for one image.
 const LISTED: usize = 8;
-/// Below this standard deviation, where 1 is from black to white, an image shows nothing.
+/// The smallest standard deviation of an image that is not flat; black to white is 1.
 const FLAT: f32 = 0.01;
 
-/// What is compared of an image: rows of unit length.
+/// The features of an image that are compared, as vectors of unit length.
 pub(super) struct Likeness {
     coarse: Vec<f32>,
     fine: Vec<f32>,
 }
 
 impl Likeness {
-    /// Looks at an image of `[channels, height, width]` with values from 0 to 1; `None` if it is
+    /// Computes the features of an image of shape `[channels, height, width]` with values from 0 to 1; `None` if it is
     /// flat.
     pub(super) fn of(pixels: &Pixels, shape: [usize; 3]) -> Option<Self> {
         let cells = cells(pixels.values(), shape, SIDE);
@@ -42,7 +45,7 @@ impl Likeness {
             fine.extend((0..SIDE).map(|column| at(row, column) - at(row - 1, column)));
         }
         let mut coarse = self::cells(pixels.values(), shape, COARSE);
-        let mean = coarse.iter().sum::<f32>() / count(coarse.len());
+        let mean = coarse.iter().sum::<f32>() / single(coarse.len());
         for cell in &mut coarse {
             *cell -= mean;
         }
@@ -58,15 +61,15 @@ impl Likeness {
     }
 }
 
-/// Whether an image shows nothing.
+/// Returns whether an image is one uniform shade.
 pub(super) fn is_flat(pixels: &Pixels) -> bool {
     let values = pixels.values();
-    let mean = values.iter().sum::<f32>() / count(values.len());
+    let mean = values.iter().sum::<f32>() / single(values.len());
     let squares = values.iter().map(|it| (it - mean).powi(2)).sum::<f32>();
-    squares / count(values.len()) < FLAT * FLAT
+    squares / single(values.len()) < FLAT * FLAT
 }
 
-/// All pairs of near copies that `matters` names, in order; of one image the first few.
+/// Returns all near copies among the pairs for which `matters` is true, in order; for each image only the first few.
 pub(super) fn near_copies(
     images: &[Option<Likeness>],
     matters: impl Fn(usize, usize) -> bool + Sync,
@@ -74,20 +77,20 @@ pub(super) fn near_copies(
     let matters = &matters;
     (0..images.len())
         .into_par_iter()
-        .flat_map_iter(|at| {
-            let others = at + 1..if images[at].is_some() { images.len() } else { at + 1 };
-            others
-                .filter(move |other| match (&images[at], &images[*other]) {
-                    (Some(one), Some(another)) => matters(at, *other) && one.is_near(another),
+        .flat_map_iter(|image| {
+            let end = if images[image].is_some() { images.len() } else { image + 1 };
+            (image + 1..end)
+                .filter(move |other| match (&images[image], &images[*other]) {
+                    (Some(one), Some(another)) => matters(image, *other) && one.is_near(another),
                     _ => false,
                 })
                 .take(LISTED)
-                .map(move |other| [at, other])
+                .map(move |other| [image, other])
         })
         .collect()
 }
 
-/// Means over cells, and over channels.
+/// Returns the means of cells over all channels.
 fn cells(values: &[f32], [channels, height, width]: [usize; 3], side: usize) -> Vec<f32> {
     let edge = |it: usize, length: usize| (it * length / side).min(length - 1);
     let range = |it: usize, length: usize| {
@@ -104,22 +107,22 @@ fn cells(values: &[f32], [channels, height, width]: [usize; 3], side: usize) -> 
                     sum += values[line + columns.start..line + columns.end].iter().sum::<f32>();
                 }
             }
-            cells.push(sum / count(channels * rows.len() * columns.len()));
+            cells.push(sum / single(channels * rows.len() * columns.len()));
         }
     }
     cells
 }
 
-/// Scales a row to length 1, unless it has none.
-fn to_unit(row: &mut [f32]) -> bool {
-    let length = dot(row, row).sqrt();
-    for it in row.iter_mut() {
-        *it /= length;
+/// Scales a vector to length 1; returns whether it has a length.
+fn to_unit(vector: &mut [f32]) -> bool {
+    let length = dot(vector, vector).sqrt();
+    for value in vector.iter_mut() {
+        *value /= length;
     }
     1e-6 < length
 }
 
-/// In several sums at once, which a processor adds side by side.
+/// Returns the dot product. Several partial sums allow the processor to use vector instructions.
 fn dot(left: &[f32], right: &[f32]) -> f32 {
     const LANES: usize = 8;
     let mut sums = [0.0; LANES];
@@ -131,18 +134,13 @@ fn dot(left: &[f32], right: &[f32]) -> f32 {
     sums.iter().sum()
 }
 
-#[expect(clippy::cast_precision_loss, reason = "no image has 2^24 pixels a cell")]
-fn count(number: usize) -> f32 {
-    number as f32
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const SHAPE: [usize; 3] = [1, 32, 32];
 
-    /// Waves of some kind, lit by `light`, with `grain` on it.
+    /// Makes an image of waves with brightness `light` and noise of strength `grain`.
     fn image(kind: u16, light: f32, grain: f32) -> Option<Likeness> {
         let value = |at: u16| {
             let (row, column) = (f32::from(at / 32), f32::from(at % 32));
@@ -155,21 +153,21 @@ mod tests {
     }
 
     #[test]
-    fn other_light_and_some_grain_make_no_other_image() {
+    fn other_brightness_and_some_noise_still_make_a_near_copy() {
         let images = [image(1, 1.0, 0.0), image(1, 0.6, 0.02), image(2, 1.0, 0.0)];
         assert_eq!(near_copies(&images, |_, _| true), [[0, 1]]);
         assert_eq!(near_copies(&images, |_, other| other != 1), [] as [[usize; 2]; 0]);
     }
 
     #[test]
-    fn what_shows_nothing_is_no_copy() {
+    fn flat_images_are_not_copies() {
         assert!(image(1, 0.0, 0.0).is_none() && image(1, 0.01, 0.0).is_none());
         let images = [image(1, 0.0, 0.0), image(1, 0.0, 0.0)];
         assert!(near_copies(&images, |_, _| true).is_empty());
     }
 
     #[test]
-    fn an_image_smaller_than_the_cells_is_looked_at_too() {
+    fn an_image_smaller_than_the_cells_works_too() {
         let values = (0..12).map(|it: u8| f32::from(it % 5) / 5.0).collect();
         assert!(Likeness::of(&Pixels::new(values), [3, 2, 2]).is_some());
     }

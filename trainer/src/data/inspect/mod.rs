@@ -1,4 +1,4 @@
-//! What is wrong with images that can be read, told before anything is trained on them.
+//! Checks of readable images before training.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,17 +8,14 @@ use super::error::listed;
 use super::{DataError, Gallery, Listing, Sample};
 use likeness::{Likeness, is_flat, near_copies};
 
-/// Two identities with at least this many near copies, for most of the smaller one's images, are
-/// taken for one.
+/// Two identities may be one if they share at least this number of near copies, and most of the smaller one's images.
 const ONE_IDENTITY: usize = 2;
 
-/// What is to be warned of: lines for people.
-///
-/// Copies of one file on both sides of the split are no warning but an error, unless allowed.
+/// Returns warnings about the images.
 ///
 /// # Errors
 ///
-/// If a file of the training is held out too, byte for byte, and `allow_duplicates` is not set.
+/// If a file is in both the training set and the hold-out set, byte for byte, and `allow_duplicates` is not set.
 pub fn inspect(
     training: &Gallery,
     held_out: Option<&Gallery>,
@@ -35,14 +32,14 @@ pub fn inspect(
     let likenesses: Vec<_> =
         images.samples.iter().map(|it| Likeness::of(&it.pixels, shape)).collect();
     let are_listed = training.listing().is_some();
-    let near = near_copies(&likenesses, |at, other| {
-        // What a list doesn't compare may be alike.
+    let near = near_copies(&likenesses, |image, other| {
+        // In a list, similar images within one side are not an error.
         let matters = if are_listed {
-            images.is_across([at, other])
+            images.is_across([image, other])
         } else {
-            images.whose(at) != images.whose(other)
+            images.owner(image) != images.owner(other)
         };
-        matters && images.samples[at].digest != images.samples[other].digest
+        matters && images.samples[image].digest != images.samples[other].digest
     });
     let mut warnings = Vec::new();
     let mut warn = |names: &[String], what: &str| {
@@ -52,18 +49,18 @@ pub fn inspect(
     };
     warn(
         &images.pairs(&near, |it| images.is_across(it)),
-        "near copies lie on both sides of the split, so that those held out are not unseen",
+        "near copies are on both sides of the split, so the held-out images are not unseen",
     );
     if are_listed {
         let [same, different] = equal_files([Some(training), held_out]);
-        warn(&different, "equal files are said to be different");
-        warn(&same, "pairs of equal files teach nothing");
+        warn(&different, "equal files are labelled different");
+        warn(&same, "pairs of equal files add no information");
     } else {
         for (names, what) in images.of_identities(&copies, &near) {
             warn(&names, what);
         }
     }
-    warn(&images.names(|it| is_flat(&it.pixels)), "images show nothing but one shade");
+    warn(&images.names(|sample| is_flat(&sample.pixels)), "images are one uniform shade");
     let [_, height, width] = shape;
     let is_tiny = |it: &Sample| {
         it.size.is_some_and(|[columns, rows]| {
@@ -73,13 +70,13 @@ pub fn inspect(
     warn(
         &images.names(is_tiny),
         &format!(
-            "images have less than half as many pixels a side as the network reads, {height}x{width}"
+            "images are less than half as large per side as the network's input, {height}x{width}"
         ),
     );
     Ok(warnings)
 }
 
-/// Listed pairs of equal files: the same, and the different ones.
+/// Returns the listed pairs of equal files: the same pairs, and the different pairs.
 fn equal_files(sides: [Option<&Gallery>; 2]) -> [Vec<String>; 2] {
     let mut found = [Vec::new(), Vec::new()];
     for gallery in sides.into_iter().flatten() {
@@ -93,7 +90,7 @@ fn equal_files(sides: [Option<&Gallery>; 2]) -> [Vec<String>; 2] {
     found
 }
 
-/// The images of both sides in one row.
+/// The images of both sides of the split.
 struct Images<'a> {
     samples: Vec<&'a Sample>,
     n_training: usize,
@@ -110,12 +107,13 @@ impl<'a> Images<'a> {
         }
     }
 
-    fn side(&self, at: usize) -> usize {
-        usize::from(self.n_training <= at)
+    fn side(&self, image: usize) -> usize {
+        usize::from(self.n_training <= image)
     }
 
-    fn whose(&self, at: usize) -> (usize, usize) {
-        (self.side(at), self.samples[at].identity)
+    /// Returns the side and the identity of an image.
+    fn owner(&self, image: usize) -> (usize, usize) {
+        (self.side(image), self.samples[image].identity)
     }
 
     fn is_across(&self, [left, right]: [usize; 2]) -> bool {
@@ -130,27 +128,27 @@ impl<'a> Images<'a> {
         found.iter().filter(|it| wanted(**it)).map(|it| self.pair(*it)).collect()
     }
 
-    /// What copies say of who is shown.
+    /// Returns the warnings about copies within and between identities.
     fn of_identities(
         &self,
         copies: &[[usize; 2]],
         near: &[[usize; 2]],
     ) -> [(Vec<String>, &'static str); 4] {
-        let is_one = |it: [usize; 2]| self.whose(it[0]) == self.whose(it[1]);
+        let is_one = |pair: [usize; 2]| self.owner(pair[0]) == self.owner(pair[1]);
         [
             (
                 self.pairs(copies, |it| !self.is_across(it) && !is_one(it)),
-                "equal files are said to show different identities",
+                "equal files belong to different identities",
             ),
             (
                 self.pairs(near, |it| !self.is_across(it)),
-                "near copies are said to show different identities",
+                "near copies belong to different identities",
             ),
             (
                 self.one_identity(copies.iter().chain(near)),
-                "identities share most of their images, so that they may be one in two folders",
+                "identities share most of their images and may be one identity in two folders",
             ),
-            (self.pairs(copies, is_one), "equal files within one identity teach nothing"),
+            (self.pairs(copies, is_one), "equal files within one identity add no information"),
         ]
     }
 
@@ -158,26 +156,26 @@ impl<'a> Images<'a> {
         self.samples.iter().filter(|it| wanted(it)).map(|it| it.name.clone()).collect()
     }
 
-    /// Equal files: each with the first of its kind.
+    /// Returns the equal files, each paired with the first one.
     fn copies(&self) -> Vec<[usize; 2]> {
         let mut first = BTreeMap::new();
         let mut copies = Vec::new();
-        for (at, sample) in self.samples.iter().enumerate() {
+        for (image, sample) in self.samples.iter().enumerate() {
             match first.get(&sample.digest) {
-                Some(first) => copies.push([*first, at]),
+                Some(first) => copies.push([*first, image]),
                 None => {
-                    first.insert(&sample.digest, at);
+                    first.insert(&sample.digest, image);
                 }
             }
         }
         copies
     }
 
-    /// Pairs of identities of which most of the smaller one's images have a copy with the other.
+    /// Returns pairs of identities where most images of the smaller one have a copy in the other.
     fn one_identity<'b>(&self, found: impl Iterator<Item = &'b [usize; 2]>) -> Vec<String> {
         let mut counts = BTreeMap::new();
         for [left, right] in found {
-            let [one, other] = [self.whose(*left), self.whose(*right)];
+            let [one, other] = [self.owner(*left), self.owner(*right)];
             if one != other {
                 let entry = counts.entry([one.min(other), one.max(other)]);
                 let seen: &mut [BTreeSet<usize>; 2] = entry.or_default();
@@ -186,8 +184,8 @@ impl<'a> Images<'a> {
             }
         }
         let mut sizes = BTreeMap::new();
-        for at in 0..self.samples.len() {
-            *sizes.entry(self.whose(at)).or_insert(0) += 1;
+        for image in 0..self.samples.len() {
+            *sizes.entry(self.owner(image)).or_insert(0) += 1;
         }
         let name = |(side, identity): (usize, usize)| &self.identities[side][identity];
         counts

@@ -1,39 +1,38 @@
-//! Which things hang together.
+//! The connected components of a graph.
 
-/// For each of so many things the number of its component: things that edges connect, over others or
-/// directly. Components are numbered in the order of their first things.
+/// Returns the component number of each of `n_nodes` nodes. Components are numbered in the order of their first nodes.
 pub(super) fn components(
-    n_things: usize,
+    n_nodes: usize,
     edges: impl IntoIterator<Item = [usize; 2]>,
 ) -> Vec<usize> {
-    // Each thing points at one before it, and the first of a component at itself (R. Tarjan,
+    // Each node points at an earlier node of its component; the first node points at itself (R. Tarjan,
     // *Efficiency of a good but not linear set union algorithm*, 1975).
-    let mut before: Vec<usize> = (0..n_things).collect();
+    let mut parents: Vec<usize> = (0..n_nodes).collect();
     for edge in edges {
-        let [left, right] = edge.map(|it| first(&mut before, it));
-        before[left.max(right)] = left.min(right);
+        let [left, right] = edge.map(|node| root(&mut parents, node));
+        parents[left.max(right)] = left.min(right);
     }
-    let mut numbers = vec![0; n_things];
+    let mut numbers = vec![0; n_nodes];
     let mut count = 0;
-    for at in 0..n_things {
-        let first = first(&mut before, at);
-        if first == at {
-            numbers[at] = count;
+    for node in 0..n_nodes {
+        let root = root(&mut parents, node);
+        if root == node {
+            numbers[node] = count;
             count += 1;
         } else {
-            numbers[at] = numbers[first];
+            numbers[node] = numbers[root];
         }
     }
     numbers
 }
 
-/// The first of a thing's component; what is passed on the way is halved for the next who asks.
-fn first(before: &mut [usize], mut at: usize) -> usize {
-    while before[at] != at {
-        before[at] = before[before[at]];
-        at = before[at];
+/// Returns the first node of a component, and halves the path to it.
+fn root(parents: &mut [usize], mut node: usize) -> usize {
+    while parents[node] != node {
+        parents[node] = parents[parents[node]];
+        node = parents[node];
     }
-    at
+    node
 }
 
 #[cfg(test)]
@@ -41,14 +40,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_connected_over_others_hangs_together() {
+    fn indirectly_connected_nodes_are_one_component() {
         assert_eq!(components(6, [[4, 5], [0, 2], [2, 4]]), [0, 1, 0, 2, 0, 0]);
         assert_eq!(components(3, []), [0, 1, 2]);
         assert_eq!(components(0, []), [] as [usize; 0]);
     }
 
     #[test]
-    fn a_long_chain_is_walked_in_time() {
+    fn a_long_chain_takes_linear_time() {
         let chain = (1..200_000).rev().map(|it| [it - 1, it]);
         assert!(components(200_000, chain).iter().all(|it| *it == 0));
     }

@@ -1,82 +1,82 @@
-//! A list's columns: what they are called, and what stands in them.
+//! The columns of a list, and how a line is read.
 
 use std::fs::File;
 
-use super::error::{BadLine, ListError, in_words};
+use super::error::{BadLine, ListError, from_csv};
 
-/// The three ways to say what is compared.
+/// The kinds of lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Form {
     images: &'static [&'static str],
-    /// The column of the answer, and whether 1 there means the same.
-    answer: Option<(&'static str, bool)>,
+    /// The column of the label, and whether 1 means same.
+    label: Option<(&'static str, bool)>,
 }
 
 const FORMS: [Form; 3] = [
-    Form { images: &["a", "b"], answer: Some(("same", true)) },
-    Form { images: &["anchor", "positive", "negative"], answer: None },
-    Form { images: &["before", "after"], answer: Some(("changed", false)) },
+    Form { images: &["a", "b"], label: Some(("same", true)) },
+    Form { images: &["anchor", "positive", "negative"], label: None },
+    Form { images: &["before", "after"], label: Some(("changed", false)) },
 ];
 const SPLIT: &str = "split";
 
-/// Where a list's columns are.
+/// The positions of a list's columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     form: Form,
     images: Vec<usize>,
-    answer: Option<usize>,
+    label: Option<usize>,
     split: Option<usize>,
 }
 
-/// One line's fields.
+/// The fields of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row<'a> {
     pub(super) images: Vec<&'a str>,
-    /// `None` of a triplet, which needs no answer.
+    /// `None` for a triplet, which has no label.
     pub(super) is_same: Option<bool>,
-    /// `None` where the list says nothing of it.
+    /// `None` if the list has no column `split`.
     pub(super) is_held_out: Option<bool>,
 }
 
 impl Header {
     pub(super) fn read(reader: &mut csv::Reader<File>) -> Result<Self, ListError> {
-        let columns = reader.headers().map_err(in_words)?;
+        let columns = reader.headers().map_err(from_csv)?;
         Self::of(columns).ok_or_else(|| {
             let line: String = columns.iter().collect::<Vec<_>>().join(",");
             ListError::Header(line.chars().take(100).collect())
         })
     }
 
-    /// Columns may stand in any order; one that is not known is refused, as it may be a known one
-    /// misspelt.
+    /// Finds the columns, in any order. An unknown column is rejected, because it may be a misspelt one.
     fn of(columns: &csv::StringRecord) -> Option<Self> {
         let place = |name: &str| columns.iter().position(|it| it.eq_ignore_ascii_case(name));
         let split = place(SPLIT);
         FORMS.into_iter().find_map(|form| {
             let images = form.images.iter().map(|it| place(it)).collect::<Option<Vec<_>>>()?;
-            let answer = match form.answer {
+            let label = match form.label {
                 Some((name, _)) => Some(place(name)?),
                 None => None,
             };
-            let known = images.len() + usize::from(answer.is_some()) + usize::from(split.is_some());
-            (known == columns.len()).then_some(Self { form, images, answer, split })
+            let known = images.len() + usize::from(label.is_some()) + usize::from(split.is_some());
+            (known == columns.len()).then_some(Self { form, images, label, split })
         })
     }
 
     pub(super) fn row<'a>(&self, record: &'a csv::StringRecord) -> Result<Row<'a>, BadLine> {
-        let field = |at: usize| record.get(at).unwrap_or_default();
-        let is_same = match (self.form.answer, self.answer) {
-            (Some((column, means_same)), Some(at)) => {
-                let answer = yes_or_no(field(at))
-                    .ok_or_else(|| BadLine::NoAnswer { column, value: field(at).to_owned() })?;
-                Some(answer == means_same)
+        let field = |column: usize| record.get(column).unwrap_or_default();
+        let is_same = match (self.form.label, self.label) {
+            (Some((column, means_same)), Some(index)) => {
+                let value = field(index);
+                let label = yes_or_no(value)
+                    .ok_or_else(|| BadLine::InvalidLabel { column, value: value.to_owned() })?;
+                Some(label == means_same)
             }
             _ => None,
         };
-        let is_held_out = self.split.map(|at| match field(at) {
+        let is_held_out = self.split.map(|column| match field(column) {
             "train" => Ok(false),
             "held-out" => Ok(true),
-            other => Err(BadLine::NoSide(other.to_owned())),
+            other => Err(BadLine::InvalidSplit(other.to_owned())),
         });
         Ok(Row {
             images: self.images.iter().map(|it| field(*it)).collect(),
@@ -107,13 +107,13 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(columns: &str, line: &str, images: &[&str], answers: [Option<bool>; 2]) {
+    fn check(columns: &str, line: &str, images: &[&str], flags: [Option<bool>; 2]) {
         let images = images.iter().map(|it| (*it).to_owned()).collect();
-        assert_eq!(row(columns, line), Some((images, answers[0], answers[1])));
+        assert_eq!(row(columns, line), Some((images, flags[0], flags[1])));
     }
 
     #[test]
-    fn the_columns_decide_what_a_line_says() {
+    fn the_columns_define_the_meaning_of_a_line() {
         check("a,b,same", "1.png,2.png,1", &["1.png", "2.png"], [Some(true), None]);
         check("before,after,changed", "1.png,2.png,no", &["1.png", "2.png"], [Some(true), None]);
         check("anchor,positive,negative", "1,2,3", &["1", "2", "3"], [None, None]);
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_that_is_not_known_is_refused() {
+    fn an_unknown_column_is_rejected() {
         for columns in ["a,b", "a,b,same,splitt", "a,b,same,same", "a;b;same", "a,b,changed", ""] {
             assert_eq!(row(columns, "1,2,1,train"), None, "{columns}");
         }

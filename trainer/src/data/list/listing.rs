@@ -1,60 +1,63 @@
-//! What is compared with what, where somebody said so rather than who is shown.
+//! The pairs and triplets of a list.
 
-/// Pairs, and triplets where they were written down as such.
+/// The pairs of a list, and its triplets.
 ///
-/// Images are told by their place in a row of them.
+/// They refer to images by index.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
     pub(in crate::data) pairs: Vec<ListedPair>,
     pub(in crate::data) triplets: Vec<[usize; 3]>,
-    /// The first line on which each image stands.
+    /// The first line that names each image.
     pub(in crate::data) lines: Vec<u64>,
-    /// Lines that say again what others said.
+    /// The lines that repeat an earlier line.
     pub(in crate::data) repeated: Vec<u64>,
 }
 
-/// Two images that were compared.
+/// Two images to compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListedPair {
-    /// One image.
+    /// The index of the first image.
     pub left: usize,
-    /// The other.
+    /// The index of the second image.
     pub right: usize,
-    /// What was said of them.
+    /// Whether the label is same.
     pub is_same: bool,
 }
 
-/// From this share of the pairs on, a single component makes the intervals unsure.
+/// If one component has more than 1/4 of the pairs, the intervals are unreliable.
 const LARGE_SHARE: usize = 4;
 
 impl Listing {
-    /// Every pair once; those of a triplet are its anchor with either other.
+    /// Returns every pair once. A triplet gives two pairs: anchor and positive, anchor and negative.
     pub fn pairs(&self) -> &[ListedPair] {
         &self.pairs
     }
 
-    /// Anchor, another of the same, and one that is different; none of a list of pairs.
+    /// Returns the triplets as `[anchor, positive, negative]`; a list of pairs has none.
     pub fn triplets(&self) -> &[[usize; 3]] {
         &self.triplets
     }
 
-    /// The line on which an image first stands.
+    /// Returns the first line that names an image.
     pub(in crate::data) fn line(&self, image: usize) -> u64 {
         self.lines[image]
     }
 
-    /// Whether there are same pairs and different ones.
+    /// Returns whether there are same pairs and different pairs.
     pub fn has_both_kinds(&self) -> bool {
         self.pairs.iter().any(|it| it.is_same) && self.pairs.iter().any(|it| !it.is_same)
     }
 
-    /// What is left where each image stands elsewhere, or no more.
-    pub(in crate::data) fn moved(&self, places: &[Option<usize>]) -> Self {
-        let pair = |it: &ListedPair| {
-            Some(ListedPair { left: places[it.left]?, right: places[it.right]?, ..*it })
+    /// Returns the listing with new indices of the images. Pairs and triplets with a removed image (`None`) are dropped.
+    pub(in crate::data) fn reindexed(&self, new: &[Option<usize>]) -> Self {
+        let pair = |pair: &ListedPair| {
+            Some(ListedPair { left: new[pair.left]?, right: new[pair.right]?, ..*pair })
         };
-        let triplet = |it: &[usize; 3]| Some([places[it[0]]?, places[it[1]]?, places[it[2]]?]);
-        let lines = self.lines.iter().zip(places).filter(|(_, place)| place.is_some());
+        let triplet = |images: &[usize; 3]| {
+            let [anchor, positive, negative] = images.map(|image| new[image]);
+            Some([anchor?, positive?, negative?])
+        };
+        let lines = self.lines.iter().zip(new).filter(|(_, index)| index.is_some());
         Self {
             pairs: self.pairs.iter().filter_map(pair).collect(),
             triplets: self.triplets.iter().filter_map(triplet).collect(),
@@ -63,24 +66,24 @@ impl Listing {
         }
     }
 
-    /// Adds the same of as many images that stand `by` places further on.
+    /// Adds the pairs and triplets of `of`, with all indices increased by `by`.
     pub(in crate::data) fn repeat(&mut self, of: &Self, by: usize) {
         self.pairs.extend(of.pairs.iter().map(|it| ListedPair {
             left: it.left + by,
             right: it.right + by,
             ..*it
         }));
-        self.triplets.extend(of.triplets.iter().map(|it| it.map(|place| place + by)));
+        self.triplets.extend(of.triplets.iter().map(|triplet| triplet.map(|image| image + by)));
         self.lines.extend(&of.lines);
     }
 
-    /// What to be warned of, where the row's images make components of these `sizes`.
+    /// Returns warnings; `sizes` are the numbers of images in the components.
     pub(in crate::data) fn warnings(&self, sizes: &[usize]) -> Vec<String> {
         let mut warnings = Vec::new();
         if !self.repeated.is_empty() {
             let lines: Vec<_> = self.repeated.iter().map(ToString::to_string).collect();
             warnings.push(format!(
-                "lines say again what others said, and count once ({}): {}",
+                "lines repeat earlier lines and count once ({}): {}",
                 lines.len(),
                 crate::data::error::listed(&lines)
             ));
@@ -99,14 +102,13 @@ impl Listing {
         let largest = counts.into_iter().max().unwrap_or_default();
         if sizes.len() < 2 {
             warnings.push(
-                "the pairs connect all images with each other, so nobody can say how the figures would \
-                 vary with other images"
+                "the pairs connect all images with each other, so the results have no intervals"
                     .to_owned(),
             );
         } else if self.pairs.len() < LARGE_SHARE * largest {
             warnings.push(format!(
-                "{largest} of the {} pairs are connected with each other by images they share, so that they \
-                 vary together: take the intervals with care",
+                "{largest} of the {} pairs are connected by shared images and are not independent: the intervals are \
+                 unreliable",
                 self.pairs.len()
             ));
         }
@@ -129,14 +131,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_takes_its_pairs_along() {
-        let left = listing(&[(0, 1), (1, 2), (2, 3)], 4).moved(&[None, Some(0), Some(1), Some(2)]);
-        assert_eq!(left, listing(&[(0, 1), (1, 2)], 3));
-        assert!(!left.has_both_kinds());
+    fn a_removed_image_removes_its_pairs() {
+        let all = listing(&[(0, 1), (1, 2), (2, 3)], 4);
+        let rest = all.reindexed(&[None, Some(0), Some(1), Some(2)]);
+        assert_eq!(rest, listing(&[(0, 1), (1, 2)], 3));
+        assert!(!rest.has_both_kinds());
     }
 
     #[test]
-    fn pairs_that_hang_together_are_warned_of() {
+    fn connected_pairs_give_a_warning() {
         let chain = listing(&[(0, 1), (1, 2)], 3);
         assert!(chain.warnings(&[3])[0].contains("connect all images"));
         let mixed = listing(&[(0, 1), (1, 2), (2, 0), (3, 4), (5, 6)], 7);

@@ -1,4 +1,4 @@
-//! Lists: what is compared with what, as somebody wrote it down in a CSV file.
+//! CSV lists of the pairs or triplets to compare.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
@@ -14,23 +14,23 @@ pub use listing::{ListedPair, Listing};
 
 use super::{Collection, Identity, natural};
 use components::components;
-use error::{LARGEST, in_words};
+use error::{LARGEST, from_csv};
 use header::Header;
 
-/// What has been read so far; images are told by the order in which they came.
+/// The lines read so far; images are numbered in order of appearance.
 #[derive(Default)]
 struct Reading {
     names: Vec<String>,
-    places: HashMap<String, usize>,
+    indices: HashMap<String, usize>,
     lines: Vec<u64>,
-    /// By its two images, what was said of them, and on which line first.
+    /// The label of each pair, and the first line with it.
     pairs: BTreeMap<[usize; 2], (bool, u64)>,
-    /// The same in their order.
+    /// The pairs in the order of the lines.
     order: Vec<ListedPair>,
     triplets: Vec<[usize; 3]>,
     seen: HashSet<[usize; 3]>,
     repeated: Vec<u64>,
-    /// An image of each line, its line, and whether it is held out.
+    /// For each line: one of its images, the line number, and whether it is held out.
     sides: Vec<(usize, u64, bool)>,
 }
 
@@ -45,7 +45,7 @@ pub(super) fn read(path: &Path) -> Result<Collection, ListError> {
     let header = Header::read(&mut reader)?;
     let mut reading = Reading::default();
     for record in reader.records() {
-        let record = record.map_err(in_words)?;
+        let record = record.map_err(from_csv)?;
         let line = record.position().map_or(0, csv::Position::line);
         reading.add(&header, &record, line).map_err(|why| ListError::Line { line, why })?;
     }
@@ -90,10 +90,10 @@ impl Reading {
         Ok(())
     }
 
-    /// The place of an image by its name, however that is spelt.
+    /// Returns the index of an image, after normalising its name.
     fn image(&mut self, name: &str, line: u64) -> Result<usize, BadLine> {
         if name.chars().any(char::is_control) {
-            return Err(BadLine::NoImage(name.to_owned()));
+            return Err(BadLine::InvalidName(name.to_owned()));
         }
         let mut parts = Vec::new();
         for part in Path::new(name).components() {
@@ -104,27 +104,27 @@ impl Reading {
             }
         }
         if parts.is_empty() {
-            return Err(BadLine::NoImage(name.to_owned()));
+            return Err(BadLine::InvalidName(name.to_owned()));
         }
         let name = parts.join("/");
-        if let Some(place) = self.places.get(&name) {
-            return Ok(*place);
+        if let Some(index) = self.indices.get(&name) {
+            return Ok(*index);
         }
-        let place = self.names.len();
+        let index = self.names.len();
         self.names.push(name.clone());
         self.lines.push(line);
-        self.places.insert(name, place);
-        Ok(place)
+        self.indices.insert(name, index);
+        Ok(index)
     }
 
-    /// Notes what is said of two images; whether that is new.
+    /// Adds a pair; returns whether it is new.
     fn pair(&mut self, two: [usize; 2], is_same: bool, line: u64) -> Result<bool, BadLine> {
         let [left, right] = two;
         if left == right {
             return Err(BadLine::Itself(self.names[left].clone()));
         }
-        let said = self.pairs.get(&[left.min(right), left.max(right)]);
-        if let Some((was_same, earlier)) = said {
+        let known = self.pairs.get(&[left.min(right), left.max(right)]);
+        if let Some((was_same, earlier)) = known {
             let [one, other] = two.map(|it| self.names[it].clone());
             return if *was_same == is_same {
                 Ok(false)
@@ -137,48 +137,56 @@ impl Reading {
         Ok(true)
     }
 
-    /// All of it by component, in natural order.
+    /// Makes the collection, by component and in natural order.
     fn collection(self, path: &Path) -> Result<Collection, ListError> {
         let numbers = components(self.names.len(), self.order.iter().map(|it| [it.left, it.right]));
         let sides = self.sides(&numbers)?;
         let mut order: Vec<usize> = (0..self.names.len()).collect();
         order.sort_by(|a, b| natural::compare(&self.names[*a], &self.names[*b]));
         let n_components = numbers.iter().max().map_or(0, |it| it + 1);
-        // Each with its first image in natural order, by which it is named and placed.
+        // The first image of a component, in natural order, gives its name and its position.
         let mut groups = vec![Vec::new(); n_components];
-        for at in &order {
-            groups[numbers[*at]].push(*at);
+        for image in &order {
+            groups[numbers[*image]].push(*image);
         }
-        let mut rank = vec![0; self.names.len()];
-        for (at, image) in order.iter().enumerate() {
-            rank[*image] = at;
+        let mut positions = vec![0; self.names.len()];
+        for (position, image) in order.iter().enumerate() {
+            positions[*image] = position;
         }
-        groups.sort_by_key(|it| rank[it[0]]);
-        let mut places = vec![0; self.names.len()];
-        for (place, image) in groups.iter().flatten().enumerate() {
-            places[*image] = place;
+        groups.sort_by_key(|group| positions[group[0]]);
+        let mut new_indices = vec![0; self.names.len()];
+        for (index, image) in groups.iter().flatten().enumerate() {
+            new_indices[*image] = index;
         }
         let name = |it: &usize| self.names[*it].clone();
         let identities = groups
             .iter()
-            .map(|it| Identity { name: name(&it[0]), images: it.iter().map(name).collect() })
+            .map(|group| Identity {
+                name: name(&group[0]),
+                images: group.iter().map(name).collect(),
+            })
             .collect();
         let held_out = (!sides.is_empty()).then(|| {
-            let is_held_out = |it: &Vec<usize>| sides.get(&numbers[it[0]]).is_some_and(|it| it.1);
-            (0..groups.len()).filter(|at| is_held_out(&groups[*at])).collect::<BTreeSet<_>>()
+            let is_held_out =
+                |group: &Vec<usize>| sides.get(&numbers[group[0]]).is_some_and(|side| side.1);
+            (0..groups.len()).filter(|index| is_held_out(&groups[*index])).collect::<BTreeSet<_>>()
         });
-        let moved =
-            |it: &ListedPair| ListedPair { left: places[it.left], right: places[it.right], ..*it };
+        let reindexed = |pair: &ListedPair| ListedPair {
+            left: new_indices[pair.left],
+            right: new_indices[pair.right],
+            ..*pair
+        };
+        let triplet = |triplet: &[usize; 3]| triplet.map(|image| new_indices[image]);
         let listing = Listing {
-            pairs: self.order.iter().map(moved).collect(),
-            triplets: self.triplets.iter().map(|it| it.map(|at| places[at])).collect(),
+            pairs: self.order.iter().map(reindexed).collect(),
+            triplets: self.triplets.iter().map(triplet).collect(),
             lines: groups.iter().flatten().map(|it| self.lines[*it]).collect(),
             repeated: self.repeated,
         };
         Ok(Collection::listed(path, identities, listing, held_out))
     }
 
-    /// For each component the line that first names its side, and the side.
+    /// Returns for each component the first line that states its side of the split, and whether it is held out.
     fn sides(&self, numbers: &[usize]) -> Result<HashMap<usize, (u64, bool)>, ListError> {
         let mut sides = HashMap::new();
         for (image, line, is_held_out) in &self.sides {
@@ -232,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_twice_counts_once() {
+    fn a_repeated_pair_counts_once() {
         let list = list("before,after,changed\n1,2,0\n3,4,1\n2,1,0\n").expect("a list");
         assert_eq!(pairs(&list), [(0, 1, true), (2, 3, false)]);
         assert!(list.listing().expect("a list").repeated == [4]);
@@ -246,38 +254,38 @@ mod tests {
     }
 
     #[track_caller]
-    fn refuses(text: &str, words: &str) {
-        let refusal = list(text).expect_err("refused").to_string();
-        assert!(refusal.contains(words), "{refusal}");
+    fn rejects(text: &str, words: &str) {
+        let error = list(text).expect_err("an error").to_string();
+        assert!(error.contains(words), "{error}");
     }
 
     #[test]
-    fn a_bad_line_is_named_with_what_is_wrong() {
-        refuses("", "its first line has to name the columns a,b,same");
-        refuses("a;b;same\n1;2;1\n", "it is \"a;b;same\"");
-        refuses("a,b,same\n", "nothing below its first line");
-        refuses("a,b,same\n1,2,1\n1,2\n", "line 3: it has 2 fields, and the first line has 3");
-        refuses("a,b,same\n1,,1\n", "line 2: \"\" is no name of an image");
-        refuses("a,b,same\n1,\"x\ny\",1\n", "line 2: \"x\\ny\" is no name");
-        refuses("a,b,same\n1,2,maybe\n", "line 2: same is \"maybe\": write 1 or 0");
-        refuses(
+    fn a_bad_line_is_reported_with_its_number_and_the_reason() {
+        rejects("", "the first line must name the columns a,b,same");
+        rejects("a;b;same\n1;2;1\n", "it is \"a;b;same\"");
+        rejects("a,b,same\n", "no lines below the first line");
+        rejects("a,b,same\n1,2,1\n1,2\n", "line 3: it has 2 fields, and the first line has 3");
+        rejects("a,b,same\n1,,1\n", "line 2: \"\" is not a valid image name");
+        rejects("a,b,same\n1,\"x\ny\",1\n", "line 2: \"x\\ny\" is not a valid image name");
+        rejects("a,b,same\n1,2,maybe\n", "line 2: same is \"maybe\": write 1 or 0");
+        rejects(
             "a,b,same,split\n1,2,1,test\n",
             "line 2: split is \"test\": write train or held-out",
         );
-        refuses("a,b,same\n1,../2,1\n", "line 2: ../2 does not lie below the list's own folder");
-        refuses("a,b,same\n1,/etc/passwd,1\n", "line 2: /etc/passwd does not lie below");
-        refuses("a,b,same\n1,./1,1\n", "line 2: 1 is compared with itself");
-        refuses("a,b,same\n1,2,1\n2,1,0\n", "line 3: it says the opposite of line 2 about 2 and 1");
+        rejects("a,b,same\n1,../2,1\n", "line 2: ../2 is not below the list's folder");
+        rejects("a,b,same\n1,/etc/passwd,1\n", "line 2: /etc/passwd is not below");
+        rejects("a,b,same\n1,./1,1\n", "line 2: 1 is compared with itself");
+        rejects("a,b,same\n1,2,1\n2,1,0\n", "line 3: it contradicts line 2 about 2 and 1");
         let both = "a,b,same,split\n1,2,1,train\n2,3,1,held-out\n";
-        refuses(both, "line 3: 2 is on the other side of the split on line 2");
+        rejects(both, "line 3: 2 is on the other side of the split on line 2");
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_refused() {
+    fn bytes_that_are_not_text_are_rejected() {
         let folder = TempDir::new().expect("a folder");
         let path = folder.path().join("pairs.csv");
         fs::write(&path, b"a,b,same\n1,\xff,1\n").expect("a file");
-        let refusal = read(&path).expect_err("refused").to_string();
-        assert!(refusal.contains("line 2: it is not in UTF-8"), "{refusal}");
+        let error = read(&path).expect_err("an error").to_string();
+        assert!(error.contains("line 2: it is not UTF-8"), "{error}");
     }
 }

@@ -1,6 +1,6 @@
-//! Variations of an image that still show the same.
+//! Augmentation: variations of an image that keep its identity.
 //!
-//! Pixels in, pixels out; values stay in [0, 1].
+//! Values are in [0, 1] before and after.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -8,38 +8,38 @@ use serde::{Deserialize, Serialize};
 
 use super::grid::{neighbours, single};
 
-/// How far an image is varied; 0 leaves that aspect alone.
+/// The strength of each augmentation; 0 turns it off.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Augmentation {
-    /// Turned by up to so many degrees either way.
+    /// The largest rotation in degrees, in both directions.
     pub rotation: f32,
-    /// Shifted by up to this share of each side.
+    /// The largest shift, as a share of each side.
     pub shift: f32,
-    /// Enlarged or shrunk by up to this share.
+    /// The largest change of size, as a share.
     pub scale: f32,
-    /// Height and width enlarged or shrunk against each other by up to this share.
+    /// The largest change of the aspect ratio, as a share.
     pub stretch: f32,
-    /// Slanted to the left or right by up to this share of the height.
+    /// The largest horizontal shear, as a share of the height.
     pub shear: f32,
-    /// Bent: points of a coarse grid moved by up to this share of each side, and what lies between them with them.
+    /// The largest displacement of the points of a coarse grid (elastic deformation), as a share of each side.
     pub elastic: f32,
-    /// The chance of being mirrored left to right.
+    /// The probability of a mirror image (left to right).
     pub mirror: f64,
-    /// Contrast and brightness changed by up to this share.
+    /// The largest change of contrast and brightness, as a share.
     pub contrast: f32,
-    /// Gamma changed by up to this share.
+    /// The largest change of gamma, as a share.
     pub gamma: f32,
-    /// A gradient of light across the image, of up to this strength.
+    /// The largest strength of a brightness gradient across the image.
     pub light: f32,
-    /// The chance of a patch being erased.
+    /// The probability that a patch is erased.
     pub erase: f64,
-    /// The largest side of an erased patch, as a share of the image's.
+    /// The largest side of an erased patch, as a share of the image's side.
     pub erase_side: f32,
 }
 
 impl Augmentation {
-    /// Varies an image.
+    /// Augments an image.
     ///
     /// # Shapes
     ///
@@ -53,15 +53,15 @@ impl Augmentation {
         varied
     }
 
-    /// Turns, shifts, scales and mirrors, reading between pixels bilinearly; beyond the border the
-    /// nearest pixel stands.
+    /// Rotates, shifts, scales, shears, bends and mirrors an image with bilinear interpolation. Beyond the border the
+    /// nearest pixel is used.
     fn warp(&self, pixels: &[f32], shape: [usize; 3], random: &mut ChaCha8Rng) -> Vec<f32> {
         let [channels, height, width] = shape;
         let (rows, columns) = (single(height), single(width));
         let angle = within(self.rotation, random).to_radians();
         let scale = 1.0 + within(self.scale, random);
         let stretch = 1.0 + within(self.stretch, random);
-        // Drawn only where it is asked for, so that recipes without it draw what they drew before.
+        // Without shear no random number is drawn, so that older recipes keep their random sequence.
         let shear = if self.shear == 0.0 { 0.0 } else { within(self.shear, random) };
         let flip = if random.random_bool(self.mirror) { -1.0 } else { 1.0 };
         let down = within(self.shift, random) * rows;
@@ -89,7 +89,7 @@ impl Augmentation {
         varied
     }
 
-    /// Changes contrast, brightness, gamma, and the fall of light.
+    /// Changes contrast, brightness, gamma and the brightness gradient.
     fn tone(&self, pixels: &mut [f32], [_, height, width]: [usize; 3], random: &mut ChaCha8Rng) {
         let contrast = 1.0 + within(self.contrast, random);
         let brightness = within(self.contrast, random) * 0.5;
@@ -104,7 +104,7 @@ impl Augmentation {
         }
     }
 
-    /// Covers a patch with one shade of grey.
+    /// Fills a patch with one shade of grey.
     fn erase(&self, pixels: &mut [f32], [_, height, width]: [usize; 3], random: &mut ChaCha8Rng) {
         let side = |all: usize, random: &mut ChaCha8Rng| {
             let wanted = random.random_range(0.3..=1.0_f32) * self.erase_side * single(all);
@@ -132,7 +132,7 @@ impl Augmentation {
 struct Bend([[[f32; 2]; Self::POINTS]; Self::POINTS]);
 
 impl Bend {
-    /// On a side of the grid.
+    /// The number of grid points per side.
     const POINTS: usize = 5;
 
     fn new(extent: f32, random: &mut ChaCha8Rng) -> Self {
@@ -141,12 +141,12 @@ impl Bend {
         }))
     }
 
-    /// How far the image is moved at a place, both as shares of the sides; places are in [0, 1].
+    /// Returns the displacement at a point; both are shares of the sides, and the point is in [0, 1].
     fn at(&self, [down, right]: [f32; 2]) -> [f32; 2] {
         let of = |place: f32| {
             let (before, after, between) =
                 neighbours(place * single(Self::POINTS - 1), Self::POINTS);
-            // Without a crease where one square of the grid meets the next.
+            // The smooth step avoids a visible edge between the cells of the grid.
             (before, after, between * between * (3.0 - 2.0 * between))
         };
         let (top, below, down) = of(down);
@@ -160,7 +160,7 @@ impl Bend {
     }
 }
 
-/// The value between pixels of one channel.
+/// Interpolates between the pixels of one channel.
 fn bilinear(channel: &[f32], [height, width]: [usize; 2], row: f32, column: f32) -> f32 {
     let (top, below, down) = neighbours(row, height);
     let (left, beside, right) = neighbours(column, width);
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_asked_is_nothing_done() {
+    fn the_default_changes_nothing() {
         check(&Augmentation::default(), PIXELS);
     }
 
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bent_image_moves_by_no_more_than_it_may() {
+    fn a_bent_image_moves_by_at_most_its_limit() {
         let bend = Bend::new(0.1, &mut ChaCha8Rng::seed_from_u64(1));
         let mut most = 0.0_f32;
         for row in 0_u8..=20 {
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_done_values_stay_between_black_and_white() {
+    fn values_are_always_between_black_and_white() {
         let wild = Augmentation {
             rotation: 180.0,
             shift: 2.0,

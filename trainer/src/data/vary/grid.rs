@@ -1,6 +1,6 @@
-//! Places between the pixels of an image.
+//! Interpolation between the pixels of an image.
 
-/// The two nearest places within 0..length, and how far between them.
+/// Returns the two nearest indices within 0..length, and the fraction between them.
 pub(crate) fn neighbours(place: f32, length: usize) -> (usize, usize, f32) {
     let place = place.clamp(0.0, single(length - 1));
     #[expect(
@@ -12,8 +12,11 @@ pub(crate) fn neighbours(place: f32, length: usize) -> (usize, usize, f32) {
     (before, (before + 1).min(length - 1), place - single(before))
 }
 
-/// A side in single precision.
-#[expect(clippy::cast_precision_loss, reason = "an image's side is below 2^24")]
+/// Converts a count to single precision.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "sides, pixels of a cell and pairs of a batch are fewer than 2^24"
+)]
 pub(crate) fn single(count: usize) -> f32 {
     count as f32
 }

@@ -1,4 +1,4 @@
-//! Images varied: what still shows the same, and what shows another.
+//! Changes of images: augmentation keeps the identity, and symmetry makes new identities.
 
 mod augment;
 pub(crate) mod grid;

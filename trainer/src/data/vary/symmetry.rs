@@ -1,4 +1,4 @@
-//! Identities made of identities: a character turned by a quarter is another character.
+//! New identities made by symmetry: a character rotated by 90 degrees is another character.
 
 use std::borrow::Cow;
 
@@ -7,30 +7,31 @@ use siamese_core::preprocessing::Pixels;
 
 use crate::data::{Gallery, Sample};
 
-/// What else each identity is trained on as: turned or mirrored, it is somebody else (A. Santoro
-/// et al., *Meta-learning with memory-augmented neural networks*, 2016, for characters by
-/// quarters).
+/// The transformed identities that are added to the training data.
+///
+/// A rotated or mirrored identity counts as a new identity (A. Santoro et al., *Meta-learning with memory-augmented
+/// neural networks*, 2016, for rotated characters).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Symmetry {
-    /// Itself alone.
+    /// No new identities.
     #[default]
     None,
-    /// Its mirror image: twice as many identities.
+    /// Mirror images: twice as many identities.
     Mirrored,
-    /// Turned by one, two and three quarters: four times as many. For square images.
+    /// Rotations by 90, 180 and 270 degrees: four times as many. For square images.
     Turned,
     /// Both: eight times as many. For square images.
     TurnedAndMirrored,
 }
 
 impl Symmetry {
-    /// Whether images must be square.
+    /// Returns whether images must be square.
     pub fn turns(self) -> bool {
         matches!(self, Self::Turned | Self::TurnedAndMirrored)
     }
 
-    /// For each form: quarters turned, and whether it is mirrored then.
+    /// Returns all forms: the number of quarter turns, and whether the result is mirrored.
     fn forms(self) -> &'static [(usize, bool)] {
         const FORMS: [(usize, bool); 8] = [
             (0, false),
@@ -52,8 +53,8 @@ impl Symmetry {
 }
 
 impl Gallery {
-    /// Each identity in all its forms, as an identity of its own; of a list, each pair with both images
-    /// in the same form.
+    /// Returns each identity in all its forms; each form is an identity. For a list, each pair appears with both images in
+    /// the same form.
     ///
     /// # Shapes
     ///
@@ -62,16 +63,17 @@ impl Gallery {
     #[must_use]
     pub fn in_all_forms(&self, symmetry: Symmetry, shape: [usize; 3]) -> Cow<'_, Self> {
         let mut forms = Cow::Borrowed(self);
-        for (at, form) in symmetry.forms().iter().enumerate().skip(1) {
+        for (number, form) in symmetry.forms().iter().enumerate().skip(1) {
             let forms = forms.to_mut();
-            let first = at * self.identities().len();
-            forms.identities.extend(self.identities().iter().map(|it| format!("{it} ({at})")));
+            let first = number * self.identities().len();
+            let names = self.identities().iter().map(|name| format!("{name} ({number})"));
+            forms.identities.extend(names);
             if let (Some(listing), Some(own)) = (&mut forms.listing, self.listing()) {
-                listing.repeat(own, at * self.samples().len());
+                listing.repeat(own, number * self.samples().len());
             }
             forms.samples.extend(self.samples().iter().map(|it| Sample {
                 identity: first + it.identity,
-                pixels: formed(&it.pixels, shape, *form),
+                pixels: transformed(&it.pixels, shape, *form),
                 ..it.clone()
             }));
         }
@@ -79,7 +81,7 @@ impl Gallery {
     }
 }
 
-fn formed(
+fn transformed(
     pixels: &Pixels,
     [_, height, width]: [usize; 3],
     (quarters, mirrored): (usize, bool),
@@ -109,11 +111,11 @@ mod tests {
     #[track_caller]
     fn check(form: (usize, bool), expected: [f32; 4]) {
         let image = Pixels::new(vec![1.0, 2.0, 3.0, 4.0]);
-        assert_eq!(formed(&image, [1, 2, 2], form).values(), expected);
+        assert_eq!(transformed(&image, [1, 2, 2], form).values(), expected);
     }
 
     #[test]
-    fn an_image_is_turned_against_the_clock_and_mirrored_left_to_right() {
+    fn an_image_is_turned_counterclockwise_and_mirrored_left_to_right() {
         check((0, false), [1.0, 2.0, 3.0, 4.0]);
         check((1, false), [2.0, 4.0, 1.0, 3.0]);
         check((2, false), [4.0, 3.0, 2.0, 1.0]);
@@ -125,7 +127,7 @@ mod tests {
     #[test]
     fn an_image_that_is_not_square_can_be_mirrored() {
         let image = Pixels::new(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
-        let mirrored = formed(&image, [1, 2, 3], (0, true));
+        let mirrored = transformed(&image, [1, 2, 3], (0, true));
         assert_eq!(mirrored.values(), [3.0, 2.0, 1.0, 6.0, 5.0, 4.0]);
     }
 }

@@ -1,4 +1,4 @@
-//! The pairs on which two models rule differently.
+//! The pairs on which the verdicts of two models differ.
 
 use rayon::prelude::*;
 use serde::Serialize;
@@ -7,54 +7,54 @@ use siamese_core::score::{Distance, Verdict};
 use crate::evaluate::Evaluation;
 use crate::statistics::Comparison;
 
-/// How two models rule on the same pairs, each at its own threshold.
+/// The verdicts of two models on the same pairs, each model at its own threshold.
 #[derive(Clone, Debug)]
 pub struct Contested {
-    /// Of the same pairs.
+    /// The counts of the same pairs.
     pub same: Tally,
-    /// Of the different pairs.
+    /// The counts of the different pairs.
     pub different: Tally,
-    /// The pairs on which they rule differently, the most striking first.
+    /// The pairs with different verdicts, the clearest first.
     pub pairs: Vec<ContestedPair>,
 }
 
-/// Pairs by who is right about them.
+/// The number of pairs by which model is correct.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
-    /// All.
+    /// All pairs.
     pub pairs: usize,
-    /// The first model alone.
+    /// Pairs on which only the first model is correct.
     pub only_a_right: usize,
-    /// The second model alone.
+    /// Pairs on which only the second model is correct.
     pub only_b_right: usize,
-    /// Neither.
+    /// Pairs on which both models are wrong.
     pub both_wrong: usize,
 }
 
 /// A pair that one model calls same and the other calls different.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ContestedPair {
-    /// The pair, at the first model's distance.
+    /// The pair, with the first model's distance.
     pub pair: Comparison,
-    /// How far apart each model finds it.
+    /// The distance of each model.
     pub distances: [Distance; 2],
-    /// Which model is right: 0 for the first, 1 for the second.
+    /// The model that is correct: 0 for the first, 1 for the second.
     pub right: usize,
-    /// How far apart the two distances are, each as a multiple of its model's threshold.
+    /// The difference of the two distances, each divided by its model's threshold.
     pub gap: f64,
 }
 
 impl Contested {
-    /// Meets the pairs of two evaluations of the same images.
+    /// Compares the verdicts of two evaluations of the same images.
     pub(super) fn of(evaluations: &[Evaluation; 2]) -> Self {
         let [first, second] = evaluations.each_ref().map(in_order);
         let mut found =
             Self { same: Tally::default(), different: Tally::default(), pairs: Vec::new() };
         for (pair, other) in first.iter().zip(&second) {
-            debug_assert_eq!(key(pair), key(other), "both have compared the same images");
+            debug_assert_eq!(key(pair), key(other), "both evaluations are of the same images");
             let distances = [pair.distance, other.distance];
-            let is_right = [0, 1].map(|at| {
-                let verdict = evaluations[at].threshold.judge(distances[at]);
+            let is_right = [0, 1].map(|model| {
+                let verdict = evaluations[model].threshold.judge(distances[model]);
                 (verdict == Verdict::Same) == pair.is_same
             });
             let tally = if pair.is_same { &mut found.same } else { &mut found.different };
@@ -74,9 +74,10 @@ impl Contested {
                     1
                 }
             };
-            let [a, b] = [0, 1].map(|at| {
-                // A threshold of 0 has no multiples, and anything but 0 is far from it.
-                distances[at].get() / evaluations[at].threshold.get().max(f64::MIN_POSITIVE)
+            let [a, b] = [0, 1].map(|model| {
+                // A threshold may be 0.
+                let threshold = evaluations[model].threshold.get().max(f64::MIN_POSITIVE);
+                distances[model].get() / threshold
             });
             found.pairs.push(ContestedPair { pair: *pair, distances, right, gap: (a - b).abs() });
         }
@@ -84,14 +85,14 @@ impl Contested {
         found
     }
 
-    /// How many pairs there are.
+    /// Returns the number of all pairs.
     pub fn total(&self) -> usize {
         self.same.pairs + self.different.pairs
     }
 
-    /// Those that one model alone is right about, 0 for the first, the most striking first.
-    pub fn won_by(&self, model: usize) -> impl Iterator<Item = ContestedPair> + '_ {
-        self.pairs.iter().filter(move |it| it.right == model).copied()
+    /// Returns the pairs on which only `model` is correct (0 for the first, 1 for the second), the clearest first.
+    pub fn correct_only_by(&self, model: usize) -> impl Iterator<Item = ContestedPair> + '_ {
+        self.pairs.iter().filter(move |pair| pair.right == model).copied()
     }
 }
 
@@ -101,6 +102,6 @@ fn in_order(evaluation: &Evaluation) -> Vec<Comparison> {
     pairs
 }
 
-fn key(it: &Comparison) -> ([u32; 2], [u32; 2]) {
-    (it.identities, it.images)
+fn key(pair: &Comparison) -> ([u32; 2], [u32; 2]) {
+    (pair.identities, pair.images)
 }

@@ -1,4 +1,4 @@
-//! Everything that two models on the same images come to.
+//! The result of comparing two models on the same images.
 
 use anyhow::ensure;
 
@@ -6,32 +6,32 @@ use super::{Contested, Row};
 use crate::evaluate::{Evaluation, TABLE_FMRS};
 use crate::statistics::{Differences, Grid};
 
-/// Two evaluations of the same images, and how they differ.
+/// Two evaluations of the same images, and their differences.
 #[derive(Clone, Debug)]
 pub struct SideBySide {
-    /// Of either model.
+    /// The evaluation of each model.
     pub evaluations: [Evaluation; 2],
-    /// The second's figures less the first's, at the FMRs of [`TABLE_FMRS`] and at the threshold of
-    /// each; `None` without resamples.
+    /// The second model's results minus the first's, at the FMRs of [`TABLE_FMRS`] and at each model's threshold; `None`
+    /// without resamples.
     pub differences: Option<Differences>,
-    /// What they rule differently on.
+    /// The pairs with different verdicts.
     pub contested: Contested,
-    /// Where all this comes from: names and values.
+    /// The origin of the results: names and values.
     pub origin: Vec<(&'static str, String)>,
 }
 
 impl SideBySide {
-    /// Holds two evaluations against each other, resampling as the first was.
+    /// Compares two evaluations. The resampling of the first is used.
     ///
     /// # Errors
     ///
-    /// If they aren't of the same images.
+    /// If the evaluations are not of the same images.
     pub fn new(evaluations: [Evaluation; 2]) -> anyhow::Result<Self> {
         let [first, second] = evaluations.each_ref();
         let images = |it: &Evaluation| (it.subject.identities.clone(), it.subject.images.clone());
         ensure!(
             images(first) == images(second),
-            "the models can't read the same images: leave out those that only one of them reads ({})",
+            "the models cannot read the same images: remove those that only one of them can read ({})",
             first
                 .subject
                 .skipped
@@ -51,38 +51,41 @@ impl SideBySide {
         Ok(Self { evaluations, differences, contested, origin: Vec::new() })
     }
 
-    /// The images, in a line.
+    /// Describes the images in one line.
     pub fn headline(&self) -> String {
-        let it = &self.evaluations[0];
+        let first = &self.evaluations[0];
         format!(
             "{}: {} {}, {} images, {} same and {} different pairs",
-            it.subject.data,
-            it.comparisons.identities(),
-            it.comparisons.unit().plural(),
-            it.images(),
-            it.same_pairs(),
-            it.different_pairs()
+            first.subject.data,
+            first.comparisons.identities(),
+            first.comparisons.unit().plural(),
+            first.images(),
+            first.same_pairs(),
+            first.different_pairs()
         )
     }
 
-    /// What the EERs say, and how sure that is.
+    /// States which model has the lower EER, and whether the difference is significant.
     pub fn conclusion(&self) -> String {
         let Some(Differences { eer, .. }) = &self.differences else {
-            return "Without resamples nobody can tell a difference from chance".to_owned();
+            return "Without resamples the significance of a difference is unknown".to_owned();
         };
         let better = if eer.value < 0.0 { "B" } else { "A" };
         if eer.p_value < 0.05 {
-            format!("{better} is better by EER, and hardly by chance (p = {:.3})", eer.p_value)
+            format!(
+                "{better} has the lower EER; the difference is significant (p = {:.3})",
+                eer.p_value
+            )
         } else {
             format!(
-                "The EERs differ no more than by chance of the {} (p = {:.3})",
+                "The difference of the EERs is not significant: other {} could reverse it (p = {:.3})",
                 self.evaluations[0].comparisons.unit().plural(),
                 eer.p_value
             )
         }
     }
 
-    /// Name, both figures and their difference, for each line of a table. Rates are in `[0, 1]`.
+    /// Returns the rows of the table of results. Rates are in `[0, 1]`.
     pub fn rows(&self) -> Vec<Row> {
         let [a, b] = self.evaluations.each_ref();
         let differences = self.differences.as_ref();
@@ -100,13 +103,13 @@ impl SideBySide {
                 difference: differences.map(|it| it.auc),
             },
         ];
-        // The differences stand in the order of their grid, which ascends.
-        for (fmr, at) in TABLE_FMRS.into_iter().zip((0..TABLE_FMRS.len()).rev()) {
+        // The differences are in the order of their grid, which is ascending.
+        for (fmr, index) in TABLE_FMRS.into_iter().zip((0..TABLE_FMRS.len()).rev()) {
             rows.push(Row {
                 name: format!("FNMR at FMR {} %", 100.0 * fmr),
                 is_rate: true,
-                values: [a, b].map(|it| it.measures.fnmr_at[it.grid_place(fmr)]),
-                difference: differences.map(|it| it.fnmr_at[at]),
+                values: [a, b].map(|it| it.measures.fnmr_at[it.grid_index(fmr)]),
+                difference: differences.map(|it| it.fnmr_at[index]),
             });
         }
         rows.push(Row {

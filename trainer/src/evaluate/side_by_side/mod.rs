@@ -1,4 +1,5 @@
-//! Two models on the same images: which one is better, how sure that is, and where they differ.
+//! Comparison of two models on the same images: which one is better, whether the difference is significant, and on which
+//! pairs their verdicts differ.
 
 mod contested;
 mod found;

@@ -1,33 +1,33 @@
-//! One figure of both models, and how it reads.
+//! One result of both models, and its text.
 
 use crate::statistics::Difference;
 
-/// A figure of both models.
+/// One result of both models.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// What it is called.
+    /// The name.
     pub name: String,
-    /// Whether it is a rate, and read in percent.
+    /// Whether it is a rate, shown in percent.
     pub is_rate: bool,
-    /// Of either model.
+    /// The value of each model.
     pub values: [f64; 2],
-    /// The second's less the first's; `None` without resamples.
+    /// The second value minus the first; `None` without resamples.
     pub difference: Option<Difference>,
 }
 
 impl Row {
-    /// A value of this figure, to be read.
-    pub fn value(&self, it: f64) -> String {
-        if self.is_rate { format!("{:.2} %", 100.0 * it) } else { format!("{it:.4}") }
+    /// Formats a value.
+    pub fn value(&self, value: f64) -> String {
+        if self.is_rate { format!("{:.2} %", 100.0 * value) } else { format!("{value:.4}") }
     }
 
-    /// The second's value less the first's.
+    /// Formats the second value minus the first.
     pub fn change(&self) -> String {
-        let it = self.values[1] - self.values[0];
-        if self.is_rate { format!("{:+.2} %", 100.0 * it) } else { format!("{it:+.4}") }
+        let change = self.values[1] - self.values[0];
+        if self.is_rate { format!("{:+.2} %", 100.0 * change) } else { format!("{change:+.4}") }
     }
 
-    /// Where the difference would lie with other identities.
+    /// Formats the 95 % interval of the difference.
     pub fn interval(&self) -> Option<String> {
         let Difference { interval, .. } = self.difference?;
         Some(if self.is_rate {
@@ -37,7 +37,7 @@ impl Row {
         })
     }
 
-    /// How often chance looks so.
+    /// Formats the p-value of the difference.
     pub fn p_value(&self) -> Option<String> {
         self.difference.map(|it| format!("{:.3}", it.p_value))
     }

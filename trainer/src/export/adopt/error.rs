@@ -1,4 +1,4 @@
-//! Why a network is not adopted: one line each, with the way out.
+//! Errors of an adoption. Each message is one line and says what to do.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,11 +11,11 @@ use crate::evaluate::EmbeddedError;
 use crate::export::ExportError;
 use crate::statistics::NotComparable;
 
-/// Why a network is not adopted.
+/// A network could not be adopted.
 #[derive(Debug, Error)]
 pub enum AdoptError {
-    /// The file can't be read.
-    #[error("{} can't be read or written", .path.display())]
+    /// The file cannot be read.
+    #[error("{} cannot be read or written", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -23,130 +23,130 @@ pub enum AdoptError {
         #[source]
         cause: io::Error,
     },
-    /// Its weights lie in another file, which can't be taken in.
-    #[error("the weights in {} can't be read, which the network names: put the file beside it", .path.display())]
+    /// The file with external weights cannot be read.
+    #[error("the external weights {} cannot be read: put the file beside the network", .path.display())]
     Weights {
-        /// The other file.
+        /// The file with the weights.
         path: PathBuf,
         /// What the system says.
         #[source]
         cause: io::Error,
     },
-    /// It is no ONNX file.
+    /// The file is not an ONNX file.
     #[error(transparent)]
     NotOnnx(#[from] NotOnnx),
-    /// ONNX Runtime does not take it, or it is not what it was said to be.
+    /// ONNX Runtime rejects the file, or it does not match the options.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// Its inputs and outputs are not a model's.
-    #[error("{} is no model: {why}", .path.display())]
-    NoModel {
+    /// The inputs and outputs are not those of a model.
+    #[error("{} cannot be used as a model: {why}", .path.display())]
+    Unsuitable {
         /// The file.
         path: PathBuf,
-        /// Why, with the way out.
-        why: NoModel,
+        /// The reason, and what to do.
+        why: Unsuitable,
     },
-    /// It answers by chance.
+    /// The output is random.
     #[error(
-        "it answers the same image with embeddings that lie {0:.1e} of their length apart: something in it is drawn \
-         by chance, as dropout is in training; call model.eval() before the export"
+        "two runs on the same image give embeddings that differ by {0:.1e} of their length: the network is random, as \
+         with dropout in training mode; call model.eval() before the export"
     )]
     Random(f64),
-    /// It looks at other images of the batch.
+    /// The output depends on the other images of the batch.
     #[error(
-        "what else is in the batch moves an image's embedding by {0:.1e} of its length, as batch norm does in \
-         training: call model.eval() before the export"
+        "the other images of a batch change an embedding by {0:.1e} of its length, as with batch norm in training mode: \
+         call model.eval() before the export"
     )]
     BatchDependent(f64),
-    /// The folder can't be used.
+    /// The images cannot be used.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// It can't be run on the images.
+    /// The network fails on the images.
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
-    /// The made images can't be told apart, or it does not run on them.
+    /// The network fails on the golden images, or gives them the same embedding.
     #[error(transparent)]
     Export(#[from] ExportError),
-    /// The images make no pairs.
+    /// The images cannot be compared.
     #[error(transparent)]
     NotComparable(#[from] NotComparable),
 }
 
-/// What keeps a network from being a model, with the way out.
+/// The reason why a network cannot be used as a model, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum NoModel {
-    /// More than one image goes in.
+pub enum Unsuitable {
+    /// The network has several inputs.
     #[error(
-        "it has {} inputs ({}), and a model reads one image: export the half of the network that embeds an image, \
+        "it has {} inputs ({}), but a model has one: export the part of the network that embeds one image, \
          not the pair", .0.len(), .0.join(", ")
     )]
     Inputs(Vec<String>),
-    /// More than an embedding comes out.
+    /// The network has several outputs.
     #[error(
-        "it has {} outputs ({}), and a model gives the embedding alone: export that one only",
+        "it has {} outputs ({}), but a model has only the embedding: export that output alone",
         .0.len(), .0.join(", ")
     )]
     Outputs(Vec<String>),
-    /// Numbers of another kind go in.
+    /// The input has another element type.
     #[error(
-        "its input holds {0}, and a model reads f32: export it in single precision (model.float(), a float input)"
+        "its input is {0}, but a model's is f32: export it in single precision (model.float(), a float input)"
     )]
     InputElement(String),
-    /// Numbers of another kind come out.
+    /// The output has another element type.
     #[error(
-        "its output holds {0}, and a model gives f32: export it in single precision (model.float())"
+        "its output is {0}, but a model's is f32: export it in single precision (model.float())"
     )]
     OutputElement(String),
-    /// Not four axes.
+    /// The input does not have four axes.
     #[error(
-        "its input has shape {0}, and a model's is [n, channels, height, width]: export it for batches of images"
+        "its input has shape {0}, but a model's is [n, channels, height, width]: export it for batches of images"
     )]
     InputRank(String),
-    /// Channels come last.
+    /// The channels are last.
     #[error(
-        "its input has shape {0}, with the channels last, and a model's come first: export it as [n, channels, height, \
-         width] (from TensorFlow: tf2onnx --inputs-as-nchw), or put a transposition before it"
+        "its input has shape {0}, with the channels last: export it as [n, channels, height, \
+         width] (from TensorFlow: tf2onnx --inputs-as-nchw), or add a transposition in front of it"
     )]
     ChannelsLast(String),
-    /// Neither grey nor in colours.
-    #[error("its input has shape {0}, with neither 1 channel nor 3: images give no others")]
+    /// The input is neither grey nor colour.
+    #[error("its input has shape {0}, but an image has 1 or 3 channels")]
     Channels(String),
-    /// The colour asked for has other channels.
+    /// The requested colour has another number of channels.
     #[error(
-        "its input has {found} channels, and --colour {colour} has {asked}: give another --colour"
+        "its input has {found} channels, but --colour {colour} has {requested}: give another --colour"
     )]
     Colour {
-        /// What the file has.
+        /// The number of channels in the file.
         found: u64,
-        /// What was asked for.
+        /// The requested colour.
         colour: String,
-        /// Its channels.
-        asked: u64,
+        /// The number of channels of the requested colour.
+        requested: u64,
     },
-    /// Nothing says which size.
+    /// The size is unknown.
     #[error(
-        "its input has shape {0}, which leaves the size open: give the one it was trained with, as --input 112x112"
+        "its input has shape {0}, which does not fix the size: give the size it was trained with, such as --input 112x112"
     )]
     NoSize(String),
-    /// It has another size.
+    /// The requested size is another one.
     #[error(
-        "its input is {found} pixels (height x width), not {asked}: leave out --input, or export it with open sides"
+        "its input is {found} pixels (height x width), not {requested}: omit --input, or export it with dynamic height and width"
     )]
     Size {
-        /// What the file has.
+        /// The size in the file.
         found: String,
-        /// What was asked for.
-        asked: String,
+        /// The requested size.
+        requested: String,
     },
-    /// Its batch is fixed.
+    /// The batch size is fixed.
     #[error(
-        "its batch is fixed at {0}: export it with an open first axis (torch: dynamic_shapes, or dynamic_axes with \
+        "its batch size is fixed at {0}: export it with a dynamic batch axis (torch: dynamic_shapes, or dynamic_axes with \
          dynamo=False)"
     )]
     Batch(u64),
-    /// Not one vector an image.
+    /// The output is not one vector per image.
     #[error(
-        "its output has shape {0}, and a model's is [n, width]: flatten it before the export (torch.flatten(x, 1))"
+        "its output has shape {0}, but a model's is [n, width]: flatten it before the export (torch.flatten(x, 1))"
     )]
     OutputRank(String),
 }

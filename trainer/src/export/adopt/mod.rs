@@ -1,12 +1,14 @@
-//! Somebody else's network as a model: probed, tried under other preprocessings, with its weights in one file and a card of
-//! its own. Each image is decoded once, and embedded once under each preprocessing that is tried.
+//! A foreign network as a model: its inputs are checked, other preprocessings are tried, and it gets a card. External
+//! weights become part of the file.
+//!
+//! Each image is decoded once, and embedded once under each preprocessing.
 
 mod error;
 mod fitted;
 mod network;
 mod outputs;
 mod probe;
-mod steady;
+mod stability;
 mod trial;
 mod usage;
 
@@ -15,79 +17,80 @@ use siamese_core::model::{Card, Length, Options};
 use super::golden_pairs;
 use crate::data::Collection;
 use crate::evaluate::{Embedded, embedding_bar};
-pub use error::{AdoptError, NoModel};
+pub use error::{AdoptError, Unsuitable};
 use fitted::Fitted;
 pub use network::Network;
 use outputs::Outputs;
-pub use probe::Said;
-pub use trial::{Trial, Verdict};
+pub use probe::InputOptions;
+pub use trial::{Trial, TrialResult};
 use usage::FITS;
 pub use usage::Usage;
 
-/// How many real images the network is run on alone and together.
-const STEADY: usize = 9;
+/// The number of real images of the stability check.
+const STABILITY_IMAGES: usize = 9;
 
-/// What is asked of a network.
+/// The options of an adoption.
 #[derive(Clone, Debug)]
-pub struct Wanted {
-    /// What the model is called.
+pub struct AdoptRequest {
+    /// The model's name.
     pub name: String,
-    /// How its images are preprocessed, and what is done to its output.
+    /// The requested usage.
     pub usage: Usage,
-    /// How many images other preprocessings are tried on; 0 for no trial.
+    /// The number of images of the trial of other preprocessings; 0 for no trial.
     pub try_on: usize,
-    /// Whether one that is better beyond chance is taken.
-    pub takes_best: bool,
-    /// Whether files that are no images are left out.
+    /// Whether to use a preprocessing that is significantly better.
+    pub use_best: bool,
+    /// Whether to skip files that cannot be read as images.
     pub skip_unreadable: bool,
 }
 
-/// A network with a card, and what it makes of the images.
+/// A network with a card, and its embeddings of the images.
 #[derive(Clone, Debug)]
 pub struct Adopted {
-    /// What its use needs, golden pairs among it; no threshold.
+    /// The card, with golden pairs and without a threshold.
     pub card: Card,
-    /// All images.
+    /// All images with their embeddings.
     pub embedded: Embedded,
-    /// What came of trying other preprocessings; `None` without a trial.
-    pub verdict: Option<Verdict>,
+    /// The result of the trial; `None` without a trial.
+    pub trial: Option<TrialResult>,
 }
 
-/// Tries a network on images, and finds out what its card says.
+/// Checks and tries a network on images, and makes its card.
 pub fn adopt(
     network: &Network,
     images: &Collection,
-    wanted: &Wanted,
+    request: &AdoptRequest,
     options: &Options,
 ) -> Result<Adopted, AdoptError> {
-    let mut usage = wanted.usage.clone();
-    let asked = [usage.preprocessing.fit];
-    let fits = if 0 < wanted.try_on { &FITS[..] } else { &asked };
-    let gallery = Fitted::read(images, &usage.preprocessing, fits, wanted.skip_unreadable)?;
+    let mut usage = request.usage.clone();
+    let requested = [usage.preprocessing.fit];
+    let fits = if 0 < request.try_on { &FITS[..] } else { &requested };
+    let gallery = Fitted::read(images, &usage.preprocessing, fits, request.skip_unreadable)?;
 
     let as_is = Usage { length: Length::AsIs, ..usage.clone() };
-    let mut model = network.model(&network.card(&wanted.name, &as_is), options)?;
-    let few = gallery.spread(STEADY);
-    let few = few.samples().iter().take(STEADY).map(|it| it.pixels.scaled(&usage.preprocessing));
-    steady::check(&mut model, &few.collect::<Vec<_>>())?;
+    let mut model = network.model(&network.card(&request.name, &as_is), options)?;
+    let few = gallery.spread(STABILITY_IMAGES);
+    let few = few.samples().iter().take(STABILITY_IMAGES);
+    let few: Vec<_> = few.map(|sample| sample.pixels.scaled(&usage.preprocessing)).collect();
+    stability::check(&mut model, &few)?;
 
     let mut outputs = Outputs::of(&mut model);
-    let mut verdict = None;
-    if 0 < wanted.try_on {
-        let found = trial::try_others(&mut outputs, &gallery.spread(wanted.try_on), &usage)?;
-        if let Some((trial, _)) = found.better.as_ref().filter(|_| wanted.takes_best) {
-            usage = trial.usage.clone();
+    let mut trial = None;
+    if 0 < request.try_on {
+        let result = trial::try_others(&mut outputs, &gallery.spread(request.try_on), &usage)?;
+        if let Some((better, _)) = result.better.as_ref().filter(|_| request.use_best) {
+            usage = better.usage.clone();
         }
-        verdict = Some(found);
+        trial = Some(result);
     }
     let bar = embedding_bar(gallery.samples().len());
     let embeddings = outputs.under(&usage, &gallery, &bar)?;
     bar.finish_and_clear();
 
-    let mut card = network.card(&wanted.name, &usage);
+    let mut card = network.card(&request.name, &usage);
     let mut model = network.model(&card, options)?;
     card.golden = Some(golden_pairs(&mut model, &card)?);
     let gallery = gallery.map(|it| it.scaled(&usage.preprocessing));
     let embedded = Embedded::new(model.description().clone(), gallery, images.name(), embeddings);
-    Ok(Adopted { card, embedded, verdict })
+    Ok(Adopted { card, embedded, trial })
 }

@@ -1,16 +1,16 @@
-//! Anybody's ONNX file.
+//! A foreign ONNX file.
 
 use std::path::{Path, PathBuf};
 
 use siamese_core::model::{Card, LoadError, NotOnnx, OnnxModel, Options, Outline, Source, rewrite};
 use siamese_core::preprocessing::{Fit, Preprocessing};
 
-use super::probe::{Said, probe};
+use super::probe::{InputOptions, probe};
 use super::{AdoptError, Usage};
 use crate::data::digest_of_file;
 use crate::export::in_memory;
 
-/// Anybody's ONNX file, with all its weights in it.
+/// A foreign ONNX file, with external weights included.
 pub struct Network {
     path: PathBuf,
     source: Source,
@@ -19,7 +19,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Reads a file and those of its weights, and has ONNX Runtime take them.
+    /// Reads a file and its external weights, and loads them with ONNX Runtime.
     pub fn read(path: &Path, options: &Options) -> Result<Self, AdoptError> {
         let source = Source::read(path).map_err(|error| match error {
             LoadError::Unreadable { path: file, source: cause } if file == path => {
@@ -38,10 +38,11 @@ impl Network {
         Ok(Self { path: path.to_owned(), source, digest, outline })
     }
 
-    /// How it is used by what its file fixes and somebody `said`: its images' bytes as they are, each side on its own.
-    pub fn input(&self, said: Said) -> Result<Preprocessing, AdoptError> {
-        let input = probe(&self.outline, said)
-            .map_err(|why| AdoptError::NoModel { path: self.path.clone(), why })?;
+    /// Returns a preprocessing for the input that the file and the `options` define. Bytes are not scaled, and images are
+    /// stretched.
+    pub fn input(&self, options: InputOptions) -> Result<Preprocessing, AdoptError> {
+        let input = probe(&self.outline, options)
+            .map_err(|why| AdoptError::Unsuitable { path: self.path.clone(), why })?;
         Ok(Preprocessing {
             height: input.height,
             width: input.width,
@@ -53,7 +54,7 @@ impl Network {
         })
     }
 
-    /// The file with a card in it.
+    /// Returns the file with a card in its metadata.
     pub fn with(&self, card: &Card) -> Result<Vec<u8>, NotOnnx> {
         rewrite(self.source.onnx(), &card.to_metadata())
     }
@@ -62,11 +63,13 @@ impl Network {
         Ok(in_memory(&self.path, self.with(card)?, options)?)
     }
 
-    /// What it says of itself, as far as its use and where it is from.
+    /// Makes a card with the usage and the origin of the network.
     pub(super) fn card(&self, name: &str, usage: &Usage) -> Card {
         let file = self.path.file_name().unwrap_or_default().to_string_lossy();
         Card {
             name: name.to_owned(),
+            purpose: None,
+            limits: None,
             preprocessing: usage.preprocessing.clone(),
             length: usage.length,
             margin: None,

@@ -1,4 +1,4 @@
-//! What a network makes of images, found once.
+//! A cache of the outputs of a network.
 
 use std::collections::HashMap;
 
@@ -11,20 +11,20 @@ use super::{Fitted, Usage};
 use crate::data::{Gallery, Sample};
 use crate::evaluate::{EmbeddedError, embed};
 
-/// A network, and its outputs so far: by preprocessing and image, each as it is.
+/// A network, and its outputs by preprocessing and image.
 pub(super) struct Outputs<'a, T> {
     model: &'a mut T,
     known: Vec<(Preprocessing, HashMap<String, Embedding>)>,
 }
 
 impl<'a, T: Model> Outputs<'a, T> {
-    /// Those of a network that gives its output as it is.
+    /// Makes an empty cache. The model must return the network's output unchanged.
     pub(super) fn of(model: &'a mut T) -> Self {
         Self { model, known: Vec::new() }
     }
 
-    /// The embeddings of all images under a usage; the network runs on those alone that it was not yet run on under this
-    /// preprocessing.
+    /// Returns the embeddings of all images under a usage. The network runs only on images that have no output yet for
+    /// this preprocessing.
     pub(super) fn under(
         &mut self,
         usage: &Usage,
@@ -32,12 +32,12 @@ impl<'a, T: Model> Outputs<'a, T> {
         bar: &ProgressBar,
     ) -> Result<Vec<Embedding>, EmbeddedError> {
         let preprocessing = &usage.preprocessing;
-        let at = self.known.iter().position(|(known, _)| known == preprocessing);
-        let at = at.unwrap_or_else(|| {
+        let index = self.known.iter().position(|(known, _)| known == preprocessing);
+        let index = index.unwrap_or_else(|| {
             self.known.push((preprocessing.clone(), HashMap::new()));
             self.known.len() - 1
         });
-        let known = &mut self.known[at].1;
+        let known = &mut self.known[index].1;
         let is_new = |it: &&Sample<Fitted>| !known.contains_key(&it.name);
         let new: Vec<_> = gallery.samples().iter().filter(is_new).collect();
         let found = embed(self.model, &new, |it| it.scaled(preprocessing), bar)?;
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
     use crate::data::Collection;
 
-    /// Gives an image's first pixel, and counts its images.
+    /// Embeds an image as its first pixel, and counts the images.
     struct Counting(usize);
 
     impl Model for Counting {

@@ -1,81 +1,80 @@
-//! What else the images may have been preprocessed by: tried out on somebody's own pairs.
+//! The trial of other preprocessings on the user's pairs.
 //!
-//! A network that is fed otherwise than in its training still answers, only worse. Each thing that
-//! could have been said otherwise is varied by itself, and the next from the best of it: several wrong
-//! guesses hide each other, so that one put right may gain little. Only where all of them end is
-//! held against chance.
+//! A network with the wrong preprocessing still gives embeddings, but worse ones. The trial varies one aspect at a time,
+//! and continues with the best alternative of each. It does so even if the gain is small, because several wrong aspects
+//! can hide each other. Only the final combination is tested for significance.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use siamese_core::model::Model;
 
-use super::usage::THINGS;
+use super::usage::ASPECTS;
 use super::{AdoptError, Fitted, Outputs, Usage};
 use crate::data::Gallery;
 use crate::evaluate::compare;
 use crate::statistics::{Bootstrap, Comparisons, Difference, Differences, Grid, Measures, Unit};
 
-/// How often identities are resampled to tell a difference from chance: often enough for the
-/// share that is left of 5 % when it is divided among all trials.
+/// The resampling of the significance test. The number of resamples suffices for 5 % divided by the number of trials.
 const BOOTSTRAP: Bootstrap = Bootstrap { resamples: 4000, seed: 0 };
-/// What is called chance.
-const CHANCE: f64 = 0.05;
+/// The significance level of all trials together.
+const SIGNIFICANCE: f64 = 0.05;
 
-/// One usage, and how well it told the pairs apart.
+/// A usage and its EER.
 #[derive(Clone, Debug)]
 pub struct Trial {
     /// The usage.
     pub usage: Usage,
-    /// The EER in [0, 1]; `None` where the network gave no embeddings.
+    /// The EER in [0, 1]; `None` if the network gave no embeddings.
     pub eer: Option<f64>,
 }
 
-/// What came of trying.
+/// The result of the trial.
 #[derive(Clone, Debug)]
-pub struct Verdict {
-    /// The usage asked for, then the others.
+pub struct TrialResult {
+    /// The requested usage, then the others.
     pub trials: Vec<Trial>,
-    /// The usage that is better beyond chance, with the difference of its EER.
+    /// The usage that is significantly better, with the difference of its EER.
     pub better: Option<(Trial, Difference)>,
-    /// On how many images they were tried.
+    /// The number of images.
     pub n_images: u32,
-    /// Of how many identities, or components.
+    /// The number of identities or components.
     pub n_identities: usize,
-    /// Which of the two.
+    /// Whether they are identities or components.
     pub unit: Unit,
 }
 
-/// Tries what `asked` could have been instead.
+/// Tries alternatives to the `requested` usage.
 ///
 /// # Errors
 ///
-/// If the network does not run on what was asked for.
+/// If the network fails with the requested usage.
 pub(super) fn try_others(
     outputs: &mut Outputs<'_, impl Model>,
     images: &Gallery<Fitted>,
-    asked: &Usage,
-) -> Result<Verdict, AdoptError> {
+    requested: &Usage,
+) -> Result<TrialResult, AdoptError> {
     let style = ProgressStyle::with_template("trying other preprocessings {wide_bar} {pos}/{len}")
         .expect("a template that indicatif knows");
-    let n_trials: usize = 1 + THINGS.iter().map(|it| it(asked).len() - 1).sum::<usize>();
+    let n_alternatives = ASPECTS.iter().map(|alternatives| alternatives(requested).len() - 1);
+    let n_trials: usize = 1 + n_alternatives.sum::<usize>();
     let bar = ProgressBar::new(n_trials.try_into().unwrap_or(u64::MAX)).with_style(style);
     let mut comparisons = |usage: &Usage| -> Result<Comparisons, AdoptError> {
         let embeddings = outputs.under(usage, images, &ProgressBar::hidden())?;
         Ok(compare(images, embeddings)?)
     };
-    let first = comparisons(asked)?;
-    let mut trials = vec![Trial { usage: asked.clone(), eer: Some(eer(&first)) }];
-    let mut best = (asked.clone(), first.clone());
+    let first = comparisons(requested)?;
+    let mut trials = vec![Trial { usage: requested.clone(), eer: Some(eer(&first)) }];
+    let mut best = (requested.clone(), first.clone());
     bar.inc(1);
-    for others in THINGS {
+    for alternatives in ASPECTS {
         let mut found: Option<(Usage, Comparisons, f64)> = None;
-        let standing = eer(&best.1);
-        for usage in others(&best.0).into_iter().filter(|it| *it != best.0) {
+        let lowest = eer(&best.1);
+        for usage in alternatives(&best.0).into_iter().filter(|usage| *usage != best.0) {
             bar.inc(1);
             let comparisons = comparisons(&usage).ok();
             let rate = comparisons.as_ref().map(eer);
             trials.push(Trial { usage: usage.clone(), eer: rate });
             if let (Some(comparisons), Some(rate)) = (comparisons, rate)
-                && rate < found.as_ref().map_or(standing, |it| it.2)
+                && rate < found.as_ref().map_or(lowest, |found| found.2)
             {
                 found = Some((usage, comparisons, rate));
             }
@@ -86,8 +85,8 @@ pub(super) fn try_others(
     }
     bar.finish_and_clear();
     let better = difference(&first, &best.1, n_trials)
-        .map(|it| (Trial { usage: best.0, eer: Some(eer(&best.1)) }, it));
-    Ok(Verdict {
+        .map(|difference| (Trial { usage: best.0, eer: Some(eer(&best.1)) }, difference));
+    Ok(TrialResult {
         trials,
         better,
         n_images: first.images().iter().sum(),
@@ -100,8 +99,8 @@ fn eer(comparisons: &Comparisons) -> f64 {
     Measures::of(comparisons, &Grid::new([])).eer
 }
 
-/// By how much `second` is better than `first`, where that is unlikely to be chance though it is the
-/// best of so many (Bonferroni: what is called chance is divided among them).
+/// Returns the difference of the EERs if `second` is significantly better than `first`. `second` is the best of
+/// `n_trials`, so the significance level is divided by their number (Bonferroni).
 fn difference(first: &Comparisons, second: &Comparisons, n_trials: usize) -> Option<Difference> {
     if eer(first) <= eer(second) {
         return None;
@@ -109,5 +108,5 @@ fn difference(first: &Comparisons, second: &Comparisons, n_trials: usize) -> Opt
     let grid = Grid::new([]);
     let found = Differences::between((first, &grid), (second, &grid), BOOTSTRAP)?.eer;
     let tries = f64::from(u32::try_from(n_trials).unwrap_or(u32::MAX));
-    (found.value < 0.0 && found.p_value * tries < CHANCE).then_some(found)
+    (found.value < 0.0 && found.p_value * tries < SIGNIFICANCE).then_some(found)
 }

@@ -1,4 +1,4 @@
-//! How a network is used, and what could have been said of that otherwise.
+//! How a network is used, and the alternatives.
 
 use std::fmt::{Display, Formatter};
 
@@ -6,23 +6,22 @@ use siamese_core::model::Length;
 use siamese_core::preprocessing::{Colour, Fit, Preprocessing};
 use siamese_core::score::{Embedding, InvalidEmbedding};
 
-/// `ImageNet`'s means and deviations of red, green and blue, in the range 0 to 1, as torchvision has
-/// them.
+/// `ImageNet`'s means and standard deviations of red, green and blue, in the range 0 to 1, from torchvision.
 const IMAGENET: [[f32; 3]; 2] = [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]];
-/// `ImageNet`'s means of red, green and blue, in the range 0 to 255, as Caffe's networks have them.
+/// `ImageNet`'s means of red, green and blue, in the range 0 to 255, from Caffe.
 const CAFFE: [f32; 3] = [123.68, 116.779, 103.939];
 
-/// How a network's images are preprocessed, and what is done to its output.
+/// The preprocessing of a network's images, and the scaling of its output.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Usage {
-    /// What is done to an image.
+    /// The preprocessing.
     pub preprocessing: Preprocessing,
-    /// What is done to an output.
+    /// The scaling of the output.
     pub length: Length,
 }
 
 impl Usage {
-    /// What a model gives where the network gave `output`.
+    /// Returns the embedding for an output of the network.
     pub(super) fn embedding(&self, output: Embedding) -> Result<Embedding, InvalidEmbedding> {
         match self.length {
             Length::AsIs => Ok(output),
@@ -34,11 +33,11 @@ impl Usage {
 /// The ways to fit an image.
 pub(super) const FITS: [Fit; 3] = [Fit::Stretch, Fit::Pad, Fit::Crop];
 
-/// Ways to say one thing otherwise; that of the usage given is among them.
-pub(super) type Others = fn(&Usage) -> Vec<Usage>;
+/// Returns the alternatives of one aspect of a usage; the usage itself is among them.
+pub(super) type Alternatives = fn(&Usage) -> Vec<Usage>;
 
-/// The things that could have been said otherwise, from what matters most.
-pub(super) const THINGS: [Others; 4] = [ranges, colours, fits, lengths];
+/// The aspects of a usage, the most important first.
+pub(super) const ASPECTS: [Alternatives; 4] = [ranges, colours, fits, lengths];
 
 fn ranges(usage: &Usage) -> Vec<Usage> {
     let Preprocessing { colour, ref mean, ref std, scale, .. } = usage.preprocessing;
@@ -48,7 +47,7 @@ fn ranges(usage: &Usage) -> Vec<Usage> {
         Colour::Bgr => of.iter().rev().copied().collect(),
     };
     let [imagenet_mean, imagenet_std] = IMAGENET.map(in_order);
-    let mut ways = vec![
+    let mut candidates = vec![
         (scale, mean.clone(), std.clone()),
         (1.0 / 255.0, vec![0.0], vec![1.0]),
         (1.0 / 255.0, vec![0.5], vec![0.5]),
@@ -57,30 +56,30 @@ fn ranges(usage: &Usage) -> Vec<Usage> {
         (1.0, in_order(CAFFE), vec![1.0]),
     ];
     let mut seen = Vec::new();
-    ways.retain(|way| {
-        let is_new = !seen.contains(way);
-        seen.push(way.clone());
+    candidates.retain(|candidate| {
+        let is_new = !seen.contains(candidate);
+        seen.push(candidate.clone());
         is_new
     });
     let with = |(scale, mean, std)| Usage {
         preprocessing: Preprocessing { scale, mean, std, ..usage.preprocessing.clone() },
         ..usage.clone()
     };
-    ways.into_iter().map(with).collect()
+    candidates.into_iter().map(with).collect()
 }
 
-/// The channels the other way round; each keeps its mean and deviation.
+/// Returns the usage, and the usage with reversed channels; each channel keeps its mean and standard deviation.
 fn colours(usage: &Usage) -> Vec<Usage> {
-    let mut turned = usage.clone();
-    let preprocessing = &mut turned.preprocessing;
+    let mut reversed = usage.clone();
+    let preprocessing = &mut reversed.preprocessing;
     preprocessing.colour = match preprocessing.colour {
-        Colour::Grey => return vec![turned],
+        Colour::Grey => return vec![reversed],
         Colour::Rgb => Colour::Bgr,
         Colour::Bgr => Colour::Rgb,
     };
     preprocessing.mean.reverse();
     preprocessing.std.reverse();
-    vec![usage.clone(), turned]
+    vec![usage.clone(), reversed]
 }
 
 fn fits(usage: &Usage) -> Vec<Usage> {
@@ -96,7 +95,7 @@ fn lengths(usage: &Usage) -> Vec<Usage> {
 }
 
 impl Display for Usage {
-    /// The flags that ask for it.
+    /// Writes the options that select it.
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         let Preprocessing { colour, fit, scale, ref mean, ref std, .. } = self.preprocessing;
         let numbers =
@@ -128,14 +127,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_asked_for_is_among_the_others_once() {
+    fn the_requested_usage_is_among_the_alternatives_once() {
         for usage in [usage(Colour::Grey), usage(Colour::Rgb), usage(Colour::Bgr)] {
-            for others in THINGS {
-                let found = others(&usage).into_iter().filter(|it| *it == usage).count();
+            for alternatives in ASPECTS {
+                let found = alternatives(&usage).into_iter().filter(|it| *it == usage).count();
                 assert_eq!(found, 1, "{usage}");
             }
             assert_eq!(ranges(&usage).len(), 5);
-            for other in THINGS.iter().flat_map(|it| it(&usage)) {
+            for other in ASPECTS.iter().flat_map(|alternatives| alternatives(&usage)) {
                 assert_eq!(other.preprocessing.validate(), Ok(()), "{other}");
             }
         }
@@ -143,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn channels_turned_round_keep_their_means() {
+    fn reversed_channels_keep_their_means() {
         let mut rgb = usage(Colour::Rgb);
         rgb.preprocessing.mean = vec![0.1, 0.2, 0.3];
         let bgr = &colours(&rgb)[1];

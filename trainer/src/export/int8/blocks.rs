@@ -1,18 +1,18 @@
-//! A layer's weights in 8 bits.
+//! Quantisation of a layer's weights to 8 bits in blocks.
 
 use rayon::prelude::*;
 
-/// How many weights share a scale. With 64, ONNX Runtime's kernels sum in one order whatever the
-/// batch; with 128 and 256 they don't.
+/// The number of weights that share a scale. With 64, ONNX Runtime's kernels sum in the same order for every batch size;
+/// with 128 and 256 they do not.
 pub(super) const BLOCK: usize = 64;
 
-/// What a byte means: as many steps of its block's scale as it is above this.
+/// The byte of a weight of 0; a byte counts steps of the block's scale above it.
 const ZERO: f32 = 128.0;
-/// The largest number of steps, either way.
+/// The largest number of steps, in both directions.
 const STEPS: f32 = 127.0;
 
-/// The weights of a linear layer, each output's in blocks of [`BLOCK`] inputs; the last block is
-/// filled up with zeros.
+/// The weights of a linear layer in 8 bits. The weights of each output are split into blocks of [`BLOCK`] inputs; the last
+/// block is padded with zeros.
 ///
 /// # Shapes
 ///
@@ -25,11 +25,11 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    /// Rounds the weights of `outputs` outputs with `inputs` inputs each, which `weight` gives by
-    /// output and input. Every weight then is off by half its block's scale at most, which is the
-    /// block's largest weight over 127.
+    /// Quantises the weights of `outputs` outputs with `inputs` inputs each; `weight` returns a weight by output and
+    /// input.
     ///
-    /// `None` if a weight is not finite.
+    /// The scale of a block is its largest absolute weight divided by 127. The error of a weight is at most half the scale
+    /// of its block. Returns `None` if a weight is not finite.
     pub(super) fn of(
         [outputs, inputs]: [usize; 2],
         weight: impl Fn(usize, usize) -> f32 + Sync,
@@ -46,7 +46,7 @@ impl Blocks {
     }
 }
 
-/// One output's weights.
+/// Quantises the weights of one output.
 fn round(row: &[f32]) -> (Vec<u8>, Vec<f32>) {
     let scale_of =
         |block: &[f32]| block.iter().fold(0.0_f32, |most, it| most.max(it.abs())) / STEPS;
@@ -60,7 +60,7 @@ fn round(row: &[f32]) -> (Vec<u8>, Vec<f32>) {
 }
 
 fn byte(weight: f32, scale: f32) -> u8 {
-    // A block of zeros has no scale, and so small a one that it is 0 has no steps.
+    // The scale is 0 if all weights of the block are 0 or very small.
     let steps = if 0.0 < scale { (weight / scale).round_ties_even() } else { 0.0 };
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 1 to 255")]
     let byte = (steps.clamp(-STEPS, STEPS) + ZERO) as u8;
@@ -71,7 +71,7 @@ fn byte(weight: f32, scale: f32) -> u8 {
 mod tests {
     use super::*;
 
-    /// Weights of very different sizes, in `[outputs, inputs]`.
+    /// Returns a weight; the magnitudes differ strongly.
     fn weight(output: usize, input: usize) -> f32 {
         let size = 10_f32.powi(i32::try_from(input / 50 + output).expect("few") % 7 - 3);
         let number = (output * 7919 + input * 104_729) % 1999;
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_weight_comes_back_within_half_a_step_of_its_block() {
+    fn the_error_of_a_weight_is_at_most_half_a_step() {
         let (outputs, inputs) = (5, 3 * BLOCK + 9);
         let blocks = Blocks::of([outputs, inputs], weight).expect("finite");
         assert_eq!((blocks.bytes.len(), blocks.scales.len()), (5 * 4 * BLOCK, 5 * 4));
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn zeros_stay_zeros_and_fill_the_last_block() {
+    fn zeros_are_exact_and_pad_the_last_block() {
         let blocks = Blocks::of([1, BLOCK + 1], |_, input| f32::from(u8::from(input == BLOCK)));
         let Blocks { bytes, scales } = blocks.expect("finite");
         assert!(bytes[..BLOCK].iter().chain(&bytes[BLOCK + 1..]).all(|it| *it == 128));
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finite_is_refused() {
+    fn weights_that_are_not_finite_are_rejected() {
         for odd in [f32::NAN, f32::INFINITY] {
             assert_eq!(Blocks::of([2, 2], |output, _| if output == 1 { odd } else { 0.0 }), None);
         }

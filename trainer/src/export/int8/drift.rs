@@ -1,17 +1,17 @@
-//! How far other weights move a model's distances.
+//! The change of a model's distances caused by quantised weights.
 
 use siamese_core::model::Drift;
 use siamese_core::score::{Distance, Threshold};
 
 use crate::evaluate::{Embedded, Subject};
-use crate::statistics::{Comparison, Comparisons, NotComparable};
+use crate::statistics::{Comparison, Comparisons, NotComparable, real};
 
-/// Compares the distances of all pairs before and after, `split` saying how the identities relate to
-/// the training.
+/// Compares the distances of all pairs before and after; `split` describes how the identities relate to the training
+/// data.
 ///
 /// # Panics
 ///
-/// If the two are not of the same images.
+/// If the embeddings are not of the same images.
 pub(super) fn measure(
     before: &Embedded,
     after: &Embedded,
@@ -36,7 +36,7 @@ pub(super) fn measure(
     })
 }
 
-/// The distances of all pairs, in the order of the images.
+/// Returns the distances of all pairs, in the order of the images.
 fn distances(comparisons: &Comparisons) -> Vec<Distance> {
     let mut pairs: Vec<Comparison> = comparisons.pairs().to_vec();
     pairs.sort_unstable_by_key(|it| (it.identities, it.images));
@@ -49,7 +49,7 @@ struct Moves {
     flipped: f64,
 }
 
-/// The changes of one distance or more, and the share of verdicts that changed with them.
+/// Returns the median and largest change of at least one distance, and the share of changed verdicts.
 fn moves(before: &[Distance], after: &[Distance], threshold: Threshold) -> Moves {
     assert_eq!(before.len(), after.len(), "the same pairs");
     let both = || before.iter().zip(after);
@@ -57,8 +57,7 @@ fn moves(before: &[Distance], after: &[Distance], threshold: Threshold) -> Moves
     changes.sort_unstable_by(f64::total_cmp);
     let middle = changes.len() / 2;
     let flips = both().filter(|(a, b)| threshold.judge(**a) != threshold.judge(**b)).count();
-    #[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
-    let flipped = flips as f64 / changes.len() as f64;
+    let flipped = real(flips) / real(changes.len());
     Moves {
         median: f64::midpoint(changes[(changes.len() - 1) / 2], changes[middle]),
         largest: changes[changes.len() - 1],
@@ -85,9 +84,9 @@ mod tests {
     }
 
     #[test]
-    fn changes_count_either_way_and_verdicts_at_the_threshold() {
+    fn changes_are_absolute_and_verdicts_change_at_the_threshold() {
         check(&[(0.5, 0.75), (2.0, 1.5), (0.25, 0.25)], [0.25, 0.5, 0.0]);
-        // A pair exactly at the threshold is the same.
+        // A pair exactly at the threshold is called same.
         check(&[(1.0, 1.25), (1.25, 1.0), (0.5, 1.0), (3.0, 2.0)], [0.375, 1.0, 0.5]);
         check(&[(0.9, 1.2)], [0.3, 0.3, 1.0]);
     }

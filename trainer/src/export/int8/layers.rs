@@ -1,9 +1,8 @@
-//! Large linear layers of an ONNX file, replaced by their 8-bit form.
+//! Quantisation of the large linear layers of an ONNX file to 8 bits.
 //!
-//! Of the many ways to say it in ONNX, this is the one whose answer for one image does not depend
-//! on the others in the batch: `MatMulNBits` (com.microsoft, version 1) quantises what comes in row by
-//! row and block by block, where `DynamicQuantizeLinear` takes one scale for the whole batch. Nor does
-//! it saturate on processors without instructions for 8-bit products, as `MatMulInteger` does there.
+//! It uses `MatMulNBits` (com.microsoft, version 1), which quantises activations by row and block. The embedding of an
+//! image then does not depend on the other images of the batch. `DynamicQuantizeLinear` uses one scale for the whole
+//! batch. `MatMulInteger` saturates on processors without instructions for 8-bit products.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,31 +18,31 @@ use crate::export::onnx::{
     self, DataType, NodeProto, OperatorSetIdProto, TensorProto, integer, operators, signed,
 };
 
-/// Layers with fewer weights, 4 MiB in single precision, stay as they are: a processor keeps them in
-/// its cache.
+/// The smallest number of weights of a quantised layer, 4 MiB in single precision. Smaller layers fit in a processor's
+/// cache.
 pub(super) const LEAST_WEIGHTS: usize = 1 << 20;
-/// Activations are rounded to 8 bits too, so that products are of whole numbers.
+/// Activations are also rounded to 8 bits, so the products are integers.
 const ACCURACY_LEVEL: i64 = 4;
 const DOMAIN: &str = "com.microsoft";
 
-/// Why a file has no 8-bit form.
+/// A file cannot be quantised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum LayersError {
-    /// It can't be read.
+    /// The file is not ONNX.
     #[error(transparent)]
     NotOnnx(#[from] NotOnnx),
-    /// Nothing in it would gain.
+    /// The file has no large linear layer.
     #[error(
-        "no linear layer of the model has {LEAST_WEIGHTS} weights or more, so int8 would gain \
-         nothing: serve it as it is"
+        "no linear layer of the model has {LEAST_WEIGHTS} weights or more, so int8 has no benefit: serve the model \
+         unchanged"
     )]
     NoneLarge,
-    /// Its weights are broken.
+    /// A weight is not finite.
     #[error("the model has a weight that is not finite")]
     NotFinite,
 }
 
-/// The file with its large linear layers in 8 bits; everything else in it stays as it is.
+/// Returns the file with its large linear layers in 8 bits. Everything else is unchanged.
 pub(super) fn quantize(onnx: &[u8]) -> Result<Vec<u8>, LayersError> {
     let mut written = Vec::with_capacity(onnx.len() / 3);
     let mut imported = false;
@@ -111,15 +110,14 @@ fn quantize_graph(graph: &[u8]) -> Result<Vec<u8>, LayersError> {
 struct Layer<'a> {
     node: &'a NodeProto,
     weights: &'a TensorProto,
-    /// Whether weights stand as `[outputs, inputs]`, rather than the other way round.
+    /// Whether the weights are stored as `[outputs, inputs]`, not as `[inputs, outputs]`.
     by_output: bool,
     inputs: usize,
     outputs: usize,
 }
 
 impl<'a> Layer<'a> {
-    /// The node as a linear layer, if it is one, is large, and has constant weights in single
-    /// precision.
+    /// Returns the layer if the node is a large linear layer with constant weights in single precision.
     fn of(node: &'a NodeProto, tensors: &HashMap<&str, &'a TensorProto>) -> Option<Self> {
         if !node.domain().is_empty() {
             return None;
@@ -140,7 +138,7 @@ impl<'a> Layer<'a> {
         };
         let [outputs, inputs] = if by_output { [rows, columns] } else { [columns, rows] };
         if let Some(bias) = bias(node) {
-            // ONNX lets a bias be of any shape that can be stretched; MatMulNBits does not.
+            // ONNX allows a bias of any shape that can be broadcast; MatMulNBits does not.
             let dims = &tensors.get(bias.as_str())?.dims;
             if *dims != [i64::try_from(outputs).ok()?] {
                 return None;
@@ -149,14 +147,14 @@ impl<'a> Layer<'a> {
         Some(Self { node, weights, by_output, inputs, outputs })
     }
 
-    /// The node in its 8-bit form, and its weights; `None` if a weight is not finite.
+    /// Returns the 8-bit node and its weights; `None` if a weight is not finite.
     fn quantize(&self) -> Option<(NodeProto, [TensorProto; 2])> {
         let Self { node, weights, by_output, inputs, outputs } = *self;
-        let at = |output, input| {
+        let index = |output, input| {
             if by_output { output * inputs + input } else { input * outputs + output }
         };
         let Blocks { bytes, scales } =
-            Blocks::of([outputs, inputs], |output, input| number(weights, at(output, input)))?;
+            Blocks::of([outputs, inputs], |output, input| number(weights, index(output, input)))?;
         let count = inputs.div_ceil(BLOCK);
         let scales = scales.into_iter().flat_map(f32::to_le_bytes).collect();
         let tensor = |suffix, element, shape: &[usize], bytes| {
@@ -169,7 +167,7 @@ impl<'a> Layer<'a> {
         let mut input = vec![node.input[0].clone()];
         input.extend(tensors.iter().map(|it| it.name().to_owned()));
         if let Some(bias) = bias(node) {
-            // Zero points and an order of the inputs could stand between.
+            // The two optional inputs before the bias are zero points and an order of the inputs.
             input.extend([String::new(), String::new(), bias.clone()]);
         }
         let node = NodeProto {
@@ -191,7 +189,7 @@ impl<'a> Layer<'a> {
     }
 }
 
-/// Whether a `Gemm` transposes its weights, if that is all it does beside multiplying and adding.
+/// Returns whether a `Gemm` transposes its weights; `None` if it also scales or transposes its input.
 fn transposes_weights_alone(node: &NodeProto) -> Option<bool> {
     let attribute = |name| node.attribute.iter().find(move |it| it.name() == name);
     let scales = ["alpha", "beta"].into_iter().filter_map(attribute).filter_map(|it| it.f);
@@ -204,10 +202,10 @@ fn bias(node: &NodeProto) -> Option<&String> {
     node.input.get(2).filter(|it| !it.is_empty())
 }
 
-fn number(tensor: &TensorProto, at: usize) -> f32 {
-    match tensor.raw_data().get(4 * at..4 * at + 4) {
+fn number(tensor: &TensorProto, index: usize) -> f32 {
+    match tensor.raw_data().get(4 * index..4 * index + 4) {
         Some(bytes) => f32::from_le_bytes(bytes.try_into().expect("four bytes")),
-        None => tensor.float_data[at],
+        None => tensor.float_data[index],
     }
 }
 
@@ -235,7 +233,7 @@ mod tests {
         onnx::tensor(name, DataType::Float, dims, numbers.flat_map(f32::to_le_bytes).collect())
     }
 
-    /// A model of one linear layer, with some settings, that the graph says to be `operator`.
+    /// Makes a model of one linear layer with the given operator and attributes.
     fn model(operator: &str, settings: Vec<AttributeProto>, bias: bool) -> ModelProto {
         let inputs = if bias { &["row", "w", "b"][..] } else { &["row", "w"] };
         let linear = node(operator, inputs, "embedding", settings);
@@ -278,7 +276,7 @@ mod tests {
         let norm = |it: &mut dyn Iterator<Item = f32>| it.map(|it| it * it).sum::<f32>().sqrt();
         let off = norm(&mut before.iter().zip(&after).map(|(a, b)| a - b));
         let off = off / norm(&mut before.iter().copied());
-        // What comes in has nothing to do with the weights, so sums are small beside their parts.
+        // The input is not correlated with the weights, so the sums are small compared with their terms.
         assert!(0.0 < off && off < 0.05, "{off}");
     }
 
@@ -288,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_linear_layer_goes_on_giving_what_it_gave() {
+    fn a_quantised_layer_gives_nearly_the_same_output() {
         agrees(&model("MatMul", vec![], false));
         agrees(&model("Gemm", vec![], true));
         agrees(&model("Gemm", vec![float("alpha", 1.0), integer("transB", 1)], true));
@@ -301,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn other_layers_are_left_as_they_are() {
+    fn other_layers_are_unchanged() {
         is_left(&model("Gemm", vec![float("alpha", 0.5)], true));
         is_left(&model("Gemm", vec![integer("transA", 1)], true));
         is_left(&model("Mul", vec![], false));
@@ -318,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_messages_here_do_not_know_is_kept() {
+    fn unknown_fields_are_kept() {
         let mut graph = model("MatMul", vec![], false).graph.expect("a graph").encode_to_vec();
         let (doc, model_doc) = (b"a graph's doc_string", b"a model's doc_string");
         put(&mut graph, 10, doc);
@@ -332,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finite_or_no_onnx_is_refused() {
+    fn weights_that_are_not_finite_and_other_files_are_rejected() {
         let mut broken = model("MatMul", vec![], false);
         let graph = broken.graph.as_mut().expect("a graph");
         graph.initializer[0].raw_data.as_mut().expect("weights")[..4]

@@ -1,7 +1,7 @@
-//! A finished model in a smaller and faster form, for what it is measured to cost.
+//! A smaller and faster form of a finished model, with a measurement of its errors.
 //!
-//! Knows a finished model alone: which layers become smaller, how far that moves the distances of
-//! identities held out, and that there is none beyond a bound.
+//! It quantises the large layers, measures the change of distances on held-out identities, and rejects the result if too
+//! many verdicts change.
 
 mod blocks;
 mod drift;
@@ -17,68 +17,70 @@ use crate::evaluate::{Embedded, EmbeddedError};
 use crate::statistics::NotComparable;
 pub use layers::LayersError;
 
-/// How far a distance may depend on what else is in the batch, as a share of it.
+/// The largest relative change of a distance with the other images of the batch.
 const BATCH_TOLERANCE: f64 = 1e-5;
-/// How many images are embedded both alone and together to see that.
+/// The number of images that are embedded alone and together to check this.
 const BATCH: usize = 32;
 
 /// A smaller model.
 #[derive(Clone, Debug)]
 pub struct Smaller {
-    /// Its file.
+    /// The ONNX file.
     pub onnx: Vec<u8>,
-    /// How far it moves the distances.
+    /// The change of the distances.
     pub drift: Drift,
 }
 
-/// Why there is no smaller model.
+/// No smaller model could be made.
 #[derive(Debug, Error)]
 pub enum Int8Error {
-    /// A model can't embed the images.
+    /// A model cannot embed the images.
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
-    /// The model has no smaller form.
+    /// The model cannot be quantised.
     #[error(transparent)]
     Layers(#[from] LayersError),
-    /// The model's file is not what was loaded.
+    /// The file is not ONNX.
     #[error(transparent)]
     NotOnnx(#[from] NotOnnx),
     /// The smaller model does not load.
     #[error("the new model does not load, so it was not written")]
     Load(#[source] LoadError),
-    /// The smaller model does not run, or tells nothing apart.
+    /// The smaller model fails on the golden images, or gives them the same embedding.
     #[error(transparent)]
     Export(#[from] ExportError),
-    /// The images make no pairs.
+    /// The images cannot be compared.
     #[error(transparent)]
     NotComparable(#[from] NotComparable),
-    /// An answer would depend on whose images wait beside it.
+    /// The distances depend on the other images of the batch.
     #[error(
-        "the smaller model's distances change by {0:.1e} with what else is in the batch, above \
+        "the smaller model's distances change by {0:.1e} with the other images of the batch, above \
          {BATCH_TOLERANCE:.0e}, so it was not written"
     )]
     BatchDependent(f64),
-    /// It costs more than was allowed.
+    /// Too many verdicts change.
     #[error(
         "{:.3} % of {} verdicts flip, above the {:.3} % of --max-flipped, so the model was not written",
-        100.0 * .drift.flipped, .drift.pairs, 100.0 * .most
+        100.0 * .drift.flipped, .drift.pairs, 100.0 * .max_flipped
     )]
     Flipped {
-        /// What was measured.
+        /// The measured change.
         drift: Box<Drift>,
-        /// What was allowed.
-        most: f64,
+        /// The allowed share of changed verdicts.
+        max_flipped: f64,
     },
 }
 
-/// Makes `onnx` smaller, which has embedded `before`, and measures what that costs at the `threshold`; `split` says how
-/// the identities relate to the training, and `most` which share of the verdicts may change.
+/// Makes a smaller form of `onnx`, and measures the changed verdicts at `threshold`.
+///
+/// `before` contains the embeddings of the original model. `split` describes how the identities relate to the training
+/// data. `max_flipped` is the allowed share of changed verdicts.
 pub fn shrink(
     onnx: &[u8],
     before: &Embedded,
     threshold: Threshold,
     split: &str,
-    most: f64,
+    max_flipped: f64,
 ) -> Result<Smaller, Int8Error> {
     let smaller = layers::quantize(onnx)?;
     let mut card = before.card().clone();
@@ -95,10 +97,10 @@ pub fn shrink(
     let mut golden = golden_pairs(&mut model, &card)?;
 
     let drift = drift::measure(before, &before.again(&mut model)?, threshold, split)?;
-    if most < drift.flipped {
-        return Err(Int8Error::Flipped { drift: Box::new(drift), most });
+    if max_flipped < drift.flipped {
+        return Err(Int8Error::Flipped { drift: Box::new(drift), max_flipped });
     }
-    // Where no kernel rounds what comes in, a distance may be off by as much as rounding moved it.
+    // On a machine whose kernels do not round activations, a distance may differ by as much as rounding changes it.
     golden.tolerance = golden.tolerance.max(drift.largest);
     card.golden = Some(golden);
     let made_from = before.model().digest.clone();
@@ -106,8 +108,8 @@ pub fn shrink(
     Ok(Smaller { onnx: rewrite(&smaller, &card.to_metadata())?, drift })
 }
 
-/// The largest change of a distance between neighbours when all images run together instead of
-/// alone, as a share of the distance.
+/// Returns the largest relative change of a distance between neighbours when all images run in one batch instead of
+/// alone.
 fn batch_dependence(model: &mut OnnxModel, images: &[Pixels]) -> Result<f64, ExportError> {
     let together = run(model, images)?;
     let alone = images

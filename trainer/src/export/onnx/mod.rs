@@ -1,13 +1,13 @@
-//! ONNX's messages, and short ways to make those that models are written in.
+//! The protobuf messages of ONNX, and functions to make them.
 //!
-//! The messages are generated from the ONNX project's own definition (Apache-2.0) by `scripts/onnx_messages.sh` and checked
-//! in, so that no build needs a compiler of protobuf.
+//! `scripts/onnx_messages.sh` generates the messages from the definition of the ONNX project (Apache-2.0). They are checked
+//! in, so a build needs no protobuf compiler.
 
 #[expect(
     unreachable_pub,
     clippy::all,
     clippy::pedantic,
-    reason = "generated, with the words of the ONNX project"
+    reason = "generated from the definition of the ONNX project"
 )]
 mod messages;
 
@@ -19,7 +19,7 @@ pub(super) use messages::{
 };
 use messages::{TensorShapeProto, TypeProto, tensor_shape_proto, type_proto};
 
-/// An operator on the named inputs, of ONNX's own operators.
+/// Makes a node with an operator of the default domain.
 pub(super) fn node(
     operator: &str,
     inputs: &[&str],
@@ -35,7 +35,7 @@ pub(super) fn node(
     }
 }
 
-/// A tensor of little-endian numbers, row by row.
+/// Makes a tensor from little-endian numbers in row-major order.
 pub(super) fn tensor(
     name: &str,
     element: DataType,
@@ -51,7 +51,7 @@ pub(super) fn tensor(
     }
 }
 
-/// An input or output of single precision, `[n, rest...]`.
+/// Makes an input or output in single precision, of shape `[n, rest...]`.
 pub(super) fn value(name: &str, rest: &[usize]) -> ValueInfoProto {
     use tensor_shape_proto::Dimension;
     use tensor_shape_proto::dimension::Value;
@@ -69,13 +69,13 @@ pub(super) fn value(name: &str, rest: &[usize]) -> ValueInfoProto {
     }
 }
 
-/// The operators of a domain, which is empty for ONNX's own.
+/// Makes the operator set of a domain; the default domain is empty.
 pub(super) fn operators(domain: &str, version: i64) -> OperatorSetIdProto {
     let domain = Some(domain.to_owned()).filter(|it| !it.is_empty());
     OperatorSetIdProto { domain, version: Some(version) }
 }
 
-/// A key of a model's metadata.
+/// Makes an entry of a model's metadata.
 pub(super) fn entry(key: String, value: String) -> StringStringEntryProto {
     StringStringEntryProto { key: Some(key), value: Some(value) }
 }
@@ -104,7 +104,7 @@ fn attribute(name: &str, of: AttributeType) -> AttributeProto {
     }
 }
 
-/// A length or a count, as ONNX has them.
+/// Converts a length or a count to ONNX's type.
 pub(super) fn signed(count: usize) -> i64 {
     i64::try_from(count).expect("no axis is 2^63 long")
 }

@@ -1,4 +1,4 @@
-//! What steps see of a list.
+//! Batches from a list.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -8,7 +8,7 @@ use crate::config::{LossKind, Sampling};
 use crate::data::{ListedPair, Listing};
 use crate::learn::loss::{Pairs, Triplets};
 
-/// A list's same and different pairs apart, so that as many are drawn of either, however few there are.
+/// The same pairs and the different pairs of a list. Equally many of each kind are drawn, even if there are few.
 #[derive(Clone, Debug)]
 pub(super) struct Draws<'a> {
     listing: &'a Listing,
@@ -17,13 +17,13 @@ pub(super) struct Draws<'a> {
 }
 
 impl<'a> Draws<'a> {
-    /// Sorts a list's pairs by what was said of them; there are some of either.
+    /// Sorts the pairs of a list by label; there must be pairs of both kinds.
     pub(super) fn new(listing: &'a Listing) -> Self {
         let (same, different) = listing.pairs().iter().partition(|it| it.is_same);
         Self { listing, same, different }
     }
 
-    /// Draws pairs, half of them the same, or triplets; about as many images as `sampling` has.
+    /// Draws pairs, of which half are same pairs, or triplets. The number of images is about that of `sampling`.
     pub(super) fn draw(
         &self,
         sampling: Sampling,
@@ -42,14 +42,14 @@ impl<'a> Draws<'a> {
             }
             batch.triplets = Triplets::neighbours(batch.images.len());
         } else {
-            // At least one of either.
+            // At least one of each kind.
             let draws = draws.max(2);
-            for at in 0..draws {
-                let pairs = if at % 2 == 0 { &self.same } else { &self.different };
+            for draw in 0..draws {
+                let pairs = if draw % 2 == 0 { &self.same } else { &self.different };
                 let ListedPair { left, right, .. } = pick(pairs, random);
                 batch.images.extend([left, right]);
             }
-            batch.pairs = Pairs::side_by_side((0..draws).map(|it| it % 2 == 1));
+            batch.pairs = Pairs::labelled((0..draws).map(|draw| draw % 2 == 1));
         }
         batch
     }
@@ -79,20 +79,20 @@ mod tests {
     }
 
     #[test]
-    fn half_of_the_pairs_are_the_same_however_few_there_are() {
+    fn half_of_the_pairs_are_same_pairs_even_if_there_are_few() {
         let list = "a,b,same\n1,2,1\n3,4,0\n5,6,0\n7,8,0\n";
         let balanced = Sampling::Balanced { identities: 10, images: 4 };
         let (list, batch) = draw(list, balanced, LossKind::Contrastive);
         assert_eq!((batch.images.len(), batch.pairs.len()), (40, 20));
         for (two, different) in batch.images.chunks(2).zip(&batch.pairs.different) {
-            let said = list.pairs().iter().find(|it| [it.left, it.right] == two);
-            assert_eq!(said.map(|it| it.is_same), Some(!different));
+            let listed = list.pairs().iter().find(|pair| [pair.left, pair.right] == two);
+            assert_eq!(listed.map(|pair| pair.is_same), Some(!different));
         }
         assert_eq!(batch.pairs.different.iter().filter(|it| **it).count(), 10);
     }
 
     #[test]
-    fn triplets_are_drawn_as_they_stand() {
+    fn triplets_are_drawn_unchanged() {
         let list = "anchor,positive,negative\n1,2,3\n4,5,6\n";
         let (list, batch) = draw(list, Sampling::Drawn { draws: 8 }, LossKind::Triplet);
         assert_eq!(batch.triplets.anchor.len(), 8);

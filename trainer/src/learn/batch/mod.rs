@@ -1,4 +1,4 @@
-//! What one step sees.
+//! The batch of one step.
 
 mod draws;
 mod supply;
@@ -14,16 +14,16 @@ use crate::data::Gallery;
 use crate::learn::loss::{Pairs, Triplets};
 pub(super) use supply::{Supplied, Supply};
 
-/// The images of one step, and what is compared with what.
+/// The images of one step, and the pairs or triplets to compare.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch {
-    /// Places among the gallery's samples.
+    /// The indices of the samples in the gallery.
     pub images: Vec<usize>,
-    /// The identity of each; of a list's images nobody says.
+    /// The identity of each image; empty for a list.
     pub identities: Vec<usize>,
-    /// What a contrastive loss compares.
+    /// The pairs of the contrastive loss.
     pub pairs: Pairs,
-    /// What a triplet loss compares.
+    /// The triplets of the triplet loss.
     pub triplets: Triplets,
 }
 
@@ -43,9 +43,9 @@ impl Sampling {
                 }
             }
             Self::Drawn { draws } => {
-                for at in 0..draws {
+                for draw in 0..draws {
                     match loss {
-                        LossKind::Contrastive if at % 2 == 0 => {
+                        LossKind::Contrastive if draw % 2 == 0 => {
                             let identity = random.random_range(0..members.len());
                             batch.add_several(members, identity, 2, random);
                         }
@@ -79,7 +79,7 @@ impl Sampling {
 }
 
 impl Batch {
-    /// Adds `count` images of one identity, no two the same while there are enough.
+    /// Adds `count` images of one identity; images repeat only if there are fewer.
     fn add_several(
         &mut self,
         members: &Members,
@@ -87,38 +87,38 @@ impl Batch {
         count: usize,
         random: &mut ChaCha8Rng,
     ) {
-        let places = members.of(identity);
-        let n_distinct = count.min(places.len());
-        let distinct = sample(random, places.len(), n_distinct);
-        self.images.extend(distinct.into_iter().map(|it| places.start + it));
+        let samples = members.of(identity);
+        let n_distinct = count.min(samples.len());
+        let distinct = sample(random, samples.len(), n_distinct);
+        self.images.extend(distinct.into_iter().map(|offset| samples.start + offset));
         for _ in n_distinct..count {
-            self.images.push(random.random_range(places.clone()));
+            self.images.push(random.random_range(samples.clone()));
         }
         self.identities.resize(self.images.len(), identity);
     }
 }
 
-/// Which of a gallery's samples show whom.
+/// The samples of each identity in a gallery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Members(Vec<Range<usize>>);
 
 impl Members {
-    /// Finds each identity's samples, which stand side by side.
+    /// Finds the samples of each identity, which are consecutive.
     pub fn new(gallery: &Gallery) -> Self {
         let mut ranges: Vec<Range<usize>> = vec![0..0; gallery.identities().len()];
-        for (at, sample) in gallery.samples().iter().enumerate() {
+        for (index, sample) in gallery.samples().iter().enumerate() {
             let range = &mut ranges[sample.identity];
-            *range = if range.end == 0 { at..at + 1 } else { range.start..at + 1 };
+            *range = if range.end == 0 { index..index + 1 } else { range.start..index + 1 };
         }
         Self(ranges)
     }
 
-    /// How many identities there are.
+    /// Returns the number of identities.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether there are no identities.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -143,25 +143,25 @@ mod tests {
     }
 
     #[track_caller]
-    fn shows(batch: &Batch) {
+    fn has_correct_identities(batch: &Batch) {
         for (image, identity) in batch.images.iter().zip(&batch.identities) {
             assert!(members().of(*identity).contains(image), "{batch:?}");
         }
     }
 
     #[test]
-    fn half_of_the_drawn_pairs_are_the_same_and_none_is_one_image_twice() {
+    fn half_of_the_drawn_pairs_are_same_pairs_and_none_repeats_an_image() {
         let batch = draw(Sampling::Drawn { draws: 64 }, LossKind::Contrastive);
-        shows(&batch);
+        has_correct_identities(&batch);
         assert_eq!(batch.pairs.len(), 64);
         assert_eq!(batch.pairs.different.iter().filter(|it| **it).count(), 32);
         assert!(batch.images.chunks(2).all(|it| it[0] != it[1]));
     }
 
     #[test]
-    fn a_drawn_triplet_is_two_of_one_and_one_of_another() {
+    fn a_drawn_triplet_has_two_images_of_one_identity_and_one_of_another() {
         let batch = draw(Sampling::Drawn { draws: 16 }, LossKind::Triplet);
-        shows(&batch);
+        has_correct_identities(&batch);
         assert_eq!(batch.triplets.anchor.len(), 16);
         for three in batch.identities.chunks(3) {
             assert!(three[0] == three[1] && three[1] != three[2]);
@@ -169,9 +169,9 @@ mod tests {
     }
 
     #[test]
-    fn a_balanced_batch_has_as_many_of_each() {
+    fn a_balanced_batch_has_equally_many_images_of_each_identity() {
         let batch = draw(Sampling::Balanced { identities: 5, images: 3 }, LossKind::Contrastive);
-        shows(&batch);
+        has_correct_identities(&batch);
         for identity in 0..3 {
             assert_eq!(batch.identities.iter().filter(|it| **it == identity).count(), 3);
         }

@@ -1,4 +1,4 @@
-//! What steps see, made ready one step ahead.
+//! The supply of batches.
 
 use std::sync::Arc;
 
@@ -10,55 +10,54 @@ use super::{Batch, Members};
 use crate::config::Config;
 use crate::data::Gallery;
 
-/// Makes what a step sees of the run's choices, the gallery and the step's number alone.
+/// Makes the batch of a step from the configuration, the gallery and the number of the step.
 #[derive(Clone, Debug)]
 pub(in crate::learn) struct Supply<'a> {
     config: &'a Config,
     gallery: &'a Gallery,
-    stock: Stock<'a>,
+    source: Source<'a>,
 }
 
-/// What batches are drawn from.
+/// The source that batches are drawn from.
 #[derive(Clone, Debug)]
-enum Stock<'a> {
+enum Source<'a> {
     Identities(Arc<Members>),
     List(Arc<Draws<'a>>),
 }
 
-/// What one step sees.
+/// A batch with its pixels.
 #[derive(Debug)]
 pub(in crate::learn) struct Supplied {
-    /// Whose step it is.
+    /// The number of the step.
     pub(in crate::learn) step: u32,
-    /// Which images, and what is compared with what.
+    /// The images, and the pairs or triplets to compare.
     pub(in crate::learn) batch: Batch,
-    /// The images' pixels, varied, one after another.
+    /// The augmented pixels of all images.
     pub(in crate::learn) pixels: Vec<f32>,
-    /// What the rest of the step's chance is drawn from.
+    /// The random generator for the rest of the step.
     pub(in crate::learn) random: ChaCha8Rng,
 }
 
 impl<'a> Supply<'a> {
     pub(in crate::learn) fn new(config: &'a Config, gallery: &'a Gallery) -> Self {
-        let stock = match gallery.listing() {
-            Some(listing) => Stock::List(Arc::new(Draws::new(listing))),
-            None => Stock::Identities(Arc::new(Members::new(gallery))),
+        let source = match gallery.listing() {
+            Some(listing) => Source::List(Arc::new(Draws::new(listing))),
+            None => Source::Identities(Arc::new(Members::new(gallery))),
         };
-        Self { config, gallery, stock }
+        Self { config, gallery, source }
     }
 
-    /// Draws a step's batch and varies its images.
+    /// Draws the batch of a step and augments its images.
     ///
-    /// All chance in it is drawn from the run's seed and the step's number: it does not matter
-    /// when it is made.
+    /// All random numbers depend only on the seed of the run and the number of the step.
     pub(in crate::learn) fn make(&self, step: u32) -> Supplied {
         let mut random = ChaCha8Rng::seed_from_u64(self.config.seed);
-        // Stream 0 drew the first weights.
+        // Stream 0 is for the initial weights.
         random.set_stream(u64::from(step) + 1);
         let (sampling, loss) = (self.config.sampling, self.config.loss.kind);
-        let batch = match &self.stock {
-            Stock::Identities(members) => sampling.draw(loss, members, &mut random),
-            Stock::List(draws) => draws.draw(sampling, loss, &mut random),
+        let batch = match &self.source {
+            Source::Identities(members) => sampling.draw(loss, members, &mut random),
+            Source::List(draws) => draws.draw(sampling, loss, &mut random),
         };
         let shape = self.config.preprocessing().shape();
         let mut pixels = Vec::with_capacity(batch.images.len() * shape.iter().product::<usize>());
@@ -69,7 +68,7 @@ impl<'a> Supply<'a> {
         Supplied { step, batch, pixels, random }
     }
 
-    /// Every image as it is and varied so many times, with the identity of each.
+    /// Returns every image and `variations` augmented copies of it, with the identity of each.
     pub(in crate::learn) fn all(
         &self,
         variations: usize,

@@ -8,10 +8,10 @@ use rand_chacha::ChaCha8Rng;
 use crate::config::LossConfig;
 use crate::network::{uniform, unit_rows};
 
-/// One row of weights for each identity of the training data: where its images are wanted.
+/// A classifier with one row of weights for each training identity.
 ///
-/// On unit embeddings it is the cosine softmax with an additive margin (Wang et al. 2018,
-/// `CosFace`); else a linear layer without a bias.
+/// For unit embeddings it is the cosine softmax with an additive margin (Wang et al. 2018, `CosFace`). Otherwise it is a
+/// linear layer without a bias.
 #[derive(Module, Debug)]
 pub struct Classifier {
     /// `[identities, width]`
@@ -21,7 +21,7 @@ pub struct Classifier {
 }
 
 impl Classifier {
-    /// Draws the first weights.
+    /// Makes a classifier with random weights.
     pub fn new(
         n_identities: usize,
         width: usize,
@@ -34,7 +34,7 @@ impl Classifier {
         Self { rows: uniform([n_identities, width], bound, random, device), unit }
     }
 
-    /// The mean cross entropy of the right identities.
+    /// Computes the mean cross entropy of the correct identities.
     ///
     /// # Shapes
     ///
@@ -79,7 +79,7 @@ mod tests {
     use crate::config::LossKind;
 
     #[test]
-    fn the_cross_entropy_of_two_identities_is_as_by_hand() {
+    fn the_cross_entropy_of_two_identities_matches_a_calculation_by_hand() {
         let device = Device::flex();
         let mut random = ChaCha8Rng::seed_from_u64(1);
         let config = LossConfig {
@@ -92,7 +92,7 @@ mod tests {
         let mut classifier = Classifier::new(2, 2, true, &mut random, &device);
         classifier.rows = Param::from_data([[3.0, 0.0], [0.0, 0.5]], &device);
         let embeddings = Tensor::<2>::from_data([[1.0, 0.0]], &device);
-        // Cosines 1 and 0; the right one loses 0.5, both are doubled: logits 1 and 0.
+        // The cosines are 1 and 0. The margin of 0.5 is subtracted from the first, and both are doubled: logits 1 and 0.
         let loss: f32 = classifier.loss(&embeddings, &[0], &config).into_scalar();
         assert!((loss - (1.0 + (-1.0_f32).exp()).ln()).abs() < 1e-5, "{loss}");
     }

@@ -4,11 +4,12 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Tensor, TensorData};
 
 use super::{Pairs, distances};
+use crate::data::vary::grid::single;
 
-/// The weighted mean of (1 − y)·d² + y·max(m − d, 0)², y = 1 for a different pair.
+/// Computes the weighted mean of (1 − y)·d² + y·max(m − d, 0)², where y = 1 for a different pair.
 ///
-/// Same and different pairs weigh one half each, however many there are of them: of all pairs of a
-/// batch few are the same. Where half the pairs differ, as drawn ones do, this is the plain mean.
+/// Same pairs and different pairs each have half of the weight, because few of all pairs in a batch are same pairs. If
+/// half of the pairs are different, this is the plain mean.
 ///
 /// # Shapes
 ///
@@ -21,8 +22,9 @@ pub fn contrastive(embeddings: &Tensor<2>, pairs: &Pairs, margin: f64) -> Tensor
     let share = |count: usize| if count == n_pairs { 1.0 } else { 0.5 };
     let column = |wanted: bool, count: usize| {
         let weight = share(count) / single(count.max(1));
-        let values: Vec<f32> =
-            pairs.different.iter().map(|it| if *it == wanted { weight } else { 0.0 }).collect();
+        let weights = pairs.different.iter();
+        let weights = weights.map(|different| if *different == wanted { weight } else { 0.0 });
+        let values: Vec<f32> = weights.collect();
         Tensor::<2>::from_data(TensorData::new(values, [n_pairs, 1]), &device)
     };
     let distance = distances(embeddings, &pairs.left, &pairs.right);
@@ -31,15 +33,10 @@ pub fn contrastive(embeddings: &Tensor<2>, pairs: &Pairs, margin: f64) -> Tensor
     (pull + push).sum()
 }
 
-/// What the loss comes to if every distance is m/2, whatever the pair: a network that has learned
-/// nothing ends here, for no constant distance does better.
+/// Returns the loss if every distance is m/2. This is the best loss of a constant distance, so a network that has learned
+/// nothing ends here.
 pub fn floor(margin: f64) -> f64 {
     margin * margin / 4.0
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a batch has far fewer than 2^24 pairs")]
-fn single(count: usize) -> f32 {
-    count as f32
 }
 
 #[cfg(test)]
@@ -65,14 +62,14 @@ mod tests {
     }
 
     #[test]
-    fn a_different_pair_costs_what_it_lacks_to_the_margin_squared() {
+    fn a_different_pair_costs_its_squared_difference_to_the_margin() {
         check(&[[0.0, 0.0], [0.0, 0.5]], &[1, 2], 2.0, 2.25);
         check(&[[0.0, 0.0], [0.0, 2.0]], &[1, 2], 2.0, 0.0);
         check(&[[0.0, 0.0], [3.0, 4.0]], &[1, 2], 2.0, 0.0);
     }
 
     #[test]
-    fn half_and_half_is_the_plain_mean() {
+    fn with_half_of_each_kind_the_loss_is_the_plain_mean() {
         let embeddings = [[0.0, 0.0], [0.0, 1.0], [0.0, 0.0], [0.0, 0.5]];
         check(&embeddings, &[1, 1, 1, 2], 2.0, 1.625);
     }
@@ -85,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn the_gradient_pulls_the_same_and_pushes_the_different() {
+    fn the_gradient_pulls_same_pairs_and_pushes_different_pairs() {
         let device = Device::flex().autodiff();
         let embeddings = Tensor::<2>::from_data([[0.0, 0.0], [0.6, 0.8]], &device).require_grad();
         for (identities, expected) in [([1, 1], [-1.2, -1.6]), ([1, 2], [1.2, 1.6])] {

@@ -1,6 +1,6 @@
-//! What training minimises: embeddings and their identities in, one number out.
+//! The losses: functions of embeddings and their identities.
 //!
-//! Knows no network and no image.
+//! This module knows no networks and no images.
 
 mod classifier;
 mod contrastive;
@@ -16,7 +16,7 @@ pub use multi_similarity::multi_similarity;
 pub use pairs::{Pairs, Triplets};
 pub use triplet::triplet;
 
-/// The L2 distances between the rows `left` and the rows `right` of `embeddings`.
+/// Computes the L2 distances between the rows `left` and the rows `right` of `embeddings`.
 ///
 /// # Shapes
 ///

@@ -2,18 +2,19 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-/// How sharply distant same pairs are pulled (the paper's α).
+/// The weight of distant same pairs (α in the paper).
 const PULL: f64 = 2.0;
-/// How sharply near different pairs are pushed (the paper's β).
+/// The weight of near different pairs (β in the paper).
 const PUSH: f64 = 50.0;
-/// The cosine around which both turn (the paper's λ).
+/// The central cosine (λ in the paper).
 const MIDDLE: f64 = 0.5;
-/// A pair teaches if it comes within this of the hardest of the other kind (the paper's ε).
-const REACH: f32 = 0.1;
+/// The tolerance of the selection of hard pairs (ε in the paper).
+const TOLERANCE: f32 = 0.1;
 
-/// The mean over the images of ln(1 + Σ exp(−α(s − λ))) / α over its same pairs and
-/// ln(1 + Σ exp(β(s − λ))) / β over its different ones, s being cosines; only pairs that are harder
-/// than the hardest of the other kind, or nearly, are summed.
+/// Computes the mean over the images of ln(1 + Σ exp(−α(s − λ))) / α over its same pairs, plus
+/// ln(1 + Σ exp(β(s − λ))) / β over its different pairs, where s are cosines.
+///
+/// The sums contain only hard pairs: those that are harder than the hardest pair of the other kind, within a tolerance.
 ///
 /// # Shapes
 ///
@@ -35,24 +36,25 @@ pub fn multi_similarity(embeddings: &Tensor<2>, identities: &[usize]) -> Tensor<
     (pull + push).mean()
 }
 
-/// Which pairs teach, 1 or 0 for each: the same ones, and the different ones.
+/// Returns masks of the hard same pairs and the hard different pairs: 1 or 0 for each pair.
 fn mine(cosines: &[f32], identities: &[usize]) -> [Vec<f32>; 2] {
     let n_images = identities.len();
     let mut chosen = [vec![0.0; cosines.len()], vec![0.0; cosines.len()]];
-    for (at, row) in cosines.chunks_exact(n_images).enumerate() {
-        let is_same = |other: usize| identities[other] == identities[at];
+    for (image, row) in cosines.chunks_exact(n_images).enumerate() {
+        let is_same = |other: usize| identities[other] == identities[image];
         let of = |wanted: bool| {
-            (0..n_images).filter(move |it| *it != at && is_same(*it) == wanted).map(|it| row[it])
+            let others = (0..n_images).filter(move |other| *other != image);
+            others.filter(move |other| is_same(*other) == wanted).map(|other| row[other])
         };
         let farthest_same = of(true).fold(f32::INFINITY, f32::min);
         let nearest_different = of(false).fold(f32::NEG_INFINITY, f32::max);
-        for other in (0..n_images).filter(|it| *it != at) {
-            let place = at * n_images + other;
-            if is_same(other) && row[other] - REACH < nearest_different {
-                chosen[0][place] = 1.0;
+        for other in (0..n_images).filter(|other| *other != image) {
+            let index = image * n_images + other;
+            if is_same(other) && row[other] - TOLERANCE < nearest_different {
+                chosen[0][index] = 1.0;
             }
-            if !is_same(other) && farthest_same < row[other] + REACH {
-                chosen[1][place] = 1.0;
+            if !is_same(other) && farthest_same < row[other] + TOLERANCE {
+                chosen[1][index] = 1.0;
             }
         }
     }
@@ -72,20 +74,20 @@ mod tests {
     }
 
     #[test]
-    fn two_of_one_and_one_of_another_cost_what_they_do_by_hand() {
-        // Cosines: 0 and 1 are the same at 0.5; 2 is another, at 0.5 from 1 and at −0.5 from 0.
+    fn the_loss_of_three_images_matches_a_calculation_by_hand() {
+        // Cosines: images 0 and 1 are a same pair at 0.5; image 2 differs, at 0.5 from 1 and at −0.5 from 0.
         let loss: f32 =
             multi_similarity(&on_the_circle(&[0.0, 60.0, 120.0]), &[1, 1, 2]).into_scalar();
         let half = 2.0_f32.ln();
-        // Image 0: the same at 0.5, no different one near it, which leaves neither to teach.
-        // Image 1: ln 2 / 2 of its same, ln 2 / 50 of its different one.
-        // Image 2 has no same pair: its different ones are all farther than none.
+        // Image 0: its same pair has 0.5 and no different pair is near, so no pair is hard.
+        // Image 1: ln 2 / 2 for its same pair, ln 2 / 50 for its different pair.
+        // Image 2 has no same pair, so no different pair is hard.
         let expected = (half / 2.0 + half / 50.0) / 3.0;
         assert!((loss - expected).abs() < 1e-5, "{loss} is not {expected}");
     }
 
     #[test]
-    fn pairs_that_are_told_apart_cost_nothing() {
+    fn well_separated_pairs_cost_nothing() {
         let embeddings = on_the_circle(&[0.0, 1.0, 180.0, 181.0]);
         let loss: f32 = multi_similarity(&embeddings, &[1, 1, 2, 2]).into_scalar();
         assert!(loss.abs() < 1e-6, "{loss}");

@@ -1,29 +1,29 @@
-//! Which images of a batch are compared with which.
+//! The pairs and triplets of a batch.
 
-/// Pairs of a batch's images.
+/// Pairs of a batch, as indices of images.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Pairs {
-    /// One image of each pair.
+    /// The first image of each pair.
     pub left: Vec<usize>,
-    /// The other.
+    /// The second image of each pair.
     pub right: Vec<usize>,
-    /// Whether the two differ in identity.
+    /// Whether the pair is a different pair.
     pub different: Vec<bool>,
 }
 
-/// Triplets of a batch's images.
+/// Triplets of a batch, as indices of images.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Triplets {
-    /// The image compared.
+    /// The anchors.
     pub anchor: Vec<usize>,
-    /// Another of the anchor's identity.
+    /// The positives: other images of the anchor's identity.
     pub same: Vec<usize>,
-    /// One of another identity.
+    /// The negatives: images of another identity.
     pub different: Vec<usize>,
 }
 
 impl Pairs {
-    /// All pairs, where `identities` names each image's.
+    /// Returns all pairs; `identities` has the identity of each image.
     pub fn all(identities: &[usize]) -> Self {
         let mut pairs = Self::default();
         for left in 0..identities.len() {
@@ -34,26 +34,26 @@ impl Pairs {
         pairs
     }
 
-    /// Neighbours: 0 with 1, 2 with 3, and so on.
+    /// Returns the pairs of neighbours: 0 with 1, 2 with 3, and so on.
     pub fn neighbours(identities: &[usize]) -> Self {
-        Self::side_by_side(identities.chunks_exact(2).map(|two| two[0] != two[1]))
+        Self::labelled(identities.chunks_exact(2).map(|two| two[0] != two[1]))
     }
 
-    /// 0 with 1, 2 with 3, and so on, where it is said of each two whether they are different.
-    pub fn side_by_side(different: impl IntoIterator<Item = bool>) -> Self {
+    /// Returns the pairs of neighbours, 0 with 1, 2 with 3, and so on, with the given labels.
+    pub fn labelled(different: impl IntoIterator<Item = bool>) -> Self {
         let mut pairs = Self::default();
-        for (at, different) in different.into_iter().enumerate() {
-            pairs.push(2 * at, 2 * at + 1, different);
+        for (pair, different) in different.into_iter().enumerate() {
+            pairs.push(2 * pair, 2 * pair + 1, different);
         }
         pairs
     }
 
-    /// How many pairs there are.
+    /// Returns the number of pairs.
     pub fn len(&self) -> usize {
         self.left.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether there are no pairs.
     pub fn is_empty(&self) -> bool {
         self.left.is_empty()
     }
@@ -66,7 +66,7 @@ impl Pairs {
 }
 
 impl Triplets {
-    /// All triplets, where `identities` names each image's.
+    /// Returns all triplets; `identities` has the identity of each image.
     pub fn all(identities: &[usize]) -> Self {
         let mut triplets = Self::default();
         for (anchor, of_anchor) in identities.iter().enumerate() {
@@ -84,11 +84,11 @@ impl Triplets {
         triplets
     }
 
-    /// Neighbours: 0, 1, 2, then 3, 4, 5, and so on.
+    /// Returns the triplets of neighbours: 0, 1, 2, then 3, 4, 5, and so on.
     pub fn neighbours(n_images: usize) -> Self {
         let mut triplets = Self::default();
-        for at in (0..n_images / 3).map(|it| 3 * it) {
-            triplets.push(at, at + 1, at + 2);
+        for triplet in 0..n_images / 3 {
+            triplets.push(3 * triplet, 3 * triplet + 1, 3 * triplet + 2);
         }
         triplets
     }
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_pairs_of_four_are_six() {
+    fn four_images_have_six_pairs() {
         let pairs = Pairs::all(&[7, 7, 9, 9]);
         assert_eq!(pairs.left, [0, 0, 0, 1, 1, 2]);
         assert_eq!(pairs.right, [1, 2, 3, 2, 3, 3]);
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn an_anchor_meets_each_of_its_own_with_each_other() {
+    fn each_positive_is_combined_with_each_negative() {
         let triplets = Triplets::all(&[7, 7, 9]);
         assert_eq!(triplets.anchor, [0, 1]);
         assert_eq!(triplets.same, [1, 0]);

@@ -5,8 +5,9 @@ use burn::tensor::activation::relu;
 
 use super::{Triplets, distances};
 
-/// The mean of max(d(anchor, same) − d(anchor, different) + margin, 0) over the triplets that cost
-/// anything: in a late batch nearly all cost nothing, and would dilute those that still teach.
+/// Computes the mean of max(d(anchor, positive) − d(anchor, negative) + margin, 0) over the triplets with a positive loss.
+///
+/// Late in training nearly all triplets have a loss of 0, and would dilute the others.
 ///
 /// # Shapes
 ///
@@ -36,14 +37,14 @@ mod tests {
     }
 
     #[test]
-    fn it_costs_what_the_same_lacks_of_its_lead() {
+    fn a_triplet_costs_its_difference_to_the_margin() {
         check(&[0.0, 1.0, 1.5], 0.5);
         check(&[0.0, 1.0, 0.5], 1.5);
         check(&[0.0, 1.0, 2.5], 0.0);
     }
 
     #[test]
-    fn triplets_that_cost_nothing_do_not_dilute() {
+    fn triplets_without_a_loss_do_not_count() {
         check(&[0.0, 1.0, 1.5, 0.0, 1.0, 9.0], 0.5);
     }
 }

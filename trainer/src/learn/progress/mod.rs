@@ -1,4 +1,4 @@
-//! What a person sees while a network learns.
+//! The progress display of a training.
 
 mod sparkline;
 
@@ -11,44 +11,45 @@ use super::loss;
 use crate::config::{Config, LossKind};
 use sparkline::sparkline;
 
-/// The curves' longest line, in characters.
+/// The largest width of the curves, in characters.
 const COLUMNS: usize = 32;
 
-/// A bar with the run's curves on a terminal, and a line for each measurement anywhere else.
+/// A progress bar with curves on a terminal, or a line for each measurement elsewhere.
 pub(super) struct Progress {
     bar: ProgressBar,
     floor: Option<f64>,
-    whose: Measured,
-    /// The loss's curve, the EER's, and the EER measured last.
+    measured_on: Measured,
+    /// The curves of the loss and of the EER.
     curves: [String; 2],
+    /// The last measured EER.
     eer: Option<f64>,
 }
 
-/// Whose error rate is shown.
+/// The images that the EER is measured on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Measured {
-    /// People that training never sees.
+    /// Held-out identities.
     HeldOut,
-    /// Listed pairs that training never sees.
+    /// Held-out pairs of a list.
     PairsHeldOut,
-    /// The people that are trained on, where nobody is held out: it flatters.
+    /// The training images, because there is no hold-out set. This EER is too low.
     Training,
 }
 
 impl Measured {
-    /// In words.
+    /// Returns a description.
     pub(super) fn text(self) -> &'static str {
         match self {
-            Self::HeldOut => "people held out",
-            Self::PairsHeldOut => "pairs held out",
-            Self::Training => "the training data itself",
+            Self::HeldOut => "held-out identities",
+            Self::PairsHeldOut => "held-out pairs",
+            Self::Training => "the training images",
         }
     }
 }
 
 impl Progress {
-    /// A run of so many steps, of which some are done.
-    pub(super) fn new(config: &Config, whose: Measured, done: u32, steps: u32) -> Self {
+    /// Starts the display of a run of `steps` steps, of which `done` are completed.
+    pub(super) fn new(config: &Config, measured_on: Measured, done: u32, steps: u32) -> Self {
         let style = ProgressStyle::with_template("{bar:40} step {pos} of {len}, {eta} left\n{msg}")
             .expect("a template of indicatif's own fields");
         let bar =
@@ -56,11 +57,11 @@ impl Progress {
         bar.reset_eta();
         let floor =
             (config.loss.kind == LossKind::Contrastive).then(|| loss::floor(config.loss.margin));
-        Self { bar, floor, whose, curves: Default::default(), eer: None }
+        Self { bar, floor, measured_on, curves: Default::default(), eer: None }
     }
 
-    /// Draws the curves anew.
-    pub(super) fn went(&mut self, entries: &[Entry]) {
+    /// Redraws the curves.
+    pub(super) fn draw_curves(&mut self, entries: &[Entry]) {
         if self.bar.is_hidden() {
             return;
         }
@@ -70,37 +71,37 @@ impl Progress {
         self.curves = [losses, rates].map(|it| sparkline(&it, COLUMNS));
     }
 
-    /// One step is done; `loss` is the recent mean.
+    /// Advances by one step; `loss` is the recent mean.
     pub(super) fn step(&self, loss: f64) {
         self.bar.set_message(self.dashboard(loss));
         self.bar.inc(1);
     }
 
-    /// The curves, each with where it stands.
+    /// Returns the curves with their current values.
     fn dashboard(&self, loss: f64) -> String {
         let [losses, rates] = &self.curves;
         let mut text = format!("loss {losses:COLUMNS$}  {}", self.beside_floor(loss));
         if let Some(eer) = self.eer {
-            let whose = self.whose.text();
-            // A String takes all that is written.
-            let _ = write!(text, "\nEER  {rates:COLUMNS$}  {:.2} % on {whose}", 100.0 * eer);
+            let measured_on = self.measured_on.text();
+            // Writing to a String cannot fail.
+            let _ = write!(text, "\nEER  {rates:COLUMNS$}  {:.2} % on {measured_on}", 100.0 * eer);
         }
         text
     }
 
-    /// People were measured.
+    /// Prints a measurement.
     pub(super) fn measured(&self, step: u32, loss: f64, eer: f64) {
         self.line(&format!(
             "step {step}: {}, EER {:.2} % on {}",
             self.loss(loss),
             100.0 * eer,
-            self.whose.text()
+            self.measured_on.text()
         ));
     }
 
-    /// Says something.
+    /// Prints a line.
     pub(super) fn line(&self, text: &str) {
-        // A hidden bar swallows lines, and a bar is hidden where there is no terminal.
+        // Without a terminal the bar is hidden, and a hidden bar prints nothing.
         if self.bar.is_hidden() {
             eprintln!("{text}");
         } else {
@@ -108,17 +109,17 @@ impl Progress {
         }
     }
 
-    /// The run is over.
+    /// Removes the progress bar.
     pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
     }
 
-    /// The loss of a network that has learned nothing, where there is one.
+    /// Returns the loss of a network that has learned nothing, if the loss has such a floor.
     pub(super) fn floor(&self) -> Option<f64> {
         self.floor
     }
 
-    /// The loss, with the floor of having learned nothing beside it.
+    /// Formats the loss, with the loss of a network that has learned nothing.
     pub(super) fn loss(&self, loss: f64) -> String {
         format!("loss {}", self.beside_floor(loss))
     }

@@ -2,15 +2,16 @@
 
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// The values as blocks of eight heights, from the lowest of them to the highest, in at most
-/// `columns` characters: where there are more values than that, each character is the mean of its
-/// own. Values that aren't finite are left out.
+/// Draws values as blocks of eight heights, from the lowest value to the highest, in at most `columns` characters.
+///
+/// If there are more values than characters, each character shows the mean of several values. Values that are not finite
+/// are ignored.
 pub(super) fn sparkline(values: &[f64], columns: usize) -> String {
     let values: Vec<f64> = values.iter().copied().filter(|it| it.is_finite()).collect();
     let columns = columns.min(values.len());
     let means: Vec<f64> = (0..columns)
         .map(|column| {
-            let edge = |it: usize| it * values.len() / columns;
+            let edge = |column: usize| column * values.len() / columns;
             let part = &values[edge(column)..edge(column + 1)];
             let count = u32::try_from(part.len()).unwrap_or(u32::MAX);
             part.iter().sum::<f64>() / f64::from(count)
@@ -36,14 +37,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn heights_run_from_the_lowest_to_the_highest() {
+    fn heights_range_from_the_lowest_to_the_highest_value() {
         assert_eq!(sparkline(&[7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0, 0.0], 8), "█▇▆▅▄▃▂▁");
         assert_eq!(sparkline(&[0.5, f64::NAN, 0.5], 8), "▁▁");
         assert_eq!(sparkline(&[], 8), "");
     }
 
     #[test]
-    fn many_values_share_a_column_by_their_mean() {
+    fn a_column_of_several_values_shows_their_mean() {
         assert_eq!(sparkline(&[0.0, 2.0, 8.0, 8.0, 4.0, 5.0], 3), "▁█▅");
         let thousand: Vec<f64> = (0..1000).map(f64::from).collect();
         assert_eq!(sparkline(&thousand, 32).chars().count(), 32);

@@ -1,4 +1,4 @@
-//! Reliability, promised beside realised, and how the training went.
+//! Charts of reliability, of promised and realised FMRs, and of the training loss.
 
 use siamese_drawing::{Axis, Chart, Corner, Scale, Svg, Symbol, number, percent};
 
@@ -6,15 +6,15 @@ use crate::evaluate::ProbabilityCheck;
 use crate::learn::history::Entry;
 use crate::statistics::{Unit, Unseen};
 
-/// What is seen where so much is stated, with the diagonal on which both agree.
+/// Draws the observed share of same pairs over the stated probability; they agree on the diagonal.
 pub(in crate::report) fn reliability(check: &ProbabilityCheck, unit: Unit) -> Svg {
     const TENTHS: [f64; 6] = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0];
     let axis = |label| Axis::of_rates(label, Scale::Linear, [0.0, 1.0], &TENTHS);
     let mut chart = Chart::new(
         "Reliability",
-        "Pairs that are the same, by stated probability",
-        axis("stated probability"),
-        axis("same among such pairs, at equal priors"),
+        "The share of same pairs for each stated probability",
+        axis("stated probability of same"),
+        axis("observed share of same pairs, at equal priors"),
     );
     chart.curve("guide", &[(0.0, 0.0), (1.0, 1.0)]);
     let line: Vec<_> = check.bins.iter().map(|it| (it.stated, it.seen)).collect();
@@ -26,14 +26,14 @@ pub(in crate::report) fn reliability(check: &ProbabilityCheck, unit: Unit) -> Sv
         chart.mark("mark", (bin.stated, bin.seen));
     }
     let lines = [
-        (Symbol::Mark("mark"), format!("seen, 95 % over {}", unit.plural())),
-        (Symbol::Line("guide"), "as stated".to_owned()),
+        (Symbol::Mark("mark"), format!("observed, 95 % over {}", unit.plural())),
+        (Symbol::Line("guide"), "perfect agreement".to_owned()),
     ];
     chart.legend(Corner::BottomRight, &lines);
     chart.finish()
 }
 
-/// FMRs realised over FMRs promised, with the diagonal of promises kept.
+/// Draws the realised FMRs over the promised FMRs; they are equal on the diagonal.
 pub(in crate::report) fn promises(unseen: &Unseen) -> Svg {
     const TICKS: [f64; 9] = [1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0];
     let least = 3e-4;
@@ -55,13 +55,14 @@ pub(in crate::report) fn promises(unseen: &Unseen) -> Svg {
     }
     let lines = [
         (Symbol::Mark("mark"), format!("realised, 95 % over {}", unseen.unit.plural())),
-        (Symbol::Line("guide"), "as promised".to_owned()),
+        (Symbol::Line("guide"), "equal".to_owned()),
     ];
     chart.legend(Corner::BottomRight, &lines);
     chart.finish()
 }
 
-/// The loss by step beside its floor, and the EER where it was measured; `None` of fewer than two entries.
+/// Draws the loss over the steps, the loss of a network that has learned nothing, and the measured EERs; `None` if there
+/// are fewer than two entries.
 pub(in crate::report) fn training(history: &[Entry]) -> Option<Svg> {
     let last = history.last().filter(|_| 1 < history.len())?;
     let floor = last.floor;
@@ -73,7 +74,7 @@ pub(in crate::report) fn training(history: &[Entry]) -> Option<Svg> {
         "Training",
         "The loss by step",
         Axis::linear("step", steps, number),
-        Axis::linear("loss; EER in shares of 1", (greatest * 1.1).max(1e-9), number),
+        Axis::linear("loss; EER as a share", (greatest * 1.1).max(1e-9), number),
     );
     if let Some(floor) = floor {
         chart.curve("guide", &[(0.0, floor), (steps, floor)]);

@@ -1,4 +1,4 @@
-//! The pairs that are ruled most wrongly, to be looked at.
+//! A contact sheet of the worst pairs.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use siamese_drawing::Svg;
 use crate::evaluate::Evaluation;
 use crate::statistics::Comparison;
 
-/// Pairs of each kind.
+/// The number of pairs of each kind.
 const SHOWN: usize = 10;
 
-/// Pairs of one kind in which one image may stand.
+/// The largest number of pairs of one kind that contain the same image.
 const REPEATS: u32 = 2;
 
 const SIDE: f64 = 96.0;
@@ -20,8 +20,8 @@ const TOP: f64 = 122.0;
 const COLUMN: f64 = 452.0;
 const MARGIN: f64 = 28.0;
 
-/// The different pairs that are closest and the same pairs that are farthest apart, worst first.
-/// No image stands in more than [`REPEATS`] of them, or a single odd one would fill the sheet.
+/// Returns the closest different pairs and the farthest same pairs, the worst first. An image is in at most [`REPEATS`]
+/// of them, so that a single unusual image does not fill the sheet.
 pub(in crate::report) fn worst(evaluation: &Evaluation) -> [Vec<Comparison>; 2] {
     let pairs = evaluation.comparisons.pairs();
     [
@@ -30,7 +30,7 @@ pub(in crate::report) fn worst(evaluation: &Evaluation) -> [Vec<Comparison>; 2] 
     ]
 }
 
-/// The first [`SHOWN`] in which no image stands more than [`REPEATS`] times.
+/// Returns the first [`SHOWN`] pairs in which no image appears more than [`REPEATS`] times.
 pub(in crate::report) fn pick<T>(
     found: impl Iterator<Item = T>,
     pair: impl Fn(&T) -> &Comparison,
@@ -38,7 +38,7 @@ pub(in crate::report) fn pick<T>(
     let mut seen = BTreeMap::new();
     let fresh = found.filter(|it| {
         let pair = pair(it);
-        let images = [0, 1].map(|at| (pair.identities[at], pair.images[at]));
+        let images = [0, 1].map(|side| (pair.identities[side], pair.images[side]));
         let is_fresh = images.iter().all(|it| seen.get(it).copied().unwrap_or(0) < REPEATS);
         if is_fresh {
             for image in images {
@@ -50,7 +50,7 @@ pub(in crate::report) fn pick<T>(
     fresh.take(SHOWN).collect()
 }
 
-/// A sheet of image pairs; `thumbnail` gives the data URI of an identity's image.
+/// Draws the worst pairs; `thumbnail` returns the data URI of an image.
 pub(in crate::report) fn contact_sheet(
     evaluation: &Evaluation,
     thumbnail: &dyn Fn([u32; 2]) -> String,
@@ -64,8 +64,8 @@ pub(in crate::report) fn contact_sheet(
     let threshold = evaluation.threshold.get();
     svg.text("note", (MARGIN, 52.0), &evaluation.headline());
     let key = format!(
-        "Red: ruled wrongly at the threshold {threshold:.3} {}. Images as the model reads them, \
-         each at most twice a column.",
+        "Red: wrong verdict at the threshold {threshold:.3} {}. Images are preprocessed for the model; each is at most \
+         twice in a column.",
         evaluation.threshold_source
     );
     svg.text("note", (MARGIN, 69.0), &key);
@@ -90,23 +90,23 @@ fn draw(
 ) {
     let called_same = evaluation.threshold.judge(pair.distance) == Verdict::Same;
     let wrong = called_same != pair.is_same;
-    for (at, place) in [(0, left), (1, left + SIDE + 4.0)] {
-        svg.image((place, top), SIDE, &thumbnail([pair.identities[at], pair.images[at]]));
+    for (side, x) in [(0, left), (1, left + SIDE + 4.0)] {
+        svg.image((x, top), SIDE, &thumbnail([pair.identities[side], pair.images[side]]));
     }
     let frame = if wrong { "wrong" } else { "right" };
     svg.rectangle(frame, (left - 3.0, top - 3.0), 2.0 * SIDE + 10.0, SIDE + 6.0);
     let beside = left + 2.0 * SIDE + 20.0;
-    let ruling = if called_same { "called same" } else { "called different" };
+    let verdict = if called_same { "called same" } else { "called different" };
     let words = if wrong { "error" } else { "" };
     svg.text("title", (beside, top + 26.0), &format!("{:.3}", pair.distance.get()));
-    svg.text(words, (beside, top + 46.0), ruling);
-    for (at, line) in [(0, top + 70.0), (1, top + 86.0)] {
-        let name = evaluation.image_name(pair.identities[at], pair.images[at]);
+    svg.text(words, (beside, top + 46.0), verdict);
+    for (side, line) in [(0, top + 70.0), (1, top + 86.0)] {
+        let name = evaluation.image_name(pair.identities[side], pair.images[side]);
         svg.text("note", (beside, line), &shortened(name));
     }
 }
 
-/// The end of a long name, which tells more than its beginning.
+/// Shortens a long name to its end, which is more specific than its start.
 fn shortened(name: &str) -> String {
     const LETTERS: usize = 30;
     let letters = name.chars().count();

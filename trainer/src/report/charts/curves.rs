@@ -1,4 +1,4 @@
-//! ROC and DET.
+//! The ROC and DET curves.
 
 use siamese_core::score::Rates;
 use siamese_drawing::{Axis, Chart, Corner, Place, Scale, Svg, Symbol, percent};
@@ -6,11 +6,11 @@ use siamese_drawing::{Axis, Chart, Corner, Place, Scale, Svg, Symbol, percent};
 use crate::evaluate::Evaluation;
 use crate::statistics::Comparisons;
 
-/// How the lines, bands and marks of up to two models look.
+/// The style classes of the lines, bands and marks of up to two models.
 const LOOKS: [[&str; 3]; 2] = [["curve", "band", "mark"], ["second", "band-second", "mark-second"]];
 
-/// The share of same pairs called same over the FMR, which stands on a logarithmic axis because
-/// what matters happens at small ones; of one model, or of two on the same images.
+/// Draws the ROC curve of one model, or of two models on the same images: the share of same pairs called same (TMR) over
+/// the FMR. The FMR axis is logarithmic, because small FMRs matter most.
 pub(in crate::report) fn roc(evaluations: &[&Evaluation]) -> Svg {
     const TENTHS: [f64; 6] = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0];
     const POWERS: [f64; 7] = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0];
@@ -24,9 +24,10 @@ pub(in crate::report) fn roc(evaluations: &[&Evaluation]) -> Svg {
     chart.finish()
 }
 
-/// FNMR over FMR on axes of the normal distribution (A. Martin et al., *The DET curve in assessment
-/// of detection task performance*, 1997): normal distances make a straight line, and both small
-/// errors have room. Of one model, or of two on the same images.
+/// Draws the DET curve of one model, or of two models on the same images: the FNMR over the FMR.
+///
+/// The axes follow the normal distribution (A. Martin et al., *The DET curve in assessment of detection task
+/// performance*, 1997): normally distributed distances give a straight line, and small errors are easy to read.
 pub(in crate::report) fn det(evaluations: &[&Evaluation]) -> Svg {
     const TICKS: [f64; 13] =
         [1e-5, 1e-4, 1e-3, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8];
@@ -45,7 +46,7 @@ pub(in crate::report) fn det(evaluations: &[&Evaluation]) -> Svg {
     let low = left.max(down);
     chart.curve("guide", &[(low, low), (GREATEST, GREATEST)]);
     draw(&mut chart, evaluations, left, |fnmr| fnmr);
-    // A curve that is no better than this runs through the other corner.
+    // The legend goes to the corner that the curve does not cross.
     let is_low = evaluations.iter().all(|it| it.measures.eer < 0.2);
     let corner = if is_low { Corner::TopRight } else { Corner::BottomLeft };
     chart.legend(corner, &legend(evaluations));
@@ -56,7 +57,7 @@ fn headline(evaluations: &[&Evaluation]) -> String {
     evaluations.iter().map(|it| it.headline()).collect::<Vec<_>>().join("; ")
 }
 
-/// Draws the bands, the curves and the marks; `shown` turns an FNMR into what the y axis shows.
+/// Draws the bands, the curves and the marks; `shown` converts an FNMR to the value of the y axis.
 fn draw(chart: &mut Chart, evaluations: &[&Evaluation], least: f64, shown: impl Fn(f64) -> f64) {
     for (evaluation, [_, look, _]) in evaluations.iter().zip(LOOKS) {
         let Some(band) = &evaluation.band else { continue };
@@ -91,7 +92,7 @@ fn legend(evaluations: &[&Evaluation]) -> Vec<(Symbol, String)> {
         [alone] => of_one(alone),
         several => of_several(several),
     };
-    lines.push((Symbol::Line("guide"), "3 / different pairs".to_owned()));
+    lines.push((Symbol::Line("guide"), "smallest measurable FMR".to_owned()));
     lines
 }
 
@@ -116,7 +117,7 @@ fn of_several(evaluations: &[&Evaluation]) -> Vec<(Symbol, String)> {
     let mut lines: Vec<_> = named
         .map(|((it, letter), [look, _, _])| (Symbol::Line(look), format!("{letter}: {}", eer(it))))
         .collect();
-    lines.push((Symbol::Mark("mark-threshold"), "at the thresholds in force".to_owned()));
+    lines.push((Symbol::Mark("mark-threshold"), "at the thresholds in use".to_owned()));
     lines
 }
 
@@ -126,7 +127,7 @@ fn eer(evaluation: &Evaluation) -> String {
     format!("EER {}{}", percent(evaluation.measures.eer), interval.unwrap_or_default())
 }
 
-/// (FMR, FNMR) at every threshold, with the corners between.
+/// Returns (FMR, FNMR) at every threshold, with the corners between them.
 fn staircase(comparisons: &Comparisons) -> Vec<Place> {
     let mut points = vec![(0.0, 1.0)];
     for rates in comparisons.rates() {

@@ -1,19 +1,20 @@
-//! How the distances of same and of different pairs are spread.
+//! The histogram of the distances of same and different pairs.
 
 use siamese_core::score::{Distance, Rates};
 use siamese_drawing::{Axis, Chart, Corner, Place, Svg, Symbol, number, percent};
 
 use crate::evaluate::Evaluation;
+use crate::statistics::real;
 
 const BINS: usize = 60;
-/// How much higher the frame is than the highest bar, so that no legend hides one.
-const LEGENDS_ROOM: f64 = 1.48;
+/// The height of the frame relative to the highest bar; it leaves space for the legend.
+const LEGEND_SPACE: f64 = 1.48;
 
-/// Both histograms over one axis, each as shares of its own pairs, with the threshold.
+/// Draws both histograms, each as shares of its own pairs, and the threshold.
 pub(in crate::report) fn histogram(evaluation: &Evaluation, title: &str) -> Svg {
     let [same, different] = evaluation.comparisons.distances();
     let greatest = same.iter().chain(&different).map(|it| it.get()).fold(0.0, f64::max);
-    // A margin far beyond all distances would only squeeze them.
+    // A margin far above all distances would compress the chart.
     let margin = evaluation.margin.filter(|it| *it <= 1.4 * greatest);
     let end = greatest
         .max(margin.unwrap_or_default())
@@ -23,7 +24,7 @@ pub(in crate::report) fn histogram(evaluation: &Evaluation, title: &str) -> Svg 
     let highest = same.iter().chain(&different).copied().fold(0.0, f64::max);
 
     let x = Axis::linear("distance", end, |it| number(it, 6));
-    let y = Axis::linear("share of the pairs of its kind", highest * LEGENDS_ROOM, percent);
+    let y = Axis::linear("share of same or different pairs", highest * LEGEND_SPACE, percent);
     let mut chart = Chart::new(title, &evaluation.headline(), x, y);
     chart.area("different", &outline(&different, end));
     chart.area("same", &outline(&same, end));
@@ -48,7 +49,7 @@ pub(in crate::report) fn histogram(evaluation: &Evaluation, title: &str) -> Svg 
     chart.finish()
 }
 
-/// The share of the distances in each of [`BINS`] equal bins from 0 to `end`.
+/// Returns the share of the distances in each of [`BINS`] equal bins from 0 to `end`.
 fn shares(distances: &[Distance], end: f64) -> Vec<f64> {
     let mut counts = vec![0_u32; BINS];
     for distance in distances {
@@ -60,20 +61,15 @@ fn shares(distances: &[Distance], end: f64) -> Vec<f64> {
         let bin = (distance.get() / end * real(BINS)) as usize;
         counts[bin.min(BINS - 1)] += 1;
     }
-    counts.iter().map(|it| f64::from(*it) / real(distances.len())).collect()
+    counts.iter().map(|count| f64::from(*count) / real(distances.len())).collect()
 }
 
-/// The corners of bars that stand side by side.
+/// Returns the outline of adjacent bars.
 fn outline(shares: &[f64], end: f64) -> Vec<Place> {
-    let edge = |at: usize| end * real(at) / real(BINS);
-    let bars =
-        shares.iter().enumerate().flat_map(|(at, it)| [(edge(at), *it), (edge(at + 1), *it)]);
+    let edge = |bin: usize| end * real(bin) / real(BINS);
+    let bars = shares.iter().enumerate();
+    let bars = bars.flat_map(|(bin, share)| [(edge(bin), *share), (edge(bin + 1), *share)]);
     [(0.0, 0.0)].into_iter().chain(bars).chain([(end, 0.0)]).collect()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
-fn real(count: usize) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]

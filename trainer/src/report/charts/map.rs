@@ -1,4 +1,4 @@
-//! Images where the model sees them.
+//! The map of the images.
 
 use siamese_drawing::{Place, Svg};
 
@@ -7,20 +7,20 @@ use crate::evaluate::{Evaluation, Map};
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 560.0;
 const MARGIN: f64 = 34.0;
-/// Up to so many images are drawn as such, more as dots.
+/// The largest number of images that are drawn as thumbnails; more are drawn as dots.
 const IMAGES: usize = 160;
 const SIDE: f64 = 30.0;
-/// Identities that are named: the hardest.
+/// The number of named identities.
 const NAMED: usize = 8;
 
-/// The map, with the names of the `hardest` identities, by their places.
+/// Draws the map with the names of the `hardest` identities, given by index.
 pub(in crate::report) fn map(
     evaluation: &Evaluation,
     map: &Map,
     hardest: &[usize],
     thumbnail: &dyn Fn([u32; 2]) -> String,
 ) -> Svg {
-    let mut svg = Svg::new(WIDTH, HEIGHT, "Images as far apart as the model finds them");
+    let mut svg = Svg::new(WIDTH, HEIGHT, "Map of the images by the model's distances");
     let places = placed(map);
     for (image, (x, y)) in map.images.iter().zip(&places) {
         let identity = image[0] as usize;
@@ -50,7 +50,7 @@ pub(in crate::report) fn map(
     svg
 }
 
-/// The places on the drawing: one scale for both directions, so that distances stay comparable.
+/// Returns the coordinates on the drawing. Both axes have the same scale.
 fn placed(map: &Map) -> Vec<Place> {
     let reach = |axis: usize| map.plane.places.iter().map(|it| it[axis].abs()).fold(1e-9, f64::max);
     let scale = ((WIDTH / 2.0 - MARGIN) / reach(0)).min((HEIGHT / 2.0 - MARGIN) / reach(1));

@@ -1,4 +1,4 @@
-//! The drawings of a report.
+//! The charts of a report.
 
 mod checks;
 mod contact_sheet;

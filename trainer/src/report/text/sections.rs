@@ -1,20 +1,20 @@
-//! What there is to say beside the table, a few lines a subject.
+//! The sections below the table.
 
 use std::fmt::{Display, Formatter};
 
 use crate::evaluate::{Evaluation, Operating, ProbabilityCheck};
 use crate::statistics::{GroupRate, Interval, OneShotRate, Promise, Unit, Unseen};
 
-/// Thresholds one might work at, with the errors of each.
+/// The operating points with their errors.
 pub(super) struct OperatingLines<'a>(pub(super) &'a [Operating]);
 
-/// What thresholds did to identities that they were not chosen on.
+/// The errors on identities that a threshold was not chosen on.
 pub struct UnseenLines<'a>(pub &'a Unseen);
 
-/// What the probabilities cost.
+/// The cost of the probabilities.
 pub(super) struct ProbabilityLines<'a>(pub(super) &'a Evaluation);
 
-/// Episodes, and a line for each group where there are several.
+/// The one-shot error, with a line for each group if there are several.
 pub(super) struct OneShotLines<'a>(pub(super) &'a OneShotRate);
 
 impl Display for OperatingLines<'_> {
@@ -39,9 +39,9 @@ impl Display for UnseenLines<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         writeln!(
             f,
-            "On {} that the threshold was not chosen on ({}):",
+            "Errors on {} that the threshold was not chosen on ({}):",
             self.0.unit.plural(),
-            left_out(self.0)
+            held_out(self.0)
         )?;
         writeln!(
             f,
@@ -70,11 +70,11 @@ impl Display for UnseenLines<'_> {
 
 impl Display for ProbabilityLines<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        let ProbabilityCheck { is_the_models, cllr, .. } = &self.0.probability;
-        let whose = if *is_the_models { "the model's" } else { "fitted to these very pairs" };
+        let ProbabilityCheck { from_model, cllr, .. } = &self.0.probability;
+        let source = if *from_model { "from the model" } else { "fitted to these pairs" };
         writeln!(
             f,
-            "Probability ({whose}): Cllr {:.3} bits, {:.3} at best, so the calibration costs {:.3}",
+            "Probability ({source}): Cllr {:.3} bits; the best possible is {:.3}, so the calibration costs {:.3}",
             cllr.stated,
             cllr.minimum,
             cllr.stated - cllr.minimum,
@@ -82,7 +82,7 @@ impl Display for ProbabilityLines<'_> {
         if let Some(Unseen { unit, cllr, .. }) = &self.0.unseen {
             writeln!(
                 f,
-                "  on {} not fitted to: {:.3} by the logistic curve, {:.3} by isotonic steps",
+                "  on {} not used for the fit: {:.3} with a logistic curve, {:.3} with isotonic steps",
                 unit.plural(),
                 cllr.logistic,
                 cllr.isotonic
@@ -98,7 +98,7 @@ impl Display for OneShotLines<'_> {
         writeln!(
             f,
             "{ways}-way {shots}-shot error: {:.2} ± {:.2} % ({episodes} episodes, each within one \
-             folder of identities; guessing errs in {:.1} %)",
+             folder of identities; random guessing: {:.1} %)",
             100.0 * error,
             100.0 * standard_error,
             100.0 - 100.0 / f64::from(u32::try_from(*ways).unwrap_or(u32::MAX)),
@@ -109,29 +109,29 @@ impl Display for OneShotLines<'_> {
             }
         }
         if !left_out.is_empty() {
-            writeln!(f, "  left out, with fewer than {ways} identities: {}", left_out.join(", "))?;
+            writeln!(f, "  skipped, fewer than {ways} identities: {}", left_out.join(", "))?;
         }
         Ok(())
     }
 }
 
-/// How identities were left out.
-pub(in crate::report) fn left_out(unseen: &Unseen) -> String {
-    let whole = if unseen.is_one_by_one { unseen.unit.plural() } else { "groups of them" };
+/// Describes how identities were held out.
+pub(in crate::report) fn held_out(unseen: &Unseen) -> String {
+    let members = if unseen.is_one_by_one { unseen.unit.plural() } else { "groups" };
     match unseen.unit {
-        Unit::Identity => format!("every two of {} {whole} left out in turn", unseen.groups),
-        Unit::Component => format!("each of {} {whole} left out in turn", unseen.groups),
+        Unit::Identity => format!("every two of {} {members} held out in turn", unseen.groups),
+        Unit::Component => format!("each of {} {members} held out in turn", unseen.groups),
     }
 }
 
-/// What a promise was made for.
+/// Describes the criterion of a threshold.
 pub(in crate::report) fn chosen_for(promise: &Promise) -> String {
     promise
         .fmr_asked
         .map_or_else(|| "equal errors".to_owned(), |it| format!("FMR up to {} %", 100.0 * it))
 }
 
-/// A rate, and its interval where there is one.
+/// Formats a rate, with its interval if there is one.
 pub(super) fn percent(rate: f64, interval: Option<Interval>) -> String {
     let interval = interval.map(|it| range(it, 100.0, 2)).unwrap_or_default();
     format!("{:.2} %{interval}", 100.0 * rate)

@@ -1,4 +1,4 @@
-//! Both models for a terminal.
+//! The comparison of two models as text.
 
 use std::fmt::{Display, Formatter};
 
@@ -6,10 +6,10 @@ use siamese_core::score::Verdict;
 
 use crate::evaluate::{ContestedPair, SideBySide, Tally};
 
-/// The most striking pairs shown of each model.
+/// The number of pairs shown for each model.
 const SHOWN: usize = 3;
 
-/// Shows two models side by side, in a table and some lines.
+/// Writes a comparison as a table and some lines.
 #[derive(Clone, Copy, Debug)]
 pub struct TableOfTwo<'a>(pub &'a SideBySide);
 
@@ -48,7 +48,7 @@ impl Display for TableOfTwo<'_> {
         if found.differences.is_some() {
             writeln!(
                 f,
-                "Intervals and p: {} resamples of the {} for both alike, seed {}",
+                "Intervals and p: {} resamples of the {}, the same for both models, seed {}",
                 bootstrap.resamples,
                 found.evaluations[0].comparisons.unit().plural(),
                 bootstrap.seed
@@ -64,7 +64,7 @@ impl TableOfTwo<'_> {
         let contested = &found.contested;
         writeln!(
             f,
-            "Judged differently at their thresholds: {} of {} pairs",
+            "Different verdicts, each model at its threshold: {} of {} pairs",
             contested.pairs.len(),
             contested.total()
         )?;
@@ -72,12 +72,12 @@ impl TableOfTwo<'_> {
             let Tally { pairs, only_a_right, only_b_right, both_wrong } = tally;
             writeln!(
                 f,
-                "  of {pairs} {name} pairs only A is right about {only_a_right}, only B about \
-                 {only_b_right}; both are wrong about {both_wrong}"
+                "  of {pairs} {name} pairs, only A is right on {only_a_right}, only B on {only_b_right}; both are wrong \
+                 on {both_wrong}"
             )?;
         }
         for (model, letter) in ["A", "B"].into_iter().enumerate() {
-            for it in contested.won_by(model).take(SHOWN) {
+            for it in contested.correct_only_by(model).take(SHOWN) {
                 writeln!(f, "  only {letter} is right: {}", self.pair(&it))?;
             }
         }
@@ -88,15 +88,15 @@ impl TableOfTwo<'_> {
         let Self(found) = self;
         let pair = &it.pair;
         let name =
-            |at: usize| found.evaluations[0].image_name(pair.identities[at], pair.images[at]);
-        let said = |model: usize| {
+            |side: usize| found.evaluations[0].image_name(pair.identities[side], pair.images[side]);
+        let verdict = |model: usize| {
             let threshold = found.evaluations[model].threshold;
             let is_same = threshold.judge(it.distances[model]) == Verdict::Same;
             let sign = if is_same { "≤" } else { ">" };
             format!("{:.3} {sign} {:.3}", it.distances[model].get(), threshold.get())
         };
         let kind = if pair.is_same { "same" } else { "different" };
-        format!("{} and {}, {kind}: A {}, B {}", name(0), name(1), said(0), said(1))
+        format!("{} and {}, {kind}: A {}, B {}", name(0), name(1), verdict(0), verdict(1))
     }
 }
 

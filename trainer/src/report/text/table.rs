@@ -1,4 +1,4 @@
-//! One model for a terminal.
+//! The evaluation of one model as text.
 
 use std::fmt::{Display, Formatter};
 
@@ -6,7 +6,7 @@ use super::sections::{OneShotLines, OperatingLines, ProbabilityLines, UnseenLine
 use crate::evaluate::{Evaluation, TABLE_FMRS};
 use crate::statistics::Interval;
 
-/// Shows an evaluation as a table of a few lines.
+/// Writes an evaluation as a table and some sections.
 #[derive(Clone, Copy, Debug)]
 pub struct Table<'a>(pub &'a Evaluation);
 
@@ -24,11 +24,12 @@ impl Display for Table<'_> {
         let auc = band.as_ref().map(|it| format!("{:.4} – {:.4}", it.auc.low, it.auc.high));
         row(f, "AUC", &format!("{:.4}", measures.auc), &auc.unwrap_or_default())?;
         for fmr in TABLE_FMRS {
-            let at = evaluation.grid_place(fmr);
-            let interval = band.as_ref().map(|it| percents(&it.fnmr_at[at])).unwrap_or_default();
+            let index = evaluation.grid_index(fmr);
+            let interval =
+                band.as_ref().map(|band| percents(&band.fnmr_at[index])).unwrap_or_default();
             let name = format!("FNMR at FMR {} %", 100.0 * fmr);
             let unsupported = if fmr < evaluation.smallest_fmr() { " *" } else { "" };
-            let value = format!("{:.2} %", 100.0 * measures.fnmr_at[at]);
+            let value = format!("{:.2} %", 100.0 * measures.fnmr_at[index]);
             row(f, &name, &value, &format!("{interval}{unsupported}"))?;
         }
         writeln!(f)?;
@@ -51,7 +52,7 @@ impl Display for Table<'_> {
         if TABLE_FMRS.iter().any(|it| *it < evaluation.smallest_fmr()) {
             writeln!(
                 f,
-                "* {} different pairs can't tell an FMR below {:.2} % (rule of 3)",
+                "* {} different pairs are too few to measure an FMR below {:.2} % (rule of 3)",
                 evaluation.different_pairs(),
                 100.0 * evaluation.smallest_fmr()
             )?;
@@ -59,8 +60,8 @@ impl Display for Table<'_> {
         if let Some(pairs) = evaluation.effective_different_pairs() {
             writeln!(
                 f,
-                "{} different pairs vary as about {pairs:.0} independent ones would: take FMRs below \
-                 {:.2} % with care",
+                "{} different pairs have the information of about {pairs:.0} independent ones: FMRs below {:.2} % are \
+                 uncertain",
                 evaluation.different_pairs(),
                 300.0 / pairs.max(3.0),
             )?;

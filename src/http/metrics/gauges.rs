@@ -1,4 +1,4 @@
-//! What is measured only when somebody asks.
+//! Gauges that are read only when the metrics are requested.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use crate::engine::decode::Lane;
 use crate::ops::settings::Settings;
 use crate::ops::telemetry::dropped_lines;
 
-/// The service as it is just now.
-pub(crate) struct Now<'a> {
+/// The current state of the service.
+pub(crate) struct Gauges<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) model: &'a Description,
     pub(crate) cached_bytes: u64,
@@ -32,64 +32,68 @@ pub(crate) struct Now<'a> {
     pub(crate) lanes: &'a [Lane],
 }
 
-impl Now<'_> {
-    /// Adds all gauges as they are, beside the limits that they run up to.
+impl Gauges<'_> {
+    /// Registers all gauges with their current values, and the limits beside them.
     pub(crate) fn register(&self, registry: &mut Registry) {
         let server = &self.settings.server;
         self.register_model(registry);
         lanes::register(registry, self.lanes);
-        let help = "Memory in use by the processes that decode";
+        let help = "Resident memory of the decoder processes";
         bytes(registry, "workers_resident_memory", help, process::workers_resident_memory());
         let ready = u32::from(self.ready);
-        gauge(registry, "ready", "1 while work should be sent here", ready);
+        gauge(registry, "ready", "1 if the server is ready to receive requests, else 0", ready);
         let age = self.self_test_age.as_secs_f64();
-        seconds(registry, "self_test_age", "Since the model was last proved right", age);
+        seconds(registry, "self_test_age", "Time since the last successful self-test", age);
         let most = self.settings.health.max_age().as_secs_f64();
-        seconds(registry, "self_test_max_age", "The age beyond which it is not ready", most);
+        seconds(
+            registry,
+            "self_test_max_age",
+            "Self-test age above which the server is not ready",
+            most,
+        );
 
         let help =
-            "How long the run has taken that has been going on for longest; 0 while there is none";
+            "Time that the longest current run of the model has taken; 0 if the model is idle";
         seconds(registry, "longest_run", help, self.longest_run.as_secs_f64());
 
-        let help = "Connections at most; for more, idle ones are ended";
+        let help = "Most open connections; beyond that, idle ones are closed";
         gauge(registry, "connections_max", help, server.max_connections.get());
-        let help = "Requests being worked on";
+        let help = "Requests in progress";
         gauge(registry, "in_flight_requests", help, self.in_flight);
-        let help = "Requests worked on at most; more are refused";
+        let help = "Most requests in progress; more are rejected";
         gauge(registry, "in_flight_requests_max", help, server.max_in_flight.get());
-        gauge(registry, "queue_depth", "Images waiting for the model", self.queue_depth);
-        let help = "Images being decoded, waiting for the model or in it";
+        gauge(registry, "queue_depth", "Images that wait for the model", self.queue_depth);
+        let help = "Images that are decoded, wait for the model or run";
         gauge(registry, "queue_reserved", help, self.reserved);
-        let help = "Images being decoded, waiting or in the model at most; more are refused";
+        let help = "Most images that are decoded, wait for the model or run; more are rejected";
         gauge(registry, "queue_max", help, self.settings.model.queue.get());
-        let help = "Images in hand of requests with more than a pair";
+        let help = "Images in progress of bulk requests (more than a pair)";
         gauge(registry, "bulk_images", help, self.bulk_images);
-        let help = "Images in hand of requests with more than a pair at most; more are refused";
+        let help = "Most images in progress of bulk requests (more than a pair); more are rejected";
         gauge(registry, "bulk_images_max", help, self.settings.model.bulk_queue.get());
-        bytes(registry, "bodies_held", "Requests' bodies in memory", self.body_bytes);
-        let help = "Requests' bodies in memory at most; more are refused";
+        bytes(registry, "bodies_held", "Request bodies in memory", self.body_bytes);
+        let help = "Most bytes of request bodies in memory; more are rejected";
         bytes(registry, "bodies_max", help, server.max_bodies_bytes.get());
-        let help = "Requests whose bodies have not come whole";
+        let help = "Requests whose bodies are still arriving";
         gauge(registry, "receiving_requests", help, self.receiving);
-        let help = "Answers that their clients have not taken";
+        let help = "Responses that clients have not taken yet";
         bytes(registry, "responses_unsent", help, self.answer_bytes);
-        bytes(registry, "cache_held", "Embeddings held in the cache", self.cached_bytes);
-        let help = "Embeddings held in the cache at most; 0 where it is off";
+        bytes(registry, "cache_held", "Embeddings in the cache", self.cached_bytes);
+        let help = "Most bytes of embeddings in the cache; 0 if the cache is off";
         bytes(registry, "cache_max", help, self.settings.cache.max_bytes);
-        let help = "A request's deadline where its client names none";
+        let help = "Deadline of a request whose client names none";
         seconds(registry, "deadline", help, server.deadline().as_secs_f64());
         limits::register(registry, self.settings);
-        let help = "Lines of the log for which there was no room";
+        let help = "Log lines dropped because the log queue was full";
         registry.register("log_lines_dropped", help, ConstCounter::new(dropped_lines()));
         if let Some(limit) = process::memory_limit() {
-            let help =
-                "Memory that the process may have: its control group's limit, or the machine's";
+            let help = "Memory limit of the process: the limit of its control group, or the machine's memory";
             bytes(registry, "memory_limit", help, limit);
         }
     }
 
     fn register_model(&self, registry: &mut Registry) {
-        let asked = match self.settings.model.device {
+        let requested = match self.settings.model.device {
             Device::Cpu => "cpu",
             Device::PreferGpu => "prefer-gpu",
             Device::RequireGpu => "require-gpu",
@@ -100,9 +104,9 @@ impl Now<'_> {
             ("digest", self.model.digest.clone()),
             ("device", provider.device().to_owned()),
             ("execution_provider", provider.name().to_owned()),
-            ("device_asked", asked.to_owned()),
+            ("device_asked", requested.to_owned()),
         ]);
-        registry.register("model", "The model that is served, and what really runs it", model);
+        registry.register("model", "The model in service, and the device that runs it", model);
     }
 }
 

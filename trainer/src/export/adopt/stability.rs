@@ -1,4 +1,4 @@
-//! Whether a network answers an image alike, whatever is in the batch.
+//! Checks that a network gives an image the same embedding in each run and in each batch.
 
 use siamese_core::model::OnnxModel;
 use siamese_core::preprocessing::Pixels;
@@ -7,15 +7,15 @@ use siamese_core::score::Embedding;
 use super::AdoptError;
 use crate::export::run;
 
-/// How far an embedding may move, as a share of its length: far above what another order of sums
-/// does, far below what batch norm in training or dropout do.
+/// The largest change of an embedding, as a share of its length. It is far above rounding errors, and far below the effect
+/// of dropout or batch norm in training mode.
 const TOLERANCE: f64 = 1e-3;
 
-/// Runs images alone, twice, and then together, and compares.
+/// Runs each image alone, twice, and then all images in one batch, and compares the embeddings.
 ///
 /// # Errors
 ///
-/// If an embedding moves by more than rounding does, or the network does not run.
+/// If an embedding changes by more than rounding errors, or the network fails.
 pub(super) fn check(model: &mut OnnxModel, images: &[Pixels]) -> Result<(), AdoptError> {
     let alone = |model: &mut OnnxModel| -> Result<Vec<Embedding>, AdoptError> {
         images.iter().map(|it| Ok(run(model, std::slice::from_ref(it))?.remove(0))).collect()
@@ -32,7 +32,7 @@ pub(super) fn check(model: &mut OnnxModel, images: &[Pixels]) -> Result<(), Adop
     Ok(())
 }
 
-/// How far apart the embeddings of one image lie at most, as a share of their length.
+/// Returns the largest distance between two embeddings of one image, as a share of their length.
 fn largest_move(left: &[Embedding], right: &[Embedding]) -> f64 {
     let moves = left.iter().zip(right).map(|(left, right)| {
         let length = left.coordinates().iter().map(|it| f64::from(*it).powi(2)).sum::<f64>();

@@ -1,4 +1,4 @@
-//! Which images to look at, and through which model.
+//! The options that select a model and the images to compare.
 
 use std::path::PathBuf;
 
@@ -9,37 +9,37 @@ use crate::data::{Collection, DataError, Fold, Gallery, HoldOut};
 use crate::evaluate::Embedded;
 use crate::statistics::Unit;
 
-/// A model, and images that are compared.
+/// A model, and the images to compare.
 #[derive(Clone, Debug, Args)]
-pub struct Chosen {
+pub struct ModelAndImages {
     /// The model's ONNX file
     #[arg(long, value_name = "MODEL")]
     pub model: PathBuf,
-    /// What it looks at.
+    /// The images to compare.
     #[command(flatten)]
     pub images: Images,
 }
 
-/// Images that are compared.
+/// The images to compare.
 #[derive(Clone, Debug, Args)]
 pub struct Images {
-    /// The images, as DIR/IDENTITY/IMAGE, or a list of pairs in CSV
+    /// The images: a folder DIR/IDENTITY/IMAGE, or a CSV list of pairs
     #[arg(long, visible_alias = "pairs", value_name = "DIR|FILE.csv")]
     pub data: PathBuf,
-    /// Look at these identities alone; `@FILE` reads them from a file, one a line
+    /// Use only these identities; `@FILE` reads them from a file, one per line
     #[arg(long, visible_alias = "hold-out", value_name = "NAME,...|@FILE", value_delimiter = ',')]
     pub identities: Vec<String>,
-    /// Look at every N-th identity alone, beginning with the K-th (from 0): `0/4`. Of a list, look at
-    /// every N-th component, which is images that pairs connect
+    /// Use only every N-th identity, starting with the K-th (counted from 0): `0/4`. In a list, use every
+    /// N-th component: a group of images that pairs connect
     #[arg(long, visible_alias = "hold-out-fold", value_name = "K/N")]
     pub fold: Option<Fold>,
-    /// Leave out files that are no images, and list them, instead of stopping
+    /// Skip files that cannot be read as images, and list them, instead of stopping
     #[arg(long)]
     pub skip_unreadable: bool,
 }
 
-impl Chosen {
-    /// Loads the model, preprocesses the images as it wants them, and has it embed them.
+impl ModelAndImages {
+    /// Loads the model, preprocesses the images for it, and embeds them.
     pub(super) fn embed(&self, options: &Options) -> anyhow::Result<Embedded> {
         let images = self.images.collection()?;
         let mut model = OnnxModel::load(&self.model, options)?;
@@ -49,7 +49,7 @@ impl Chosen {
 }
 
 impl Images {
-    /// Prepares images as a model wants them.
+    /// Reads and preprocesses the images for a model.
     pub(super) fn load(
         &self,
         images: &Collection,
@@ -58,24 +58,23 @@ impl Images {
         Gallery::load(images, &model.card().preprocessing, self.skip_unreadable)
     }
 
-    /// The images of the identities asked for; where none are, those that a list holds out, or else
-    /// all.
+    /// Returns the images of the selected identities. Without a selection, it returns those that a list holds out, or all.
     pub(super) fn collection(&self) -> Result<Collection, DataError> {
         let all = Collection::open(&self.data)?;
-        let wanted = HoldOut { names: self.identities.clone(), fold: self.fold };
-        Ok(match wanted.places(&all)? {
-            Some(places) => all.partition(|at| places.contains(&at)).1,
+        let selection = HoldOut { names: self.identities.clone(), fold: self.fold };
+        Ok(match selection.indices(&all)? {
+            Some(indices) => all.partition(|identity| indices.contains(&identity)).1,
             None => all,
         })
     }
 
-    /// Whether some were named or all taken, in words.
-    pub(super) fn choice(&self, unit: Unit) -> &'static str {
+    /// Describes the selection in words.
+    pub(super) fn description(&self, unit: Unit) -> &'static str {
         let is_part = !self.identities.is_empty() || self.fold.is_some();
         match (unit, is_part) {
-            (Unit::Identity, true) => "chosen identities",
+            (Unit::Identity, true) => "selected identities",
             (Unit::Identity, false) => "all identities",
-            (Unit::Component, true) => "chosen pairs",
+            (Unit::Component, true) => "selected pairs",
             (Unit::Component, false) => "listed pairs",
         }
     }

@@ -1,24 +1,24 @@
-//! Whether a model was trained on those it is measured on.
+//! Whether a model was trained on the identities that it is measured on.
 
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::statistics::Unit;
 
-/// What a model's provenance says of the identities that it is measured on.
+/// Whether a model was trained on the identities that it is measured on, according to its provenance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "acquaintance", content = "identities")]
-pub enum Acquaintance {
-    /// Nothing: the model states none, or was trained on images of another name.
+#[serde(rename_all = "kebab-case", tag = "overlap", content = "identities")]
+pub enum TrainingOverlap {
+    /// Unknown: there is no provenance, or the model was trained on data with another name.
     Unknown,
-    /// All of them were held out of its training.
+    /// All identities were held out.
     Unseen,
-    /// These were not held out of its training.
+    /// These identities were not held out.
     Seen(Vec<String>),
 }
 
-impl Acquaintance {
-    /// Looks up `identities` of the images named `data` in a provenance that the trainer wrote:
+impl TrainingOverlap {
+    /// Looks up `identities` of the data named `data` in a provenance that the trainer wrote:
     /// `{"data": {"name": …}, "held_out": […], …}`.
     pub fn of(provenance: Option<&Value>, data: &str, identities: &[String]) -> Self {
         let stated = provenance.and_then(|it| {
@@ -33,11 +33,11 @@ impl Acquaintance {
         if seen.is_empty() { Self::Unseen } else { Self::Seen(seen) }
     }
 
-    /// A plain warning, if there is something to warn of.
+    /// Returns a warning if the model was trained on some of the identities.
     pub fn warning(&self, unit: Unit) -> Option<String> {
         let Self::Seen(seen) = self else { return None };
         Some(format!(
-            "the model was trained on {} of these {} ({}{}), so its figures flatter: look at those held out",
+            "the model was trained on {} of these {} ({}{}), so the results are too good: use held-out ones",
             seen.len(),
             unit.plural(),
             seen.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", "),
@@ -45,7 +45,7 @@ impl Acquaintance {
         ))
     }
 
-    /// How the identities relate to the training, where it is known.
+    /// Describes how the identities relate to the training data, if known.
     pub fn split(&self, unit: Unit) -> Option<&'static str> {
         match (self, unit) {
             (Self::Unknown, _) => None,
@@ -64,32 +64,32 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(provenance: &Value, identities: &[&str], expected: &Acquaintance) {
+    fn check(provenance: &Value, identities: &[&str], expected: &TrainingOverlap) {
         let identities: Vec<String> = identities.iter().map(|it| (*it).to_owned()).collect();
-        assert_eq!(Acquaintance::of(Some(provenance), "faces", &identities), *expected);
+        assert_eq!(TrainingOverlap::of(Some(provenance), "faces", &identities), *expected);
     }
 
     #[test]
-    fn who_was_not_held_out_was_trained_on() {
+    fn identities_that_were_not_held_out_were_trained_on() {
         let provenance = json!({"data": {"name": "faces"}, "held_out": ["s1", "s5"]});
-        check(&provenance, &["s1", "s5"], &Acquaintance::Unseen);
-        check(&provenance, &["s1", "s2"], &Acquaintance::Seen(vec!["s2".to_owned()]));
+        check(&provenance, &["s1", "s5"], &TrainingOverlap::Unseen);
+        check(&provenance, &["s1", "s2"], &TrainingOverlap::Seen(vec!["s2".to_owned()]));
     }
 
     #[test]
-    fn other_images_and_other_trainers_say_nothing() {
+    fn the_provenance_of_other_data_or_trainers_is_ignored() {
         let others = json!({"data": {"name": "letters"}, "held_out": ["s1"]});
-        check(&others, &["s1"], &Acquaintance::Unknown);
-        check(&json!({"data": "faces"}), &["s1"], &Acquaintance::Unknown);
-        check(&json!(3), &["s1"], &Acquaintance::Unknown);
-        assert_eq!(Acquaintance::of(None, "faces", &[]), Acquaintance::Unknown);
+        check(&others, &["s1"], &TrainingOverlap::Unknown);
+        check(&json!({"data": "faces"}), &["s1"], &TrainingOverlap::Unknown);
+        check(&json!(3), &["s1"], &TrainingOverlap::Unknown);
+        assert_eq!(TrainingOverlap::of(None, "faces", &[]), TrainingOverlap::Unknown);
     }
 
     #[test]
     fn a_warning_names_a_few() {
-        let many = Acquaintance::Seen((0..9).map(|it| format!("s{it}")).collect());
+        let many = TrainingOverlap::Seen((0..9).map(|it| format!("s{it}")).collect());
         let warning = many.warning(Unit::Identity).expect("a warning");
         assert!(warning.contains("9 of these identities (s0, s1, s2, s3, s4, …)"), "{warning}");
-        assert_eq!(Acquaintance::Unseen.warning(Unit::Component), None);
+        assert_eq!(TrainingOverlap::Unseen.warning(Unit::Component), None);
     }
 }

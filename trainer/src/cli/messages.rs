@@ -1,4 +1,4 @@
-//! What commands say beside their figures: warnings, where a report comes from, and where it is.
+//! Messages that several commands share: skipped files, warnings, and the origin and location of a report.
 
 use std::path::Path;
 
@@ -10,21 +10,21 @@ use crate::evaluate::Embedded;
 use crate::report::Files;
 use crate::statistics::Bootstrap;
 
-/// Lists the files that were left out.
+/// Prints the files that were skipped.
 pub(super) fn skipped(embedded: &Embedded) {
     for skipped in embedded.gallery().skipped() {
         eprintln!("skipped {skipped}");
     }
 }
 
-/// Warns of the images, and of a model that was trained on them.
+/// Prints warnings about the images, and a warning if the model was trained on them.
 pub(super) fn warnings(embedded: &Embedded) {
     for warning in embedded.gallery().warnings().into_iter().chain(embedded.subject().warning()) {
         eprintln!("warning: {warning}");
     }
 }
 
-/// Warns of the images, and of either model that was trained on them.
+/// Prints warnings about the images, and one for each model that was trained on them.
 pub(super) fn warnings_of_two(embedded: [&Embedded; 2]) {
     let warnings = embedded[0].gallery().warnings().into_iter();
     let of_models = ["A", "B"].into_iter().zip(embedded);
@@ -35,11 +35,12 @@ pub(super) fn warnings_of_two(embedded: [&Embedded; 2]) {
     }
 }
 
-/// Where a report of one model, or of two on the same images, comes from: names and values, the models' digests first.
+/// Returns the origin of a report of one model, or of two on the same images, as names and values; the models' digests
+/// come first.
 pub(super) fn origin(models: &[&Embedded], bootstrap: Bootstrap) -> Vec<(&'static str, String)> {
     let names: &[[&'static str; 2]] = match models {
-        [_] => &[["Model", "The model's training"]],
-        _ => &[["Model A", "A's training"], ["Model B", "B's training"]],
+        [_] => &[["Model", "Training of the model"]],
+        _ => &[["Model A", "Training of A"], ["Model B", "Training of B"]],
     };
     let each = || names.iter().zip(models);
     let mut origin: Vec<_> =
@@ -59,8 +60,8 @@ pub(super) fn origin(models: &[&Embedded], bootstrap: Bootstrap) -> Vec<(&'stati
     origin
 }
 
-/// Writes a report into a folder; gives the line that says where it is.
-pub(super) fn written(folder: &Path, files: Files) -> anyhow::Result<String> {
+/// Writes a report into a folder. Returns a line with its location.
+pub(super) fn write_report(folder: &Path, files: Files) -> anyhow::Result<String> {
     draft::folder(folder, files)
         .with_context(|| format!("the report can't be written into {}", folder.display()))?;
     Ok(format!("Report: {}\n", folder.join("index.html").display()))

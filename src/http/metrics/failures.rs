@@ -1,4 +1,4 @@
-//! What is counted of the models' failures, and of their swaps.
+//! Metrics of failures and swaps of the model.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -7,15 +7,15 @@ use prometheus_client::registry::Registry;
 
 use super::labels::OutcomeLabel;
 
-/// What should never happen, or rarely: at hand, and told at zero from the start.
-pub(crate) struct Troubles {
+/// Counters of rare events. They start at zero.
+pub(crate) struct Failures {
     pub(crate) errors: Counter,
     pub(crate) panics: Counter,
     pub(crate) renewals: Outcomes,
     pub(crate) swaps: Outcomes,
 }
 
-/// How often something was done, and how often not.
+/// How often an operation succeeded, and how often it failed.
 pub(crate) struct Outcomes {
     ok: Counter,
     failed: Counter,
@@ -26,15 +26,16 @@ struct KindLabel {
     kind: &'static str,
 }
 
-impl Troubles {
+impl Failures {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let failures = Family::<KindLabel, Counter>::default();
         let help = "Runs of the model that ended in an error or a panic";
         registry.register("model_failures", help, failures.clone());
         let failure = |kind| failures.get_or_create_owned(&KindLabel { kind });
-        let help = "Sessions begun anew after a panic; where that failed there is one less";
+        let help =
+            "Model sessions restarted after a panic; a failed restart leaves one session less";
         let renewals = Outcomes::register(registry, "model_renewals", help);
-        let help = "Models that were to take the place of the one in service";
+        let help = "Attempts to replace the model in service";
         let swaps = Outcomes::register(registry, "swaps", help);
         Self { errors: failure("error"), panics: failure("panic"), renewals, swaps }
     }

@@ -1,0 +1,116 @@
+//! The examples and exit codes at the end of each command's `--help`. The manual pages repeat them.
+
+/// For `siamese` itself.
+pub(super) const SIAMESE: &str = "\
+Examples:
+  siamese serve
+  siamese compare a.jpg b.jpg
+
+Exit status:
+  0  The command is done, or the result is positive.
+  1  The result is negative.
+  2  The command line, the settings or a file is wrong.
+  3  The machine has a problem, such as a missing library or a port in use.";
+
+/// For `siamese serve`.
+pub(super) const SERVE: &str = "\
+Examples:
+  siamese serve
+      Serve the model that comes with the program, on the address in the settings.
+  siamese serve --model products.onnx --listen 0.0.0.0:8080
+      Serve another model, on all network interfaces.
+  siamese serve --config siamese.toml
+      Read the settings from a file.
+
+Exit status:
+  0  The server was stopped by a signal.
+  2  The command line, the settings or a file is wrong.
+  3  The machine has a problem, such as a missing library or a port in use.";
+
+/// For `siamese compare`.
+pub(super) const COMPARE: &str = "\
+Examples:
+  siamese compare a.jpg b.jpg
+      Print the verdict on two images.
+  siamese compare a.jpg photos/ --json
+      Compare one image with all images of a folder.
+  siamese compare a.jpg b.jpg --fmr 0.01
+      Accept a false match rate of at most 1 %.
+
+Exit status:
+  0  The verdict is same, for at least one image.
+  1  The verdict is different, for all images.
+  2  The command line, the settings or a file is wrong; no image, or not every image, was compared.
+  3  The machine has a problem, such as a missing library.";
+
+/// For `siamese embed`.
+pub(super) const EMBED: &str = "\
+Examples:
+  siamese embed a.jpg
+      Print the embedding of one image as JSON.
+  siamese embed photos/ --out photos.npy
+      Write one row per image to photos.npy, and the paths to photos.txt.
+  siamese embed photos/ --out photos.jsonl --resume
+      Continue after an interruption.
+
+Exit status:
+  0  Every image was embedded.
+  2  The command line, the settings or a file is wrong; the other images were embedded.
+  3  The machine has a problem, such as a missing library or a full disk.";
+
+/// For `siamese inspect`.
+pub(super) const INSPECT: &str = "\
+Examples:
+  siamese inspect faces.onnx
+  siamese inspect faces.onnx --device require-gpu --json
+
+Exit status:
+  0  The model can be loaded, and its golden pairs pass.
+  2  The file is not a usable model, or a golden pair fails.
+  3  The machine has a problem, such as a missing library.";
+
+/// For `siamese health`.
+pub(super) const HEALTH: &str = "\
+Examples:
+  siamese health
+      Check the server on the address in the settings.
+  siamese health --listen 127.0.0.1:8080
+      Check the server on another address.
+
+Exit status:
+  0  The server is ready to receive requests.
+  1  The server is not ready, or does not answer.
+  2  The command line or the settings are wrong.
+  3  The machine has a problem.";
+
+/// For `siamese completions`.
+pub(super) const COMPLETIONS: &str = "\
+Examples:
+  siamese completions bash > /etc/bash_completion.d/siamese
+
+Exit status:
+  0  The script was printed.
+  2  The command line is wrong.";
+
+/// For `siamese manual`.
+pub(super) const MANUAL: &str = "\
+Examples:
+  siamese manual /usr/local/share/man/man1
+
+Exit status:
+  0  The pages were written.
+  2  The command line is wrong.
+  3  The folder cannot be written.";
+
+/// The environment variables of all commands, for the manual pages.
+pub(super) const ENVIRONMENT: &str = "\
+Environment:
+  SIAMESE_SECTION__KEY
+      Overrides the setting KEY of the section SECTION, for example SIAMESE_SERVER__LISTEN. It has priority over the
+      settings file; options have priority over it.
+  ORT_DYLIB_PATH
+      The ONNX Runtime library to load, instead of the one that comes with the program.
+  RUST_LOG
+      The log lines to write, for example debug or siamese=debug.
+  OTEL_EXPORTER_OTLP_ENDPOINT
+      The collector that receives traces of requests. OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES describe this server.";

@@ -1,0 +1,139 @@
+//! Metrics of verdicts and distances, by model. A drift in these shows that the images have changed.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use siamese_core::score::Verdict;
+
+use crate::engine::judgement::Judgement;
+
+/// Bucket limits. Unit embeddings are at most 2 apart; the distances of others depend on the margin of their training.
+const DISTANCES: [f64; 24] = [
+    0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.8, 2.0, 2.5,
+    3.0, 4.0, 6.0, 10.0, 20.0,
+];
+
+const GAPS: [f64; 10] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0];
+
+const VERDICTS: [&str; 2] = ["same", "different"];
+
+/// The most models whose metrics are exported: the one in service, and those before it. Each has about 55 lines, and a
+/// collector keeps the series of models that are gone.
+const MAX_MODELS: usize = 4;
+
+/// The metrics of the model in service and of recent models.
+pub(crate) struct Verdicts {
+    counts: Family<VerdictLabels, Counter>,
+    distances: Family<DigestLabel, Histogram>,
+    gaps: Family<VerdictLabels, Histogram>,
+    /// The exported models, the latest last.
+    exported: RwLock<VecDeque<(Arc<str>, ModelVerdicts)>>,
+}
+
+/// The metrics of one model.
+struct ModelVerdicts {
+    distances: Histogram,
+    same: VerdictMetrics,
+    different: VerdictMetrics,
+}
+
+struct VerdictMetrics {
+    verdicts: Counter,
+    gaps: Histogram,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VerdictLabels {
+    verdict: &'static str,
+    digest: Arc<str>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DigestLabel {
+    digest: Arc<str>,
+}
+
+impl Verdicts {
+    pub(crate) fn register(registry: &mut Registry) -> Self {
+        let all = Self {
+            counts: Family::default(),
+            distances: Family::new_with_constructor(|| Histogram::new(DISTANCES)),
+            gaps: Family::new_with_constructor(|| Histogram::new(GAPS)),
+            exported: RwLock::default(),
+        };
+        registry.register("verdicts", "Verdicts, by model", all.counts.clone());
+        registry.register(
+            "distance",
+            "Distances between the two embeddings of a pair, by model",
+            all.distances.clone(),
+        );
+        // One histogram for both verdicts would have negative sums, which OpenMetrics forbids.
+        registry.register(
+            "threshold_gap",
+            "Difference between distance and threshold, as a positive number, by verdict and model",
+            all.gaps.clone(),
+        );
+        all
+    }
+
+    /// Exports a model's metrics from now on, from zero if the model is new. The oldest model may be dropped for it.
+    pub(crate) fn begin(&self, digest: &str) {
+        let digest: Arc<str> = digest.into();
+        let judged = self.of(&digest);
+        let mut exported = self.exported.write().unwrap_or_else(PoisonError::into_inner);
+        exported.retain(|(other, _)| *other != digest);
+        exported.push_back((digest, judged));
+        while MAX_MODELS < exported.len() {
+            let (oldest, _) = exported.pop_front().expect("it holds more than the maximum");
+            self.forget(&oldest);
+        }
+    }
+
+    /// Counts a judgement of a model. Judgements of a model that is no longer exported are not counted.
+    pub(crate) fn count(&self, digest: &str, judgement: &Judgement) {
+        let exported = self.exported.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, judged)) = exported.iter().rev().find(|(other, _)| **other == *digest) {
+            judged.count(judgement);
+        }
+    }
+
+    fn of(&self, digest: &Arc<str>) -> ModelVerdicts {
+        let metrics = |verdict| {
+            let labels = VerdictLabels { verdict, digest: digest.clone() };
+            VerdictMetrics {
+                verdicts: self.counts.get_or_create_owned(&labels),
+                gaps: self.gaps.get_or_create_owned(&labels),
+            }
+        };
+        let [same, different] = VERDICTS.map(metrics);
+        let distances = DigestLabel { digest: digest.clone() };
+        ModelVerdicts { same, different, distances: self.distances.get_or_create_owned(&distances) }
+    }
+
+    fn forget(&self, digest: &Arc<str>) {
+        for verdict in VERDICTS {
+            let labels = VerdictLabels { verdict, digest: digest.clone() };
+            self.counts.remove(&labels);
+            self.gaps.remove(&labels);
+        }
+        self.distances.remove(&DigestLabel { digest: digest.clone() });
+    }
+}
+
+impl ModelVerdicts {
+    fn count(&self, judgement: &Judgement) {
+        let distance = judgement.distance.get();
+        let metrics = match judgement.verdict {
+            Verdict::Same => &self.same,
+            Verdict::Different => &self.different,
+        };
+        metrics.verdicts.inc();
+        metrics.gaps.observe((distance - judgement.threshold.get()).abs());
+        self.distances.observe(distance);
+    }
+}

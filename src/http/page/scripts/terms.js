@@ -1,0 +1,32 @@
+// The technical terms on the page, and what they mean.
+
+import { element } from "./elements.js";
+
+const TERMS = {
+  "Same pair": "Two images of one identity: of the same person, product or object.",
+  "Different pair": "Two images of two different identities.",
+  Distance: "How different two images are to the model: the L2 distance between their embeddings.",
+  Threshold: "The largest distance that is still called same.",
+  FMR: "False match rate: the share of different pairs that are called same.",
+  FNMR: "False non-match rate: the share of same pairs that are called different.",
+  EER: "Equal error rate: the value of FMR and FNMR at the threshold where the two are equal.",
+  Margin: "How far training pushed different pairs apart. It is not the threshold.",
+  Probability: "How probable a same pair is at this distance, if half of all compared pairs are same pairs.",
+};
+
+/// A term with its meaning on hover.
+export function term(name, text = name) {
+  return element("abbr", { title: TERMS[name] }, text);
+}
+
+/// The meaning of a term.
+export const meaning = (name) => TERMS[name];
+
+/// A list of terms that opens on a click, because a touch screen has no hover.
+export function glossary(...names) {
+  const entries = names.map((name) => element("div", {}, element("dt", {}, name), element("dd", {}, TERMS[name])));
+  return element(
+    "details", { class: "glossary" },
+    element("summary", {}, "What do these terms mean?"), element("dl", { class: "facts" }, ...entries),
+  );
+}

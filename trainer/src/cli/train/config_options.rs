@@ -1,0 +1,112 @@
+//! The options that make the configuration of a run: a recipe or a file, and changes to it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use crate::config::{Config, Length, LossKind, Record};
+use crate::data::Listing;
+
+/// A recipe or a configuration file, and changes to it.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct ConfigOptions {
+    /// The network, with its recipe
+    #[arg(long, value_enum, default_value = "compact")]
+    network: Recipe,
+    /// A file with the complete configuration; a `run.toml` of an earlier run also gives its held-out
+    /// identities
+    #[arg(long, value_name = "FILE", conflicts_with = "network")]
+    config: Option<PathBuf>,
+    /// The loss function
+    #[arg(long, value_enum)]
+    loss: Option<LossKind>,
+    /// The distance up to which different pairs are pushed apart (contrastive), or how much farther the
+    /// negative must be than the positive (triplet)
+    #[arg(long)]
+    margin: Option<f64>,
+    /// The random seed
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Number of training steps
+    #[arg(long)]
+    steps: Option<u32>,
+    /// Number of epochs; an epoch draws as many samples as there are images
+    #[arg(long, conflicts_with = "steps")]
+    epochs: Option<u32>,
+    /// The largest learning rate
+    #[arg(long)]
+    rate: Option<f64>,
+}
+
+/// The networks that have a recipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Recipe {
+    /// Three reflection-padded convolutions, 40 million parameters, 5 coordinates; half of the pairs are
+    /// same pairs, Adam 5e-4, 64 pairs per step, 100 epochs
+    Baseline,
+    /// Fewer than half a million parameters, 64 coordinates of unit length; all pairs of balanced batches;
+    /// contrastive loss and a classifier over the training identities
+    Compact,
+    /// Fixed Gabor wavelets and one linear layer, computed in closed form without training steps; for few
+    /// identities, in seconds
+    Wavelet,
+}
+
+impl ConfigOptions {
+    /// Reads the configuration file, if one is given.
+    pub(super) fn file(&self) -> anyhow::Result<Option<ConfigFile>> {
+        self.config.as_deref().map(read).transpose()
+    }
+
+    /// Returns the recipe or the configuration of the file, with the changes from the command line.
+    pub(super) fn config(&self, file: Option<&Config>, listing: Option<&Listing>) -> Config {
+        let mut config = match (file, self.network) {
+            (Some(config), _) => config.clone(),
+            (None, Recipe::Baseline) => Config::baseline(),
+            (None, Recipe::Compact) => Config::compact(),
+            (None, Recipe::Wavelet) => Config::wavelet(),
+        };
+        if let (None, Some(listing)) = (file, listing) {
+            config.adapt_to_list(self.loss.is_none() && !listing.triplets().is_empty());
+        }
+        if let Some(loss) = self.loss {
+            config.choose_loss(loss);
+        }
+        config.loss.margin = self.margin.unwrap_or(config.loss.margin);
+        config.seed = self.seed.unwrap_or(config.seed);
+        config.optimizer.rate = self.rate.unwrap_or(config.optimizer.rate);
+        let length = self.steps.map(Length::Steps);
+        config.length = length.or(self.epochs.map(Length::Epochs)).unwrap_or(config.length);
+        config
+    }
+}
+
+/// The contents of a configuration file.
+pub(super) enum ConfigFile {
+    /// A configuration.
+    Config(Box<Config>),
+    /// The record of a run, which contains its configuration.
+    Run(Box<Record>),
+}
+
+impl ConfigFile {
+    pub(super) fn config(&self) -> &Config {
+        match self {
+            Self::Config(config) => config,
+            Self::Run(record) => &record.config,
+        }
+    }
+}
+
+/// Reads a configuration, or the record of a run.
+fn read(file: &Path) -> anyhow::Result<ConfigFile> {
+    let text =
+        fs::read_to_string(file).with_context(|| format!("{} can't be read", file.display()))?;
+    match toml::from_str::<Record>(&text) {
+        Ok(record) => Ok(ConfigFile::Run(Box::new(record))),
+        Err(_) => toml::from_str(&text)
+            .map(|config| ConfigFile::Config(Box::new(config)))
+            .with_context(|| format!("{} contains no configuration of a run", file.display())),
+    }
+}
