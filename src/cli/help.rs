@@ -113,4 +113,5 @@ Environment:
   RUST_LOG
       The log lines to write, for example debug or siamese=debug.
   OTEL_EXPORTER_OTLP_ENDPOINT
-      The collector that receives traces of requests. OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES describe this server.";
+      The collector that receives traces of requests. OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES describe this
+      server.";

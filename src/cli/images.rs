@@ -37,7 +37,8 @@ pub(super) struct Images {
 impl Images {
     /// Loads the model that the settings name.
     pub(super) fn load(mut settings: Settings, tuning: Tuning) -> Result<Self, Failure> {
-        // No other requests compete here: the half of the decoders that is kept for pairs is free, and no queue limit is needed.
+        // No other requests compete here: the half of the decoders that is kept for pairs is free, and no queue limit
+        // is needed.
         let decodes = NonZeroUsize::new(settings.image.decodes)
             .or(std::thread::available_parallelism().ok())
             .map_or(1, NonZeroUsize::get);

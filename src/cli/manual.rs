@@ -66,7 +66,10 @@ fn rendered(section: &str) -> String {
         } else {
             // An exit code and its meaning are on one line.
             let (item, meaning) = text.split_once("  ").unwrap_or((text, ""));
-            page.control("TP", []).text([bold(item)]).text([roman(meaning)]);
+            page.control("TP", []).text([bold(item)]);
+            if !meaning.is_empty() {
+                page.text([roman(meaning)]);
+            }
         }
     }
     page.render()

@@ -22,8 +22,8 @@ pub(crate) struct Problem {
     pub(crate) field: Option<String>,
 }
 
-/// Every error that a response can report. The text becomes the problem's `detail`. It is for people, and contains no path
-/// of the server and no text of a library.
+/// Every error that a response can report. The text becomes the problem's `detail`. It is for people, and contains no
+/// path of the server and no text of a library.
 #[derive(Clone, Debug, Error, EnumDiscriminants)]
 #[strum_discriminants(name(Kind), vis(pub(crate)), derive(VariantArray))]
 pub(crate) enum Fault {

@@ -76,7 +76,8 @@ impl Service {
         work: impl Future<Output = Result<T, Refusal>>,
         names: &[N],
     ) -> Result<T, Problem> {
-        // A timer fires up to a millisecond late, which is enough time for small images, so the deadline is checked first.
+        // A timer fires up to a millisecond late, which is enough time for small images, so the deadline is checked
+        // first.
         if deadline <= Instant::now() {
             return Err(Fault::DeadlineExceeded.into());
         }

@@ -168,7 +168,7 @@ fn completions_and_manual_pages_are_written() {
 fn a_mistake_of_the_caller_is_one_line_and_code_2() {
     let a = face(SAME[0]);
     fails(&["compare", &a, "nowhere.png"], 2, "nowhere.png");
-    fails(&["compare", &a, "Cargo.toml"], 2, "none of JPEG");
+    fails(&["compare", &a, "Cargo.toml"], 2, "not a JPEG");
     fails(&["compare", &a, &a, "--fmr", "1e-9"], 2, "smallest");
     fails(&["compare", &a, &a, "--model", "nowhere.onnx"], 2, "nowhere.onnx");
     fails(&["inspect", "tests/fixtures/models/plain.onnx"], 2, "plain.toml");

@@ -38,8 +38,8 @@ fn claim(side: i32) -> Vec<u8> {
     claim
 }
 
-/// Images whose decoders panic: a CMYK JPEG with halved colour planes, decoded in the server, and a TIFF whose tiles hold
-/// one channel each, decoded by a worker.
+/// Images whose decoders panic: a CMYK JPEG with halved colour planes, decoded in the server, and a TIFF whose tiles
+/// hold one channel each, decoded by a worker.
 fn panics() -> [Vec<u8>; 2] {
     let whole = [1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0, 4, 0x11, 0];
     let halved = [1, 0x22, 0, 2, 0x11, 0, 3, 0x11, 0, 4, 0x11, 0];

@@ -141,7 +141,7 @@ fn unreadable_weights_are_named() {
     let foreign = Foreign::new(1);
     let weights = foreign.folder.path().join("model.onnx.data");
     fs::write(&weights, [0; 100]).expect("written");
-    assert!(load_error(&foreign.path()).contains("shorter than the model says"));
+    assert!(load_error(&foreign.path()).contains("shorter than the model states"));
     fs::remove_file(&weights).expect("removed");
     let missing = load_error(&foreign.path());
     assert!(missing.contains("model.onnx.data can't be read"), "{missing}");
@@ -154,7 +154,7 @@ fn unreadable_weights_are_named() {
     fs::write(foreign.path(), [&onnx[..at], b"../er.onnx", &onnx[at + 10..]].concat())
         .expect("written");
     let outside = load_error(&foreign.path());
-    assert!(outside.contains("outside of the model's folder"), "{outside}");
+    assert!(outside.contains("outside the model's folder"), "{outside}");
 }
 
 #[test]

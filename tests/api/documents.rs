@@ -1,5 +1,5 @@
-//! Checks documents against the program: settings with defaults, problem codes and metrics in the operator's manual, and
-//! the cards of the shipped models.
+//! Checks documents against the program: settings with defaults, problem codes and metrics in the operator's manual,
+//! and the cards of the shipped models.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

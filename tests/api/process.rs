@@ -64,7 +64,7 @@ fn a_lame_duck_serves_requests_and_closes_their_connections() {
 
     server.terminate();
     let line = server.line();
-    assert!(line.contains("all is still served"), "{line}");
+    assert!(line.contains("all requests are still served"), "{line}");
 
     // The connections learn of the phase a moment later.
     eventually(TEST_TIMEOUT, CLOSE, || ask(&mut server.connect(), get).contains(CLOSE));

@@ -12,8 +12,8 @@ pub(crate) fn zero_bits(bits: usize) -> Vec<u8> {
     vec![0; bits.div_ceil(8)]
 }
 
-/// A progressive JPEG with one real scan and other scans without data: of the first coefficient, or of all others in runs
-/// of 16384 blocks.
+/// A progressive JPEG with one real scan and other scans without data: of the first coefficient, or of all others in
+/// runs of 16384 blocks.
 pub(crate) fn many_scans(side: u16, channels: u8, scans: usize, first: u8) -> Vec<u8> {
     let blocks = blocks(side);
     let mut all: Vec<Scan> = vec![(0, 0, zero_bits(blocks))];

@@ -25,8 +25,8 @@ pub(crate) fn tables() -> Vec<u8> {
     lossless([1, 1], 65_536)
 }
 
-/// A file of one lossless image, with five code tables for each group of pixels, of which only one is used. The file ends
-/// after the tables.
+/// A file of one lossless image, with five code tables for each group of pixels, of which only one is used. The file
+/// ends after the tables.
 pub(crate) fn lossless([width, height]: [usize; 2], kinds: usize) -> Vec<u8> {
     let side = |side: usize| u16::try_from(side - 1).expect("14 bits");
     let [high, low] = u16::try_from(kinds - 1).expect("16 bits").to_be_bytes();

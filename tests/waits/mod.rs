@@ -1,7 +1,7 @@
 //! Waits of tests. Each has a limit by the real clock, and names what it waited for.
 //!
-//! Two rules keep a busy machine from failing a test. Anything that must happen may take [`TEST_TIMEOUT`]. If a test sets a
-//! short timeout for the server, but must do something before it expires, the timeout is [`SHORT_TIMEOUT_MS`].
+//! Two rules keep a busy machine from failing a test. Anything that must happen may take [`TEST_TIMEOUT`]. If a test
+//! sets a short timeout for the server, but must do something before it expires, the timeout is [`SHORT_TIMEOUT_MS`].
 
 #![allow(dead_code, reason = "each test binary has use for a part")]
 

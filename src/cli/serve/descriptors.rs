@@ -44,8 +44,8 @@ fn raise() -> Option<u64> {
     }
 }
 
-/// The connections that fit into a limit of descriptors, after the reserved ones. A low limit still leaves three eighths
-/// of it for connections.
+/// The connections that fit into a limit of descriptors, after the reserved ones. A low limit still leaves three
+/// eighths of it for connections.
 fn within(limit: Option<u64>, reserved: usize, wanted: NonZeroUsize) -> NonZeroUsize {
     let Some(limit) = limit.and_then(|limit| usize::try_from(limit).ok()) else { return wanted };
     let available = limit.saturating_sub(reserved).max(limit / 2 - limit / 8);

@@ -36,8 +36,8 @@ impl Bodies {
         self.memory.try_enter(0).expect("a reservation of 0 bytes always fits")
     }
 
-    /// Grows a body's reservation to this many bytes. If the memory is full, it ends other bodies that are still arriving.
-    /// Returns false if that does not free enough memory.
+    /// Grows a body's reservation to this many bytes. If the memory is full, it ends other bodies that are still
+    /// arriving. Returns false if that does not free enough memory.
     pub(crate) async fn grow(&self, share: &mut Held, bytes: usize) -> bool {
         if self.memory.most() < bytes {
             return false;

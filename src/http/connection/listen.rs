@@ -168,8 +168,8 @@ async fn accept(listener: &TcpListener) -> TcpStream {
     }
 }
 
-/// Closes the port, and returns the connections that clients had opened by then, as far as the limit allows. The one that
-/// was already accepted comes first.
+/// Closes the port, and returns the connections that clients had opened by then, as far as the limit allows. The one
+/// that was already accepted comes first.
 ///
 /// It asks the system directly, because tokio learns of new connections only when it polls.
 fn latecomers(

@@ -88,8 +88,8 @@ impl Connection {
     }
 }
 
-/// The routes for the requests of one connection. Each request carries the connection's state, and any defect of its head
-/// that only the connection can see.
+/// The routes for the requests of one connection. Each request carries the connection's state, and any defect of its
+/// head that only the connection can see.
 fn responses(
     routes: Router,
     state: Arc<ConnectionState>,
@@ -120,9 +120,9 @@ fn responses(
     })
 }
 
-/// Serves a connection until it ends. In a drain, it ends after the requests in flight. It also ends if it is idle for too
-/// long, if the client sends nothing, if a head takes too long, if the client takes nothing of a response, or if another
-/// part of the server ends it.
+/// Serves a connection until it ends. In a drain, it ends after the requests in flight. It also ends if it is idle for
+/// too long, if the client sends nothing, if a head takes too long, if the client takes nothing of a response, or if
+/// another part of the server ends it.
 async fn drive(
     connection: impl GracefulConnection,
     state: &ConnectionState,

@@ -1,8 +1,9 @@
-//! Request bodies that are still arriving. Slow bodies have their own limit, and so take no slot of requests in progress.
+//! Request bodies that are still arriving. Slow bodies have their own limit, and so take no slot of requests in
+//! progress.
 //!
 //! If no slot is free, the connection with the most arriving bodies loses the oldest of them. So a client with one or a
-//! few bodies is not locked out by a client with many. If all connections have equally few, the oldest body of all ends:
-//! a client that sends a byte now and then must not keep its slot forever.
+//! few bodies is not locked out by a client with many. If all connections have equally few, the oldest body of all
+//! ends: a client that sends a byte now and then must not keep its slot forever.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -71,8 +72,8 @@ impl Receiving {
         self.lock().arriving.len()
     }
 
-    /// Gives a body a slot. Also returns the limit for which another body was ended, if one was. Returns `None` if no slot
-    /// is free and all other bodies began only moments ago.
+    /// Gives a body a slot. Also returns the limit for which another body was ended, if one was. Returns `None` if no
+    /// slot is free and all other bodies began only moments ago.
     pub(crate) fn begin(
         self: &Arc<Self>,
         body: Body,

@@ -53,8 +53,8 @@ impl Registry {
         self.slot.clone().try_acquire_owned().ok()
     }
 
-    /// A slot for one more connection. If none is free, the connection that has idled longest is closed; if all are busy,
-    /// this waits.
+    /// A slot for one more connection. If none is free, the connection that has idled longest is closed; if all are
+    /// busy, this waits.
     ///
     /// # Cancel safety
     ///

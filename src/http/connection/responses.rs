@@ -1,8 +1,8 @@
 //! Responses whose bytes the clients have not taken yet. They are held in memory, so they have limits.
 //!
-//! A response's bytes count from its creation until the transport has written them, wherever they are buffered: each piece
-//! carries its share of the reservation. Progress is measured per piece, so neither pings nor other responses of the
-//! connection look like progress.
+//! A response's bytes count from its creation until the transport has written them, wherever they are buffered: each
+//! piece carries its share of the reservation. Progress is measured per piece, so neither pings nor other responses of
+//! the connection look like progress.
 //!
 //! Half of the memory is for connections with no other unsent response, one response each. So clients that take nothing
 //! leave memory for clients that do, however many requests they send. When a quarter of the memory is in use, the
@@ -95,8 +95,8 @@ impl UnsentResponses {
         0 < unsent && UNSENT_OF_CONNECTION.min(self.shared()) <= unsent
     }
 
-    /// Reserves memory for this many bytes. A connection without unsent bytes waits for it, with one response at a time. A
-    /// response larger than the whole memory is admitted alone.
+    /// Reserves memory for this many bytes. A connection without unsent bytes waits for it, with one response at a
+    /// time. A response larger than the whole memory is admitted alone.
     pub(crate) async fn admit(
         &self,
         bytes: usize,
@@ -125,7 +125,8 @@ impl UnsentResponses {
         }
     }
 
-    /// If more than a quarter of the memory is in use, closes the connections that have stalled longest, to free an eighth.
+    /// If more than a quarter of the memory is in use, closes the connections that have stalled longest, to free an
+    /// eighth.
     pub(crate) fn close_stalled(&self) {
         if self.memory.taken() <= self.memory.most() / 4 {
             return;

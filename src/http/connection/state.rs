@@ -120,9 +120,9 @@ impl ConnectionState {
         idle.then(|| self.active())
     }
 
-    /// Whether it may be closed for another connection: it is not new, and either none of its requests is in progress or
-    /// none had a required key. Requests whose bodies are still arriving are not in progress: otherwise a client that sends
-    /// slowly could hold all connections.
+    /// Whether it may be closed for another connection: it is not new, and either none of its requests is in progress
+    /// or none had a required key. Requests whose bodies are still arriving are not in progress: otherwise a client
+    /// that sends slowly could hold all connections.
     pub(crate) fn may_be_closed(&self, now: Instant) -> bool {
         let arriving = self.bodies.load(Ordering::Relaxed);
         let is_at_rest = self.in_flight.load(Ordering::Acquire) <= arriving;
@@ -130,8 +130,9 @@ impl ConnectionState {
         (self.lacks_key() && !spared(self.begun)) || (is_at_rest && !spared(self.active()))
     }
 
-    /// The order in which connections are closed for others, the smallest first: without requests or without a valid key,
-    /// then idle ones, then those whose bodies do not arrive; in each group, the one that has been inactive longest.
+    /// The order in which connections are closed for others, the smallest first: without requests or without a valid
+    /// key, then idle ones, then those whose bodies do not arrive; in each group, the one that has been inactive
+    /// longest.
     pub(crate) fn keep_priority(&self) -> (bool, bool, Instant) {
         let is_known = !self.is_new() && !self.lacks_key();
         (is_known, is_known && self.idle_since().is_none(), self.active())

@@ -61,8 +61,8 @@ const REFUSING: [Limit; 7] = [
 
 /// The metrics of one server.
 ///
-/// Counters with known labels are created at the start with the value zero: Prometheus sees no increase in a counter that
-/// first appears with the value 1.
+/// Counters with known labels are created at the start with the value zero: Prometheus sees no increase in a counter
+/// that first appears with the value 1.
 pub struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,

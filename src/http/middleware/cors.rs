@@ -12,7 +12,8 @@ use crate::ops::settings::Cors;
 /// How long a browser may cache the result of a preflight request.
 const MAX_AGE: Duration = Duration::from_hours(1);
 
-/// Answers preflight requests, and tells browsers which pages may read a response. Cookies are not used; clients send keys.
+/// Answers preflight requests, and tells browsers which pages may read a response. Cookies are not used; clients send
+/// keys.
 pub(crate) fn cors(settings: &Cors) -> Option<CorsLayer> {
     if settings.origins.is_empty() {
         return None;

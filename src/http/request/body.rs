@@ -70,7 +70,8 @@ async fn collect(
             first = data;
             continue;
         }
-        // At most twice the received bytes are reserved, so a false announcement cannot reserve much more than was sent.
+        // At most twice the received bytes are reserved, so a false announcement cannot reserve much more than was
+        // sent.
         let trusted = announced.unwrap_or(0).min((2 * length).max(TRUSTED));
         rest.reserve(trusted.max(length) - rest.len());
         rest.extend_from_slice(&std::mem::take(&mut first));

@@ -17,8 +17,8 @@ use crate::http::error::{Fault, Problem};
 /// The most items of a list and members of an object: more than any request needs, and little memory.
 const MOST: usize = 4096;
 
-/// The deepest nesting of values: the limit of `serde_json`. For values that it skips, `serde_json` has no limit, and one
-/// byte per level would be enough to exhaust its stack.
+/// The deepest nesting of values: the limit of `serde_json`. For values that it skips, `serde_json` has no limit, and
+/// one byte per level would be enough to exhaust its stack.
 const DEEPEST: usize = 128;
 
 /// A value that is valid JSON, and is not interpreted yet.

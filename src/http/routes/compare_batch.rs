@@ -34,9 +34,9 @@ enum PairResult<'a> {
 
 /// Compare many pairs
 ///
-/// The request has pairs as JSON, or one image `a` and several images `b` as a form. The results are in the order of the
-/// pairs. If a pair fails, only its own result is an error, and the status is still 200. An image that occurs in several
-/// pairs is embedded once.
+/// The request has pairs as JSON, or one image `a` and several images `b` as a form. The results are in the order of
+/// the pairs. If a pair fails, only its own result is an error, and the status is still 200. An image that occurs in
+/// several pairs is embedded once.
 #[utoipa::path(
     post,
     path = "/compare/batch",

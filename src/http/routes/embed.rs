@@ -55,10 +55,10 @@ enum ImageResult<'a> {
 
 /// Embed images
 ///
-/// The request has one image or several. In JSON, an image that fails has an error as its result, and the others succeed.
-/// In the binary formats, the request fails if one image fails. `application/octet-stream` holds the embeddings row by
-/// row, with their shape in `Siamese-Shape` and the model in `Siamese-Model-Digest`. `application/x-npy` is a file for
-/// `numpy.load`.
+/// The request has one image or several. In JSON, an image that fails has an error as its result, and the others
+/// succeed. In the binary formats, the request fails if one image fails. `application/octet-stream` holds the
+/// embeddings row by row, with their shape in `Siamese-Shape` and the model in `Siamese-Model-Digest`.
+/// `application/x-npy` is a file for `numpy.load`.
 #[utoipa::path(
     post,
     path = "/embed",

@@ -30,8 +30,8 @@ struct InForce {
 
 /// Get the model's card
 ///
-/// The card has the model's input, margin, operating points, calibration and provenance. The response also has the device
-/// that runs the model, and the threshold in force.
+/// The card has the model's input, margin, operating points, calibration and provenance. The response also has the
+/// device that runs the model, and the threshold in force.
 #[utoipa::path(get, path = "/model", responses((status = 200, description = "The card.", body = Served)))]
 pub(crate) async fn model(State(service): State<Arc<Service>>) -> Response {
     let deployment = service.engine.deployment();
