@@ -58,7 +58,7 @@ pub(crate) enum Fault {
     #[error("{0}")]
     MediaTypeUnsupported(&'static str),
     #[error("{0}")]
-    ImageFormatUnsupported(&'static str),
+    ImageFormatUnsupported(String),
     #[error("the image has no bytes")]
     ImageEmpty,
     #[error("the image can't be decoded: it is damaged or cut off")]
@@ -216,11 +216,12 @@ impl From<DecodeError> for Fault {
         match err {
             DecodeError::Empty => Self::ImageEmpty,
             DecodeError::UnknownFormat => Self::ImageFormatUnsupported(
-                "the bytes are no JPEG, PNG, WebP, GIF, BMP, TIFF or PNM",
+                "the bytes are no JPEG, PNG, WebP, GIF, BMP, TIFF or PNM".into(),
             ),
             DecodeError::Unsupported(_) => Self::ImageFormatUnsupported(
-                "the image is of a kind of its format that is not decoded here",
+                "the image is of a kind of its format that is not decoded here".into(),
             ),
+            DecodeError::UnsupportedKind { .. } => Self::ImageFormatUnsupported(err.to_string()),
             DecodeError::TooLarge | DecodeError::TooCostly(_) => Self::ImageTooLarge,
             DecodeError::Corrupt(_) | DecodeError::CutShort => Self::ImageCorrupt(err),
             DecodeError::DecoderFailed(_) => Self::Internal(Cause::Decoder(err)),

@@ -1,6 +1,6 @@
 //! JPEG: scans, tables and segments beyond number.
 
-use crate::uploads::jpeg::{blocks, jpeg_of, many_scans, zero_bits};
+use crate::uploads::jpeg::{blocks, in_pairs, jpeg_of, many_scans, uneven, zero_bits};
 use crate::{Bomb, LARGE, SIDE};
 
 pub(crate) fn bombs() -> Vec<Bomb> {
@@ -14,6 +14,10 @@ pub(crate) fn bombs() -> Vec<Bomb> {
             let zero = zero_bits(2 * blocks(SIDE));
             jpeg(0xc0, SIDE, 1, &zero)
         }),
+        ("jpeg: colour finer than brightness", || uneven(SIDE, 3)),
+        ("jpeg: inks of unlike resolutions", || uneven(6000, 4)),
+        ("jpeg: two channels in a scan", || in_pairs(SIDE)),
+        ("jpeg: an early end", || jpeg(0xc0, SIDE, 3, &[0; 64])),
         ("jpeg: tables without end", || {
             let table = [&b"\xff\xc4\0\x14\0\x01"[..], &[0; 15], &[0]].concat();
             before_frame(&table.repeat(LARGE / table.len()))

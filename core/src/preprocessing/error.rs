@@ -17,9 +17,17 @@ pub enum DecodeError {
     /// Not a format that is decoded here.
     #[error("the image is none of JPEG, PNG, WebP, GIF, BMP, TIFF and PNM")]
     UnknownFormat,
-    /// A known format in a form that is not decoded here, such as a TIFF of complex numbers.
+    /// A known format in a form that is not decoded here, such as a BMP of a coding of its own.
     #[error("the image is of a kind of its format that is not supported")]
     Unsupported(#[source] Diagnosis),
+    /// The same, told by name: all its words are our own.
+    #[error("a {format} of a kind that is not decoded here: {kind}")]
+    UnsupportedKind {
+        /// `TIFF`, say.
+        format: Box<str>,
+        /// What it is that is not decoded.
+        kind: Box<str>,
+    },
     /// Decoding would cost more pixels or memory than the [`Limits`](super::Limits) allow.
     #[error("the image is too large")]
     TooLarge,
@@ -51,6 +59,13 @@ impl Diagnosis {
         const LONGEST: usize = 200;
         let text = text.to_string();
         Self(text.chars().filter(|character| !character.is_control()).take(LONGEST).collect())
+    }
+}
+
+impl DecodeError {
+    /// Of a kind of a format that is not decoded here.
+    pub(super) fn unsupported_kind(format: &str, kind: impl Display) -> Self {
+        Self::UnsupportedKind { format: format.into(), kind: kind.to_string().into() }
     }
 }
 

@@ -6,6 +6,8 @@
 use image::ImageFormat;
 use memchr::memmem;
 
+use super::tiff::{self, Directory};
+
 /// How much of a JPEG is searched for its frame and its scans, in bytes.
 const SEARCHED: usize = 1 << 20;
 
@@ -24,7 +26,7 @@ pub struct Estimate {
 impl Estimate {
     /// Reads the header; `None` where the first bytes are of no known format, which costs nothing.
     pub fn of(upload: &[u8]) -> Option<Self> {
-        let format = image::guess_format(upload).ok()?;
+        let format = super::format(upload)?;
         let pixels = size(format, upload).map_or(0, |[width, height]| width.saturating_mul(height));
         let (passes, is_bounded) = match format {
             ImageFormat::Jpeg => (scans(beginning(upload)), true),
@@ -54,7 +56,7 @@ fn size(format: ImageFormat, upload: &[u8]) -> Option<[u64; 2]> {
         }
         ImageFormat::Pnm => pnm(upload),
         ImageFormat::WebP => webp(upload),
-        ImageFormat::Tiff => tiff(upload),
+        ImageFormat::Tiff => tiff::sides(&Directory::first(upload)?),
         _ => None,
     }
 }
@@ -125,29 +127,6 @@ fn webp(upload: &[u8]) -> Option<[u64; 2]> {
         }
         _ => None,
     }
-}
-
-/// Width and length of the first directory.
-fn tiff(upload: &[u8]) -> Option<[u64; 2]> {
-    const WIDTH: u64 = 256;
-    const LENGTH: u64 = 257;
-    const SHORT: u64 = 3;
-    let is_little = upload.starts_with(b"II");
-    let read16 = |at| if is_little { le16(upload, at) } else { be16(upload, at) };
-    let read32 = |at| if is_little { le32(upload, at) } else { be32(upload, at) };
-    let directory = usize::try_from(read32(4)?).ok()?;
-    let entries = usize::try_from(read16(directory)?).ok()?;
-    let mut sides = [None; 2];
-    for entry in 0..entries {
-        let at = directory.checked_add(2 + 12 * entry)?;
-        let value = || if read16(at + 2)? == SHORT { read16(at + 8) } else { read32(at + 8) };
-        match read16(at)? {
-            WIDTH => sides[0] = value(),
-            LENGTH => sides[1] = value(),
-            _ => {}
-        }
-    }
-    Some([sides[0]?, sides[1]?])
 }
 
 fn bytes<const N: usize>(upload: &[u8], at: usize) -> Option<[u8; N]> {
