@@ -6,6 +6,7 @@
 use image::ImageFormat;
 use memchr::memmem;
 
+use super::jpeg::segments::{Segment, segments};
 use super::tiff::{self, Directory};
 
 /// How much of a JPEG is searched for its frame and its scans, in bytes.
@@ -67,30 +68,21 @@ fn beginning(upload: &[u8]) -> &[u8] {
 
 /// The first frame's header, wherever it stands among the segments.
 fn jpeg(upload: &[u8]) -> Option<[u64; 2]> {
-    let at = jpeg_frame(upload)?;
-    Some([be16(upload, at + 7)?, be16(upload, at + 5)?])
+    let header = jpeg_frame(upload)?.content;
+    Some([be16(header, 3)?, be16(header, 1)?])
 }
 
-/// Where the marker of the first frame stands.
-fn jpeg_frame(upload: &[u8]) -> Option<usize> {
-    let mut at = 2;
-    loop {
-        let [prefix, marker] = bytes(upload, at)?;
-        match (prefix, marker) {
-            (0xff, 0xff) => at += 1,
-            // Huffman tables, arithmetic conditioning and a reserved one lie among the frames' markers.
-            (0xff, 0xc0..=0xcf) if ![0xc4, 0xc8, 0xcc].contains(&marker) => return Some(at),
-            (0xff, 0x01 | 0xd0..=0xd8) => at += 2,
-            (0xff, _) => at += 2 + usize::try_from(be16(upload, at + 2)?).ok()?,
-            _ => return None,
-        }
-    }
+fn jpeg_frame(upload: &[u8]) -> Option<Segment<'_>> {
+    // Huffman tables, arithmetic conditioning and a reserved one lie among the frames' markers.
+    segments(upload).find(|segment| {
+        matches!(segment.marker, 0xc0..=0xcf) && ![0xc4, 0xc8, 0xcc].contains(&segment.marker)
+    })
 }
 
 /// How many scans follow the frame's header: at least one.
 fn scans(upload: &[u8]) -> u64 {
-    let frame = jpeg_frame(upload).unwrap_or(upload.len());
-    (memmem::find_iter(&upload[frame..], b"\xff\xda").count() as u64).max(1)
+    let behind = jpeg_frame(upload).map_or(&[][..], |frame| frame.behind);
+    (memmem::find_iter(behind, b"\xff\xda").count() as u64).max(1)
 }
 
 /// Two numbers behind the magic number, between white space and comments.
