@@ -11,7 +11,7 @@ seconds=${1:-600}
 shift || true
 structured() {
     echo "== structured"
-    SIAMESE_FUZZ_SECONDS=$seconds cargo test --locked --package siamese --test bombs whatever -- --nocapture
+    SIAMESE_FUZZ_SECONDS=$seconds cargo test --locked --package siamese --test bombs any_ -- --nocapture
 }
 if [[ "$*" == structured ]]; then
     structured

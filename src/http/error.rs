@@ -58,7 +58,7 @@ pub(crate) enum Fault {
     #[error("{0}")]
     MediaTypeUnsupported(&'static str),
     #[error("{0}")]
-    ImageFormatUnsupported(&'static str),
+    ImageFormatUnsupported(String),
     #[error("the image is empty")]
     ImageEmpty,
     #[error("the image cannot be decoded: it is damaged or incomplete")]
@@ -218,11 +218,12 @@ impl From<DecodeError> for Fault {
         match err {
             DecodeError::Empty => Self::ImageEmpty,
             DecodeError::UnknownFormat => Self::ImageFormatUnsupported(
-                "the data is not a JPEG, PNG, WebP, GIF, BMP, TIFF or PNM image",
+                "the data is not a JPEG, PNG, WebP, GIF, BMP, TIFF or PNM image".into(),
             ),
-            DecodeError::Unsupported(_) => {
-                Self::ImageFormatUnsupported("this variant of the image format is not supported")
-            }
+            DecodeError::Unsupported(_) => Self::ImageFormatUnsupported(
+                "this variant of the image format is not supported".into(),
+            ),
+            DecodeError::UnsupportedKind { .. } => Self::ImageFormatUnsupported(err.to_string()),
             DecodeError::TooLarge | DecodeError::TooCostly(_) => Self::ImageTooLarge,
             DecodeError::Corrupt(_) | DecodeError::CutShort => Self::ImageCorrupt(err),
             DecodeError::DecoderFailed(_) => Self::Internal(Cause::Decoder(err)),

@@ -1,15 +1,18 @@
 //! Where uploads are decoded, and how endless decodes are stopped.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::StatusCode;
 use futures_util::future::join_all;
 use serde_json::json;
+use siamese_core::model::Description;
+use siamese_core::preprocessing::{Fit, Preprocessing};
 
-use crate::app::{App, SAME, TestResponse, face, fixture, form};
+use crate::app::{App, SAME, TestResponse, face, fixture, form, load, milliseconds, shipped};
 use crate::patience::eventually;
-use crate::uploads::jpeg::{jpeg_of, many_scans};
+use crate::uploads::jpeg::many_scans;
 use crate::uploads::tiff::tiff;
 
 /// Far shorter than decodes without limits, and far longer than a busy machine needs.
@@ -23,10 +26,10 @@ fn endless() -> Vec<u8> {
     many_scans(7000, 1, 100, 0)
 }
 
-/// A TIFF of 8 by 1000 pixels. Each of its rows is the same JPEG, which is far larger and has many scans.
+/// A TIFF of 40 megapixels. Each strip is the same JPEG, which has many scans.
 fn hidden() -> Vec<u8> {
-    let rows = [(259, 4, 1, 7), (278, 3, 1, 1)];
-    tiff(&rows, [8, 1000], (1000, &many_scans(4000, 1, 100, 1)))
+    let strips = [(259, 4, 1, 7), (278, 3, 1, 1000)];
+    tiff(&strips, [1000, 40_000], (40, &many_scans(1000, 1, 100, 0)))
 }
 
 /// A BMP of one kilobyte that claims this many pixels per side.
@@ -38,16 +41,13 @@ fn claim(side: i32) -> Vec<u8> {
     claim
 }
 
-/// Images whose decoders panic: a CMYK JPEG with halved colour planes, decoded in the server, and a TIFF whose tiles
-/// hold one channel each, decoded by a worker.
-fn panics() -> [Vec<u8>; 2] {
-    let whole = [1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0, 4, 0x11, 0];
-    let halved = [1, 0x22, 0, 2, 0x11, 0, 3, 0x11, 0, 4, 0x11, 0];
-    let mut jpeg = jpeg_of(0xc0, [16, 16], 4, &[], &[0; 64]);
-    let at = jpeg.windows(whole.len()).position(|window| window == whole).expect("a frame");
-    jpeg[at..][..halved.len()].copy_from_slice(&halved);
-    let tiles = [(322, 4, 1, 16), (323, 4, 1, 16), (277, 3, 1, 3), (284, 3, 1, 2), (262, 3, 1, 2)];
-    [jpeg, tiff(&tiles, [40, 40], (27, &[0; 256]))]
+/// A model whose preprocessing panics on every image, because its input has no width.
+fn narrow() -> App {
+    let model = load(&shipped());
+    let mut description = Description::clone(model.description());
+    let card = Arc::make_mut(&mut description.card);
+    card.preprocessing = Preprocessing { width: 0, fit: Fit::Crop, ..card.preprocessing.clone() };
+    App::with_model(model, Arc::new(description), 256)
 }
 
 fn image(name: &str) -> Vec<u8> {
@@ -106,7 +106,7 @@ fn large_photograph() -> Vec<u8> {
 
 #[tokio::test]
 async fn a_decode_over_its_limits_is_stopped_and_reported() {
-    let app = App::start();
+    let app = App::with(|settings| settings.image.max_cpu_ms = milliseconds(1000));
     let response = embed(&app, hidden()).await;
     assert_eq!(response.refused(413, "image_too_large").as_deref(), Some("image"));
     let stopped = metric(&app, "siamese_workers_ended_total{reason=\"cpu_time\"}").await
@@ -134,9 +134,10 @@ async fn hostile_uploads_do_not_delay_photographs() {
 
 #[tokio::test]
 async fn a_decoder_panic_is_an_internal_error_and_counted() {
-    let app = App::start();
-    for upload in panics() {
-        embed(&app, upload).await.refused(500, "internal");
+    let app = narrow();
+    // The server decodes one, and a worker the other.
+    for name in ["tiny.png", "rgb.tiff"] {
+        embed(&app, image(name)).await.refused(500, "internal");
     }
     assert_eq!(metric(&app, "siamese_decoder_failures_total").await, 2);
     assert_eq!(metric(&app, "siamese_workers_ended_total{reason=\"crash\"}").await, 0);

@@ -5,6 +5,10 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use siamese_core::preprocessing::{Colour, DecodeError, Fit, Limits, Preprocessing};
 
+use crate::app::App;
+use crate::uploads::jpeg::jpeg_of;
+use crate::uploads::tiff::{Entry, tiff};
+
 #[derive(Deserialize)]
 struct Manifest {
     images: Vec<Golden>,
@@ -154,5 +158,54 @@ fn an_image_beyond_the_limits_is_too_large() {
             }
             assert!(preprocessing.preprocess(&upload, &just_enough).is_ok(), "{}", golden.path);
         }
+    }
+}
+
+#[test]
+fn a_jpeg_behind_whose_fault_nothing_is_in_its_place_is_refused() {
+    // Eight blocks of no difference, and a restart between each two.
+    let jpeg = |coded: &[u8]| jpeg_of(0xc0, [64, 8], 1, b"\xff\xdd\0\x04\0\x01", coded);
+    let blocks = |restarts: [u8; 7]| restarts.map(|at| [0x3f, 0xff, 0xd0 | at]).concat();
+    let whole = [&blocks([0, 1, 2, 3, 4, 5, 6])[..], &[0x3f]].concat();
+    let preprocessing = golden_images()[0].results[0].preprocessing();
+    let preprocess = |coded: &[u8]| preprocessing.preprocess(&jpeg(coded), &Limits::default());
+    assert!(preprocess(&whole).is_ok());
+    let out_of_turn = [&blocks([0, 1, 5, 3, 4, 5, 6])[..], &[0x3f]].concat();
+    let without_a_restart = [&whole[..4], &whole[6..]].concat();
+    // No code is all ones.
+    let no_code = [b"\xff\0\xff\0", &whole[1..]].concat();
+    for coded in [out_of_turn, without_a_restart, no_code] {
+        let answer = preprocess(&coded);
+        assert!(matches!(answer, Err(DecodeError::Corrupt(_))), "{answer:?}");
+    }
+    // An end before the first block is no image, and one behind it is half of one.
+    assert!(matches!(preprocess(b""), Err(DecodeError::CutShort)));
+    assert!(preprocess(&whole[..1]).is_ok());
+}
+
+/// A small grey TIFF with other tags.
+fn grey(entries: &[Entry]) -> Vec<u8> {
+    tiff(entries, [8, 8], (1, &[7; 64]))
+}
+
+#[tokio::test]
+async fn what_is_not_decoded_is_named() {
+    let app = App::start();
+    for (upload, kind) in [
+        (grey(&[(259, 3, 1, 2), (258, 3, 1, 1)]), "CCITT RLE"),
+        (grey(&[(259, 3, 1, 3), (292, 4, 1, 1), (258, 3, 1, 1)]), "CCITT G3 in two dimensions"),
+        (grey(&[(259, 3, 1, 50_000)]), "Zstandard"),
+        (grey(&[(259, 3, 1, 60_000)]), "compression 60000"),
+        (grey(&[(258, 3, 1, 32), (339, 3, 1, 3)]), "floating-point samples"),
+        (grey(&[(339, 3, 1, 2)]), "samples with a sign"),
+        (grey(&[(258, 3, 1, 12)]), "samples of 12 bits"),
+        (grey(&[(262, 3, 1, 8), (277, 3, 1, 3)]), "CIE L*a*b*"),
+        (grey(&[(262, 3, 1, 6), (277, 3, 1, 3)]), "YCbCr outside of JPEG"),
+    ] {
+        let answer = app.post("/embed", "image/tiff", upload).await;
+        let problem = answer.json();
+        answer.refused(415, "image_format_unsupported");
+        let detail = format!("a TIFF of a kind that is not decoded here: {kind}");
+        assert_eq!(problem["detail"], detail);
     }
 }

@@ -1,7 +1,10 @@
 //! JPEG bombs: many scans, tables and segments.
 
-use crate::uploads::jpeg::{blocks, jpeg_of, many_scans, zero_bits};
+use crate::uploads::jpeg::{blocks, in_pairs, jpeg_of, many_scans, uneven, zero_bits};
 use crate::{Bomb, LARGE, SIDE};
+
+/// A side of what is brought to pixels by our own code, which is not optimised in tests.
+const UNEVEN: u16 = 2500;
 
 pub(crate) fn bombs() -> Vec<Bomb> {
     vec![
@@ -14,6 +17,10 @@ pub(crate) fn bombs() -> Vec<Bomb> {
             let zero = zero_bits(2 * blocks(SIDE));
             jpeg(0xc0, SIDE, 1, &zero)
         }),
+        ("jpeg: colour finer than brightness", || uneven(UNEVEN, 3)),
+        ("jpeg: inks of unlike resolutions", || uneven(UNEVEN, 4)),
+        ("jpeg: two channels in a scan", || in_pairs(UNEVEN)),
+        ("jpeg: an early end", || jpeg(0xc0, SIDE, 3, &[0; 64])),
         ("jpeg: tables without end", || {
             let table = [&b"\xff\xc4\0\x14\0\x01"[..], &[0; 15], &[0]].concat();
             before_frame(&table.repeat(LARGE / table.len()))

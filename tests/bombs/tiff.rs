@@ -47,6 +47,21 @@ pub(crate) fn bombs() -> Vec<Bomb> {
             tiff(&tile, [8, 16_000], (1000, &zeros(16 << 20)))
         }),
         ("tiff: a colour map beyond all", || tiff(&[(320, 3, u32::MAX, 8)], [1, 1], (1, &[0]))),
+        ("tiff: as many samples as are taken, apart", || {
+            let side = u32::from(SIDE);
+            let tags = [(277, 3, 1, 6), (262, 3, 1, 2), (284, 3, 1, 2), (259, 3, 1, 8)];
+            tiff(&tags, [side, side], (6, &zeros(64 << 20)))
+        }),
+        ("tiff: runs of bytes in strips of a row", || {
+            let tags = [(278, 3, 1, 1), (259, 3, 1, 32_773)];
+            tiff(&tags, [65_000, 700], (700, &b"\x81\0".repeat(600)))
+        }),
+        ("tiff: runs of nothing", || tiff(&[(259, 3, 1, 32_773)], [8, 8], (1, &vec![0x80; LARGE]))),
+        ("tiff: a fax of ends of rows", || {
+            let side = u32::from(SIDE);
+            let tags = [(259, 4, 1, 3), (258, 3, 1, 1)];
+            tiff(&tags, [side, side], (1, &b"\0\x10\x01".repeat(LARGE / 3)))
+        }),
         ("tiff: a fax of nothing", || {
             let side = u32::from(SIDE);
             tiff(&[(259, 4, 1, 4), (258, 3, 1, 1)], [side, side], (1, &vec![0xff; 1 << 20]))

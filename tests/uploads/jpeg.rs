@@ -41,6 +41,29 @@ fn progressive(side: u16, channels: u8, scans: &[Scan]) -> Vec<u8> {
     jpeg
 }
 
+/// A JPEG of zeros whose second channel is finer than its first.
+pub(crate) fn uneven(side: u16, channels: u8) -> Vec<u8> {
+    let coded = zero_bits(2 * (4 + usize::from(channels) - 1) * blocks(side.div_ceil(2)));
+    let mut jpeg = jpeg_of(0xc0, [side, side], channels, &[], &coded);
+    let frame = jpeg.windows(2).position(|it| it == b"\xff\xc0").expect("a frame");
+    jpeg[frame + 10 + 3 + 1] = 0x22;
+    jpeg
+}
+
+/// A JPEG of zeros whose first channel has a scan of its own, and the two others one together.
+pub(crate) fn in_pairs(side: u16) -> Vec<u8> {
+    let mut jpeg = jpeg_of(0xc0, [side, side], 3, &[], &[]);
+    jpeg.truncate(jpeg.len() - 2 - scan_header(3).len());
+    for (channels, scan) in [(1, &[1, 0][..]), (2, &[2, 0, 3, 0])] {
+        jpeg.extend([0xff, 0xda, 0, 6 + 2 * channels, channels]);
+        jpeg.extend(scan);
+        jpeg.extend([0, 63, 0]);
+        jpeg.extend(zero_bits(2 * usize::from(channels) * blocks(side)));
+    }
+    jpeg.extend(b"\xff\xd9");
+    jpeg
+}
+
 fn scan_header(channels: u8) -> Vec<u8> {
     let mut scan = vec![0xff, 0xda, 0, 6 + 2 * channels, channels];
     (1..=channels).for_each(|channel| scan.extend([channel, 0]));

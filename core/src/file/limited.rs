@@ -14,7 +14,7 @@ const MAX_ABANDONED: usize = 4;
 /// Runs file operations for one purpose, each with a timeout.
 ///
 /// An unreachable file system blocks the calling thread, and nothing can interrupt that thread. Each operation
-/// therefore runs on its own thread, which is abandoned after the timeout. Once [`MAX_ABANDONED`] threads are abandoned,
+/// therefore runs on its own thread, which is abandoned after the timeout. Once several threads are abandoned,
 /// no further operation starts.
 pub struct Limited {
     abandoned: AtomicUsize,

@@ -17,9 +17,17 @@ pub enum DecodeError {
     /// The format is unknown or not supported.
     #[error("the image is not a JPEG, PNG, WebP, GIF, BMP, TIFF or PNM file")]
     UnknownFormat,
-    /// The format is known, but this variant is not supported, such as a TIFF of complex numbers.
+    /// The format is known, but this variant is not supported, such as a BMP with a rare encoding.
     #[error("the image uses a variant of its format that is not supported")]
     Unsupported(#[source] Diagnosis),
+    /// The format is known, but this kind of it is not supported. The message contains only our own words.
+    #[error("a {format} of a kind that is not decoded here: {kind}")]
+    UnsupportedKind {
+        /// The format, such as `TIFF`.
+        format: Box<str>,
+        /// The kind that is not supported.
+        kind: Box<str>,
+    },
     /// Decoding would exceed the pixels or the memory of the [`Limits`](super::Limits).
     #[error("the image is too large")]
     TooLarge,
@@ -51,6 +59,13 @@ impl Diagnosis {
         const LONGEST: usize = 200;
         let text = text.to_string();
         Self(text.chars().filter(|character| !character.is_control()).take(LONGEST).collect())
+    }
+}
+
+impl DecodeError {
+    /// Of a kind of a format that is not decoded here.
+    pub(super) fn unsupported_kind(format: &str, kind: impl Display) -> Self {
+        Self::UnsupportedKind { format: format.into(), kind: kind.to_string().into() }
     }
 }
 

@@ -6,6 +6,9 @@
 use image::ImageFormat;
 use memchr::memmem;
 
+use super::jpeg::segments::{Segment, segments};
+use super::tiff::{self, Directory};
+
 /// The part of a JPEG, in bytes, that is searched for the frame and the scans.
 const SEARCHED: usize = 1 << 20;
 
@@ -24,7 +27,7 @@ pub struct Estimate {
 impl Estimate {
     /// Reads the header. `None` if the first bytes match no known format; decoding then costs nothing.
     pub fn of(upload: &[u8]) -> Option<Self> {
-        let format = image::guess_format(upload).ok()?;
+        let format = super::format(upload)?;
         let pixels = size(format, upload).map_or(0, |[width, height]| width.saturating_mul(height));
         let (passes, is_bounded) = match format {
             ImageFormat::Jpeg => (scans(beginning(upload)), true),
@@ -54,7 +57,7 @@ fn size(format: ImageFormat, upload: &[u8]) -> Option<[u64; 2]> {
         }
         ImageFormat::Pnm => pnm(upload),
         ImageFormat::WebP => webp(upload),
-        ImageFormat::Tiff => tiff(upload),
+        ImageFormat::Tiff => tiff::sides(&Directory::first(upload)?),
         _ => None,
     }
 }
@@ -65,31 +68,21 @@ fn beginning(upload: &[u8]) -> &[u8] {
 
 /// Reads the first frame's header, which may follow any number of segments.
 fn jpeg(upload: &[u8]) -> Option<[u64; 2]> {
-    let at = jpeg_frame(upload)?;
-    Some([be16(upload, at + 7)?, be16(upload, at + 5)?])
+    let header = jpeg_frame(upload)?.content;
+    Some([be16(header, 3)?, be16(header, 1)?])
 }
 
-/// The position of the first frame's marker.
-fn jpeg_frame(upload: &[u8]) -> Option<usize> {
-    let mut at = 2;
-    loop {
-        let [prefix, marker] = bytes(upload, at)?;
-        match (prefix, marker) {
-            (0xff, 0xff) => at += 1,
-            // The markers for Huffman tables, arithmetic conditioning and a reserved one are in the range of the
-            // frames' markers.
-            (0xff, 0xc0..=0xcf) if ![0xc4, 0xc8, 0xcc].contains(&marker) => return Some(at),
-            (0xff, 0x01 | 0xd0..=0xd8) => at += 2,
-            (0xff, _) => at += 2 + usize::try_from(be16(upload, at + 2)?).ok()?,
-            _ => return None,
-        }
-    }
+fn jpeg_frame(upload: &[u8]) -> Option<Segment<'_>> {
+    // Huffman tables, arithmetic conditioning and a reserved one lie among the frames' markers.
+    segments(upload).find(|segment| {
+        matches!(segment.marker, 0xc0..=0xcf) && ![0xc4, 0xc8, 0xcc].contains(&segment.marker)
+    })
 }
 
 /// The number of scans after the frame's header: at least one.
 fn scans(upload: &[u8]) -> u64 {
-    let frame = jpeg_frame(upload).unwrap_or(upload.len());
-    (memmem::find_iter(&upload[frame..], b"\xff\xda").count() as u64).max(1)
+    let behind = jpeg_frame(upload).map_or(&[][..], |frame| frame.behind);
+    (memmem::find_iter(behind, b"\xff\xda").count() as u64).max(1)
 }
 
 /// The two numbers after the magic number, separated by white space and comments.
@@ -126,29 +119,6 @@ fn webp(upload: &[u8]) -> Option<[u64; 2]> {
         }
         _ => None,
     }
-}
-
-/// Width and length from the first directory.
-fn tiff(upload: &[u8]) -> Option<[u64; 2]> {
-    const WIDTH: u64 = 256;
-    const LENGTH: u64 = 257;
-    const SHORT: u64 = 3;
-    let is_little = upload.starts_with(b"II");
-    let read16 = |at| if is_little { le16(upload, at) } else { be16(upload, at) };
-    let read32 = |at| if is_little { le32(upload, at) } else { be32(upload, at) };
-    let directory = usize::try_from(read32(4)?).ok()?;
-    let entries = usize::try_from(read16(directory)?).ok()?;
-    let mut sides = [None; 2];
-    for entry in 0..entries {
-        let at = directory.checked_add(2 + 12 * entry)?;
-        let value = || if read16(at + 2)? == SHORT { read16(at + 8) } else { read32(at + 8) };
-        match read16(at)? {
-            WIDTH => sides[0] = value(),
-            LENGTH => sides[1] = value(),
-            _ => {}
-        }
-    }
-    Some([sides[0]?, sides[1]?])
 }
 
 fn bytes<const N: usize>(upload: &[u8], at: usize) -> Option<[u8; N]> {

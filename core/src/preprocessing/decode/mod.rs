@@ -1,14 +1,16 @@
 //! Decodes an upload to an image, within limits.
 
+mod bmp;
 mod estimate;
 mod gif;
 mod guard;
-mod jpeg;
+pub(super) mod jpeg;
+mod orientation;
+mod tiff;
 mod webp;
 
 use std::io::Cursor;
 
-use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 use serde::{Deserialize, Serialize};
 
@@ -58,18 +60,34 @@ pub(super) fn decode(
     if upload.is_empty() {
         return Err(DecodeError::Empty);
     }
-    match image::guess_format(upload) {
-        Ok(ImageFormat::Jpeg) => jpeg::decode(upload, limits, target),
-        Ok(ImageFormat::Gif) => gif::decode(upload, limits),
-        Ok(
-            format @ (ImageFormat::Bmp
-            | ImageFormat::Png
-            | ImageFormat::Pnm
-            | ImageFormat::Tiff
-            | ImageFormat::WebP),
-        ) => decode_as(format, upload, limits),
-        _ => Err(DecodeError::UnknownFormat),
+    match format(upload) {
+        Some(ImageFormat::Jpeg) => jpeg::decode(upload, limits, target),
+        Some(ImageFormat::Gif) => gif::decode(upload, limits),
+        Some(ImageFormat::Tiff) => {
+            let image = tiff::decode(upload, limits)?;
+            Ok(image.upright(orientation::of(upload, ImageFormat::Tiff)))
+        }
+        Some(format) => decode_as(format, upload, limits),
+        None => Err(DecodeError::UnknownFormat),
     }
+}
+
+/// The format that the first bytes indicate, if it is supported.
+fn format(upload: &[u8]) -> Option<ImageFormat> {
+    if tiff::is_tiff(upload) {
+        return Some(ImageFormat::Tiff);
+    }
+    image::guess_format(upload).ok().filter(|format| {
+        matches!(
+            format,
+            ImageFormat::Bmp
+                | ImageFormat::Gif
+                | ImageFormat::Jpeg
+                | ImageFormat::Png
+                | ImageFormat::Pnm
+                | ImageFormat::WebP
+        )
+    })
 }
 
 /// Decodes with the decoders of the crate `image`.
@@ -87,14 +105,13 @@ fn decode_as(format: ImageFormat, upload: &[u8], limits: &Limits) -> Result<Imag
         ImageFormat::WebP => webp::check(upload, limits)?,
         _ => {}
     }
-    let mut reader = ImageReader::with_format(Cursor::new(upload), format);
+    let read = if format == ImageFormat::Bmp { bmp::repaired(upload) } else { upload.into() };
+    let mut reader = ImageReader::with_format(Cursor::new(&read[..]), format);
     reader.limits(decoder_limits);
-    let mut decoder = reader.into_decoder()?;
+    let decoder = reader.into_decoder()?;
     check(&decoder, format, limits)?;
-    // An unreadable orientation is no reason to refuse an image.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let image = DynamicImage::from_decoder(decoder)?;
-    Ok(Image::new(samples(image, format)?).upright(orientation))
+    Ok(Image::new(samples(image, format)?).upright(orientation::of(upload, format)))
 }
 
 /// Refuses an image that exceeds the limits, by its header alone.
@@ -181,7 +198,7 @@ fn bytes(samples: &[u16], to_byte: fn(u16) -> u8) -> Vec<u8> {
     samples.iter().map(|sample| to_byte(*sample)).collect()
 }
 
-/// The upper eight bits, as Pillow reads PNG and TIFF of 16 bits per channel.
+/// The upper eight bits, as Pillow reads PNG of 16 bits per channel.
 fn high_byte(sample: u16) -> u8 {
     sample.to_be_bytes()[0]
 }

@@ -3,7 +3,10 @@
 //! The decoder allocates a frame, and EXIF data, at their stated sizes. Only later does it compare the frame with the
 //! image's size and the EXIF data with the available bytes.
 
+use std::borrow::Cow;
+
 use super::Limits;
+use super::orientation::Metadata;
 use crate::preprocessing::DecodeError;
 
 /// The bytes before the first chunk: `RIFF`, a length, `WEBP`.
@@ -32,6 +35,20 @@ pub(super) fn check(upload: &[u8], limits: &Limits) -> Result<(), DecodeError> {
         }
     }
     Ok(())
+}
+
+/// What the chunks of metadata say that the header announces.
+pub(super) fn metadata(upload: &[u8]) -> Metadata<'_> {
+    const EXIF: u8 = 8;
+    const XMP: u8 = 4;
+    let parts = || chunks(upload.get(FILE_HEADER..).unwrap_or_default());
+    let header = parts().find(|chunk| chunk.name == b"VP8X");
+    let flags = header.and_then(|chunk| chunk.content.first().copied()).unwrap_or_default();
+    let content = |name: &[u8], flag| {
+        let chunk = parts().find(|chunk| chunk.name == name).filter(|_| flags & flag != 0)?;
+        Some(Cow::from(chunk.content))
+    };
+    Metadata { exif: content(b"EXIF", EXIF), xmp: content(b"XMP ", XMP) }
 }
 
 fn chunks(mut rest: &[u8]) -> impl Iterator<Item = Chunk<'_>> {

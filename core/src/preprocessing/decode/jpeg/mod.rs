@@ -3,18 +3,26 @@
 //! Models are trained on images decoded by libjpeg-turbo, in Pillow and in torchvision. The decoder of the crate
 //! `image` upsamples chroma differently, by up to 21 of 255. A large JPEG is decoded at a fraction of its size if the
 //! result does not differ visibly.
+//!
+//! Like Pillow, it accepts what libjpeg only warns of, except for an image that ends before its last pixel.
 
-use image::metadata::Orientation;
-use image::{GrayImage, RgbImage};
-use libjpeg_turbo_rs::{DecodeLimits, Decoder, FrameHeader, JpegError, PixelFormat, ScalingFactor};
+pub(super) mod ink;
+mod planes;
+mod scans;
+pub(super) mod segments;
 
-use super::{Limits, no_pixels};
+use image::{GrayImage, ImageFormat, RgbImage};
+use libjpeg_turbo_rs::{
+    DecodeLimits, DecodeWarning, Decoder, FrameHeader, JpegError, PixelFormat, ScalingFactor,
+};
+
+use super::{Limits, no_pixels, orientation};
 use crate::preprocessing::fit::{Size, Target};
 use crate::preprocessing::samples::{Image, Samples};
 use crate::preprocessing::{Colour, DecodeError, Diagnosis};
 
 /// The most scans of a progressive JPEG. Encoders write about ten, and each scan costs a whole pass.
-const MAX_SCANS: usize = 100;
+pub(super) const MAX_SCANS: usize = 100;
 
 /// The fewest decoded samples, along each side, for one pixel of the target.
 ///
@@ -35,7 +43,28 @@ pub(super) fn decode(
         max_memory: Some(limits.max_memory),
         ..DecodeLimits::default()
     };
-    let mut decoder = Decoder::new_with_limits(upload, decoder_limits).map_err(decode_error)?;
+    if !scans::restart_in_turn(upload) {
+        return Err(DecodeError::Corrupt(Diagnosis::new("restarts out of turn")));
+    }
+    match attempt(upload, limits, &decoder_limits, target, false) {
+        Err(DecodeError::CutShort | DecodeError::Corrupt(_)) if scans::are_ended(upload) => {
+            attempt(upload, limits, &decoder_limits, target, true)
+        }
+        decoded => decoded,
+    }
+}
+
+/// Decodes strictly, or takes what can be had.
+fn attempt(
+    upload: &[u8],
+    limits: &Limits,
+    decoder_limits: &DecodeLimits,
+    target: &Target,
+    is_lenient: bool,
+) -> Result<Image, DecodeError> {
+    let mut decoder = Decoder::new_with_limits(upload, *decoder_limits).map_err(refusal)?;
+    decoder.set_lenient(is_lenient);
+    decoder.set_block_smoothing(decoder.header().is_progressive);
     let (width, height) = (u32::from(decoder.header().width), u32::from(decoder.header().height));
     if width == 0 || height == 0 {
         return Err(no_pixels());
@@ -44,27 +73,80 @@ pub(super) fn decode(
         1 => PixelFormat::Grayscale,
         3 => PixelFormat::Rgb,
         4 => PixelFormat::Cmyk,
-        _ => return Err(unsupported("components")),
+        _ => return Err(unsupported("another number of channels than 1, 3 or 4")),
     };
     decoder.set_output_format(format);
-    let orientation = decoder
-        .exif_data()
-        .and_then(Orientation::from_exif_chunk)
-        .unwrap_or(Orientation::NoTransforms);
+    let is_partial = scans::are_partial(upload);
+    let orientation = orientation::of(upload, ImageFormat::Jpeg);
     let size = Size { width, height };
+    if is_partial || is_uneven(decoder.header()) {
+        let samples = by_planes(upload, decoder, limits, decoder_limits, is_partial)?;
+        return Ok(Image::new(samples).upright(orientation));
+    }
+    let is_progressive = decoder.header().is_progressive;
     let halvings = halvings(decoder.header(), size.upright(orientation), target);
-    decoder.set_scale(ScalingFactor::try_new(1, 1 << halvings).map_err(decode_error)?);
-    let image = decoder.decode_image().map_err(decode_error)?;
+    decoder.set_scale(ScalingFactor::try_new(1, 1 << halvings).map_err(refusal)?);
+    let image = decoder.decode_image().map_err(refusal)?;
+    for warning in &image.warnings {
+        match warning {
+            // Not one block is there; a progressive image may have all but those of a scan.
+            DecodeWarning::TruncatedData { decoded_mcus: 0, .. } if !is_progressive => {
+                return Err(DecodeError::CutShort);
+            }
+            DecodeWarning::ExtraneousData { .. } | DecodeWarning::TruncatedData { .. } => {}
+            warning => return Err(DecodeError::Corrupt(Diagnosis::new(warning))),
+        }
+    }
 
     let [columns, rows] =
         [image.width, image.height].map(|side| u32::try_from(side).expect("at most 65535"));
     let samples = match format {
         PixelFormat::Grayscale => GrayImage::from_raw(columns, rows, image.data).map(Samples::Grey),
         PixelFormat::Rgb => RgbImage::from_raw(columns, rows, image.data).map(Samples::Rgb),
-        _ => RgbImage::from_raw(columns, rows, rgb(&image.data)).map(Samples::Rgb),
+        _ => RgbImage::from_raw(columns, rows, ink::inverted_to_rgb(&image.data)).map(Samples::Rgb),
     };
     let samples = samples.ok_or_else(|| unsupported("the size of the output"))?;
     Ok(Image::halved(samples, size, halvings).upright(orientation))
+}
+
+/// Whether the channels are of resolutions that the library's own way refuses or panics at.
+fn is_uneven(header: &FrameHeader) -> bool {
+    let factors = header.components.iter().map(|it| (it.horizontal_sampling, it.vertical_sampling));
+    let mut factors = factors.collect::<Vec<_>>().into_iter();
+    let (Some(first), count) = (factors.next(), header.components.len()) else { return false };
+    let is_plain = header.precision == 8 && !header.is_lossless;
+    is_plain
+        && factors.any(|it| if count == 4 { it != first } else { first.0 < it.0 || first.1 < it.1 })
+}
+
+/// Decodes the channels to samples of their own, and makes pixels of these.
+fn by_planes(
+    upload: &[u8],
+    decoder: Decoder,
+    limits: &Limits,
+    decoder_limits: &DecodeLimits,
+    is_partial: bool,
+) -> Result<Samples, DecodeError> {
+    let frame = decoder.header().clone();
+    let space = decoder.jpeg_color_space();
+    let [width, height] = [frame.width, frame.height];
+    let pixels = u64::from(width) * u64::from(height);
+    let channels = frame.components.len() as u64;
+    // Samples of channels, pixels, and the colours of inks.
+    let memory = pixels * (2 * channels + if channels == 4 { 3 } else { 0 });
+    if limits.max_pixels < pixels || limits.max_memory < memory {
+        return Err(DecodeError::TooLarge);
+    }
+    let raw = if is_partial {
+        scans::decode(upload, decoder_limits)?
+    } else {
+        decoder.decode_raw().map_err(refusal)?
+    };
+    let planes = planes::planes(raw, &frame)?;
+    let pixels = planes::pixels(&planes, [width, height].map(usize::from), space)?;
+    let pixels = if frame.components.len() == 4 { ink::inverted_to_rgb(&pixels) } else { pixels };
+    let image = RgbImage::from_raw(width.into(), height.into(), pixels);
+    Ok(Samples::Rgb(image.expect("three bytes a pixel")))
 }
 
 /// How many times the sides are halved in decoding: 0, 2 or 3.
@@ -98,38 +180,20 @@ pub(in crate::preprocessing) fn serves_both(upright: Size, one: &Target, other: 
     enough(upright, one) == enough(upright, other)
 }
 
-/// Converts CMYK, stored inverted as Adobe does, to RGB as Pillow does.
-fn rgb(inverted_cmyk: &[u8]) -> Vec<u8> {
-    let (pixels, _) = inverted_cmyk.as_chunks::<4>();
-    pixels
-        .iter()
-        .flat_map(|[colours @ .., white]| {
-            colours.map(|colour| white.saturating_sub(scaled(255 - colour, *white)))
-        })
-        .collect()
-}
-
-/// `a * b / 255`, rounded.
-fn scaled(a: u8, b: u8) -> u8 {
-    let product = u16::from(a) * u16::from(b) + 128;
-    let [byte, _] = (product + (product >> 8)).to_be_bytes();
-    byte
-}
-
-/// Maps the decoder's errors to ours, by cause.
-fn decode_error(error: JpegError) -> DecodeError {
+/// Sorts the decoder's errors by whose fault they are.
+pub(super) fn refusal(error: JpegError) -> DecodeError {
     match error {
         JpegError::LimitExceeded { .. } | JpegError::AllocationFailed { .. } => {
             DecodeError::TooLarge
         }
         JpegError::UnexpectedEof => DecodeError::CutShort,
-        JpegError::Unsupported(_) => unsupported("coding"),
+        JpegError::Unsupported(_) => unsupported("a coding other than baseline and progressive"),
         other => DecodeError::Corrupt(Diagnosis::new(other)),
     }
 }
 
 fn unsupported(feature: &str) -> DecodeError {
-    DecodeError::Unsupported(Diagnosis::new(feature))
+    DecodeError::unsupported_kind("JPEG", feature)
 }
 
 #[cfg(test)]
@@ -161,22 +225,5 @@ mod tests {
     #[test]
     fn colours_are_decoded_in_full() {
         check(Colour::Rgb, [6, 8], [397, 521]);
-    }
-
-    #[test]
-    fn inverted_cmyk_becomes_rgb() {
-        // Inverted: 255 means no ink.
-        assert_eq!(rgb(&[255, 255, 255, 255]), [255, 255, 255]);
-        assert_eq!(rgb(&[255, 255, 255, 0]), [0, 0, 0]);
-        assert_eq!(rgb(&[0, 255, 255, 255]), [0, 255, 255]);
-        assert_eq!(rgb(&[128, 64, 0, 200]), [100, 50, 0]);
-    }
-
-    #[test]
-    fn products_are_rounded() {
-        assert_eq!(
-            [(255, 255), (127, 200), (1, 127), (1, 128)].map(|(a, b)| scaled(a, b)),
-            [255, 100, 0, 1]
-        );
     }
 }
