@@ -79,7 +79,7 @@ fn an_8_bit_model_states_its_change_and_keeps_its_card() {
     let ground = ground();
     let path = model(&ground, 1.0, |_| ());
     let output = ground.run_on(&path, "export", &INT8).success();
-    assert!(output.contains("verdicts flipped (data, all identities)"), "{output}");
+    assert!(output.contains("verdicts changed (data, all identities)"), "{output}");
 
     let (mut before, mut after) = (load(&path), load(&ground.at(SMALL)));
     let [large, small] =
