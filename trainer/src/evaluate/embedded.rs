@@ -169,7 +169,7 @@ impl Embedded {
         one_shot.measure(self.gallery.identities(), &self.embeddings)
     }
 
-    /// Makes a map of the images: all of them, or an even selection of at most [`MAX_MAPPED`].
+    /// Makes a map of the images: all of them, or an even selection of at most `MAX_MAPPED`.
     pub fn map(&self) -> Map {
         let total = self.gallery.samples().len();
         let step = total.div_ceil(MAX_MAPPED);
