@@ -1,12 +1,18 @@
-"""Holds a machine with an NVIDIA GPU to what is promised of it, in one call: `python3 scripts/check_gpu.py [MODEL...]`.
+"""Checks the service on a machine with an NVIDIA GPU: `python3 scripts/check_gpu.py [MODEL...]`.
 
-For each model, by default the shipped one: that its golden pairs hold on the GPU; that GPU and CPU agree on the
-distances of real images; that what serves says it is the GPU; that no batch size stalls; that memory stays flat under
-mixed work; and what rate it reaches, whole service over HTTP from JPEG, by the benchmark. Exits 1 where anything does
-not hold. `--device cpu` makes the same run without a GPU, to try this script.
+For each model (by default the shipped one) it checks that
 
-Needs Rust, a driver, and Python's pip, which brings ONNX Runtime's library for GPUs with its CUDA and cuDNN libraries
-into target/gpu; nothing is brought where ORT_DYLIB_PATH names a library.
+- the golden pairs hold on the GPU
+- GPU and CPU agree on the distances of real images
+- the server reports the GPU
+- no batch size stalls
+- memory does not grow under mixed work
+
+It also measures the throughput of the whole service over HTTP from JPEG, with the benchmark. It exits with 1 if a check
+fails. `--device cpu` runs the same checks without a GPU, to test this script.
+
+Needs Rust, a driver, and Python's pip. Pip installs ONNX Runtime for GPUs with its CUDA and cuDNN libraries into
+target/gpu, unless ORT_DYLIB_PATH names a library.
 """
 
 import argparse
@@ -40,7 +46,7 @@ def check(holds: bool, what: str) -> None:
 
 
 def library() -> None:
-    """Names ONNX Runtime's library for GPUs to all that is started from here."""
+    """Sets ORT_DYLIB_PATH to ONNX Runtime's library for GPUs, for all processes that this script starts."""
     if os.environ.get("ORT_DYLIB_PATH"):
         return
     place = ROOT / "target/gpu"

@@ -1,7 +1,7 @@
-"""Asks the ONNX project and Python's onnxruntime whether they take a model: `python scripts/check_onnx.py MODEL`.
+"""Checks a model with ONNX's checker and Python's onnxruntime: `python scripts/check_onnx.py MODEL`.
 
-Runs ONNX's full check, then the model on its golden images, one by one and together, and compares their distances
-with those it states. Needs the Python packages onnx, onnxruntime, numpy and pillow.
+Runs ONNX's full check. Then runs the model on its golden images, one by one and together, and compares the distances with
+those in its card. Needs the Python packages onnx, onnxruntime, numpy and pillow.
 """
 
 import base64
@@ -16,7 +16,7 @@ from PIL import Image
 
 
 def pixels(image: str, card: dict[str, str]) -> np.ndarray:
-    """A golden image as the model reads it: [channels, height, width]."""
+    """Preprocesses a golden image for the model: [channels, height, width]."""
     height, width = map(int, card["input"].split("x"))
     mode = {"grey": "L", "rgb": "RGB"}[card["colour"]]
     image = Image.open(io.BytesIO(base64.b64decode(image))).convert(mode)

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Writes what the program knows of ONNX's format, from the definition that the ONNX project ships in its Python package:
-# the trainer's messages (`trainer/src/export/onnx/messages.rs`), and the numbers of the fields that the core reads or
-# changes in files that may be anybody's (`core/src/model/source/onnx.rs`).
+# Generates Rust code for the ONNX format from the definition in ONNX's Python package: the trainer's messages
+# (`trainer/src/export/onnx/messages.rs`), and the field numbers that the core uses to read and change foreign files
+# (`core/src/model/source/onnx.rs`).
 #
-# For maintainers, where a newer version of the format is wanted: both files are checked in, so that no build needs a
-# compiler of protobuf. Needs Python with pip, and cargo.
+# For maintainers, to update the version of the format. Both files are checked in, so a build needs no protobuf compiler.
+# Needs Python with pip, and cargo.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

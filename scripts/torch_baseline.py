@@ -1,19 +1,19 @@
-"""Holds the server to PyTorch: the seed's network with PyTorch's weights, served through a sidecar.
+"""Compares the server with PyTorch: the baseline network with PyTorch's weights, served with a sidecar.
 
-Exports the network, with random weights of a fixed seed and batch-norm statistics that have been moved by
-some batches, to FOLDER/seed.onnx with FOLDER/seed.toml beside it:
+First export the network to FOLDER/baseline.onnx, with FOLDER/baseline.toml beside it. It has random weights from a fixed
+seed, and batch-norm statistics from some batches:
 
     python scripts/torch_baseline.py export FOLDER
 
-Then, while `siamese serve --model FOLDER/seed.onnx` runs, embeds images with PyTorch and with the server:
+Then start `siamese serve --model FOLDER/baseline.onnx`, and embed images with PyTorch and with the server:
 
     python scripts/torch_baseline.py compare http://127.0.0.1:8080 IMAGE...
 
-Each is sent as PyTorch reads it, 100x100 and grey, so that nothing but the network is compared, and as it is, so
-that the server prepares it too. Both must agree to 1e-4 of the largest coordinate. The second needs Pillow 13:
-earlier ones make the two passes of a resize in another order, which shows in the last bit of some pixels.
+Each image is sent twice. Once it is preprocessed by Pillow (100x100, grey), which compares only the network. Once it is
+sent unchanged, which also compares the preprocessing. Both must agree to 1e-4 of the largest coordinate. The second
+comparison needs Pillow 13; earlier versions resize in another order, which changes the last bit of some pixels.
 
-Needs the Python packages torch, onnx, onnxscript, numpy and pillow; no GPU is used.
+Needs the Python packages torch, onnx, onnxscript, numpy and pillow. It uses no GPU.
 """
 
 import io
@@ -62,7 +62,7 @@ def network() -> nn.Module:
         nn.ReLU(),
         nn.Linear(500, 5),
     )
-    # Batch norm as it is after training: neither its statistics nor its scales are those it starts with.
+    # As after training, the statistics and scales of batch norm differ from their initial values.
     for layer in made:
         if isinstance(layer, nn.BatchNorm2d):
             nn.init.uniform_(layer.weight, 0.5, 1.5)
@@ -79,19 +79,19 @@ def export(folder: Path) -> None:
     torch.onnx.export(
         network(),
         (torch.rand(2, 1, SIDE, SIDE),),
-        folder / "seed.onnx",
+        folder / "baseline.onnx",
         input_names=["pixels"],
         output_names=["embedding"],
         dynamic_shapes=({0: torch.export.Dim("n")},),
         dynamo=True,
         external_data=False,
     )
-    (folder / "seed.toml").write_text(SIDECAR)
-    print(f"{folder / 'seed.onnx'}: PyTorch {torch.__version__}")
+    (folder / "baseline.toml").write_text(SIDECAR)
+    print(f"{folder / 'baseline.onnx'}: PyTorch {torch.__version__}")
 
 
 def read(path: Path) -> Image.Image:
-    """As the training code of such networks prepares: upright, grey, stretched."""
+    """Preprocesses as training code does: upright, grey, stretched."""
     image = ImageOps.exif_transpose(Image.open(path)).convert("L")
     return image.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
 

@@ -46,12 +46,12 @@ impl Weighed {
         // As even as they can be: a tile of one channel would take as long as one of several.
         let n_blocks = n_channels.div_ceil(CHANNELS);
         let pitch = sweep.weight_pitch;
-        let blocks = (0..n_blocks).map(|it| {
-            let [first, beyond] = [it, it + 1].map(|it| it * n_channels / n_blocks);
+        let blocks = (0..n_blocks).map(|block| {
+            let [first, beyond] = [block, block + 1].map(|bound| bound * n_channels / n_blocks);
             let ordered = sweep
                 .weights
                 .iter()
-                .flat_map(|tap| (first..beyond).map(move |it| weights[tap + it * pitch]));
+                .flat_map(|tap| (first..beyond).map(move |channel| weights[tap + channel * pitch]));
             Block { first, channels: beyond - first, weights: ordered.collect() }
         });
         Self { blocks: blocks.collect(), sweep }
@@ -185,8 +185,10 @@ pub(crate) struct InputGradient {
 impl InputGradient {
     pub(crate) fn new(geometry: Geometry, weights: &[f32], lanes: usize) -> Self {
         let (canvas, sweeps) = backward(&geometry, lanes);
-        let phases =
-            sweeps.into_iter().map(|it| Weighed::new(it, geometry.channels[0], weights)).collect();
+        let phases = sweeps
+            .into_iter()
+            .map(|sweep| Weighed::new(sweep, geometry.channels[0], weights))
+            .collect();
         Self { geometry, canvas, phases }
     }
 

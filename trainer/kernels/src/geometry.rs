@@ -23,11 +23,11 @@ impl Geometry {
     /// If one of the fields is out of its range.
     pub fn output(&self) -> [usize; 2] {
         let sizes = [self.channels[0], self.channels[1], self.kernel, self.stride];
-        assert!(sizes.iter().all(|it| 0 < *it), "a convolution of nothing: {self:?}");
+        assert!(sizes.iter().all(|size| 0 < *size), "a convolution of nothing: {self:?}");
         assert!(self.padding < self.kernel, "padding that the kernel never leaves: {self:?}");
-        self.side.map(|it| {
-            assert!(self.kernel <= it + 2 * self.padding, "a kernel larger than all: {self:?}");
-            (it + 2 * self.padding - self.kernel) / self.stride + 1
+        self.side.map(|side| {
+            assert!(self.kernel <= side + 2 * self.padding, "a kernel larger than all: {self:?}");
+            (side + 2 * self.padding - self.kernel) / self.stride + 1
         })
     }
 

@@ -42,8 +42,8 @@ impl Affine {
             let (upper, lower) = two.split_at(width);
             let (upper, lower) = (upper.as_chunks::<2>().0, lower.as_chunks::<2>().0);
             for ((upper, lower), result) in upper.iter().zip(lower).zip(results) {
-                let [a, b] = upper.map(|it| self.apply(it));
-                let [c, d] = lower.map(|it| self.apply(it));
+                let [a, b] = upper.map(|value| self.apply(value));
+                let [c, d] = lower.map(|value| self.apply(value));
                 *result = a.max(b).max(c.max(d)).max(0.0);
             }
         }
@@ -77,9 +77,9 @@ impl Affine {
             let values = upper.iter().zip(lower);
             let results = above.iter_mut().zip(below);
             for (((upper, lower), (above, below)), gradient) in values.zip(results).zip(gradients) {
-                let [a, b] = upper.map(|it| self.apply(it));
-                let [c, d] = lower.map(|it| self.apply(it));
-                let or_zero = |it: bool| if it { *gradient } else { 0.0 };
+                let [a, b] = upper.map(|value| self.apply(value));
+                let [c, d] = lower.map(|value| self.apply(value));
+                let or_zero = |is_largest: bool| if is_largest { *gradient } else { 0.0 };
                 *above = [
                     or_zero((0.0 < a) && (b.max(c.max(d)) <= a)),
                     or_zero((0.0_f32.max(a) < b) && (c.max(d) <= b)),
@@ -107,8 +107,8 @@ impl Passage {
 #[inline(always)]
 pub(crate) fn moments(values: &[f32]) -> [f32; 2] {
     #[expect(clippy::cast_precision_loss, reason = "a plane has far fewer than 2^24 pixels")]
-    let mean = sum(values, |it| it) / values.len() as f32;
-    [mean, sum(values, |it| (it - mean) * (it - mean))]
+    let mean = sum(values, |value| value) / values.len() as f32;
+    [mean, sum(values, |value| (value - mean) * (value - mean))]
 }
 
 /// The sum of gradients, and that of their products with the values' distances from a mean.
@@ -123,7 +123,7 @@ pub(crate) fn gradient_sums(gradients: &[f32], values: &[f32], mean: f32) -> [f3
         }
     }
     let rest = rest.iter().zip(values_rest).map(|(it, value)| it * (value - mean)).sum::<f32>();
-    [sum(gradients, |it| it), sums.iter().sum::<f32>() + rest]
+    [sum(gradients, |value| value), sums.iter().sum::<f32>() + rest]
 }
 
 #[inline(always)]
@@ -135,5 +135,5 @@ fn sum(values: &[f32], of: impl Fn(f32) -> f32) -> f32 {
             *sum += of(*value);
         }
     }
-    sums.iter().sum::<f32>() + rest.iter().map(|it| of(*it)).sum::<f32>()
+    sums.iter().sum::<f32>() + rest.iter().map(|value| of(*value)).sum::<f32>()
 }

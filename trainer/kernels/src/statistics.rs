@@ -29,10 +29,10 @@ impl Statistics {
         let n_channels = moments.first().map_or(0, Vec::len);
         let (mean, variance) = (0..n_channels)
             .map(|channel| {
-                let planes = || moments.iter().map(|it| it[channel].map(f64::from));
-                let mean = planes().map(|it| it[0]).sum::<f64>() / count;
-                let within = planes().map(|it| it[1]).sum::<f64>() / plane;
-                let between = planes().map(|it| (it[0] - mean).powi(2)).sum::<f64>();
+                let planes = || moments.iter().map(|image| image[channel].map(f64::from));
+                let mean = planes().map(|moments| moments[0]).sum::<f64>() / count;
+                let within = planes().map(|moments| moments[1]).sum::<f64>() / plane;
+                let between = planes().map(|moments| (moments[0] - mean).powi(2)).sum::<f64>();
                 (single(mean), single((within + between) / count))
             })
             .unzip();
@@ -42,7 +42,7 @@ impl Statistics {
 
 impl Norm {
     pub(crate) fn new(weights: Weights<'_>, statistics: &Statistics, epsilon: f64) -> Self {
-        let deviation = |it: &f32| (f64::from(*it) + epsilon).sqrt();
+        let deviation = |variance: &f32| (f64::from(*variance) + epsilon).sqrt();
         let deviations: Vec<f64> = statistics.variance.iter().map(deviation).collect();
         let norms = weights.gamma.iter().zip(weights.beta).zip(&statistics.mean).zip(&deviations);
         let affine = norms.map(|(((gamma, beta), mean), deviation)| {
@@ -80,7 +80,7 @@ impl Norm {
     /// The gradients of gamma and beta.
     pub(crate) fn gradients(&self, sums: &[[f64; 2]]) -> [Vec<f32>; 2] {
         let gamma = sums.iter().zip(&self.deviations).map(|(it, deviation)| it[1] / deviation);
-        [gamma.map(single).collect(), sums.iter().map(|it| single(it[0])).collect()]
+        [gamma.map(single).collect(), sums.iter().map(|sums| single(sums[0])).collect()]
     }
 }
 

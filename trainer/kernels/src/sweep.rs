@@ -136,14 +136,14 @@ pub(crate) fn backward(geometry: &Geometry, lanes: usize) -> (Canvas, Vec<Sweep>
     // Of each phase along each side: its first place, and how many there are.
     let spans: Vec<[[usize; 2]; 2]> = (0..stride)
         .map(|phase| {
-            side.map(|it| {
+            side.map(|side| {
                 let first = padding.saturating_sub(phase).div_ceil(stride);
-                [first, (it + padding).saturating_sub(phase).div_ceil(stride) - first]
+                [first, (side + padding).saturating_sub(phase).div_ceil(stride) - first]
             })
         })
         .collect();
     let farthest = |along: usize| {
-        spans.iter().map(|it| it[along][0] + it[along][1]).max().unwrap_or_default() + reach
+        spans.iter().map(|span| span[along][0] + span[along][1]).max().unwrap_or_default() + reach
     };
     let phases = spans.iter().enumerate().flat_map(|(y, rows)| {
         spans.iter().enumerate().map(move |(x, columns)| ([y, x], [rows[0], columns[1]]))
@@ -152,9 +152,9 @@ pub(crate) fn backward(geometry: &Geometry, lanes: usize) -> (Canvas, Vec<Sweep>
         Layout::new([rows[1], columns[1]], [rows[0], columns[0]], pitch, reach, lanes)
     };
     // All phases share one pitch; a wider one may have another phase want one wider still.
-    let widest = |pitch: usize| phases.clone().map(|it| layout_of(it.1, pitch).pitch).max();
+    let widest = |pitch: usize| phases.clone().map(|phase| layout_of(phase.1, pitch).pitch).max();
     let mut pitch = farthest(1);
-    while let Some(wider) = widest(pitch).filter(|it| pitch < *it) {
+    while let Some(wider) = widest(pitch).filter(|wider| pitch < *wider) {
         pitch = wider;
     }
     let canvas = Canvas {
@@ -167,7 +167,7 @@ pub(crate) fn backward(geometry: &Geometry, lanes: usize) -> (Canvas, Vec<Sweep>
         slack: lanes,
     };
     let sweeps = phases
-        .filter(|(_, spans)| spans.iter().all(|it| 0 < it[1]))
+        .filter(|(_, spans)| spans.iter().all(|span| 0 < span[1]))
         .map(|([phase_y, phase_x], spans)| {
             let layout = layout_of(spans, pitch);
             let (mut taps, mut weights) = (Vec::new(), Vec::new());
@@ -221,12 +221,13 @@ impl Layout {
             let first = first_row * narrow + first_column;
             Self {
                 pitch: narrow,
-                starts: (0..through).map(|it| first + it * lanes).collect(),
+                starts: (0..through).map(|vector| first + vector * lanes).collect(),
                 sheet: Grid { first: 0, row: narrow, column: 1 },
             }
         } else {
             let starts = (0..rows).flat_map(|row| {
-                (0..a_row).map(move |it| (first_row + row) * wide + first_column + it * lanes)
+                (0..a_row)
+                    .map(move |vector| (first_row + row) * wide + first_column + vector * lanes)
             });
             Self {
                 pitch: wide,

@@ -19,10 +19,10 @@ pub(crate) fn weigh<S: Simd, const M: usize, const P: usize>(
     weights: &[[f32; M]],
     starts: [usize; P],
 ) -> [[S::f32s; P]; M] {
-    let from: [&[f32]; P] = from_fn(|it| &canvas[starts[it]..]);
+    let from: [&[f32]; P] = from_fn(|vector| &canvas[starts[vector]..]);
     let mut sums = [[simd.splat_f32s(0.0); P]; M];
     for (tap, weights) in taps.iter().zip(weights) {
-        let values: [S::f32s; P] = from_fn(|it| load(simd, from[it], *tap));
+        let values: [S::f32s; P] = from_fn(|vector| load(simd, from[vector], *tap));
         for (sums, weight) in sums.iter_mut().zip(weights) {
             let weight = simd.splat_f32s(*weight);
             for (sum, value) in sums.iter_mut().zip(values) {
@@ -44,10 +44,11 @@ pub(crate) fn correlate<S: Simd, const C: usize, const T: usize>(
     taps: [usize; T],
     sums: &mut [[S::f32s; T]; C],
 ) {
-    let gradients: [&[S::f32s]; C] = gradients.map(|it| &S::as_simd_f32s(it).0[..starts.len()]);
-    let from: [&[f32]; T] = from_fn(|it| &canvas[taps[it]..]);
+    let gradients: [&[S::f32s]; C] =
+        gradients.map(|channel| &S::as_simd_f32s(channel).0[..starts.len()]);
+    let from: [&[f32]; T] = from_fn(|tap| &canvas[taps[tap]..]);
     for (at, start) in starts.iter().enumerate() {
-        let values: [S::f32s; T] = from_fn(|it| load(simd, from[it], *start));
+        let values: [S::f32s; T] = from_fn(|tap| load(simd, from[tap], *start));
         for (sums, gradients) in sums.iter_mut().zip(gradients) {
             for (sum, value) in sums.iter_mut().zip(values) {
                 *sum = simd.mul_add_f32s(gradients[at], value, *sum);

@@ -80,7 +80,7 @@ impl Unit {
     /// Height and width of what comes out.
     pub fn side(&self) -> [usize; 2] {
         let side = self.geometry.output();
-        if self.pooled { side.map(|it| it / 2) } else { side }
+        if self.pooled { side.map(|side| side / 2) } else { side }
     }
 
     /// How many numbers one image is, as it comes out.
@@ -293,7 +293,7 @@ mod tests {
     #[test]
     fn any_number_of_threads_gives_the_same_bits() {
         let unit = unit([3, 8], true);
-        let [weights, gamma, beta] = [8 * 27, 8, 8].map(|it| numbers(it, 1));
+        let [weights, gamma, beta] = [8 * 27, 8, 8].map(|count| numbers(count, 1));
         let weights = Weights { convolution: &weights, gamma: &gamma, beta: &beta };
         let images = numbers(37 * unit.geometry.inputs(), 2);
         let gradient = numbers(37 * unit.results(), 3);
@@ -312,10 +312,12 @@ mod tests {
                     gradients.gamma,
                     gradients.beta,
                 ];
-                made.push(all.map(|it| it.into_iter().map(f32::to_bits).collect::<Vec<_>>()));
+                made.push(
+                    all.map(|values| values.into_iter().map(f32::to_bits).collect::<Vec<_>>()),
+                );
             });
         }
-        assert!(made.windows(2).all(|it| it[0] == it[1]));
+        assert!(made.windows(2).all(|pair| pair[0] == pair[1]));
     }
 
     #[test]
@@ -342,6 +344,6 @@ mod tests {
         assert!(results.is_empty());
         let seen = Seen { images: &[], convolved: &convolved, statistics: &statistics };
         let gradients = unit.gradients(seen, weights, &[], true);
-        assert!(gradients.convolution.iter().all(|it| it.abs() < 1e-9));
+        assert!(gradients.convolution.iter().all(|value| value.abs() < 1e-9));
     }
 }

@@ -127,8 +127,8 @@ impl Part<'_> {
         let mut sums = [[simd.splat_f32s(0.0); T]; C];
         for image in 0..self.n_images {
             let canvas = &self.scratch.canvas[image * canvas.len()..][..canvas.len()];
-            let channels: [&[f32]; C] = from_fn(|it| {
-                let channel = image * geometry.channels[1] + first + it;
+            let channels: [&[f32]; C] = from_fn(|offset| {
+                let channel = image * geometry.channels[1] + first + offset;
                 &self.scratch.sheet[channel * self.length..][..self.length]
             });
             correlate(simd, canvas, &sweep.starts, channels, taps, &mut sums);

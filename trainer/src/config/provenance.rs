@@ -104,9 +104,9 @@ impl Record {
                 digest: training.digest().to_owned(),
                 identities: training.identities().len(),
                 images: training.samples().len(),
-                pairs: training.listing().map(|it| it.pairs().len()),
+                pairs: training.listing().map(|listing| listing.pairs().len()),
             },
-            held_out: held_out.map_or_else(Vec::new, |it| it.identities().to_vec()),
+            held_out: held_out.map_or_else(Vec::new, |gallery| gallery.identities().to_vec()),
             config,
         }
     }
@@ -144,7 +144,7 @@ impl Record {
 pub fn build() -> String {
     let commit = env::var("SOURCE_COMMIT").ok();
     let commit = commit.or_else(|| option_env!("SIAMESE_COMMIT").map(str::to_owned));
-    let commit = commit.map(|it| format!(", commit {it}")).unwrap_or_default();
+    let commit = commit.map(|hash| format!(", commit {hash}")).unwrap_or_default();
     format!("{}{commit}", env!("CARGO_PKG_VERSION"))
 }
 

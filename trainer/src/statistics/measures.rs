@@ -34,7 +34,8 @@ pub struct Measures {
 impl Grid {
     /// Makes a grid of the rates between 0 and 1, in ascending order.
     pub fn new(rates: impl IntoIterator<Item = f64>) -> Self {
-        let mut rates: Vec<f64> = rates.into_iter().filter(|it| 0.0 < *it && *it < 1.0).collect();
+        let mut rates: Vec<f64> =
+            rates.into_iter().filter(|rate| 0.0 < *rate && *rate < 1.0).collect();
         rates.sort_by(f64::total_cmp);
         rates.dedup();
         Self { rates, thresholds: Vec::new() }
@@ -95,16 +96,17 @@ impl Measures {
                 continue;
             }
             let distance = ties[0].distance.get();
-            let between = reached.map_or(0.0, |it: f64| it.midpoint(distance));
+            let between = reached.map_or(0.0, |last: f64| last.midpoint(distance));
             balance.weigh(before, between);
-            let is_below =
-                |at: usize| grid.thresholds.get(at).is_some_and(|it| it.get() < distance);
+            let is_below = |at: usize| {
+                grid.thresholds.get(at).is_some_and(|threshold| threshold.get() < distance)
+            };
             while is_below(rates_at.len()) {
                 rates_at.push(before);
             }
             // Each different pair at this distance is farther than the earlier same pairs, and tied with those at this
             // distance.
-            ordered += real(different_here) * (real(wrong.seen_same) + real(same_here) / 2.0);
+            ordered += as_f64(different_here) * (as_f64(wrong.seen_same) + as_f64(same_here) / 2.0);
             wrong.seen_same += same_here;
             wrong.seen_different += different_here;
             let after = wrong.rates();
@@ -122,7 +124,7 @@ impl Measures {
         rates_at.resize(grid.thresholds.len(), before);
         Some(Self {
             eer: eer.expect("the last threshold calls every pair same"),
-            auc: ordered / (real(same) * real(different)),
+            auc: ordered / (as_f64(same) * as_f64(different)),
             fnmr_at,
             threshold_at,
             eer_threshold: balance.threshold,
@@ -163,8 +165,8 @@ struct Wrong {
 impl Wrong {
     fn rates(&self) -> Rates {
         Rates {
-            fmr: real(self.seen_different) / real(self.different),
-            fnmr: real(self.same - self.seen_same) / real(self.same),
+            fmr: as_f64(self.seen_different) / as_f64(self.different),
+            fnmr: as_f64(self.same - self.seen_same) / as_f64(self.same),
         }
     }
 }
@@ -199,12 +201,12 @@ fn weights(pairs: &[Comparison], copies: &[u64]) -> [u64; 2] {
 
 /// Returns how often a pair of these identities counts.
 pub(super) fn weight(identities: [u32; 2], copies: &[u64]) -> u64 {
-    let [left, right] = identities.map(|it| copies[it as usize]);
+    let [left, right] = identities.map(|identity| copies[identity as usize]);
     if identities[0] == identities[1] { left } else { left * right }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
-fn real(pairs: u64) -> f64 {
+fn as_f64(pairs: u64) -> f64 {
     pairs as f64
 }
 
@@ -215,9 +217,9 @@ mod tests {
     use super::*;
 
     fn comparisons(values: &[&[f32]]) -> Comparisons {
-        let point = |it: &f32| Embedding::new([*it]).expect("a point");
+        let point = |value: &f32| Embedding::new([*value]).expect("a point");
         let embeddings: Vec<Vec<_>> =
-            values.iter().map(|of_one| of_one.iter().map(point).collect()).collect();
+            values.iter().map(|images_of| images_of.iter().map(point).collect()).collect();
         Comparisons::new(&embeddings).expect("pairs")
     }
 
@@ -239,7 +241,8 @@ mod tests {
 
     #[test]
     fn thresholds_are_half_way_to_the_next_distance() {
-        let thresholds = [2.5, 0.5, 7.0].map(|it| Threshold::try_from(it).expect("a threshold"));
+        let thresholds =
+            [2.5, 0.5, 7.0].map(|value| Threshold::try_from(value).expect("a threshold"));
         let grid = Grid::new([0.1, 0.25, 0.5]).with_thresholds(thresholds);
         let measures = Measures::of(&known(), &grid);
         assert_eq!(measures.threshold_at, [1.5, 2.5, 5.0]);
@@ -259,7 +262,9 @@ mod tests {
     #[test]
     fn measures_agree_with_those_of_the_calibration() {
         let spread: Vec<Vec<f32>> = (0..6_u8)
-            .map(|who| (0..5_u8).map(|at| f32::from(who) + f32::from(at * at % 7) / 3.0).collect())
+            .map(|identity| {
+                (0..5_u8).map(|at| f32::from(identity) + f32::from(at * at % 7) / 3.0).collect()
+            })
             .collect();
         let spread: Vec<&[f32]> = spread.iter().map(Vec::as_slice).collect();
         let comparisons = comparisons(&spread);
@@ -284,9 +289,10 @@ mod tests {
 
     #[test]
     fn a_copy_of_a_component_repeats_its_pairs() {
-        let point = |it: &f32| Embedding::new([*it]).expect("a point");
-        let points: Vec<Vec<_>> =
-            [&[0.0, 1.0, 4.0][..], &[3.0, 9.0]].map(|it| it.iter().map(point).collect()).into();
+        let point = |value: &f32| Embedding::new([*value]).expect("a point");
+        let points: Vec<Vec<_>> = [&[0.0, 1.0, 4.0][..], &[3.0, 9.0]]
+            .map(|values| values.iter().map(point).collect())
+            .into();
         let pairs = [([[0, 0], [0, 1]], true), ([[1, 0], [1, 1]], true), ([[0, 1], [0, 2]], false)];
         let listed = Comparisons::listed(&points, &pairs).expect("pairs");
         // Same at 1 and 6, different at 3: closer in one of two.

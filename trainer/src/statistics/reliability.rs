@@ -58,7 +58,7 @@ pub fn reliability(
             stated: measured.stated(at),
             seen: measured.seen(at),
             interval: Interval::of(
-                drawn.iter().filter(|it| 0 < it.pairs(at)).map(|it| it.seen(at)),
+                drawn.iter().filter(|tally| 0 < tally.pairs(at)).map(|tally| tally.seen(at)),
             ),
             same: measured.counts[at][0],
             different: measured.counts[at][1],
@@ -91,7 +91,7 @@ impl Tally {
         for Cell { bin, identities, is_same, pairs, stated } in cells {
             let (kind, weight) = (usize::from(!is_same), weight(*identities, copies));
             tally.counts[usize::from(*bin)][kind] += weight * pairs;
-            tally.sums[usize::from(*bin)][kind] += real(weight) * stated;
+            tally.sums[usize::from(*bin)][kind] += as_f64(weight) * stated;
             tally.totals[kind] += weight * pairs;
         }
         (0 < tally.totals[0] && 0 < tally.totals[1]).then_some(tally)
@@ -102,13 +102,14 @@ impl Tally {
     }
 
     fn seen(&self, at: usize) -> f64 {
-        let [same, different] = [0, 1].map(|it| real(self.counts[at][it]) / real(self.totals[it]));
+        let [same, different] =
+            [0, 1].map(|kind| as_f64(self.counts[at][kind]) / as_f64(self.totals[kind]));
         same / (same + different)
     }
 
     fn stated(&self, at: usize) -> f64 {
-        let share = |kind: usize| real(self.counts[at][kind]) / real(self.totals[kind]);
-        let sum = |kind: usize| self.sums[at][kind] / real(self.totals[kind]);
+        let share = |kind: usize| as_f64(self.counts[at][kind]) / as_f64(self.totals[kind]);
+        let sum = |kind: usize| self.sums[at][kind] / as_f64(self.totals[kind]);
         (sum(0) + sum(1)) / (share(0) + share(1))
     }
 }
@@ -124,7 +125,7 @@ fn bin(probability: f64) -> u8 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no one has 2^53 pairs")]
-fn real(count: u64) -> f64 {
+fn as_f64(count: u64) -> f64 {
     count as f64
 }
 
@@ -137,10 +138,10 @@ mod tests {
     #[test]
     fn bins_have_stated_and_observed_shares() {
         // Same pairs with distances 1 and 4; different pairs with 2, 3, 6 and 7.
-        let point = |it: f32| Embedding::new([it]).expect("a point");
+        let point = |value: f32| Embedding::new([value]).expect("a point");
         let points = [vec![point(0.0), point(1.0)], vec![point(3.0), point(7.0)]];
         let comparisons = Comparisons::new(&points).expect("pairs");
-        let stated = |it| if it < 2.5 { 0.9 } else { 0.05 };
+        let stated = |distance| if distance < 2.5 { 0.9 } else { 0.05 };
         let bins = reliability(&comparisons, stated, Bootstrap { resamples: 20, seed: 1 });
         let [low, high] = bins.as_slice() else { panic!("{bins:?}") };
         assert_eq!((low.same, low.different, high.same, high.different), (1, 3, 1, 1));

@@ -63,7 +63,7 @@ impl Likeness {
 pub(super) fn is_flat(pixels: &Pixels) -> bool {
     let values = pixels.values();
     let mean = values.iter().sum::<f32>() / count(values.len());
-    let squares = values.iter().map(|it| (it - mean).powi(2)).sum::<f32>();
+    let squares = values.iter().map(|value| (value - mean).powi(2)).sum::<f32>();
     squares / count(values.len()) < FLAT * FLAT
 }
 
@@ -90,9 +90,9 @@ pub(super) fn near_copies(
 
 /// Returns the means of cells over all channels.
 fn cells(values: &[f32], [channels, height, width]: [usize; 3], side: usize) -> Vec<f32> {
-    let edge = |it: usize, length: usize| (it * length / side).min(length - 1);
-    let range = |it: usize, length: usize| {
-        edge(it, length)..((it + 1) * length / side).max(edge(it, length) + 1)
+    let edge = |cell: usize, length: usize| (cell * length / side).min(length - 1);
+    let range = |cell: usize, length: usize| {
+        edge(cell, length)..((cell + 1) * length / side).max(edge(cell, length) + 1)
     };
     let mut cells = Vec::with_capacity(side * side);
     for row in 0..side {
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn an_image_smaller_than_the_cells_works_too() {
-        let values = (0..12).map(|it: u8| f32::from(it % 5) / 5.0).collect();
+        let values = (0..12).map(|value: u8| f32::from(value % 5) / 5.0).collect();
         assert!(Likeness::of(&Pixels::new(values), [3, 2, 2]).is_some());
     }
 }

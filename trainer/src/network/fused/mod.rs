@@ -94,7 +94,8 @@ fn evaluate(
     let n_maps = maps.dims()[0];
     let maps = flat(&maps.try_into_primitive::<Flex>().ok()?);
     let weights = flat(&weights.try_into_primitive::<Flex>().ok()?);
-    let vector = |it: Tensor<1>| it.try_into_primitive::<Flex>().ok().map(|it| flat(&it));
+    let vector =
+        |values: Tensor<1>| values.try_into_primitive::<Flex>().ok().map(|tensor| flat(&tensor));
     let (gamma, beta) = (vector(gamma)?, vector(beta)?);
     let statistics = Statistics {
         mean: values(&vector(mean)?).to_vec(),
@@ -119,7 +120,7 @@ fn train(
     let (weights, weights_node) = weights.try_into_primitive::<Training>().ok()?.into_parts();
     let (gamma, gamma_node) = gamma.try_into_primitive::<Training>().ok()?.into_parts();
     let (beta, beta_node) = beta.try_into_primitive::<Training>().ok()?.into_parts();
-    let [maps, weights, gamma, beta] = [maps, weights, gamma, beta].map(|it| flat(&it));
+    let [maps, weights, gamma, beta] = [maps, weights, gamma, beta].map(|tensor| flat(&tensor));
     let Trained { results, convolved, statistics } = unit.train(
         values(&maps),
         Weights { convolution: values(&weights), gamma: values(&gamma), beta: values(&beta) },

@@ -68,14 +68,15 @@ fn check(maps: [usize; 4], outputs: usize, [kernel, stride]: [usize; 2], pooled:
     let [(ours, maps, results, gradients), (burns, burns_maps, burns_results, burns_gradients)] =
         both;
     agree("results", results, burns_results);
-    let gradient = |it: &Tensor<4>, of: &_| it.grad(of).expect("a gradient");
+    let gradient = |tensor: &Tensor<4>, of: &_| tensor.grad(of).expect("a gradient");
     agree("maps", gradient(&maps, &gradients), gradient(&burns_maps, &burns_gradients));
     agree(
         "weights",
         gradient(&ours.convolution.weight.val(), &gradients),
         gradient(&burns.convolution.weight.val(), &burns_gradients),
     );
-    let gradient = |it: &Param<Tensor<1>>, of: &_| it.val().grad(of).expect("a gradient");
+    let gradient =
+        |parameter: &Param<Tensor<1>>, of: &_| parameter.val().grad(of).expect("a gradient");
     agree(
         "gamma",
         gradient(&ours.norm.gamma, &gradients),
@@ -86,7 +87,7 @@ fn check(maps: [usize; 4], outputs: usize, [kernel, stride]: [usize; 2], pooled:
         gradient(&ours.norm.beta, &gradients),
         gradient(&burns.norm.beta, &burns_gradients),
     );
-    let [ours, burns] = [ours, burns].map(|it| it.valid());
+    let [ours, burns] = [ours, burns].map(|layers| layers.valid());
     agree("mean", ours.norm.running_mean.value(), burns.norm.running_mean.value());
     agree("variance", ours.norm.running_var.value(), burns.norm.running_var.value());
     let maps = values.inner();
