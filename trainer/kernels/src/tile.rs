@@ -1,16 +1,16 @@
-//! The innermost loops: a few channels at a few places, all sums in registers.
+//! The innermost loops: a few channels at a few positions, with all sums in registers.
 
 use std::array::from_fn;
 
 use pulp::Simd;
 
-/// How many result channels a tile has at most: with two vectors each, twelve sums stand in
-/// sixteen registers, and leave room for what they are made of.
+/// The largest number of result channels of a tile. With two vectors each, twelve sums use twelve of sixteen registers;
+/// the others are for the operands.
 pub(crate) const CHANNELS: usize = 6;
-/// How many vectors of places a tile has at most.
+/// The largest number of vectors of positions of a tile.
 pub(crate) const VECTORS: usize = 2;
 
-/// Sums of what stands at `taps` from each of `starts`, weighed for each of `M` channels.
+/// Returns the weighted sums of the values at `taps` from each of `starts`, for each of `M` channels.
 #[inline(always)]
 pub(crate) fn weigh<S: Simd, const M: usize, const P: usize>(
     simd: S,
@@ -33,8 +33,8 @@ pub(crate) fn weigh<S: Simd, const M: usize, const P: usize>(
     sums
 }
 
-/// Adds, for each of `C` channels and `T` taps, the products of a channel's gradients with what
-/// stands at the tap from their places.
+/// Adds, for each of `C` channels and `T` taps, the products of a channel's gradients with the values at the tap from their
+/// positions.
 #[inline(always)]
 pub(crate) fn correlate<S: Simd, const C: usize, const T: usize>(
     simd: S,

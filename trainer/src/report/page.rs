@@ -106,13 +106,13 @@ impl Page {
 
     fn curves(&mut self, evaluation: &Evaluation) {
         let [same, different] = match evaluation.comparisons.unit() {
-            Unit::Identity => ["two images of one identity", "images of two identities"],
-            Unit::Component => ["a pair labelled same", "a pair labelled different"],
+            Unit::Identity => ["an identity is not recognised", "two identities are confused"],
+            Unit::Component => ["it sees a difference that is none", "it misses a difference"],
         };
         self.line(&format!(
             "<h2>Distances and errors</h2>\n<p>The model calls a pair same if its distance is at most the threshold. {} \
-             is the share of different pairs that it calls same: it confuses {different}. {} is the share of same pairs \
-             that it calls different: it misses {same}. A larger threshold gives a higher FMR and a lower FNMR.",
+             is the share of different pairs that it calls same: {different}. {} is the share of same pairs that it calls \
+             different: {same}. A larger threshold gives a higher FMR and a lower FNMR.",
             explained("FMR"),
             explained("FNMR"),
         ));

@@ -72,7 +72,7 @@ fn a_trained_model_is_exported_with_its_card_and_a_report() {
     let output = outcome.success();
     assert!(progress.contains("learned nothing: 0.3600"), "{progress}");
     assert!(progress.contains("on held-out identities"), "{progress}");
-    assert!(output.contains("of the trained network on 18 images"), "{output}");
+    assert!(output.contains("from the trained network on 18 images"), "{output}");
     let line = "Report on the held-out identities: model.run/report/index.html";
     assert!(output.contains(line), "{output}");
     let report = fs::read_to_string(ground.at("model.run/report/report.json")).expect("a report");

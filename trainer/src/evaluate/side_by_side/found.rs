@@ -81,7 +81,7 @@ impl SideBySide {
             )
         } else {
             format!(
-                "The difference of the EERs is not significant: other {} could reverse it (p = {:.3})",
+                "The EERs do not differ significantly with these {} (p = {:.3})",
                 self.evaluations[0].comparisons.unit().plural(),
                 eer.p_value
             )
