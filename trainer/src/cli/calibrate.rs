@@ -49,7 +49,8 @@ impl Calibrate {
         let calibrated = calibrated(&embedded, images, self.fmr, split, bootstrap)?;
 
         let model = &self.inputs.model;
-        let onnx = fs::read(model).with_context(|| format!("{} can't be read", model.display()))?;
+        let onnx =
+            fs::read(model).with_context(|| format!("{} cannot be read", model.display()))?;
         let card = calibrated.apply_to(embedded.card().clone());
         draft::model(&self.out, &rewrite(&onnx, &card.to_metadata())?, &options)?;
         Ok(summary(&self.out, &calibrated))

@@ -141,18 +141,18 @@ impl<'a> Learning<'a> {
     fn loss(&self, embeddings: &Tensor<2>, batch: &Batch) -> (Tensor<1>, Tensor<1>) {
         let config = &self.config.loss;
         let classifier = self.trainee.classifier.as_ref();
-        let classified =
+        let auxiliary =
             classifier.map(|classifier| classifier.loss(embeddings, &batch.identities, config));
         let main = match config.kind {
             LossKind::Contrastive => contrastive(embeddings, &batch.pairs, config.margin),
             LossKind::Triplet => triplet(embeddings, &batch.triplets, config.margin),
             LossKind::MultiSimilarity => multi_similarity(embeddings, &batch.identities),
             LossKind::Softmax => {
-                let loss = classified.expect("a softmax run has a classifier");
+                let loss = auxiliary.expect("a softmax run has a classifier");
                 return (loss.clone(), loss);
             }
         };
-        let total = match classified {
+        let total = match auxiliary {
             Some(loss) => main.clone() + loss.mul_scalar(config.classifier_weight),
             None => main.clone(),
         };
