@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
-"""From a PyTorch network to a served model, as docs/adopt.md tells it: every step of that page, run.
+"""Runs every step of docs/adopt.md, from a PyTorch network to a calibrated model.
 
     python3 scripts/adopt_from_pytorch.py [--trainer PROGRAM] [--siamese PROGRAM] [--keep DIR]
 
-Needs torch, onnx, onnxscript, onnxruntime, numpy and Pillow. It makes images of some made things, trains a small
-network on part of them for a few seconds, exports it by both of PyTorch's exporters, holds both files to the network,
-and has `siamese-trainer adopt` and `siamese compare` work on them. It fails loudly where a step does not do what the
-page says.
+Needs torch, onnx, onnxscript, onnxruntime, numpy and Pillow. It makes synthetic images, trains a small network on some of
+them for a few seconds, exports it with both of PyTorch's exporters, compares both files with the network, and runs
+`siamese-trainer adopt` and `siamese compare` on them. It fails if a step does not do what the page says.
 """
 
 import argparse
@@ -27,7 +26,7 @@ MEAN, STD = 0.5, 0.25
 
 
 class Embedder(torch.nn.Module):
-    """Three convolutions with batch norm, dropout, and 32 coordinates: small, and with all that goes wrong in exports."""
+    """Three convolutions with batch norm, dropout, and 32 coordinates: small, but with the usual problems of exports."""
 
     def __init__(self):
         super().__init__()
@@ -47,7 +46,7 @@ class Embedder(torch.nn.Module):
 
 
 def made_image(thing: int, number: int) -> Image.Image:
-    """A striped disc: the thing decides colours and stripes, the number where it lies and how light it is."""
+    """A striped disc: the identity defines colours and stripes, the number defines position and brightness."""
     random = numpy.random.default_rng([thing, number])
     kind = numpy.random.default_rng([7, thing])
     low, high = kind.uniform(0, 255, (2, 3))

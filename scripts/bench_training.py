@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Times a training step of the trainer and of PyTorch: the same network, batch and threads, in turns.
+"""Measures the time of a training step in the trainer and in PyTorch: same network, batch and threads, in turns.
 
     python3 scripts/bench_training.py [--threads 2] [--rounds 5] [--steps 10] [--networks compact,baseline]
 
-It needs PyTorch (the CPU's is enough) and a release build, which it makes. Both sides draw their batches ready-made:
-a step is forward, loss, backward and AdamW. Turns are short, so that whatever else the machine does meets both alike;
-what is told are medians over all steps, and the median of the rounds' ratios.
+Needs PyTorch (the CPU version is enough), and makes a release build. Batches are made in advance on both sides, so a step
+is forward, loss, backward and AdamW. The turns are short, so other load on the machine affects both equally. The output is
+the median over all steps, and the median of the ratios of the rounds.
 """
 
 import argparse
@@ -32,7 +32,7 @@ class Unit(nn.Sequential):
 
 
 class Compact(nn.Module):
-    """The trainer's `compact`, as trainer/src/network/compact.rs has it."""
+    """The trainer's `compact`; see trainer/src/network/compact.rs."""
 
     def __init__(self, stem: int = 32, blocks: tuple[int, ...] = (32, 64, 128), width: int = 64):
         super().__init__()

@@ -1,17 +1,17 @@
-"""Writes the tiny models that the tests load: `python scripts/made_models.py tests/fixtures/models`.
+"""Writes the tiny models of the tests: `python scripts/made_models.py tests/fixtures/models`.
 
-Each takes grey images of 4x4 and gives 2 numbers: the mean of the left half, and of the right.
-They carry no metadata; the tests write sidecars for them. Needs the Python packages onnx and numpy.
+The input is a grey image of 4x4. The output is 2 numbers: the mean of the left half, and the mean of the right half.
+The models have no metadata; the tests write sidecars. Needs the Python packages onnx and numpy.
 
-plain.onnx    any batch
-single.onnx   a batch of 1, as it says
-baked.onnx    says any batch, yet holds a reshape to 1
-log.onnx      any batch, and the logarithm at the end: black gives -infinity
+plain.onnx    any batch size
+single.onnx   a batch size of 1, as its shape says
+baked.onnx    any batch size according to its shape, but it contains a reshape to 1
+log.onnx      any batch size, with a logarithm at the end: black gives -infinity
 
-The models external*.onnx beside them are not made here. Each takes colour images of 64x64, and gives its pooled pixels
-times weights (12,288 bytes) that lie in another file, which the tests write: external.onnx in model.onnx.data,
-external-dot.onnx in ./dot.data, external-folder.onnx in weights/sub.data, external-attribute.onnx in constattr.data, as
-the attribute of a Constant.
+The models external*.onnx in the same folder are not made here. Their input is a colour image of 64x64. Their output is the
+pooled pixels times weights (12,288 bytes) in another file, which the tests write: model.onnx.data for external.onnx,
+./dot.data for external-dot.onnx, weights/sub.data for external-folder.onnx, and constattr.data for
+external-attribute.onnx, where it is an attribute of a Constant.
 """
 
 import sys

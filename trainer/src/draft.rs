@@ -121,7 +121,7 @@ mod tests {
 
     fn names(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).expect("a folder").flatten();
-        entries.map(|it| it.file_name().to_string_lossy().into_owned()).collect()
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
     }
 
     #[test]
@@ -152,7 +152,7 @@ mod tests {
     fn a_written_file_has_the_permissions_of_a_normal_file() {
         use std::os::unix::fs::PermissionsExt;
         let folder = TempDir::new().expect("a folder");
-        let [plain, staged] = ["plain", "staged"].map(|it| folder.path().join(it));
+        let [plain, staged] = ["plain", "staged"].map(|name| folder.path().join(name));
         fs::write(&plain, "1").expect("a file");
         file(&staged, b"1").expect("a file");
         let mode = |path: &Path| fs::metadata(path).expect("a file").permissions().mode();

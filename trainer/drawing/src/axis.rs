@@ -24,8 +24,8 @@ pub struct Axis {
 impl Axis {
     /// Makes an axis of error rates with the `ticks` within its range.
     pub fn of_rates(label: &str, scale: Scale, [low, high]: [f64; 2], ticks: &[f64]) -> Self {
-        let within = ticks.iter().filter(|it| low <= **it && **it <= high);
-        let ticks = within.map(|it| (*it, percent(*it))).collect();
+        let within = ticks.iter().filter(|tick| low <= **tick && **tick <= high);
+        let ticks = within.map(|tick| (*tick, percent(*tick))).collect();
         Self { label: label.to_owned(), scale, low, high, ticks }
     }
 
@@ -33,9 +33,9 @@ impl Axis {
     pub fn linear(label: &str, high: f64, written: impl Fn(f64) -> String) -> Self {
         let step = round_step(high / 6.0);
         let ticks = (0..=12)
-            .map(|it| f64::from(it) * step)
-            .take_while(|it| *it <= high * (1.0 + 1e-9))
-            .map(|it| (it, written(it)))
+            .map(|number| f64::from(number) * step)
+            .take_while(|value| *value <= high * (1.0 + 1e-9))
+            .map(|value| (value, written(value)))
             .collect();
         Self { label: label.to_owned(), scale: Scale::Linear, low: 0.0, high, ticks }
     }
@@ -43,10 +43,12 @@ impl Axis {
     /// Returns the position of a value, from 0 at the low end to 1 at the high end; values outside are clamped.
     pub(super) fn place(&self, value: f64) -> f64 {
         let [at, low, high] =
-            [value.clamp(self.low, self.high), self.low, self.high].map(|it| match self.scale {
-                Scale::Linear => it,
-                Scale::Log => it.ln(),
-                Scale::Probit => probit(it),
+            [value.clamp(self.low, self.high), self.low, self.high].map(|number| {
+                match self.scale {
+                    Scale::Linear => number,
+                    Scale::Log => number.ln(),
+                    Scale::Probit => probit(number),
+                }
             });
         (at - low) / (high - low)
     }
@@ -83,7 +85,8 @@ pub fn number(value: f64, digits: usize) -> String {
 fn round_step(step: f64) -> f64 {
     let power = 10_f64.powf(step.log10().floor());
     let factor = step / power;
-    let round = [1.0, 2.0, 2.5, 5.0].into_iter().find(|it| factor <= it * (1.0 + 1e-9));
+    let round =
+        [1.0, 2.0, 2.5, 5.0].into_iter().find(|factor_limit| factor <= factor_limit * (1.0 + 1e-9));
     power * round.unwrap_or(10.0)
 }
 
@@ -127,7 +130,7 @@ mod tests {
 
     #[test]
     fn ticks_are_round_numbers() {
-        let axis = Axis::linear("distance", 1.37, |it| format!("{it}"));
+        let axis = Axis::linear("distance", 1.37, |value| format!("{value}"));
         let labels: Vec<_> = axis.ticks().iter().map(|(_, label)| label.as_str()).collect();
         assert_eq!(labels, ["0", "0.25", "0.5", "0.75", "1", "1.25"]);
         near(round_step(0.16), 0.2);
@@ -136,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_number_loses_only_trailing_zeros_after_the_point() {
-        let written = [0.25, 1.0, 100.0, 0.123_456_789, 0.0].map(|it| number(it, 6));
+        let written = [0.25, 1.0, 100.0, 0.123_456_789, 0.0].map(|value| number(value, 6));
         assert_eq!(written, ["0.25", "1", "100", "0.123457", "0"]);
         assert_eq!(number(20.0, 0), "20");
     }

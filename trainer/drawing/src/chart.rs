@@ -80,7 +80,7 @@ impl Chart {
         let runs_beyond = |at: usize| {
             let near = at.saturating_sub(1)..points.len().min(at + 2);
             (0..2).any(|axis| {
-                (0..2).any(|end| points[near.clone()].iter().all(|it| beyond(it)[axis][end]))
+                (0..2).any(|end| points[near.clone()].iter().all(|point| beyond(point)[axis][end]))
             })
         };
         let seen = (0..points.len()).filter(|at| !runs_beyond(*at));
@@ -90,7 +90,7 @@ impl Chart {
 
     /// Draws an area with the given corners.
     pub fn area(&mut self, class: &str, corners: &[Place]) {
-        let places: Vec<_> = corners.iter().map(|it| self.place(*it)).collect();
+        let places: Vec<_> = corners.iter().map(|corner| self.place(*corner)).collect();
         self.svg.area(class, &places);
     }
 

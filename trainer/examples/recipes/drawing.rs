@@ -17,9 +17,15 @@ const LINES: [(f64, &str, &str); 2] =
 
 /// Draws all recipes that were measured.
 pub(crate) fn folds(recipes: &[Recipe], runs: &Runs) -> String {
-    let measured: Vec<_> =
-        recipes.iter().filter(|it| !runs.means(it.name, it.seeds, FOLDS).is_empty()).collect();
-    let most = measured.iter().flat_map(|it| runs.of(it.name)).map(|it| it.eer).fold(0.0, f64::max);
+    let measured: Vec<_> = recipes
+        .iter()
+        .filter(|recipe| !runs.means(recipe.name, recipe.seeds, FOLDS).is_empty())
+        .collect();
+    let most = measured
+        .iter()
+        .flat_map(|recipe| runs.of(recipe.name))
+        .map(|run| run.eer)
+        .fold(0.0, f64::max);
     let high = ((100.0 * most / 2.0).ceil() * 2.0).max(2.0);
     let across = |percent: f64| LEFT + (RIGHT - LEFT) * percent / high;
     let bottom = measured.iter().fold(TOP, |bottom, _| bottom + ROW);
@@ -33,7 +39,7 @@ pub(crate) fn folds(recipes: &[Recipe], runs: &Runs) -> String {
         svg.text("", (at + 9.0, 47.5), &format!("fold {fold}"));
         at += 76.0;
     }
-    for tick in (0_u32..).map(|it| f64::from(2 * it)).take_while(|it| *it <= high) {
+    for tick in (0_u32..).map(|number| f64::from(2 * number)).take_while(|tick| *tick <= high) {
         let at = across(tick);
         svg.line("grid", (at, TOP), (at, bottom));
         svg.text("tick middle", (at, bottom + 17.0), &number(tick, 0));
@@ -49,7 +55,7 @@ pub(crate) fn folds(recipes: &[Recipe], runs: &Runs) -> String {
         for Run { fold, eer, .. } in runs.of(recipe.name) {
             svg.dot(*fold, (across(100.0 * eer), middle), 4.0);
         }
-        let at = across(100.0 * mean(runs.of(recipe.name).map(|it| it.eer)));
+        let at = across(100.0 * mean(runs.of(recipe.name).map(|run| run.eer)));
         svg.line("bar", (at, middle - 9.0), (at, middle + 9.0));
         middle += ROW;
     }

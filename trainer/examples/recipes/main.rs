@@ -45,7 +45,7 @@ fn main() -> anyhow::Result<()> {
     fs::create_dir_all(&out).with_context(|| format!("{} cannot be created", out.display()))?;
     let mut runs = Runs::open(&out)?;
     let recipes = recipes();
-    for recipe in recipes.iter().filter(|it| it.name.contains(&part)) {
+    for recipe in recipes.iter().filter(|recipe| recipe.name.contains(&part)) {
         for &seed in recipe.seeds {
             for fold in 0..FOLDS {
                 if runs.find(recipe.name, seed, fold).is_none() {
@@ -120,7 +120,7 @@ fn trained(
     unseen: &Collection,
 ) -> anyhow::Result<(f64, Option<f64>)> {
     let [training, unseen] =
-        [training, unseen].map(|it| Gallery::load(it, &config.preprocessing(), false));
+        [training, unseen].map(|images| Gallery::load(images, &config.preprocessing(), false));
     let (training, unseen) = (training?, unseen?);
     let mut learning = Learning::new(config, &training);
     let last = learning.steps().div_ceil(20);

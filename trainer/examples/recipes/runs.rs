@@ -50,19 +50,19 @@ impl Runs {
 
     /// Returns the run of a fold, if there is one.
     pub(crate) fn find<'a>(&'a self, recipe: &'a str, seed: u64, fold: usize) -> Option<&'a Run> {
-        self.of(recipe).find(|it| it.seed == seed && it.fold == fold)
+        self.of(recipe).find(|run| run.seed == seed && run.fold == fold)
     }
 
     /// Returns all runs of a recipe.
     pub(crate) fn of<'a>(&'a self, recipe: &'a str) -> impl Iterator<Item = &'a Run> {
-        self.runs.iter().filter(move |it| it.recipe == recipe)
+        self.runs.iter().filter(move |run| run.recipe == recipe)
     }
 
     /// Returns the mean EER over the folds, for each seed with all folds measured.
     pub(crate) fn means(&self, recipe: &str, seeds: &[u64], n_folds: usize) -> Vec<f64> {
         let of_seed = |seed: &u64| {
             let rates: Vec<f64> =
-                (0..n_folds).filter_map(|it| Some(self.find(recipe, *seed, it)?.eer)).collect();
+                (0..n_folds).filter_map(|fold| Some(self.find(recipe, *seed, fold)?.eer)).collect();
             (rates.len() == n_folds).then(|| mean(rates))
         };
         seeds.iter().filter_map(of_seed).collect()

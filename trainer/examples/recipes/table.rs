@@ -20,14 +20,14 @@ pub(crate) fn table(recipes: &[Recipe], runs: &Runs) -> String {
         let means: Vec<_> = means.into_iter().map(percent).collect();
         let folds: Vec<_> = (0..FOLDS)
             .map(|fold| {
-                let of_fold = runs.of(recipe.name).filter(|it| it.fold == fold);
-                percent(mean(of_fold.map(|it| it.eer)))
+                let of_fold = runs.of(recipe.name).filter(|run| run.fold == fold);
+                percent(mean(of_fold.map(|run| run.eer)))
             })
             .collect();
-        let losses: Vec<f64> = runs.of(recipe.name).filter_map(|it| it.loss).collect();
+        let losses: Vec<f64> = runs.of(recipe.name).filter_map(|run| run.loss).collect();
         let loss =
             if losses.is_empty() { "–".to_owned() } else { format!("{:.3}", mean(losses)) };
-        let seconds = mean(runs.of(recipe.name).map(|it| it.seconds));
+        let seconds = mean(runs.of(recipe.name).map(|run| run.seconds));
         let (name, means, folds) = (recipe.name, means.join(", "), folds.join(" | "));
         let _ = writeln!(text, "| {name} | {means} | {folds} | {loss} | {seconds:.0} |");
     }

@@ -1,4 +1,4 @@
-//! A convolution of an image, and its gradients.
+//! The convolution of an image, and the gradient of its input.
 
 use pulp::Simd;
 
@@ -6,11 +6,11 @@ use crate::geometry::Geometry;
 use crate::sweep::{Canvas, Sweep, backward, forward};
 use crate::tile::{CHANNELS, VECTORS, weigh};
 
-/// A sweep with its weights in the order in which they are read.
+/// A sweep with its weights in reading order.
 #[derive(Clone, Debug)]
 pub(crate) struct Weighed {
     sweep: Sweep,
-    /// For each block of channels its weights, tap by tap.
+    /// The weights of each block of channels, tap by tap.
     blocks: Vec<Block>,
 }
 
@@ -21,7 +21,7 @@ struct Block {
     weights: Vec<f32>,
 }
 
-/// Buffers that one image after another is worked on in.
+/// Buffers that are reused for several images.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     pub(crate) canvas: Vec<f32>,
@@ -29,9 +29,9 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    /// Makes room for so many canvases, with zeros around their planes.
+    /// Allocates `count` canvases with zero padding.
     ///
-    /// It is for one kind of canvas alone: another's planes would stand where zeros should.
+    /// A scratch must be used for one kind of canvas only; planes of another kind would overwrite the padding.
     pub(crate) fn blank(&mut self, canvas: Canvas, count: usize) {
         let length = count * canvas.len();
         if self.canvas.len() != length {
@@ -43,21 +43,21 @@ impl Scratch {
 
 impl Weighed {
     fn new(sweep: Sweep, n_channels: usize, weights: &[f32]) -> Self {
-        // As even as they can be: a tile of one channel would take as long as one of several.
+        // Blocks are as even as possible, because a tile of one channel takes as long as a tile of several.
         let n_blocks = n_channels.div_ceil(CHANNELS);
         let pitch = sweep.weight_pitch;
-        let blocks = (0..n_blocks).map(|it| {
-            let [first, beyond] = [it, it + 1].map(|it| it * n_channels / n_blocks);
+        let blocks = (0..n_blocks).map(|block| {
+            let [first, beyond] = [block, block + 1].map(|bound| bound * n_channels / n_blocks);
             let ordered = sweep
                 .weights
                 .iter()
-                .flat_map(|tap| (first..beyond).map(move |it| weights[tap + it * pitch]));
+                .flat_map(|tap| (first..beyond).map(move |channel| weights[tap + channel * pitch]));
             Block { first, channels: beyond - first, weights: ordered.collect() }
         });
         Self { blocks: blocks.collect(), sweep }
     }
 
-    /// Sweeps over a canvas and puts the results into planes.
+    /// Applies the sweep to a canvas, and copies the results to planes.
     #[inline(always)]
     fn apply<S: Simd>(
         &self,
@@ -88,7 +88,7 @@ impl Weighed {
 }
 
 impl Sweep {
-    /// Copies results from a sheet to where they belong in a plane.
+    /// Copies results from a sheet to their positions in a plane.
     fn take_off(&self, sheet: &[f32], plane: &mut [f32]) {
         let [rows, columns] = self.size;
         for row in 0..rows {
@@ -105,7 +105,7 @@ impl Sweep {
         }
     }
 
-    /// Copies a plane onto a sheet of zeros, to where its results would stand.
+    /// Copies a plane to a sheet of zeros, at the positions of its results.
     pub(crate) fn put_on(&self, plane: &[f32], sheet: &mut [f32]) {
         let [rows, columns] = self.size;
         for row in 0..rows {
@@ -174,7 +174,7 @@ impl Convolution {
     }
 }
 
-/// The gradient of what came into a convolution.
+/// The gradient of the input of a convolution.
 #[derive(Clone, Debug)]
 pub(crate) struct InputGradient {
     geometry: Geometry,
@@ -185,12 +185,14 @@ pub(crate) struct InputGradient {
 impl InputGradient {
     pub(crate) fn new(geometry: Geometry, weights: &[f32], lanes: usize) -> Self {
         let (canvas, sweeps) = backward(&geometry, lanes);
-        let phases =
-            sweeps.into_iter().map(|it| Weighed::new(it, geometry.channels[0], weights)).collect();
+        let phases = sweeps
+            .into_iter()
+            .map(|sweep| Weighed::new(sweep, geometry.channels[0], weights))
+            .collect();
         Self { geometry, canvas, phases }
     }
 
-    /// The gradient of one image, from that of its result.
+    /// Computes the gradient of an image from the gradient of its result.
     #[inline(always)]
     pub(crate) fn apply<S: Simd>(
         &self,

@@ -1,52 +1,55 @@
-//! What a convolution is: its sizes.
+//! The sizes of a convolution.
 
-/// A square convolution of images' planes, zeros around them and no bias.
+/// The sizes of a square convolution with zero padding and without a bias.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
-    /// Channels in and out, each 1 or more.
+    /// The input and output channels; at least 1 each.
     pub channels: [usize; 2],
-    /// The kernel's side, 1 or more.
+    /// The side of the kernel; at least 1.
     pub kernel: usize,
-    /// How far apart, in pixels, the kernel is applied; 1 or more.
+    /// The stride in pixels; at least 1.
     pub stride: usize,
-    /// How many zeros surround a plane on each side; fewer than the kernel's side.
+    /// The number of zeros on each side of a plane; less than the side of the kernel.
     pub padding: usize,
-    /// Height and width of what comes in, so that the kernel fits into it with its padding.
+    /// The height and width of the input. The kernel must fit into the padded input.
     pub side: [usize; 2],
 }
 
 impl Geometry {
-    /// Height and width of what comes out.
+    /// Returns the height and width of the output.
     ///
     /// # Panics
     ///
     /// If one of the fields is out of its range.
     pub fn output(&self) -> [usize; 2] {
         let sizes = [self.channels[0], self.channels[1], self.kernel, self.stride];
-        assert!(sizes.iter().all(|it| 0 < *it), "a convolution of nothing: {self:?}");
-        assert!(self.padding < self.kernel, "padding that the kernel never leaves: {self:?}");
-        self.side.map(|it| {
-            assert!(self.kernel <= it + 2 * self.padding, "a kernel larger than all: {self:?}");
-            (it + 2 * self.padding - self.kernel) / self.stride + 1
+        assert!(sizes.iter().all(|size| 0 < *size), "a size is 0: {self:?}");
+        assert!(self.padding < self.kernel, "the padding is not smaller than the kernel: {self:?}");
+        self.side.map(|side| {
+            assert!(
+                self.kernel <= side + 2 * self.padding,
+                "the kernel is larger than the padded input: {self:?}"
+            );
+            (side + 2 * self.padding - self.kernel) / self.stride + 1
         })
     }
 
-    /// How many numbers one image is, as it comes in.
+    /// Returns the number of input values of an image.
     pub fn inputs(&self) -> usize {
         self.channels[0] * self.side[0] * self.side[1]
     }
 
-    /// How many numbers one image is, as it comes out.
+    /// Returns the number of output values of an image.
     pub fn outputs(&self) -> usize {
         self.channels[1] * self.output().iter().product::<usize>()
     }
 
-    /// How many weights one output channel has.
+    /// Returns the number of weights of an output channel.
     pub fn taps(&self) -> usize {
         self.channels[0] * self.kernel * self.kernel
     }
 
-    /// How many strides the kernel reaches beyond the pixel it is applied to.
+    /// Returns how many strides the kernel extends beyond its first pixel.
     pub(crate) fn reach(&self) -> usize {
         (self.kernel - 1) / self.stride
     }

@@ -1,8 +1,11 @@
 //! Convolutions and their gradients on the CPU, for the trainer's networks.
 //!
-//! Knows slices of numbers alone: no tensors, no graph of operations, and no network.
+//! This crate knows slices of numbers. It knows no tensors, no graph of operations and no network.
 
-#![expect(clippy::inline_always, reason = "what is not inlined is compiled for any processor")]
+#![expect(
+    clippy::inline_always,
+    reason = "a function that is not inlined is compiled without the vector instructions"
+)]
 
 mod convolution;
 mod geometry;

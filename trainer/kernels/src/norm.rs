@@ -1,16 +1,16 @@
-//! Batch norm, `ReLU` and pooling of one plane: a channel of an image.
+//! Batch norm, `ReLU` and pooling of one plane (a channel of an image).
 
-/// How many sums run side by side, so that they go into wide registers.
+/// The number of parallel partial sums, for vector registers.
 const SIDE_BY_SIDE: usize = 16;
 
-/// What a channel's values become before the `ReLU`: `value · scale + shift`.
+/// The transformation of a channel's values before the `ReLU`: `value · scale + shift`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Affine {
     pub(crate) scale: f32,
     pub(crate) shift: f32,
 }
 
-/// How a gradient passes a batch norm: `gradient · scale + (value − mean) · slope + shift`.
+/// The transformation of a gradient by a batch norm: `gradient · scale + (value − mean) · slope + shift`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Passage {
     pub(crate) scale: f32,
@@ -25,7 +25,7 @@ impl Affine {
         value * self.scale + self.shift
     }
 
-    /// Scales and shifts a plane and cuts off what is below zero.
+    /// Scales and shifts a plane, and sets negative values to 0.
     #[inline(always)]
     pub(crate) fn rectify(self, values: &[f32], results: &mut [f32]) {
         for (value, result) in values.iter().zip(results) {
@@ -33,8 +33,7 @@ impl Affine {
         }
     }
 
-    /// As [`Affine::rectify`], and keeps the largest of each 2x2 values; an odd side's last are
-    /// left out.
+    /// Applies [`Affine::rectify`] and 2x2 max pooling; the last row or column of an odd side is ignored.
     #[inline(always)]
     pub(crate) fn rectify_pooled(self, values: &[f32], width: usize, results: &mut [f32]) {
         let rows = results.chunks_exact_mut(width / 2);
@@ -42,14 +41,14 @@ impl Affine {
             let (upper, lower) = two.split_at(width);
             let (upper, lower) = (upper.as_chunks::<2>().0, lower.as_chunks::<2>().0);
             for ((upper, lower), result) in upper.iter().zip(lower).zip(results) {
-                let [a, b] = upper.map(|it| self.apply(it));
-                let [c, d] = lower.map(|it| self.apply(it));
+                let [a, b] = upper.map(|value| self.apply(value));
+                let [c, d] = lower.map(|value| self.apply(value));
                 *result = a.max(b).max(c.max(d)).max(0.0);
             }
         }
     }
 
-    /// The gradient before the `ReLU`, from that behind it.
+    /// Computes the gradient before the `ReLU` from the gradient after it.
     #[inline(always)]
     pub(crate) fn unrectify(self, values: &[f32], gradients: &[f32], results: &mut [f32]) {
         for ((value, gradient), result) in values.iter().zip(gradients).zip(results) {
@@ -57,8 +56,7 @@ impl Affine {
         }
     }
 
-    /// The gradient before `ReLU` and pooling, from that behind them: it belongs to the first of
-    /// the largest.
+    /// Computes the gradient before `ReLU` and pooling from the gradient after them; it goes to the first largest value.
     #[inline(always)]
     pub(crate) fn unrectify_pooled(
         self,
@@ -77,9 +75,9 @@ impl Affine {
             let values = upper.iter().zip(lower);
             let results = above.iter_mut().zip(below);
             for (((upper, lower), (above, below)), gradient) in values.zip(results).zip(gradients) {
-                let [a, b] = upper.map(|it| self.apply(it));
-                let [c, d] = lower.map(|it| self.apply(it));
-                let or_zero = |it: bool| if it { *gradient } else { 0.0 };
+                let [a, b] = upper.map(|value| self.apply(value));
+                let [c, d] = lower.map(|value| self.apply(value));
+                let or_zero = |is_largest: bool| if is_largest { *gradient } else { 0.0 };
                 *above = [
                     or_zero((0.0 < a) && (b.max(c.max(d)) <= a)),
                     or_zero((0.0_f32.max(a) < b) && (c.max(d) <= b)),
@@ -94,7 +92,7 @@ impl Affine {
 }
 
 impl Passage {
-    /// Turns gradients behind a batch norm into those before it.
+    /// Converts gradients after a batch norm to those before it.
     #[inline(always)]
     pub(crate) fn apply(self, values: &[f32], gradients: &mut [f32]) {
         for (value, gradient) in values.iter().zip(gradients) {
@@ -103,15 +101,15 @@ impl Passage {
     }
 }
 
-/// A plane's mean, and the sum of its squared distances from it.
+/// Returns the mean of a plane, and the sum of squared differences from it.
 #[inline(always)]
 pub(crate) fn moments(values: &[f32]) -> [f32; 2] {
     #[expect(clippy::cast_precision_loss, reason = "a plane has far fewer than 2^24 pixels")]
-    let mean = sum(values, |it| it) / values.len() as f32;
-    [mean, sum(values, |it| (it - mean) * (it - mean))]
+    let mean = sum(values, |value| value) / values.len() as f32;
+    [mean, sum(values, |value| (value - mean) * (value - mean))]
 }
 
-/// The sum of gradients, and that of their products with the values' distances from a mean.
+/// Returns the sum of gradients, and the sum of their products with the values' differences from a mean.
 #[inline(always)]
 pub(crate) fn gradient_sums(gradients: &[f32], values: &[f32], mean: f32) -> [f32; 2] {
     let (many, rest) = gradients.as_chunks::<SIDE_BY_SIDE>();
@@ -123,7 +121,7 @@ pub(crate) fn gradient_sums(gradients: &[f32], values: &[f32], mean: f32) -> [f3
         }
     }
     let rest = rest.iter().zip(values_rest).map(|(it, value)| it * (value - mean)).sum::<f32>();
-    [sum(gradients, |it| it), sums.iter().sum::<f32>() + rest]
+    [sum(gradients, |value| value), sums.iter().sum::<f32>() + rest]
 }
 
 #[inline(always)]
@@ -135,5 +133,5 @@ fn sum(values: &[f32], of: impl Fn(f32) -> f32) -> f32 {
             *sum += of(*value);
         }
     }
-    sums.iter().sum::<f32>() + rest.iter().map(|it| of(*it)).sum::<f32>()
+    sums.iter().sum::<f32>() + rest.iter().map(|value| of(*value)).sum::<f32>()
 }

@@ -1,38 +1,37 @@
-//! What a batch norm needs of a whole batch.
+//! The statistics of a batch for batch norm.
 
 use crate::norm::{Affine, Passage};
 use crate::unit::Weights;
 
-/// Each channel's mean and variance, `[out]`.
+/// The mean and variance of each channel, `[out]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statistics {
     /// Over images and pixels.
     pub mean: Vec<f32>,
-    /// The mean squared distance from the mean: not the estimate of a population's.
+    /// The mean squared difference from the mean (the biased variance).
     pub variance: Vec<f32>,
 }
 
 /// A batch norm with its statistics, channel by channel.
 #[derive(Clone, Debug)]
 pub(crate) struct Norm {
-    /// What values become.
+    /// The transformation of values.
     pub(crate) affine: Vec<Affine>,
-    /// Their standard deviations, the epsilon in them.
+    /// The standard deviations, with the epsilon.
     deviations: Vec<f64>,
 }
 
 impl Statistics {
-    /// Puts each image's moments, of planes of so many pixels, together (Chan, Golub, `LeVeque`
-    /// 1983).
+    /// Combines the moments of all images, for planes of `plane` pixels (Chan, Golub, `LeVeque` 1983).
     pub(crate) fn of(moments: &[Vec<[f32; 2]>], plane: usize) -> Self {
         let [count, plane] = [moments.len(), plane].map(double);
         let n_channels = moments.first().map_or(0, Vec::len);
         let (mean, variance) = (0..n_channels)
             .map(|channel| {
-                let planes = || moments.iter().map(|it| it[channel].map(f64::from));
-                let mean = planes().map(|it| it[0]).sum::<f64>() / count;
-                let within = planes().map(|it| it[1]).sum::<f64>() / plane;
-                let between = planes().map(|it| (it[0] - mean).powi(2)).sum::<f64>();
+                let planes = || moments.iter().map(|image| image[channel].map(f64::from));
+                let mean = planes().map(|moments| moments[0]).sum::<f64>() / count;
+                let within = planes().map(|moments| moments[1]).sum::<f64>() / plane;
+                let between = planes().map(|moments| (moments[0] - mean).powi(2)).sum::<f64>();
                 (single(mean), single((within + between) / count))
             })
             .unzip();
@@ -42,7 +41,7 @@ impl Statistics {
 
 impl Norm {
     pub(crate) fn new(weights: Weights<'_>, statistics: &Statistics, epsilon: f64) -> Self {
-        let deviation = |it: &f32| (f64::from(*it) + epsilon).sqrt();
+        let deviation = |variance: &f32| (f64::from(*variance) + epsilon).sqrt();
         let deviations: Vec<f64> = statistics.variance.iter().map(deviation).collect();
         let norms = weights.gamma.iter().zip(weights.beta).zip(&statistics.mean).zip(&deviations);
         let affine = norms.map(|(((gamma, beta), mean), deviation)| {
@@ -53,8 +52,8 @@ impl Norm {
         Self { affine: affine.collect(), deviations }
     }
 
-    /// How gradients pass, the statistics being those of the `count` values of a channel
-    /// themselves (Ioffe and Szegedy 2015).
+    /// Returns how gradients pass the batch norm; the statistics are those of the `count` values of a channel (Ioffe and
+    /// Szegedy 2015).
     ///
     /// `sums` are those of [`crate::norm::gradient_sums`], over the batch.
     pub(crate) fn passages(
@@ -77,14 +76,14 @@ impl Norm {
             .collect()
     }
 
-    /// The gradients of gamma and beta.
+    /// Returns the gradients of gamma and beta.
     pub(crate) fn gradients(&self, sums: &[[f64; 2]]) -> [Vec<f32>; 2] {
         let gamma = sums.iter().zip(&self.deviations).map(|(it, deviation)| it[1] / deviation);
-        [gamma.map(single).collect(), sums.iter().map(|it| single(it[0])).collect()]
+        [gamma.map(single).collect(), sums.iter().map(|sums| single(sums[0])).collect()]
     }
 }
 
-/// Adds images' sums up, one after another.
+/// Adds the sums of all images, in order.
 pub(crate) fn in_order(sums: &[Vec<[f32; 2]>], n_channels: usize) -> Vec<[f64; 2]> {
     let mut total = vec![[0.0; 2]; n_channels];
     for sums in sums {

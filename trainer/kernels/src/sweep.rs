@@ -1,44 +1,43 @@
-//! Where a convolution, or one of its gradients, reads and writes.
+//! The memory accesses of a convolution and its gradients.
 //!
-//! All of them are one thing: at many places of a *canvas* (an image's planes with zeros around
-//! them), values some way off, the *taps*, are weighed and summed up. Several neighbouring places
-//! make one vector. With a stride the canvas holds each phase of a plane by itself, so that
-//! neighbours stand side by side there as well.
+//! All of them are weighted sums over offsets, the *taps*, at many positions of a *canvas* (the zero-padded planes of an
+//! image). Several neighbouring positions form a vector. With a stride, the canvas stores each phase of a plane separately,
+//! so neighbouring positions are consecutive there as well.
 
 use crate::geometry::Geometry;
 
-/// Planes with zeros around them, split into phases.
+/// Zero-padded planes, split into phases.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Canvas {
     channels: usize,
-    /// Height and width of a plane as it is outside.
+    /// The height and width of a plane without padding.
     side: [usize; 2],
-    /// Where a plane's first pixel stands.
+    /// The position of a plane's first pixel.
     margin: usize,
-    /// Phases along each side.
+    /// The number of phases along each side.
     phases: usize,
     rows: usize,
     pitch: usize,
-    /// What a vector may read beyond the last row.
+    /// The number of values that a vector may read beyond the last row.
     slack: usize,
 }
 
-/// A sum over taps at many places of a canvas, and where its results belong.
+/// A weighted sum over taps at many positions of a canvas, and the positions of its results.
 #[derive(Clone, Debug)]
 pub(crate) struct Sweep {
-    /// From a place to what is weighed there.
+    /// The offset of each tap from a position.
     pub(crate) taps: Vec<usize>,
-    /// Where each tap's weight stands, for result channel 0.
+    /// The index of each tap's weight, for result channel 0.
     pub(crate) weights: Vec<usize>,
-    /// How far apart the weights of two result channels are.
+    /// The distance between the weights of two result channels.
     pub(crate) weight_pitch: usize,
-    /// Where each vector's first place is.
+    /// The first position of each vector.
     pub(crate) starts: Vec<usize>,
-    /// Where results stand in a sheet, `starts.len()` vectors for each channel.
+    /// The positions of results in a sheet, which has `starts.len()` vectors for each channel.
     pub(crate) sheet: Grid,
-    /// Where they belong in a plane.
+    /// The positions of results in a plane.
     pub(crate) plane: Grid,
-    /// How many rows and columns of results there are.
+    /// The number of rows and columns of results.
     pub(crate) size: [usize; 2],
 }
 
@@ -51,7 +50,7 @@ pub(crate) struct Grid {
 }
 
 impl Canvas {
-    /// How many values it has.
+    /// Returns the number of values.
     pub(crate) fn len(&self) -> usize {
         self.channels * self.plane() * self.phases * self.phases + self.slack
     }
@@ -60,7 +59,7 @@ impl Canvas {
         self.rows * self.pitch
     }
 
-    /// Puts planes onto a canvas of zeros, or of other planes of the same sizes.
+    /// Copies planes to a canvas of zeros, or of other planes of the same sizes.
     ///
     /// # Shapes
     ///
@@ -92,7 +91,7 @@ impl Canvas {
     }
 }
 
-/// The convolution itself: from a canvas of what comes in.
+/// Returns the canvas and the sweep of a convolution.
 pub(crate) fn forward(geometry: &Geometry, lanes: usize) -> (Canvas, Sweep) {
     let Geometry { channels: [inputs, _], kernel, stride, padding, side } = *geometry;
     let [height, width] = geometry.output();
@@ -128,22 +127,22 @@ pub(crate) fn forward(geometry: &Geometry, lanes: usize) -> (Canvas, Sweep) {
     (canvas, sweep)
 }
 
-/// The gradient of what came in: from a canvas of the gradient of what came out, one sweep for
-/// each phase of the stride.
+/// Returns the canvas and the sweeps of the gradient of the input, one sweep for each phase of the stride. The canvas
+/// contains the gradient of the output.
 pub(crate) fn backward(geometry: &Geometry, lanes: usize) -> (Canvas, Vec<Sweep>) {
     let Geometry { channels: [_, outputs], kernel, stride, padding, side } = *geometry;
     let reach = geometry.reach();
-    // Of each phase along each side: its first place, and how many there are.
+    // For each phase along each side: its first position, and the number of positions.
     let spans: Vec<[[usize; 2]; 2]> = (0..stride)
         .map(|phase| {
-            side.map(|it| {
+            side.map(|side| {
                 let first = padding.saturating_sub(phase).div_ceil(stride);
-                [first, (it + padding).saturating_sub(phase).div_ceil(stride) - first]
+                [first, (side + padding).saturating_sub(phase).div_ceil(stride) - first]
             })
         })
         .collect();
     let farthest = |along: usize| {
-        spans.iter().map(|it| it[along][0] + it[along][1]).max().unwrap_or_default() + reach
+        spans.iter().map(|span| span[along][0] + span[along][1]).max().unwrap_or_default() + reach
     };
     let phases = spans.iter().enumerate().flat_map(|(y, rows)| {
         spans.iter().enumerate().map(move |(x, columns)| ([y, x], [rows[0], columns[1]]))
@@ -151,10 +150,10 @@ pub(crate) fn backward(geometry: &Geometry, lanes: usize) -> (Canvas, Vec<Sweep>
     let layout_of = |[rows, columns]: [[usize; 2]; 2], pitch: usize| {
         Layout::new([rows[1], columns[1]], [rows[0], columns[0]], pitch, reach, lanes)
     };
-    // All phases share one pitch; a wider one may have another phase want one wider still.
-    let widest = |pitch: usize| phases.clone().map(|it| layout_of(it.1, pitch).pitch).max();
+    // All phases share one pitch. A wider pitch can make another phase need an even wider one.
+    let widest = |pitch: usize| phases.clone().map(|phase| layout_of(phase.1, pitch).pitch).max();
     let mut pitch = farthest(1);
-    while let Some(wider) = widest(pitch).filter(|it| pitch < *it) {
+    while let Some(wider) = widest(pitch).filter(|wider| pitch < *wider) {
         pitch = wider;
     }
     let canvas = Canvas {
@@ -167,7 +166,7 @@ pub(crate) fn backward(geometry: &Geometry, lanes: usize) -> (Canvas, Vec<Sweep>
         slack: lanes,
     };
     let sweeps = phases
-        .filter(|(_, spans)| spans.iter().all(|it| 0 < it[1]))
+        .filter(|(_, spans)| spans.iter().all(|span| 0 < span[1]))
         .map(|([phase_y, phase_x], spans)| {
             let layout = layout_of(spans, pitch);
             let (mut taps, mut weights) = (Vec::new(), Vec::new());
@@ -197,7 +196,7 @@ pub(crate) fn backward(geometry: &Geometry, lanes: usize) -> (Canvas, Vec<Sweep>
     (canvas, sweeps)
 }
 
-/// How places of a canvas are put into vectors.
+/// The grouping of canvas positions into vectors.
 struct Layout {
     pitch: usize,
     starts: Vec<usize>,
@@ -205,8 +204,8 @@ struct Layout {
 }
 
 impl Layout {
-    /// Either a vector holds places of one row, or the canvas is gone through from its first place
-    /// to its last, whatever stands between the rows: whichever takes fewer vectors.
+    /// Chooses the layout with fewer vectors: vectors within rows, or vectors from the first position to the last across the
+    /// gaps between rows.
     fn new(
         [rows, columns]: [usize; 2],
         [first_row, first_column]: [usize; 2],
@@ -221,12 +220,13 @@ impl Layout {
             let first = first_row * narrow + first_column;
             Self {
                 pitch: narrow,
-                starts: (0..through).map(|it| first + it * lanes).collect(),
+                starts: (0..through).map(|vector| first + vector * lanes).collect(),
                 sheet: Grid { first: 0, row: narrow, column: 1 },
             }
         } else {
             let starts = (0..rows).flat_map(|row| {
-                (0..a_row).map(move |it| (first_row + row) * wide + first_column + it * lanes)
+                (0..a_row)
+                    .map(move |vector| (first_row + row) * wide + first_column + vector * lanes)
             });
             Self {
                 pitch: wide,

@@ -1,4 +1,4 @@
-//! What is done to one image, or to a few, compiled for each kind of processor.
+//! The operations on one image or a few, compiled for several kinds of processors.
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -8,7 +8,7 @@ use crate::norm::{Affine, Passage, gradient_sums, moments};
 use crate::unit::Unit;
 use crate::weight_gradient::WeightGradient;
 
-/// How many numbers a vector of this processor holds.
+/// Returns the number of values in a vector of this processor.
 pub(crate) fn lanes(arch: Arch) -> usize {
     struct Lanes;
     impl WithSimd for Lanes {
@@ -22,7 +22,7 @@ pub(crate) fn lanes(arch: Arch) -> usize {
     arch.dispatch(Lanes)
 }
 
-/// One image to be convolved, and the moments of its planes to be told.
+/// Convolves an image, and returns the moments of its planes.
 pub(crate) struct Convolving<'a> {
     pub(crate) convolution: &'a Convolution,
     pub(crate) image: &'a [f32],
@@ -41,7 +41,7 @@ impl WithSimd for Convolving<'_> {
     }
 }
 
-/// What a convolution's planes are to become.
+/// Applies batch norm, `ReLU` and pooling to the output of a convolution.
 pub(crate) struct Rectifying<'a> {
     pub(crate) unit: &'a Unit,
     pub(crate) affine: &'a [Affine],
@@ -96,7 +96,7 @@ impl WithSimd for Evaluating<'_> {
     }
 }
 
-/// One image's gradient, to be brought to before the `ReLU`, and what of it the norm needs.
+/// Computes the gradient of an image before the `ReLU`, and the sums that the batch norm needs.
 pub(crate) struct Unrectifying<'a> {
     pub(crate) unit: &'a Unit,
     pub(crate) affine: &'a [Affine],
@@ -129,7 +129,7 @@ impl WithSimd for Unrectifying<'_> {
     }
 }
 
-/// Some images' gradients, to be brought through the norm and the convolution.
+/// Computes the gradients of some images before the batch norm and the convolution.
 pub(crate) struct Passing<'a> {
     pub(crate) geometry: Geometry,
     pub(crate) of_weights: &'a WeightGradient,

@@ -1,7 +1,7 @@
-//! A whole unit, of a whole batch: convolution, batch norm, `ReLU` and perhaps pooling.
+//! A unit for a batch: convolution, batch norm, `ReLU` and optional pooling.
 //!
-//! Images are worked on side by side; what is summed over them is summed in parts that depend on
-//! their number alone, and the parts in order: the same bits on any number of threads.
+//! Images are processed in parallel. Sums over images are split into parts that depend only on the number of images, and
+//! the parts are added in order. The result is therefore the same on any number of threads.
 
 use pulp::Arch;
 use rayon::iter::{IndexedParallelIterator, ParallelIterator};
@@ -16,57 +16,57 @@ use crate::task::{
 };
 use crate::weight_gradient::WeightGradient;
 
-/// Into how many parts a batch is split at most where weights' gradients are summed.
+/// The largest number of parts of a batch for the sum of the gradients of weights.
 const PARTS: usize = 16;
 
-/// Convolution without a bias, batch norm, `ReLU`, and 2x2 max pooling where it is `pooled`.
+/// Convolution without a bias, batch norm, `ReLU`, and 2x2 max pooling if `pooled`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Unit {
-    /// The convolution's sizes.
+    /// The sizes of the convolution.
     pub geometry: Geometry,
-    /// Whether the largest of each 2x2 results is kept alone; an odd side's last are left out.
+    /// Whether 2x2 max pooling follows; the last row or column of an odd side is ignored.
     pub pooled: bool,
-    /// What the norm adds to a variance.
+    /// The term that the batch norm adds to a variance.
     pub epsilon: f64,
 }
 
-/// What a unit learns.
+/// The weights of a unit.
 #[derive(Clone, Copy, Debug)]
 pub struct Weights<'a> {
     /// `[out, in, kernel, kernel]`
     pub convolution: &'a [f32],
-    /// The norm's factors, `[out]`.
+    /// The factors of the batch norm, `[out]`.
     pub gamma: &'a [f32],
-    /// What the norm adds, `[out]`.
+    /// The offsets of the batch norm, `[out]`.
     pub beta: &'a [f32],
 }
 
-/// What a unit made of a batch.
+/// The results of a batch in training.
 #[derive(Clone, Debug)]
 pub struct Trained {
-    /// `[n, out, height, width]`, or half the height and width where it is pooled.
+    /// `[n, out, height, width]`; with pooling, half the height and width.
     pub results: Vec<f32>,
-    /// What came out of the convolution, `[n, out, height, width]`: the gradients need it.
+    /// The output of the convolution, `[n, out, height, width]`; the gradients need it.
     pub convolved: Vec<f32>,
-    /// Of what came out of the convolution.
+    /// The statistics of the output of the convolution.
     pub statistics: Statistics,
 }
 
-/// What a unit's gradients are made of, beside its weights.
+/// The values of the forward pass that the gradients need.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
-    /// What came in, `[n, in, height, width]`.
+    /// The input, `[n, in, height, width]`.
     pub images: &'a [f32],
-    /// As in [`Trained`].
+    /// See [`Trained`].
     pub convolved: &'a [f32],
-    /// As in [`Trained`].
+    /// See [`Trained`].
     pub statistics: &'a Statistics,
 }
 
-/// Gradients of all that a unit was made of.
+/// The gradients of the input and the weights of a unit.
 #[derive(Clone, Debug)]
 pub struct Gradients {
-    /// `[n, in, height, width]`, where it was asked for.
+    /// `[n, in, height, width]`, if requested.
     pub images: Option<Vec<f32>>,
     /// `[out, in, kernel, kernel]`
     pub convolution: Vec<f32>,
@@ -77,13 +77,13 @@ pub struct Gradients {
 }
 
 impl Unit {
-    /// Height and width of what comes out.
+    /// Returns the height and width of the output.
     pub fn side(&self) -> [usize; 2] {
         let side = self.geometry.output();
-        if self.pooled { side.map(|it| it / 2) } else { side }
+        if self.pooled { side.map(|side| side / 2) } else { side }
     }
 
-    /// How many numbers one image is, as it comes out.
+    /// Returns the number of output values of an image.
     pub(crate) fn results(&self) -> usize {
         self.geometry.channels[1] * self.side().iter().product::<usize>()
     }
@@ -92,7 +92,7 @@ impl Unit {
         self.geometry.output().iter().product()
     }
 
-    /// Makes a batch into results by its own statistics, as in training.
+    /// Computes the results of a batch with its own statistics, as in training.
     ///
     /// # Shapes
     ///
@@ -123,12 +123,12 @@ impl Unit {
         Trained { results, convolved, statistics }
     }
 
-    /// Makes a batch into results by statistics gathered before, as in evaluation.
+    /// Computes the results of a batch with given statistics, as in evaluation.
     ///
     /// # Shapes
     ///
     /// - `images`: `[n, in, height, width]`
-    /// - out: as [`Trained::results`]
+    /// - out: see [`Trained::results`]
     pub fn evaluate(
         &self,
         images: &[f32],
@@ -158,11 +158,11 @@ impl Unit {
         results
     }
 
-    /// The gradients in training, from that of the results.
+    /// Computes the gradients in training from the gradient of the results.
     ///
     /// # Shapes
     ///
-    /// - `gradient`: as [`Trained::results`]
+    /// - `gradient`: see [`Trained::results`]
     pub fn gradients(
         &self,
         seen: Seen<'_>,
@@ -199,7 +199,7 @@ impl Unit {
         Gradients { images, convolution, gamma, beta }
     }
 
-    /// Gradients of the convolution's weights and of the images, from those behind the norm.
+    /// Computes the gradients of the convolution's weights and of the images from those after the batch norm.
     fn convolution_gradients(
         &self,
         arch: Arch,
@@ -271,7 +271,7 @@ mod tests {
 
     use super::*;
 
-    /// Numbers in [-0.5, 0.5) that look drawn.
+    /// Returns pseudo-random numbers in [-0.5, 0.5).
     fn numbers(count: usize, mut state: u32) -> Vec<f32> {
         let draw = || {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -291,9 +291,9 @@ mod tests {
     }
 
     #[test]
-    fn any_number_of_threads_gives_the_same_bits() {
+    fn the_result_does_not_depend_on_the_number_of_threads() {
         let unit = unit([3, 8], true);
-        let [weights, gamma, beta] = [8 * 27, 8, 8].map(|it| numbers(it, 1));
+        let [weights, gamma, beta] = [8 * 27, 8, 8].map(|count| numbers(count, 1));
         let weights = Weights { convolution: &weights, gamma: &gamma, beta: &beta };
         let images = numbers(37 * unit.geometry.inputs(), 2);
         let gradient = numbers(37 * unit.results(), 3);
@@ -312,10 +312,12 @@ mod tests {
                     gradients.gamma,
                     gradients.beta,
                 ];
-                made.push(all.map(|it| it.into_iter().map(f32::to_bits).collect::<Vec<_>>()));
+                made.push(
+                    all.map(|values| values.into_iter().map(f32::to_bits).collect::<Vec<_>>()),
+                );
             });
         }
-        assert!(made.windows(2).all(|it| it[0] == it[1]));
+        assert!(made.windows(2).all(|pair| pair[0] == pair[1]));
     }
 
     #[test]
@@ -342,6 +344,6 @@ mod tests {
         assert!(results.is_empty());
         let seen = Seen { images: &[], convolved: &convolved, statistics: &statistics };
         let gradients = unit.gradients(seen, weights, &[], true);
-        assert!(gradients.convolution.iter().all(|it| it.abs() < 1e-9));
+        assert!(gradients.convolution.iter().all(|value| value.abs() < 1e-9));
     }
 }

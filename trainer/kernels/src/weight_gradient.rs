@@ -9,10 +9,9 @@ use crate::geometry::Geometry;
 use crate::sweep::{Canvas, Sweep, forward};
 use crate::tile::correlate;
 
-/// How many vectors of places should be summed up before lanes are added together, which takes as
-/// long as some of them.
+/// The smallest number of vectors to sum before their lanes are added, because adding lanes is slow.
 const LONG: usize = 64;
-/// Channels and taps of a tile.
+/// The channels and taps of a tile.
 const TILE: [usize; 2] = [4, 3];
 
 /// The gradient of a convolution's weights.
@@ -21,7 +20,7 @@ pub(crate) struct WeightGradient {
     geometry: Geometry,
     canvas: Canvas,
     sweep: Sweep,
-    /// How many images are summed up at once.
+    /// The number of images that are summed at once.
     pub(crate) at_once: usize,
 }
 
@@ -84,7 +83,7 @@ impl WeightGradient {
     }
 }
 
-/// What the gradient of some channels' weights is made of.
+/// The data of the gradient of some channels' weights.
 struct Part<'a> {
     gradient: &'a WeightGradient,
     scratch: &'a Scratch,
@@ -93,7 +92,7 @@ struct Part<'a> {
 }
 
 impl Part<'_> {
-    /// Adds to the weights of `C` channels from the channel `first` on.
+    /// Adds to the weights of `C` channels, starting with the channel `first`.
     #[inline(always)]
     fn add_rows<S: Simd, const C: usize>(
         &self,
@@ -127,8 +126,8 @@ impl Part<'_> {
         let mut sums = [[simd.splat_f32s(0.0); T]; C];
         for image in 0..self.n_images {
             let canvas = &self.scratch.canvas[image * canvas.len()..][..canvas.len()];
-            let channels: [&[f32]; C] = from_fn(|it| {
-                let channel = image * geometry.channels[1] + first + it;
+            let channels: [&[f32]; C] = from_fn(|offset| {
+                let channel = image * geometry.channels[1] + first + offset;
                 &self.scratch.sheet[channel * self.length..][..self.length]
             });
             correlate(simd, canvas, &sweep.starts, channels, taps, &mut sums);

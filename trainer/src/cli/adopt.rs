@@ -150,7 +150,7 @@ impl Adopt {
              interval {:.2} to {:.2}).",
             trial.usage,
             100.0 * trial.eer.unwrap_or_default(),
-            100.0 * trials.first().and_then(|it| it.eer).unwrap_or_default(),
+            100.0 * trials.first().and_then(|trial| trial.eer).unwrap_or_default(),
             points(difference.value),
             points(difference.interval.high),
             points(difference.interval.low),

@@ -40,7 +40,7 @@ impl Export {
     pub fn run(&self) -> anyhow::Result<String> {
         draft::check(&self.out)?;
         let path = &self.inputs.model;
-        let onnx = fs::read(path).with_context(|| format!("{} can't be read", path.display()))?;
+        let onnx = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
         // The 8-bit form is for the CPU, so it is measured there.
         let before = self.inputs.embed(&on_cpu())?;
         let subject = before.subject();

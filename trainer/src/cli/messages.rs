@@ -63,6 +63,6 @@ pub(super) fn origin(models: &[&Embedded], bootstrap: Bootstrap) -> Vec<(&'stati
 /// Writes a report into a folder. Returns a line with its location.
 pub(super) fn write_report(folder: &Path, files: Files) -> anyhow::Result<String> {
     draft::folder(folder, files)
-        .with_context(|| format!("the report can't be written into {}", folder.display()))?;
+        .with_context(|| format!("the report cannot be written into {}", folder.display()))?;
     Ok(format!("Report: {}\n", folder.join("index.html").display()))
 }

@@ -102,9 +102,9 @@ impl Record {
                 digest: training.digest().to_owned(),
                 identities: training.identities().len(),
                 images: training.samples().len(),
-                pairs: training.listing().map(|it| it.pairs().len()),
+                pairs: training.listing().map(|listing| listing.pairs().len()),
             },
-            held_out: held_out.map_or_else(Vec::new, |it| it.identities().to_vec()),
+            held_out: held_out.map_or_else(Vec::new, |gallery| gallery.identities().to_vec()),
             config,
         }
     }

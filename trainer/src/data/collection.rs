@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     fn names(collection: &Collection) -> Vec<&str> {
-        collection.identities().iter().map(|it| it.name.as_str()).collect()
+        collection.identities().iter().map(|identity| identity.name.as_str()).collect()
     }
 
     #[test]
@@ -148,7 +148,7 @@ mod tests {
             fs::write(data.path().join(name).join("1.png"), name).expect("a file");
         }
         let folder = Collection::open(data.path()).expect("images");
-        let (others, those) = folder.partition(|it| it == 1);
+        let (others, those) = folder.partition(|identity| identity == 1);
         assert_eq!((names(&others), names(&those)), (vec!["a", "c"], vec!["b"]));
     }
 
@@ -159,10 +159,10 @@ mod tests {
         fs::write(&list, "a,b,same\n1,2,1\n3,4,0\n5,6,1\n5,7,0\n").expect("a file");
         let list = Collection::open(&list).expect("a list");
         assert_eq!((names(&list), list.name()), (vec!["1", "3", "5"], "pairs"));
-        let (others, those) = list.partition(|it| it == 2);
-        let pairs = |it: &Collection| {
-            let pairs = it.listing().expect("a list").pairs().iter();
-            pairs.map(|it| (it.left, it.right, it.is_same)).collect::<Vec<_>>()
+        let (others, those) = list.partition(|identity| identity == 2);
+        let pairs = |collection: &Collection| {
+            let pairs = collection.listing().expect("a list").pairs().iter();
+            pairs.map(|pair| (pair.left, pair.right, pair.is_same)).collect::<Vec<_>>()
         };
         assert_eq!(pairs(&others), [(0, 1, true), (2, 3, false)]);
         assert_eq!(pairs(&those), [(0, 1, true), (0, 2, false)]);

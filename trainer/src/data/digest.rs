@@ -26,7 +26,7 @@ pub(super) fn of(bytes: &[u8]) -> String {
 ///
 /// # Errors
 ///
-/// If the file can't be read.
+/// If the file cannot be read.
 pub fn digest_of_file(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
     let mut hasher = Sha256::new();

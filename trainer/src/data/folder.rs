@@ -18,7 +18,7 @@ const IMAGE_EXTENSIONS: [&str; 12] =
 pub(super) fn scan(root: &Path) -> Result<Vec<Identity>, DataError> {
     let mut found = BTreeMap::<String, Vec<String>>::new();
     let walk = WalkDir::new(root).follow_links(true).into_iter();
-    for entry in walk.filter_entry(|it| it.depth() == 0 || !is_hidden(it)) {
+    for entry in walk.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry)) {
         let entry = entry.map_err(|error| DataError::Unwalkable {
             folder: error.path().unwrap_or(root).to_path_buf(),
             cause: error.into_io_error().unwrap_or_else(|| ErrorKind::Other.into()),
@@ -40,7 +40,7 @@ pub(super) fn scan(root: &Path) -> Result<Vec<Identity>, DataError> {
     }
     let identity = |(name, mut images): (String, Vec<String>)| {
         images.sort_by(|a, b| natural::compare(a, b));
-        let images = images.iter().map(|it| format!("{name}/{it}")).collect();
+        let images = images.iter().map(|image| format!("{name}/{image}")).collect();
         Identity { name, images }
     };
     Ok(found.into_iter().map(identity).collect())
@@ -59,7 +59,7 @@ fn looks_like_an_image(path: &Path) -> bool {
 fn identity(root: &Path, entry: &DirEntry) -> String {
     let folder = entry.path().parent().unwrap_or(root);
     let relative = folder.strip_prefix(root).unwrap_or(folder);
-    relative.iter().map(|it| it.to_string_lossy()).collect::<Vec<_>>().join("/")
+    relative.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
 #[cfg(test)]
@@ -84,9 +84,9 @@ mod tests {
     fn check(files: &[&str], expected: &[(&str, &[&str])]) {
         let data = data(files);
         let found = scan(data.path()).expect("images");
-        let found = found.iter().map(|it| (it.name.as_str(), it.images.clone()));
+        let found = found.iter().map(|identity| (identity.name.as_str(), identity.images.clone()));
         let expected = expected.iter().map(|(name, images)| {
-            (*name, images.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>())
+            (*name, images.iter().map(|image| (*image).to_owned()).collect::<Vec<_>>())
         });
         assert_eq!(found.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
     }

@@ -58,12 +58,13 @@ impl Gallery {
     #[must_use]
     pub fn excerpt(&self, n_images: usize) -> Self {
         let fits = |identity: usize| {
-            self.samples.iter().filter(|it| it.identity <= identity).count() <= n_images
+            self.samples.iter().filter(|sample| sample.identity <= identity).count() <= n_images
         };
         let all = self.identities.len();
-        let mut n_identities = (0..all).take_while(|it| *it < 2 || fits(*it)).count();
+        let mut n_identities =
+            (0..all).take_while(|identity| *identity < 2 || fits(*identity)).count();
         loop {
-            let part = self.part(|it| it < n_identities);
+            let part = self.part(|identity| identity < n_identities);
             if n_identities == all || part.has_both_kinds() {
                 return part;
             }
@@ -117,7 +118,8 @@ impl<P> Gallery<P> {
         if !unreadable.is_empty() && !skip_unreadable {
             return Err(DataError::Unreadable(unreadable));
         }
-        let identities: Vec<_> = images.identities().iter().map(|it| it.name.clone()).collect();
+        let identities: Vec<_> =
+            images.identities().iter().map(|identity| identity.name.clone()).collect();
         let listing = listing.map(|listing| listing.reindexed(&new_indices));
         match &listing {
             None => check(&identities, &samples)?,
@@ -165,7 +167,7 @@ impl<P> Gallery<P> {
         for sample in &self.samples {
             sizes[sample.identity] += 1;
         }
-        sizes.retain(|it| 0 < *it);
+        sizes.retain(|size| 0 < *size);
         listing.warnings(&sizes)
     }
 
@@ -248,7 +250,7 @@ fn check<P>(identities: &[String], samples: &[Sample<P>]) -> Result<(), DataErro
 fn check_listing(listing: &Listing) -> Result<(), DataError> {
     let all = listing.pairs().len();
     for (is_same, missing) in [(true, "same"), (false, "different")] {
-        if !listing.pairs().iter().any(|it| it.is_same == is_same) {
+        if !listing.pairs().iter().any(|pair| pair.is_same == is_same) {
             return Err(DataError::OneKind { all, missing });
         }
     }
@@ -319,11 +321,17 @@ mod tests {
             [(18, &[0, 1, 2, 3, 4, 5, 6, 7, 8][..]), (6, &[0, 3, 6]), (1, &[0, 4, 8])]
         {
             let part = gallery.spread(n_images);
-            let found: Vec<u8> = part.samples().iter().map(|it| it.pixels).collect();
-            assert_eq!(found, expected.iter().flat_map(|it| [*it; 2]).collect::<Vec<_>>());
+            let found: Vec<u8> = part.samples().iter().map(|sample| sample.pixels).collect();
+            assert_eq!(
+                found,
+                expected.iter().flat_map(|identity| [*identity; 2]).collect::<Vec<_>>()
+            );
             assert_eq!(part.identities().len(), expected.len());
-            let places: Vec<usize> = part.samples().iter().map(|it| it.identity).collect();
-            assert_eq!(places, (0..expected.len()).flat_map(|it| [it; 2]).collect::<Vec<_>>());
+            let places: Vec<usize> = part.samples().iter().map(|sample| sample.identity).collect();
+            assert_eq!(
+                places,
+                (0..expected.len()).flat_map(|identity| [identity; 2]).collect::<Vec<_>>()
+            );
         }
     }
 

@@ -38,7 +38,7 @@ impl FromStr for Fold {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (k, n) = text.split_once('/').ok_or(InvalidFold)?;
-        let [k, n] = [k, n].map(|it| it.trim().parse::<usize>().map_err(|_| InvalidFold));
+        let [k, n] = [k, n].map(|number| number.trim().parse::<usize>().map_err(|_| InvalidFold));
         let (k, n) = (k?, n?);
         if 2 <= n && k < n { Ok(Self { k, n }) } else { Err(InvalidFold) }
     }
@@ -73,10 +73,11 @@ impl HoldOut {
         if self.is_empty() {
             return Ok(images.held_out().cloned());
         }
-        let known: Vec<_> = images.identities().iter().map(|it| it.name.clone()).collect();
+        let known: Vec<_> =
+            images.identities().iter().map(|identity| identity.name.clone()).collect();
         let mut held = BTreeSet::new();
         for name in self.all_names(&known)? {
-            match known.iter().position(|it| *it == name) {
+            match known.iter().position(|identity| *identity == name) {
                 Some(index) => held.insert(index),
                 None => return Err(DataError::UnknownIdentity { name, known }),
             };
@@ -98,7 +99,7 @@ impl HoldOut {
             let path = Path::new(path);
             let list = fs::read_to_string(path)
                 .map_err(|cause| DataError::List { path: path.to_path_buf(), cause })?;
-            let lines = list.lines().map(str::trim).filter(|it| !it.is_empty());
+            let lines = list.lines().map(str::trim).filter(|line| !line.is_empty());
             names.extend(lines.map(str::to_owned));
         }
         Ok(names)
@@ -126,12 +127,13 @@ mod tests {
     #[track_caller]
     fn check(names: &[&str], fold: Option<&str>, expected: &[&str]) {
         let (_data, folder) = data();
-        let names = names.iter().map(|it| (*it).to_owned()).collect();
-        let fold = fold.map(|it| it.parse().expect("a fold"));
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        let fold = fold.map(|text| text.parse().expect("a fold"));
         let (training, held_out) =
             HoldOut { names, fold }.split(&folder).expect("enough on either side");
         let held_out = held_out.expect("a hold-out set");
-        let held: Vec<_> = held_out.identities().iter().map(|it| it.name.as_str()).collect();
+        let held: Vec<_> =
+            held_out.identities().iter().map(|identity| identity.name.as_str()).collect();
         assert_eq!(held, expected);
         assert_eq!(training.identities().len(), 8 - expected.len());
     }
@@ -178,7 +180,7 @@ mod tests {
     fn every_fold_of_a_list_has_its_share_of_same_and_different_pairs() {
         let data = TempDir::new().expect("a folder");
         let path = data.path().join("pairs.csv");
-        let lines = (0..8).map(|it| format!("{it}/a,{it}/b,{}\n", it % 2));
+        let lines = (0..8).map(|number| format!("{number}/a,{number}/b,{}\n", number % 2));
         fs::write(&path, format!("a,b,same\n{}", lines.collect::<String>())).expect("a file");
         let list = Collection::open(&path).expect("a list");
         for fold in ["0/2", "1/2", "3/4"] {

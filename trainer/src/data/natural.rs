@@ -27,8 +27,8 @@ pub(super) fn compare(left: &str, right: &str) -> Ordering {
 
 /// Splits off the leading digits, without leading zeros.
 fn split_number(text: &[u8]) -> (&[u8], &[u8]) {
-    let end = text.iter().position(|it| !it.is_ascii_digit()).unwrap_or(text.len());
-    let start = text[..end].iter().position(|it| *it != b'0').unwrap_or(end);
+    let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+    let start = text[..end].iter().position(|byte| *byte != b'0').unwrap_or(end);
     (&text[start..end], &text[end..])
 }
 

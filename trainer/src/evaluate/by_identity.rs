@@ -38,7 +38,7 @@ impl Evaluation {
         let [mut own, mut others] = [(); 2].map(|()| vec![Tally::default(); identities]);
         for pair in self.comparisons.pairs() {
             let called_same = pair.distance.get() <= self.threshold.get();
-            let [left, right] = pair.identities.map(|it| it as usize);
+            let [left, right] = pair.identities.map(|identity| identity as usize);
             if pair.is_same {
                 own[left].pairs += 1;
                 own[left].wrong += u32::from(!called_same);

@@ -150,7 +150,7 @@ mod tests {
 
     fn calibration(same: &[f64], different: &[f64]) -> Calibration {
         let [same, different] = [same, different].map(|values| {
-            let distances = values.iter().map(|it| Distance::try_from(*it));
+            let distances = values.iter().map(|value| Distance::try_from(*value));
             distances.collect::<Result<Vec<_>, _>>().expect("distances")
         });
         Calibration::fit("made", "made", 3, &same, &different).expect("pairs")

@@ -53,7 +53,7 @@ pub fn embed<P>(
     const CHUNK: usize = 64;
     let mut embeddings = Vec::with_capacity(samples.len());
     for chunk in samples.chunks(CHUNK) {
-        let pixels: Vec<_> = chunk.iter().map(|it| pixels(&it.pixels)).collect();
+        let pixels: Vec<_> = chunk.iter().map(|sample| pixels(&sample.pixels)).collect();
         for (sample, embedding) in chunk.iter().zip(model.embed(&pixels)?) {
             embeddings.push(embedding.map_err(|cause| EmbeddedError::NoEmbedding {
                 image: sample.name.clone(),
@@ -210,7 +210,7 @@ impl Embedded {
     /// If there is no such image.
     pub fn thumbnail(&self, [identity, image]: [u32; 2]) -> String {
         let mut of_identity =
-            self.gallery.samples().iter().filter(|it| it.identity == identity as usize);
+            self.gallery.samples().iter().filter(|sample| sample.identity == identity as usize);
         let sample = of_identity.nth(image as usize).expect("an index in the gallery");
         thumbnail(&sample.pixels, &self.card().preprocessing)
     }

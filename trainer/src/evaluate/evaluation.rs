@@ -93,11 +93,11 @@ impl Evaluation {
         let (subject, comparisons) = (embedded.subject(), embedded.comparisons()?);
         let Card { threshold, margin, ref calibration, .. } = *embedded.card();
         // Logarithmic steps for the curves, finer than the drawing.
-        let even = (0..=160).map(|it| 10_f64.powf(-f64::from(it) / 32.0));
+        let even = (0..=160).map(|step| 10_f64.powf(-f64::from(step) / 32.0));
         let grid = Grid::new(even.chain(TABLE_FMRS));
         let [same, different] = comparisons.distances();
         let scores = Scores::new(&same, &different).expect("comparisons have both kinds of pairs");
-        let half_margin = || margin.and_then(|it| Threshold::try_from(it / 2.0).ok());
+        let half_margin = || margin.and_then(|margin| Threshold::try_from(margin / 2.0).ok());
         let (threshold, threshold_source) = match (threshold, half_margin()) {
             (Some(threshold), _) => (threshold, ThresholdSource::Model),
             (None, Some(half)) => (half, ThresholdSource::HalfMargin),
@@ -111,7 +111,7 @@ impl Evaluation {
         let band = bootstrap.intervals(&comparisons, &grid);
         let operating = aims
             .into_iter()
-            .filter_map(|it| Operating::of(it, &grid, &measures, band.as_ref()))
+            .filter_map(|aim| Operating::of(aim, &grid, &measures, band.as_ref()))
             .collect();
         let probability =
             ProbabilityCheck::of(&comparisons, &scores, calibration.as_ref(), bootstrap);
@@ -140,13 +140,13 @@ impl Evaluation {
     /// Returns the index in the grid of an FMR of [`TABLE_FMRS`].
     #[expect(clippy::missing_panics_doc, reason = "the grid was made with them")]
     pub fn grid_index(&self, table_fmr: f64) -> usize {
-        let found = self.grid.rates().iter().position(|it| it.to_bits() == table_fmr.to_bits());
+        let found = self.grid.rates().iter().position(|rate| rate.to_bits() == table_fmr.to_bits());
         found.expect("the grid holds the table's FMRs")
     }
 
     /// Returns the number of same pairs; at least 1.
     pub fn same_pairs(&self) -> usize {
-        self.comparisons.pairs().iter().filter(|it| it.is_same).count()
+        self.comparisons.pairs().iter().filter(|pair| pair.is_same).count()
     }
 
     /// Returns the number of different pairs; at least 1.

@@ -66,7 +66,8 @@ impl Operating {
         measures: &Measures,
         band: Option<&Band>,
     ) -> Option<Self> {
-        let threshold_index = grid.thresholds().iter().position(|it| *it == threshold)?;
+        let threshold_index =
+            grid.thresholds().iter().position(|candidate| *candidate == threshold)?;
         let threshold_interval = band.and_then(|band| match aim {
             Aim::InForce => None,
             Aim::EqualErrors => Some(band.eer_threshold),
@@ -77,11 +78,11 @@ impl Operating {
             threshold,
             threshold_interval,
             rates: measures.rates_at[threshold_index],
-            rates_interval: band.map(|it| it.rates_at[threshold_index]),
+            rates_interval: band.map(|band| band.rates_at[threshold_index]),
         })
     }
 }
 
 fn index(grid: &Grid, fmr: f64) -> Option<usize> {
-    grid.rates().iter().position(|it| it.to_bits() == fmr.to_bits())
+    grid.rates().iter().position(|rate| rate.to_bits() == fmr.to_bits())
 }

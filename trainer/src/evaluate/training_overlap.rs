@@ -21,15 +21,15 @@ impl TrainingOverlap {
     /// Looks up `identities` of the data named `data` in a provenance that the trainer wrote:
     /// `{"data": {"name": …}, "held_out": […], …}`.
     pub fn of(provenance: Option<&Value>, data: &str, identities: &[String]) -> Self {
-        let stated = provenance.and_then(|it| {
-            let name = it.get("data")?.get("name")?.as_str()?;
-            Some((name, it.get("held_out")?.as_array()?))
+        let stated = provenance.and_then(|value| {
+            let name = value.get("data")?.get("name")?.as_str()?;
+            Some((name, value.get("held_out")?.as_array()?))
         });
         let Some((_, held_out)) = stated.filter(|(name, _)| *name == data) else {
             return Self::Unknown;
         };
-        let is_held_out = |name: &String| held_out.iter().any(|it| it.as_str() == Some(name));
-        let seen: Vec<_> = identities.iter().filter(|it| !is_held_out(it)).cloned().collect();
+        let is_held_out = |name: &String| held_out.iter().any(|held| held.as_str() == Some(name));
+        let seen: Vec<_> = identities.iter().filter(|name| !is_held_out(name)).cloned().collect();
         if seen.is_empty() { Self::Unseen } else { Self::Seen(seen) }
     }
 
@@ -65,7 +65,7 @@ mod tests {
 
     #[track_caller]
     fn check(provenance: &Value, identities: &[&str], expected: &TrainingOverlap) {
-        let identities: Vec<String> = identities.iter().map(|it| (*it).to_owned()).collect();
+        let identities: Vec<String> = identities.iter().map(|name| (*name).to_owned()).collect();
         assert_eq!(TrainingOverlap::of(Some(provenance), "faces", &identities), *expected);
     }
 
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_warning_names_a_few() {
-        let many = TrainingOverlap::Seen((0..9).map(|it| format!("s{it}")).collect());
+        let many = TrainingOverlap::Seen((0..9).map(|number| format!("s{number}")).collect());
         let warning = many.warning(Unit::Identity).expect("a warning");
         assert!(warning.contains("9 of these identities (s0, s1, s2, s3, s4, …)"), "{warning}");
         assert_eq!(TrainingOverlap::Unseen.warning(Unit::Component), None);

@@ -20,13 +20,13 @@ const LONGEST: u32 = 128;
 /// Returns the images as PNG files. They have the size of the model's input, up to [`LONGEST`] pixels per side, so that
 /// resizing causes no differences between machines.
 pub(super) fn images(preprocessing: &Preprocessing) -> Vec<Vec<u8>> {
-    let [width, height] = [preprocessing.width, preprocessing.height].map(|it| it.min(LONGEST));
+    let [width, height] = [preprocessing.width, preprocessing.height].map(|side| side.min(LONGEST));
     (0..IMAGES).map(|number| encode(&image(f32::from(number), width, height))).collect()
 }
 
 /// Encodes files as a card stores them.
 pub(super) fn base64(files: &[Vec<u8>]) -> Vec<String> {
-    files.iter().map(|it| BASE64.encode(it)).collect()
+    files.iter().map(|file| BASE64.encode(file)).collect()
 }
 
 /// Draws two blobs and waves on a brightness gradient; their positions depend on `number`.
@@ -60,7 +60,7 @@ fn encode(image: &GrayImage) -> Vec<u8> {
 
 /// Returns the relative position along a side, in [0, 1).
 fn share(place: u32, side: u32) -> f32 {
-    let [place, side] =
-        [place, side].map(|it| f32::from(u16::try_from(it).expect("no side is longer than 128")));
+    let [place, side] = [place, side]
+        .map(|pixels| f32::from(u16::try_from(pixels).expect("no side is longer than 128")));
     place / side
 }

@@ -49,7 +49,7 @@ fn baseline(graph: &mut Builder, network: &Baseline) -> String {
     for block in &network.blocks {
         last = graph.node("Pad", &[&last, &pads], vec![text("mode", "reflect")]);
         let weights = graph.parameter(&block.convolution.weight);
-        let bias = block.convolution.bias.as_ref().map(|it| graph.parameter(it));
+        let bias = block.convolution.bias.as_ref().map(|bias| graph.parameter(bias));
         last = graph.convolution(&last, &weights, bias.as_deref(), &block.convolution);
         last = graph.node("Relu", &[&last], vec![]);
         last = graph.batch_norm(&last, &block.norm);
@@ -191,7 +191,7 @@ impl Builder {
     /// Computes the strength of the wavelets of one scale in each cell, `[n, orientations * cells]`.
     fn scale(&mut self, images: &str, scale: &Scale) -> String {
         let [orientations, parts, rows, columns] = scale.waves().map(signed);
-        let [across, down] = [&scale.across, &scale.down].map(|it| self.fixed(it));
+        let [across, down] = [&scale.across, &scale.down].map(|weights| self.fixed(weights));
         let waves = self.node("MatMul", &[images, &across], vec![]);
         // Stacks the real and imaginary parts of each orientation along the rows.
         let below = self.integers(&[0, orientations, -1, columns]);
@@ -204,7 +204,7 @@ impl Builder {
         let epsilon = self.floats(vec![single(Wavelet::EPSILON)], &[1]);
         let sum = self.node("Add", &[&sum, &epsilon], vec![]);
         let strength = self.node("Sqrt", &[&sum], vec![]);
-        let [rows, columns] = [&scale.rows, &scale.columns].map(|it| self.fixed(it));
+        let [rows, columns] = [&scale.rows, &scale.columns].map(|weights| self.fixed(weights));
         let by_row = self.node("MatMul", &[&rows, &strength], vec![]);
         let by_cell = self.node("MatMul", &[&by_row, &columns], vec![]);
         let root = self.node("Sqrt", &[&by_cell], vec![]);
@@ -226,7 +226,7 @@ impl Builder {
             .chunks_exact(an_output)
             .zip(&scale)
             .flat_map(|(weights, scale)| {
-                weights.iter().map(move |it| single(f64::from(*it) * scale))
+                weights.iter().map(move |weight| single(f64::from(*weight) * scale))
             })
             .collect();
         let weights = self.floats(folded, &shape);
@@ -242,14 +242,14 @@ impl Builder {
             norm.running_mean.value_sync(),
             norm.running_var.value_sync(),
         ];
-        let [gamma, beta, mean, variance] = parameters.map(|it| self.tensor(&it));
+        let [gamma, beta, mean, variance] = parameters.map(|tensor| self.tensor(&tensor));
         let epsilon = vec![float("epsilon", single(norm.epsilon))];
         self.node("BatchNormalization", &[input, &gamma, &beta, &mean, &variance], epsilon)
     }
 
     fn linear(&mut self, input: &str, layer: &Linear) -> String {
         let weights = self.parameter(&layer.weight);
-        let bias = layer.bias.as_ref().map(|it| self.parameter(it));
+        let bias = layer.bias.as_ref().map(|bias| self.parameter(bias));
         let inputs: Vec<&str> = [input, &weights].into_iter().chain(bias.as_deref()).collect();
         self.node("Gemm", &inputs, vec![])
     }
@@ -268,7 +268,7 @@ impl Builder {
     }
 
     fn integers(&mut self, values: &[i64]) -> String {
-        let bytes = values.iter().flat_map(|it| it.to_le_bytes()).collect();
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.initializer(DataType::Int64, bytes, &[values.len()])
     }
 
@@ -287,7 +287,7 @@ fn affine(norm: &BatchNorm) -> (Vec<f64>, Vec<f64>) {
         norm.running_mean.value_sync(),
         norm.running_var.value_sync(),
     ]
-    .map(|it| values(&it).into_iter().map(f64::from).collect::<Vec<_>>());
+    .map(|tensor| values(&tensor).into_iter().map(f64::from).collect::<Vec<_>>());
     let scale: Vec<_> =
         gamma.iter().zip(&variance).map(|(gamma, it)| gamma / (it + norm.epsilon).sqrt()).collect();
     let shift = beta

@@ -124,7 +124,7 @@ fn run(model: &mut impl Model, images: &[Pixels]) -> Result<Vec<Embedding>, Expo
         .embed(images)
         .map_err(ExportError::Run)?
         .into_iter()
-        .map(|it| it.map_err(ExportError::Embedding))
+        .map(|embedding| embedding.map_err(ExportError::Embedding))
         .collect()
 }
 
@@ -141,7 +141,7 @@ fn golden_pairs(model: &mut OnnxModel, card: &Card) -> Result<Golden, ExportErro
         .into_iter()
         .map(|[a, b]| GoldenPair { a, b, distance: embeddings[a].distance(&embeddings[b]).get() })
         .collect();
-    if pairs.iter().any(|it| it.distance <= 0.0) {
+    if pairs.iter().any(|pair| pair.distance <= 0.0) {
         return Err(ExportError::Collapsed);
     }
     Ok(Golden { tolerance: golden::TOLERANCE, images: golden::base64(&files), pairs })
@@ -155,14 +155,18 @@ fn compare(
 ) -> Result<f64, ExportError> {
     let shape = model.card().preprocessing.shape();
     let unit = model.card().length == Length::Unit;
-    let values: Vec<_> = images.iter().map(|it| it.values()).collect();
+    let values: Vec<_> = images.iter().map(|image| image.values()).collect();
     let trained =
         embed(network, unit, &values, shape, &Device::flex()).map_err(ExportError::NotFinite)?;
-    let pixels: Vec<_> = images.iter().map(|it| (*it).clone()).collect();
+    let pixels: Vec<_> = images.iter().map(|image| (*image).clone()).collect();
     let exported = run(model, &pixels)?;
     let mut largest = 0.0_f64;
     for (trained, exported) in trained.iter().zip(&exported) {
-        let length = trained.coordinates().iter().map(|it| f64::from(*it).powi(2)).sum::<f64>();
+        let length = trained
+            .coordinates()
+            .iter()
+            .map(|coordinate| f64::from(*coordinate).powi(2))
+            .sum::<f64>();
         for (left, right) in trained.coordinates().iter().zip(exported.coordinates()) {
             let difference = (f64::from(*left) - f64::from(*right)).abs();
             largest = largest.max(difference / length.sqrt().max(1.0));

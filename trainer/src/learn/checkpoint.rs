@@ -229,7 +229,7 @@ impl RunFolder {
     fn checkpoints(&self) -> Vec<u32> {
         let entries = fs::read_dir(&self.0).into_iter().flatten().flatten();
         let mut steps: Vec<u32> = entries
-            .filter_map(|it| it.file_name().to_str()?.strip_prefix("step-")?.parse().ok())
+            .filter_map(|entry| entry.file_name().to_str()?.strip_prefix("step-")?.parse().ok())
             .collect();
         steps.sort_unstable();
         steps
@@ -247,7 +247,7 @@ impl RunFolder {
             Some(serde_json::from_slice::<Seal>(&text).ok()?.state)
         };
         let best: Vec<PathBuf> =
-            kept.iter().filter_map(|it| Some(self.best(state(it)?.best?.step))).collect();
+            kept.iter().filter_map(|step| Some(self.best(state(step)?.best?.step))).collect();
         for entry in fs::read_dir(&self.0)? {
             let path = entry?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -45,7 +45,7 @@ impl History {
     pub fn open(folder: &RunFolder, step: u32) -> anyhow::Result<Self> {
         let path = folder.path().join(FILE);
         let mut entries = read(folder.path());
-        entries.retain(|it| it.step <= step);
+        entries.retain(|entry| entry.step <= step);
         let mut text = Vec::new();
         for entry in &entries {
             put(&mut text, entry)?;
@@ -55,7 +55,7 @@ impl History {
             .append(true)
             .open(&path)
             .with_context(|| format!("{} cannot be written", path.display()))?;
-        let before = entries.last().map_or(0.0, |it| it.seconds);
+        let before = entries.last().map_or(0.0, |entry| entry.seconds);
         Ok(Self { file, entries, start: Instant::now(), before })
     }
 
@@ -90,7 +90,7 @@ impl History {
 /// killed run may leave it, is ignored.
 pub fn read(run: &Path) -> Vec<Entry> {
     let text = fs::read_to_string(run.join(FILE)).unwrap_or_default();
-    text.lines().filter_map(|it| serde_json::from_str(it).ok()).collect()
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
 fn put(text: &mut Vec<u8>, entry: &Entry) -> anyhow::Result<()> {
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     fn steps(history: &History) -> Vec<u32> {
-        history.entries().iter().map(|it| it.step).collect()
+        history.entries().iter().map(|entry| entry.step).collect()
     }
 
     #[test]

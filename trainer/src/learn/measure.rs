@@ -63,7 +63,7 @@ pub fn measure(
     shape: [usize; 3],
     device: &Device,
 ) -> anyhow::Result<Scores> {
-    let images: Vec<_> = gallery.samples().iter().map(|it| it.pixels.values()).collect();
+    let images: Vec<_> = gallery.samples().iter().map(|sample| sample.pixels.values()).collect();
     let embeddings = embed(network, unit, &images, shape, device)?;
     let (mut same, mut different) = (Vec::new(), Vec::new());
     if let Some(listing) = gallery.listing() {

@@ -160,14 +160,14 @@ pub fn train(
     let network = learning.network().to_device(&Device::flex());
     let trained = Trained { network, steps, kept, loss: last, eer };
     progress.line(&summary(&trained, &progress, measured_on));
-    if let Some(warning) = trained.loss.and_then(|it| warning(config, it)) {
+    if let Some(warning) = trained.loss.and_then(|loss| warning(config, loss)) {
         progress.line(&warning);
     }
     Ok(trained)
 }
 
 fn summary(trained: &Trained, progress: &Progress, measured_on: Measured) -> String {
-    let loss = trained.loss.map_or_else(String::new, |it| format!(", {}", progress.loss(it)));
+    let loss = trained.loss.map_or_else(String::new, |loss| format!(", {}", progress.loss(loss)));
     format!(
         "{} steps{loss}; kept: step {}, EER {:.2} % on {}",
         trained.steps,
@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn a_run_that_ends_at_the_floor_gives_a_warning() {
         let baseline = Config::baseline();
-        assert!(warning(&baseline, 1.0).is_some_and(|it| it.contains("learned nothing")));
+        assert!(warning(&baseline, 1.0).is_some_and(|text| text.contains("learned nothing")));
         assert!(warning(&baseline, 0.96).is_some());
         assert!(warning(&baseline, 0.5).is_none());
 

@@ -51,12 +51,14 @@ impl Whitening {
         }
         let eigen = SymmetricEigen::new(variance);
         // The variance is 0 if all images are equal.
-        let scale = eigen.eigenvalues.map(|it| if it < LEAST { 0.0 } else { 1.0 / it.sqrt() });
+        let scale = eigen
+            .eigenvalues
+            .map(|eigenvalue| if eigenvalue < LEAST { 0.0 } else { 1.0 / eigenvalue.sqrt() });
         let weights = directions * eigen.eigenvectors * DMatrix::from_diagonal(&scale);
         let bias: DVector<f64> = -weights.tr_mul(&mean.transpose());
         Layer {
-            weights: weights.transpose().iter().map(|it| single(*it)).collect(),
-            bias: bias.iter().map(|it| single(*it)).collect(),
+            weights: weights.transpose().iter().map(|value| single(*value)).collect(),
+            bias: bias.iter().map(|value| single(*value)).collect(),
         }
     }
 }
@@ -71,7 +73,7 @@ fn largest(symmetric: DMatrix<f64>, count: usize) -> DMatrix<f64> {
 
 /// Subtracts each identity's mean from its rows.
 fn subtract_means(rows: &mut DMatrix<f64>, identities: &[usize]) {
-    let n_identities = identities.iter().max().map_or(0, |it| it + 1);
+    let n_identities = identities.iter().max().map_or(0, |identity| identity + 1);
     let mut sums = DMatrix::zeros(n_identities, rows.ncols());
     let mut counts = vec![0_usize; n_identities];
     for (row, identity) in rows.row_iter().zip(identities) {
@@ -123,7 +125,7 @@ mod tests {
         let (rows, identities) = rows();
         let layer = Whitening { variations: 0, shrinkage: 1e-3 }.fit(&rows, &identities, 2);
         let distance = |a: usize, b: usize| {
-            let [a, b] = [a, b].map(|it| through(&layer, &rows[it]));
+            let [a, b] = [a, b].map(|row| through(&layer, &rows[row]));
             a.iter().zip(&b).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt()
         };
         // In the input, the distance of 0 and 2 is 20, and that of 0 and 3 is 1.
@@ -144,6 +146,6 @@ mod tests {
             &[0, 0, 1, 1],
             2,
         );
-        assert!(layer.weights.iter().chain(&layer.bias).all(|it| it.is_finite()));
+        assert!(layer.weights.iter().chain(&layer.bias).all(|value| value.is_finite()));
     }
 }

@@ -1,4 +1,4 @@
-//! The network that a well-known public notebook trains on the ORL faces.
+//! The baseline: the network that a well-known public notebook trains on the ORL faces.
 
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
@@ -11,27 +11,27 @@ use rand_chacha::ChaCha8Rng;
 use super::Dropout;
 use super::layers::{Convolution, batch_norm, linear};
 
-/// Three times [reflection pad 1, convolution 3x3, `ReLU`, batch norm, channel dropout 0.2], then
-/// linear 500, `ReLU`, linear 500, `ReLU`, linear 5. At 1x100x100 it has 40.3 million parameters.
+/// Three times [reflection pad 1, convolution 3x3, `ReLU`, batch norm, channel dropout 0.2], then linear 500, `ReLU`,
+/// linear 500, `ReLU`, linear 5. For an input of 1x100x100 it has 40.3 million parameters.
 #[derive(Module, Debug)]
 pub struct Baseline {
-    /// Its three blocks, 1 → 4 → 8 → 8 channels.
+    /// The three blocks, 1 → 4 → 8 → 8 channels.
     pub blocks: Vec<Block>,
-    /// Its three linear layers.
+    /// The three linear layers.
     pub linears: Vec<Linear>,
 }
 
-/// One convolution with what follows it.
+/// A convolution and the following layers.
 #[derive(Module, Debug)]
 pub struct Block {
-    /// 3x3, unpadded: the reflection stands before it.
+    /// 3x3 without padding; the reflection padding comes before it.
     pub convolution: Conv2d,
-    /// Behind the `ReLU`.
+    /// After the `ReLU`.
     pub norm: BatchNorm,
 }
 
 impl Baseline {
-    /// How many coordinates an embedding has.
+    /// The number of coordinates of an embedding.
     pub const WIDTH: usize = 5;
     const DROPOUT: f64 = 0.2;
     const CHANNELS: [usize; 3] = [4, 8, 8];
@@ -60,7 +60,8 @@ impl Baseline {
             })
             .into();
         let sizes = [inputs * height * width, Self::HIDDEN, Self::HIDDEN, Self::WIDTH];
-        let linears = sizes.windows(2).map(|it| linear([it[0], it[1]], random, device)).collect();
+        let linears =
+            sizes.windows(2).map(|pair| linear([pair[0], pair[1]], random, device)).collect();
         Self { blocks, linears }
     }
 

@@ -1,4 +1,4 @@
-//! The default network: small, quick, and standardising each image by itself.
+//! The default network: small and fast.
 
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
@@ -15,32 +15,32 @@ use super::{Dropout, unit};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CompactConfig {
-    /// Channels of the strided 5x5 stem.
+    /// The channels of the strided 5x5 stem.
     pub stem: usize,
-    /// Channels of the blocks; each halves height and width.
+    /// The channels of the blocks; each block halves height and width.
     pub blocks: Vec<usize>,
-    /// How many coordinates an embedding has.
+    /// The number of coordinates of an embedding.
     pub width: usize,
-    /// The chance that a channel is dropped before the last layer, in training.
+    /// The probability that a channel is dropped before the last layer, in training.
     pub dropout: f64,
-    /// Whether embeddings are scaled to unit length before any distance.
+    /// Whether embeddings are scaled to unit length.
     pub unit: bool,
-    /// Whether the exported model averages an image and its mirror image (twice the work).
+    /// Whether the exported model averages an image and its mirror image (twice the cost).
     pub mirror: bool,
-    /// The exported model averages an image and it turned by each of so many degrees either way
-    /// (one turn is three times the work, two are five times).
+    /// The angles in degrees: the exported model averages an image and the image rotated by each angle in both directions
+    /// (one angle costs three times, two cost five times).
     pub turns: Vec<f32>,
 }
 
-/// Standardises each channel of an image by itself, then a strided 5x5 convolution, blocks of two
-/// 3x3 convolutions with a pooling behind them, and one linear layer.
+/// The compact network: it standardises each channel of an image, and applies a strided 5x5 convolution, blocks of two 3x3
+/// convolutions with pooling, and one linear layer.
 #[derive(Module, Debug)]
 pub struct Compact {
     /// 5x5 with stride 2.
     pub stem: Unit,
     /// Two units each, then max pooling 2x2.
     pub blocks: Vec<[Unit; 2]>,
-    /// From the last maps to the embedding.
+    /// The linear layer from the last feature maps to the embedding.
     pub head: Linear,
     #[module(skip)]
     dropout: f64,
@@ -51,7 +51,7 @@ pub struct Compact {
 /// Convolution, batch norm, `ReLU`.
 #[derive(Module, Debug)]
 pub struct Unit {
-    /// Without a bias: the norm has one.
+    /// Without a bias, because the batch norm has one.
     pub convolution: Conv2d,
     /// Before the `ReLU`.
     pub norm: BatchNorm,
@@ -89,7 +89,7 @@ impl CompactConfig {
                 Unit::new([outputs, outputs], 3, 1, random, device),
             ]);
             inputs = outputs;
-            side = side.map(|it| it / 2);
+            side = side.map(|side| side / 2);
         }
         let head = linear([inputs * side[0] * side[1], self.width], random, device);
         let views = View::others([height, width], &self.turns, self.mirror);
@@ -98,10 +98,10 @@ impl CompactConfig {
 }
 
 impl Compact {
-    /// What standardising adds to a variance: a flat image stays finite.
+    /// The term added to the variance of an image, which keeps a flat image finite.
     pub const EPSILON: f64 = 1e-4;
 
-    /// What evaluation averages an image with.
+    /// Returns the views that evaluation averages with the image.
     pub fn views(&self) -> &[View] {
         &self.views
     }
@@ -110,9 +110,9 @@ impl Compact {
         if self.views.is_empty() || dropout.is_on() {
             return self.embed(images, dropout);
         }
-        let others: Vec<_> = self.views.iter().map(|it| it.of(&images)).collect();
+        let others: Vec<_> = self.views.iter().map(|view| view.of(&images)).collect();
         let all = std::iter::once(images).chain(others);
-        let embeddings: Vec<_> = all.map(|it| self.embed(it, dropout)).collect();
+        let embeddings: Vec<_> = all.map(|images| self.embed(images, dropout)).collect();
         Tensor::stack::<3>(embeddings, 0).mean_dim(0).squeeze_dim(0)
     }
 
@@ -141,13 +141,13 @@ impl Unit {
         }
     }
 
-    /// With `pooled` 2x2 max pooling follows.
+    /// Applies the unit; with `pooled`, 2x2 max pooling follows.
     fn forward(&self, maps: Tensor<4>, pooled: bool) -> Tensor<4> {
         unit::unit(maps, &self.convolution, &self.norm, pooled)
     }
 }
 
-/// Gives each channel of each image mean 0 and variance 1.
+/// Standardises each channel of each image to mean 0 and variance 1.
 pub(super) fn standardise(images: Tensor<4>) -> Tensor<4> {
     let mean = images.clone().mean_dim(3).mean_dim(2);
     let centred = images - mean;

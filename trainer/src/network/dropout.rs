@@ -1,33 +1,33 @@
-//! Dropping whole channels while training.
+//! Channel dropout.
 
 use burn::tensor::{Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Drops whole channels (2-D dropout), or nothing.
+/// Channel dropout (2-D dropout), or no dropout.
 ///
-/// It draws from a generator of its own, so that a training step depends on nothing but its seed.
+/// It has its own random generator, so a training step depends only on its seed.
 #[derive(Debug)]
 pub struct Dropout(Option<ChaCha8Rng>);
 
 impl Dropout {
-    /// Evaluation: every channel passes as it is.
+    /// Returns no dropout, for evaluation.
     pub fn off() -> Self {
         Self(None)
     }
 
-    /// Training, drawing from `random`.
+    /// Returns dropout for training, seeded by `random`.
     pub fn on(random: &mut ChaCha8Rng) -> Self {
         Self(Some(ChaCha8Rng::from_rng(random)))
     }
 
-    /// Whether this is training.
+    /// Returns whether dropout is on.
     pub fn is_on(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Drops each channel of each image with the chance `rate`, and scales the rest by
-    /// 1 / (1 − rate), so that the expectation stays.
+    /// Drops each channel of each image with probability `rate`, and scales the others by 1 / (1 − rate) to keep the
+    /// expected value.
     ///
     /// # Shapes
     ///
@@ -59,16 +59,16 @@ mod tests {
     }
 
     #[test]
-    fn a_fifth_of_the_channels_is_dropped_whole_and_the_rest_makes_up_for_them() {
+    fn a_fifth_of_the_channels_is_dropped_and_the_others_are_scaled_up() {
         let dropped = drop(&mut Dropout::on(&mut ChaCha8Rng::seed_from_u64(1)), 0.2);
-        assert!(dropped.chunks(2).all(|it| it[0].to_bits() == it[1].to_bits()));
-        assert!(dropped.iter().all(|it| *it < 1e-6 || (it - 1.25).abs() < 1e-6));
-        let n_dropped = dropped.iter().filter(|it| **it < 1e-6).count() / 2;
+        assert!(dropped.chunks(2).all(|pair| pair[0].to_bits() == pair[1].to_bits()));
+        assert!(dropped.iter().all(|value| *value < 1e-6 || (value - 1.25).abs() < 1e-6));
+        let n_dropped = dropped.iter().filter(|value| **value < 1e-6).count() / 2;
         assert!((160..=240).contains(&n_dropped), "{n_dropped} of 1000");
     }
 
     #[test]
     fn evaluation_drops_nothing() {
-        assert!(drop(&mut Dropout::off(), 0.2).iter().all(|it| (it - 1.0).abs() < 1e-6));
+        assert!(drop(&mut Dropout::off(), 0.2).iter().all(|value| (value - 1.0).abs() < 1e-6));
     }
 }

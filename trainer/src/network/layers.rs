@@ -1,7 +1,7 @@
-//! Layers whose first weights come from a generator of ours.
+//! Layers with initial weights from our own random generator.
 //!
-//! The backend's own generator is one for the whole process, so two runs in one process (as in
-//! the tests) would disturb each other; drawing here makes a seed mean the same everywhere.
+//! The backend has one generator for the whole process, so two runs in one process would influence each other. With our own
+//! generator, a seed always gives the same weights.
 
 use burn::module::Param;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -21,7 +21,7 @@ pub(super) struct Convolution {
 }
 
 impl Convolution {
-    /// Weights and bias uniform within ±1/√fan-in, as `PyTorch` draws them.
+    /// Makes the layer; weights and bias are uniform within ±1/√fan-in, as in `PyTorch`.
     pub(super) fn init(self, random: &mut ChaCha8Rng, device: &Device) -> Conv2d {
         let [channels_in, channels_out] = self.channels;
         let mut layer = Conv2dConfig::new(self.channels, [self.kernel; 2])
@@ -43,7 +43,7 @@ impl Convolution {
     }
 }
 
-/// A linear layer, weights and bias uniform within ±1/√inputs, as `PyTorch` draws them.
+/// Makes a linear layer; weights and bias are uniform within ±1/√inputs, as in `PyTorch`.
 pub(super) fn linear(
     [inputs, outputs]: [usize; 2],
     random: &mut ChaCha8Rng,
@@ -57,12 +57,12 @@ pub(super) fn linear(
     layer
 }
 
-/// A batch norm that begins as the identity.
+/// Makes a batch norm that is initially the identity.
 pub(super) fn batch_norm(channels: usize, device: &Device) -> BatchNorm {
     BatchNormConfig::new(channels).init(device)
 }
 
-/// A parameter drawn uniformly within ±`bound`.
+/// Draws a parameter uniformly within ±`bound`.
 pub(crate) fn uniform<const D: usize>(
     shape: [usize; D],
     bound: f32,

@@ -1,6 +1,6 @@
-//! The networks a model can be made of.
+//! The networks.
 //!
-//! Knows tensors alone: no images, no losses and no files.
+//! This module knows tensors. It knows no images, losses or files.
 
 mod baseline;
 mod compact;
@@ -25,7 +25,7 @@ pub(crate) use layers::uniform;
 pub use views::View;
 pub use wavelet::{Scale, Wavelet, WaveletConfig, Weights};
 
-/// Which network, with its sizes.
+/// The configuration of a network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum NetworkConfig {
@@ -65,7 +65,7 @@ impl NetworkConfig {
         }
     }
 
-    /// How many coordinates an embedding has.
+    /// Returns the number of coordinates of an embedding.
     pub fn width(&self) -> usize {
         match self {
             Self::Baseline => Baseline::WIDTH,
@@ -74,7 +74,7 @@ impl NetworkConfig {
         }
     }
 
-    /// Whether embeddings are scaled to unit length before any distance.
+    /// Returns whether embeddings are scaled to unit length.
     pub fn unit(&self) -> bool {
         match self {
             Self::Baseline => false,
@@ -94,7 +94,7 @@ impl Network {
         }
     }
 
-    /// How many numbers training adjusts: the norms' running statistics are not among them.
+    /// Returns the number of trained parameters, without the running statistics of batch norm.
     pub fn parameters(&self) -> usize {
         let mut count = ParameterCount::default();
         self.visit(&mut count);
@@ -102,7 +102,7 @@ impl Network {
     }
 }
 
-/// Counts parameters, passing over running statistics.
+/// Counts parameters, without running statistics.
 #[derive(Default)]
 struct ParameterCount {
     path: Vec<String>,
@@ -119,7 +119,7 @@ impl ModuleVisitor for ParameterCount {
     }
 
     fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
-        if !self.path.last().is_some_and(|it| it.starts_with("running_")) {
+        if !self.path.last().is_some_and(|name| name.starts_with("running_")) {
             self.parameters += parameter.lazy_shape().num_elements();
         }
     }
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn the_baseline_network_has_its_forty_million_parameters_and_five_coordinates() {
+    fn the_baseline_has_forty_million_parameters_and_five_coordinates() {
         let network = network(&NetworkConfig::Baseline, [1, 100, 100]);
         let convolutions = (9 + 1) * 4 + (4 * 9 + 1) * 8 + (8 * 9 + 1) * 8;
         let norms = 2 * (4 + 8 + 8);
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_compact_network_stays_below_a_million_parameters() {
+    fn the_compact_network_has_fewer_than_a_million_parameters() {
         let config = NetworkConfig::Compact(CompactConfig::default());
         let network = network(&config, [1, 64, 64]);
         assert!(network.parameters() < 1_000_000, "{}", network.parameters());
@@ -170,21 +170,22 @@ mod tests {
     }
 
     #[test]
-    fn an_image_and_its_mirror_image_have_one_embedding() {
+    fn an_image_and_its_mirror_image_have_the_same_embedding() {
         let config = NetworkConfig::Compact(CompactConfig::default());
         let network = network(&config, [1, 32, 32]);
         let values: Vec<f32> =
-            (0_u16..32 * 32).map(|it| f32::from(it * 37 % 256) / 255.0).collect();
+            (0_u16..32 * 32).map(|pixel| f32::from(pixel * 37 % 256) / 255.0).collect();
         let image = TensorData::new(values, [1, 1, 32, 32]);
         let image = Tensor::<4>::from_data(image, &Device::flex());
         let mirrored = image.clone().flip([3]);
-        let [left, right] = [image, mirrored].map(|it| network.forward(it, &mut Dropout::off()));
+        let [left, right] =
+            [image, mirrored].map(|images| network.forward(images, &mut Dropout::off()));
         let difference: f32 = (left - right).abs().max().into_scalar();
         assert!(difference < 1e-5, "{difference}");
     }
 
     #[test]
-    fn rows_scaled_to_unit_length_have_it() {
+    fn unit_rows_have_length_1() {
         let rows = Tensor::<2>::from_data([[3.0, 4.0], [0.0, 0.5]], &Device::flex());
         let unit = unit_rows(rows).into_data().try_to_vec::<f32>().expect("single precision");
         for (value, expected) in unit.iter().zip([0.6, 0.8, 0.0, 1.0]) {

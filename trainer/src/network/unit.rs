@@ -1,4 +1,4 @@
-//! Convolution, batch norm, `ReLU` and pooling, which networks are made of.
+//! The unit of the compact network: convolution, batch norm, `ReLU` and pooling.
 
 use burn::nn::BatchNorm;
 use burn::nn::conv::Conv2d;
@@ -7,8 +7,9 @@ use burn::tensor::activation::relu;
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
 
-/// Convolution, batch norm, `ReLU`, and 2x2 max pooling where it is `pooled`: one operation where the CPU does the work
-/// and our kernels are built in, else burn's operations.
+/// Applies convolution, batch norm, `ReLU`, and 2x2 max pooling if `pooled`.
+///
+/// On the CPU, with the feature `kernels`, this is one fused operation. Otherwise it uses burn's operations.
 ///
 /// # Shapes
 ///
@@ -27,7 +28,7 @@ pub(super) fn unit(
     of_burns_operations(maps, convolution, norm, pooled)
 }
 
-/// The same on any device.
+/// Applies the unit with burn's operations, on any device.
 pub(super) fn of_burns_operations(
     maps: Tensor<4>,
     convolution: &Conv2d,

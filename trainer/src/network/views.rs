@@ -1,24 +1,24 @@
-//! Other views of an image, whose embeddings a model averages with the image's own.
+//! Views of an image (rotated, mirrored), whose embeddings a model averages.
 
 use burn::tensor::{Tensor, TensorData};
 
 use crate::data::vary::grid::{neighbours, single};
 
-/// How each pixel of a view is read from the image: as a weighted sum of [`View::TAPS`] of its pixels.
+/// A view of an image: each of its pixels is a weighted sum of [`View::TAPS`] pixels of the image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct View {
-    /// Where in a channel of `height * width` pixels they stand, `[taps, height * width]`.
+    /// The indices in a channel of `height * width` pixels, `[taps, height * width]`.
     pub indices: Vec<usize>,
     /// Their weights, `[taps, height * width]`; those of a pixel sum to 1.
     pub weights: Vec<f32>,
 }
 
 impl View {
-    /// From how many pixels one is read.
+    /// The number of image pixels per pixel of a view.
     pub const TAPS: usize = 4;
 
-    /// All views of an image of these sides but the image itself: it turned by each of `turns`
-    /// (degrees) either way, and with `mirror` the mirror image of each.
+    /// Returns all views except the image itself: rotated by each of `turns` (in degrees) in both directions, and with
+    /// `mirror` the mirror image of each.
     pub fn others(sides: [usize; 2], turns: &[f32], mirror: bool) -> Vec<Self> {
         let either_way = turns.iter().flat_map(|turn| [*turn, -turn]);
         let angles: Vec<f32> = std::iter::once(0.0).chain(either_way).collect();
@@ -27,10 +27,10 @@ impl View {
         all.skip(1).map(|(angle, flip)| Self::new(sides, angle, flip)).collect()
     }
 
-    /// Read bilinearly; beyond the border the nearest pixel stands.
+    /// Makes a view with bilinear interpolation; beyond the border the nearest pixel is used.
     fn new(sides: [usize; 2], degrees: f32, flip: bool) -> Self {
         let [height, width] = sides;
-        let middle = sides.map(|it| (single(it) - 1.0) / 2.0);
+        let middle = sides.map(|side| (single(side) - 1.0) / 2.0);
         let (sine, cosine) = degrees.to_radians().sin_cos();
         let pixels = (0..height).flat_map(|row| (0..width).map(move |column| (row, column)));
         let taps: Vec<_> = pixels
@@ -40,17 +40,18 @@ impl View {
                 taps(sides, sine * x + cosine * y + middle[0], cosine * x - sine * y + middle[1])
             })
             .collect();
-        let each = |tap: usize| taps.iter().map(move |it| it[tap]);
+        let each = |tap: usize| taps.iter().map(move |pixel| pixel[tap]);
         let (indices, weights) = (0..Self::TAPS).flat_map(each).unzip();
         Self { indices, weights }
     }
 
-    /// The view of images, `[n, channels, height, width]` in and out.
+    /// Computes the view of images, `[n, channels, height, width]` in and out.
     pub(super) fn of(&self, images: &Tensor<4>) -> Tensor<4> {
         let [n, channels, height, width] = images.dims();
         let device = images.device();
         let shape = [1, 1, Self::TAPS, height * width];
-        let indices = self.indices.iter().map(|it| i64::try_from(*it).expect("an image's pixel"));
+        let indices =
+            self.indices.iter().map(|index| i64::try_from(*index).expect("an image's pixel"));
         let indices = TensorData::new(indices.collect(), [self.indices.len()]);
         let weights = TensorData::new(self.weights.clone(), shape);
         images
@@ -64,7 +65,7 @@ impl View {
     }
 }
 
-/// The pixels around a place, and how much each counts there.
+/// Returns the four pixels around a position, and their weights.
 fn taps([height, width]: [usize; 2], row: f32, column: f32) -> [(usize, f32); View::TAPS] {
     let (top, below, down) = neighbours(row, height);
     let (left, beside, right) = neighbours(column, width);
@@ -99,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_has_no_other_views_where_none_are_asked_for() {
+    fn without_turns_and_mirror_there_are_no_views() {
         assert_eq!(View::others([2, 3], &[], false), []);
     }
 
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_is_turned_either_way() {
+    fn an_image_is_rotated_in_both_directions() {
         let [left, right] = &View::others([2, 3], &[180.0], false)[..] else { panic!("two views") };
         for turned in [left, right] {
             check(turned, [2, 3], [0.6, 0.5, 0.4, 0.3, 0.2, 0.1]);

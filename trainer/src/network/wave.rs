@@ -1,19 +1,18 @@
-//! One wave along one axis, as numbers: two of them make a Gabor wavelet.
+//! A wave along one axis; two of them make a Gabor wavelet.
 
 use crate::data::vary::grid::single;
 
-/// A wave under a Gaussian along one axis.
+/// A wave with a Gaussian envelope along one axis.
 pub(super) struct Wave {
-    /// In radians a pixel.
+    /// The frequency in radians per pixel.
     pub(super) frequency: f32,
-    /// The Gaussian's, in pixels.
+    /// The standard deviation of the envelope, in pixels.
     pub(super) deviation: f32,
-    /// Whether a bit of the Gaussian is taken off the real part, so that it has none of an even
-    /// grey.
+    /// Whether the real part is corrected to have no response to uniform grey.
     pub(super) is_balanced: bool,
-    /// How many pixels there are.
+    /// The number of pixels.
     pub(super) side: usize,
-    /// Every so many pixels it is read.
+    /// The sampling step, in pixels.
     pub(super) stride: usize,
 }
 
@@ -21,8 +20,8 @@ impl Wave {
     /// The largest radius, in pixels.
     const RADIUS: f32 = 15.0;
 
-    /// `[places read, side]`, the real and the imaginary part, whose squares add up to 1 in each
-    /// row. Places lie evenly about the middle; beyond the border the outermost pixel stands.
+    /// Returns the real and the imaginary part as matrices, `[samples, side]`. The squares of the envelope sum to 1 in each
+    /// row. Samples are spread evenly around the centre. Beyond the border the outermost pixel is used.
     pub(super) fn matrix(&self) -> [Vec<f32>; 2] {
         let n_read = (self.side - 1) / self.stride + 1;
         let first = single((self.side - 1) - (n_read - 1) * self.stride) / 2.0;

@@ -1,7 +1,7 @@
-//! Wavelets of fixed shape, and one linear layer over what they find: for few identities.
+//! Fixed Gabor wavelets and one linear layer, for few identities.
 //!
-//! Small data can't teach a network what edges and strokes are; Gabor wavelets, by which much of
-//! the early work on faces was done (Lades et al. 1993; Wiskott et al. 1997), need not be taught.
+//! A network cannot learn edges and strokes from little data. Gabor wavelets, used in much of the early work on faces
+//! (Lades et al. 1993; Wiskott et al. 1997), need no training.
 
 use std::f32::consts::PI;
 use std::ops::RangeInclusive;
@@ -21,29 +21,29 @@ use crate::data::vary::grid::single;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WaveletConfig {
-    /// The shortest wave, in pixels.
+    /// The shortest wavelength, in pixels.
     pub wavelength: f32,
-    /// How much longer the waves of each scale are than those of the scale before.
+    /// The ratio of the wavelengths of neighbouring scales.
     pub ratio: f32,
-    /// How many scales.
+    /// The number of scales.
     pub scales: usize,
-    /// How many directions of each.
+    /// The number of orientations per scale.
     pub orientations: usize,
-    /// Rows and columns of the cells in which what is found is added up.
+    /// The rows and columns of cells in which strengths are summed.
     pub cells: [usize; 2],
-    /// How many coordinates an embedding has.
+    /// The number of coordinates of an embedding.
     pub width: usize,
-    /// Whether embeddings are scaled to unit length before any distance.
+    /// Whether embeddings are scaled to unit length.
     pub unit: bool,
-    /// Whether an image and its mirror image have one embedding.
+    /// Whether an image and its mirror image have the same embedding.
     pub mirror: bool,
 }
 
-/// Standardises an image, finds how strong waves of each length and direction are in each cell of
-/// it, and takes the fourth root; then one linear layer.
+/// The wavelet network: it standardises an image, measures the strength of each wavelet in each cell, takes the fourth root,
+/// and applies one linear layer.
 #[derive(Module, Debug)]
 pub struct Wavelet {
-    /// From what was found to the embedding.
+    /// The linear layer from features to the embedding.
     pub head: Linear,
     #[module(skip)]
     scales: Vec<Scale>,
@@ -51,10 +51,9 @@ pub struct Wavelet {
     mirrored: Option<Vec<usize>>,
 }
 
-/// Waves of one length in all directions, and the cells in which they are added up.
+/// The wavelets of one wavelength in all orientations, and the cells in which their strengths are summed.
 ///
-/// A wave under a round Gaussian is a product of one over the columns and one over the rows, so
-/// that two multiplications by matrices find it: `down · image · across`.
+/// A wave with a circular Gaussian envelope is separable, so two matrix products compute it: `down · image · across`.
 #[derive(Clone, Debug)]
 pub struct Scale {
     /// `[2 * orientations, width, columns read]`: real and imaginary part of each direction.
@@ -93,7 +92,7 @@ impl Default for WaveletConfig {
 }
 
 impl WaveletConfig {
-    /// How many numbers are found in an image.
+    /// Returns the number of features of an image.
     pub fn features(&self) -> usize {
         self.scales * self.orientations * self.cells[0] * self.cells[1]
     }
@@ -117,7 +116,7 @@ impl WaveletConfig {
         }
     }
 
-    /// Where each feature of an image stands among those of its mirror image.
+    /// Computes for each feature the index of the corresponding feature of the mirror image.
     fn mirrored(&self) -> Vec<usize> {
         let [rows, columns] = self.cells;
         let at = |scale: usize, orientation: usize, row: usize, column: usize| {
@@ -126,7 +125,7 @@ impl WaveletConfig {
         let mut places = Vec::with_capacity(self.features());
         for scale in 0..self.scales {
             for orientation in 0..self.orientations {
-                // Mirrored, an angle is what it lacks to half a turn.
+                // Mirroring maps an angle to 180 degrees minus the angle.
                 let mirrored = (self.orientations - orientation) % self.orientations;
                 for row in 0..rows {
                     for column in 0..columns {
@@ -140,10 +139,10 @@ impl WaveletConfig {
 }
 
 impl Wavelet {
-    /// Keeps the root's gradient finite where nothing is found.
+    /// Keeps the gradient of the root finite at a strength of 0.
     pub const EPSILON: f64 = 1e-4;
 
-    /// Its waves.
+    /// Returns the scales.
     pub fn scales(&self) -> &[Scale] {
         &self.scales
     }
@@ -152,7 +151,7 @@ impl Wavelet {
         self.head.forward(self.features(images))
     }
 
-    /// What is found in images, before the linear layer.
+    /// Computes the features of images, before the linear layer.
     ///
     /// # Shapes
     ///
@@ -160,18 +159,18 @@ impl Wavelet {
     /// - out: `[n, features]`
     pub fn features(&self, images: Tensor<4>) -> Tensor<2> {
         let images = standardise(images);
-        Tensor::cat(self.scales.iter().map(|it| it.found(&images)).collect(), 1)
+        Tensor::cat(self.scales.iter().map(|scale| scale.found(&images)).collect(), 1)
     }
 
-    /// Where each feature of an image stands among those of its mirror image, if the two are to
-    /// have one embedding.
+    /// Returns for each feature the index of the corresponding feature of the mirror image, if the two images have the same
+    /// embedding.
     pub fn mirrored(&self) -> Option<&[usize]> {
         self.mirrored.as_deref()
     }
 }
 
 impl Scale {
-    /// A wave is read every so many pixels, longer ones more seldom.
+    /// The range of the sampling step in pixels; longer waves have a larger step.
     const STRIDES: RangeInclusive<usize> = 2..=4;
 
     fn new(
@@ -180,7 +179,7 @@ impl Scale {
         [height, width]: [usize; 2],
         [rows, columns]: [usize; 2],
     ) -> Self {
-        // The envelope's deviation is half a wave.
+        // The standard deviation of the envelope is half a wavelength.
         let deviation = 0.5 * length;
         let stride = whole((length / 4.0).round());
         let stride = stride.clamp(*Self::STRIDES.start(), *Self::STRIDES.end());
@@ -202,7 +201,7 @@ impl Scale {
             across.extend(transposed(&imaginary, width));
             let [real, imaginary] = wave(sine, is_steep, height).matrix();
             for (row, beside) in real.chunks_exact(height).zip(imaginary.chunks_exact(height)) {
-                down.extend(row.iter().copied().chain(beside.iter().map(|it| -it)));
+                down.extend(row.iter().copied().chain(beside.iter().map(|value| -value)));
             }
             for (beside, row) in real.chunks_exact(height).zip(imaginary.chunks_exact(height)) {
                 down.extend(row.iter().chain(beside));
@@ -250,14 +249,14 @@ impl Scale {
     }
 }
 
-/// The transpose of a matrix with so many columns.
+/// Returns the transpose of a matrix with `columns` columns.
 fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
     let column = |at: usize| values.iter().skip(at).step_by(columns).copied();
     (0..columns).flat_map(column).collect()
 }
 
-/// How much of each of `length` places each of `n_cells` takes: Gaussians around the middles of
-/// equal parts, half a part wide, so that what moves a little changes little.
+/// Returns the weight of each of `length` positions in each of `n_cells` cells. The weights are Gaussians around the centres
+/// of equal parts, so small shifts have a small effect.
 fn cells(n_cells: usize, length: usize) -> Vec<f32> {
     let part = single(length) / single(n_cells);
     let mut values = Vec::with_capacity(n_cells * length);
@@ -296,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn an_evenly_grey_image_has_no_waves() {
+    fn a_uniform_image_has_no_waves() {
         let network = network(&WaveletConfig::default(), [1, 40, 40]);
         let nothing = 1e-4_f32.sqrt().sqrt().sqrt();
         for found in features(&network, vec![0.5; 1600], 40) {
@@ -305,10 +304,10 @@ mod tests {
     }
 
     #[test]
-    fn stripes_are_found_by_the_wave_of_their_length_and_direction() {
+    fn stripes_have_the_strongest_response_at_their_wavelength_and_orientation() {
         let config = WaveletConfig { cells: [1, 1], ..WaveletConfig::default() };
         let network = network(&config, [1, 48, 48]);
-        // Upright stripes as long as the second scale's waves: it is the first of its directions.
+        // Vertical stripes with the wavelength of the second scale, which match its first orientation.
         let length = config.wavelength * config.ratio;
         let stripes =
             (0..48 * 48).map(|at| 0.5 + 0.5 * (2.0 * PI * single(at % 48) / length).cos());
@@ -318,15 +317,15 @@ mod tests {
     }
 
     #[test]
-    fn a_mirror_image_has_the_same_features_in_other_places() {
-        // Sides that the strides don't divide.
+    fn a_mirror_image_has_the_same_features_at_other_indices() {
+        // These sides are not divisible by the strides.
         let network = network(&WaveletConfig::default(), [1, 37, 35]);
         let values: Vec<f32> =
-            (0_u16..37 * 35).map(|it| f32::from(it * 37 % 256) / 255.0).collect();
+            (0_u16..37 * 35).map(|pixel| f32::from(pixel * 37 % 256) / 255.0).collect();
         let image = TensorData::new(values, [1, 1, 37, 35]);
         let image = Tensor::<4>::from_data(image, &Device::flex());
-        let found = [image.clone(), image.flip([3])].map(|it| {
-            let features = network.features(it).into_data();
+        let found = [image.clone(), image.flip([3])].map(|images| {
+            let features = network.features(images).into_data();
             features.try_to_vec::<f32>().expect("single precision")
         });
         let places = network.mirrored().expect("a network that mirrors");
@@ -336,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_has_as_many_features_as_its_configuration_says() {
+    fn the_number_of_features_matches_the_configuration() {
         let config = WaveletConfig { cells: [3, 2], ..WaveletConfig::default() };
         let network = network(&config, [1, 32, 28]);
         let images = Tensor::zeros([2, 1, 32, 28], &Device::flex());

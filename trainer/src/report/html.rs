@@ -140,7 +140,8 @@ pub(super) fn range(Interval { low, high }: Interval, factor: f64, unit: &str) -
 
 /// Formats a rate, with its interval below if there is one.
 pub(super) fn rate(value: f64, interval: Option<Interval>) -> String {
-    let interval = interval.map(|it| small(&range(it, 100.0, " %"))).unwrap_or_default();
+    let interval =
+        interval.map(|interval| small(&range(interval, 100.0, " %"))).unwrap_or_default();
     format!("{}{interval}", percent(value))
 }
 

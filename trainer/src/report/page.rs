@@ -63,10 +63,12 @@ pub(super) fn page(evaluation: &Evaluation, thumbnail: &dyn Fn([u32; 2]) -> Stri
 impl Page {
     fn tiles(&mut self, evaluation: &Evaluation) {
         let Evaluation { measures, band, rates, .. } = evaluation;
-        let range = |it: Option<Interval>| it.map(|it| range(it, 100.0, " %")).unwrap_or_default();
+        let range = |band: Option<Interval>| {
+            band.map(|interval| range(interval, 100.0, " %")).unwrap_or_default()
+        };
         self.line("<div class=\"tiles\">");
-        self.tile("EER", &percent(measures.eer), &range(band.as_ref().map(|it| it.eer)));
-        let auc = band.as_ref().map(|it| format!("{:.4} – {:.4}", it.auc.low, it.auc.high));
+        self.tile("EER", &percent(measures.eer), &range(band.as_ref().map(|band| band.eer)));
+        let auc = band.as_ref().map(|band| format!("{:.4} – {:.4}", band.auc.low, band.auc.high));
         self.tile("AUC", &format!("{:.4}", measures.auc), &auc.unwrap_or_default());
         for fmr in TABLE_FMRS {
             let index = evaluation.grid_index(fmr);
@@ -104,13 +106,13 @@ impl Page {
 
     fn curves(&mut self, evaluation: &Evaluation) {
         let [same, different] = match evaluation.comparisons.unit() {
-            Unit::Identity => ["two images of one identity", "images of two identities"],
-            Unit::Component => ["a pair labelled same", "a pair labelled different"],
+            Unit::Identity => ["an identity is not recognised", "two identities are confused"],
+            Unit::Component => ["it sees a difference that is none", "it misses a difference"],
         };
         self.line(&format!(
             "<h2>Distances and errors</h2>\n<p>The model calls a pair same if its distance is at most the threshold. {} \
-             is the share of different pairs that it calls same: it confuses {different}. {} is the share of same pairs \
-             that it calls different: it misses {same}. A larger threshold gives a higher FMR and a lower FNMR.",
+             is the share of different pairs that it calls same: {different}. {} is the share of same pairs that it calls \
+             different: {same}. A larger threshold gives a higher FMR and a lower FNMR.",
             explained("FMR"),
             explained("FNMR"),
         ));
@@ -141,14 +143,14 @@ impl Page {
             &evaluation.operating
         {
             let chosen = threshold_interval
-                .map(|it| range(it, 1.0, ""))
-                .map(|it| small(&it))
+                .map(|interval| range(interval, 1.0, ""))
+                .map(|text| small(&text))
                 .unwrap_or_default();
             self.line(&format!(
                 "<tr><td>{aim}<td>{:.4}{chosen}<td>{}<td>{}",
                 threshold.get(),
-                rate(rates.fmr, rates_interval.map(|it| it.fmr)),
-                rate(rates.fnmr, rates_interval.map(|it| it.fnmr)),
+                rate(rates.fmr, rates_interval.map(|interval| interval.fmr)),
+                rate(rates.fnmr, rates_interval.map(|interval| interval.fnmr)),
             ));
         }
         self.line("</table></div>");
@@ -204,7 +206,7 @@ impl Page {
                 percent(promised.fmr),
                 rate(realised.fmr, *fmr_interval),
                 rate(realised.fnmr, *fnmr_interval),
-                worst_fmr.map(|it| format!("<td>{}", percent(it))).unwrap_or_default(),
+                worst_fmr.map(|fmr| format!("<td>{}", percent(fmr))).unwrap_or_default(),
             ));
         }
         self.line("</table></div></div>");
@@ -287,7 +289,7 @@ impl Page {
         let word = if is_wrong { "error" } else { "" };
         let caption =
             format!("<b>{:.3}</b> <span class=\"{word}\">{called}</span>", pair.distance.get());
-        let shown = |it: [u32; 2]| (thumbnail(it), evaluation.image_name(it[0], it[1]));
+        let shown = |image: [u32; 2]| (thumbnail(image), evaluation.image_name(image[0], image[1]));
         self.pair(frame, [shown(left), shown(right)], &caption);
     }
 }
@@ -295,7 +297,7 @@ impl Page {
 /// Returns the identities by their larger error, the hardest first.
 fn hardest(evaluation: &Evaluation) -> Vec<OfIdentity> {
     let mut identities = evaluation.by_identity();
-    let error = |it: &OfIdentity| it.fnmr.unwrap_or_default().max(it.fmr);
+    let error = |identity: &OfIdentity| identity.fnmr.unwrap_or_default().max(identity.fmr);
     identities.sort_by(|a, b| error(b).total_cmp(&error(a)));
     identities
 }

@@ -138,7 +138,7 @@ impl Record {
             }
         };
         let named = |pair: &Comparison| Pair::named(evaluation, pair);
-        let [different, same] = worst(evaluation).map(|it| it.iter().map(named).collect());
+        let [different, same] = worst(evaluation).map(|pairs| pairs.iter().map(named).collect());
         Self {
             model: Named { name: subject.model.clone(), digest: subject.digest.clone() },
             data: subject.data.clone(),
@@ -148,8 +148,8 @@ impl Record {
             images: evaluation.images(),
             same_pairs: evaluation.same_pairs(),
             different_pairs: evaluation.different_pairs(),
-            eer: Figure { value: measures.eer, interval: band.as_ref().map(|it| it.eer) },
-            auc: Figure { value: measures.auc, interval: band.as_ref().map(|it| it.auc) },
+            eer: Figure { value: measures.eer, interval: band.as_ref().map(|band| band.eer) },
+            auc: Figure { value: measures.auc, interval: band.as_ref().map(|band| band.auc) },
             fnmr_at_fmr: TABLE_FMRS.map(|fmr| at_fmr(evaluation.grid_index(fmr))).into(),
             threshold: AtThreshold {
                 value: evaluation.threshold.get(),
@@ -203,8 +203,14 @@ impl Point {
                 value: operating.threshold.get(),
                 interval: operating.threshold_interval,
             },
-            fmr: Figure { value: operating.rates.fmr, interval: rates.map(|it| it.fmr) },
-            fnmr: Figure { value: operating.rates.fnmr, interval: rates.map(|it| it.fnmr) },
+            fmr: Figure {
+                value: operating.rates.fmr,
+                interval: rates.map(|interval| interval.fmr),
+            },
+            fnmr: Figure {
+                value: operating.rates.fnmr,
+                interval: rates.map(|interval| interval.fnmr),
+            },
         }
     }
 }

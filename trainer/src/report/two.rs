@@ -41,21 +41,22 @@ impl Record {
     pub(super) fn of(found: &SideBySide) -> Self {
         let [first, second] = found.evaluations.each_ref();
         let contested = &found.contested;
-        let pair = |it: &ContestedPair| {
-            let [a, b] =
-                [0, 1].map(|side| first.image_name(it.pair.identities[side], it.pair.images[side]));
-            let letter = if it.right == 0 { "a" } else { "b" };
+        let pair = |contested: &ContestedPair| {
+            let [a, b] = [0, 1].map(|side| {
+                first.image_name(contested.pair.identities[side], contested.pair.images[side])
+            });
+            let letter = if contested.right == 0 { "a" } else { "b" };
             json!({
                 "images": [a, b],
-                "same": it.pair.is_same,
-                "distances": it.distances.map(Distance::get),
+                "same": contested.pair.is_same,
+                "distances": contested.distances.map(Distance::get),
                 "right": letter,
             })
         };
         let differences = found
             .rows()
             .into_iter()
-            .map(|it| Some(Differing { figure: it.name.clone(), difference: it.difference? }));
+            .map(|row| Some(Differing { figure: row.name.clone(), difference: row.difference? }));
         Self {
             a: record::Record::of(first),
             b: record::Record::of(second),
@@ -66,8 +67,8 @@ impl Record {
                 different: contested.different,
                 most_striking: [0, 1]
                     .into_iter()
-                    .flat_map(|it| striking(found, it))
-                    .map(|it| pair(&it))
+                    .flat_map(|model| striking(found, model))
+                    .map(|contested| pair(&contested))
                     .collect(),
             },
         }
@@ -86,7 +87,7 @@ pub(super) fn page(found: &SideBySide, thumbnail: &dyn Fn([u32; 2]) -> String) -
             escape(&it.subject.model),
             it.threshold.get(),
             it.threshold_source,
-            it.subject.split().map(|it| format!(", {it}")).unwrap_or_default()
+            it.subject.split().map(|split| format!(", {split}")).unwrap_or_default()
         ));
     }
     for (letter, it) in ["A", "B"].iter().zip(&found.evaluations) {
@@ -125,8 +126,8 @@ impl Page {
             found.conclusion()
         ));
         for row in found.rows() {
-            let [a, b] = row.values.map(|it| row.value(it));
-            let interval = row.interval().map(|it| small(&it)).unwrap_or_default();
+            let [a, b] = row.values.map(|value| row.value(value));
+            let interval = row.interval().map(|interval| small(&interval)).unwrap_or_default();
             let p_value = row.p_value().unwrap_or_default();
             self.line(&format!(
                 "<tr><td>{}<td>{a}<td>{b}<td>{}{interval}<td>{p_value}",
@@ -209,5 +210,5 @@ impl Page {
 }
 
 fn striking(found: &SideBySide, model: usize) -> Vec<ContestedPair> {
-    pick(found.contested.correct_only_by(model), |it| &it.pair)
+    pick(found.contested.correct_only_by(model), |contested| &contested.pair)
 }

@@ -70,20 +70,22 @@ impl Bootstrap {
         let of = |figure: &dyn Fn(&Measures) -> f64| Interval::of(drawn.iter().map(figure));
         let rates_at = |at: usize| {
             Some(RatesInterval {
-                fmr: of(&|it| it.rates_at[at].fmr)?,
-                fnmr: of(&|it| it.rates_at[at].fnmr)?,
-                fmr_deviation: deviation(drawn.iter().map(|it| it.rates_at[at].fmr)),
+                fmr: of(&|measures| measures.rates_at[at].fmr)?,
+                fnmr: of(&|measures| measures.rates_at[at].fnmr)?,
+                fmr_deviation: deviation(drawn.iter().map(|measures| measures.rates_at[at].fmr)),
             })
         };
         let n_rates = grid.rates().len();
         Some(Band {
-            eer: of(&|it| it.eer)?,
-            auc: of(&|it| it.auc)?,
-            fnmr_at: (0..n_rates).map(|at| of(&|it| it.fnmr_at[at])).collect::<Option<_>>()?,
-            threshold_at: (0..n_rates)
-                .map(|at| of(&|it| it.threshold_at[at]))
+            eer: of(&|measures| measures.eer)?,
+            auc: of(&|measures| measures.auc)?,
+            fnmr_at: (0..n_rates)
+                .map(|at| of(&|measures| measures.fnmr_at[at]))
                 .collect::<Option<_>>()?,
-            eer_threshold: of(&|it| it.eer_threshold)?,
+            threshold_at: (0..n_rates)
+                .map(|at| of(&|measures| measures.threshold_at[at]))
+                .collect::<Option<_>>()?,
+            eer_threshold: of(&|measures| measures.eer_threshold)?,
             rates_at: (0..grid.thresholds().len()).map(rates_at).collect::<Option<_>>()?,
         })
     }
@@ -127,8 +129,9 @@ fn redraw<T>(
     measure: impl Fn(&[u64]) -> Option<T>,
     random: &mut ChaCha8Rng,
 ) -> T {
-    let with_images: Vec<usize> =
-        (0..comparisons.images().len()).filter(|it| 0 < comparisons.images()[*it]).collect();
+    let with_images: Vec<usize> = (0..comparisons.images().len())
+        .filter(|identity| 0 < comparisons.images()[*identity])
+        .collect();
     // The loop ends, because drawing each identity once is possible and has both kinds of pairs.
     loop {
         let mut copies = vec![0; comparisons.images().len()];
@@ -146,7 +149,7 @@ fn deviation(values: impl ExactSizeIterator<Item = f64> + Clone) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "resamples are a u32")]
     let count = values.len().max(1) as f64;
     let mean = values.clone().sum::<f64>() / count;
-    (values.map(|it| (it - mean).powi(2)).sum::<f64>() / count).sqrt()
+    (values.map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt()
 }
 
 #[cfg(test)]
@@ -156,20 +159,21 @@ mod tests {
     use super::*;
 
     /// Identities around whole numbers, each with images spread by `spread`.
-    fn crowd(identities: u8, images: u8, spread: f32) -> Comparisons {
-        let place = |who: u8, at: u8| {
-            let shift = f32::from(who.wrapping_mul(37).wrapping_add(at.wrapping_mul(101)) % 64);
-            Embedding::new([f32::from(who) + spread * shift / 64.0]).expect("a point")
+    fn made_identities(identities: u8, images: u8, spread: f32) -> Comparisons {
+        let place = |identity: u8, at: u8| {
+            let shift =
+                f32::from(identity.wrapping_mul(37).wrapping_add(at.wrapping_mul(101)) % 64);
+            Embedding::new([f32::from(identity) + spread * shift / 64.0]).expect("a point")
         };
-        let of_one = |who| (0..images).map(|at| place(who, at)).collect();
-        Comparisons::new(&(0..identities).map(of_one).collect::<Vec<_>>()).expect("pairs")
+        let images_of = |identity| (0..images).map(|at| place(identity, at)).collect();
+        Comparisons::new(&(0..identities).map(images_of).collect::<Vec<_>>()).expect("pairs")
     }
 
     #[test]
     fn the_same_seed_gives_the_same_intervals_and_another_seed_others() {
-        let crowd = crowd(8, 4, 1.5);
+        let made_identities = made_identities(8, 4, 1.5);
         let grid = Grid::new([0.1]);
-        let draw = |seed| Bootstrap { resamples: 200, seed }.intervals(&crowd, &grid);
+        let draw = |seed| Bootstrap { resamples: 200, seed }.intervals(&made_identities, &grid);
         assert_eq!(draw(1), draw(1));
         assert_ne!(draw(1), draw(2));
     }
@@ -178,9 +182,9 @@ mod tests {
     fn intervals_contain_the_result_and_narrow_with_more_identities() {
         let grid = Grid::new([0.05, 0.1]);
         let widths = [8, 64].map(|identities| {
-            let crowd = crowd(identities, 4, 1.5);
-            let measures = Measures::of(&crowd, &grid);
-            let band = Bootstrap { resamples: 400, seed: 7 }.intervals(&crowd, &grid);
+            let made_identities = made_identities(identities, 4, 1.5);
+            let measures = Measures::of(&made_identities, &grid);
+            let band = Bootstrap { resamples: 400, seed: 7 }.intervals(&made_identities, &grid);
             let Interval { low, high } = band.expect("resamples").eer;
             assert!(low < measures.eer && measures.eer < high, "{low} {measures:?} {high}");
             high - low
@@ -190,8 +194,8 @@ mod tests {
 
     #[test]
     fn two_identities_are_enough() {
-        let band =
-            Bootstrap { resamples: 50, seed: 0 }.intervals(&crowd(2, 3, 0.1), &Grid::new([]));
+        let band = Bootstrap { resamples: 50, seed: 0 }
+            .intervals(&made_identities(2, 3, 0.1), &Grid::new([]));
         // Only the draw with both is left, so nothing varies.
         let Interval { low, high } = band.expect("resamples").eer;
         assert!(low.abs() < 1e-12 && high.abs() < 1e-12);
@@ -200,13 +204,19 @@ mod tests {
     #[test]
     fn more_pairs_in_a_component_do_not_narrow_the_interval() {
         // Eight components of one pair each, or the same pairs four times over within each.
-        let of_one = |who: u8| (0..5).map(move |at: u8| f32::from(at.min(1)) * f32::from(who % 5));
+        let images_of =
+            |identity: u8| (0..5).map(move |at: u8| f32::from(at.min(1)) * f32::from(identity % 5));
         let points: Vec<Vec<_>> = (0..8)
-            .map(|who| of_one(who).map(|it| Embedding::new([it]).expect("a point")).collect())
+            .map(|identity| {
+                images_of(identity).map(|value| Embedding::new([value]).expect("a point")).collect()
+            })
             .collect();
         let width = |n_pairs: u32| {
             let pairs: Vec<_> = (0..8)
-                .flat_map(|who| (1..=n_pairs).map(move |it| ([[who, 0], [who, it]], who % 2 == 0)))
+                .flat_map(|identity| {
+                    (1..=n_pairs)
+                        .map(move |image| ([[identity, 0], [identity, image]], identity % 2 == 0))
+                })
                 .collect();
             let listed = Comparisons::listed(&points, &pairs).expect("pairs");
             let band = Bootstrap { resamples: 400, seed: 7 }.intervals(&listed, &Grid::new([]));
@@ -218,7 +228,8 @@ mod tests {
 
     #[test]
     fn one_component_gives_no_interval() {
-        let points = vec![[0.0, 1.0, 3.0].map(|it| Embedding::new([it]).expect("a point")).into()];
+        let points =
+            vec![[0.0, 1.0, 3.0].map(|value| Embedding::new([value]).expect("a point")).into()];
         let pairs = [([[0, 0], [0, 1]], true), ([[0, 0], [0, 2]], false)];
         let listed = Comparisons::listed(&points, &pairs).expect("pairs");
         let bootstrap = Bootstrap { resamples: 50, seed: 0 };

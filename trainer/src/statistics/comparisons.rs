@@ -55,13 +55,13 @@ impl Comparisons {
     ///
     /// If the embeddings differ in width.
     pub fn new(embeddings: &[Vec<Embedding>]) -> Result<Self, NotComparable> {
-        let named = embeddings.iter().zip(0_u32..).filter(|(of_one, _)| !of_one.is_empty());
+        let named = embeddings.iter().zip(0_u32..).filter(|(images_of, _)| !images_of.is_empty());
         let mut flat = Vec::new();
         let mut images = vec![0; embeddings.len()];
         let mut identities = 0;
-        for (of_one, identity) in named {
+        for (images_of, identity) in named {
             identities += 1;
-            for (embedding, image) in of_one.iter().zip(0_u32..) {
+            for (embedding, image) in images_of.iter().zip(0_u32..) {
                 flat.push((identity, image, embedding));
                 images[identity as usize] = image + 1;
             }
@@ -85,7 +85,7 @@ impl Comparisons {
             })
             .collect();
         let own = |images: &u32| u64::from(*images) * u64::from(images.saturating_sub(1)) / 2;
-        let within = images.iter().map(|it| [own(it), 0]).collect();
+        let within = images.iter().map(|count| [own(count), 0]).collect();
         sort(&mut pairs);
         Ok(Self { unit: Unit::Identity, images, within, pairs })
     }
@@ -116,14 +116,14 @@ impl Comparisons {
             assert_eq!(pair.identities[0], pair.identities[1], "a pair connects its images");
             within[pair.identities[0] as usize][usize::from(!pair.is_same)] += 1;
         }
-        if !found.iter().any(|it| it.is_same) {
+        if !found.iter().any(|pair| pair.is_same) {
             return Err(NotComparable::NoSamePairs);
         }
-        if found.iter().all(|it| it.is_same) {
+        if found.iter().all(|pair| pair.is_same) {
             return Err(NotComparable::NoDifferentPairs);
         }
         sort(&mut found);
-        let images = embeddings.iter().map(|it| it.len().try_into().unwrap_or(u32::MAX));
+        let images = embeddings.iter().map(|images| images.len().try_into().unwrap_or(u32::MAX));
         Ok(Self { unit: Unit::Component, images: images.collect(), within, pairs: found })
     }
 
@@ -144,11 +144,11 @@ impl Comparisons {
 
     /// Returns the error rates at the distance of every pair, in ascending order: FMR never falls, and FNMR never rises.
     pub fn rates(&self) -> impl Iterator<Item = Rates> {
-        let same = self.pairs.iter().filter(|it| it.is_same).count();
+        let same = self.pairs.iter().filter(|pair| pair.is_same).count();
         let different = self.pairs.len() - same;
         let [mut seen_same, mut seen_different] = [0, 0];
         self.pairs.chunk_by(|a, b| a.distance == b.distance).map(move |ties| {
-            let same_here = ties.iter().filter(|it| it.is_same).count();
+            let same_here = ties.iter().filter(|pair| pair.is_same).count();
             seen_same += same_here;
             seen_different += ties.len() - same_here;
             Rates { fmr: share(seen_different, different), fnmr: share(same - seen_same, same) }
@@ -162,13 +162,14 @@ impl Comparisons {
 
     /// Returns the number of identities with images (at least 2), or of components (at least 1).
     pub fn identities(&self) -> usize {
-        self.images.iter().filter(|it| 0 < **it).count()
+        self.images.iter().filter(|count| 0 < **count).count()
     }
 
     /// Returns the distances of same pairs and of different pairs, each ascending.
     pub fn distances(&self) -> [Vec<Distance>; 2] {
-        let (same, different): (Vec<_>, Vec<_>) = self.pairs.iter().partition(|it| it.is_same);
-        [same, different].map(|side: Vec<Comparison>| side.iter().map(|it| it.distance).collect())
+        let (same, different): (Vec<_>, Vec<_>) = self.pairs.iter().partition(|pair| pair.is_same);
+        [same, different]
+            .map(|side: Vec<Comparison>| side.iter().map(|pair| pair.distance).collect())
     }
 }
 
@@ -186,14 +187,14 @@ mod tests {
     use super::*;
 
     fn points(values: &[&[f32]]) -> Vec<Vec<Embedding>> {
-        let point = |it: &f32| Embedding::new([*it]).expect("a point");
-        values.iter().map(|of_one| of_one.iter().map(point).collect()).collect()
+        let point = |value: &f32| Embedding::new([*value]).expect("a point");
+        values.iter().map(|images_of| images_of.iter().map(point).collect()).collect()
     }
 
     #[test]
     fn every_image_is_compared_with_every_other_once() {
         let comparisons = Comparisons::new(&points(&[&[0.0, 1.0], &[3.0]])).expect("pairs");
-        let found = comparisons.pairs().iter().map(|it| (it.distance.get(), it.is_same));
+        let found = comparisons.pairs().iter().map(|pair| (pair.distance.get(), pair.is_same));
         assert_eq!(found.collect::<Vec<_>>(), [(1.0, true), (2.0, false), (3.0, false)]);
         assert_eq!(comparisons.pairs()[1].identities, [0, 1]);
         assert_eq!(comparisons.pairs()[1].images, [1, 0]);
@@ -203,7 +204,7 @@ mod tests {
     fn rates_step_at_each_distance() {
         // Same pairs with distances 1 and 4; different pairs with 2, 3, 6 and 7.
         let comparisons = Comparisons::new(&points(&[&[0.0, 1.0], &[3.0, 7.0]])).expect("pairs");
-        let rates: Vec<_> = comparisons.rates().map(|it| (it.fmr, it.fnmr)).collect();
+        let rates: Vec<_> = comparisons.rates().map(|rates| (rates.fmr, rates.fnmr)).collect();
         assert_eq!(
             rates,
             [(0.0, 0.5), (0.25, 0.5), (0.5, 0.5), (0.5, 0.0), (0.75, 0.0), (1.0, 0.0)]
@@ -231,7 +232,7 @@ mod tests {
         let points = points(&[&[0.0, 1.0, 4.0], &[3.0, 9.0]]);
         let pairs = [([[0, 0], [0, 1]], true), ([[1, 1], [1, 0]], true), ([[0, 2], [0, 1]], false)];
         let comparisons = Comparisons::listed(&points, &pairs).expect("pairs");
-        let found = comparisons.pairs().iter().map(|it| (it.distance.get(), it.is_same));
+        let found = comparisons.pairs().iter().map(|pair| (pair.distance.get(), pair.is_same));
         assert_eq!(found.collect::<Vec<_>>(), [(1.0, true), (3.0, false), (6.0, true)]);
         assert_eq!(comparisons.within(), [[1, 1], [1, 0]]);
         assert_eq!((comparisons.identities(), comparisons.images()), (2, &[3, 2][..]));

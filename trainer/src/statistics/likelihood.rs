@@ -33,7 +33,7 @@ impl Cllr {
     /// Measures the stated probabilities on `scores`.
     pub fn of(scores: &Scores, probability: impl Fn(f64) -> f64) -> Self {
         Self {
-            stated: cost(scores, |it| logit(probability(it))),
+            stated: cost(scores, |distance| logit(probability(distance))),
             minimum: Steps::best(scores).cost(scores),
         }
     }
@@ -42,14 +42,15 @@ impl Cllr {
 /// Computes the cost of log odds in bits.
 pub fn cost(scores: &Scores, log_odds: impl Fn(f64) -> f64) -> f64 {
     let mean = |side: &[f64], sign: f64| {
-        side.iter().map(|it| bits(sign * log_odds(*it))).sum::<f64>() / real(side.len())
+        side.iter().map(|distance| bits(sign * log_odds(*distance))).sum::<f64>()
+            / as_f64(side.len())
     };
     mean(scores.same(), -1.0).midpoint(mean(scores.different(), 1.0))
 }
 
 /// Returns the stated probability as a function of a number; 1/2 if the number is not a distance.
 pub fn curve(probability: Probability) -> impl Fn(f64) -> f64 {
-    move |it| Distance::try_from(it).map_or(0.5, |it| probability.at(it))
+    move |value| Distance::try_from(value).map_or(0.5, |distance| probability.at(distance))
 }
 
 impl Steps {
@@ -66,32 +67,35 @@ impl Steps {
     /// Pools neighbours until the share of same pairs falls with the distance (M. Ayer et al.,
     /// *An empirical distribution function for sampling with incomplete information*, 1955).
     fn pooled(scores: &Scores, smoothing: f64) -> Self {
-        let weights = [scores.same(), scores.different()].map(|it| 1.0 / real(it.len()));
+        let weights =
+            [scores.same(), scores.different()].map(|distances| 1.0 / as_f64(distances.len()));
         let [mut same, mut different] =
-            [scores.same(), scores.different()].map(|it| it.iter().peekable());
+            [scores.same(), scores.different()].map(|distances| distances.iter().peekable());
         let mut blocks: Vec<Block> = Vec::new();
         loop {
             let next = [same.peek(), different.peek()].into_iter().flatten().copied();
             let Some(from) = next.copied().min_by(f64::total_cmp) else { break };
             let mut block = Block { from, counts: [0.0; 2] };
-            while same.next_if(|it| **it <= from).is_some() {
+            while same.next_if(|distance| **distance <= from).is_some() {
                 block.counts[0] += 1.0;
             }
-            while different.next_if(|it| **it <= from).is_some() {
+            while different.next_if(|distance| **distance <= from).is_some() {
                 block.counts[1] += 1.0;
             }
-            while let Some(before) = blocks.pop_if(|it| it.share(weights) <= block.share(weights)) {
+            while let Some(before) =
+                blocks.pop_if(|previous| previous.share(weights) <= block.share(weights))
+            {
                 block.from = before.from;
                 block.counts[0] += before.counts[0];
                 block.counts[1] += before.counts[1];
             }
             blocks.push(block);
         }
-        let log_odds = |it: &Block| {
-            let [same, different] = [0, 1].map(|at| (it.counts[at] + smoothing) * weights[at]);
+        let log_odds = |block: &Block| {
+            let [same, different] = [0, 1].map(|at| (block.counts[at] + smoothing) * weights[at]);
             (same / different).ln()
         };
-        Self { steps: blocks.iter().map(|it| (it.from, log_odds(it))).collect() }
+        Self { steps: blocks.iter().map(|block| (block.from, log_odds(block))).collect() }
     }
 
     /// Returns the natural log odds at a distance.
@@ -102,7 +106,7 @@ impl Steps {
 
     /// Computes the cost of the steps.
     pub fn cost(&self, scores: &Scores) -> f64 {
-        cost(scores, |it| self.log_odds(it))
+        cost(scores, |distance| self.log_odds(distance))
     }
 }
 
@@ -136,7 +140,7 @@ mod tests {
 
     fn scores(same: &[f64], different: &[f64]) -> Scores {
         let [same, different] = [same, different].map(|values| {
-            let distances = values.iter().map(|it| Distance::try_from(*it));
+            let distances = values.iter().map(|value| Distance::try_from(*value));
             distances.collect::<Result<Vec<_>, _>>().expect("distances")
         });
         Scores::new(&same, &different).expect("pairs")
@@ -160,7 +164,7 @@ mod tests {
     fn the_correct_probability_has_the_minimum_cost() {
         let overlapping = scores(&[1.0, 1.0, 1.0, 2.0], &[1.0, 2.0, 2.0, 2.0]);
         let Cllr { stated, minimum } =
-            Cllr::of(&overlapping, |it| if it < 1.5 { 0.75 } else { 0.25 });
+            Cllr::of(&overlapping, |distance| if distance < 1.5 { 0.75 } else { 0.25 });
         near(stated, minimum);
     }
 

@@ -34,7 +34,8 @@ pub struct Measures {
 impl Grid {
     /// Makes a grid of the rates between 0 and 1, in ascending order.
     pub fn new(rates: impl IntoIterator<Item = f64>) -> Self {
-        let mut rates: Vec<f64> = rates.into_iter().filter(|it| 0.0 < *it && *it < 1.0).collect();
+        let mut rates: Vec<f64> =
+            rates.into_iter().filter(|rate| 0.0 < *rate && *rate < 1.0).collect();
         rates.sort_by(f64::total_cmp);
         rates.dedup();
         Self { rates, thresholds: Vec::new() }
@@ -95,10 +96,11 @@ impl Measures {
                 continue;
             }
             let distance = ties[0].distance.get();
-            let between = reached.map_or(0.0, |it: f64| it.midpoint(distance));
+            let between = reached.map_or(0.0, |last: f64| last.midpoint(distance));
             balance.weigh(before, between);
-            let is_below =
-                |at: usize| grid.thresholds.get(at).is_some_and(|it| it.get() < distance);
+            let is_below = |at: usize| {
+                grid.thresholds.get(at).is_some_and(|threshold| threshold.get() < distance)
+            };
             while is_below(rates_at.len()) {
                 rates_at.push(before);
             }
@@ -199,7 +201,7 @@ fn weights(pairs: &[Comparison], copies: &[u64]) -> [u64; 2] {
 
 /// Returns how often a pair of these identities counts.
 pub(super) fn weight(identities: [u32; 2], copies: &[u64]) -> u64 {
-    let [left, right] = identities.map(|it| copies[it as usize]);
+    let [left, right] = identities.map(|identity| copies[identity as usize]);
     if identities[0] == identities[1] { left } else { left * right }
 }
 
@@ -210,9 +212,9 @@ mod tests {
     use super::*;
 
     fn comparisons(values: &[&[f32]]) -> Comparisons {
-        let point = |it: &f32| Embedding::new([*it]).expect("a point");
+        let point = |value: &f32| Embedding::new([*value]).expect("a point");
         let embeddings: Vec<Vec<_>> =
-            values.iter().map(|of_one| of_one.iter().map(point).collect()).collect();
+            values.iter().map(|images_of| images_of.iter().map(point).collect()).collect();
         Comparisons::new(&embeddings).expect("pairs")
     }
 
@@ -234,7 +236,8 @@ mod tests {
 
     #[test]
     fn thresholds_are_half_way_to_the_next_distance() {
-        let thresholds = [2.5, 0.5, 7.0].map(|it| Threshold::try_from(it).expect("a threshold"));
+        let thresholds =
+            [2.5, 0.5, 7.0].map(|value| Threshold::try_from(value).expect("a threshold"));
         let grid = Grid::new([0.1, 0.25, 0.5]).with_thresholds(thresholds);
         let measures = Measures::of(&known(), &grid);
         assert_eq!(measures.threshold_at, [1.5, 2.5, 5.0]);
@@ -254,7 +257,9 @@ mod tests {
     #[test]
     fn measures_agree_with_those_of_the_calibration() {
         let spread: Vec<Vec<f32>> = (0..6_u8)
-            .map(|who| (0..5_u8).map(|at| f32::from(who) + f32::from(at * at % 7) / 3.0).collect())
+            .map(|identity| {
+                (0..5_u8).map(|at| f32::from(identity) + f32::from(at * at % 7) / 3.0).collect()
+            })
             .collect();
         let spread: Vec<&[f32]> = spread.iter().map(Vec::as_slice).collect();
         let comparisons = comparisons(&spread);
@@ -279,9 +284,10 @@ mod tests {
 
     #[test]
     fn a_copy_of_a_component_repeats_its_pairs() {
-        let point = |it: &f32| Embedding::new([*it]).expect("a point");
-        let points: Vec<Vec<_>> =
-            [&[0.0, 1.0, 4.0][..], &[3.0, 9.0]].map(|it| it.iter().map(point).collect()).into();
+        let point = |value: &f32| Embedding::new([*value]).expect("a point");
+        let points: Vec<Vec<_>> = [&[0.0, 1.0, 4.0][..], &[3.0, 9.0]]
+            .map(|values| values.iter().map(point).collect())
+            .into();
         let pairs = [([[0, 0], [0, 1]], true), ([[1, 0], [1, 1]], true), ([[0, 1], [0, 2]], false)];
         let listed = Comparisons::listed(&points, &pairs).expect("pairs");
         // Same at 1 and 6, different at 3: closer in one of two.

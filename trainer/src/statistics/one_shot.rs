@@ -136,7 +136,7 @@ impl OneShot {
                 mean(&errors.iter().skip(at).step_by(large.len()).copied().collect::<Vec<_>>())
             })
             .collect();
-        let (error, _) = mean(&of_groups.iter().map(|it| it.0).collect::<Vec<_>>());
+        let (error, _) = mean(&of_groups.iter().map(|group| group.0).collect::<Vec<_>>());
         // The groups are fixed, so the differences between them are not random.
         let variances = of_groups.iter().map(|(_, deviation)| deviation.powi(2)).sum::<f64>();
         Ok(OneShotRate {
@@ -144,7 +144,7 @@ impl OneShot {
             shots,
             episodes,
             error,
-            standard_error: variances.sqrt() / real(played),
+            standard_error: variances.sqrt() / as_f64(played),
             groups: large
                 .iter()
                 .zip(of_groups)
@@ -162,7 +162,7 @@ impl OneShot {
     fn episode(&self, group: &[&[Embedding]], random: &mut ChaCha8Rng) -> f64 {
         let drawn: Vec<_> =
             index::sample(random, group.len(), self.ways).iter().map(|at| group[at]).collect();
-        let is_even = group.iter().all(|it| it.len() == group[0].len());
+        let is_even = group.iter().all(|images| images.len() == group[0].len());
         let common = is_even.then(|| index::sample(random, group[0].len(), self.shots + 1));
         let (mut enrolled, mut queries) = (Vec::new(), Vec::new());
         for (identity, images) in drawn.iter().enumerate() {
@@ -208,9 +208,9 @@ fn groups<'a>(
 
 /// Returns the mean of at least one value, and its standard error (0 for a single value).
 fn mean(values: &[f64]) -> (f64, f64) {
-    let count = real(values.len());
+    let count = as_f64(values.len());
     let mean = values.iter().sum::<f64>() / count;
-    let squares: f64 = values.iter().map(|it| (it - mean).powi(2)).sum();
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
     (mean, (squares / (count - 1.0).max(1.0) / count).sqrt())
 }
 
@@ -226,11 +226,11 @@ mod tests {
         n_identities: u8,
         place: impl Fn(u8, u8) -> [f32; 2],
     ) -> (Vec<String>, Vec<Vec<Embedding>>) {
-        let of_one = |who| {
-            let images = (0..4).map(|at| Embedding::new(place(who, at)).expect("a point"));
-            (format!("{group}/character{who:02}"), images.collect())
+        let images_of = |identity| {
+            let images = (0..4).map(|at| Embedding::new(place(identity, at)).expect("a point"));
+            (format!("{group}/character{identity:02}"), images.collect())
         };
-        (0..n_identities).map(of_one).unzip()
+        (0..n_identities).map(images_of).unzip()
     }
 
     fn both(
@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn identities_far_apart_are_always_recognised() {
         let (names, embeddings) =
-            group("Greek", 24, |who, at| [f32::from(who), f32::from(at) / 10.0]);
+            group("Greek", 24, |identity, at| [f32::from(identity), f32::from(at) / 10.0]);
         let rate = TWENTY.measure(&names, &embeddings).expect("episodes");
         assert!(rate.error.abs() < 1e-12 && rate.standard_error.abs() < 1e-12, "{rate:?}");
     }
@@ -260,12 +260,12 @@ mod tests {
     #[test]
     fn each_group_is_measured_separately_with_the_same_weight() {
         // The two groups have the same embeddings, so across them there would be errors.
-        let told_apart = group("Greek", 5, |who, _| [f32::from(who), 0.0]);
+        let told_apart = group("Greek", 5, |identity, _| [f32::from(identity), 0.0]);
         let not = group("Latin", 9, |_, _| [0.0, 0.0]);
         let (names, embeddings) = both(told_apart, not);
         let rate = OneShot { ways: 5, ..TWENTY }.measure(&names, &embeddings).expect("episodes");
         let errors: Vec<_> =
-            rate.groups.iter().map(|it| (it.name.as_str(), it.identities)).collect();
+            rate.groups.iter().map(|group| (group.name.as_str(), group.identities)).collect();
         assert_eq!(errors, [("Greek", 5), ("Latin", 9)]);
         assert!(rate.groups[0].error.abs() < 1e-12 && (rate.groups[1].error - 0.8).abs() < 1e-12);
         assert!((rate.error - 0.4).abs() < 1e-12 && rate.standard_error < 1e-12, "{rate:?}");
@@ -275,7 +275,7 @@ mod tests {
     fn queries_and_enrolled_images_come_from_different_sources() {
         // The source moves an image farther than the character does, but it is the same for all enrolled images.
         let (names, embeddings) =
-            group("Greek", 20, |who, at| [f32::from(who), 100.0 * f32::from(at)]);
+            group("Greek", 20, |identity, at| [f32::from(identity), 100.0 * f32::from(at)]);
         let rate = TWENTY.measure(&names, &embeddings).expect("episodes");
         assert!(rate.error.abs() < 1e-12, "{rate:?}");
     }
@@ -283,7 +283,7 @@ mod tests {
     #[test]
     fn identities_with_different_numbers_of_images_are_drawn_separately() {
         let (names, mut embeddings) =
-            group("", 6, |who, at| [f32::from(who), f32::from(at) / 10.0]);
+            group("", 6, |identity, at| [f32::from(identity), f32::from(at) / 10.0]);
         embeddings[2].truncate(2);
         embeddings[3].truncate(1);
         let five = OneShot { ways: 5, ..TWENTY };
@@ -294,9 +294,9 @@ mod tests {
 
     #[test]
     fn more_shots_give_a_smaller_error() {
-        let noisy = |who: u8, at: u8| {
-            let shift = f32::from(who.wrapping_mul(91).wrapping_add(at.wrapping_mul(53)) % 16);
-            [f32::from(who) + shift / 5.0, 0.0]
+        let noisy = |identity: u8, at: u8| {
+            let shift = f32::from(identity.wrapping_mul(91).wrapping_add(at.wrapping_mul(53)) % 16);
+            [f32::from(identity) + shift / 5.0, 0.0]
         };
         let (names, embeddings) = group("Greek", 20, noisy);
         let [one, three] = [1, 3].map(|shots| {
@@ -307,8 +307,9 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_episodes() {
-        let (names, embeddings) =
-            group("Greek", 30, |who, at| [f32::from(who % 7), f32::from(at * who % 5)]);
+        let (names, embeddings) = group("Greek", 30, |identity, at| {
+            [f32::from(identity % 7), f32::from(at * identity % 5)]
+        });
         let draw =
             |seed| OneShot { seed, ..TWENTY }.measure(&names, &embeddings).expect("episodes");
         assert_eq!(draw(1), draw(1));
@@ -318,7 +319,7 @@ mod tests {
 
     #[test]
     fn a_small_group_is_skipped_and_having_only_small_groups_is_an_error() {
-        let place = |who: u8, at: u8| [f32::from(who), f32::from(at) / 10.0];
+        let place = |identity: u8, at: u8| [f32::from(identity), f32::from(at) / 10.0];
         let (names, embeddings) = both(group("Greek", 20, place), group("Latin", 3, place));
         assert_eq!(TWENTY.measure(&names, &embeddings).expect("episodes").left_out, ["Latin"]);
         let refusal = OneShot { ways: 21, ..TWENTY }.measure(&names, &embeddings);

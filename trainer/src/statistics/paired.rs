@@ -63,16 +63,16 @@ impl Differences {
             Difference::of(less(&measured), drawn.iter().map(less).collect())
         };
         Some(Self {
-            eer: of(&|it| it.eer)?,
-            auc: of(&|it| it.auc)?,
+            eer: of(&|measures| measures.eer)?,
+            auc: of(&|measures| measures.auc)?,
             fnmr_at: (0..grid.rates().len())
-                .map(|at| of(&|it| it.fnmr_at[at]))
+                .map(|at| of(&|measures| measures.fnmr_at[at]))
                 .collect::<Option<_>>()?,
             threshold_fmr: (0..n_thresholds)
-                .map(|at| of(&|it| it.rates_at[at].fmr))
+                .map(|at| of(&|measures| measures.rates_at[at].fmr))
                 .collect::<Option<_>>()?,
             threshold_fnmr: (0..n_thresholds)
-                .map(|at| of(&|it| it.rates_at[at].fnmr))
+                .map(|at| of(&|measures| measures.rates_at[at].fnmr))
                 .collect::<Option<_>>()?,
         })
     }
@@ -81,9 +81,11 @@ impl Differences {
 impl Difference {
     fn of(value: f64, drawn: Vec<f64>) -> Option<Self> {
         let count = |is_there: &dyn Fn(f64) -> bool| {
-            u32::try_from(drawn.iter().filter(|it| is_there(**it)).count()).unwrap_or(u32::MAX)
+            u32::try_from(drawn.iter().filter(|difference| is_there(**difference)).count())
+                .unwrap_or(u32::MAX)
         };
-        let rarer = count(&|it| it <= 0.0).min(count(&|it| 0.0 <= it));
+        let rarer =
+            count(&|difference| difference <= 0.0).min(count(&|difference| 0.0 <= difference));
         let resamples = f64::from(u32::try_from(drawn.len()).unwrap_or(u32::MAX));
         let p_value = (2.0 * f64::from(rarer.max(1)) / resamples).min(1.0);
         Some(Self { value, interval: Interval::of(drawn.into_iter())?, p_value })
@@ -102,28 +104,29 @@ mod tests {
         Differences::between((first, grid), (second, grid), BOOTSTRAP).expect("resamples")
     }
 
-    fn crowd(spread: f32, shift: u8) -> Comparisons {
-        let of_one = |who: u8| {
+    fn made_identities(spread: f32, shift: u8) -> Comparisons {
+        let images_of = |identity: u8| {
             let image = |at: u8| {
-                let place = who.wrapping_mul(37).wrapping_add(at.wrapping_mul(101)) ^ shift;
-                Embedding::new([f32::from(who) + spread * f32::from(place % 64) / 64.0])
+                let place = identity.wrapping_mul(37).wrapping_add(at.wrapping_mul(101)) ^ shift;
+                Embedding::new([f32::from(identity) + spread * f32::from(place % 64) / 64.0])
             };
             (0..4).map(|at| image(at).expect("a point")).collect()
         };
-        Comparisons::new(&(0..20).map(of_one).collect::<Vec<_>>()).expect("pairs")
+        Comparisons::new(&(0..20).map(images_of).collect::<Vec<_>>()).expect("pairs")
     }
 
     #[test]
     fn a_model_does_not_differ_from_itself() {
-        let crowd = crowd(1.5, 0);
-        let Differences { eer, fnmr_at, .. } = between(&crowd, &crowd, &Grid::new([0.1]));
+        let made_identities = made_identities(1.5, 0);
+        let Differences { eer, fnmr_at, .. } =
+            between(&made_identities, &made_identities, &Grid::new([0.1]));
         assert!(eer.value.abs() < 1e-12 && fnmr_at[0].interval.high.abs() < 1e-12);
         assert!((eer.p_value - 1.0).abs() < 1e-12, "{eer:?}");
     }
 
     #[test]
     fn a_much_better_model_is_significantly_better() {
-        let [worse, better] = [crowd(3.0, 0), crowd(0.8, 0)];
+        let [worse, better] = [made_identities(3.0, 0), made_identities(0.8, 0)];
         let Differences { eer, auc, .. } = between(&worse, &better, &Grid::new([0.1]));
         assert!(eer.interval.high < 0.0 && 0.0 < auc.interval.low, "{eer:?} {auc:?}");
         assert!(eer.p_value < 0.05, "{eer:?}");
@@ -131,16 +134,20 @@ mod tests {
 
     #[test]
     fn other_noise_is_not_significant() {
-        let [one, other] = [crowd(1.5, 0), crowd(1.5, 21)];
+        let [one, other] = [made_identities(1.5, 0), made_identities(1.5, 21)];
         let eer = between(&one, &other, &Grid::new([])).eer;
         assert!(0.05 < eer.p_value && eer.interval.low < 0.0 && 0.0 < eer.interval.high, "{eer:?}");
     }
 
     #[test]
     fn each_model_is_measured_at_its_own_threshold() {
-        let crowd = crowd(1.5, 0);
-        let at = |it: f64| Grid::new([]).with_thresholds(Threshold::try_from(it));
-        let found = Differences::between((&crowd, &at(0.0)), (&crowd, &at(100.0)), BOOTSTRAP);
+        let made_identities = made_identities(1.5, 0);
+        let at = |value: f64| Grid::new([]).with_thresholds(Threshold::try_from(value));
+        let found = Differences::between(
+            (&made_identities, &at(0.0)),
+            (&made_identities, &at(100.0)),
+            BOOTSTRAP,
+        );
         let found = found.expect("resamples");
         // From nearly no match to all.
         assert!(0.9 < found.threshold_fmr[0].value, "{found:?}");
@@ -149,9 +156,12 @@ mod tests {
 
     #[test]
     fn without_resamples_there_are_no_differences() {
-        let crowd = crowd(1.0, 0);
+        let made_identities = made_identities(1.0, 0);
         let none = Bootstrap { resamples: 0, seed: 0 };
         let grid = Grid::new([]);
-        assert_eq!(Differences::between((&crowd, &grid), (&crowd, &grid), none), None);
+        assert_eq!(
+            Differences::between((&made_identities, &grid), (&made_identities, &grid), none),
+            None
+        );
     }
 }

@@ -26,7 +26,9 @@ impl Plane {
         let count = embeddings.len();
         let distances: Vec<Vec<f64>> = embeddings
             .par_iter()
-            .map(|it| embeddings.iter().map(|other| it.distance(other).get()).collect())
+            .map(|embedding| {
+                embeddings.iter().map(|other| embedding.distance(other).get()).collect()
+            })
             .collect();
         let mut places = principal(embeddings);
         for _ in 0..ROUNDS {
@@ -58,12 +60,12 @@ fn majorised(at: usize, places: &[[f64; 2]], distances: &[f64]) -> [f64; 2] {
             moved[axis] += ratio * (places[at][axis] - places[other][axis]);
         }
     }
-    moved.map(|it| it / real(places.len()))
+    moved.map(|sum| sum / as_f64(places.len()))
 }
 
 /// Computes the first two principal components.
 fn principal(embeddings: &[&Embedding]) -> Vec<[f64; 2]> {
-    let width = embeddings.first().map_or(0, |it| it.width());
+    let width = embeddings.first().map_or(0, |embedding| embedding.width());
     let mut rows = DMatrix::from_fn(embeddings.len(), width, |row, axis| {
         f64::from(embeddings[row].coordinates()[axis])
     });
@@ -98,7 +100,7 @@ fn apart(a: [f64; 2], b: [f64; 2]) -> f64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no one draws 2^53 images")]
-fn real(count: usize) -> f64 {
+fn as_f64(count: usize) -> f64 {
     count as f64
 }
 
@@ -108,7 +110,7 @@ mod tests {
 
     fn plane(points: &[&[f32]]) -> Plane {
         let points: Vec<_> =
-            points.iter().map(|it| Embedding::new(*it).expect("a point")).collect();
+            points.iter().map(|values| Embedding::new(*values).expect("a point")).collect();
         Plane::of(&points.iter().collect::<Vec<_>>())
     }
 
@@ -144,7 +146,7 @@ mod tests {
         for (few, many) in few.iter().zip(&many) {
             assert!(apart(*few, *many) < 1e-9, "{few:?} {many:?}");
         }
-        let reach = |axis: usize| few.iter().map(|it| it[axis].powi(2)).sum::<f64>();
+        let reach = |axis: usize| few.iter().map(|place| place[axis].powi(2)).sum::<f64>();
         assert!(reach(1) < reach(0), "{few:?}");
     }
 

@@ -58,7 +58,7 @@ pub fn reliability(
             stated: measured.stated(at),
             seen: measured.seen(at),
             interval: Interval::of(
-                drawn.iter().filter(|it| 0 < it.pairs(at)).map(|it| it.seen(at)),
+                drawn.iter().filter(|tally| 0 < tally.pairs(at)).map(|tally| tally.seen(at)),
             ),
             same: measured.counts[at][0],
             different: measured.counts[at][1],
@@ -133,10 +133,10 @@ mod tests {
     #[test]
     fn bins_have_stated_and_observed_shares() {
         // Same pairs with distances 1 and 4; different pairs with 2, 3, 6 and 7.
-        let point = |it: f32| Embedding::new([it]).expect("a point");
+        let point = |value: f32| Embedding::new([value]).expect("a point");
         let points = [vec![point(0.0), point(1.0)], vec![point(3.0), point(7.0)]];
         let comparisons = Comparisons::new(&points).expect("pairs");
-        let stated = |it| if it < 2.5 { 0.9 } else { 0.05 };
+        let stated = |distance| if distance < 2.5 { 0.9 } else { 0.05 };
         let bins = reliability(&comparisons, stated, Bootstrap { resamples: 20, seed: 1 });
         let [low, high] = bins.as_slice() else { panic!("{bins:?}") };
         assert_eq!((low.same, low.different, high.same, high.different), (1, 3, 1, 1));

@@ -103,17 +103,20 @@ impl Unseen {
             .into_par_iter()
             .map(|groups| Choice::without(comparisons, groups, n_groups, fmrs))
             .collect::<Option<_>>()?;
-        let n_choices = real(choices.len());
+        let n_choices = as_f64(choices.len());
         let promises = (0..=fmrs.len())
             .map(|at| {
                 let sum = |rate: &dyn Fn(&Rates) -> f64| {
-                    choices.iter().map(|it| rate(&it.promised[at])).sum::<f64>() / n_choices
+                    choices.iter().map(|choice| rate(&choice.promised[at])).sum::<f64>() / n_choices
                 };
                 let judged = Judged::by(comparisons, &choices, n_groups, at);
                 let intervals = judged.intervals(comparisons, bootstrap);
                 Some(Promise {
-                    fmr_asked: at.checked_sub(1).map(|it| fmrs[it]),
-                    promised: Rates { fmr: sum(&|it| it.fmr), fnmr: sum(&|it| it.fnmr) },
+                    fmr_asked: at.checked_sub(1).map(|index| fmrs[index]),
+                    promised: Rates {
+                        fmr: sum(&|rates| rates.fmr),
+                        fnmr: sum(&|rates| rates.fnmr),
+                    },
                     realised: judged.rates_of_all()?,
                     fmr_interval: intervals[0],
                     fnmr_interval: intervals[1],
@@ -149,12 +152,12 @@ impl Choice {
         if split.same.is_empty() || split.different.is_empty() {
             return None;
         }
-        let chosen = fmrs.iter().map(|it| split.within(*it));
+        let chosen = fmrs.iter().map(|fmr| split.within(*fmr));
         let thresholds: Vec<f64> = [split.balanced()].into_iter().chain(chosen).collect();
         let thinned = Scores::new(&thinned(&split.same), &thinned(&split.different)).ok()?;
         Some(Self {
             groups,
-            promised: thresholds.iter().map(|it| split.rates(*it)).collect(),
+            promised: thresholds.iter().map(|threshold| split.rates(*threshold)).collect(),
             thresholds,
             logistic: Probability::fit(&thinned),
             isotonic: Steps::smoothed(&thinned, 1.0),
@@ -195,7 +198,7 @@ impl Judged {
         };
         let mut cells = vec![Cell::default(); n_cells];
         for pair in comparisons.pairs() {
-            let [left, right] = pair.identities.map(|it| it as usize);
+            let [left, right] = pair.identities.map(|identity| identity as usize);
             let threshold = by_groups.of([left, right]).thresholds[at];
             let called_same = pair.distance.get() <= threshold;
             let cell = &mut cells[match unit {
@@ -206,7 +209,7 @@ impl Judged {
             cell.pairs += 1;
             cell.errors += u64::from(called_same != pair.is_same);
         }
-        cells.retain(|it| 0 < it.pairs);
+        cells.retain(|cell| 0 < cell.pairs);
         Self { identities, unit, cells }
     }
 
@@ -224,14 +227,19 @@ impl Judged {
             side[0] += weight * pairs;
             side[1] += weight * errors;
         }
-        let share = |[pairs, errors]: [u64; 2]| (0 < pairs).then(|| real64(errors) / real64(pairs));
+        let share = |[pairs, errors]: [u64; 2]| {
+            (0 < pairs).then(|| wide_as_f64(errors) / wide_as_f64(pairs))
+        };
         let [same, different] = sides;
         Some(Rates { fmr: share(different)?, fnmr: share(same)? })
     }
 
     fn intervals(&self, comparisons: &Comparisons, bootstrap: Bootstrap) -> [Option<Interval>; 2] {
         let drawn = bootstrap.draws(comparisons, |copies| self.rates(copies));
-        [Interval::of(drawn.iter().map(|it| it.fmr)), Interval::of(drawn.iter().map(|it| it.fnmr))]
+        [
+            Interval::of(drawn.iter().map(|rates| rates.fmr)),
+            Interval::of(drawn.iter().map(|rates| rates.fnmr)),
+        ]
     }
 
     /// Returns the largest FMR of an identity.
@@ -240,13 +248,13 @@ impl Judged {
             return None;
         }
         let mut of_each = vec![[0, 0]; self.identities];
-        for cell in self.cells.iter().filter(|it| !it.is_same) {
-            for who in cell.identities {
-                of_each[who as usize][0] += cell.pairs;
-                of_each[who as usize][1] += cell.errors;
+        for cell in self.cells.iter().filter(|cell| !cell.is_same) {
+            for identity in cell.identities {
+                of_each[identity as usize][0] += cell.pairs;
+                of_each[identity as usize][1] += cell.errors;
             }
         }
-        let share = |[pairs, errors]: [u64; 2]| real64(errors) / real64(pairs.max(1));
+        let share = |[pairs, errors]: [u64; 2]| wide_as_f64(errors) / wide_as_f64(pairs.max(1));
         Some(of_each.into_iter().map(share).fold(0.0, f64::max))
     }
 }
@@ -268,7 +276,7 @@ impl<'a> ByGroups<'a> {
     }
 
     fn of(&self, identities: [usize; 2]) -> &'a Choice {
-        let [left, right] = identities.map(|it| it % self.n_groups);
+        let [left, right] = identities.map(|identity| identity % self.n_groups);
         self.choices[left.min(right) * self.n_groups + left.max(right)]
             .expect("there is a choice without each two groups")
     }
@@ -280,7 +288,7 @@ fn costs(comparisons: &Comparisons, choices: &[Choice], n_groups: usize) -> Opti
     let (mut logistic, mut isotonic) = ([0.0; 2], [0.0; 2]);
     let mut counts = [0_usize; 2];
     for pair in comparisons.pairs() {
-        let choice = by_groups.of(pair.identities.map(|it| it as usize));
+        let choice = by_groups.of(pair.identities.map(|identity| identity as usize));
         let side = usize::from(!pair.is_same);
         let distance = pair.distance.get();
         let sign = if pair.is_same { -1.0 } else { 1.0 };
@@ -288,8 +296,8 @@ fn costs(comparisons: &Comparisons, choices: &[Choice], n_groups: usize) -> Opti
         isotonic[side] += bits(sign * choice.isotonic.log_odds(distance));
         counts[side] += 1;
     }
-    let [same, different] = counts.map(real);
-    let mean = |it: [f64; 2]| f64::midpoint(it[0] / same, it[1] / different);
+    let [same, different] = counts.map(as_f64);
+    let mean = |costs: [f64; 2]| f64::midpoint(costs[0] / same, costs[1] / different);
     (0 < counts[0] && 0 < counts[1])
         .then(|| Fitted { logistic: mean(logistic), isotonic: mean(isotonic) })
 }
@@ -303,19 +311,24 @@ mod tests {
     const BOOTSTRAP: Bootstrap = Bootstrap { resamples: 100, seed: 1 };
 
     /// Makes identities along a line, each with images spread around its position.
-    fn crowd(identities: u8, place: impl Fn(u8) -> f32, spread: impl Fn(u8) -> f32) -> Comparisons {
-        let of_one = |who: u8| {
-            let shift =
-                |at: u8| f32::from(who.wrapping_mul(37).wrapping_add(at.wrapping_mul(101)) % 64);
-            let images = (0..5).map(|at| place(who) + spread(who) * shift(at) / 64.0);
-            images.map(|it| Embedding::new([it]).expect("a point")).collect()
+    fn made_identities(
+        identities: u8,
+        place: impl Fn(u8) -> f32,
+        spread: impl Fn(u8) -> f32,
+    ) -> Comparisons {
+        let images_of = |identity: u8| {
+            let shift = |at: u8| {
+                f32::from(identity.wrapping_mul(37).wrapping_add(at.wrapping_mul(101)) % 64)
+            };
+            let images = (0..5).map(|at| place(identity) + spread(identity) * shift(at) / 64.0);
+            images.map(|value| Embedding::new([value]).expect("a point")).collect()
         };
-        Comparisons::new(&(0..identities).map(of_one).collect::<Vec<_>>()).expect("pairs")
+        Comparisons::new(&(0..identities).map(images_of).collect::<Vec<_>>()).expect("pairs")
     }
 
     #[test]
     fn similar_identities_have_the_promised_errors() {
-        let even = crowd(30, f32::from, |_| 1.5);
+        let even = made_identities(30, f32::from, |_| 1.5);
         let unseen = Unseen::of(&even, &[0.1, 0.01], BOOTSTRAP).expect("enough");
         assert_eq!(unseen.groups, 30);
         for promise in &unseen.promises {
@@ -332,7 +345,11 @@ mod tests {
     #[test]
     fn two_similar_identities_exceed_the_promised_fmr() {
         // Without either of the two, no different pair is nearer than 10.
-        let doubles = crowd(8, |who| if who == 7 { 60.5 } else { 10.0 * f32::from(who) }, |_| 1.0);
+        let doubles = made_identities(
+            8,
+            |identity| if identity == 7 { 60.5 } else { 10.0 * f32::from(identity) },
+            |_| 1.0,
+        );
         let unseen = Unseen::of(&doubles, &[0.01], BOOTSTRAP).expect("enough");
         let one_in_a_hundred = unseen.promises[1];
         assert!(one_in_a_hundred.promised.fmr < 0.01, "{one_in_a_hundred:?}");
@@ -345,19 +362,22 @@ mod tests {
 
     #[test]
     fn many_identities_are_held_out_in_groups() {
-        let many = crowd(50, f32::from, |_| 1.5);
+        let many = made_identities(50, f32::from, |_| 1.5);
         assert_eq!(Unseen::of(&many, &[0.1], BOOTSTRAP).expect("enough").groups, FEWER_GROUPS);
     }
 
     #[test]
     fn components_are_held_out_alone() {
-        let of_one = |who: u8| {
-            let places = [0.0, 1.0 + f32::from(who % 7) / 4.0, 3.0 + f32::from(who % 5) / 4.0];
-            places.map(|it| Embedding::new([it]).expect("a point")).into()
+        let images_of = |identity: u8| {
+            let places =
+                [0.0, 1.0 + f32::from(identity % 7) / 4.0, 3.0 + f32::from(identity % 5) / 4.0];
+            places.map(|value| Embedding::new([value]).expect("a point")).into()
         };
-        let points: Vec<Vec<_>> = (0..60).map(of_one).collect();
+        let points: Vec<Vec<_>> = (0..60).map(images_of).collect();
         let pairs: Vec<_> = (0..60)
-            .flat_map(|who| [([[who, 0], [who, 1]], true), ([[who, 0], [who, 2]], false)])
+            .flat_map(|identity| {
+                [([[identity, 0], [identity, 1]], true), ([[identity, 0], [identity, 2]], false)]
+            })
             .collect();
         let listed = Comparisons::listed(&points, &pairs).expect("pairs");
         let unseen = Unseen::of(&listed, &[0.1], BOOTSTRAP).expect("enough");
@@ -369,6 +389,6 @@ mod tests {
 
     #[test]
     fn three_identities_are_too_few() {
-        assert_eq!(Unseen::of(&crowd(3, f32::from, |_| 0.1), &[0.1], BOOTSTRAP), None);
+        assert_eq!(Unseen::of(&made_identities(3, f32::from, |_| 0.1), &[0.1], BOOTSTRAP), None);
     }
 }

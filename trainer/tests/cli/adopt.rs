@@ -46,9 +46,11 @@ fn a_bare_network_becomes_a_calibrated_model() {
 #[test]
 fn a_wrong_usage_is_found_and_the_better_one_used_on_request() {
     // An embedding with one coordinate, scaled to length 1, is 1 for all images.
-    let greys: Vec<(String, Vec<u8>)> =
-        (0..12).map(|it| (format!("id{it}"), vec![it * 20 + 1, it * 20 + 2])).collect();
-    let named: Vec<(&str, &[u8])> = greys.iter().map(|it| (it.0.as_str(), &it.1[..])).collect();
+    let greys: Vec<(String, Vec<u8>)> = (0..12)
+        .map(|number| (format!("id{number}"), vec![number * 20 + 1, number * 20 + 2]))
+        .collect();
+    let named: Vec<(&str, &[u8])> =
+        greys.iter().map(|identity| (identity.0.as_str(), &identity.1[..])).collect();
     let ground = Ground::of(&named);
     let bare = bare(&ground);
     let wrong = ["--input", "4", "--scale", "1", "--out", "mine.onnx"];
@@ -99,8 +101,8 @@ fn each_image_is_read_once_even_with_a_trial_and_a_report() {
     let ground =
         Ground::of(&[("a", &[10, 12]), ("b", &[50, 53]), ("c", &[90, 91]), ("d", &[130, 134])]);
     let pairs = ["a/0,a/1,1", "b/0,b/1,1", "a/0,b/0,0", "c/0,c/1,1", "d/0,d/1,1", "c/1,d/0,0"];
-    let line = |it: &&str| {
-        let [left, right, same] = it.split(',').collect::<Vec<_>>()[..] else { panic!("{it}") };
+    let line = |pair: &&str| {
+        let [left, right, same] = pair.split(',').collect::<Vec<_>>()[..] else { panic!("{pair}") };
         format!("data/{left}.png,data/{right}.png,{same}\n")
     };
     let list: String = pairs.iter().map(line).collect();

@@ -18,11 +18,11 @@ const SIDE: u32 = 32;
 /// Draws a scene with random brightness: slow waves with noise, and a ring at the given position.
 fn image(scene: u64, ring: Option<[f32; 2]>, random: &mut ChaCha8Rng) -> GrayImage {
     let mut shape = ChaCha8Rng::seed_from_u64(scene);
-    let [across, down, phase] = [4.0, 4.0, 6.0].map(|it: f32| it * shape.random::<f32>());
+    let [across, down, phase] = [4.0, 4.0, 6.0].map(|factor: f32| factor * shape.random::<f32>());
     let (light, contrast) = (random.random_range(-15.0..15.0), random.random_range(0.8..1.2));
     GrayImage::from_fn(SIDE, SIDE, |column, row| {
-        let [x, y] =
-            [column, row].map(|it| f32::from(u16::try_from(it).expect("within the image")) / 32.0);
+        let [x, y] = [column, row]
+            .map(|pixel| f32::from(u16::try_from(pixel).expect("within the image")) / 32.0);
         let wave = (across * x + down * y + phase).sin();
         let grain: f32 = random.random_range(-8.0..8.0);
         let in_ring =

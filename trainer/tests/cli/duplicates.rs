@@ -30,7 +30,8 @@ fn made_ground() -> Ground {
 #[test]
 fn clean_images_give_no_warnings() {
     let outcome = train(&made_ground(), &[]);
-    let warned = outcome.stderr.lines().any(|it| it.contains("images") && it.contains("warning"));
+    let warned =
+        outcome.stderr.lines().any(|line| line.contains("images") && line.contains("warning"));
     assert!(!warned, "{}", outcome.stderr);
     outcome.success();
 }

@@ -56,7 +56,7 @@ fn a_report_has_a_page_results_and_drawings() {
         assert_eq!(drawn.root_element().tag_name().name(), "svg", "{drawing}");
     }
     assert!(5 <= page.matches("<svg").count(), "drawings are missing");
-    let outside = page.split("src=\"").skip(1).find(|it| !it.starts_with("data:"));
+    let outside = page.split("src=\"").skip(1).find(|source| !source.starts_with("data:"));
     assert_eq!(outside, None, "the page loads an external resource");
     assert!(!page.contains("http"), "the page refers to an external resource");
 }
@@ -85,7 +85,7 @@ fn the_worst_pairs_are_shown_as_images() {
     ground.run("evaluate", &["--report", "report"]).success();
     let text = fs::read_to_string(ground.at("report/errors.svg")).expect("a drawing");
     let drawn = roxmltree::Document::parse(&text).expect("well-formed XML");
-    let images = drawn.descendants().filter(|it| it.tag_name().name() == "image");
+    let images = drawn.descendants().filter(|node| node.tag_name().name() == "image");
     // Two same pairs and four different pairs, of two images each.
     assert_eq!(images.count(), 12);
 }

@@ -30,7 +30,7 @@ fn ground() -> Ground {
     learning.advance();
     let mut card = load(BRIGHTNESS.as_ref()).card().clone();
     card.preprocessing = config.preprocessing();
-    let pixels: Vec<_> = gallery.samples().iter().map(|it| &it.pixels).collect();
+    let pixels: Vec<_> = gallery.samples().iter().map(|sample| &sample.pixels).collect();
     let exported = export(&learning.network(), card, &pixels).expect("a model");
     fs::write(ground.at("raw.onnx"), exported.onnx).expect("a file");
     ground
@@ -56,12 +56,12 @@ fn load(model: &Path) -> OnnxModel {
 fn pixels(ground: &Ground, model: &OnnxModel) -> Vec<Pixels> {
     let folder = Collection::open(&ground.at("data")).expect("images");
     let gallery = Gallery::load(&folder, &model.card().preprocessing, false).expect("images");
-    gallery.samples().iter().map(|it| it.pixels.clone()).collect()
+    gallery.samples().iter().map(|sample| sample.pixels.clone()).collect()
 }
 
 fn embed(model: &mut OnnxModel, pixels: &[Pixels]) -> Vec<Embedding> {
     let embedded = model.embed(pixels).expect("a run");
-    embedded.into_iter().map(|it| it.expect("finite")).collect()
+    embedded.into_iter().map(|embedding| embedding.expect("finite")).collect()
 }
 
 /// Returns the distances of all pairs.
@@ -83,7 +83,7 @@ fn an_8_bit_model_states_its_change_and_keeps_its_card() {
 
     let (mut before, mut after) = (load(&path), load(&ground.at(SMALL)));
     let [large, small] =
-        [&path, &ground.at(SMALL)].map(|it| fs::metadata(it).expect("a file").len());
+        [&path, &ground.at(SMALL)].map(|path| fs::metadata(path).expect("a file").len());
     assert!(2 * small < large, "{small} of {large} bytes");
     let published = serde_json::to_value(after.description().as_ref()).expect("JSON");
     assert_eq!(published["weights"]["drift"]["pairs"], 190);
@@ -96,7 +96,7 @@ fn an_8_bit_model_states_its_change_and_keeps_its_card() {
     assert_ne!(card.golden, before.card().golden);
 
     let pixels = pixels(&ground, &before);
-    let [before, after] = [&mut before, &mut after].map(|it| distances(&embed(it, &pixels)));
+    let [before, after] = [&mut before, &mut after].map(|model| distances(&embed(model, &pixels)));
     let mut changes: Vec<f64> = before.iter().zip(&after).map(|(a, b)| (a - b).abs()).collect();
     changes.sort_unstable_by(f64::total_cmp);
     let drift = weights.drift;
@@ -119,12 +119,13 @@ fn an_embedding_does_not_depend_on_the_other_images_of_the_batch() {
     let mut model = load(&ground.at(SMALL));
     // Black, white, values far above those of any image, and the synthetic images.
     let mut pixels = pixels(&ground, &model);
-    pixels.extend([0.0, 1.0, 100.0].map(|it| Pixels::new(vec![it; 400])));
+    pixels.extend([0.0, 1.0, 100.0].map(|value| Pixels::new(vec![value; 400])));
     pixels.reverse();
     let alone: Vec<_> =
-        pixels.iter().flat_map(|it| embed(&mut model, std::slice::from_ref(it))).collect();
+        pixels.iter().flat_map(|image| embed(&mut model, std::slice::from_ref(image))).collect();
     for batch in [2, 8, 32] {
-        let together: Vec<_> = pixels.chunks(batch).flat_map(|it| embed(&mut model, it)).collect();
+        let together: Vec<_> =
+            pixels.chunks(batch).flat_map(|images| embed(&mut model, images)).collect();
         for (alone, together) in distances(&alone).iter().zip(distances(&together)) {
             assert!((alone - together).abs() <= 1e-5 * alone, "{alone} and {together}");
         }
@@ -139,7 +140,7 @@ fn a_model_that_flips_too_many_verdicts_is_not_written() {
     let (mut before, mut after) = (load(&path), load(&ground.at(SMALL)));
     fs::remove_file(ground.at(SMALL)).expect("a file");
     let pixels = pixels(&ground, &before);
-    let [before, after] = [&mut before, &mut after].map(|it| distances(&embed(it, &pixels)));
+    let [before, after] = [&mut before, &mut after].map(|model| distances(&embed(model, &pixels)));
     // The threshold is between a pair's distances before and after.
     let moved = before.iter().zip(&after).max_by(|a, b| {
         let [a, b] = [a, b].map(|(before, after)| (*before - *after).abs());

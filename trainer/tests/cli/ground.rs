@@ -94,7 +94,7 @@ impl Outcome {
     pub(crate) fn of(command: &mut Command) -> Self {
         let output = output(LONGEST, command);
         let [stdout, stderr] =
-            [output.stdout, output.stderr].map(|it| String::from_utf8(it).expect("text"));
+            [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).expect("text"));
         Self { code: output.status.code(), stdout, stderr }
     }
 

@@ -82,8 +82,9 @@ fn a_column_or_a_fold_selects_whole_components() {
 fn a_model_is_calibrated_and_compared_with_another_on_pairs() {
     // The distances of same pairs are at most 2, and those of different pairs 3 to 7.
     let distance = |pair: u8| if pair % 2 == 1 { pair % 3 } else { 3 + pair % 5 };
-    let greys: Vec<u8> = (0..20).flat_map(|it| [12 * it, 12 * it + distance(it)]).collect();
-    let pairs = (0..20).map(|it| format!("g/{}.png,g/{}.png,{}\n", 2 * it, 2 * it + 1, it % 2));
+    let greys: Vec<u8> = (0..20).flat_map(|pair| [12 * pair, 12 * pair + distance(pair)]).collect();
+    let pairs =
+        (0..20).map(|pair| format!("g/{}.png,g/{}.png,{}\n", 2 * pair, 2 * pair + 1, pair % 2));
     let ground = listed(&greys, &format!("a,b,same\n{}", pairs.collect::<String>()));
     let output = run(
         &ground,

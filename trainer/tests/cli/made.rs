@@ -28,8 +28,9 @@ fn image(identity: f32, number: f32) -> GrayImage {
     let (right, down) = (0.02 * (number % 3.0), 0.02 * (number % 2.0));
     let (contrast, brightness) = (0.8 + 0.05 * (number % 4.0), 0.02 * (number % 5.0));
     GrayImage::from_fn(u32::from(SIDE), u32::from(SIDE), |column, row| {
-        let [x, y] = [column, row]
-            .map(|it| f32::from(u16::try_from(it).expect("within the image")) / f32::from(SIDE));
+        let [x, y] = [column, row].map(|pixel| {
+            f32::from(u16::try_from(pixel).expect("within the image")) / f32::from(SIDE)
+        });
         let (x, y) = (x + right, y + down);
         let (sine, cosine) = (0.7 * identity).sin_cos();
         let waves = (TAU * (2.0 + identity % 3.0) * (x * cosine + y * sine)).sin();

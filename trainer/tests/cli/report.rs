@@ -35,7 +35,7 @@ fn two_models_are_compared_pair_by_pair() {
     });
     let output = report(&ground, &strict, &["--resamples", "20", "--report", "two"]).success();
     let row = |name: &str| {
-        let line = output.lines().find(|it| it.trim_start().starts_with(name)).expect("a row");
+        let line = output.lines().find(|line| line.trim_start().starts_with(name)).expect("a row");
         line.split_whitespace().collect::<Vec<_>>().join(" ")
     };
     assert_eq!(row("EER"), "EER 50.00 % 50.00 % +0.00 % +0.00 to +0.00 % 1.000");

@@ -47,7 +47,7 @@ fn checkpoints(run: &Path) -> Vec<u32> {
     let entries = fs::read_dir(run).into_iter().flatten().flatten();
     let step = |name: &str| name.strip_prefix("step-")?.parse().ok();
     let mut steps: Vec<u32> =
-        entries.filter_map(|it| step(&it.file_name().to_string_lossy())).collect();
+        entries.filter_map(|entry| step(&entry.file_name().to_string_lossy())).collect();
     steps.sort_unstable();
     steps
 }
@@ -56,7 +56,7 @@ fn checkpoints(run: &Path) -> Vec<u32> {
 fn kill_after(mut command: Command, run: &Path, step: u32) -> Vec<u32> {
     let mut process = Process::spawn(command.stderr(Stdio::null()));
     eventually(Duration::from_mins(5), &format!("a checkpoint of step {step}"), || {
-        let is_there = checkpoints(run).last().is_some_and(|it| step <= *it);
+        let is_there = checkpoints(run).last().is_some_and(|last| step <= *last);
         assert!(is_there || !process.has_ended(), "the run ended before its kill");
         is_there
     });
@@ -75,7 +75,7 @@ fn a_run_killed_twice_gives_the_same_model_as_an_uninterrupted_run() {
     let saved = kill_after(train(&ground, &first), &run, 6);
     assert!(!ground.at("killed.onnx").exists());
     // At most one epoch is lost (two steps for 36 images): each epoch ends with a checkpoint.
-    assert!(saved.iter().all(|it| it % 2 == 0), "{saved:?}");
+    assert!(saved.iter().all(|step| step % 2 == 0), "{saved:?}");
     // Resuming uses the configuration and the held-out identities of the run folder.
     let resumed = ["--out", "killed.onnx", "--resume"];
     kill_after(train(&ground, &resumed), &run, 21);
@@ -92,17 +92,17 @@ fn a_run_killed_twice_gives_the_same_model_as_an_uninterrupted_run() {
     assert!(stderr.contains(&warning) && before < last, "{stderr}");
 
     let [whole, killed] =
-        ["whole.onnx", "killed.onnx"].map(|it| fs::read(ground.at(it)).expect("a model"));
+        ["whole.onnx", "killed.onnx"].map(|name| fs::read(ground.at(name)).expect("a model"));
     assert!(whole == killed, "the resumed run gives another model");
     assert!(!run.join(".draft-left").exists());
 
     // The history is that of an uninterrupted run.
-    let [whole, killed] = ["whole.run", "killed.run"].map(|it| history::read(&ground.at(it)));
+    let [whole, killed] = ["whole.run", "killed.run"].map(|name| history::read(&ground.at(name)));
     let measurements = |entries: &[history::Entry]| -> Vec<_> {
         entries.iter().map(|entry| (entry.step, entry.eer)).collect()
     };
     assert_eq!(measurements(&killed), measurements(&whole));
-    assert_eq!(whole.iter().filter(|it| it.eer.is_some()).count(), 6);
+    assert_eq!(whole.iter().filter(|entry| entry.eer.is_some()).count(), 6);
     assert!(killed.is_sorted_by(|a, b| a.seconds <= b.seconds));
 }
 
@@ -118,7 +118,7 @@ fn a_run_killed_before_its_first_checkpoint_starts_again() {
     fs::remove_file(ground.at("begun.onnx")).expect("a file");
     success(train(&ground, &["--out", "begun.onnx", "--resume"]));
     let [whole, begun] =
-        ["whole.onnx", "begun.onnx"].map(|it| fs::read(ground.at(it)).expect("a model"));
+        ["whole.onnx", "begun.onnx"].map(|name| fs::read(ground.at(name)).expect("a model"));
     assert!(whole == begun);
 }
 
@@ -134,13 +134,13 @@ fn the_record_of_a_run_repeats_it() {
     }
     let list = fs::read_to_string(ground.at("first.run/held-out.sha256")).expect("a list");
     assert_eq!(list.lines().count(), 12);
-    assert!(list.lines().all(|it| it[64..].starts_with("  pattern")), "{list}");
+    assert!(list.lines().all(|line| line[64..].starts_with("  pattern")), "{list}");
 
     let repeat = ["--config", "first.run/run.toml", "--out", "again.onnx"];
     let stderr = success(train(&ground, &repeat));
     assert!(!stderr.contains("warning: the images differ"), "{stderr}");
     let [first, again] =
-        ["first.onnx", "again.onnx"].map(|it| fs::read(ground.at(it)).expect("a model"));
+        ["first.onnx", "again.onnx"].map(|name| fs::read(ground.at(name)).expect("a model"));
     assert!(first == again);
 
     made::write(&ground.at("data"), 10, 6);

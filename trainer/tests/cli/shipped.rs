@@ -49,7 +49,7 @@ fn the_calibration_is_from_ten_people_unseen_in_training() {
     assert_eq!((calibration.same_pairs(), calibration.different_pairs()), (450, 4500));
     assert!(calibration.split().contains("unseen in training"), "{}", calibration.split());
     assert!(calibration.eer() <= 0.033, "{}", calibration.eer());
-    let people: Vec<String> = (1..=40).step_by(4).map(|it| format!("s{it}")).collect();
+    let people: Vec<String> = (1..=40).step_by(4).map(|number| format!("s{number}")).collect();
     let acquaintance = TrainingOverlap::of(card.provenance.as_ref(), calibration.data(), &people);
     assert_eq!(acquaintance, TrainingOverlap::Unseen);
 }
@@ -60,7 +60,7 @@ fn the_threshold_has_equal_errors() {
     let threshold = card.threshold.expect("a threshold");
     let calibration = card.calibration.expect("a calibration");
     assert_eq!(calibration.at(threshold), calibration.eer_point());
-    assert!(card.golden.is_some_and(|it| !it.pairs.is_empty()));
+    assert!(card.golden.is_some_and(|golden| !golden.pairs.is_empty()));
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn gallery(ground: &Ground, config: &Config) -> Gallery {
 
 /// Embeds the gallery's images with the current network.
 fn embed(learning: &Learning, gallery: &Gallery) -> Vec<Embedding> {
-    let images: Vec<_> = gallery.samples().iter().map(|it| it.pixels.values()).collect();
+    let images: Vec<_> = gallery.samples().iter().map(|sample| sample.pixels.values()).collect();
     let device = Device::flex();
     learn::embed(&learning.network(), true, &images, [1, 32, 32], &device).expect("finite")
 }
@@ -96,7 +96,7 @@ fn a_trained_model_is_exported_with_its_card_and_a_report() {
     assert_eq!(provenance["data"]["name"], "data");
     assert_eq!(provenance["held_out"][1], "pattern5");
     let golden = card.golden.as_ref().expect("golden pairs");
-    assert!(golden.pairs.iter().all(|it| 0.0 < it.distance));
+    assert!(golden.pairs.iter().all(|pair| 0.0 < pair.distance));
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn a_run_without_improvement_stops_and_keeps_its_best_weights() {
     let outcome = train(&ground, &config, &[&held_out[..], &["--patience", "2"]].concat());
     let output = |outcome: &Outcome| {
         let lines = outcome.stderr.lines().map(str::to_owned);
-        let line = lines.filter(|it| it.starts_with("stopped")).collect::<Vec<_>>().concat();
+        let line = lines.filter(|line| line.starts_with("stopped")).collect::<Vec<_>>().concat();
         assert!(line.contains(": 2 measurements without"), "{}", outcome.stderr);
         line
     };
@@ -236,7 +236,7 @@ fn exported_networks_agree_with_the_trained_ones() {
             .card()
             .clone();
         card.preprocessing = config.preprocessing();
-        let pixels: Vec<_> = gallery.samples().iter().map(|it| &it.pixels).collect();
+        let pixels: Vec<_> = gallery.samples().iter().map(|sample| &sample.pixels).collect();
         let path = ground.at("exported.onnx");
         let exported = export(&learning.network(), card, &pixels).expect("a model");
         fs::write(&path, &exported.onnx).expect("a file");

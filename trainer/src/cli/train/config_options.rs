@@ -102,7 +102,7 @@ impl ConfigFile {
 /// Reads a configuration, or the record of a run.
 fn read(file: &Path) -> anyhow::Result<ConfigFile> {
     let text =
-        fs::read_to_string(file).with_context(|| format!("{} can't be read", file.display()))?;
+        fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
     match toml::from_str::<Record>(&text) {
         Ok(record) => Ok(ConfigFile::Run(Box::new(record))),
         Err(_) => toml::from_str(&text)

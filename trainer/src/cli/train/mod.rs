@@ -133,7 +133,7 @@ impl Train {
         };
         let (training, held_out) = self.hold_out(earlier.or(saved.as_ref()), &data).split(&data)?;
         let training = self.load(&training, &config)?;
-        let held_out = held_out.map(|it| self.load(&it, &config)).transpose()?;
+        let held_out = held_out.map(|images| self.load(&images, &config)).transpose()?;
         if config.watch.patience.is_some() && held_out.is_none() {
             bail!(
                 "--patience needs held-out identities: choose them with --hold-out or --hold-out-fold"

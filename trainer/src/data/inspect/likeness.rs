@@ -92,9 +92,9 @@ pub(super) fn near_copies(
 
 /// Returns the means of cells over all channels.
 fn cells(values: &[f32], [channels, height, width]: [usize; 3], side: usize) -> Vec<f32> {
-    let edge = |it: usize, length: usize| (it * length / side).min(length - 1);
-    let range = |it: usize, length: usize| {
-        edge(it, length)..((it + 1) * length / side).max(edge(it, length) + 1)
+    let edge = |cell: usize, length: usize| (cell * length / side).min(length - 1);
+    let range = |cell: usize, length: usize| {
+        edge(cell, length)..((cell + 1) * length / side).max(edge(cell, length) + 1)
     };
     let mut cells = Vec::with_capacity(side * side);
     for row in 0..side {
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn an_image_smaller_than_the_cells_works_too() {
-        let values = (0..12).map(|it: u8| f32::from(it % 5) / 5.0).collect();
+        let values = (0..12).map(|value: u8| f32::from(value % 5) / 5.0).collect();
         assert!(Likeness::of(&Pixels::new(values), [3, 2, 2]).is_some());
     }
 }

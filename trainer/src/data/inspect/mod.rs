@@ -24,13 +24,16 @@ pub fn inspect(
 ) -> Result<Vec<String>, DataError> {
     let images = Images::new(training, held_out);
     let copies = images.copies();
-    let leaked: Vec<_> =
-        copies.iter().filter(|it| images.is_across(**it)).map(|it| images.pair(*it)).collect();
+    let leaked: Vec<_> = copies
+        .iter()
+        .filter(|pair| images.is_across(**pair))
+        .map(|pair| images.pair(*pair))
+        .collect();
     if !leaked.is_empty() && !allow_duplicates {
         return Err(DataError::Leaked(leaked));
     }
     let likenesses: Vec<_> =
-        images.samples.iter().map(|it| Likeness::of(&it.pixels, shape)).collect();
+        images.samples.iter().map(|sample| Likeness::of(&sample.pixels, shape)).collect();
     let are_listed = training.listing().is_some();
     let near = near_copies(&likenesses, |image, other| {
         // In a list, similar images within one side are not an error.
@@ -48,7 +51,7 @@ pub fn inspect(
         }
     };
     warn(
-        &images.pairs(&near, |it| images.is_across(it)),
+        &images.pairs(&near, |pair| images.is_across(pair)),
         "near copies are on both sides of the split, so the held-out images are not unseen",
     );
     if are_listed {
@@ -62,8 +65,8 @@ pub fn inspect(
     }
     warn(&images.names(|sample| is_flat(&sample.pixels)), "images are one uniform shade");
     let [_, height, width] = shape;
-    let is_tiny = |it: &Sample| {
-        it.size.is_some_and(|[columns, rows]| {
+    let is_tiny = |sample: &Sample| {
+        sample.size.is_some_and(|[columns, rows]| {
             2 * (columns as usize) < width || 2 * (rows as usize) < height
         })
     };
@@ -81,7 +84,7 @@ fn equal_files(sides: [Option<&Gallery>; 2]) -> [Vec<String>; 2] {
     let mut found = [Vec::new(), Vec::new()];
     for gallery in sides.into_iter().flatten() {
         for pair in gallery.listing().map_or(&[][..], Listing::pairs) {
-            let [left, right] = [pair.left, pair.right].map(|it| &gallery.samples()[it]);
+            let [left, right] = [pair.left, pair.right].map(|image| &gallery.samples()[image]);
             if left.digest == right.digest {
                 found[usize::from(!pair.is_same)].push(format!("{} = {}", left.name, right.name));
             }
@@ -125,7 +128,7 @@ impl<'a> Images<'a> {
     }
 
     fn pairs(&self, found: &[[usize; 2]], wanted: impl Fn([usize; 2]) -> bool) -> Vec<String> {
-        found.iter().filter(|it| wanted(**it)).map(|it| self.pair(*it)).collect()
+        found.iter().filter(|pair| wanted(**pair)).map(|pair| self.pair(*pair)).collect()
     }
 
     /// Returns the warnings about copies within and between identities.
@@ -137,11 +140,11 @@ impl<'a> Images<'a> {
         let is_one = |pair: [usize; 2]| self.owner(pair[0]) == self.owner(pair[1]);
         [
             (
-                self.pairs(copies, |it| !self.is_across(it) && !is_one(it)),
+                self.pairs(copies, |pair| !self.is_across(pair) && !is_one(pair)),
                 "equal files belong to different identities",
             ),
             (
-                self.pairs(near, |it| !self.is_across(it)),
+                self.pairs(near, |pair| !self.is_across(pair)),
                 "near copies belong to different identities",
             ),
             (
@@ -153,7 +156,11 @@ impl<'a> Images<'a> {
     }
 
     fn names(&self, wanted: impl Fn(&Sample) -> bool) -> Vec<String> {
-        self.samples.iter().filter(|it| wanted(it)).map(|it| it.name.clone()).collect()
+        self.samples
+            .iter()
+            .filter(|sample| wanted(sample))
+            .map(|sample| sample.name.clone())
+            .collect()
     }
 
     /// Returns the equal files, each paired with the first one.
@@ -190,7 +197,7 @@ impl<'a> Images<'a> {
         let name = |(side, identity): (usize, usize)| &self.identities[side][identity];
         counts
             .into_iter()
-            .map(|(who, [left, right])| (who, left.len().min(right.len())))
+            .map(|(pair, [left, right])| (pair, left.len().min(right.len())))
             .filter(|([one, other], count)| {
                 ONE_IDENTITY <= *count && sizes[one].min(sizes[other]) < 2 * count
             })

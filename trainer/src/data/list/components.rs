@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn a_long_chain_takes_linear_time() {
-        let chain = (1..200_000).rev().map(|it| [it - 1, it]);
-        assert!(components(200_000, chain).iter().all(|it| *it == 0));
+        let chain = (1..200_000).rev().map(|node| [node - 1, node]);
+        assert!(components(200_000, chain).iter().all(|number| *number == 0));
     }
 }

@@ -49,10 +49,11 @@ impl Header {
 
     /// Finds the columns, in any order. An unknown column is rejected, because it may be a misspelt one.
     fn of(columns: &csv::StringRecord) -> Option<Self> {
-        let place = |name: &str| columns.iter().position(|it| it.eq_ignore_ascii_case(name));
+        let place =
+            |name: &str| columns.iter().position(|column| column.eq_ignore_ascii_case(name));
         let split = place(SPLIT);
         FORMS.into_iter().find_map(|form| {
-            let images = form.images.iter().map(|it| place(it)).collect::<Option<Vec<_>>>()?;
+            let images = form.images.iter().map(|name| place(name)).collect::<Option<Vec<_>>>()?;
             let label = match form.label {
                 Some((name, _)) => Some(place(name)?),
                 None => None,
@@ -79,7 +80,7 @@ impl Header {
             other => Err(BadLine::InvalidSplit(other.to_owned())),
         });
         Ok(Row {
-            images: self.images.iter().map(|it| field(*it)).collect(),
+            images: self.images.iter().map(|column| field(*column)).collect(),
             is_same,
             is_held_out: is_held_out.transpose()?,
         })
@@ -108,7 +109,7 @@ mod tests {
 
     #[track_caller]
     fn check(columns: &str, line: &str, images: &[&str], flags: [Option<bool>; 2]) {
-        let images = images.iter().map(|it| (*it).to_owned()).collect();
+        let images = images.iter().map(|image| (*image).to_owned()).collect();
         assert_eq!(row(columns, line), Some((images, flags[0], flags[1])));
     }
 

@@ -45,7 +45,7 @@ impl Listing {
 
     /// Returns whether there are same pairs and different pairs.
     pub fn has_both_kinds(&self) -> bool {
-        self.pairs.iter().any(|it| it.is_same) && self.pairs.iter().any(|it| !it.is_same)
+        self.pairs.iter().any(|pair| pair.is_same) && self.pairs.iter().any(|pair| !pair.is_same)
     }
 
     /// Returns the listing with new indices of the images. Pairs and triplets with a removed image (`None`) are dropped.
@@ -68,10 +68,10 @@ impl Listing {
 
     /// Adds the pairs and triplets of `of`, with all indices increased by `by`.
     pub(in crate::data) fn repeat(&mut self, of: &Self, by: usize) {
-        self.pairs.extend(of.pairs.iter().map(|it| ListedPair {
-            left: it.left + by,
-            right: it.right + by,
-            ..*it
+        self.pairs.extend(of.pairs.iter().map(|pair| ListedPair {
+            left: pair.left + by,
+            right: pair.right + by,
+            ..*pair
         }));
         self.triplets.extend(of.triplets.iter().map(|triplet| triplet.map(|image| image + by)));
         self.lines.extend(&of.lines);

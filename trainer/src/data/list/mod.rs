@@ -125,7 +125,7 @@ impl Reading {
         }
         let known = self.pairs.get(&[left.min(right), left.max(right)]);
         if let Some((was_same, earlier)) = known {
-            let [one, other] = two.map(|it| self.names[it].clone());
+            let [one, other] = two.map(|image| self.names[image].clone());
             return if *was_same == is_same {
                 Ok(false)
             } else {
@@ -139,11 +139,12 @@ impl Reading {
 
     /// Makes the collection, by component and in natural order.
     fn collection(self, path: &Path) -> Result<Collection, ListError> {
-        let numbers = components(self.names.len(), self.order.iter().map(|it| [it.left, it.right]));
+        let numbers =
+            components(self.names.len(), self.order.iter().map(|pair| [pair.left, pair.right]));
         let sides = self.sides(&numbers)?;
         let mut order: Vec<usize> = (0..self.names.len()).collect();
         order.sort_by(|a, b| natural::compare(&self.names[*a], &self.names[*b]));
-        let n_components = numbers.iter().max().map_or(0, |it| it + 1);
+        let n_components = numbers.iter().max().map_or(0, |number| number + 1);
         // The first image of a component, in natural order, gives its name and its position.
         let mut groups = vec![Vec::new(); n_components];
         for image in &order {
@@ -158,7 +159,7 @@ impl Reading {
         for (index, image) in groups.iter().flatten().enumerate() {
             new_indices[*image] = index;
         }
-        let name = |it: &usize| self.names[*it].clone();
+        let name = |image: &usize| self.names[*image].clone();
         let identities = groups
             .iter()
             .map(|group| Identity {
@@ -180,7 +181,7 @@ impl Reading {
         let listing = Listing {
             pairs: self.order.iter().map(reindexed).collect(),
             triplets: self.triplets.iter().map(triplet).collect(),
-            lines: groups.iter().flatten().map(|it| self.lines[*it]).collect(),
+            lines: groups.iter().flatten().map(|image| self.lines[*image]).collect(),
             repeated: self.repeated,
         };
         Ok(Collection::listed(path, identities, listing, held_out))
@@ -217,14 +218,15 @@ mod tests {
 
     fn pairs(list: &Collection) -> Vec<(usize, usize, bool)> {
         let pairs = list.listing().expect("a list").pairs().iter();
-        pairs.map(|it| (it.left, it.right, it.is_same)).collect()
+        pairs.map(|pair| (pair.left, pair.right, pair.is_same)).collect()
     }
 
     #[test]
     fn images_that_pairs_connect_are_one_component_named_by_its_first() {
         let list = list("a,b,same\nx10,x2,1\ny/1,y/2,0\n./x2,x3,0\n").expect("a list");
         let found = list.identities().iter();
-        let found: Vec<_> = found.map(|it| (it.name.as_str(), it.images.join(" "))).collect();
+        let found: Vec<_> =
+            found.map(|identity| (identity.name.as_str(), identity.images.join(" "))).collect();
         assert_eq!(found, [("x2", "x2 x3 x10".to_owned()), ("y/1", "y/1 y/2".to_owned())]);
         assert_eq!(pairs(&list), [(2, 0, true), (3, 4, false), (0, 1, false)]);
         assert_eq!(list.listing().expect("a list").line(1), 4);

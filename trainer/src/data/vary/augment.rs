@@ -73,8 +73,8 @@ impl Augmentation {
         for channel in pixels.chunks_exact(height * width).take(channels) {
             for row in 0..height {
                 for column in 0..width {
-                    let moved = bend.as_ref().map_or([0.0; 2], |it| {
-                        it.at([single(row) / rows, single(column) / columns])
+                    let moved = bend.as_ref().map_or([0.0; 2], |bend| {
+                        bend.at([single(row) / rows, single(column) / columns])
                     });
                     let below = single(row) - middle_row - down + moved[0] * rows;
                     let beside = single(column) - middle_column - right + moved[1] * columns;
@@ -208,7 +208,7 @@ mod tests {
         let mut most = 0.0_f32;
         for row in 0_u8..=20 {
             for column in 0_u8..=20 {
-                let moved = bend.at([row, column].map(|it| f32::from(it) / 20.0));
+                let moved = bend.at([row, column].map(|value| f32::from(value) / 20.0));
                 most = moved.iter().fold(most, |most, it| most.max(it.abs()));
             }
         }
@@ -242,7 +242,7 @@ mod tests {
         let mut random = ChaCha8Rng::seed_from_u64(1);
         for _ in 0..100 {
             let varied = wild.apply(&PIXELS, SHAPE, &mut random);
-            assert!(varied.iter().all(|it| (0.0..=1.0).contains(it)), "{varied:?}");
+            assert!(varied.iter().all(|value| (0.0..=1.0).contains(value)), "{varied:?}");
         }
     }
 }

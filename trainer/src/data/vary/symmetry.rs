@@ -71,10 +71,10 @@ impl Gallery {
             if let (Some(listing), Some(own)) = (&mut forms.listing, self.listing()) {
                 listing.repeat(own, number * self.samples().len());
             }
-            forms.samples.extend(self.samples().iter().map(|it| Sample {
-                identity: first + it.identity,
-                pixels: transformed(&it.pixels, shape, *form),
-                ..it.clone()
+            forms.samples.extend(self.samples().iter().map(|sample| Sample {
+                identity: first + sample.identity,
+                pixels: transformed(&sample.pixels, shape, *form),
+                ..sample.clone()
             }));
         }
         forms

@@ -28,7 +28,9 @@ impl SideBySide {
     /// If the evaluations are not of the same images.
     pub fn new(evaluations: [Evaluation; 2]) -> anyhow::Result<Self> {
         let [first, second] = evaluations.each_ref();
-        let images = |it: &Evaluation| (it.subject.identities.clone(), it.subject.images.clone());
+        let images = |evaluation: &Evaluation| {
+            (evaluation.subject.identities.clone(), evaluation.subject.images.clone())
+        };
         ensure!(
             images(first) == images(second),
             "the models cannot read the same images: remove those that only one of them can read ({})",
@@ -41,7 +43,8 @@ impl SideBySide {
                 .collect::<Vec<_>>()
                 .join("; ")
         );
-        let grids = [first, second].map(|it| Grid::new(TABLE_FMRS).with_thresholds([it.threshold]));
+        let grids = [first, second]
+            .map(|evaluation| Grid::new(TABLE_FMRS).with_thresholds([evaluation.threshold]));
         let differences = Differences::between(
             (&first.comparisons, &grids[0]),
             (&second.comparisons, &grids[1]),
@@ -78,7 +81,7 @@ impl SideBySide {
             )
         } else {
             format!(
-                "The difference of the EERs is not significant: other {} could reverse it (p = {:.3})",
+                "The EERs do not differ significantly with these {} (p = {:.3})",
                 self.evaluations[0].comparisons.unit().plural(),
                 eer.p_value
             )
@@ -93,14 +96,14 @@ impl SideBySide {
             Row {
                 name: "EER".to_owned(),
                 is_rate: true,
-                values: [a, b].map(|it| it.measures.eer),
-                difference: differences.map(|it| it.eer),
+                values: [a, b].map(|evaluation| evaluation.measures.eer),
+                difference: differences.map(|differences| differences.eer),
             },
             Row {
                 name: "AUC".to_owned(),
                 is_rate: false,
-                values: [a, b].map(|it| it.measures.auc),
-                difference: differences.map(|it| it.auc),
+                values: [a, b].map(|evaluation| evaluation.measures.auc),
+                difference: differences.map(|differences| differences.auc),
             },
         ];
         // The differences are in the order of their grid, which is ascending.
@@ -108,21 +111,22 @@ impl SideBySide {
             rows.push(Row {
                 name: format!("FNMR at FMR {} %", 100.0 * fmr),
                 is_rate: true,
-                values: [a, b].map(|it| it.measures.fnmr_at[it.grid_index(fmr)]),
-                difference: differences.map(|it| it.fnmr_at[index]),
+                values: [a, b]
+                    .map(|evaluation| evaluation.measures.fnmr_at[evaluation.grid_index(fmr)]),
+                difference: differences.map(|differences| differences.fnmr_at[index]),
             });
         }
         rows.push(Row {
             name: "FMR at its threshold".to_owned(),
             is_rate: true,
-            values: [a, b].map(|it| it.rates.fmr),
-            difference: differences.map(|it| it.threshold_fmr[0]),
+            values: [a, b].map(|evaluation| evaluation.rates.fmr),
+            difference: differences.map(|differences| differences.threshold_fmr[0]),
         });
         rows.push(Row {
             name: "FNMR at its threshold".to_owned(),
             is_rate: true,
-            values: [a, b].map(|it| it.rates.fnmr),
-            difference: differences.map(|it| it.threshold_fnmr[0]),
+            values: [a, b].map(|evaluation| evaluation.rates.fnmr),
+            difference: differences.map(|differences| differences.threshold_fnmr[0]),
         });
         rows
     }

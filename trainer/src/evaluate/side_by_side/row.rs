@@ -39,6 +39,6 @@ impl Row {
 
     /// Formats the p-value of the difference.
     pub fn p_value(&self) -> Option<String> {
-        self.difference.map(|it| format!("{:.3}", it.p_value))
+        self.difference.map(|difference| format!("{:.3}", difference.p_value))
     }
 }

@@ -90,7 +90,7 @@ pub fn adopt(
     let mut card = network.card(&request.name, &usage);
     let mut model = network.model(&card, options)?;
     card.golden = Some(golden_pairs(&mut model, &card)?);
-    let gallery = gallery.map(|it| it.scaled(&usage.preprocessing));
+    let gallery = gallery.map(|fitted| fitted.scaled(&usage.preprocessing));
     let embedded = Embedded::new(model.description().clone(), gallery, images.name(), embeddings);
     Ok(Adopted { card, embedded, trial })
 }

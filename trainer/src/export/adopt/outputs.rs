@@ -38,14 +38,14 @@ impl<'a, T: Model> Outputs<'a, T> {
             self.known.len() - 1
         });
         let known = &mut self.known[index].1;
-        let is_new = |it: &&Sample<Fitted>| !known.contains_key(&it.name);
+        let is_new = |sample: &&Sample<Fitted>| !known.contains_key(&sample.name);
         let new: Vec<_> = gallery.samples().iter().filter(is_new).collect();
-        let found = embed(self.model, &new, |it| it.scaled(preprocessing), bar)?;
-        known.extend(new.iter().map(|it| it.name.clone()).zip(found));
-        let of = |it: &Sample<Fitted>| {
+        let found = embed(self.model, &new, |fitted| fitted.scaled(preprocessing), bar)?;
+        known.extend(new.iter().map(|sample| sample.name.clone()).zip(found));
+        let of = |sample: &Sample<Fitted>| {
             usage
-                .embedding(known[&it.name].clone())
-                .map_err(|cause| EmbeddedError::NoEmbedding { image: it.name.clone(), cause })
+                .embedding(known[&sample.name].clone())
+                .map_err(|cause| EmbeddedError::NoEmbedding { image: sample.name.clone(), cause })
         };
         gallery.samples().iter().map(of).collect()
     }
@@ -69,7 +69,7 @@ mod tests {
     impl Model for Counting {
         fn embed(&mut self, images: &[Pixels]) -> Result<Vec<model::Embedded>, ModelError> {
             self.0 += images.len();
-            Ok(images.iter().map(|it| Embedding::new(&it.values()[..1])).collect())
+            Ok(images.iter().map(|image| Embedding::new(&image.values()[..1])).collect())
         }
 
         fn renew(&mut self) -> Result<(), LoadError> {
@@ -104,8 +104,8 @@ mod tests {
         let halved = Preprocessing { scale: 0.5, ..usage.preprocessing.clone() };
         let cropped = Preprocessing { fit: Fit::Crop, ..usage.preprocessing.clone() };
         let unit = Usage { length: Length::Unit, ..usage.clone() };
-        let [halved, cropped] =
-            [halved, cropped].map(|it| Usage { preprocessing: it, ..usage.clone() });
+        let [halved, cropped] = [halved, cropped]
+            .map(|preprocessing| Usage { preprocessing: preprocessing, ..usage.clone() });
 
         let mut model = Counting(0);
         let mut outputs = Outputs::of(&mut model);
@@ -119,7 +119,8 @@ mod tests {
             (&cropped, &part, [1.0, 2.0, 21.0, 22.0], 16),
         ] {
             let found = outputs.under(usage, gallery, &bar).expect("embeddings");
-            let found: Vec<f32> = found.iter().map(|it| it.coordinates()[0]).collect();
+            let found: Vec<f32> =
+                found.iter().map(|embedding| embedding.coordinates()[0]).collect();
             assert_eq!((&found[..4], outputs.model.0), (&expected[..], runs), "{usage}");
         }
     }

@@ -44,14 +44,14 @@ pub(super) fn probe(outline: &Outline, options: InputOptions) -> Result<Input, U
     let [batch, channels, height, width] = input.shape[..] else {
         return Err(Unsuitable::InputRank(shown));
     };
-    let is_of_images = |it: Option<u64>| matches!(it, Some(1 | 3));
+    let is_of_images = |channels: Option<u64>| matches!(channels, Some(1 | 3));
     if !is_of_images(channels) && is_of_images(width) {
         return Err(Unsuitable::ChannelsLast(shown));
     }
     if channels.is_some() && !is_of_images(channels) {
         return Err(Unsuitable::Channels(shown));
     }
-    if let Some(batch) = batch.filter(|it| *it != 1) {
+    if let Some(batch) = batch.filter(|batch| *batch != 1) {
         return Err(Unsuitable::Batch(batch));
     }
     if output.shape.len() != 2 {
@@ -60,7 +60,7 @@ pub(super) fn probe(outline: &Outline, options: InputOptions) -> Result<Input, U
     let colour =
         options.colour.unwrap_or(if channels == Some(1) { Colour::Grey } else { Colour::Rgb });
     let requested = if colour == Colour::Grey { 1 } else { 3 };
-    if let Some(found) = channels.filter(|it| *it != requested) {
+    if let Some(found) = channels.filter(|found| *found != requested) {
         return Err(Unsuitable::Colour { found, colour: colour.to_string(), requested });
     }
     let [height, width] = size([height, width], options.size, &shown)?;
@@ -89,7 +89,7 @@ fn size(
 }
 
 fn names(ports: &[Port]) -> Vec<String> {
-    ports.iter().map(|it| it.name.clone()).collect()
+    ports.iter().map(|port| port.name.clone()).collect()
 }
 
 fn text(shape: &[Option<u64>]) -> String {
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     fn port(element: &str, shape: &[i64]) -> Port {
-        let shape = shape.iter().map(|it| u64::try_from(*it).ok()).collect();
+        let shape = shape.iter().map(|axis| u64::try_from(*axis).ok()).collect();
         Port { name: "x".to_owned(), element: element.to_owned(), shape }
     }
 

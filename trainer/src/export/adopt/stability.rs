@@ -18,7 +18,7 @@ const TOLERANCE: f64 = 1e-3;
 /// If an embedding changes by more than rounding errors, or the network fails.
 pub(super) fn check(model: &mut OnnxModel, images: &[Pixels]) -> Result<(), AdoptError> {
     let alone = |model: &mut OnnxModel| -> Result<Vec<Embedding>, AdoptError> {
-        images.iter().map(|it| Ok(run(model, std::slice::from_ref(it))?.remove(0))).collect()
+        images.iter().map(|image| Ok(run(model, std::slice::from_ref(image))?.remove(0))).collect()
     };
     let first = alone(model)?;
     let again = largest_move(&first, &alone(model)?);
@@ -35,7 +35,8 @@ pub(super) fn check(model: &mut OnnxModel, images: &[Pixels]) -> Result<(), Adop
 /// Returns the largest distance between two embeddings of one image, as a share of their length.
 fn largest_move(left: &[Embedding], right: &[Embedding]) -> f64 {
     let moves = left.iter().zip(right).map(|(left, right)| {
-        let length = left.coordinates().iter().map(|it| f64::from(*it).powi(2)).sum::<f64>();
+        let length =
+            left.coordinates().iter().map(|coordinate| f64::from(*coordinate).powi(2)).sum::<f64>();
         left.distance(right).get() / length.sqrt().max(f64::MIN_POSITIVE)
     });
     moves.fold(0.0, f64::max)

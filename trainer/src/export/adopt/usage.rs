@@ -130,7 +130,8 @@ mod tests {
     fn the_requested_usage_is_among_the_alternatives_once() {
         for usage in [usage(Colour::Grey), usage(Colour::Rgb), usage(Colour::Bgr)] {
             for alternatives in ASPECTS {
-                let found = alternatives(&usage).into_iter().filter(|it| *it == usage).count();
+                let found =
+                    alternatives(&usage).into_iter().filter(|other| *other == usage).count();
                 assert_eq!(found, 1, "{usage}");
             }
             assert_eq!(ranges(&usage).len(), 5);

@@ -38,7 +38,7 @@ impl Blocks {
             .into_par_iter()
             .map(|output| {
                 let row: Vec<f32> = (0..inputs).map(|input| weight(output, input)).collect();
-                row.iter().all(|it| it.is_finite()).then(|| round(&row))
+                row.iter().all(|weight| weight.is_finite()).then(|| round(&row))
             })
             .collect();
         let (bytes, scales): (Vec<_>, Vec<_>) = rows?.into_iter().unzip();
@@ -53,7 +53,7 @@ fn round(row: &[f32]) -> (Vec<u8>, Vec<f32>) {
     let scales: Vec<f32> = row.chunks(BLOCK).map(scale_of).collect();
     let mut bytes = Vec::with_capacity(scales.len() * BLOCK);
     for (block, scale) in row.chunks(BLOCK).zip(&scales) {
-        bytes.extend(block.iter().map(|it| byte(*it, *scale)));
+        bytes.extend(block.iter().map(|weight| byte(*weight, *scale)));
         bytes.resize(bytes.len().next_multiple_of(BLOCK), byte(0.0, 1.0));
     }
     (bytes, scales)
@@ -98,7 +98,7 @@ mod tests {
     fn zeros_are_exact_and_pad_the_last_block() {
         let blocks = Blocks::of([1, BLOCK + 1], |_, input| f32::from(u8::from(input == BLOCK)));
         let Blocks { bytes, scales } = blocks.expect("finite");
-        assert!(bytes[..BLOCK].iter().chain(&bytes[BLOCK + 1..]).all(|it| *it == 128));
+        assert!(bytes[..BLOCK].iter().chain(&bytes[BLOCK + 1..]).all(|byte| *byte == 128));
         assert_eq!(bytes[BLOCK], 255);
         assert_eq!(scales, [0.0, 1.0 / 127.0]);
     }

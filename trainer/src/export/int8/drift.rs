@@ -19,7 +19,7 @@ pub(super) fn measure(
     split: &str,
 ) -> Result<Drift, NotComparable> {
     let [before_pairs, after_pairs] =
-        [before.comparisons()?, after.comparisons()?].map(|it| distances(&it));
+        [before.comparisons()?, after.comparisons()?].map(|comparisons| distances(&comparisons));
     let Moves { median, largest, flipped } = moves(&before_pairs, &after_pairs, threshold);
     let Subject { data, .. } = before.subject();
     Ok(Drift {
@@ -39,8 +39,8 @@ pub(super) fn measure(
 /// Returns the distances of all pairs, in the order of the images.
 fn distances(comparisons: &Comparisons) -> Vec<Distance> {
     let mut pairs: Vec<Comparison> = comparisons.pairs().to_vec();
-    pairs.sort_unstable_by_key(|it| (it.identities, it.images));
-    pairs.into_iter().map(|it| it.distance).collect()
+    pairs.sort_unstable_by_key(|pair| (pair.identities, pair.images));
+    pairs.into_iter().map(|pair| pair.distance).collect()
 }
 
 struct Moves {
@@ -71,7 +71,7 @@ mod tests {
 
     #[track_caller]
     fn check(pairs: &[(f64, f64)], [median, largest, flipped]: [f64; 3]) {
-        let distance = |it: f64| Distance::try_from(it).expect("a distance");
+        let distance = |value: f64| Distance::try_from(value).expect("a distance");
         let (before, after): (Vec<_>, Vec<_>) =
             pairs.iter().map(|(a, b)| (distance(*a), distance(*b))).unzip();
         let threshold = Threshold::try_from(1.0).expect("a threshold");

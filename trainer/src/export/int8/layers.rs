@@ -83,7 +83,7 @@ fn quantize_graph(graph: &[u8]) -> Result<Vec<u8>, LayersError> {
 
     let mut replaced = HashSet::new();
     for (node, whole) in &nodes {
-        let layer = Layer::of(node, &by_name).filter(|it| uses[it.weights.name()] == 1);
+        let layer = Layer::of(node, &by_name).filter(|layer| uses[layer.weights.name()] == 1);
         let Some(layer) = layer else {
             written.extend_from_slice(whole);
             continue;
@@ -165,7 +165,7 @@ impl<'a> Layer<'a> {
             tensor("scales", DataType::Float, &[outputs, count], scales),
         ];
         let mut input = vec![node.input[0].clone()];
-        input.extend(tensors.iter().map(|it| it.name().to_owned()));
+        input.extend(tensors.iter().map(|tensor| tensor.name().to_owned()));
         if let Some(bias) = bias(node) {
             // The two optional inputs before the bias are zero points and an order of the inputs.
             input.extend([String::new(), String::new(), bias.clone()]);
@@ -191,15 +191,17 @@ impl<'a> Layer<'a> {
 
 /// Returns whether a `Gemm` transposes its weights; `None` if it also scales or transposes its input.
 fn transposes_weights_alone(node: &NodeProto) -> Option<bool> {
-    let attribute = |name| node.attribute.iter().find(move |it| it.name() == name);
-    let scales = ["alpha", "beta"].into_iter().filter_map(attribute).filter_map(|it| it.f);
-    let flag = |name| attribute(name).and_then(|it| it.i).unwrap_or(0) != 0;
-    let plain = scales.into_iter().all(|it| it.to_bits() == 1.0_f32.to_bits()) && !flag("transA");
+    let attribute = |name| node.attribute.iter().find(move |attribute| attribute.name() == name);
+    let scales =
+        ["alpha", "beta"].into_iter().filter_map(attribute).filter_map(|attribute| attribute.f);
+    let flag = |name| attribute(name).and_then(|attribute| attribute.i).unwrap_or(0) != 0;
+    let plain =
+        scales.into_iter().all(|scale| scale.to_bits() == 1.0_f32.to_bits()) && !flag("transA");
     plain.then(|| flag("transB"))
 }
 
 fn bias(node: &NodeProto) -> Option<&String> {
-    node.input.get(2).filter(|it| !it.is_empty())
+    node.input.get(2).filter(|name| !name.is_empty())
 }
 
 fn number(tensor: &TensorProto, index: usize) -> f32 {
@@ -262,7 +264,8 @@ mod tests {
         let path = folder.path().join("model.onnx");
         std::fs::write(&path, onnx).expect("a file");
         let mut model = OnnxModel::load(&path, &Options::default()).expect("a model");
-        let pixels = (0..INPUTS).map(|it| f32::from(u8::try_from(it * 37 % 256).expect("a byte")));
+        let pixels =
+            (0..INPUTS).map(|index| f32::from(u8::try_from(index * 37 % 256).expect("a byte")));
         let embedded = model.embed(&[Pixels::new(pixels.collect())]).expect("a run").remove(0);
         embedded.expect("finite").coordinates().to_vec()
     }
@@ -272,8 +275,10 @@ mod tests {
         let onnx = model.encode_to_vec();
         let smaller = quantize(&onnx).expect("a large layer");
         assert!(3 * smaller.len() < onnx.len(), "{} of {} bytes", smaller.len(), onnx.len());
-        let [before, after] = [onnx, smaller].map(|it| embedding(&it));
-        let norm = |it: &mut dyn Iterator<Item = f32>| it.map(|it| it * it).sum::<f32>().sqrt();
+        let [before, after] = [onnx, smaller].map(|onnx| embedding(&onnx));
+        let norm = |values: &mut dyn Iterator<Item = f32>| {
+            values.map(|value| value * value).sum::<f32>().sqrt()
+        };
         let off = norm(&mut before.iter().zip(&after).map(|(a, b)| a - b));
         let off = off / norm(&mut before.iter().copied());
         // The input is not correlated with the weights, so the sums are small compared with their terms.
@@ -325,7 +330,7 @@ mod tests {
         put(&mut model, GRAPH, &graph);
         let smaller = quantize(&model).expect("a large layer");
         for kept in [&doc[..], model_doc] {
-            assert!(smaller.windows(kept.len()).any(|it| it == kept));
+            assert!(smaller.windows(kept.len()).any(|window| window == kept));
         }
     }
 

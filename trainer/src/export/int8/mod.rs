@@ -89,7 +89,7 @@ pub fn shrink(
     let mut model =
         in_memory("the smaller model".as_ref(), bare, &on_cpu()).map_err(Int8Error::Load)?;
     let pixels: Vec<_> =
-        before.gallery().samples().iter().take(BATCH).map(|it| it.pixels.clone()).collect();
+        before.gallery().samples().iter().take(BATCH).map(|sample| sample.pixels.clone()).collect();
     let dependence = batch_dependence(&mut model, &pixels)?;
     if BATCH_TOLERANCE < dependence {
         return Err(Int8Error::BatchDependent(dependence));
@@ -114,10 +114,10 @@ fn batch_dependence(model: &mut OnnxModel, images: &[Pixels]) -> Result<f64, Exp
     let together = run(model, images)?;
     let alone = images
         .iter()
-        .map(|it| Ok(run(model, std::slice::from_ref(it))?.remove(0)))
+        .map(|image| Ok(run(model, std::slice::from_ref(image))?.remove(0)))
         .collect::<Result<Vec<_>, ExportError>>()?;
     let changes = together.windows(2).zip(alone.windows(2)).map(|(together, alone)| {
-        let [together, alone] = [together, alone].map(|it| it[0].distance(&it[1]).get());
+        let [together, alone] = [together, alone].map(|pair| pair[0].distance(&pair[1]).get());
         let change = (together - alone).abs();
         if change == 0.0 { 0.0 } else { change / alone }
     });

@@ -27,7 +27,7 @@ pub(super) fn node(
     settings: Vec<AttributeProto>,
 ) -> NodeProto {
     NodeProto {
-        input: inputs.iter().map(|it| (*it).to_owned()).collect(),
+        input: inputs.iter().map(|input| (*input).to_owned()).collect(),
         output: vec![output.to_owned()],
         op_type: Some(operator.to_owned()),
         attribute: settings,
@@ -43,7 +43,7 @@ pub(super) fn tensor(
     bytes: Vec<u8>,
 ) -> TensorProto {
     TensorProto {
-        dims: shape.iter().map(|it| signed(*it)).collect(),
+        dims: shape.iter().map(|length| signed(*length)).collect(),
         data_type: Some(element.into()),
         name: Some(name.to_owned()),
         raw_data: Some(bytes),
@@ -56,9 +56,9 @@ pub(super) fn value(name: &str, rest: &[usize]) -> ValueInfoProto {
     use tensor_shape_proto::Dimension;
     use tensor_shape_proto::dimension::Value;
 
-    let lengths = rest.iter().map(|it| Value::DimValue(signed(*it)));
+    let lengths = rest.iter().map(|length| Value::DimValue(signed(*length)));
     let axes = std::iter::once(Value::DimParam("n".to_owned())).chain(lengths);
-    let dim = axes.map(|it| Dimension { value: Some(it), ..Dimension::default() }).collect();
+    let dim = axes.map(|value| Dimension { value: Some(value), ..Dimension::default() }).collect();
     let elem_type = Some(DataType::Float.into());
     let tensor = type_proto::Tensor { elem_type, shape: Some(TensorShapeProto { dim }) };
     let tensor = type_proto::Value::TensorType(tensor);
@@ -71,7 +71,7 @@ pub(super) fn value(name: &str, rest: &[usize]) -> ValueInfoProto {
 
 /// Makes the operator set of a domain; the default domain is empty.
 pub(super) fn operators(domain: &str, version: i64) -> OperatorSetIdProto {
-    let domain = Some(domain.to_owned()).filter(|it| !it.is_empty());
+    let domain = Some(domain.to_owned()).filter(|domain| !domain.is_empty());
     OperatorSetIdProto { domain, version: Some(version) }
 }
 

@@ -19,7 +19,7 @@ pub(super) struct Draws<'a> {
 impl<'a> Draws<'a> {
     /// Sorts the pairs of a list by label; there must be pairs of both kinds.
     pub(super) fn new(listing: &'a Listing) -> Self {
-        let (same, different) = listing.pairs().iter().partition(|it| it.is_same);
+        let (same, different) = listing.pairs().iter().partition(|pair| pair.is_same);
         Self { listing, same, different }
     }
 
@@ -88,7 +88,7 @@ mod tests {
             let listed = list.pairs().iter().find(|pair| [pair.left, pair.right] == two);
             assert_eq!(listed.map(|pair| pair.is_same), Some(!different));
         }
-        assert_eq!(batch.pairs.different.iter().filter(|it| **it).count(), 10);
+        assert_eq!(batch.pairs.different.iter().filter(|different| **different).count(), 10);
     }
 
     #[test]
@@ -97,7 +97,7 @@ mod tests {
         let (list, batch) = draw(list, Sampling::Drawn { draws: 8 }, LossKind::Triplet);
         assert_eq!(batch.triplets.anchor.len(), 8);
         for three in batch.images.chunks(3) {
-            assert!(list.triplets().iter().any(|it| it == three), "{three:?}");
+            assert!(list.triplets().iter().any(|triplet| triplet == three), "{three:?}");
         }
     }
 }

@@ -154,8 +154,8 @@ mod tests {
         let batch = draw(Sampling::Drawn { draws: 64 }, LossKind::Contrastive);
         has_correct_identities(&batch);
         assert_eq!(batch.pairs.len(), 64);
-        assert_eq!(batch.pairs.different.iter().filter(|it| **it).count(), 32);
-        assert!(batch.images.chunks(2).all(|it| it[0] != it[1]));
+        assert_eq!(batch.pairs.different.iter().filter(|different| **different).count(), 32);
+        assert!(batch.images.chunks(2).all(|pair| pair[0] != pair[1]));
     }
 
     #[test]
@@ -173,7 +173,7 @@ mod tests {
         let batch = draw(Sampling::Balanced { identities: 5, images: 3 }, LossKind::Contrastive);
         has_correct_identities(&batch);
         for identity in 0..3 {
-            assert_eq!(batch.identities.iter().filter(|it| **it == identity).count(), 3);
+            assert_eq!(batch.identities.iter().filter(|found| **found == identity).count(), 3);
         }
         assert_eq!(batch.pairs.len(), 9 * 8 / 2);
     }

@@ -66,7 +66,9 @@ impl Classifier {
 fn one_hot(identities: &[usize], n_identities: usize, device: &Device) -> Tensor<2> {
     let values: Vec<f32> = identities
         .iter()
-        .flat_map(|right| (0..n_identities).map(move |it| if it == *right { 1.0 } else { 0.0 }))
+        .flat_map(|right| {
+            (0..n_identities).map(move |identity| if identity == *right { 1.0 } else { 0.0 })
+        })
         .collect();
     Tensor::from_data(TensorData::new(values, [identities.len(), n_identities]), device)
 }

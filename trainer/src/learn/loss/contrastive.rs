@@ -18,7 +18,7 @@ use crate::data::vary::grid::single;
 pub fn contrastive(embeddings: &Tensor<2>, pairs: &Pairs, margin: f64) -> Tensor<1> {
     let device = embeddings.device();
     let n_pairs = pairs.len();
-    let n_different = pairs.different.iter().filter(|it| **it).count();
+    let n_different = pairs.different.iter().filter(|different| **different).count();
     let share = |count: usize| if count == n_pairs { 1.0 } else { 0.5 };
     let column = |wanted: bool, count: usize| {
         let weight = share(count) / single(count.max(1));

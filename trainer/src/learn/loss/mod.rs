@@ -35,7 +35,7 @@ fn rows(embeddings: &Tensor<2>, indices: &[usize]) -> Tensor<2> {
 fn index(indices: &[usize], device: &burn::tensor::Device) -> Tensor<1, Int> {
     let indices: Vec<i64> = indices
         .iter()
-        .map(|it| i64::try_from(*it).expect("a batch has fewer than 2^63 images"))
+        .map(|index| i64::try_from(*index).expect("a batch has fewer than 2^63 images"))
         .collect();
     let n_indices = indices.len();
     Tensor::from_data(TensorData::new(indices, [n_indices]), device)

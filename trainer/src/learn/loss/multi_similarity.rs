@@ -68,8 +68,10 @@ mod tests {
     use super::*;
 
     fn on_the_circle(degrees: &[f32]) -> Tensor<2> {
-        let points: Vec<f32> =
-            degrees.iter().flat_map(|it| [it.to_radians().cos(), it.to_radians().sin()]).collect();
+        let points: Vec<f32> = degrees
+            .iter()
+            .flat_map(|angle| [angle.to_radians().cos(), angle.to_radians().sin()])
+            .collect();
         Tensor::from_data(TensorData::new(points, [degrees.len(), 2]), &Device::flex())
     }
 

@@ -65,10 +65,10 @@ impl Progress {
         if self.bar.is_hidden() {
             return;
         }
-        let losses: Vec<f64> = entries.iter().map(|it| it.loss).collect();
-        let rates: Vec<f64> = entries.iter().filter_map(|it| it.eer).collect();
+        let losses: Vec<f64> = entries.iter().map(|entry| entry.loss).collect();
+        let rates: Vec<f64> = entries.iter().filter_map(|entry| entry.eer).collect();
         self.eer = rates.last().copied();
-        self.curves = [losses, rates].map(|it| sparkline(&it, COLUMNS));
+        self.curves = [losses, rates].map(|values| sparkline(&values, COLUMNS));
     }
 
     /// Advances by one step; `loss` is the recent mean.

@@ -7,7 +7,7 @@ const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█
 /// If there are more values than characters, each character shows the mean of several values. Values that are not finite
 /// are ignored.
 pub(super) fn sparkline(values: &[f64], columns: usize) -> String {
-    let values: Vec<f64> = values.iter().copied().filter(|it| it.is_finite()).collect();
+    let values: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
     let columns = columns.min(values.len());
     let means: Vec<f64> = (0..columns)
         .map(|column| {

@@ -1,7 +1,7 @@
-//! Convolution, batch norm, `ReLU` and pooling as one operation, where the CPU does the work.
+//! Convolution, batch norm, `ReLU` and pooling as one fused operation on the CPU.
 //!
-//! burn's own CPU kernels go through memory once for each of them, and take a convolution's
-//! gradients for convolutions with kernels as large as an image.
+//! burn's CPU kernels read and write memory once for each of them, and compute the gradients of a convolution as convolutions
+//! with kernels as large as an image.
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
@@ -14,13 +14,13 @@ use burn::nn::{BatchNorm, PaddingConfig2d};
 use burn::tensor::{Tensor, TensorData};
 use siamese_kernels::{Geometry, Seen, Statistics, Trained, Unit, Weights};
 
-/// The device on which gradients are taken, as the trainer uses it.
+/// The backend with gradients that the trainer uses.
 type Training = Autodiff<Flex, NoCheckpointing>;
 
-/// Convolution, batch norm, `ReLU`, and 2x2 max pooling where it is `pooled`; `None` where the kernels can't do it.
+/// Applies convolution, batch norm, `ReLU`, and 2x2 max pooling if `pooled`; `None` if the kernels do not support it.
 ///
-/// The norm goes by the batch's statistics and moves its running ones where the maps are on a
-/// device of gradients, as [`BatchNorm`] does.
+/// On a device with gradients, batch norm uses the statistics of the batch and updates its running statistics, as
+/// [`BatchNorm`] does.
 ///
 /// # Shapes
 ///
@@ -35,7 +35,7 @@ pub(super) fn unit(
     let unit = fusible(maps, convolution, norm, pooled)?;
     let learns = maps.device().is_autodiff();
     if learns && !norm.training.is_enabled() {
-        // A frozen norm goes by its running statistics where gradients are taken: that is left to burn.
+        // With gradients, a frozen batch norm uses its running statistics. burn handles this case.
         return None;
     }
     let weights = convolution.weight.val();
@@ -50,7 +50,7 @@ pub(super) fn unit(
     }
 }
 
-/// What the kernels are to do, if they can.
+/// Returns the unit for the kernels, if they support it.
 fn fusible(maps: &Tensor<4>, convolution: &Conv2d, norm: &BatchNorm, pooled: bool) -> Option<Unit> {
     let [_, inputs, height, width] = maps.dims();
     let [outputs, _, kernel, across] = convolution.weight.dims();
@@ -72,7 +72,7 @@ fn fusible(maps: &Tensor<4>, convolution: &Conv2d, norm: &BatchNorm, pooled: boo
     plain.then_some(Unit { geometry, pooled, epsilon: norm.epsilon })
 }
 
-/// Moves a norm's running statistics towards those of a batch.
+/// Updates the running statistics of a batch norm with those of a batch.
 fn remember(norm: &BatchNorm, statistics: &Statistics) {
     let state = [(&norm.running_mean, &statistics.mean), (&norm.running_var, &statistics.variance)];
     for (running, of_batch) in state {
@@ -83,7 +83,7 @@ fn remember(norm: &BatchNorm, statistics: &Statistics) {
     }
 }
 
-/// Evaluation, if the tensors are the CPU's.
+/// Evaluates the unit, if the tensors are on the CPU.
 fn evaluate(
     unit: Unit,
     maps: Tensor<4>,
@@ -94,7 +94,8 @@ fn evaluate(
     let n_maps = maps.dims()[0];
     let maps = flat(&maps.try_into_primitive::<Flex>().ok()?);
     let weights = flat(&weights.try_into_primitive::<Flex>().ok()?);
-    let vector = |it: Tensor<1>| it.try_into_primitive::<Flex>().ok().map(|it| flat(&it));
+    let vector =
+        |values: Tensor<1>| values.try_into_primitive::<Flex>().ok().map(|tensor| flat(&tensor));
     let (gamma, beta) = (vector(gamma)?, vector(beta)?);
     let statistics = Statistics {
         mean: values(&vector(mean)?).to_vec(),
@@ -106,7 +107,7 @@ fn evaluate(
     Some(Tensor::from_primitive::<Flex>(tensor(results, &shape(unit, n_maps))))
 }
 
-/// Training, if the tensors are the CPU's; with the batch's statistics.
+/// Applies the unit in training, if the tensors are on the CPU; also returns the statistics of the batch.
 fn train(
     unit: Unit,
     maps: Tensor<4>,
@@ -119,7 +120,7 @@ fn train(
     let (weights, weights_node) = weights.try_into_primitive::<Training>().ok()?.into_parts();
     let (gamma, gamma_node) = gamma.try_into_primitive::<Training>().ok()?.into_parts();
     let (beta, beta_node) = beta.try_into_primitive::<Training>().ok()?.into_parts();
-    let [maps, weights, gamma, beta] = [maps, weights, gamma, beta].map(|it| flat(&it));
+    let [maps, weights, gamma, beta] = [maps, weights, gamma, beta].map(|tensor| flat(&tensor));
     let Trained { results, convolved, statistics } = unit.train(
         values(&maps),
         Weights { convolution: values(&weights), gamma: values(&gamma), beta: values(&beta) },
@@ -141,7 +142,7 @@ fn train(
 #[derive(Debug)]
 struct FusedUnit;
 
-/// What its gradients are made of.
+/// The values that the gradients need.
 #[derive(Clone, Debug)]
 struct State {
     unit: Unit,
@@ -189,7 +190,7 @@ impl Backward<Flex, 4> for FusedUnit {
     }
 }
 
-/// A tensor whose values stand one after another.
+/// Makes the values of a tensor contiguous.
 fn flat(tensor: &FlexTensor) -> FlexTensor {
     tensor.to_contiguous()
 }

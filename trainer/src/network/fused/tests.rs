@@ -1,4 +1,4 @@
-//! Holds the unit to burn's operations.
+//! Compares the fused unit with burn's operations.
 
 use burn::module::{Module, Param};
 use burn::tensor::Device;
@@ -30,7 +30,7 @@ fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().try_to_vec().expect("single precision")
 }
 
-/// What the kernels make of maps.
+/// Applies the fused unit.
 #[track_caller]
 fn fused(maps: &Tensor<4>, layers: &Layers, pooled: bool) -> Tensor<4> {
     unit(maps, &layers.convolution, &layers.norm, pooled).expect("the kernels can do it")
@@ -46,7 +46,7 @@ fn agree<const D: usize>(what: &str, ours: Tensor<D>, burns: Tensor<D>) {
     }
 }
 
-/// Holds results, all gradients, running statistics and evaluation to burn's operations.
+/// Compares results, all gradients, running statistics and evaluation with burn's operations.
 #[track_caller]
 fn check(maps: [usize; 4], outputs: usize, [kernel, stride]: [usize; 2], pooled: bool) {
     let device = Device::flex().autodiff();
@@ -68,14 +68,15 @@ fn check(maps: [usize; 4], outputs: usize, [kernel, stride]: [usize; 2], pooled:
     let [(ours, maps, results, gradients), (burns, burns_maps, burns_results, burns_gradients)] =
         both;
     agree("results", results, burns_results);
-    let gradient = |it: &Tensor<4>, of: &_| it.grad(of).expect("a gradient");
+    let gradient = |tensor: &Tensor<4>, of: &_| tensor.grad(of).expect("a gradient");
     agree("maps", gradient(&maps, &gradients), gradient(&burns_maps, &burns_gradients));
     agree(
         "weights",
         gradient(&ours.convolution.weight.val(), &gradients),
         gradient(&burns.convolution.weight.val(), &burns_gradients),
     );
-    let gradient = |it: &Param<Tensor<1>>, of: &_| it.val().grad(of).expect("a gradient");
+    let gradient =
+        |parameter: &Param<Tensor<1>>, of: &_| parameter.val().grad(of).expect("a gradient");
     agree(
         "gamma",
         gradient(&ours.norm.gamma, &gradients),
@@ -86,7 +87,7 @@ fn check(maps: [usize; 4], outputs: usize, [kernel, stride]: [usize; 2], pooled:
         gradient(&ours.norm.beta, &gradients),
         gradient(&burns.norm.beta, &burns_gradients),
     );
-    let [ours, burns] = [ours, burns].map(|it| it.valid());
+    let [ours, burns] = [ours, burns].map(|layers| layers.valid());
     agree("mean", ours.norm.running_mean.value(), burns.norm.running_mean.value());
     agree("variance", ours.norm.running_var.value(), burns.norm.running_var.value());
     let maps = values.inner();
@@ -98,32 +99,32 @@ fn check(maps: [usize; 4], outputs: usize, [kernel, stride]: [usize; 2], pooled:
 }
 
 #[test]
-fn a_unit_and_its_gradients_are_as_burns_operations_make_them() {
+fn a_unit_and_its_gradients_agree_with_burn() {
     check([3, 4, 16, 16], 7, [3, 1], false);
     check([3, 4, 16, 16], 7, [3, 1], true);
 }
 
 #[test]
-fn so_they_are_with_odd_sides() {
+fn they_agree_with_odd_sides() {
     check([2, 3, 7, 11], 5, [3, 1], false);
     check([2, 3, 7, 11], 5, [3, 1], true);
     check([2, 2, 5, 3], 13, [5, 1], true);
 }
 
 #[test]
-fn so_they_are_with_strides() {
+fn they_agree_with_strides() {
     check([2, 1, 20, 20], 6, [5, 2], false);
     check([2, 3, 13, 9], 6, [5, 2], true);
     check([2, 2, 12, 10], 3, [3, 3], false);
 }
 
 #[test]
-fn so_they_are_with_as_many_images_as_fill_several_parts() {
+fn they_agree_with_images_in_several_parts() {
     check([37, 2, 8, 8], 4, [3, 1], true);
 }
 
 #[test]
-fn a_unit_learns_where_its_maps_want_no_gradient() {
+fn a_unit_has_weight_gradients_even_if_its_input_needs_none() {
     let device = Device::flex().autodiff();
     let layers = layers([1, 2], 3, 1, &device);
     let maps = Tensor::ones([2, 1, 4, 4], &device);
@@ -133,7 +134,7 @@ fn a_unit_learns_where_its_maps_want_no_gradient() {
 }
 
 #[test]
-fn what_is_no_plain_convolution_is_left_to_burn() {
+fn other_convolutions_are_left_to_burn() {
     let device = Device::flex();
     let mut layers = layers([1, 2], 3, 1, &device);
     let maps = Tensor::ones([1, 1, 4, 4], &device);
@@ -142,7 +143,7 @@ fn what_is_no_plain_convolution_is_left_to_burn() {
 }
 
 #[test]
-fn a_frozen_norm_that_gradients_go_through_is_left_to_burn() {
+fn a_frozen_batch_norm_with_gradients_is_left_to_burn() {
     let device = Device::flex().autodiff();
     let mut layers = layers([1, 2], 3, 1, &device);
     layers.norm.training = Param::from_bool(false);

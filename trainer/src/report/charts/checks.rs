@@ -17,7 +17,7 @@ pub(in crate::report) fn reliability(check: &ProbabilityCheck, unit: Unit) -> Sv
         axis("observed share of same pairs, at equal priors"),
     );
     chart.curve("guide", &[(0.0, 0.0), (1.0, 1.0)]);
-    let line: Vec<_> = check.bins.iter().map(|it| (it.stated, it.seen)).collect();
+    let line: Vec<_> = check.bins.iter().map(|bin| (bin.stated, bin.seen)).collect();
     chart.curve("curve", &line);
     for bin in &check.bins {
         if let Some(interval) = bin.interval {
@@ -48,7 +48,7 @@ pub(in crate::report) fn promises(unseen: &Unseen) -> Svg {
     for it in &unseen.promises {
         let promised = it.promised.fmr.max(least);
         if let Some(interval) = it.fmr_interval {
-            let [low, high] = [interval.low, interval.high].map(|it| it.max(least));
+            let [low, high] = [interval.low, interval.high].map(|rate| rate.max(least));
             chart.curve("whisker", &[(promised, low), (promised, high)]);
         }
         chart.mark("mark", (promised, it.realised.fmr));
@@ -66,9 +66,10 @@ pub(in crate::report) fn promises(unseen: &Unseen) -> Svg {
 pub(in crate::report) fn training(history: &[Entry]) -> Option<Svg> {
     let last = history.last().filter(|_| 1 < history.len())?;
     let floor = last.floor;
-    let greatest = history.iter().map(|it| it.loss).filter(|it| it.is_finite()).fold(0.0, f64::max);
+    let greatest =
+        history.iter().map(|entry| entry.loss).filter(|loss| loss.is_finite()).fold(0.0, f64::max);
     let greatest = greatest.max(floor.unwrap_or_default());
-    let number = |it| number(it, 3);
+    let number = |value| number(value, 3);
     let steps = f64::from(last.step);
     let mut chart = Chart::new(
         "Training",
@@ -79,9 +80,10 @@ pub(in crate::report) fn training(history: &[Entry]) -> Option<Svg> {
     if let Some(floor) = floor {
         chart.curve("guide", &[(0.0, floor), (steps, floor)]);
     }
-    let loss: Vec<_> = history.iter().map(|it| (f64::from(it.step), it.loss)).collect();
+    let loss: Vec<_> = history.iter().map(|entry| (f64::from(entry.step), entry.loss)).collect();
     chart.curve("curve", &loss);
-    let eer: Vec<_> = history.iter().filter_map(|it| Some((f64::from(it.step), it.eer?))).collect();
+    let eer: Vec<_> =
+        history.iter().filter_map(|entry| Some((f64::from(entry.step), entry.eer?))).collect();
     chart.curve("second", &eer);
     let mut lines =
         vec![(Symbol::Line("curve"), format!("loss, {} at the end", number(last.loss)))];

@@ -25,8 +25,8 @@ const MARGIN: f64 = 28.0;
 pub(in crate::report) fn worst(evaluation: &Evaluation) -> [Vec<Comparison>; 2] {
     let pairs = evaluation.comparisons.pairs();
     [
-        pick(pairs.iter().filter(|it| !it.is_same).copied(), |it| it),
-        pick(pairs.iter().rev().filter(|it| it.is_same).copied(), |it| it),
+        pick(pairs.iter().filter(|pair| !pair.is_same).copied(), |pair| pair),
+        pick(pairs.iter().rev().filter(|pair| pair.is_same).copied(), |pair| pair),
     ]
 }
 
@@ -36,10 +36,10 @@ pub(in crate::report) fn pick<T>(
     pair: impl Fn(&T) -> &Comparison,
 ) -> Vec<T> {
     let mut seen = BTreeMap::new();
-    let fresh = found.filter(|it| {
-        let pair = pair(it);
+    let fresh = found.filter(|candidate| {
+        let pair = pair(candidate);
         let images = [0, 1].map(|side| (pair.identities[side], pair.images[side]));
-        let is_fresh = images.iter().all(|it| seen.get(it).copied().unwrap_or(0) < REPEATS);
+        let is_fresh = images.iter().all(|image| seen.get(image).copied().unwrap_or(0) < REPEATS);
         if is_fresh {
             for image in images {
                 *seen.entry(image).or_insert(0) += 1;
@@ -130,7 +130,7 @@ mod tests {
             images: [0, other],
             is_same: false,
         };
-        let picked = pick([pair(1), pair(2), pair(3)].into_iter(), |it| it);
+        let picked = pick([pair(1), pair(2), pair(3)].into_iter(), |pair| pair);
         assert_eq!(picked, [pair(1), pair(2)]);
     }
 

@@ -47,14 +47,14 @@ pub(in crate::report) fn det(evaluations: &[&Evaluation]) -> Svg {
     chart.curve("guide", &[(low, low), (GREATEST, GREATEST)]);
     draw(&mut chart, evaluations, left, |fnmr| fnmr);
     // The legend goes to the corner that the curve does not cross.
-    let is_low = evaluations.iter().all(|it| it.measures.eer < 0.2);
+    let is_low = evaluations.iter().all(|evaluation| evaluation.measures.eer < 0.2);
     let corner = if is_low { Corner::TopRight } else { Corner::BottomLeft };
     chart.legend(corner, &legend(evaluations));
     chart.finish()
 }
 
 fn headline(evaluations: &[&Evaluation]) -> String {
-    evaluations.iter().map(|it| it.headline()).collect::<Vec<_>>().join("; ")
+    evaluations.iter().map(|evaluation| evaluation.headline()).collect::<Vec<_>>().join("; ")
 }
 
 /// Draws the bands, the curves and the marks; `shown` converts an FNMR to the value of the y axis.
@@ -122,8 +122,9 @@ fn of_several(evaluations: &[&Evaluation]) -> Vec<(Symbol, String)> {
 }
 
 fn eer(evaluation: &Evaluation) -> String {
-    let interval = evaluation.band.as_ref().map(|it| it.eer);
-    let interval = interval.map(|it| format!(" ({} to {})", percent(it.low), percent(it.high)));
+    let interval = evaluation.band.as_ref().map(|band| band.eer);
+    let interval = interval
+        .map(|interval| format!(" ({} to {})", percent(interval.low), percent(interval.high)));
     format!("EER {}{}", percent(evaluation.measures.eer), interval.unwrap_or_default())
 }
 

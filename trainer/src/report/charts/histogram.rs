@@ -13,9 +13,9 @@ const LEGEND_SPACE: f64 = 1.48;
 /// Draws both histograms, each as shares of its own pairs, and the threshold.
 pub(in crate::report) fn histogram(evaluation: &Evaluation, title: &str) -> Svg {
     let [same, different] = evaluation.comparisons.distances();
-    let greatest = same.iter().chain(&different).map(|it| it.get()).fold(0.0, f64::max);
+    let greatest = same.iter().chain(&different).map(|distance| distance.get()).fold(0.0, f64::max);
     // A margin far above all distances would compress the chart.
-    let margin = evaluation.margin.filter(|it| *it <= 1.4 * greatest);
+    let margin = evaluation.margin.filter(|margin| *margin <= 1.4 * greatest);
     let end = greatest
         .max(margin.unwrap_or_default())
         .max(evaluation.threshold.get().min(2.0 * greatest));
@@ -23,7 +23,7 @@ pub(in crate::report) fn histogram(evaluation: &Evaluation, title: &str) -> Svg 
     let [same, different] = [same, different].map(|side| shares(&side, end));
     let highest = same.iter().chain(&different).copied().fold(0.0, f64::max);
 
-    let x = Axis::linear("distance", end, |it| number(it, 6));
+    let x = Axis::linear("distance", end, |value| number(value, 6));
     let y = Axis::linear("share of same or different pairs", highest * LEGEND_SPACE, percent);
     let mut chart = Chart::new(title, &evaluation.headline(), x, y);
     chart.area("different", &outline(&different, end));
@@ -78,8 +78,10 @@ mod tests {
 
     #[test]
     fn shares_of_all_bins_make_the_whole() {
-        let distances: Vec<_> =
-            [0.0, 0.5, 0.99, 1.0].iter().map(|it| Distance::try_from(*it).expect("one")).collect();
+        let distances: Vec<_> = [0.0, 0.5, 0.99, 1.0]
+            .iter()
+            .map(|value| Distance::try_from(*value).expect("one"))
+            .collect();
         let shares = shares(&distances, 1.0);
         assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-12);
         assert!((shares[BINS - 1] - 0.5).abs() < 1e-12 && (shares[BINS / 2] - 0.25).abs() < 1e-12);

@@ -52,8 +52,10 @@ pub(in crate::report) fn map(
 
 /// Returns the coordinates on the drawing. Both axes have the same scale.
 fn placed(map: &Map) -> Vec<Place> {
-    let reach = |axis: usize| map.plane.places.iter().map(|it| it[axis].abs()).fold(1e-9, f64::max);
+    let reach =
+        |axis: usize| map.plane.places.iter().map(|place| place[axis].abs()).fold(1e-9, f64::max);
     let scale = ((WIDTH / 2.0 - MARGIN) / reach(0)).min((HEIGHT / 2.0 - MARGIN) / reach(1));
-    let place = |it: &[f64; 2]| (WIDTH / 2.0 + scale * it[0], HEIGHT / 2.0 - scale * it[1]);
+    let place =
+        |place: &[f64; 2]| (WIDTH / 2.0 + scale * place[0], HEIGHT / 2.0 - scale * place[1]);
     map.plane.places.iter().map(place).collect()
 }

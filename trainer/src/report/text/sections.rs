@@ -21,13 +21,13 @@ impl Display for OperatingLines<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "  {:<18}{:<27}{:<26}FNMR", "threshold", "", "FMR")?;
         for Operating { aim, threshold, threshold_interval, rates, rates_interval } in self.0 {
-            let threshold_interval = threshold_interval.map(|it| range(it, 1.0, 4));
+            let threshold_interval = threshold_interval.map(|interval| range(interval, 1.0, 4));
             let line = format!(
                 "  {aim:<18}{:<7.4}{:<20}{:<26}{}",
                 threshold.get(),
                 threshold_interval.unwrap_or_default(),
-                percent(rates.fmr, rates_interval.map(|it| it.fmr)),
-                percent(rates.fnmr, rates_interval.map(|it| it.fnmr)),
+                percent(rates.fmr, rates_interval.map(|interval| interval.fmr)),
+                percent(rates.fnmr, rates_interval.map(|interval| interval.fnmr)),
             );
             writeln!(f, "{}", line.trim_end())?;
         }
@@ -60,7 +60,7 @@ impl Display for UnseenLines<'_> {
                 percent(promised.fmr, None),
                 percent(realised.fmr, *fmr_interval),
                 percent(realised.fnmr, *fnmr_interval),
-                worst_fmr.map(|it| percent(it, None)).unwrap_or_default(),
+                worst_fmr.map(|fmr| percent(fmr, None)).unwrap_or_default(),
             );
             writeln!(f, "{}", line.trim_end())?;
         }
@@ -128,12 +128,12 @@ pub(in crate::report) fn held_out(unseen: &Unseen) -> String {
 pub(in crate::report) fn chosen_for(promise: &Promise) -> String {
     promise
         .fmr_asked
-        .map_or_else(|| "equal errors".to_owned(), |it| format!("FMR up to {} %", 100.0 * it))
+        .map_or_else(|| "equal errors".to_owned(), |fmr| format!("FMR up to {} %", 100.0 * fmr))
 }
 
 /// Formats a rate, with its interval if there is one.
 pub(super) fn percent(rate: f64, interval: Option<Interval>) -> String {
-    let interval = interval.map(|it| range(it, 100.0, 2)).unwrap_or_default();
+    let interval = interval.map(|interval| range(interval, 100.0, 2)).unwrap_or_default();
     format!("{:.2} %{interval}", 100.0 * rate)
 }
 

@@ -19,7 +19,7 @@ impl Display for TableOfTwo<'_> {
         writeln!(f, "{}", found.headline())?;
         for (letter, it) in ["A", "B"].iter().zip(&found.evaluations) {
             let subject = &it.subject;
-            let split = subject.split().map(|it| format!(", {it}"));
+            let split = subject.split().map(|split| format!(", {split}"));
             writeln!(
                 f,
                 "  {letter}: {}, threshold {:.4} {}{}",

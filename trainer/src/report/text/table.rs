@@ -18,10 +18,12 @@ impl Display for Table<'_> {
         writeln!(f)?;
         let heading = if band.is_some() { "95 % interval" } else { "" };
         row(f, "", "measured", heading)?;
-        let percents = |it: &Interval| format!("{:.2} – {:.2} %", 100.0 * it.low, 100.0 * it.high);
-        let eer = band.as_ref().map(|it| percents(&it.eer)).unwrap_or_default();
+        let percents = |interval: &Interval| {
+            format!("{:.2} – {:.2} %", 100.0 * interval.low, 100.0 * interval.high)
+        };
+        let eer = band.as_ref().map(|band| percents(&band.eer)).unwrap_or_default();
         row(f, "EER", &format!("{:.2} %", 100.0 * measures.eer), &eer)?;
-        let auc = band.as_ref().map(|it| format!("{:.4} – {:.4}", it.auc.low, it.auc.high));
+        let auc = band.as_ref().map(|band| format!("{:.4} – {:.4}", band.auc.low, band.auc.high));
         row(f, "AUC", &format!("{:.4}", measures.auc), &auc.unwrap_or_default())?;
         for fmr in TABLE_FMRS {
             let index = evaluation.grid_index(fmr);
@@ -49,7 +51,7 @@ impl Display for Table<'_> {
             writeln!(f, "{}", UnseenLines(unseen))?;
         }
         write!(f, "{}", ProbabilityLines(evaluation))?;
-        if TABLE_FMRS.iter().any(|it| *it < evaluation.smallest_fmr()) {
+        if TABLE_FMRS.iter().any(|fmr| *fmr < evaluation.smallest_fmr()) {
             writeln!(
                 f,
                 "* {} different pairs are too few to measure an FMR below {:.2} % (rule of 3)",
