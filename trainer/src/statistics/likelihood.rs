@@ -42,8 +42,7 @@ impl Cllr {
 /// Computes the cost of log odds in bits.
 pub fn cost(scores: &Scores, log_odds: impl Fn(f64) -> f64) -> f64 {
     let mean = |side: &[f64], sign: f64| {
-        side.iter().map(|distance| bits(sign * log_odds(*distance))).sum::<f64>()
-            / as_f64(side.len())
+        side.iter().map(|distance| bits(sign * log_odds(*distance))).sum::<f64>() / real(side.len())
     };
     mean(scores.same(), -1.0).midpoint(mean(scores.different(), 1.0))
 }
@@ -68,7 +67,7 @@ impl Steps {
     /// *An empirical distribution function for sampling with incomplete information*, 1955).
     fn pooled(scores: &Scores, smoothing: f64) -> Self {
         let weights =
-            [scores.same(), scores.different()].map(|distances| 1.0 / as_f64(distances.len()));
+            [scores.same(), scores.different()].map(|distances| 1.0 / real(distances.len()));
         let [mut same, mut different] =
             [scores.same(), scores.different()].map(|distances| distances.iter().peekable());
         let mut blocks: Vec<Block> = Vec::new();

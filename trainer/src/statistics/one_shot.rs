@@ -144,7 +144,7 @@ impl OneShot {
             shots,
             episodes,
             error,
-            standard_error: variances.sqrt() / as_f64(played),
+            standard_error: variances.sqrt() / real(played),
             groups: large
                 .iter()
                 .zip(of_groups)
@@ -208,7 +208,7 @@ fn groups<'a>(
 
 /// Returns the mean of at least one value, and its standard error (0 for a single value).
 fn mean(values: &[f64]) -> (f64, f64) {
-    let count = as_f64(values.len());
+    let count = real(values.len());
     let mean = values.iter().sum::<f64>() / count;
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
     (mean, (squares / (count - 1.0).max(1.0) / count).sqrt())

@@ -14,8 +14,7 @@ impl Split {
     /// Returns the errors at a threshold.
     pub(super) fn rates(&self, threshold: f64) -> Rates {
         let within = |side: &[Distance]| {
-            as_f64(side.partition_point(|distance| distance.get() <= threshold))
-                / as_f64(side.len())
+            real(side.partition_point(|distance| distance.get() <= threshold)) / real(side.len())
         };
         Rates { fmr: within(&self.different), fnmr: 1.0 - within(&self.same) }
     }
@@ -38,7 +37,7 @@ impl Split {
             clippy::cast_sign_loss,
             reason = "at least 0, and cut off at the last one"
         )]
-        let admitted = (fmr * as_f64(self.different.len())) as usize;
+        let admitted = (fmr * real(self.different.len())) as usize;
         self.before(self.different[admitted.min(self.different.len() - 1)].get())
     }
 

@@ -103,7 +103,7 @@ impl Unseen {
             .into_par_iter()
             .map(|groups| Choice::without(comparisons, groups, n_groups, fmrs))
             .collect::<Option<_>>()?;
-        let n_choices = as_f64(choices.len());
+        let n_choices = real(choices.len());
         let promises = (0..=fmrs.len())
             .map(|at| {
                 let sum = |rate: &dyn Fn(&Rates) -> f64| {
@@ -227,9 +227,7 @@ impl Judged {
             side[0] += weight * pairs;
             side[1] += weight * errors;
         }
-        let share = |[pairs, errors]: [u64; 2]| {
-            (0 < pairs).then(|| wide_as_f64(errors) / wide_as_f64(pairs))
-        };
+        let share = |[pairs, errors]: [u64; 2]| (0 < pairs).then(|| real64(errors) / real64(pairs));
         let [same, different] = sides;
         Some(Rates { fmr: share(different)?, fnmr: share(same)? })
     }
@@ -254,7 +252,7 @@ impl Judged {
                 of_each[identity as usize][1] += cell.errors;
             }
         }
-        let share = |[pairs, errors]: [u64; 2]| wide_as_f64(errors) / wide_as_f64(pairs.max(1));
+        let share = |[pairs, errors]: [u64; 2]| real64(errors) / real64(pairs.max(1));
         Some(of_each.into_iter().map(share).fold(0.0, f64::max))
     }
 }
@@ -296,7 +294,7 @@ fn costs(comparisons: &Comparisons, choices: &[Choice], n_groups: usize) -> Opti
         isotonic[side] += bits(sign * choice.isotonic.log_odds(distance));
         counts[side] += 1;
     }
-    let [same, different] = counts.map(as_f64);
+    let [same, different] = counts.map(real);
     let mean = |costs: [f64; 2]| f64::midpoint(costs[0] / same, costs[1] / different);
     (0 < counts[0] && 0 < counts[1])
         .then(|| Fitted { logistic: mean(logistic), isotonic: mean(isotonic) })
