@@ -104,8 +104,8 @@ mod tests {
         let halved = Preprocessing { scale: 0.5, ..usage.preprocessing.clone() };
         let cropped = Preprocessing { fit: Fit::Crop, ..usage.preprocessing.clone() };
         let unit = Usage { length: Length::Unit, ..usage.clone() };
-        let [halved, cropped] = [halved, cropped]
-            .map(|preprocessing| Usage { preprocessing: preprocessing, ..usage.clone() });
+        let [halved, cropped] =
+            [halved, cropped].map(|preprocessing| Usage { preprocessing, ..usage.clone() });
 
         let mut model = Counting(0);
         let mut outputs = Outputs::of(&mut model);
