@@ -37,13 +37,16 @@ pub(super) struct Images {
 impl Images {
     /// Loads the model that the settings name.
     pub(super) fn load(mut settings: Settings, tuning: Tuning) -> Result<Self, Failure> {
-        // No other requests compete here: the half of the decoders that is kept for pairs is free, and no queue limit
-        // is needed.
+        // No other requests compete here: the half of the decoders that is kept for pairs is free, and no limit on
+        // requests or on their images is needed.
         let decodes = NonZeroUsize::new(settings.image.decodes)
             .or(std::thread::available_parallelism().ok())
             .map_or(1, NonZeroUsize::get);
         settings.image.decodes = decodes.saturating_mul(2);
         settings.model.bulk_queue = NonZeroUsize::MAX;
+        settings.server.max_in_flight = NonZeroUsize::MAX;
+        // Each file is embedded once, so a cache would only cost a digest of each.
+        settings.cache.max_bytes = 0;
         let runtime = Runtime::new().map_err(|err| Failure::machine(&err))?;
         let context = runtime.enter();
         let engine = Engine::load(settings, tuning, Arc::new(|_| ()))?;

@@ -48,6 +48,23 @@ fn the_exit_code_gives_the_verdict() {
 }
 
 #[test]
+fn limits_of_a_server_do_not_stop_a_folder() {
+    let folder = TempDir::new().expect("a folder");
+    for number in 0..260 {
+        let image = image::GrayImage::from_fn(8, 8, |x, y| {
+            image::Luma([u8::try_from((x * 31 + y * 7 + number) % 256).expect("a byte")])
+        });
+        image.save(folder.path().join(format!("{number}.png"))).expect("an image");
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_siamese"));
+    command.args(["embed", path(folder.path())]).current_dir(root());
+    command.env("SIAMESE_SERVER__MAX_IN_FLIGHT", "1").env("SIAMESE_MODEL__BULK_QUEUE", "1");
+    let output = output(TEST_TIMEOUT, &mut command);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout).lines().count(), 260);
+}
+
+#[test]
 fn images_of_a_folder_are_sorted_by_distance() {
     let folder = TempDir::new().expect("a folder");
     std::fs::create_dir(folder.path().join("deeper")).expect("a folder");
