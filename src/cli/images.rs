@@ -95,7 +95,8 @@ impl Images {
         let mut outcomes = embedded.map_err(|err| Failure::machine(&err))?.outcomes.into_iter();
         let results = read.into_iter().map(|read| {
             read?;
-            outcomes.next().expect("one outcome for each source").map_err(|err| err.to_string())
+            let outcome = outcomes.next().expect("one outcome for each source");
+            outcome.map(|image| image.embedding).map_err(|err| err.to_string())
         });
         Ok(results.collect())
     }

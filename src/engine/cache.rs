@@ -6,21 +6,31 @@
 use quick_cache::sync::{Cache as Entries, DefaultLifecycle, PlaceholderGuard};
 use quick_cache::{DefaultHashBuilder, Weighter};
 use sha2::{Digest, Sha256};
+use siamese_core::model::{Choice, Face};
 use siamese_core::score::Embedding;
 
-/// The key of an upload: the digest of its bytes.
+/// An image's embedding, and its face if the model aligns faces.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EmbeddedImage {
+    /// The embedding.
+    pub embedding: Embedding,
+    /// The face that was embedded; `None` if the model embeds whole images, or if the client stored the embedding.
+    pub face: Option<Face>,
+}
+
+/// The key of an upload: the digest of its bytes, and the choice among its faces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Key([u8; 32]);
+pub struct Key([u8; 32], Choice);
 
 /// Embeddings, up to a limit of memory.
 pub struct Cache {
-    entries: Entries<Key, Embedding, Bytes>,
+    entries: Entries<Key, EmbeddedImage, Bytes>,
 }
 
 /// The result of a lookup.
 pub enum Found<'a> {
     /// The embedding is in the cache.
-    Known(Embedding),
+    Known(EmbeddedImage),
     /// No embedding yet: the owner of the claim must compute it, and later lookups wait for it.
     Claimed(Claim<'a>),
 }
@@ -30,10 +40,10 @@ pub struct Claim<'a>(
     PlaceholderGuard<
         'a,
         Key,
-        Embedding,
+        EmbeddedImage,
         Bytes,
         DefaultHashBuilder,
-        DefaultLifecycle<Key, Embedding>,
+        DefaultLifecycle<Key, EmbeddedImage>,
     >,
 );
 
@@ -43,8 +53,8 @@ struct Bytes;
 
 impl Key {
     /// Computes the key of an upload.
-    pub fn of(upload: &[u8]) -> Self {
-        Self(Sha256::digest(upload).into())
+    pub fn of(upload: &[u8], choice: Choice) -> Self {
+        Self(Sha256::digest(upload).into(), choice)
     }
 }
 
@@ -63,7 +73,7 @@ impl Cache {
     /// each other's claims for ever.
     pub async fn look(&self, key: Key) -> Found<'_> {
         match self.entries.get_value_or_guard_async(&key).await {
-            Ok(embedding) => Found::Known(embedding),
+            Ok(image) => Found::Known(image),
             Err(guard) => Found::Claimed(Claim(guard)),
         }
     }
@@ -76,17 +86,17 @@ impl Cache {
 
 impl Claim<'_> {
     /// Stores the embedding, and passes it to all lookups that wait for it.
-    pub fn fulfil(self, embedding: Embedding) {
+    pub fn fulfil(self, image: EmbeddedImage) {
         // If the cache was emptied meanwhile, no lookup waits.
-        let _ = self.0.insert(embedding);
+        let _ = self.0.insert(image);
     }
 }
 
-impl Weighter<Key, Embedding> for Bytes {
-    fn weight(&self, _: &Key, embedding: &Embedding) -> u64 {
+impl Weighter<Key, EmbeddedImage> for Bytes {
+    fn weight(&self, _: &Key, image: &EmbeddedImage) -> u64 {
         /// The key, the table's own fields, and the allocator's overhead.
-        const OVERHEAD: usize = 32 + 64 + 16;
-        (OVERHEAD + size_of_val(embedding.coordinates())) as u64
+        const OVERHEAD: usize = size_of::<Key>() + size_of::<EmbeddedImage>() + 64;
+        (OVERHEAD + size_of_val(image.embedding.coordinates())) as u64
     }
 }
 
@@ -94,25 +104,29 @@ impl Weighter<Key, Embedding> for Bytes {
 mod tests {
     use super::*;
 
-    fn embedding(value: f32) -> Embedding {
-        Embedding::new([value]).expect("a point")
+    fn key(upload: &[u8]) -> Key {
+        Key::of(upload, Choice::default())
+    }
+
+    fn embedding(value: f32) -> EmbeddedImage {
+        EmbeddedImage { embedding: Embedding::new([value]).expect("a point"), face: None }
     }
 
     #[tokio::test]
     async fn a_stored_embedding_is_found() {
         let cache = Cache::new(1 << 16);
-        let Found::Claimed(claim) = cache.look(Key::of(b"a")).await else { panic!("known") };
+        let Found::Claimed(claim) = cache.look(key(b"a")).await else { panic!("known") };
         claim.fulfil(embedding(1.0));
-        let Found::Known(known) = cache.look(Key::of(b"a")).await else { panic!("unknown") };
+        let Found::Known(known) = cache.look(key(b"a")).await else { panic!("unknown") };
         assert_eq!(known, embedding(1.0));
-        assert!(matches!(cache.look(Key::of(b"b")).await, Found::Claimed(_)));
+        assert!(matches!(cache.look(key(b"b")).await, Found::Claimed(_)));
     }
 
     #[tokio::test]
     async fn concurrent_lookups_wait_for_one_claim() {
         let cache = Cache::new(1 << 16);
-        let Found::Claimed(claim) = cache.look(Key::of(b"a")).await else { panic!("known") };
-        let all = futures_util::future::join_all((0..10).map(|_| cache.look(Key::of(b"a"))));
+        let Found::Claimed(claim) = cache.look(key(b"a")).await else { panic!("known") };
+        let all = futures_util::future::join_all((0..10).map(|_| cache.look(key(b"a"))));
         let fulfilled = async { claim.fulfil(embedding(1.0)) };
         let (all, ()) = futures_util::future::join(all, fulfilled).await;
         assert!(all.iter().all(|found| matches!(found, Found::Known(_))));
@@ -121,8 +135,8 @@ mod tests {
     #[tokio::test]
     async fn an_unfulfilled_claim_passes_on() {
         let cache = Cache::new(1 << 16);
-        let first = cache.look(Key::of(b"a")).await;
-        let second = cache.look(Key::of(b"a"));
+        let first = cache.look(key(b"a")).await;
+        let second = cache.look(key(b"a"));
         let dropped = async { drop(first) };
         let (second, ()) = futures_util::future::join(second, dropped).await;
         assert!(matches!(second, Found::Claimed(_)));
@@ -132,7 +146,7 @@ mod tests {
     async fn the_budget_is_kept() {
         let cache = Cache::new(1 << 14);
         for index in 0..1000_u16 {
-            let Found::Claimed(claim) = cache.look(Key::of(&index.to_le_bytes())).await else {
+            let Found::Claimed(claim) = cache.look(key(&index.to_le_bytes())).await else {
                 panic!()
             };
             claim.fulfil(embedding(f32::from(index)));

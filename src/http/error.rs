@@ -63,6 +63,14 @@ pub(crate) enum Fault {
     ImageEmpty,
     #[error("the image cannot be decoded: it is damaged or incomplete")]
     ImageCorrupt(#[source] DecodeError),
+    #[error(
+        "no face was found in the image; send a photograph in which the face is at least 3 % of the width"
+    )]
+    FaceNotFound,
+    #[error("{0}; send an image of one face, or ask for the largest by faces=largest")]
+    FaceAmbiguous(DecodeError),
+    #[error("this model embeds whole images, so it has no face detector")]
+    NoFaceDetector,
     #[error("the text is not valid base64")]
     Base64Invalid,
     #[error("{0}")]
@@ -157,6 +165,8 @@ pub(crate) enum Origin {
     Stored,
     /// The route accepts a list, or rejects one.
     List,
+    /// The route finds faces.
+    Faces,
     /// One faulty source fails the whole request.
     Source,
 }
@@ -164,7 +174,7 @@ pub(crate) enum Origin {
 impl Kind {
     /// The status, the code and the origins.
     pub(crate) const fn definition(self) -> (StatusCode, &'static str, &'static [Origin]) {
-        use Origin::{Any, Health, Judging, Key, List, NoRoute, Source, Stored, Work};
+        use Origin::{Any, Faces, Health, Judging, Key, List, NoRoute, Source, Stored, Work};
         use StatusCode as S;
 
         match self {
@@ -190,6 +200,9 @@ impl Kind {
             }
             Self::ImageEmpty => (S::UNPROCESSABLE_ENTITY, "image_empty", &[Source]),
             Self::ImageCorrupt => (S::UNPROCESSABLE_ENTITY, "image_corrupt", &[Source]),
+            Self::FaceNotFound => (S::UNPROCESSABLE_ENTITY, "face_not_found", &[Source]),
+            Self::FaceAmbiguous => (S::UNPROCESSABLE_ENTITY, "face_ambiguous", &[Source]),
+            Self::NoFaceDetector => (S::UNPROCESSABLE_ENTITY, "no_face_detector", &[Faces]),
             Self::Base64Invalid => (S::UNPROCESSABLE_ENTITY, "base64_invalid", &[Source]),
             Self::EmbeddingInvalid => (S::UNPROCESSABLE_ENTITY, "embedding_invalid", &[Source]),
             Self::OperatingPointUnsupported => {
@@ -225,6 +238,8 @@ impl From<DecodeError> for Fault {
             ),
             DecodeError::UnsupportedKind { .. } => Self::ImageFormatUnsupported(err.to_string()),
             DecodeError::TooLarge | DecodeError::TooCostly(_) => Self::ImageTooLarge,
+            DecodeError::FaceNotFound => Self::FaceNotFound,
+            DecodeError::FaceAmbiguous(_) => Self::FaceAmbiguous(err),
             DecodeError::Corrupt(_) | DecodeError::CutShort => Self::ImageCorrupt(err),
             DecodeError::DecoderFailed(_) => Self::Internal(Cause::Decoder(err)),
             DecodeError::NoDecoder(_) => Self::NotReady(err.to_string()),

@@ -45,7 +45,8 @@ impl Workers {
         assert!(upload.len() <= MAX_BODY, "{name}: {} bytes", upload.len());
         let upload = upload.into();
         let preprocessing = preprocessing();
-        let response = self.pool.planes(&preprocessing, &upload, self.limits, ALLOWANCE);
+        let response =
+            self.pool.decode(Decoding::Planes(preprocessing), &upload, self.limits, ALLOWANCE);
         let response = tokio::time::timeout(UPLOAD_TIMEOUT, response).await;
         let response =
             response.unwrap_or_else(|_| panic!("{name} is not decoded within {UPLOAD_TIMEOUT:?}"));

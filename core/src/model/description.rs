@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use super::{Card, GoldenCheck, Length, Provider, Statement, Weights};
-use crate::preprocessing::Preprocessing;
+use super::{Card, GoldenCheck, Length, Preprocessor, Provider, Statement, Weights};
+use crate::preprocessing::{Alignment, Preprocessing};
 use crate::score::{OperatingPoint, Unseen};
 
 /// The description of a loaded model.
@@ -13,6 +13,8 @@ use crate::score::{OperatingPoint, Unseen};
 pub struct Description {
     /// The card from the model file or the sidecar.
     pub card: Arc<Card>,
+    /// From uploads to the model's input.
+    pub preprocessor: Arc<Preprocessor>,
     /// `sha256:` and the hex digest over everything that determines an embedding.
     pub digest: String,
     /// The number of coordinates of an embedding.
@@ -70,6 +72,9 @@ struct Input<'a> {
     resize: &'static str,
     #[serde(flatten)]
     preprocessing: &'a Preprocessing,
+    /// Where the points of a face lie in the input, in pixels; absent if the model does not align faces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    align: Option<Alignment>,
 }
 
 #[derive(Serialize)]
@@ -107,6 +112,7 @@ impl Serialize for Description {
                 shape: card.preprocessing.shape(),
                 resize: "bilinear",
                 preprocessing: &card.preprocessing,
+                align: card.align.as_ref().map(|align| align.points),
             },
             embedding: Output { width: self.width, length: card.length },
             margin: card.margin,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::{CardError, GoldenError, LibraryError, ModelError, NotOnnx};
+use super::{CardError, GoldenError, InvalidDetector, LibraryError, ModelError, NotOnnx};
 use crate::preprocessing::DecodeError;
 
 /// Why a model can't be loaded. Each message is a sentence that names the file.
@@ -106,6 +106,15 @@ pub enum LoadError {
         path: PathBuf,
         /// What is wrong.
         why: String,
+    },
+    /// The face detector of the card can't be used.
+    #[error("{} has a face detector that can't be used", .path.display())]
+    Detector {
+        /// The model's file.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: InvalidDetector,
     },
     /// The input's size is invalid for images.
     #[error("{} has an input size that no image can be resized to", .path.display())]

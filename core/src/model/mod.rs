@@ -6,18 +6,22 @@
 
 pub mod card;
 mod description;
+mod faces;
 mod load_error;
+mod preprocessor;
 mod runtime;
 mod source;
 
 use thiserror::Error;
 
 pub use card::{
-    Card, CardError, Drift, Golden, GoldenCheck, GoldenError, GoldenPair, Length, Statement,
+    Align, Card, CardError, Drift, Golden, GoldenCheck, GoldenError, GoldenPair, Length, Statement,
     WeightKind, Weights, sidecar_values,
 };
 pub use description::{Description, Signature};
+pub use faces::{Choice, Detector, Face, InvalidDetector};
 pub use load_error::LoadError;
+pub use preprocessor::Preprocessor;
 pub use runtime::{
     ConvolutionSearch, Cuda, Device, LibraryError, OnnxModel, Options, Outline, Port, Provider,
     UnknownDevice, forbid_telemetry,

@@ -40,6 +40,12 @@ pub enum DecodeError {
     /// The bytes end before the last pixel.
     #[error("the image is truncated")]
     CutShort,
+    /// No face is in the image, and the model needs one.
+    #[error("no face was found in the image")]
+    FaceNotFound,
+    /// Several faces are in the image, and the request allows only one. Holds their boxes: left, top, width, height.
+    #[error("{} faces are in the image: {}", .0.len(), boxes(.0))]
+    FaceAmbiguous(Vec<[u32; 4]>),
     /// The decoder or the resize has a defect: it panicked or crashed. Only this image is affected.
     #[error("the decoder failed")]
     DecoderFailed(#[source] Diagnosis),
@@ -60,6 +66,20 @@ impl Diagnosis {
         let text = text.to_string();
         Self(text.chars().filter(|character| !character.is_control()).take(LONGEST).collect())
     }
+}
+
+/// The first boxes of faces, as text.
+fn boxes(all: &[[u32; 4]]) -> String {
+    const SHOWN: usize = 8;
+    let mut text: Vec<String> = all
+        .iter()
+        .take(SHOWN)
+        .map(|[x, y, width, height]| format!("{width}x{height} at ({x}, {y})"))
+        .collect();
+    if SHOWN < all.len() {
+        text.push("…".to_owned());
+    }
+    text.join(", ")
 }
 
 impl DecodeError {

@@ -81,6 +81,13 @@ pub(super) struct Part {
     pub(super) rows: [f32; 2],
 }
 
+impl Part {
+    /// The whole of an image.
+    pub(super) fn whole(size: Size) -> Self {
+        Self { columns: all(size.width), rows: all(size.height) }
+    }
+}
+
 /// The size, colour and fit that an image is converted to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Target {
@@ -92,7 +99,7 @@ pub(super) struct Target {
 impl Target {
     /// The part of an upright image that is resized, and the size it is resized to.
     pub(super) fn resizing(&self, image: Size) -> (Part, Size) {
-        let whole = Part { columns: all(image.width), rows: all(image.height) };
+        let whole = Part::whole(image);
         match self.fit {
             Fit::Stretch => (whole, self.size),
             Fit::Crop => (largest_part(image, self.size), self.size),

@@ -10,19 +10,26 @@
     reason = "code that is not inlined is compiled without wide vectors"
 )]
 
+mod align;
 mod colour;
 mod decode;
+mod decoding;
 mod error;
 mod fit;
+mod photograph;
 mod pixels;
 mod preprocess;
 mod resize;
 mod samples;
 mod side;
 
+pub use align::{Alignment, InvalidAlignment, Landmarks};
 pub use colour::Colour;
+pub(crate) use decode::guard;
 pub use decode::{Estimate, Limits, catches};
+pub use decoding::{Decoded, Decoding, Form};
 pub use error::{DecodeError, Diagnosis};
 pub use fit::Fit;
+pub use photograph::{Photograph, Point, Square};
 pub use pixels::Pixels;
 pub use preprocess::{InvalidPreprocessing, Planes, Preprocessing};

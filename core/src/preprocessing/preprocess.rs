@@ -7,7 +7,7 @@ use image::{ExtendedColorType, ImageEncoder};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::decode::{decode, guard, serves_both};
+use super::decode::{Goal, decode, guard, serves_both};
 use super::fit::{Size, Target};
 use super::resize::fit;
 use super::samples::Image;
@@ -102,7 +102,7 @@ impl Preprocessing {
     /// The part of [`preprocess`](Self::preprocess) that depends on the upload: decode, colour and fit.
     pub fn planes(&self, upload: &[u8], limits: &Limits) -> Result<Planes, DecodeError> {
         let target = self.target();
-        guard(|| Ok(Planes(fit(&decode(upload, limits, &target)?, &target))))
+        guard(|| Ok(Planes(fit(&decode(upload, limits, Goal::Input(&target))?, &target))))
     }
 
     /// The [planes](Self::planes) of an upload for each of several fits. One decode is shared by all fits that it
@@ -120,7 +120,7 @@ impl Preprocessing {
                 let target = Target { fit: *each_fit, ..self.target() };
                 let image = match decoded.take() {
                     Some((image, last)) if serves_both(image.size(), &last, &target) => image,
-                    _ => decode(upload, limits, &target)?,
+                    _ => decode(upload, limits, Goal::Input(&target))?,
                 };
                 planes.push(Planes(fit(&image, &target)));
                 decoded = Some((image, target));
@@ -179,6 +179,11 @@ impl Preprocessing {
 }
 
 impl Planes {
+    /// Takes planes of the input's size.
+    pub(super) fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
     /// The bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.0

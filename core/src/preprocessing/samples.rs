@@ -49,6 +49,19 @@ impl Image {
         Self { samples, columns, rows }
     }
 
+    /// The samples alone.
+    pub(super) fn into_samples(self) -> Samples {
+        self.samples
+    }
+
+    /// The bytes of the samples, row by row.
+    pub(super) fn bytes(&self) -> &[u8] {
+        match &self.samples {
+            Samples::Grey(image) => image.as_raw(),
+            Samples::Rgb(image) => image.as_raw(),
+        }
+    }
+
     /// From left to right.
     pub(super) fn columns(&self) -> Side {
         self.columns
@@ -119,6 +132,35 @@ impl Image {
 }
 
 impl Samples {
+    /// Takes bytes, row by row: one or three for each pixel. `None` if there are no pixels, or another number of bytes.
+    pub(super) fn of_bytes(bytes: Vec<u8>, Size { width, height }: Size) -> Option<Self> {
+        let pixels = width as usize * height as usize;
+        match bytes.len() {
+            0 => None,
+            length if length == pixels => GrayImage::from_raw(width, height, bytes).map(Self::Grey),
+            length if length == 3 * pixels => {
+                RgbImage::from_raw(width, height, bytes).map(Self::Rgb)
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes planes of one size: one, or red, green and blue.
+    ///
+    /// # Panics
+    ///
+    /// If the number of bytes does not match.
+    pub(super) fn of_planes(planes: Vec<u8>, size: Size) -> Self {
+        let area = size.width as usize * size.height as usize;
+        let bytes = if planes.len() == area {
+            planes
+        } else {
+            let pixel = |index| [planes[index], planes[area + index], planes[2 * area + index]];
+            (0..area).flat_map(pixel).collect()
+        };
+        Self::of_bytes(bytes, size).expect("one plane or three of this size")
+    }
+
     /// Columns and rows.
     fn size(&self) -> [u32; 2] {
         let (width, height) = match self {

@@ -11,8 +11,10 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use siamese_core::model::Description;
-use siamese_core::preprocessing::{DecodeError, Estimate, Limits, Pixels, Planes};
+use siamese_core::model::{Choice, Description, Face};
+use siamese_core::preprocessing::{
+    DecodeError, Decoded, Estimate, Limits, Photograph, Pixels, Planes,
+};
 
 use super::admission::{Gate, Held, Limit};
 use super::batch::Priority;
@@ -172,14 +174,16 @@ impl Decoder {
         upload: Bytes,
         executor: Executor,
         priority: Priority,
-    ) -> Result<Pixels, DecodeError> {
-        let planes = self.planes(model, upload, executor, priority).await?;
+        choice: Choice,
+    ) -> Result<(Pixels, Option<Face>), DecodeError> {
+        let (planes, face) = self.planes(model, upload, executor, priority, choice).await?;
         let preprocessing = &model.card.preprocessing;
         if planes.bytes().len() <= SMALL_PLANES {
-            return Ok(preprocessing.pixels(&planes));
+            return Ok((preprocessing.pixels(&planes), face));
         }
         let model = model.clone();
-        Ok(compute(move || model.card.preprocessing.pixels(&planes)).await)
+        let pixels = compute(move || model.card.preprocessing.pixels(&planes)).await;
+        Ok((pixels, face))
     }
 
     /// The model's input for an upload, as a PNG.
@@ -188,25 +192,77 @@ impl Decoder {
         model: &Arc<Description>,
         upload: Bytes,
         executor: Executor,
+        choice: Choice,
     ) -> Result<Vec<u8>, DecodeError> {
-        let planes = self.planes(model, upload, executor, Priority::Interactive).await?;
+        let priority = Priority::Interactive;
+        let (planes, _) = self.planes(model, upload, executor, priority, choice).await?;
         let model = model.clone();
         Ok(compute(move || model.card.preprocessing.png(&planes)).await)
     }
 
+    /// All faces of an upload, the largest first.
+    pub(crate) async fn faces(
+        &self,
+        model: &Arc<Description>,
+        upload: Bytes,
+        executor: Executor,
+    ) -> Result<(Photograph, Vec<Face>), DecodeError> {
+        let decoded = self.decoded(model, upload, executor, Priority::Interactive).await?;
+        let Decoded::Photograph(photograph) = decoded else {
+            return Err(DecodeError::FaceNotFound);
+        };
+        let model = model.clone();
+        let search = move || {
+            let faces = model.preprocessor.detect(&photograph).unwrap_or(Ok(Vec::new()));
+            faces.map(|faces| (photograph, faces))
+        };
+        self.counted(self.in_turn(search).await)
+    }
+
+    /// Planes of the model's input for an upload, and the face on them.
     async fn planes(
         &self,
         model: &Arc<Description>,
         upload: Bytes,
         executor: Executor,
         priority: Priority,
-    ) -> Result<Planes, DecodeError> {
+        choice: Choice,
+    ) -> Result<(Planes, Option<Face>), DecodeError> {
+        match self.decoded(model, upload, executor, priority).await? {
+            Decoded::Planes(planes) => Ok((planes, None)),
+            decoded @ Decoded::Photograph(_) => {
+                let model = model.clone();
+                let finish = move || model.preprocessor.finish(decoded, choice);
+                self.counted(self.in_turn(finish).await)
+            }
+        }
+    }
+
+    /// Works on a thread, in turn with the images that are decoded there.
+    async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        let place = self.threads.enter(1).await;
+        compute(move || {
+            let _place = place;
+            work()
+        })
+        .await
+    }
+
+    async fn decoded(
+        &self,
+        model: &Arc<Description>,
+        upload: Bytes,
+        executor: Executor,
+        priority: Priority,
+    ) -> Result<Decoded, DecodeError> {
         let _share = match priority {
             Priority::Interactive => None,
             Priority::Bulk => Some(self.bulk.enter(1).await),
         };
         let decoded = match executor {
-            Executor::Inline => model.card.preprocessing.planes(&upload, &self.up_to(INLINE[0])),
+            Executor::Inline => {
+                model.preprocessor.decoding().decode(&upload, &self.up_to(INLINE[0]))
+            }
             Executor::Thread => self.on_a_thread(model, upload.clone()).await,
             Executor::Worker(_) => Err(DecodeError::TooLarge),
         };
@@ -229,7 +285,7 @@ impl Decoder {
         &self,
         model: &Arc<Description>,
         upload: Bytes,
-    ) -> Result<Planes, DecodeError> {
+    ) -> Result<Decoded, DecodeError> {
         let turn = Turn(Some(&self.observer));
         let place = self.threads.enter(1).await;
         turn.began();
@@ -237,7 +293,7 @@ impl Decoder {
         compute(move || {
             // The decode continues if its caller leaves, so it keeps the place.
             let _place = place;
-            model.card.preprocessing.planes(&upload, &limits)
+            model.preprocessor.decoding().decode(&upload, &limits)
         })
         .await
     }
@@ -247,15 +303,16 @@ impl Decoder {
         lane: &Lane,
         model: &Description,
         upload: &Bytes,
-    ) -> Result<Planes, DecodeError> {
+    ) -> Result<Decoded, DecodeError> {
         let turn = Turn(Some(&self.observer));
         let _place = lane.places.enter(1).await;
         turn.began();
         let limits = self.up_to(lane.max_pixels);
-        self.pool.planes(&model.card.preprocessing, upload, limits, lane.allowance).await
+        let decoding = model.preprocessor.decoding();
+        self.pool.decode(decoding, upload, limits, lane.allowance).await
     }
 
-    fn counted(&self, decoded: Result<Planes, DecodeError>) -> Result<Planes, DecodeError> {
+    fn counted<T>(&self, decoded: Result<T, DecodeError>) -> Result<T, DecodeError> {
         if let Err(DecodeError::DecoderFailed(_)) = decoded {
             (self.observer)(Event::DecoderFailed);
         }

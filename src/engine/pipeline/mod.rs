@@ -11,13 +11,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use siamese_core::model::{Choice, Face};
 use siamese_core::preprocessing::DecodeError;
-use siamese_core::score::{Embedding, InvalidEmbedding};
+use siamese_core::score::InvalidEmbedding;
 use thiserror::Error;
 use tokio::time::Instant;
 
 use super::admission::Limit;
 use super::batch::{EmbedError, Priority};
+use super::cache::EmbeddedImage;
 use super::deployment::Deployment;
 use super::{Engine, Event, Stage};
 
@@ -37,7 +39,7 @@ const PORTION: (usize, usize) = (8, 64);
 #[derive(Debug)]
 pub struct Embedded {
     /// One for each source, in order.
-    pub outcomes: Vec<Result<Embedding, ItemError>>,
+    pub outcomes: Vec<Result<EmbeddedImage, ItemError>>,
     /// The duration of each stage.
     pub timings: Timings,
 }
@@ -113,12 +115,13 @@ impl Engine {
         &self,
         deployment: &Deployment,
         sources: Vec<Source>,
+        choice: Choice,
     ) -> Result<Embedded, Refusal> {
         let (sources, positions) = distinct(sources);
         let Embedded { outcomes, timings } = if sources.len() <= FEW {
-            self.portion(deployment, sources, Priority::Interactive, Need::Any).await?
+            self.portion(deployment, sources, choice, Priority::Interactive, Need::Any).await?
         } else {
-            self.in_portions(deployment, sources).await?
+            self.in_portions(deployment, sources, choice).await?
         };
         Ok(Embedded { outcomes: in_order(outcomes, &positions), timings })
     }
@@ -128,14 +131,15 @@ impl Engine {
         &self,
         deployment: &Deployment,
         sources: Vec<Source>,
-    ) -> Result<(Vec<Embedding>, Timings), Refusal> {
+        choice: Choice,
+    ) -> Result<(Vec<EmbeddedImage>, Timings), Refusal> {
         let (sources, positions) = distinct(sources);
         let Embedded { outcomes, timings } =
-            self.portion(deployment, sources, Priority::Interactive, Need::All).await?;
+            self.portion(deployment, sources, choice, Priority::Interactive, Need::All).await?;
         let outcomes = in_order(outcomes, &positions).into_iter().enumerate();
-        let embeddings =
+        let images =
             outcomes.map(|(at, outcome)| outcome.map_err(|error| Refusal::Item { at, error }));
-        Ok((embeddings.collect::<Result<_, _>>()?, timings))
+        Ok((images.collect::<Result<_, _>>()?, timings))
     }
 
     /// A PNG of the model's input for an upload.
@@ -143,16 +147,35 @@ impl Engine {
         &self,
         deployment: &Deployment,
         upload: Bytes,
+        choice: Choice,
     ) -> Result<(Vec<u8>, Timings), Refusal> {
         let item = |error: DecodeError| Refusal::Item { at: 0, error: error.into() };
         let begun = Instant::now();
         let executor =
             self.decoder.choose_executor(&upload, Priority::Interactive).map_err(item)?;
         let _admitted = self.decoder.admit(executor, upload.len()).map_err(Refusal::Overloaded)?;
-        let shown = self.decoder.png(&deployment.model, upload, executor).await;
+        let shown = self.decoder.png(&deployment.model, upload, executor, choice).await;
         let decode = begun.elapsed();
         self.observe(Event::Took(Stage::Decode, decode));
         Ok((shown.map_err(item)?, Timings { decode, ..Timings::default() }))
+    }
+
+    /// All faces of an upload, the largest first, and the size of the upright image.
+    pub async fn detect(
+        &self,
+        deployment: &Deployment,
+        upload: Bytes,
+    ) -> Result<((Vec<Face>, [u32; 2]), Timings), Refusal> {
+        let item = |error: DecodeError| Refusal::Item { at: 0, error: error.into() };
+        let begun = Instant::now();
+        let executor =
+            self.decoder.choose_executor(&upload, Priority::Interactive).map_err(item)?;
+        let _admitted = self.decoder.admit(executor, upload.len()).map_err(Refusal::Overloaded)?;
+        let found = self.decoder.faces(&deployment.model, upload, executor).await;
+        let decode = begun.elapsed();
+        self.observe(Event::Took(Stage::Decode, decode));
+        let (photograph, faces) = found.map_err(item)?;
+        Ok(((faces, photograph.full_size()), Timings { decode, ..Timings::default() }))
     }
 
     /// Embeds sources as [`Engine::embed`] does, but always in portions with bulk priority, however few they are.
@@ -162,7 +185,8 @@ impl Engine {
         sources: Vec<Source>,
     ) -> Result<Embedded, Refusal> {
         let (sources, positions) = distinct(sources);
-        let Embedded { outcomes, timings } = self.in_portions(deployment, sources).await?;
+        let choice = Choice::default();
+        let Embedded { outcomes, timings } = self.in_portions(deployment, sources, choice).await?;
         Ok(Embedded { outcomes: in_order(outcomes, &positions), timings })
     }
 
@@ -170,6 +194,7 @@ impl Engine {
         &self,
         deployment: &Deployment,
         mut sources: Vec<Source>,
+        choice: Choice,
     ) -> Result<Embedded, Refusal> {
         let full = || Refusal::Overloaded(Limit::Bulk);
         let _images = self.bulk.try_enter(sources.len()).ok_or_else(full)?;
@@ -182,7 +207,7 @@ impl Engine {
         }
         let done = stream::iter(portions).map(|portion| async move {
             let _turn = self.portions.enter(1).await;
-            self.portion(deployment, portion, Priority::Bulk, Need::Any).await
+            self.portion(deployment, portion, choice, Priority::Bulk, Need::Any).await
         });
         let none = Embedded { outcomes: Vec::new(), timings: Timings::default() };
         done.buffered(PORTIONS_OF_ONE)

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
+use siamese_core::model::{Choice, Face};
 use siamese_core::preprocessing::Pixels;
-use siamese_core::score::Embedding;
 use tokio::time::{Instant, timeout_at};
 
 use super::source::check;
 use super::{Embedded, ItemError, Need, Refusal, Source, Timings};
 use crate::engine::batch::{Priority, Reservation};
-use crate::engine::cache::{Claim, Found, Key};
+use crate::engine::cache::{Claim, EmbeddedImage, Found, Key};
 use crate::engine::decode::{Admitted, Executor};
 use crate::engine::deployment::Deployment;
 use crate::engine::{Engine, Event, Stage};
@@ -34,11 +34,11 @@ enum SourceState<'a> {
         claim: Option<Claim<'a>>,
     },
     /// It must be run.
-    Pixels(Pixels, Option<Claim<'a>>),
+    Pixels(Pixels, Option<Face>, Option<Claim<'a>>),
     /// It is in the model.
-    Running(Option<Claim<'a>>),
+    Running(Option<Face>, Option<Claim<'a>>),
     /// It is finished: embedded, stored by the client, found in the cache, or failed.
-    Done(Result<Embedding, ItemError>),
+    Done(Result<EmbeddedImage, ItemError>),
 }
 
 /// The admission of a portion's uploads, before they are decoded.
@@ -55,16 +55,18 @@ impl Engine {
         &self,
         deployment: &Deployment,
         sources: Vec<Source>,
+        choice: Choice,
         priority: Priority,
         need: Need,
     ) -> Result<Embedded, Refusal> {
         let begun = Instant::now();
-        let states = self.sort(deployment, sources, priority).await;
+        let states = self.sort(deployment, sources, choice, priority).await;
         let Admission { mut reservation, lanes } =
             self.admit(deployment, &states, priority).await?;
-        let states =
-            join_all(states.into_iter().map(|state| self.decode(deployment, state, priority)))
-                .await;
+        let states = join_all(
+            states.into_iter().map(|state| self.decode(deployment, state, choice, priority)),
+        )
+        .await;
         let decode = begun.elapsed();
         self.observe(Event::Took(Stage::Decode, decode));
         if need == Need::All {
@@ -93,18 +95,21 @@ impl Engine {
         &self,
         deployment: &'a Deployment,
         sources: Vec<Source>,
+        choice: Choice,
         priority: Priority,
     ) -> Vec<SourceState<'a>> {
-        let found = self.look_up(deployment, &sources).await;
+        let found = self.look_up(deployment, &sources, choice).await;
         let sort = |(source, found): (Source, Option<Found<'a>>)| {
             let upload = match source {
                 Source::Embedding(embedding, digest) => {
-                    return SourceState::Done(check(&deployment.model, embedding, digest));
+                    let checked = check(&deployment.model, embedding, digest);
+                    let image = |embedding| EmbeddedImage { embedding, face: None };
+                    return SourceState::Done(checked.map(image));
                 }
                 Source::Upload(upload) => upload,
             };
             let claim = match found {
-                Some(Found::Known(embedding)) => return SourceState::Done(Ok(embedding)),
+                Some(Found::Known(image)) => return SourceState::Done(Ok(image)),
                 Some(Found::Claimed(claim)) => Some(claim),
                 None => None,
             };
@@ -122,13 +127,14 @@ impl Engine {
         &self,
         deployment: &'a Deployment,
         sources: &[Source],
+        choice: Choice,
     ) -> Vec<Option<Found<'a>>> {
         let mut found: Vec<Option<Found>> = sources.iter().map(|_| None).collect();
         let Some(cache) = &deployment.cache else { return found };
         let mut keys = Vec::with_capacity(sources.len());
         for (at, source) in sources.iter().enumerate() {
             if let Source::Upload(upload) = source {
-                keys.push((key(upload).await, at));
+                keys.push((key(upload, choice).await, at));
             }
         }
         keys.sort_unstable();
@@ -176,11 +182,12 @@ impl Engine {
         &self,
         deployment: &Deployment,
         state: SourceState<'a>,
+        choice: Choice,
         priority: Priority,
     ) -> SourceState<'a> {
         let SourceState::Upload { upload, executor, claim } = state else { return state };
-        match self.decoder.pixels(&deployment.model, upload, executor, priority).await {
-            Ok(pixels) => SourceState::Pixels(pixels, claim),
+        match self.decoder.pixels(&deployment.model, upload, executor, priority, choice).await {
+            Ok((pixels, face)) => SourceState::Pixels(pixels, face, claim),
             Err(err) => SourceState::Done(Err(err.into())),
         }
     }
@@ -198,13 +205,14 @@ impl Engine {
         self.observe(Event::Took(Stage::Model, output.model));
         let mut embedded = output.embedded.into_iter();
         let outcomes = states.into_iter().map(|state| match state {
-            SourceState::Running(claim) => {
+            SourceState::Running(face, claim) => {
                 let embedding = embedded.next().expect("the model returns a result for each image");
                 let embedding = embedding.map_err(ItemError::Output)?;
+                let image = EmbeddedImage { embedding, face };
                 if let Some(claim) = claim {
-                    claim.fulfil(embedding.clone());
+                    claim.fulfil(image.clone());
                 }
-                Ok(embedding)
+                Ok(image)
             }
             state => state.outcome(),
         });
@@ -220,14 +228,15 @@ impl SourceState<'_> {
     /// Takes its pixels for the model, if it has any.
     fn begin_run(&mut self) -> Option<Pixels> {
         let Self::Pixels(..) = self else { return None };
-        let Self::Pixels(pixels, claim) = std::mem::replace(self, Self::Running(None)) else {
+        let Self::Pixels(pixels, face, claim) = std::mem::replace(self, Self::Running(None, None))
+        else {
             unreachable!("the match above checked it");
         };
-        *self = Self::Running(claim);
+        *self = Self::Running(face, claim);
         Some(pixels)
     }
 
-    fn outcome(self) -> Result<Embedding, ItemError> {
+    fn outcome(self) -> Result<EmbeddedImage, ItemError> {
         match self {
             Self::Done(outcome) => outcome,
             _ => unreachable!("without a run, all sources are finished"),
@@ -245,10 +254,10 @@ fn first_failure(states: &[SourceState]) -> Result<(), Refusal> {
 }
 
 /// The cache key of an upload.
-async fn key(upload: &Bytes) -> Key {
+async fn key(upload: &Bytes, choice: Choice) -> Key {
     if upload.len() <= SMALL {
-        return Key::of(upload);
+        return Key::of(upload, choice);
     }
     let upload = upload.clone();
-    compute(move || Key::of(&upload)).await
+    compute(move || Key::of(&upload, choice)).await
 }

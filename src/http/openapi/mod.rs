@@ -11,7 +11,7 @@ use utoipa::openapi::{self, SecurityRequirement};
 use utoipa::{Modify, OpenApi};
 
 use super::error::Details;
-use super::routes::{compare, compare_batch, embed, model, pixels, status};
+use super::routes::{compare, compare_batch, detect, embed, model, pixels, status};
 use crate::http::response::asset::Asset;
 use problems::Problems;
 
@@ -36,6 +36,7 @@ pub(crate) async fn document(headers: HeaderMap) -> Response {
         compare::compare,
         compare_batch::compare_batch,
         embed::embed,
+        detect::detect,
         pixels::pixels,
         model::model,
         status::livez,

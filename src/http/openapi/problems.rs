@@ -12,13 +12,14 @@ use crate::http::error::{Kind, Origin};
 
 /// What a route does that can fail.
 fn origins(path: &str) -> &'static [Origin] {
-    use Origin::{Any, Health, Judging, Key, List, Source, Stored, Work};
+    use Origin::{Any, Faces, Health, Judging, Key, List, Source, Stored, Work};
 
     match path {
         "/compare" => &[Any, Key, Work, Judging, Stored, Source],
         // A faulty source fails only its own pair.
         "/compare/batch" => &[Any, Key, Work, Judging, Stored, List],
         "/embed" => &[Any, Key, Work, Stored, List, Source],
+        "/detect" => &[Any, Key, Work, List, Source, Faces],
         "/pixels" => &[Any, Key, Work, List, Source],
         "/readyz" => &[Any, Health],
         path if is_open(path) => &[Any],

@@ -1,5 +1,6 @@
 //! The sources of `/embed` and `/pixels`: one, or several.
 
+use bytes::Bytes;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -8,7 +9,7 @@ use super::json::{self, Json};
 use super::received::{Content, FromContent};
 use super::source::{SourceJson, read_at};
 use crate::engine::pipeline::Source;
-use crate::http::error::Problem;
+use crate::http::error::{Fault, Problem};
 use crate::ops::settings::Server;
 
 pub(crate) enum Images {
@@ -49,6 +50,18 @@ pub(crate) struct EmbedSeveral<'a> {
 }
 
 impl Images {
+    /// The only image, for a route that needs its pixels. `one` says why there is only one.
+    pub(crate) fn one_upload(self, one: &str) -> Result<Bytes, Problem> {
+        match self {
+            Self::One(Source::Upload(upload)) => Ok(upload),
+            Self::One(Source::Embedding(..)) => {
+                let why = "an embedding has no pixels; send an image";
+                Err(Fault::BodyMalformed(why.to_owned()).of("image"))
+            }
+            Self::Several(_) => Err(Fault::BatchTooLarge(one.to_owned()).of("images")),
+        }
+    }
+
     /// The path of one of several images, for error messages.
     pub(crate) fn name(index: usize) -> String {
         format!("images[{index}]")

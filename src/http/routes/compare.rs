@@ -5,10 +5,11 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
-use siamese_core::model::Signature;
+use siamese_core::model::{Choice, Face, Signature};
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
+use crate::engine::cache::EmbeddedImage;
 use crate::engine::judgement::Judgement;
 use crate::engine::pipeline::Timings;
 use crate::http::error::Problem;
@@ -23,7 +24,34 @@ use crate::http::service::Service;
 struct Comparison<'a> {
     #[serde(flatten)]
     judgement: Judgement,
+    #[serde(flatten)]
+    images: PairImages,
     model: Signature<'a>,
+}
+
+/// What the model saw of the two images. Both are absent if the model embeds whole images.
+#[derive(Clone, Copy, Default, Serialize, ToSchema)]
+pub(crate) struct PairImages {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) a: Option<Seen>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) b: Option<Seen>,
+}
+
+/// What the model saw of an image.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+pub(crate) struct Seen {
+    /// The face, in pixels of the image after its orientation is applied.
+    pub(crate) face: Face,
+}
+
+impl PairImages {
+    pub(crate) fn of(a: &EmbeddedImage, b: &EmbeddedImage) -> Self {
+        let seen = |image: &EmbeddedImage| image.face.map(|face| Seen { face });
+        Self { a: seen(a), b: seen(b) }
+    }
 }
 
 /// Compare two images
@@ -54,8 +82,10 @@ pub(crate) async fn compare(
     request: Received<Pair>,
 ) -> Result<Response, Problem> {
     let Received { content: pair, deadline, .. } = request;
-    let (judgement, timings) = judge_pair(&service, &ruling, pair, Pair::NAMES, deadline).await?;
-    Ok(timed_json(&Comparison { judgement, model: ruling.deployment.model.signature() }, timings))
+    let (judgement, images, timings) =
+        judge_pair(&service, &ruling, pair, Pair::NAMES, deadline).await?;
+    let model = ruling.deployment.model.signature();
+    Ok(timed_json(&Comparison { judgement, images, model }, timings))
 }
 
 /// Embeds a pair and decides on it; `names` are the paths of the two sources, for error messages.
@@ -65,11 +95,11 @@ pub(crate) async fn judge_pair(
     Pair(sources): Pair,
     names: [&str; 2],
     deadline: Instant,
-) -> Result<(Judgement, Timings), Problem> {
+) -> Result<(Judgement, PairImages, Timings), Problem> {
     let judge = ruling.judge(service)?;
-    let embedded = service.engine.embed_all(&ruling.deployment, sources.into());
+    let embedded = service.engine.embed_all(&ruling.deployment, sources.into(), Choice::default());
     let (pair, timings) = service.within(deadline, embedded, &names).await?;
-    let judgement = judge.judge(pair[0].distance(&pair[1]));
+    let judgement = judge.judge(pair[0].embedding.distance(&pair[1].embedding));
     service.metrics.judged(&ruling.deployment.model.digest, &judgement);
-    Ok((judgement, timings))
+    Ok((judgement, PairImages::of(&pair[0], &pair[1]), timings))
 }

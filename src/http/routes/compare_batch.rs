@@ -5,9 +5,10 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
-use siamese_core::model::Signature;
+use siamese_core::model::{Choice, Signature};
 use utoipa::ToSchema;
 
+use super::compare::PairImages;
 use crate::engine::judgement::Judgement;
 use crate::engine::pipeline::{Embedded, ItemError};
 use crate::http::error::{Details, Fault, Problem};
@@ -28,8 +29,15 @@ struct Comparisons<'a> {
 #[schema(as = Compared)]
 #[serde(untagged)]
 enum PairResult<'a> {
-    Judged(Judgement),
-    Failed { error: Details<'a> },
+    Judged {
+        #[serde(flatten)]
+        judgement: Judgement,
+        #[serde(flatten)]
+        images: PairImages,
+    },
+    Failed {
+        error: Details<'a>,
+    },
 }
 
 /// Compare many pairs
@@ -66,7 +74,7 @@ pub(crate) async fn compare_batch(
     let Received { content: Pairs { sources, pairs }, deadline, .. } = request;
     let judge = ruling.judge(&service)?;
     let (names, sources): (Vec<String>, Vec<_>) = sources.into_iter().unzip();
-    let embedded = service.engine.embed(&ruling.deployment, sources);
+    let embedded = service.engine.embed(&ruling.deployment, sources, Choice::default());
     let Embedded { outcomes, timings } = service.within(deadline, embedded, &names).await?;
     let outcome = |index: usize| {
         let problem = |error: &ItemError| Fault::from(error.clone()).of(&names[index]);
@@ -74,13 +82,14 @@ pub(crate) async fn compare_batch(
     };
     let judged = pairs.into_iter().map(|pair| {
         let [a, b] = pair?.map(outcome);
-        Ok(judge.judge(a?.distance(b?)))
+        let (a, b) = (a?, b?);
+        Ok((judge.judge(a.embedding.distance(&b.embedding)), PairImages::of(a, b)))
     });
-    let judged: Vec<Result<Judgement, Problem>> = judged.collect();
+    let judged: Vec<Result<(Judgement, PairImages), Problem>> = judged.collect();
     let results = judged.iter().map(|judged| match judged {
-        Ok(judgement) => {
+        Ok((judgement, images)) => {
             service.metrics.judged(&ruling.deployment.model.digest, judgement);
-            PairResult::Judged(judgement.clone())
+            PairResult::Judged { judgement: judgement.clone(), images: *images }
         }
         Err(problem) => {
             service.metrics.item_problem(problem.fault.code());

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
-use siamese_core::model::Signature;
-use siamese_core::score::Embedding;
+use siamese_core::model::{Choice, Face, Signature};
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
+use crate::engine::cache::EmbeddedImage;
 use crate::engine::deployment::Deployment;
 use crate::engine::pipeline::{Embedded, Source, Timings};
 use crate::http::error::{Details, Fault, Problem};
@@ -35,6 +35,10 @@ enum Embeddings<'a> {
 #[schema(as = OneEmbedding)]
 struct One<'a> {
     embedding: &'a [f32],
+    /// The face that was embedded; absent if the model embeds whole images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    face: Option<Face>,
     model: Signature<'a>,
 }
 
@@ -47,10 +51,18 @@ struct Several<'a> {
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = EmbeddedItem)]
-#[serde(rename_all = "lowercase")]
+#[serde(untagged)]
 enum ImageResult<'a> {
-    Embedding(&'a [f32]),
-    Error(Details<'a>),
+    Embedded {
+        embedding: &'a [f32],
+        /// The face that was embedded; absent if the model embeds whole images.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
+        face: Option<Face>,
+    },
+    Failed {
+        error: Details<'a>,
+    },
 }
 
 /// Embed images
@@ -85,9 +97,9 @@ pub(crate) async fn embed(
     let Received { content: images, deployment, deadline, .. } = request;
     let (response, timings) = match images {
         Images::One(source) => {
-            let embedded = service.engine.embed_all(&deployment, vec![source]);
-            let (embeddings, timings) = service.within(deadline, embedded, &["image"]).await?;
-            (one(&deployment, &embeddings[0], form), timings)
+            let embedded = service.engine.embed_all(&deployment, vec![source], Choice::default());
+            let (images, timings) = service.within(deadline, embedded, &["image"]).await?;
+            (one(&deployment, &images[0], form), timings)
         }
         Images::Several(images) => {
             let most = service.settings().server.max_images.get();
@@ -103,7 +115,7 @@ pub(crate) async fn embed(
 }
 
 /// The result for one source.
-type Outcome = Result<Embedding, Problem>;
+type Outcome = Result<EmbeddedImage, Problem>;
 
 /// Embeds several sources. A source that could not be read keeps its error; every error names its source.
 async fn each(
@@ -115,7 +127,7 @@ async fn each(
     let mut sources = Vec::with_capacity(images.len());
     let read = images.into_iter().map(|image| image.map(|source| sources.push(source)));
     let read: Vec<Result<(), Problem>> = read.collect();
-    let embedded = service.engine.embed(deployment, sources);
+    let embedded = service.engine.embed(deployment, sources, Choice::default());
     let Embedded { outcomes, timings } = service.within(deadline, embedded, &["images"]).await?;
     let mut outcomes = outcomes.into_iter();
     let all = read.into_iter().enumerate().map(|(index, read)| {
@@ -126,11 +138,12 @@ async fn each(
     Ok((all.collect(), timings))
 }
 
-fn one(deployment: &Deployment, embedding: &Embedding, form: Form) -> Response {
-    let embedding = embedding.coordinates();
+fn one(deployment: &Deployment, image: &EmbeddedImage, form: Form) -> Response {
+    let embedding = image.embedding.coordinates();
     match form {
         Form::Json => {
-            response::json(&Embeddings::One(One { embedding, model: deployment.model.signature() }))
+            let model = deployment.model.signature();
+            response::json(&Embeddings::One(One { embedding, face: image.face, model }))
         }
         Form::Numbers(kind) => {
             numbers(kind, &[embedding], &[embedding.len()], &deployment.model.digest)
@@ -146,16 +159,20 @@ fn several(
     form: Form,
 ) -> Result<Response, Problem> {
     if let Form::Numbers(kind) = form {
-        let rows = outcomes.iter().map(|outcome| outcome.as_ref().map(Embedding::coordinates));
+        let rows = outcomes
+            .iter()
+            .map(|outcome| outcome.as_ref().map(|image| image.embedding.coordinates()));
         let rows = rows.collect::<Result<Vec<_>, _>>().map_err(Problem::clone)?;
         let shape = [rows.len(), deployment.model.width];
         return Ok(numbers(kind, &rows, &shape, &deployment.model.digest));
     }
     let results = outcomes.iter().map(|outcome| match outcome {
-        Ok(embedding) => ImageResult::Embedding(embedding.coordinates()),
+        Ok(image) => {
+            ImageResult::Embedded { embedding: image.embedding.coordinates(), face: image.face }
+        }
         Err(problem) => {
             service.metrics.item_problem(problem.fault.code());
-            ImageResult::Error(problem.details())
+            ImageResult::Failed { error: problem.details() }
         }
     });
     let results = results.collect();

@@ -2,6 +2,7 @@
 
 pub(crate) mod compare;
 pub(crate) mod compare_batch;
+pub(crate) mod detect;
 pub(crate) mod embed;
 pub(crate) mod model;
 pub(crate) mod pixels;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use siamese_core::model::Choice;
 
-use crate::engine::pipeline::Source;
-use crate::http::error::{Fault, Problem};
+use crate::http::error::Problem;
 use crate::http::request::accept::{self, AcceptsPng};
 use crate::http::request::form::Image;
 use crate::http::request::images::{Embed, EmbedForm, Images};
@@ -37,18 +37,8 @@ pub(crate) async fn pixels(
     request: Received<Images>,
 ) -> Result<Response, Problem> {
     let Received { content: images, deployment, deadline, .. } = request;
-    let upload = match images {
-        Images::One(Source::Upload(upload)) => upload,
-        Images::One(Source::Embedding(..)) => {
-            let why = "an embedding has no pixels; send an image";
-            return Err(Fault::BodyMalformed(why.to_owned()).of("image"));
-        }
-        Images::Several(_) => {
-            let why = "a request can show one image";
-            return Err(Fault::BatchTooLarge(why.to_owned()).of("images"));
-        }
-    };
-    let shown = service.engine.show(&deployment, upload);
+    let upload = images.one_upload("a request can show one image")?;
+    let shown = service.engine.show(&deployment, upload, Choice::default());
     let (png, timings) = service.within(deadline, shown, &["image"]).await?;
     Ok(timed(([(header::CONTENT_TYPE, accept::PNG)], png).into_response(), timings))
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use siamese_core::model::Length;
 use siamese_core::score::Verdict;
 
-use super::compare::judge_pair;
+use super::compare::{Seen, judge_pair};
 use crate::engine::pipeline::Source;
 use crate::http::error::{Fault, Problem};
 use crate::http::request::accept::AcceptsJson;
@@ -88,15 +88,32 @@ struct Verified<'a> {
     time: f64,
 }
 
-/// The positions of faces, which are unknown.
-#[derive(Default, Serialize)]
+/// The positions of the faces; empty if the model embeds whole images.
+#[derive(Serialize)]
 struct Areas {
-    img1: Nowhere,
-    img2: Nowhere,
+    img1: Area,
+    img2: Area,
 }
 
-#[derive(Default, Serialize)]
-struct Nowhere {}
+/// The position of a face as `DeepFace` returns it: whole pixels, and the eyes as the person's own left and right.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Area {
+    Unknown {},
+    Known { x: i64, y: i64, w: i64, h: i64, left_eye: [i64; 2], right_eye: [i64; 2] },
+}
+
+impl Area {
+    fn of(seen: Option<Seen>) -> Self {
+        let Some(Seen { face }) = seen else { return Self::Unknown {} };
+        #[expect(clippy::cast_possible_truncation, reason = "saturates")]
+        let whole = |length: f64| length.round() as i64;
+        let [x, y, w, h] = face.area.map(whole);
+        let left_eye = face.points.right_eye.map(whole);
+        let right_eye = face.points.left_eye.map(whole);
+        Self::Known { x, y, w, h, left_eye, right_eye }
+    }
+}
 
 pub(crate) async fn verify(
     State(service): State<Arc<Service>>,
@@ -107,7 +124,8 @@ pub(crate) async fn verify(
     let Received { content: Verification { pair, metric }, begun, deadline, .. } = request;
     let card = &ruling.deployment.model.card;
     let metric = Metric::chosen(metric, card.length == Length::Unit)?;
-    let (judgement, timings) = judge_pair(&service, &ruling, pair, IMAGES, deadline).await?;
+    let (judgement, images, timings) =
+        judge_pair(&service, &ruling, pair, IMAGES, deadline).await?;
     let verified = Verified {
         is_same: judgement.verdict == Verdict::Same,
         distance: metric.of(judgement.distance.get()),
@@ -115,7 +133,7 @@ pub(crate) async fn verify(
         model: &card.name,
         detector_backend: "skip",
         similarity_metric: metric,
-        facial_areas: Areas::default(),
+        facial_areas: Areas { img1: Area::of(images.a), img2: Area::of(images.b) },
         time: begun.elapsed().as_secs_f64(),
     };
     Ok(timed_json(&verified, timings))

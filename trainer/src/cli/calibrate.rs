@@ -10,6 +10,7 @@ use siamese_core::model::{Options, rewrite};
 use super::{Images, ModelAndImages, Statements, messages};
 use crate::draft;
 use crate::evaluate::{CalibrateError, Calibrated, CalibrationRequest, Embedded, calibrate};
+use crate::export::ensure_golden;
 use crate::report::UnseenLines;
 use crate::statistics::Bootstrap;
 
@@ -53,7 +54,8 @@ impl Calibrate {
 
         let model = &self.inputs.model;
         let onnx = fs::read(model).with_context(|| format!("{} can't be read", model.display()))?;
-        let card = self.statements.on(calibrated.apply_to(embedded.card().clone()));
+        let mut card = self.statements.on(calibrated.apply_to(embedded.card().clone()));
+        ensure_golden(&onnx, &mut card)?;
         draft::model(&self.out, &rewrite(&onnx, &card.to_metadata())?, &options)?;
         Ok(summary(&self.out, &calibrated))
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use siamese_core::model::{OnnxModel, Options};
+use siamese_core::preprocessing::Limits;
 
 use crate::data::{Collection, DataError, Fold, Gallery, HoldOut};
 use crate::evaluate::Embedded;
@@ -55,7 +56,11 @@ impl Images {
         images: &Collection,
         model: &OnnxModel,
     ) -> Result<Gallery, DataError> {
-        Gallery::load(images, &model.card().preprocessing, self.skip_unreadable)
+        let preprocessor = &model.description().preprocessor;
+        let limits = Limits::default();
+        Gallery::read(images, self.skip_unreadable, |upload| {
+            preprocessor.preprocess(upload, &limits)
+        })
     }
 
     /// Returns the images of the selected identities. Without a selection, it returns those that a list holds out, or all.

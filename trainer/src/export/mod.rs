@@ -15,7 +15,7 @@ use burn::tensor::Device;
 use prost::Message;
 use siamese_core::model::{
     self, Card, Golden, GoldenPair, Length, LoadError, Model, ModelError, OnnxModel, Options,
-    Source,
+    Source, rewrite,
 };
 use siamese_core::preprocessing::{DecodeError, Limits, Pixels};
 use siamese_core::score::{Embedding, InvalidEmbedding};
@@ -126,6 +126,16 @@ fn run(model: &mut impl Model, images: &[Pixels]) -> Result<Vec<Embedding>, Expo
         .into_iter()
         .map(|embedding| embedding.map_err(ExportError::Embedding))
         .collect()
+}
+
+/// Adds golden pairs to a model's card if it has none.
+pub fn ensure_golden(onnx: &[u8], card: &mut Card) -> anyhow::Result<()> {
+    if card.golden.is_none() {
+        let mut model =
+            in_memory("the model".as_ref(), rewrite(onnx, &card.to_metadata())?, &on_cpu())?;
+        card.golden = Some(golden_pairs(&mut model, card)?);
+    }
+    Ok(())
 }
 
 /// Makes the golden pairs: synthetic images with the model's distances.

@@ -1,5 +1,6 @@
 //! The model's card: the `siamese.*` keys of its ONNX metadata or of its sidecar.
 
+mod align;
 mod golden;
 mod sidecar;
 mod statement;
@@ -13,6 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
+pub use align::Align;
 pub use golden::{Golden, GoldenCheck, GoldenError, GoldenPair};
 pub use sidecar::values as sidecar_values;
 pub use statement::Statement;
@@ -25,7 +27,7 @@ use crate::score::{Calibration, Embedding, InvalidEmbedding, Threshold};
 pub const PREFIX: &str = "siamese.";
 
 /// The keys, without [`PREFIX`]. A card with any other key is refused.
-pub const KEYS: [&str; 17] = [
+pub const KEYS: [&str; 20] = [
     "name",
     "purpose",
     "limits",
@@ -36,6 +38,9 @@ pub const KEYS: [&str; 17] = [
     "std",
     "fit",
     "resize",
+    "align",
+    "points",
+    "detector",
     "embedding",
     "margin",
     "threshold",
@@ -56,6 +61,8 @@ pub struct Card {
     pub limits: Option<Statement>,
     /// How an image becomes the model's input.
     pub preprocessing: Preprocessing,
+    /// How a face is found and aligned before; `None` if the whole image is used.
+    pub align: Option<Align>,
     /// How the output becomes an embedding.
     pub length: Length,
     /// How far training pushed different pairs apart; positive.
@@ -160,6 +167,7 @@ impl Card {
             purpose: values.parsed("purpose")?,
             limits: values.parsed("limits")?,
             preprocessing,
+            align: values.align()?,
             length: values.parsed("embedding")?.unwrap_or_default(),
             margin,
             threshold,
@@ -185,6 +193,9 @@ impl Card {
             ("std", Some(Numbers::join(std))),
             ("fit", Some(fit.to_string())),
             ("resize", Some("bilinear".to_owned())),
+            ("align", self.align.as_ref().map(|_| Align::FACE.to_owned())),
+            ("points", self.align.as_ref().map(|align| align.points.to_string())),
+            ("detector", self.align.as_ref().map(|align| align.detector.to_string())),
             ("embedding", Some(self.length.to_string())),
             ("margin", self.margin.map(|margin| margin.to_string())),
             ("threshold", self.threshold.map(|threshold| threshold.get().to_string())),
@@ -249,6 +260,21 @@ impl Values<'_> {
 
     fn required<T: FromStr<Err: Display>>(&self, key: &'static str) -> Result<T, CardError> {
         self.parsed(key)?.ok_or(CardError::Missing(key))
+    }
+
+    /// The alignment: its three keys are stated together, or not at all.
+    fn align(&self) -> Result<Option<Align>, CardError> {
+        match self.get("align") {
+            None => match ["points", "detector"].into_iter().find(|key| self.get(key).is_some()) {
+                None => Ok(None),
+                Some(_) => Err(CardError::Missing("align")),
+            },
+            Some(Align::FACE) => Ok(Some(Align {
+                points: self.required("points")?,
+                detector: self.required("detector")?,
+            })),
+            Some(other) => Err(invalid("align", other, "only `face` is supported")),
+        }
     }
 
     fn json<T: DeserializeOwned>(&self, key: &'static str) -> Result<Option<T>, CardError> {

@@ -85,7 +85,7 @@ pub fn forbid_telemetry() {
 /// Returns the environment of the process. The first call creates it.
 ///
 /// Official builds send telemetry unless it is disabled; this function disables it.
-pub(super) fn environment() -> Result<Environment, LibraryError> {
+pub(in crate::model) fn environment() -> Result<Environment, LibraryError> {
     static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
     static MAKING: Mutex<()> = Mutex::new(());
 

@@ -8,6 +8,7 @@ mod session;
 mod sizes;
 
 pub use cuda::{ConvolutionSearch, Cuda};
+pub(in crate::model) use library::environment;
 pub use library::{LibraryError, forbid_telemetry};
 pub use model::OnnxModel;
 pub use outline::{Outline, Port};

@@ -11,7 +11,8 @@ use super::session::open;
 use super::sizes::Sizes;
 use super::{Options, Provider};
 use crate::model::{
-    Card, Description, Embedded, GoldenCheck, GoldenError, LoadError, Model, ModelError, Source,
+    Card, Description, Embedded, GoldenCheck, GoldenError, LoadError, Model, ModelError,
+    Preprocessor, Source,
 };
 use crate::preprocessing::{DecodeError, Limits, Pixels, Preprocessing};
 
@@ -67,7 +68,11 @@ impl OnnxModel {
             .map_err(|source| LoadError::Golden { path: path.to_owned(), source })?;
 
         let (card, width) = (network.card.clone(), network.width);
-        let description = Description { card, digest, width, provider, one_at_a_time, golden };
+        let preprocessor = Preprocessor::of(&card)
+            .map_err(|source| LoadError::Detector { path: path.to_owned(), source })?;
+        let preprocessor = Arc::new(preprocessor);
+        let description =
+            Description { card, preprocessor, digest, width, provider, one_at_a_time, golden };
         let description = Arc::new(description);
         Ok(Self { network, description, path: path.to_owned(), options: *options })
     }

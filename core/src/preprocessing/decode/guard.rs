@@ -12,9 +12,7 @@ thread_local! {
 }
 
 /// Turns a panic into an error, so that it affects only one image.
-pub(in crate::preprocessing) fn guard<T>(
-    work: impl FnOnce() -> Result<T, DecodeError>,
-) -> Result<T, DecodeError> {
+pub(crate) fn guard<T>(work: impl FnOnce() -> Result<T, DecodeError>) -> Result<T, DecodeError> {
     CAUGHT.set(Some(String::new()));
     // No state of the work outlives the call, so none can be left inconsistent.
     let outcome = catch_unwind(AssertUnwindSafe(work));

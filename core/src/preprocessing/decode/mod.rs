@@ -20,7 +20,7 @@ use super::{DecodeError, Diagnosis};
 
 pub use estimate::Estimate;
 pub use guard::catches;
-pub(super) use guard::guard;
+pub(crate) use guard::guard;
 pub(super) use jpeg::serves_both;
 
 /// The longest side of an image, whatever its area: the longest that JPEG can express.
@@ -48,20 +48,24 @@ impl Default for Limits {
     }
 }
 
+/// What an image is decoded for. A decoder may omit what does not affect it.
+#[derive(Clone, Copy)]
+pub(super) enum Goal<'a> {
+    /// A model's input.
+    Input(&'a Target),
+    /// A photograph of enough detail to find faces.
+    Photograph,
+}
+
 /// Decodes an upload and turns it upright.
 ///
-/// The first bytes determine the format. Alpha is dropped and 16 bits become 8, as in Pillow's `convert` for colour. A
-/// decoder may omit what does not affect the target.
-pub(super) fn decode(
-    upload: &[u8],
-    limits: &Limits,
-    target: &Target,
-) -> Result<Image, DecodeError> {
+/// The first bytes determine the format. Alpha is dropped and 16 bits become 8, as in Pillow's `convert` for colour.
+pub(super) fn decode(upload: &[u8], limits: &Limits, goal: Goal) -> Result<Image, DecodeError> {
     if upload.is_empty() {
         return Err(DecodeError::Empty);
     }
     match format(upload) {
-        Some(ImageFormat::Jpeg) => jpeg::decode(upload, limits, target),
+        Some(ImageFormat::Jpeg) => jpeg::decode(upload, limits, goal),
         Some(ImageFormat::Gif) => gif::decode(upload, limits),
         Some(ImageFormat::Tiff) => {
             let image = tiff::decode(upload, limits)?;

@@ -19,8 +19,17 @@ use super::side::Side;
 /// [`Image::planes`] planes, one after another, each `[height, width]` of `target`.
 pub(super) fn fit(image: &Image, target: &Target) -> Vec<u8> {
     let (part, size) = target.resizing(image.size());
-    let resized = Arch::new().dispatch(Resizing { image, colour: target.colour, size, part });
+    let resized = resize_part(image, target.colour, part, size);
     if size == target.size { resized } else { centre(&resized, size, target.size) }
+}
+
+/// Resizes a part of an image by the antialiased triangle filter.
+///
+/// # Shapes
+///
+/// [`Image::planes`] planes, one after another, each `[height, width]` of `size`.
+pub(super) fn resize_part(image: &Image, colour: Colour, part: Part, size: Size) -> Vec<u8> {
+    Arch::new().dispatch(Resizing { image, colour, size, part })
 }
 
 /// A resize to run. Its loops are compiled once for any processor and once for those with wide vectors, where they

@@ -1,7 +1,7 @@
 //! The messages between the server and its workers: two lengths, a head as JSON, and bytes.
 
 use serde::{Deserialize, Serialize};
-use siamese_core::preprocessing::{DecodeError, Limits, Preprocessing};
+use siamese_core::preprocessing::{DecodeError, Decoding, Form, Limits};
 
 use super::Allowance;
 
@@ -15,15 +15,15 @@ pub(super) struct Hello {
 /// A decode job. The upload's bytes follow, or are in the shared file.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Job {
-    pub(super) preprocessing: Preprocessing,
+    pub(super) decoding: Decoding,
     pub(super) limits: Limits,
     pub(super) allowance: Allowance,
     /// The number of bytes in the file, if they are there.
     pub(super) in_file: Option<usize>,
 }
 
-/// The result of a job; the planes' bytes follow if it succeeded.
-pub(super) type Outcome = Result<(), DecodeError>;
+/// The result of a job; its bytes follow if it succeeded.
+pub(super) type Outcome = Result<Form, DecodeError>;
 
 /// The bytes before a head: its length, and that of the bytes after it.
 pub(super) const PREFIX: usize = 8;

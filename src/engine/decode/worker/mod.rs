@@ -1,7 +1,7 @@
 //! Decodes uploads in worker processes, which limits the cost of any upload and any decoder.
 //!
 //! A *worker* is this program, run as `decode-worker`. It reads an upload from a socket, returns the
-//! [`Planes`](siamese_core::preprocessing::Planes) of it, and waits for the next. Before its first upload it gives up
+//! [`Decoded`](siamese_core::preprocessing::Decoded) of it, and waits for the next. Before its first upload it gives up
 //! everything that it does not need: other descriptors, files, the network, new processes (`confine`). For each upload
 //! it has an [`Allowance`] of CPU time and memory. The system ends a worker that exceeds it. If a caller stops
 //! waiting, its worker is ended too. Time, memory and memory errors of all decoders are bounded in one place. A

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
-use siamese_core::preprocessing::{DecodeError, Diagnosis, Limits, Planes, Preprocessing};
+use siamese_core::preprocessing::{DecodeError, Decoded, Decoding, Diagnosis, Limits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
@@ -110,24 +110,24 @@ impl Pool {
     /// # Panics
     ///
     /// Outside of a tokio runtime.
-    pub async fn planes(
+    pub async fn decode(
         &self,
-        preprocessing: &Preprocessing,
+        decoding: Decoding,
         upload: &Bytes,
         limits: Limits,
         allowance: Allowance,
-    ) -> Result<Planes, DecodeError> {
+    ) -> Result<Decoded, DecodeError> {
         let failed = |err: io::Error| {
             DecodeError::NoDecoder(Diagnosis::new(format_args!("no worker can be started: {err}")))
         };
         let mut busy = Busy { pool: self, worker: Some(self.take().await.map_err(failed)?) };
         let in_file = Some(upload.len()).filter(|length| SHORT < *length);
-        let job = Job { preprocessing: preprocessing.clone(), limits, allowance, in_file };
+        let job = Job { decoding, limits, allowance, in_file };
         let worker = busy.worker.as_mut().expect("it was just assigned");
-        match worker.planes(&job, upload).await {
-            Ok(planes) => {
+        match worker.decode(&job, upload).await {
+            Ok(decoded) => {
                 self.idle().extend(busy.worker.take());
-                planes
+                decoded
             }
             Err(err) => {
                 let status = worker.end().await;
@@ -180,11 +180,11 @@ impl Pool {
 
 impl Worker {
     /// Runs a job. The inner result is the upload's; the outer error is the worker's.
-    async fn planes(
+    async fn decode(
         &mut self,
         job: &Job,
         upload: &Bytes,
-    ) -> io::Result<Result<Planes, DecodeError>> {
+    ) -> io::Result<Result<Decoded, DecodeError>> {
         if job.in_file.is_some() {
             let (file, upload) = (self.file.clone(), upload.clone());
             let written = tokio::task::spawn_blocking(move || file.write_all_at(&upload, 0));
@@ -194,15 +194,16 @@ impl Worker {
             let message = [&encode(job, upload.len())[..], upload].concat();
             self.socket.write_all(&message).await?;
         }
-        let most = job.preprocessing.shape().iter().product();
-        let received = self.receive(most).await?;
+        let received = self.receive(job.decoding.max_bytes()).await?;
         if KEPT < upload.len() as u64 {
             self.file.set_len(KEPT)?;
         }
         match received {
-            (Outcome::Ok(()), planes) => {
-                let planes = job.preprocessing.planes_of(planes);
-                planes.map(Ok).ok_or_else(|| io::Error::other("the planes have another size"))
+            (Outcome::Ok(form), bytes) => {
+                let decoded = job.decoding.take(form, bytes);
+                decoded
+                    .map(Ok)
+                    .ok_or_else(|| io::Error::other("the bytes are not a possible result"))
             }
             (Outcome::Err(err), _) => Ok(Err(err)),
         }

@@ -28,13 +28,13 @@ pub fn run() -> io::Result<()> {
     let confined = confine()?;
     send(&mut socket, &Hello { is_filtered: confined.is_filtered() }, &[])?;
     while let Some((job, upload)) = receive::<Job>(&mut socket)? {
-        let planes = match job.in_file {
+        let decoded = match job.in_file {
             None => work(&confined, &job, &upload)?,
             Some(length) => work(&confined, &job, &map(&file, length)?)?,
         };
         drop(upload);
-        match planes {
-            Ok(planes) => send(&mut socket, &Outcome::Ok(()), planes.bytes())?,
+        match decoded {
+            Ok(decoded) => send(&mut socket, &Outcome::Ok(decoded.form()), decoded.bytes())?,
             Err(err) => send(&mut socket, &Outcome::Err(err), &[])?,
         }
     }
@@ -44,13 +44,13 @@ pub fn run() -> io::Result<()> {
 /// Decodes within the allowance. The system ends this process if it exceeds its CPU time or memory.
 fn work(
     confined: &Confined,
-    Job { preprocessing, limits, allowance, .. }: &Job,
+    Job { decoding, limits, allowance, .. }: &Job,
     upload: &[u8],
-) -> io::Result<Result<preprocessing::Planes, preprocessing::DecodeError>> {
+) -> io::Result<Result<preprocessing::Decoded, preprocessing::DecodeError>> {
     confined.allow(*allowance, upload.len())?;
-    let planes = preprocessing.planes(upload, limits);
+    let decoded = decoding.decode(upload, limits);
     confined.disarm()?;
-    Ok(planes)
+    Ok(decoded)
 }
 
 /// Maps the first bytes of the shared file.

@@ -215,6 +215,7 @@ impl Train {
             purpose: None,
             limits: None,
             preprocessing: config.preprocessing(),
+            align: None,
             length: if config.network.unit() { Length::Unit } else { Length::AsIs },
             // Only the contrastive loss pushes distances up to the margin.
             margin: (config.loss.kind == LossKind::Contrastive && 0 < steps)

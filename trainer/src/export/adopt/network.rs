@@ -71,6 +71,7 @@ impl Network {
             purpose: None,
             limits: None,
             preprocessing: usage.preprocessing.clone(),
+            align: None,
             length: usage.length,
             margin: None,
             threshold: None,

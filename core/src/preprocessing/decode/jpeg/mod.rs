@@ -16,7 +16,7 @@ use libjpeg_turbo_rs::{
     DecodeLimits, DecodeWarning, Decoder, FrameHeader, JpegError, PixelFormat, ScalingFactor,
 };
 
-use super::{Limits, no_pixels, orientation};
+use super::{Goal, Limits, no_pixels, orientation};
 use crate::preprocessing::fit::{Size, Target};
 use crate::preprocessing::samples::{Image, Samples};
 use crate::preprocessing::{Colour, DecodeError, Diagnosis};
@@ -31,12 +31,12 @@ pub(super) const MAX_SCANS: usize = 100;
 /// limit allows 12 megapixels to become 112 pixels a side.
 const ENOUGH: f32 = 6.5;
 
+/// The fewest pixels along the longer side of a photograph that was halved. A face of an eighth of this side still has
+/// more pixels than most models read.
+const DETAILED: u32 = 1_040;
+
 /// Decodes a JPEG of one, three or four components, at a fraction of its size if that suffices for the target.
-pub(super) fn decode(
-    upload: &[u8],
-    limits: &Limits,
-    target: &Target,
-) -> Result<Image, DecodeError> {
+pub(super) fn decode(upload: &[u8], limits: &Limits, goal: Goal) -> Result<Image, DecodeError> {
     let decoder_limits = DecodeLimits {
         max_pixels: limits.max_pixels,
         max_scans: MAX_SCANS,
@@ -46,9 +46,9 @@ pub(super) fn decode(
     if !scans::restart_in_turn(upload) {
         return Err(DecodeError::Corrupt(Diagnosis::new("restarts out of turn")));
     }
-    match attempt(upload, limits, &decoder_limits, target, false) {
+    match attempt(upload, limits, &decoder_limits, goal, false) {
         Err(DecodeError::CutShort | DecodeError::Corrupt(_)) if scans::are_ended(upload) => {
-            attempt(upload, limits, &decoder_limits, target, true)
+            attempt(upload, limits, &decoder_limits, goal, true)
         }
         decoded => decoded,
     }
@@ -59,7 +59,7 @@ fn attempt(
     upload: &[u8],
     limits: &Limits,
     decoder_limits: &DecodeLimits,
-    target: &Target,
+    goal: Goal,
     is_lenient: bool,
 ) -> Result<Image, DecodeError> {
     let mut decoder = Decoder::new_with_limits(upload, *decoder_limits).map_err(refusal)?;
@@ -84,7 +84,10 @@ fn attempt(
         return Ok(Image::new(samples).upright(orientation));
     }
     let is_progressive = decoder.header().is_progressive;
-    let halvings = halvings(decoder.header(), size.upright(orientation), target);
+    let halvings = match goal {
+        Goal::Input(target) => halvings(decoder.header(), size.upright(orientation), target),
+        Goal::Photograph => halvings_of_photograph(decoder.header(), size),
+    };
     decoder.set_scale(ScalingFactor::try_new(1, 1 << halvings).map_err(refusal)?);
     let image = decoder.decode_image().map_err(refusal)?;
     for warning in &image.warnings {
@@ -166,6 +169,15 @@ fn halvings(header: &FrameHeader, upright: Size, target: &Target) -> u32 {
     enough(upright, target)
 }
 
+/// How many times the sides can be halved for a photograph.
+fn halvings_of_photograph(header: &FrameHeader, size: Size) -> u32 {
+    if header.precision != 8 || header.is_lossless {
+        return 0;
+    }
+    let longest = size.width.max(size.height);
+    (1..=3).rev().find(|halvings| DETAILED <= longest >> halvings).unwrap_or(0)
+}
+
 /// How many times the sides of a grey image can be halved.
 fn enough(upright: Size, target: &Target) -> u32 {
     match target.shrinks(upright) {
@@ -210,7 +222,7 @@ mod tests {
         );
         let upload = std::fs::read(path).expect("an image");
         let target = Target { size: Size { width, height }, colour, fit: Fit::Stretch };
-        let image = decode(&upload, &Limits::default(), &target).expect("an image");
+        let image = decode(&upload, &Limits::default(), Goal::Input(&target)).expect("an image");
         assert_eq!(image.size(), Size { width: 397, height: 521 });
         assert_eq!([image.columns(), image.rows()].map(Side::samples), expected);
     }

@@ -1,0 +1,136 @@
+//! Faces in photographs: found by a detector, and aligned for a model.
+//!
+//! The detector is a part of the model's card, so the model's digest covers it.
+
+mod detector;
+mod search;
+mod suppression;
+
+use std::sync::{Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use crate::preprocessing::{
+    Alignment, DecodeError, Diagnosis, Landmarks, Photograph, Planes, Preprocessing,
+};
+
+pub use detector::{Detector, InvalidDetector};
+
+/// A face in an upright image. Lengths are in pixels of the image before it is reduced.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Face {
+    /// Left, top, width and height.
+    #[serde(rename = "box")]
+    pub area: [f64; 4],
+    /// The eyes, the nose and the mouth.
+    pub points: Landmarks,
+    /// How sure the detector is: 0 to 1.
+    pub score: f32,
+    /// The angle of the line from eye to eye, clockwise, in degrees.
+    pub roll: f64,
+}
+
+/// Which face of an image a request means.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Choice {
+    /// The largest.
+    #[default]
+    Largest,
+    /// The only one: an image with several is refused.
+    Only,
+}
+
+/// Finds and aligns faces for one model. Many threads may share it: each search takes a session of its own.
+pub(super) struct Aligner {
+    alignment: Alignment,
+    detector: Detector,
+    /// Sessions that no search uses.
+    idle: Mutex<Vec<search::Search>>,
+}
+
+impl Face {
+    /// The box in whole pixels, within the image.
+    fn pixels(&self) -> [u32; 4] {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+        self.area.map(|length| length.round() as u32)
+    }
+}
+
+impl Aligner {
+    /// Starts one session, which shows that the detector can be run.
+    pub(super) fn new(alignment: Alignment, detector: Detector) -> Result<Self, InvalidDetector> {
+        let first = search::Search::new(&detector)?;
+        Ok(Self { alignment, detector, idle: Mutex::new(vec![first]) })
+    }
+
+    /// All faces of a photograph, the largest first.
+    pub(super) fn detect(&self, photograph: &Photograph) -> Result<Vec<Face>, DecodeError> {
+        self.search(|search| search.all(photograph))
+    }
+
+    /// The chosen face of a photograph, and its chip as planes of the model's input.
+    pub(super) fn align(
+        &self,
+        photograph: &Photograph,
+        choice: Choice,
+        preprocessing: &Preprocessing,
+    ) -> Result<(Planes, Face), DecodeError> {
+        let faces = match choice {
+            Choice::Largest => self.search(|search| search.largest(photograph))?,
+            Choice::Only => self.detect(photograph)?,
+        };
+        let face = match faces[..] {
+            [] => return Err(DecodeError::FaceNotFound),
+            [face] => face,
+            [largest, ..] if choice == Choice::Largest => largest,
+            ref several => {
+                return Err(DecodeError::FaceAmbiguous(several.iter().map(Face::pixels).collect()));
+            }
+        };
+        let [width, height] = photograph.size();
+        let [full_width, full_height] = photograph.full_size();
+        let reduced = |[x, y]: [f64; 2]| {
+            [
+                x * f64::from(width) / f64::from(full_width),
+                y * f64::from(height) / f64::from(full_height),
+            ]
+        };
+        let points = Landmarks::new(face.points.points().map(reduced));
+        let planes = self.alignment.chip(photograph, &points, preprocessing);
+        planes.map(|planes| (planes, face)).ok_or(DecodeError::FaceNotFound)
+    }
+
+    fn search<T>(
+        &self,
+        search: impl FnOnce(&mut search::Search) -> ort::Result<T>,
+    ) -> Result<T, DecodeError> {
+        let failed = |err: &dyn std::fmt::Display| {
+            DecodeError::DecoderFailed(Diagnosis::new(format_args!(
+                "the face detector failed: {err}"
+            )))
+        };
+        let idle = self.idle().pop();
+        let mut taken = match idle {
+            Some(taken) => taken,
+            None => search::Search::new(&self.detector).map_err(|err| failed(&err))?,
+        };
+        let found = search(&mut taken).map_err(|err| failed(&err))?;
+        self.idle().push(taken);
+        Ok(found)
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<search::Search>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Aligner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Aligner").field("alignment", &self.alignment).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,194 @@
+//! Where a photograph is searched for faces, from the cheapest and most common to the rarest.
+
+use super::Face;
+use super::detector::{Detector, InvalidDetector, Network};
+use super::suppression::{Candidate, combine};
+use crate::preprocessing::{Landmarks, Photograph, Point, Square};
+
+/// The margin around a photograph, in parts of its longer side. Without one, the detector misses a face that fills the
+/// frame.
+const MARGIN: f64 = 0.3;
+
+/// The score of the near network from which a candidate counts as a face. On photographs of groceries one in a hundred
+/// reaches it; on portraits all do.
+const SURE: f32 = 0.7;
+
+/// The score of the far network from which the near one looks closely.
+const POSSIBLE: f32 = 0.4;
+
+/// Half of the square in which the near network looks closely at a candidate, in parts of its box. The box then takes
+/// up as much of the square as that of a portrait.
+const CLOSE: f64 = 1.05;
+
+/// The tiles along the longer side in which the far network searches, after the whole.
+const TILES: [u32; 2] = [2, 5];
+
+/// The part of a tile that its neighbour has too: a face on the border of one is whole in the other.
+const COMMON: f64 = 0.25;
+
+/// The most candidates of one level that are looked at closely.
+const MAX_LOOKS: usize = 64;
+
+/// The sessions of a search.
+pub(super) struct Search {
+    near: Network,
+    far: Network,
+}
+
+impl Search {
+    pub(super) fn new(detector: &Detector) -> Result<Self, InvalidDetector> {
+        let [near, far] = detector.open()?;
+        Ok(Self { near, far })
+    }
+
+    /// The faces on the first level that has any, the largest first. Levels are the near faces, the far ones, both in
+    /// the photograph turned by each quarter, and those in tiles.
+    pub(super) fn largest(&mut self, photograph: &Photograph) -> ort::Result<Vec<Face>> {
+        for quarters in 0..4 {
+            let turned;
+            let turned = match quarters {
+                0 => photograph,
+                _ => {
+                    turned = photograph.turned(quarters);
+                    &turned
+                }
+            };
+            let mut found = self.near(turned)?;
+            if found.is_empty() {
+                found = self.far(turned, 1)?;
+            }
+            if !found.is_empty() {
+                return Ok(faces(found, photograph, quarters));
+            }
+        }
+        for tiles in TILES {
+            let found = self.far(photograph, tiles)?;
+            if !found.is_empty() {
+                return Ok(faces(found, photograph, 0));
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// The faces on all levels, the largest first. The photograph is turned only if it has none upright.
+    pub(super) fn all(&mut self, photograph: &Photograph) -> ort::Result<Vec<Face>> {
+        let mut found = self.near(photograph)?;
+        for tiles in [1].into_iter().chain(TILES) {
+            found.extend(self.far(photograph, tiles)?);
+        }
+        if found.is_empty() {
+            return self.largest(photograph);
+        }
+        Ok(faces(found, photograph, 0))
+    }
+
+    /// The faces that take up a large part of the photograph.
+    fn near(&mut self, photograph: &Photograph) -> ort::Result<Vec<Candidate>> {
+        let square = around(photograph, MARGIN);
+        Ok(combine(self.near.run(photograph, square, SURE)?))
+    }
+
+    /// The faces in tiles of the photograph, `tiles` of them along its longer side.
+    fn far(&mut self, photograph: &Photograph, tiles: u32) -> ort::Result<Vec<Candidate>> {
+        let mut possible = Vec::new();
+        for square in squares(photograph, tiles, self.far.side()) {
+            possible.extend(self.far.run(photograph, square, POSSIBLE)?);
+        }
+        let mut found = Vec::new();
+        for Candidate { shape, .. } in combine(possible).into_iter().take(MAX_LOOKS) {
+            let half = shape.size[0].max(shape.size[1]) * CLOSE;
+            let looked = self.near.run(photograph, Square { centre: shape.centre, half }, SURE)?;
+            found.extend(looked);
+        }
+        Ok(combine(found))
+    }
+}
+
+/// The whole photograph with a margin.
+fn around(photograph: &Photograph, margin: f64) -> Square {
+    let [width, height] = photograph.size().map(f64::from);
+    Square { centre: [width / 2.0, height / 2.0], half: width.max(height) * (0.5 + margin) }
+}
+
+/// Tiles that cover the photograph. There are none if they would be smaller than the detector's input, `least` pixels:
+/// a face in them would be too small to be recognised.
+fn squares(photograph: &Photograph, tiles: u32, least: u32) -> Vec<Square> {
+    if tiles == 1 {
+        return vec![around(photograph, 0.0)];
+    }
+    let sides = photograph.size().map(f64::from);
+    let longer = sides[0].max(sides[1]);
+    let own = 1.0 - COMMON;
+    let side = longer / (1.0 + f64::from(tiles - 1) * own);
+    if side < f64::from(least) {
+        return Vec::new();
+    }
+    let centres = |length: f64| -> Vec<f64> {
+        if length <= side {
+            return vec![length / 2.0];
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few tiles")]
+        let steps = ((length - side) / (own * side) - 1e-9).ceil() as u32;
+        let step = (length - side) / f64::from(steps);
+        (0..=steps).map(|index| side / 2.0 + f64::from(index) * step).collect()
+    };
+    let (columns, rows) = (centres(sides[0]), centres(sides[1]));
+    let row = |y: f64| columns.iter().map(move |x| Square { centre: [*x, y], half: side / 2.0 });
+    rows.into_iter().flat_map(row).collect()
+}
+
+/// Candidates in a photograph turned by `quarters`, as faces of the full upright image, the largest first.
+fn faces(found: Vec<Candidate>, photograph: &Photograph, quarters: u8) -> Vec<Face> {
+    let mut found = combine(found);
+    found.sort_by(|one, other| other.shape.area().total_cmp(&one.shape.area()));
+    let [size, full] = [photograph.size(), photograph.full_size()].map(|size| size.map(f64::from));
+    let enlarged = |[x, y]: Point| [x * full[0] / size[0], y * full[1] / size[1]];
+    let place = |point: Point| enlarged(photograph.turned_back(point, quarters));
+    let face = |Candidate { score, shape }: Candidate| {
+        let corner = |sign: f64| {
+            place([0, 1].map(|axis| shape.centre[axis] + sign * shape.size[axis] / 2.0))
+        };
+        let [one, other] = [corner(-1.0), corner(1.0)];
+        let start = [0, 1].map(|axis| one[axis].min(other[axis]));
+        let size = [0, 1].map(|axis| (one[axis] - other[axis]).abs());
+        let points = Landmarks::new(shape.points.map(place));
+        let area = [start[0], start[1], size[0], size[1]];
+        Face { area, points, score, roll: points.roll() }
+    };
+    found.into_iter().map(face).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::preprocessing::Limits;
+
+    fn photograph(width: usize, height: usize) -> Photograph {
+        let upload =
+            [format!("P5 {width} {height} 255\n").as_bytes(), &vec![0; width * height]].concat();
+        Photograph::decode(&upload, &Limits::default()).expect("a photograph")
+    }
+
+    #[test]
+    fn tiles_cover_the_photograph() {
+        for (size, tiles, expected) in
+            [((1000, 750), 2, 4), ((1000, 500), 2, 2), ((1000, 750), 5, 20), ((2000, 10), 5, 5)]
+        {
+            let squares = squares(&photograph(size.0, size.1), tiles, 100);
+            assert_eq!(squares.len(), expected, "{size:?} in {tiles}");
+            for axis in [0, 1] {
+                let length = [size.0, size.1][axis];
+                let covers = |place: f64| {
+                    squares.iter().any(|tile| (place - tile.centre[axis]).abs() <= tile.half + 1e-9)
+                };
+                assert!((0..=length).all(|place| covers(place as f64)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_small_photograph_is_not_cut_into_tiles() {
+        assert!(squares(&photograph(300, 200), 2, 192).is_empty());
+        assert_eq!(squares(&photograph(300, 200), 1, 192).len(), 1);
+    }
+}

@@ -1,0 +1,64 @@
+//! From uploads to the input of one model.
+
+use super::card::Card;
+use super::faces::{Aligner, Choice, Face, InvalidDetector};
+use crate::preprocessing::{
+    DecodeError, Decoded, Decoding, Limits, Photograph, Pixels, Planes, Preprocessing, guard,
+};
+
+/// The preprocessing of one model, with the face detector that its card requires.
+#[derive(Debug)]
+pub struct Preprocessor {
+    preprocessing: Preprocessing,
+    aligner: Option<Aligner>,
+}
+
+impl Preprocessor {
+    /// Opens the sessions of the face detector, if the card aligns faces.
+    pub fn of(card: &Card) -> Result<Self, InvalidDetector> {
+        let align = card.align.clone();
+        let aligner = align.map(|align| Aligner::new(align.points, align.detector)).transpose()?;
+        Ok(Self { preprocessing: card.preprocessing.clone(), aligner })
+    }
+
+    /// Whether it aligns faces.
+    pub fn aligns(&self) -> bool {
+        self.aligner.is_some()
+    }
+
+    /// How an upload is decoded. [`finish`](Self::finish) takes the result.
+    pub fn decoding(&self) -> Decoding {
+        match self.aligner {
+            None => Decoding::Planes(self.preprocessing.clone()),
+            Some(_) => Decoding::Photograph,
+        }
+    }
+
+    /// Turns a decoded upload into planes of the model's input. Finds the chosen face, if the model aligns faces.
+    pub fn finish(
+        &self,
+        decoded: Decoded,
+        choice: Choice,
+    ) -> Result<(Planes, Option<Face>), DecodeError> {
+        match (decoded, &self.aligner) {
+            (Decoded::Planes(planes), _) => Ok((planes, None)),
+            (Decoded::Photograph(photograph), Some(aligner)) => {
+                let align = || aligner.align(&photograph, choice, &self.preprocessing);
+                guard(align).map(|(planes, face)| (planes, Some(face)))
+            }
+            (Decoded::Photograph(_), None) => Err(DecodeError::FaceNotFound),
+        }
+    }
+
+    /// All faces of a photograph, the largest first. `None` if the model does not align faces.
+    pub fn detect(&self, photograph: &Photograph) -> Option<Result<Vec<Face>, DecodeError>> {
+        self.aligner.as_ref().map(|aligner| guard(|| aligner.detect(photograph)))
+    }
+
+    /// Turns an upload into the model's input. Of several faces, the largest counts.
+    pub fn preprocess(&self, upload: &[u8], limits: &Limits) -> Result<Pixels, DecodeError> {
+        let decoded = self.decoding().decode(upload, limits)?;
+        let (planes, _) = self.finish(decoded, Choice::default())?;
+        Ok(self.preprocessing.pixels(&planes))
+    }
+}

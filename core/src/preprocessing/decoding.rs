@@ -1,0 +1,90 @@
+//! The part of preprocessing that reads an upload. It may run in another process.
+
+use serde::{Deserialize, Serialize};
+
+use super::{DecodeError, Limits, Photograph, Planes, Preprocessing};
+
+/// What an upload is decoded to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Decoding {
+    /// The planes of a model's input.
+    Planes(Preprocessing),
+    /// A photograph, in which a face is searched.
+    Photograph,
+}
+
+/// A decoded upload.
+#[derive(Clone, Debug)]
+pub enum Decoded {
+    /// The planes of a model's input.
+    Planes(Planes),
+    /// A photograph, in which a face is searched.
+    Photograph(Photograph),
+}
+
+/// What the bytes of a [`Decoded`] are.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub enum Form {
+    /// Planes.
+    Planes,
+    /// A photograph: its columns and rows, and those before it was reduced.
+    Photograph {
+        /// Columns and rows.
+        size: [u32; 2],
+        /// Columns and rows before it was reduced.
+        full_size: [u32; 2],
+    },
+}
+
+impl Decoding {
+    /// Decodes an upload. It never panics on an upload.
+    pub fn decode(&self, upload: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
+        match self {
+            Self::Planes(preprocessing) => {
+                preprocessing.planes(upload, limits).map(Decoded::Planes)
+            }
+            Self::Photograph => Photograph::decode(upload, limits).map(Decoded::Photograph),
+        }
+    }
+
+    /// The most bytes of a result.
+    pub fn max_bytes(&self) -> usize {
+        match self {
+            Self::Planes(preprocessing) => preprocessing.shape().iter().product(),
+            Self::Photograph => Photograph::max_bytes(),
+        }
+    }
+
+    /// Takes the result of another process; `None` if its bytes are not a possible result.
+    pub fn take(&self, form: Form, bytes: Vec<u8>) -> Option<Decoded> {
+        match (self, form) {
+            (Self::Planes(preprocessing), Form::Planes) => {
+                preprocessing.planes_of(bytes).map(Decoded::Planes)
+            }
+            (Self::Photograph, Form::Photograph { size, full_size }) => {
+                Photograph::of_bytes(bytes, size, full_size).map(Decoded::Photograph)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Decoded {
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Planes(planes) => planes.bytes(),
+            Self::Photograph(photograph) => photograph.bytes(),
+        }
+    }
+
+    /// What the bytes are.
+    pub fn form(&self) -> Form {
+        match self {
+            Self::Planes(_) => Form::Planes,
+            Self::Photograph(photograph) => {
+                Form::Photograph { size: photograph.size(), full_size: photograph.full_size() }
+            }
+        }
+    }
+}

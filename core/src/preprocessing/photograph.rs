@@ -1,0 +1,222 @@
+//! An upright image as large as the search for a face needs it.
+
+use image::metadata::Orientation;
+
+use super::colour::Colour;
+use super::decode::{Goal, decode, guard};
+use super::fit::{Part, Size};
+use super::resize::resize_part;
+use super::samples::{Image, Samples};
+use super::{DecodeError, Limits};
+
+/// The longest side of a photograph, in pixels. Larger images are reduced.
+const LONGEST: u32 = 2_080;
+
+/// A place in an image: columns from the left, rows from the top, in pixels.
+pub type Point = [f64; 2];
+
+/// An upright image of at most 2080 pixels a side, in which faces are searched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Photograph {
+    image: Image,
+    /// The size before it was reduced.
+    full: Size,
+}
+
+/// A square area of a photograph, in its pixels. It may extend beyond the photograph.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Square {
+    /// The centre.
+    pub centre: Point,
+    /// Half of the side; positive.
+    pub half: f64,
+}
+
+impl Photograph {
+    /// Decodes an upload, turns it upright, and reduces it.
+    pub fn decode(upload: &[u8], limits: &Limits) -> Result<Self, DecodeError> {
+        guard(|| Ok(Self::reduced(decode(upload, limits, Goal::Photograph)?)))
+    }
+
+    fn reduced(image: Image) -> Self {
+        let full = image.size();
+        let image = Image::new(image.into_samples());
+        let size = image.size();
+        let longest = size.width.max(size.height);
+        if longest <= LONGEST {
+            return Self { image, full };
+        }
+        let reduce = |side: u32| (u64::from(side) * u64::from(LONGEST)).div_ceil(longest.into());
+        let [width, height] = [size.width, size.height]
+            .map(|side| u32::try_from(reduce(side)).expect("a reduced side is shorter"));
+        let size = Size { width, height };
+        let planes = resize_part(&image, Colour::Rgb, Part::whole(image.size()), size);
+        Self { image: Image::new(Samples::of_planes(planes, size)), full }
+    }
+
+    /// Takes the bytes of a photograph that another process decoded; `None` if the sizes do not match.
+    pub fn of_bytes(bytes: Vec<u8>, [width, height]: [u32; 2], full: [u32; 2]) -> Option<Self> {
+        if LONGEST < width.max(height) || full.contains(&0) {
+            return None;
+        }
+        let samples = Samples::of_bytes(bytes, Size { width, height })?;
+        let [width, height] = full;
+        Some(Self { image: Image::new(samples), full: Size { width, height } })
+    }
+
+    /// The bytes: one for each pixel of a grey photograph, else three.
+    pub fn bytes(&self) -> &[u8] {
+        self.image.bytes()
+    }
+
+    /// The most bytes of any photograph.
+    pub const fn max_bytes() -> usize {
+        3 * LONGEST as usize * LONGEST as usize
+    }
+
+    /// Columns and rows.
+    pub fn size(&self) -> [u32; 2] {
+        let Size { width, height } = self.image.size();
+        [width, height]
+    }
+
+    /// Columns and rows before it was reduced.
+    pub fn full_size(&self) -> [u32; 2] {
+        [self.full.width, self.full.height]
+    }
+
+    /// The photograph turned clockwise by a number of quarter turns.
+    #[must_use]
+    pub fn turned(&self, quarters: u8) -> Self {
+        let orientation = match quarters % 4 {
+            0 => Orientation::NoTransforms,
+            1 => Orientation::Rotate90,
+            2 => Orientation::Rotate180,
+            _ => Orientation::Rotate270,
+        };
+        let image = self.image.clone().upright(orientation);
+        Self { image, full: self.full.upright(orientation) }
+    }
+
+    /// Where a point of the photograph [turned](Self::turned) by `quarters` is in this one.
+    pub fn turned_back(&self, [x, y]: Point, quarters: u8) -> Point {
+        let [width, height] = self.size().map(f64::from);
+        match quarters % 4 {
+            0 => [x, y],
+            1 => [y, height - x],
+            2 => [width - x, height - y],
+            _ => [width - y, x],
+        }
+    }
+
+    /// A square area, resized to `side` pixels by the antialiased triangle filter. It is black beyond the photograph.
+    ///
+    /// # Shapes
+    ///
+    /// Planes `[side, side]`: one of a grey photograph, or if `colour` is grey; else red, green and blue.
+    pub fn square(&self, area: Square, side: u32, colour: Colour) -> Vec<u8> {
+        let side_length = side as usize;
+        let plane_size = side_length * side_length;
+        let mut planes = vec![0; self.image.planes(colour) * plane_size];
+        let step = 2.0 * area.half / f64::from(side);
+        let lengths = self.size();
+        let spans =
+            [0, 1].map(|axis| Span::of(area.centre[axis] - area.half, step, side, lengths[axis]));
+        let [Some(columns), Some(rows)] = spans else { return planes };
+        let part = Part { columns: columns.source, rows: rows.source };
+        let size = Size { width: columns.length(), height: rows.length() };
+        let resized = resize_part(&self.image, colour, part, size);
+        let width = size.width as usize;
+        let inner = resized.chunks_exact(width * size.height as usize);
+        for (plane, inner) in planes.chunks_exact_mut(plane_size).zip(inner) {
+            let lines = plane.chunks_exact_mut(side_length).skip(rows.target[0] as usize);
+            for (line, source) in lines.zip(inner.chunks_exact(width)) {
+                line[columns.target[0] as usize..][..width].copy_from_slice(source);
+            }
+        }
+        planes
+    }
+}
+
+/// The positions of a square's side that lie within the photograph, and the pixels that they cover.
+struct Span {
+    target: [u32; 2],
+    source: [f32; 2],
+}
+
+impl Span {
+    /// `None` if no whole position lies within.
+    fn of(start: f64, step: f64, side: u32, length: u32) -> Option<Self> {
+        let length = f64::from(length);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+        let position = |place: f64| (place.max(0.0) as u32).min(side);
+        let first = position((-start / step).ceil());
+        let end = position(((length - start) / step).floor());
+        #[expect(clippy::cast_possible_truncation, reason = "a photograph has at most 2080 pixels")]
+        let pixel = |position: u32| (start + f64::from(position) * step).clamp(0.0, length) as f32;
+        let source = [first, end].map(pixel);
+        (first < end && source[0] < source[1]).then_some(Self { target: [first, end], source })
+    }
+
+    fn length(&self) -> u32 {
+        self.target[1] - self.target[0]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A grey photograph of 4 columns and 2 rows.
+    fn small() -> Photograph {
+        let upload = b"P5 4 2 255\n\x01\x02\x03\x04\x05\x06\x07\x08";
+        Photograph::decode(upload, &Limits::default()).expect("a photograph")
+    }
+
+    #[test]
+    fn a_square_beyond_the_photograph_is_black() {
+        let area = Square { centre: [0.0, 1.0], half: 2.0 };
+        let planes = small().square(area, 4, Colour::Rgb);
+        assert_eq!(planes, [[0, 0, 0, 0], [0, 0, 1, 2], [0, 0, 5, 6], [0, 0, 0, 0]].concat());
+        let outside = Square { centre: [-9.0, 1.0], half: 2.0 };
+        assert_eq!(small().square(outside, 2, Colour::Rgb), [0; 4]);
+    }
+
+    #[test]
+    fn a_point_of_a_turned_photograph_is_found_again() {
+        let photograph = small();
+        for quarters in 0..4 {
+            let turned = photograph.turned(quarters);
+            let [width, height] = turned.size();
+            for (index, byte) in turned.bytes().iter().enumerate() {
+                let (column, row) = (index as u32 % width, index as u32 / width);
+                assert!(row < height);
+                let centre = [f64::from(column) + 0.5, f64::from(row) + 0.5];
+                let [x, y] = photograph.turned_back(centre, quarters).map(|place| place as usize);
+                assert_eq!(photograph.bytes()[4 * y + x], *byte, "{quarters} quarters");
+            }
+        }
+    }
+
+    #[test]
+    fn a_large_image_is_reduced() {
+        let upload = [&b"P5 4160 10 255\n"[..], &vec![7; 41_600]].concat();
+        let photograph = Photograph::decode(&upload, &Limits::default()).expect("a photograph");
+        assert_eq!((photograph.size(), photograph.full_size()), ([2080, 5], [4160, 10]));
+        assert!(photograph.bytes().iter().all(|byte| *byte == 7));
+    }
+
+    #[test]
+    fn bytes_of_another_process_must_match_their_size() {
+        assert!(Photograph::of_bytes(vec![0; 6], [3, 2], [3, 2]).is_some());
+        assert!(Photograph::of_bytes(vec![0; 18], [3, 2], [30, 20]).is_some());
+        for (length, size, full) in [
+            (7, [3, 2], [3, 2]),
+            (0, [0, 2], [3, 2]),
+            (6, [3, 2], [0, 2]),
+            (2081, [2081, 1], [9, 9]),
+        ] {
+            assert_eq!(Photograph::of_bytes(vec![0; length], size, full), None);
+        }
+    }
+}
