@@ -28,6 +28,11 @@ pub(crate) struct Json<'a>(pub(crate) &'a str);
 
 /// Reads a body that is an object.
 pub(crate) fn body<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Problem> {
+    value(body)?.object()
+}
+
+/// Checks that a body is JSON.
+pub(crate) fn value(body: &[u8]) -> Result<Json<'_>, Problem> {
     if is_too_deep(body) {
         return Err(malformed("the JSON is nested too deeply or has too many members").into());
     }
@@ -35,7 +40,7 @@ pub(crate) fn body<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Probl
     let json: &RawValue = serde_json::from_slice(body).map_err(|err| {
         malformed(format!("the JSON is invalid at line {}, column {}", err.line(), err.column()))
     })?;
-    Json(json.get()).object()
+    Ok(Json(json.get()))
 }
 
 impl<'de> Json<'de> {
