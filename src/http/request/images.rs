@@ -8,7 +8,7 @@ use super::json::{self, Json};
 use super::received::{Content, FromContent};
 use super::source::{SourceJson, read_at};
 use crate::engine::pipeline::Source;
-use crate::http::error::Problem;
+use crate::http::error::{Fault, Problem};
 use crate::ops::settings::Server;
 
 pub(crate) enum Images {
@@ -82,6 +82,10 @@ impl FromContent for Images {
                     }
                 }
             }
+            Content::UrlEncoded(_) => Err(Fault::MediaTypeUnsupported(
+                "send images as multipart/form-data or application/json, or one image as the body",
+            )
+            .into()),
         }
     }
 }

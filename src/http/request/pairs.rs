@@ -105,7 +105,7 @@ impl FromContent for Pair {
                 let CompareForm { a, b } = form.read()?;
                 Ok(Self([form.upload(&a), form.upload(&b)]))
             }
-            Content::Image(_) => Err(Fault::MediaTypeUnsupported(
+            Content::Image(_) | Content::UrlEncoded(_) => Err(Fault::MediaTypeUnsupported(
                 "send two images as multipart/form-data or application/json",
             )
             .into()),
@@ -188,7 +188,7 @@ impl FromContent for Pairs {
                 let others = b.iter().map(|other| Ok(form.upload(other)));
                 Self::one_to_many(Ok(form.upload(&a)), others, most)
             }
-            Content::Image(_) => Err(Fault::MediaTypeUnsupported(
+            Content::Image(_) | Content::UrlEncoded(_) => Err(Fault::MediaTypeUnsupported(
                 "send pairs as multipart/form-data or application/json",
             )
             .into()),

@@ -193,7 +193,7 @@ impl FromContent for Verification {
                 |Image(text)| Ok(String::from_utf8_lossy(text).into_owned()),
                 |Image(text)| text.eq_ignore_ascii_case(b"false"),
             ),
-            Content::Image(_) => Err(Fault::MediaTypeUnsupported(
+            Content::Image(_) | Content::UrlEncoded(_) => Err(Fault::MediaTypeUnsupported(
                 "send two images as multipart/form-data or application/json",
             )
             .into()),
