@@ -3,6 +3,7 @@
 mod descriptors;
 mod reload;
 
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -176,11 +177,26 @@ async fn bind(listen: &Listen) -> Result<(TcpListener, SocketAddr), Failure> {
             "cannot listen on {listen}: the name is not known ({err}); use an address such as 127.0.0.1:8080, or :8080 for all interfaces"
         ))
     })?;
-    let listener = TcpListener::bind(&addresses[..])
+    let listener = bind_first(&addresses)
         .await
         .map_err(|err| Failure::Machine(format!("cannot listen on {listen}: {err}")))?;
     let address = listener.local_addr().map_err(|err| Failure::machine(&err))?;
     Ok((listener, address))
+}
+
+/// Listens on the first address that this machine has. If that is in use, the others would only hide the mistake.
+async fn bind_first(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
+    let mut outcome = Err(ErrorKind::AddrNotAvailable.into());
+    for address in addresses {
+        outcome = TcpListener::bind(address).await;
+        let is_final = |err: &io::Error| {
+            matches!(err.kind(), ErrorKind::AddrInUse | ErrorKind::PermissionDenied)
+        };
+        if outcome.as_ref().err().is_none_or(is_final) {
+            break;
+        }
+    }
+    outcome
 }
 
 /// Adds tracing to the routes if a collector is configured.

@@ -13,6 +13,9 @@ const MOST: usize = 4096;
 /// The most headers of a part.
 const MOST_HEADERS: usize = 16;
 
+/// The most bytes of all headers of a part.
+const MOST_HEAD: usize = 16 << 10;
+
 /// A part of a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Part<'a> {
@@ -122,6 +125,9 @@ struct Disposition {
 
 /// Reads the head of a part.
 fn disposition(head: &[u8]) -> Result<Disposition, &'static str> {
+    if MOST_HEAD < head.len() {
+        return Err("has headers that are too long, or no empty line after them");
+    }
     // The empty line at the end of an empty part belongs to the delimiter.
     let head = [&unfolded(head)[..], b"\r\n"].concat();
     let mut space = [httparse::EMPTY_HEADER; MOST_HEADERS];
@@ -272,6 +278,10 @@ mod tests {
             (&format!("--x\r\n{disposition}\r\n\r\n1\n--x--"), "lines end in different ways"),
             (&format!("--x\r\n{disposition}\r\n--x--"), "part 1 of the form has no empty line"),
             (&format!("--x\r\n{headers}{disposition}\r\n\r\n1\r\n--x--"), "too many headers"),
+            (
+                &format!("--x\r\n{disposition}\r\n{}\r\n--x--", "1".repeat(MOST_HEAD)),
+                "too long, or no",
+            ),
             ("--x\r\nContent-Disposition\r\n\r\n1\r\n--x--", "is not `name: value`"),
             ("--x\r\nContent-Disposition: form-data\r\n\r\n1\r\n--x--", "has no name"),
         ] {

@@ -16,6 +16,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// The longest path of a file on most systems.
+const LONGEST_PATH: usize = 4096;
+
 /// Decodes an image.
 pub(crate) fn decode(text: &str) -> Result<Vec<u8>, Fault> {
     let text = text.trim_ascii();
@@ -77,7 +80,7 @@ fn reason(text: &str, err: DecodeError) -> Cow<'static, str> {
     if text.split_once("://").is_some_and(|(scheme, _)| is_scheme(scheme)) {
         return "it is a URL, and the server fetches nothing; send the bytes of the image, as base64".into();
     }
-    if text.contains(['.', '\\']) {
+    if text.len() <= LONGEST_PATH && text.contains(['.', '\\']) {
         return "it seems to be the name of a file, and the server opens none; send the bytes of the image, as base64".into();
     }
     let odd = text.chars().enumerate().find(|(_, symbol)| !is_symbol(*symbol));
