@@ -80,14 +80,17 @@ fn after_program(name: &str) -> Option<&str> {
     program.eq_ignore_ascii_case(PROGRAM).then_some(rest)?.strip_prefix('_')
 }
 
-/// The variable of the setting that has the same words, whatever the underscores between them.
+/// The variable of the setting that has the same words, whatever the underscores between them, or the same key.
 fn similar(rest: &str) -> Option<String> {
     let words = |text: &str| {
         let words = text.split('_').filter(|word| !word.is_empty());
         words.map(str::to_ascii_lowercase).collect::<Vec<_>>()
     };
     let wanted = words(rest);
-    let found = keys().find(|key| words(key) == wanted)?;
+    let found = keys().find(|name| {
+        let name = words(name);
+        name == wanted || name.iter().skip(1).eq(&wanted)
+    })?;
     Some(format!("{PROGRAM}_{}", found.to_ascii_uppercase()))
 }
 
@@ -173,6 +176,7 @@ mod tests {
             ("SIAMESE_SERVER__ADMIN__LISTEN", "SIAMESE_SERVER__ADMIN_LISTEN"),
             ("siamese_model_max_batch", "SIAMESE_MODEL__MAX_BATCH"),
             ("SIAMESE_AUTH_KEYS_FILE", "SIAMESE_AUTH__KEYS_FILE"),
+            ("SIAMESE_LISTEN", "SIAMESE_SERVER__LISTEN"),
         ] {
             let expected = format!("{name} is not a setting; did you mean {meant}?");
             assert_eq!(found(&[(name, "1")]), Err(expected));

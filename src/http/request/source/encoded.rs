@@ -26,8 +26,7 @@ pub(crate) fn decode(text: &str) -> Result<Vec<u8>, Fault> {
     let Some((head, data)) = uri.split_once(',') else {
         return invalid("the data URI has no comma before its data");
     };
-    let encoding = head.rsplit(';').next().unwrap_or_default().trim_ascii();
-    if encoding.eq_ignore_ascii_case("base64") {
+    if head.split(';').any(|word| word.trim_ascii().eq_ignore_ascii_case("base64")) {
         return base64(&percent_decode_str(data).decode_utf8_lossy());
     }
     // Every image contains bytes that a URI escapes, so without an escape the data is base64 that is not declared.
@@ -146,6 +145,7 @@ mod tests {
             "DATA:image/png;BASE64,",
             "data:;base64,",
             "data:image/png;name=a.png; base64,",
+            "data:image/png;base64;charset=utf-8,",
         ] {
             check(&format!("{head}{TEXT}"));
             check(&format!(" {head}/+++%2B%2f%2B%2faW1n%0D%0AIQ%3D%3D\n"));
