@@ -74,7 +74,7 @@ pub(super) const HEALTH: &str = "\
 Examples:
   siamese health
       Check the server on the address in the settings.
-  siamese health --listen 127.0.0.1:8080
+  siamese health --listen localhost:8080
       Check the server on another address.
 
 Exit status:

@@ -20,7 +20,7 @@ use siamese_core::model::Device;
 
 pub use failure::{Failure, Outcome};
 
-use crate::ops::settings::{Overrides, Settings};
+use crate::ops::settings::{Listen, Overrides, Settings};
 use crate::ops::telemetry;
 
 /// Decides whether two images show the same thing.
@@ -100,7 +100,7 @@ impl Cli {
 }
 
 impl ModelArgs {
-    fn settings(&self, listen: Option<std::net::SocketAddr>) -> Result<Settings, Failure> {
+    fn settings(&self, listen: Option<Listen>) -> Result<Settings, Failure> {
         let overrides = Overrides { listen, model: self.model.clone(), device: self.device };
         Ok(Settings::load(self.config.as_deref(), &overrides)?)
     }

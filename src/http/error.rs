@@ -1,5 +1,6 @@
 //! From errors to RFC 9457 problem details. This file holds the only table of statuses and codes.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,6 +58,10 @@ pub(crate) enum Fault {
     ImageTooLarge,
     #[error("{0}")]
     MediaTypeUnsupported(&'static str),
+    #[error(
+        "the body has the Content-Encoding {0}, and the server reads none; send the body as it is"
+    )]
+    ContentCodingUnsupported(String),
     #[error("{0}")]
     ImageFormatUnsupported(String),
     #[error("the image is empty")]
@@ -71,8 +76,8 @@ pub(crate) enum Fault {
     FaceAmbiguous(DecodeError),
     #[error("this model embeds whole images, so it has no face detector")]
     NoFaceDetector,
-    #[error("the text is not valid base64")]
-    Base64Invalid,
+    #[error("the text is not an image in base64: {0}")]
+    Base64Invalid(Cow<'static, str>),
     #[error("{0}")]
     EmbeddingInvalid(String),
     #[error("{0}")]
@@ -192,7 +197,7 @@ impl Kind {
             Self::ModelMismatch => (S::CONFLICT, "model_mismatch", &[Stored]),
             Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body_too_large", &[Work]),
             Self::ImageTooLarge => (S::PAYLOAD_TOO_LARGE, "image_too_large", &[Work]),
-            Self::MediaTypeUnsupported => {
+            Self::MediaTypeUnsupported | Self::ContentCodingUnsupported => {
                 (S::UNSUPPORTED_MEDIA_TYPE, "media_type_unsupported", &[Work])
             }
             Self::ImageFormatUnsupported => {
@@ -284,14 +289,19 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&self.details()).expect("a problem is plain text");
         let content_type = (header::CONTENT_TYPE, "application/problem+json");
         let mut response = (self.fault.status(), [content_type], body).into_response();
+        let remedy = match self.fault {
+            Fault::Unauthorized => Some((header::WWW_AUTHENTICATE, "Bearer")),
+            // RFC 9110, 12.5.3: it distinguishes this refusal from that of a media type.
+            Fault::ContentCodingUnsupported(_) => Some((header::ACCEPT_ENCODING, "identity")),
+            _ => None,
+        };
         if let Fault::Overloaded { retry_after, .. } = self.fault {
             let seconds = retry_after.as_secs_f64().ceil().max(1.0);
             let value = HeaderValue::from_str(&seconds.to_string()).expect("a number is a value");
             response.headers_mut().insert(header::RETRY_AFTER, value);
         }
-        if matches!(self.fault, Fault::Unauthorized) {
-            let scheme = HeaderValue::from_static("Bearer");
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+        if let Some((name, value)) = remedy {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
         }
         response.extensions_mut().insert(Arc::new(self));
         response

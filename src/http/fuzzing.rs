@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::error::{Fault, Problem};
 use super::request::images::Images;
+use super::request::multipart::Part;
 use super::request::pairs::{Pair, Pairs};
 use super::request::{accept, multipart, query, received};
 use crate::engine::pipeline::Source;
@@ -34,7 +35,7 @@ pub fn multipart(
     let media = HeaderValue::from_bytes(media).ok()?;
     let parts =
         multipart::parts(body, media.as_bytes(), &ALLOWED).map_err(|problem| code(&problem));
-    let owned = |(name, content)| (name, body.slice_ref(content));
+    let owned = |part: Part| (part.name, body.slice_ref(part.content));
     Some(parts.map(|parts| parts.into_iter().map(owned).collect()))
 }
 
@@ -73,6 +74,8 @@ pub fn head(text: &[u8], most: Duration) -> Vec<Result<Duration, &'static str>> 
         let with = |name: HeaderName| HeaderMap::from_iter([(name, value.clone())]);
         responses.push(done(accept::only(accept::JSON, &with(header::ACCEPT))));
         responses.push(done(accept::embedding_form(&with(header::ACCEPT)).map(drop)));
+        let coding = with(header::CONTENT_ENCODING);
+        responses.push(done(received::no_content_coding(&coding)));
         responses.push(done(received::media(&with(header::CONTENT_TYPE)).map(drop)));
         let timeout = with(HeaderName::from_static("x-request-timeout-ms"));
         responses.push(query::deadline(&timeout, most).map_err(|fault| fault.code()));

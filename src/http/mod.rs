@@ -58,7 +58,7 @@ pub fn router(service: Arc<Service>, keys: Arc<Keys>) -> Router {
         .route("/model", get(model::model))
         .merge(work)
         .method_not_allowed_fallback(exchange::method_not_allowed)
-        .fallback(exchange::not_found);
+        .fallback(exchange::no_route);
     if keys.are_needed() {
         let guard = Arc::new(authorise::Guard::new(keys, service.clone()));
         guarded = guarded.layer(from_fn_with_state(guard, authorise::authorise));
@@ -81,7 +81,7 @@ pub fn admin(service: Arc<Service>) -> Router {
     let routes = health()
         .merge(metrics())
         .method_not_allowed_fallback(exchange::method_not_allowed)
-        .fallback(exchange::not_found);
+        .fallback(exchange::no_route);
     // Separate from the main port: unsent responses there do not use up the memory here.
     around(routes, None, service, UnsentResponses::new(ADMIN_UNSENT_BYTES))
 }

@@ -61,6 +61,56 @@ async fn one_image_is_compared_with_many() {
 }
 
 #[tokio::test]
+async fn one_source_in_json_is_compared_with_many() {
+    let app = App::of(crate::app::load(&crate::app::shipped()));
+    let [a, b] = SAME.map(|name| base64(&face(name)));
+    let stored = app.post("/embed", "image/jpeg", face(SAME[0])).await.ok().json();
+    let stored = json!({"embedding": stored["embedding"], "digest": stored["model"]["digest"]});
+    let alone = app.json("/compare", &json!({"a": a, "b": b})).await.ok().json();
+    for one in [json!(a), json!({"image": a}), stored] {
+        let others = json!([b, base64(b"no image"), "%%%", {"url": ""}, a]);
+        let body = json!({"a": one, "b": others});
+        let response = app.json("/compare/batch", &body).await.ok().json();
+        let [first, bad, unread, odd, itself] = results(&response) else { panic!("{response}") };
+        check_alike(first, &alone);
+        assert!(itself["distance"].as_f64().is_some_and(|distance| distance < 1e-4), "{itself}");
+        for (failed, code, field) in [
+            (bad, "image_format_unsupported", "b[1]"),
+            (unread, "base64_invalid", "b[2]"),
+            (odd, "part_unexpected", "b[3].url"),
+        ] {
+            assert_eq!(failed["error"]["code"], code);
+            assert_eq!(failed["error"]["field"], field);
+        }
+    }
+    let metrics = String::from_utf8(app.get("/metrics").await.ok().body).expect("text");
+    assert!(metrics.contains("siamese_batch_images_sum 2.0\n"), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_bad_source_that_is_compared_with_many_is_the_error_of_each_result() {
+    let app = App::start();
+    let good = base64(&face(SAME[0]));
+    for (one, code, field) in [
+        (json!(base64(b"no image")), "image_format_unsupported", "a"),
+        (json!(""), "image_empty", "a"),
+        (json!("%%%"), "base64_invalid", "a"),
+        (json!(7), "body_malformed", "a"),
+        (json!({"embedding": [1]}), "embedding_invalid", "a"),
+        (json!({"embedding": [1], "digest": "sha256:00"}), "model_mismatch", "a"),
+        (json!({"image": good, "url": ""}), "part_unexpected", "a.url"),
+    ] {
+        let body = json!({"a": one, "b": [good, {"image": good}]});
+        let response = app.json("/compare/batch", &body).await.ok().json();
+        assert_eq!(results(&response).len(), 2);
+        for failed in results(&response) {
+            assert_eq!(failed["error"]["code"], code, "{failed}");
+            assert_eq!(failed["error"]["field"], field);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_bad_pair_fails_alone_and_names_the_field() {
     let app = App::start();
     let good = base64(&face(SAME[0]));
@@ -158,6 +208,14 @@ async fn an_invalid_list_of_pairs_is_rejected() {
         (json!([pair]), 400, "body_malformed", None),
         (json!({"pairs": []}), 422, "batch_too_large", Some("pairs")),
         (json!({"pairs": [pair, pair, pair]}), 422, "batch_too_large", Some("pairs")),
+        (json!({"a": 1}), 400, "part_missing", Some("b")),
+        (json!({"b": [1]}), 400, "part_missing", Some("a")),
+        (json!({"a": 1, "b": 1}), 400, "body_malformed", Some("b")),
+        (json!({"a": 1, "b": [1], "c": 1}), 400, "part_unexpected", Some("c")),
+        (json!({"a": 1, "b": []}), 422, "batch_too_large", Some("b")),
+        (json!({"a": 1, "b": [1, 1, 1]}), 422, "batch_too_large", Some("b")),
+        (json!({"pairs": [pair], "a": 1, "b": [1]}), 400, "body_malformed", None),
+        (json!({"a": 1, "b": [1], "pairs": [pair]}), 400, "body_malformed", None),
     ] {
         let response = app.json("/compare/batch", &body).await;
         assert_eq!(response.refused(status, code).as_deref(), field, "{body}");

@@ -1,7 +1,7 @@
 //! The program as a process: start, shutdown, signals and network use.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{IpAddr, Ipv4Addr, TcpStream};
 use std::process::Command;
 
 use serde_json::Value;
@@ -231,15 +231,20 @@ fn an_idle_connection_is_closed() {
 #[test]
 fn a_port_in_use_is_one_line_and_code_3() {
     let server = Server::start();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_siamese"));
-    command
-        .args(["serve", "--device", "cpu", "--listen", &server.listen.to_string()])
-        .current_dir(root())
-        .env("RUST_LOG", "off");
-    let output = output(TEST_TIMEOUT, &mut command);
-    let stderr = String::from_utf8(output.stderr).expect("text");
-    assert_eq!(output.status.code(), Some(3), "{stderr}");
-    assert!(stderr.contains("cannot listen on") && stderr.lines().count() == 1, "{stderr}");
+    let port = server.listen.port();
+    // The name has a second address, at which the port is free.
+    for listen in [server.listen.to_string(), format!("localhost:{port}"), format!(":{port}")] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_siamese"));
+        command
+            .args(["serve", "--device", "cpu", "--listen", &listen])
+            .current_dir(root())
+            .env("RUST_LOG", "off");
+        let output = output(TEST_TIMEOUT, &mut command);
+        let stderr = String::from_utf8(output.stderr).expect("text");
+        assert_eq!(output.status.code(), Some(3), "{stderr}");
+        assert!(stderr.contains(&format!("cannot listen on {listen}: ")), "{stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    }
 }
 
 /// ONNX Runtime's official builds send telemetry by default.
@@ -280,6 +285,51 @@ fn no_telemetry_is_sent() {
         remotes.iter().all(|line| line.ends_with("00000000:0000") || line.contains(" 0100007F:")),
         "{remotes:?}"
     );
+}
+
+#[test]
+fn a_port_may_be_on_a_named_interface_or_on_all() {
+    for (admin, host) in [("localhost:0", "localhost"), (":0", "")] {
+        let server = Server::with(&[("SIAMESE_SERVER__ADMIN_LISTEN", admin)]);
+        let address = server.admin.expect("a port");
+        let is_expected =
+            |ip: IpAddr| if host.is_empty() { ip.is_unspecified() } else { ip.is_loopback() };
+        assert!(is_expected(address.ip()), "{admin}: {address}");
+        assert!(
+            get((Ipv4Addr::LOCALHOST, address.port()).into(), "/readyz")
+                .starts_with("HTTP/1.1 200")
+        );
+        let mut health = Command::new(env!("CARGO_BIN_EXE_siamese"));
+        health.args(["health", "--listen", &format!("{host}:{}", address.port())]);
+        assert!(output(TEST_TIMEOUT, &mut health).status.success(), "{admin}");
+    }
+}
+
+#[test]
+fn an_address_that_is_none_stops_the_start_with_the_way_out() {
+    for (variables, code, words) in [
+        ([("SIAMESE_SERVER__ADMIN_LISTEN", "9090")], 2, "\"9090\" is not ADDR:PORT, such as"),
+        ([("SIAMESE_SERVER__ADMIN_LISTEN", "a.invalid:0")], 3, "cannot listen on a.invalid:0: "),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_siamese"));
+        command.args(["serve", "--device", "cpu", "--listen", "127.0.0.1:0"]);
+        command.current_dir(root()).env("RUST_LOG", "error").envs(variables);
+        let output = output(TEST_TIMEOUT, &mut command);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+        assert!(stderr.contains(words) && stderr.lines().count() == 1, "{stderr}");
+    }
+}
+
+#[test]
+fn a_server_starts_beside_a_service_of_its_name() {
+    let server = Server::with(&[
+        ("SIAMESE_SERVICE_HOST", "10.0.0.1"),
+        ("SIAMESE_SERVICE_PORT_HTTP", "8080"),
+        ("SIAMESE_PORT", "tcp://10.0.0.1:8080"),
+        ("SIAMESE_PORT_8080_TCP_ADDR", "10.0.0.1"),
+    ]);
+    assert!(server.get("/readyz").starts_with("HTTP/1.1 200"));
 }
 
 #[test]

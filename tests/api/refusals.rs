@@ -130,6 +130,66 @@ async fn query_media_type_and_accept_are_checked_before_the_body() {
 }
 
 #[tokio::test]
+async fn a_content_coding_is_refused_by_name_before_the_body() {
+    let app = App::start();
+    for (codings, name) in [
+        (&["gzip"][..], "gzip"),
+        (&["identity, BR"], "BR"),
+        (&["identity", "zstd"], "zstd"),
+        (&["utf-8"], "utf-8"),
+    ] {
+        let mut request = post("/compare", "application/json");
+        for coding in codings {
+            request = request.header(header::CONTENT_ENCODING, *coding);
+        }
+        let endless = futures_util::stream::pending::<Result<Bytes, Infallible>>();
+        let response = app.send(request.body(Body::from_stream(endless)).expect("a request")).await;
+        response.refused(415, "media_type_unsupported");
+        assert_eq!(response.header("accept-encoding"), "identity");
+        let detail = response.json()["detail"].to_string();
+        assert!(detail.contains(&format!("Content-Encoding {name},")), "{detail}");
+    }
+    let image = Body::from(face(SAME[0]));
+    let plain = post("/embed", "image/jpeg").header(header::CONTENT_ENCODING, "Identity, identity");
+    app.send(plain.body(image).expect("a request")).await.ok();
+    let response = app.post("/compare", "text/plain", "").await;
+    assert_eq!(response.header("accept-encoding"), "");
+}
+
+#[tokio::test]
+async fn variants_of_a_request_get_the_same_response() {
+    let app = App::start();
+    let [a, b] = SAME.map(|name| base64(&face(name)));
+    let expected = app.json("/compare?threshold=0.5", &json!({"a": a, "b": b})).await.ok().json();
+    let lines = a.as_bytes().chunks(76).map(|line| std::str::from_utf8(line).expect("ASCII"));
+    let lines = lines.collect::<Vec<_>>();
+    for variant in [
+        lines.join("\r\n") + "\r\n",
+        lines.join(" "),
+        a.trim_end_matches('=').to_owned(),
+        a.replace('+', "-").replace('/', "_"),
+        a.replace('+', " "),
+        format!("DATA:image/jpeg;Base64,{}", a.replace('+', "%2b").replace('=', "%3D")),
+    ] {
+        let body = format!("\u{feff}{}", json!({"a": variant, "b": b}));
+        let path = "/compare?%74hreshold=0%2E5";
+        let request = post(path, "application/json").header(header::ACCEPT, "*; q=.2");
+        let response = app.send(request.body(Body::from(body)).expect("a request")).await;
+        assert_eq!(response.ok().json(), expected);
+    }
+}
+
+#[tokio::test]
+async fn options_of_the_whole_server_are_its_methods() {
+    let request = Request::builder().method(Method::OPTIONS).uri("*").body(Body::empty());
+    let response = App::start().send(request.expect("a request")).await;
+    assert_eq!(
+        (response.status.as_u16(), response.header("allow")),
+        (204, "GET,HEAD,POST,OPTIONS")
+    );
+}
+
+#[tokio::test]
 async fn incomplete_forms_are_malformed() {
     let app = App::start();
     let image = face(SAME[0]);

@@ -73,6 +73,79 @@ async fn a_form_is_accepted_too() {
     );
 }
 
+/// A form whose parts have no file names.
+fn text_form(parts: &[(&str, &str)]) -> Vec<u8> {
+    let parts = parts.iter().map(|(name, text)| {
+        format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{text}\r\n")
+    });
+    [parts.collect::<String>().as_bytes(), b"--x--\r\n"].concat()
+}
+
+#[tokio::test]
+async fn the_fields_of_a_form_may_be_base64() {
+    let app = app();
+    let expected = app.json("/verify", &body(SAME[1], &json!({}))).await.ok().json();
+    let [first, second] = SAME.map(|name| base64(&face(name)));
+    let uri = format!("data:image/jpeg;base64,{second}");
+    let multipart = "multipart/form-data; boundary=x";
+    let url_encoded = "application/x-www-form-urlencoded";
+    let escaped = |text: &str| text.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
+    for (media, body) in [
+        (multipart, text_form(&[("img1", &first), ("img2", &uri), ("anti_spoofing", "False")])),
+        (url_encoded, format!("img1={}&img2={}", escaped(&first), escaped(&uri)).into_bytes()),
+        // As by `curl -d`: the form decoder makes each `+` a space.
+        (url_encoded, format!("img2={second}&img1={first}&align=true").into_bytes()),
+    ] {
+        let response = app.post("/verify", media, body).await.ok().json();
+        assert_eq!(response["distance"], expected["distance"]);
+    }
+    // A client that gives no file name to a file.
+    let parts = [&b"--x\r\nContent-Disposition: form-data; name=img1\r\n\r\n"[..], &face(SAME[0])];
+    let body = [&parts.concat(), &b"\r\n"[..], &text_form(&[("img2", &second)])].concat();
+    let response = app.post("/verify", multipart, body).await.ok().json();
+    assert_eq!(response["distance"], expected["distance"]);
+
+    for (media, body, status, code, field) in [
+        (multipart, text_form(&[("img1", &first)]), 400, "part_missing", "img2"),
+        (multipart, text_form(&[("img1", &first), ("img2", "%")]), 422, "base64_invalid", "img2"),
+        (url_encoded, b"img1=%25&img2=".to_vec(), 422, "base64_invalid", "img1"),
+        (url_encoded, b"img1=&img1=".to_vec(), 400, "part_repeated", "img1"),
+        (url_encoded, b"img1=&img3=".to_vec(), 400, "part_unexpected", "img3"),
+        (url_encoded, b"".to_vec(), 400, "part_missing", "img1"),
+    ] {
+        let response = app.post("/verify", media, body).await;
+        assert_eq!(response.refused(status, code).as_deref(), Some(field));
+    }
+    app.post("/compare", url_encoded, "a=").await.refused(415, "media_type_unsupported");
+    app.post("/embed", url_encoded, "image=").await.refused(415, "media_type_unsupported");
+}
+
+#[tokio::test]
+async fn an_option_is_off_in_each_usual_form() {
+    let app = app();
+    for off in [json!(false), json!(0), json!(0.0), json!(null), json!("false"), json!("0")] {
+        let options = json!({"anti_spoofing": off, "distance_metric": null});
+        app.json("/verify", &body(SAME[1], &options)).await.ok();
+    }
+    for on in [json!(true), json!(1), json!("true"), json!("yes"), json!([]), json!({})] {
+        let response = app.json("/verify", &body(SAME[1], &json!({"anti_spoofing": on}))).await;
+        assert_eq!(response.refused(400, "body_malformed").as_deref(), Some("anti_spoofing"));
+        let detail = response.json()["detail"].to_string();
+        assert!(detail.contains("no anti-spoofing"), "{detail}");
+    }
+}
+
+#[tokio::test]
+async fn a_url_is_refused_with_the_way_out() {
+    let app = app();
+    for url in ["https://example.com/a.jpg", "http://localhost/a", "file:///tmp/a", "s3://a/b"] {
+        let response = app.json("/verify", &body(SAME[1], &json!({"img2": url}))).await;
+        assert_eq!(response.refused(422, "base64_invalid").as_deref(), Some("img2"));
+        let detail = response.json()["detail"].to_string();
+        assert!(detail.contains("it is a URL, and the server fetches nothing; send"), "{detail}");
+    }
+}
+
 #[tokio::test]
 async fn unsupported_options_are_rejected() {
     let app = app();

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::process;
 
 /// The time limit of a test, in seconds. The default is longer than any test takes on a busy machine.
-pub(crate) const TEST_SECONDS: &str = "SIAMESE_TEST_SECONDS";
+pub(crate) const TEST_SECONDS: &str = "TEST_SECONDS";
 
 type Ring = Box<dyn FnOnce() + Send>;
 

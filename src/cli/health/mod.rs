@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::{Failure, Outcome};
-use crate::ops::settings::{Overrides, Server, Settings};
+use crate::ops::settings::{Listen, Overrides, Server, Settings};
 
 /// How long the server may take to answer. The request needs almost no work, so a slower server has a problem.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
@@ -35,18 +35,18 @@ pub(super) struct Health {
     config: Option<PathBuf>,
     /// The address that the server was started with. Default: `server.listen` of the settings.
     #[arg(long, value_name = "ADDR:PORT")]
-    listen: Option<SocketAddr>,
+    listen: Option<Listen>,
 }
 
 /// Why the server should not receive work.
 #[derive(Debug, Error)]
 enum Unhealthy {
     #[error("no server answers at {0}")]
-    Unreachable(SocketAddr, #[source] io::Error),
+    Unreachable(Listen, #[source] io::Error),
     #[error("the connection to {0} broke")]
     Broken(SocketAddr, #[source] hyper::Error),
-    #[error("{address} did not answer within {} s", HEALTH_TIMEOUT.as_secs())]
-    TimedOut { address: SocketAddr },
+    #[error("{listen} did not answer within {} s", HEALTH_TIMEOUT.as_secs())]
+    TimedOut { listen: Listen },
     #[error("the server answers {0}: {1}")]
     NotReady(StatusCode, String),
 }
@@ -61,8 +61,8 @@ impl Health {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
         let overrides = Overrides { listen: self.listen, ..Overrides::default() };
         let settings = Settings::load(self.config.as_deref(), &overrides)?;
-        let (address, encrypted) = health_address(&settings.server, settings.tls.files().is_some());
-        if address.port() == 0 {
+        let (listen, encrypted) = health_port(&settings.server, settings.tls.files().is_some());
+        if listen.port() == 0 {
             return Err(Failure::Caller(
                 "server.listen has port 0, so the server's port is not known here; name the address with --listen".to_owned(),
             ));
@@ -72,9 +72,9 @@ impl Health {
             .build()
             .map_err(|err| Failure::machine(&err))?;
         let checked = runtime.block_on(async {
-            tokio::time::timeout(HEALTH_TIMEOUT, check_readiness(address, encrypted)).await
+            tokio::time::timeout(HEALTH_TIMEOUT, check_readiness(listen, encrypted)).await
         });
-        match checked.unwrap_or(Err(Unhealthy::TimedOut { address })) {
+        match checked.unwrap_or_else(|_| Err(Unhealthy::TimedOut { listen: listen.clone() })) {
             Ok(()) => Ok(Outcome::Done),
             Err(why) => {
                 // A closed standard error is no reason to fail; the exit code still reports the problem.
@@ -85,23 +85,30 @@ impl Health {
     }
 }
 
-/// The address of the health routes, and whether it uses TLS. The port `server.admin_listen` never uses TLS.
-fn health_address(server: &Server, tls: bool) -> (SocketAddr, bool) {
-    let (mut address, encrypted) = match server.admin_listen {
-        Some(address) => (address, false),
-        None => (server.listen, tls),
-    };
+/// Where the health routes are, and whether they use TLS. The port `server.admin_listen` never uses TLS.
+fn health_port(server: &Server, tls: bool) -> (&Listen, bool) {
+    match &server.admin_listen {
+        Some(listen) => (listen, false),
+        None => (&server.listen, tls),
+    }
+}
+
+/// The address at which this machine reaches a server that listens on an address.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
         IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
         _ => {}
     }
-    (address, encrypted)
+    address
 }
 
-async fn check_readiness(address: SocketAddr, encrypted: bool) -> Result<(), Unhealthy> {
-    let unreachable = |err| Unhealthy::Unreachable(address, err);
-    let stream = TcpStream::connect(address).await.map_err(unreachable)?;
+async fn check_readiness(listen: &Listen, encrypted: bool) -> Result<(), Unhealthy> {
+    let unreachable = |err| Unhealthy::Unreachable(listen.clone(), err);
+    let addresses = listen.addresses().await.map_err(unreachable)?;
+    let addresses: Vec<_> = addresses.into_iter().map(reachable).collect();
+    let stream = TcpStream::connect(&addresses[..]).await.map_err(unreachable)?;
+    let address = stream.peer_addr().map_err(unreachable)?;
     if encrypted {
         let stream = encrypted::connect(stream, address.ip()).await.map_err(unreachable)?;
         return request_readiness(stream, address).await;
@@ -137,25 +144,24 @@ where
 mod tests {
     use super::*;
 
-    #[track_caller]
-    fn check(listen: &str, admin: Option<&str>, expected: &str, encrypted: bool) {
-        let mut server =
-            Settings::load(None, &Overrides::default()).expect("default settings").server;
-        server.listen = listen.parse().expect("an address");
-        server.admin_listen = admin.map(|address| address.parse().expect("an address"));
-        let expected = expected.parse().expect("an address");
-        assert_eq!(health_address(&server, true), (expected, encrypted));
-    }
-
     #[test]
-    fn an_unspecified_address_becomes_loopback() {
-        check("0.0.0.0:8080", None, "127.0.0.1:8080", true);
-        check("[::]:8080", None, "[::1]:8080", true);
-        check("192.0.2.1:8080", None, "192.0.2.1:8080", true);
+    fn an_unspecified_address_is_reached_by_loopback() {
+        for (listen, expected) in [
+            ("0.0.0.0:8080", "127.0.0.1:8080"),
+            ("[::]:8080", "[::1]:8080"),
+            ("192.0.2.1:8080", "192.0.2.1:8080"),
+        ] {
+            assert_eq!(reachable(listen.parse().expect(listen)).to_string(), expected);
+        }
     }
 
     #[test]
     fn the_admin_port_is_preferred_and_has_no_tls() {
-        check("0.0.0.0:8080", Some("0.0.0.0:9090"), "127.0.0.1:9090", false);
+        let settings = Settings::load(None, &Overrides::default()).expect("default settings");
+        let mut server = settings.server;
+        assert_eq!(health_port(&server, true), (&server.listen, true));
+        let admin: Listen = "0.0.0.0:9090".parse().expect("an address");
+        server.admin_listen = Some(admin.clone());
+        assert_eq!(health_port(&server, true), (&admin, false));
     }
 }

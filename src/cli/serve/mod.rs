@@ -3,6 +3,7 @@
 mod descriptors;
 mod reload;
 
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::engine::Engine;
 use crate::engine::deployment::Tuning;
 use crate::http::{self, Connections, CutOff, Metrics, Port, Service, Tls, router};
 use crate::ops::keys::Keys;
+use crate::ops::settings::Listen;
 use crate::ops::stop::{self, Phase, StopSignal};
 use crate::ops::telemetry;
 use crate::ops::traces::{Exporting, Traces, TrustError};
@@ -36,9 +38,9 @@ const ADMIN_CONNECTIONS: NonZeroUsize = NonZeroUsize::new(64).expect("not 0");
 pub(super) struct Serve {
     #[command(flatten)]
     model: ModelArgs,
-    /// The address and port to listen on.
+    /// The address and port to listen on, such as 127.0.0.1:8080, localhost:8080 or :8080 (all interfaces).
     #[arg(long, value_name = "ADDR:PORT")]
-    listen: Option<SocketAddr>,
+    listen: Option<Listen>,
 }
 
 impl Serve {
@@ -87,8 +89,8 @@ async fn serve(
     start_decoder(&service).await?;
     let (routes, exporting) = traced(router(service.clone(), keys.clone()), &service)
         .map_err(|err| Failure::caller(&err))?;
-    let (listener, listen) = bind(settings.server.listen).await?;
-    let admin = match settings.server.admin_listen {
+    let (listener, listen) = bind(&settings.server.listen).await?;
+    let admin = match &settings.server.admin_listen {
         Some(address) => Some(bind(address).await?),
         None => None,
     };
@@ -169,12 +171,32 @@ async fn serve_admin(port: Port, service: Arc<Service>) {
 }
 
 /// Listens on an address, and returns it with the actual port (port 0 means any free port).
-async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
-    let listener = TcpListener::bind(address)
+async fn bind(listen: &Listen) -> Result<(TcpListener, SocketAddr), Failure> {
+    let addresses = listen.addresses().await.map_err(|err| {
+        Failure::Machine(format!(
+            "cannot listen on {listen}: the name is not known ({err}); use an address such as 127.0.0.1:8080, or :8080 for all interfaces"
+        ))
+    })?;
+    let listener = bind_first(&addresses)
         .await
-        .map_err(|err| Failure::Machine(format!("cannot listen on {address}: {err}")))?;
+        .map_err(|err| Failure::Machine(format!("cannot listen on {listen}: {err}")))?;
     let address = listener.local_addr().map_err(|err| Failure::machine(&err))?;
     Ok((listener, address))
+}
+
+/// Listens on the first address that this machine has. If that is in use, the others would only hide the mistake.
+async fn bind_first(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
+    let mut outcome = Err(ErrorKind::AddrNotAvailable.into());
+    for address in addresses {
+        outcome = TcpListener::bind(address).await;
+        let is_final = |err: &io::Error| {
+            matches!(err.kind(), ErrorKind::AddrInUse | ErrorKind::PermissionDenied)
+        };
+        if outcome.as_ref().err().is_none_or(is_final) {
+            break;
+        }
+    }
+    outcome
 }
 
 /// Adds tracing to the routes if a collector is configured.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::HttpBody;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use siamese_core::causes;
@@ -130,8 +130,14 @@ pub(crate) async fn admit(
     next.run(Request::from_parts(head, body)).await
 }
 
-pub(crate) async fn not_found() -> Problem {
-    Fault::NotFound.into()
+/// Responds to a request that no route matches. `OPTIONS *` asks for no resource: it tests the server, and gets what all
+/// of it supports (RFC 9110, 9.3.7).
+pub(crate) async fn no_route(method: Method, uri: Uri) -> Response {
+    if method == Method::OPTIONS && uri.path() == "*" {
+        return (StatusCode::NO_CONTENT, [(header::ALLOW, "GET,HEAD,POST,OPTIONS")])
+            .into_response();
+    }
+    Problem::from(Fault::NotFound).into_response()
 }
 
 pub(crate) async fn method_not_allowed() -> Problem {

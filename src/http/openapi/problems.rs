@@ -38,7 +38,11 @@ fn refusals(origins: &[Origin]) -> BTreeMap<StatusCode, Vec<&'static str>> {
     for kind in Kind::VARIANTS {
         let (status, code, arises) = kind.definition();
         if arises.iter().any(|origin| origins.contains(origin)) {
-            refusals.entry(status).or_default().push(code);
+            let codes = refusals.entry(status).or_default();
+            // Two kinds can have one code.
+            if !codes.contains(&code) {
+                codes.push(code);
+            }
             // The settings choose between the two statuses.
             if *kind == Kind::Overloaded {
                 refusals.insert(StatusCode::TOO_MANY_REQUESTS, vec![code]);

@@ -99,10 +99,11 @@ fn quality(headers: &HeaderMap, wanted: &str) -> f32 {
             let name = parts.next()?.to_ascii_lowercase();
             let specific = match name.as_str() {
                 name if name == wanted => 2,
-                "*/*" => 0,
+                // Java's HTTP client sends a bare `*`.
+                "*/*" | "*" => 0,
                 name => (name.strip_suffix("/*")? == kind).then_some(1)?,
             };
-            let quality = parts.find_map(|part| part.strip_prefix("q="));
+            let quality = parts.find_map(|part| part.strip_prefix(['q', 'Q'])?.strip_prefix('='));
             Some((specific, quality.map_or(1.0, |quality| quality.parse().unwrap_or(0.0))))
         })
         .max_by_key(|(specific, _)| *specific)
@@ -136,6 +137,10 @@ mod tests {
         check("application/octet-stream, */*;q=0.1", Some(Form::Numbers(Numbers::Bare)));
         check("application/json;q=0.5, application/octet-stream;q=0.4", Some(Form::Json));
         check("Application/JSON", Some(Form::Json));
+        check("*", Some(Form::Json));
+        check("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", Some(Form::Json));
+        check("*;Q=0.1, application/octet-stream", Some(Form::Numbers(Numbers::Bare)));
+        check("*;Q=0", None);
         check("text/html", None);
         check("application/json;q=0", None);
     }

@@ -1,6 +1,8 @@
 //! Deserialises a form: the fields of a type are the names of parts, and the values are slices of the body.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use axum::http::HeaderValue;
 use bytes::Bytes;
@@ -9,7 +11,7 @@ use serde::de::{Deserializer, Error, IntoDeserializer, Visitor};
 use serde::{Deserialize, forward_to_deserialize_any};
 use utoipa::ToSchema;
 
-use super::multipart;
+use super::multipart::{self, Part};
 use crate::engine::pipeline::Source;
 use crate::http::error::{Fault, Problem};
 
@@ -26,6 +28,17 @@ pub(crate) struct Form {
 #[schema(value_type = String, format = Binary)]
 pub(crate) struct Image<'a>(#[serde(borrow)] pub(crate) &'a [u8]);
 
+/// A part that is text or a file.
+pub(crate) enum Field<'a> {
+    Text(Cow<'a, str>),
+    File(&'a [u8]),
+}
+
+/// Reads the body of an HTML form without files (`application/x-www-form-urlencoded`).
+pub(crate) fn url_encoded<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Problem> {
+    T::deserialize(MapDeserializer::new(form_urlencoded::parse(body)))
+}
+
 impl Form {
     pub(crate) fn new(body: Bytes, media: HeaderValue) -> Self {
         Self { body, media }
@@ -37,8 +50,8 @@ impl Form {
     }
 
     /// Returns one part as an image to embed, without a copy.
-    pub(crate) fn upload(&self, image: &Image) -> Source {
-        Source::Upload(self.body.slice_ref(image.0))
+    pub(crate) fn upload(&self, Image(image): &Image) -> Source {
+        Source::Upload(self.body.slice_ref(image))
     }
 }
 
@@ -51,12 +64,12 @@ impl<'de> Deserializer<'de> for &'de Form {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Problem> {
-        let mut parts = BTreeMap::<_, Vec<_>>::new();
-        for (name, content) in multipart::parts(&self.body, self.media.as_bytes(), fields)? {
-            parts.entry(name).or_default().push(content);
+        let mut named = BTreeMap::<_, Vec<_>>::new();
+        for part in multipart::parts(&self.body, self.media.as_bytes(), fields)? {
+            named.entry(part.name).or_default().push(part);
         }
-        let parts = parts.into_iter().map(|(name, contents)| (name, Part { name, contents }));
-        visitor.visit_map(MapDeserializer::new(parts))
+        let named = named.into_iter().map(|(name, parts)| (name, Parts { name, parts }));
+        visitor.visit_map(MapDeserializer::new(named))
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Problem> {
@@ -69,13 +82,45 @@ impl<'de> Deserializer<'de> for &'de Form {
     }
 }
 
-/// All parts with the same name: one value, or a list.
-struct Part<'de> {
-    name: &'static str,
-    contents: Vec<&'de [u8]>,
+impl<'de> Deserialize<'de> for Field<'de> {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        struct FieldVisitor;
+
+        impl<'de> Visitor<'de> for FieldVisitor {
+            type Value = Field<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text or a file")
+            }
+
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Field<'de>, E> {
+                Ok(Field::Text(text.into()))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Field<'de>, E> {
+                Ok(Field::Text(text.to_owned().into()))
+            }
+
+            fn visit_string<E: Error>(self, text: String) -> Result<Field<'de>, E> {
+                Ok(Field::Text(text.into()))
+            }
+
+            fn visit_borrowed_bytes<E: Error>(self, file: &'de [u8]) -> Result<Field<'de>, E> {
+                Ok(Field::File(file))
+            }
+        }
+
+        value.deserialize_any(FieldVisitor)
+    }
 }
 
-impl<'de> IntoDeserializer<'de, Problem> for Part<'de> {
+/// All parts with the same name: one value, or a list.
+struct Parts<'de> {
+    name: &'static str,
+    parts: Vec<Part<'de>>,
+}
+
+impl<'de> IntoDeserializer<'de, Problem> for Parts<'de> {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
@@ -83,19 +128,23 @@ impl<'de> IntoDeserializer<'de, Problem> for Part<'de> {
     }
 }
 
-impl<'de> Deserializer<'de> for Part<'de> {
+impl<'de> Deserializer<'de> for Parts<'de> {
     type Error = Problem;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
-        match self.contents[..] {
-            [content] => visitor.visit_borrowed_bytes(content),
+        match self.parts[..] {
+            // Text is a part without a file name. An image without one is not valid UTF-8.
+            [part] => match std::str::from_utf8(part.content) {
+                Ok(text) if !part.is_file => visitor.visit_borrowed_str(text),
+                _ => visitor.visit_borrowed_bytes(part.content),
+            },
             _ => Err(Fault::PartRepeated.of(self.name)),
         }
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
-        let contents = self.contents.into_iter().map(BorrowedBytesDeserializer::new);
-        visitor.visit_seq(SeqDeserializer::new(contents))
+        let contents = self.parts.into_iter().map(|part| part.content);
+        visitor.visit_seq(SeqDeserializer::new(contents.map(BorrowedBytesDeserializer::new)))
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {

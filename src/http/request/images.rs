@@ -95,6 +95,10 @@ impl FromContent for Images {
                     }
                 }
             }
+            Content::UrlEncoded(_) => Err(Fault::MediaTypeUnsupported(
+                "send images as multipart/form-data or application/json, or one image as the body",
+            )
+            .into()),
         }
     }
 }
@@ -102,11 +106,10 @@ impl FromContent for Images {
 impl<'a> Embed<'a> {
     /// Distinguishes the two forms.
     fn read(body: &'a [u8]) -> Result<Self, Problem> {
-        match json::body(body) {
+        let json = json::value(body)?;
+        match json.object() {
             Ok(one) => Ok(Self::One(one)),
-            Err(problem) if problem.is_unexpected(&["images"]) => {
-                json::body(body).map(Self::Several)
-            }
+            Err(problem) if problem.is_unexpected(&["images"]) => json.object().map(Self::Several),
             Err(problem) => Err(problem),
         }
     }

@@ -28,14 +28,36 @@ pub(crate) struct Json<'a>(pub(crate) &'a str);
 
 /// Reads a body that is an object.
 pub(crate) fn body<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Problem> {
+    value(body)?.object()
+}
+
+/// Checks that a body is JSON.
+pub(crate) fn value(body: &[u8]) -> Result<Json<'_>, Problem> {
+    let body = utf_8(body)?;
     if is_too_deep(body) {
         return Err(malformed("the JSON is nested too deeply or has too many members").into());
     }
     // The whole body is checked first, so that invalid JSON is reported as such, whatever else is wrong.
     let json: &RawValue = serde_json::from_slice(body).map_err(|err| {
+        if std::str::from_utf8(body).is_err() {
+            return malformed("the JSON is not in UTF-8");
+        }
         malformed(format!("the JSON is invalid at line {}, column {}", err.line(), err.column()))
     })?;
-    Json(json.get()).object()
+    Ok(Json(json.get()))
+}
+
+/// Removes a byte-order mark, which some clients send although JSON has none. Names another encoding: the first
+/// character of JSON is ASCII, so the zeros around it tell the width of a character.
+fn utf_8(body: &[u8]) -> Result<&[u8], Fault> {
+    let encoding = match body {
+        [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] | [0, 0, 0, _, ..] | [_, 0, 0, 0, ..] => {
+            "UTF-32"
+        }
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, ..] => "UTF-16",
+        _ => return Ok(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)),
+    };
+    Err(malformed(format!("the JSON is in {encoding}; send it in UTF-8")))
 }
 
 impl<'de> Json<'de> {
@@ -199,6 +221,33 @@ mod tests {
         ] {
             let problem = two(json).expect_err(json);
             assert_eq!((problem.fault.code(), problem.field.as_deref()), (code, field), "{json}");
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_skipped() {
+        assert_eq!(two("\u{feff}{\"a\":1}").expect("an object").a.0, "1");
+        assert_eq!(two("{\u{feff}}").expect_err("a mark").fault.code(), "body_malformed");
+    }
+
+    #[test]
+    fn another_encoding_is_refused_by_name() {
+        let json = r#"{"a":1}"#;
+        let wide = |mark: &[u8], unit: fn(u8) -> Vec<u8>| {
+            [mark, &json.bytes().flat_map(unit).collect::<Vec<_>>()].concat()
+        };
+        for (bytes, name) in [
+            (wide(b"", |byte| vec![byte, 0]), "UTF-16"),
+            (wide(b"", |byte| vec![0, byte]), "UTF-16"),
+            (wide(b"\xff\xfe", |byte| vec![byte, 0]), "UTF-16"),
+            (wide(b"\xfe\xff", |byte| vec![0, byte]), "UTF-16"),
+            (wide(b"", |byte| vec![byte, 0, 0, 0]), "UTF-32"),
+            (wide(b"\0\0\xfe\xff", |byte| vec![0, 0, 0, byte]), "UTF-32"),
+            (b"{\"\xe4\":1}".to_vec(), "not in UTF-8"),
+        ] {
+            let problem = body::<Two>(&bytes).expect_err(name);
+            assert_eq!(problem.fault.code(), "body_malformed");
+            assert!(problem.to_string().contains(name), "{problem}");
         }
     }
 

@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use super::form::Image;
 use super::json::{self, Json};
+use super::mistake::malformed;
 use super::received::{Content, FromContent};
 use super::source::{SourceJson, read_at};
 use crate::engine::pipeline::Source;
@@ -44,19 +45,39 @@ pub(crate) struct CompareForm<'a> {
     b: Image<'a>,
 }
 
+/// Pairs of sources, or one source and others to compare it with.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub(crate) enum CompareMany<'a> {
+    Pairs(ListedPairs<'a>),
+    OneToMany(OneToMany<'a>),
+}
+
 /// Pairs of sources.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = Pairs)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct CompareMany<'a> {
+pub(crate) struct ListedPairs<'a> {
     #[serde(borrow)]
     #[schema(value_type = Vec<Compare>)]
     pairs: Json<'a>,
 }
 
+/// One source against each of others.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OneToMany<'a> {
+    #[serde(borrow)]
+    #[schema(value_type = SourceJson)]
+    a: Json<'a>,
+    #[serde(borrow)]
+    #[schema(value_type = Vec<SourceJson>)]
+    b: Json<'a>,
+}
+
 /// One image file against each of others.
 #[derive(Deserialize, ToSchema)]
-pub(crate) struct OneToMany<'a> {
+pub(crate) struct OneToManyForm<'a> {
     #[serde(borrow)]
     a: Image<'a>,
     #[serde(borrow)]
@@ -84,7 +105,7 @@ impl FromContent for Pair {
                 let CompareForm { a, b } = form.read()?;
                 Ok(Self([form.upload(&a), form.upload(&b)]))
             }
-            Content::Image(_) => Err(Fault::MediaTypeUnsupported(
+            Content::Image(_) | Content::UrlEncoded(_) => Err(Fault::MediaTypeUnsupported(
                 "send two images as multipart/form-data or application/json",
             )
             .into()),
@@ -108,7 +129,18 @@ impl Pairs {
     }
 
     pub(crate) fn from_json(body: &[u8], most: usize) -> Result<Self, Problem> {
-        let CompareMany { pairs } = json::body(body)?;
+        match CompareMany::read(body)? {
+            CompareMany::Pairs(ListedPairs { pairs }) => Self::listed(pairs, most),
+            CompareMany::OneToMany(OneToMany { a, b }) => {
+                let others = b.list("`b` must be a list of sources");
+                let others = others.map_err(|fault| fault.of("b"))?.into_iter().enumerate();
+                let others = others.map(|(index, other)| read_at(&Self::other(index), other));
+                Self::one_to_many(read_at("a", a), others, most)
+            }
+        }
+    }
+
+    fn listed(pairs: Json, most: usize) -> Result<Self, Problem> {
         let list = pairs.list("`pairs` must be a list of objects with `a` and `b`");
         let list = list.map_err(|fault| fault.of("pairs"))?;
         Self::check(list.len(), most, "pairs")?;
@@ -123,6 +155,27 @@ impl Pairs {
         }
         Ok(read)
     }
+
+    /// Pairs one source with each of others. If the one is faulty, every pair has its error.
+    fn one_to_many(
+        one: Result<Source, Problem>,
+        others: impl ExactSizeIterator<Item = Result<Source, Problem>>,
+        most: usize,
+    ) -> Result<Self, Problem> {
+        Self::check(others.len(), most, "b")?;
+        let mut read = Self::default();
+        let one = one.map(|one| read.add("a".to_owned(), one));
+        for (index, other) in others.enumerate() {
+            let pair = one.clone().and_then(|one| Ok([one, read.add(Self::other(index), other?)]));
+            read.pairs.push(pair);
+        }
+        Ok(read)
+    }
+
+    /// The path of one of the sources that one source is compared with, for error messages.
+    fn other(index: usize) -> String {
+        format!("b[{index}]")
+    }
 }
 
 impl FromContent for Pairs {
@@ -131,20 +184,32 @@ impl FromContent for Pairs {
         match content {
             Content::Json(body) => Self::from_json(&body, most),
             Content::Form(form) => {
-                let OneToMany { a, b } = form.read()?;
-                Self::check(b.len(), most, "b")?;
-                let mut read = Self::default();
-                let one = read.add("a".to_owned(), form.upload(&a));
-                for (index, other) in b.iter().enumerate() {
-                    let other = read.add(format!("b[{index}]"), form.upload(other));
-                    read.pairs.push(Ok([one, other]));
-                }
-                Ok(read)
+                let OneToManyForm { a, b } = form.read()?;
+                let others = b.iter().map(|other| Ok(form.upload(other)));
+                Self::one_to_many(Ok(form.upload(&a)), others, most)
             }
-            Content::Image(_) => Err(Fault::MediaTypeUnsupported(
+            Content::Image(_) | Content::UrlEncoded(_) => Err(Fault::MediaTypeUnsupported(
                 "send pairs as multipart/form-data or application/json",
             )
             .into()),
         }
+    }
+}
+
+impl<'a> CompareMany<'a> {
+    /// Distinguishes the two forms.
+    fn read(body: &'a [u8]) -> Result<Self, Problem> {
+        let json = json::value(body)?;
+        match json.object() {
+            Err(problem) if problem.is_unexpected(&Pair::NAMES) => {}
+            pairs => return pairs.map(Self::Pairs),
+        }
+        json.object().map(Self::OneToMany).map_err(|problem| {
+            if problem.is_unexpected(&["pairs"]) {
+                malformed("the request must have either `pairs`, or `a` and `b`").into()
+            } else {
+                problem
+            }
+        })
     }
 }

@@ -87,12 +87,12 @@ impl<S: Sync> FromRequestParts<S> for NoQuery {
 pub(crate) fn criterion(query: Option<&str>) -> Result<Criterion, Fault> {
     let mut judging = Judging::default();
     for (key, value) in pairs(query) {
-        let parameter = match key {
+        let parameter = match &*key {
             "threshold" => &mut judging.threshold,
             "fmr" => &mut judging.fmr,
-            _ => return unknown(key),
+            _ => return unknown(&key),
         };
-        let Ok(number) = value.parse() else {
+        let Ok(number) = value.trim_ascii().parse() else {
             return invalid(&format!("`{key}` must be a number"));
         };
         if parameter.replace(number).is_some() {
@@ -115,7 +115,7 @@ pub(crate) fn criterion(query: Option<&str>) -> Result<Criterion, Fault> {
 
 /// Rejects any query.
 pub(crate) fn none(query: Option<&str>) -> Result<(), Fault> {
-    pairs(query).next().map_or(Ok(()), |(key, _)| unknown(key))
+    pairs(query).next().map_or(Ok(()), |(key, _)| unknown(&key))
 }
 
 /// The time limit for a request: the server's, or a shorter one that the client chooses.
@@ -127,13 +127,9 @@ pub(crate) fn deadline(headers: &HeaderMap, most: Duration) -> Result<Duration, 
     }
 }
 
-/// Keys and values are not decoded, because no valid one contains a character that clients encode.
-fn pairs(query: Option<&str>) -> impl Iterator<Item = (&str, &str)> {
-    query
-        .unwrap_or_default()
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+/// The decoded keys and values.
+fn pairs(query: Option<&str>) -> form_urlencoded::Parse<'_> {
+    form_urlencoded::parse(query.unwrap_or_default().as_bytes())
 }
 
 fn unknown<T>(key: &str) -> Result<T, Fault> {
@@ -160,6 +156,10 @@ mod tests {
             (Some("threshold=0.8"), threshold(0.8)),
             (Some("threshold=1e-3"), threshold(0.001)),
             (Some("fmr=0.01"), Criterion::Fmr(0.01)),
+            (Some("threshold=0%2E8"), threshold(0.8)),
+            (Some("%74hreshold=0.8"), threshold(0.8)),
+            (Some("fmr=+0.01%20"), Criterion::Fmr(0.01)),
+            (Some("&fmr=%2B0.01&"), Criterion::Fmr(0.01)),
         ] {
             assert_eq!(criterion(query).ok(), Some(expected), "{query:?}");
         }
@@ -180,6 +180,10 @@ mod tests {
             "fmr=1",
             "fmr=-0.1",
             "treshold=1",
+            "thresh+old=1",
+            "threshold=0+8",
+            "threshold%3D1",
+            "fmr=%FF",
         ] {
             let fault = criterion(Some(query)).expect_err(query);
             assert_eq!(fault.code(), "query_invalid", "{query}");

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::body::{self, Admitted};
 use super::form::Form;
+use super::mistake::shown;
 use super::query;
 use crate::engine::deployment::Deployment;
 use crate::http::error::{Fault, Problem};
@@ -38,6 +39,7 @@ pub(crate) enum Content {
     /// The bytes of one image. The bytes tell its format.
     Image(Bytes),
     Form(Form),
+    UrlEncoded(Bytes),
     Json(Bytes),
 }
 
@@ -49,6 +51,7 @@ impl<T: FromContent> FromRequest<Arc<Service>> for Received<T> {
         let (head, body) = request.into_parts();
         let most = service.settings().server.deadline();
         let deadline = begun + query::deadline(&head.headers, most)?;
+        no_content_coding(&head.headers)?;
         let media = media(&head.headers)?;
         let (body, admitted) = body::read(body, &head.headers, service, deadline).await?;
         let is_small = body.len() <= SMALL;
@@ -57,11 +60,12 @@ impl<T: FromContent> FromRequest<Arc<Service>> for Received<T> {
             Media::Form => {
                 Content::Form(Form::new(body, head.headers[header::CONTENT_TYPE].clone()))
             }
+            Media::UrlEncoded => Content::UrlEncoded(body),
             Media::Json => Content::Json(body),
         };
         let content = match content {
-            // Only JSON takes long to parse, so a large JSON body is parsed on a thread for computation.
-            Content::Json(_) if !is_small => {
+            // Only images as text take long to parse, so a large body of text is parsed on a thread for computation.
+            Content::Json(_) | Content::UrlEncoded(_) if !is_small => {
                 let service = service.clone();
                 compute(move || T::read(content, &service.settings().server)).await?
             }
@@ -77,16 +81,26 @@ impl<T: FromContent> FromRequest<Arc<Service>> for Received<T> {
 pub(crate) enum Media {
     Image,
     Form,
+    UrlEncoded,
     Json,
+}
+
+/// Refuses a body with a content coding such as gzip.
+pub(crate) fn no_content_coding(headers: &HeaderMap) -> Result<(), Fault> {
+    let codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    let codings = codings.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let is_coding =
+        |coding: &&[u8]| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity");
+    match codings.map(<[u8]>::trim_ascii).find(is_coding) {
+        None => Ok(()),
+        Some(coding) => {
+            Err(Fault::ContentCodingUnsupported(shown(&String::from_utf8_lossy(coding))))
+        }
+    }
 }
 
 /// Parses `Content-Type`. The reader of the body parses the parameters.
 pub(crate) fn media(headers: &HeaderMap) -> Result<Media, Fault> {
-    let coding = headers.get(header::CONTENT_ENCODING).map_or(&b""[..], |value| value.as_bytes());
-    if !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity") {
-        let why = "the body must not have a Content-Encoding such as gzip";
-        return Err(Fault::MediaTypeUnsupported(why));
-    }
     let unsupported = Err(Fault::MediaTypeUnsupported(
         "the Content-Type must be multipart/form-data, application/json or, for one image, image/* or \
          application/octet-stream",
@@ -97,6 +111,8 @@ pub(crate) fn media(headers: &HeaderMap) -> Result<Media, Fault> {
     let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match essence.as_str() {
         "multipart/form-data" => Ok(Media::Form),
+        // Only a route for clients of another service reads it.
+        "application/x-www-form-urlencoded" => Ok(Media::UrlEncoded),
         "application/json" => Ok(Media::Json),
         "application/octet-stream" => Ok(Media::Image),
         essence if essence.starts_with("image/") => Ok(Media::Image),

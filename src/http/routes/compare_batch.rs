@@ -13,7 +13,7 @@ use crate::engine::judgement::Judgement;
 use crate::engine::pipeline::{Embedded, ItemError};
 use crate::http::error::{Details, Fault, Problem};
 use crate::http::request::accept::AcceptsJson;
-use crate::http::request::pairs::{CompareMany, OneToMany, Pairs};
+use crate::http::request::pairs::{CompareMany, OneToManyForm, Pairs};
 use crate::http::request::query::{Judging, Ruling};
 use crate::http::request::received::Received;
 use crate::http::response::timed_json;
@@ -42,8 +42,9 @@ enum PairResult<'a> {
 
 /// Compare many pairs
 ///
-/// The request has pairs as JSON, or one image `a` and several images `b` as a form. The results are in the order of
-/// the pairs. If a pair fails, only its own result is an error, and the status is still 200. An image that occurs in
+/// The request has pairs, or one source `a` and several sources `b` to compare it with. A form always has one image `a`
+/// and several images `b`. The results are in the order of the pairs, or of `b`. If a pair fails, only its own result is
+/// an error, and the status is still 200. If the one `a` is bad, each result is its error. An image that occurs in
 /// several pairs is embedded once.
 #[utoipa::path(
     post,
@@ -51,7 +52,7 @@ enum PairResult<'a> {
     operation_id = "compare_batch",
     params(Judging),
     request_body(content(
-        (OneToMany = "multipart/form-data"),
+        (OneToManyForm = "multipart/form-data"),
         (CompareMany = "application/json", example = json!({"pairs": [{"a": "UDUgMSAxIDI1NQqA", "b": "UDUgMSAxIDI1NQqA"}]})),
     )),
     responses((status = 200, description = "A result or an error for each pair.", body = Comparisons, example = json!({

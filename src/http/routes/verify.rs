@@ -18,7 +18,7 @@ use super::compare::{Seen, judge_pair};
 use crate::engine::pipeline::Source;
 use crate::http::error::{Fault, Problem};
 use crate::http::request::accept::AcceptsJson;
-use crate::http::request::form::Image;
+use crate::http::request::form::{Field, Image, url_encoded};
 use crate::http::request::json::{self, Json};
 use crate::http::request::mistake::malformed;
 use crate::http::request::pairs::Pair;
@@ -174,12 +174,11 @@ impl Metric {
 }
 
 impl<T> Verify<T> {
-    /// Reads the request, with functions that read an image, read a text, and test whether an option is off.
+    /// Reads the request, with functions that read an image and a text.
     fn read(
         self,
         image: impl Fn(T) -> Result<Source, Fault>,
         text: impl Fn(T) -> Result<String, Fault>,
-        is_off: impl Fn(T) -> bool,
     ) -> Result<Verification, Problem> {
         let [first, second] = IMAGES;
         let first = image(self.img1).map_err(|fault| fault.of(first))?;
@@ -187,34 +186,72 @@ impl<T> Verify<T> {
         let metric = self.distance_metric.map(|metric| {
             text(metric).map_err(|fault| fault.of(METRIC)).and_then(|name| Metric::named(&name))
         });
-        if !self.anti_spoofing.is_none_or(is_off) {
-            let why =
-                "this server has no anti-spoofing: it cannot tell a face from a photograph of one";
+        let spoofing = self.anti_spoofing.map(text).transpose();
+        let spoofing = spoofing.map_err(|fault| fault.of(SPOOFING))?;
+        if !spoofing.is_none_or(|option| is_off(&option)) {
+            let why = "this server has no anti-spoofing: it cannot tell a face from a photograph of one; leave the option \
+                       out, or set it to false";
             return Err(malformed(why).of(SPOOFING));
         }
         Ok(Verification { pair: Pair([first, second]), metric: metric.transpose()? })
     }
 }
 
+/// Whether a text is one of the ways in which clients turn an option off.
+fn is_off(option: &str) -> bool {
+    let option = option.trim_ascii();
+    option.parse() == Ok(0.0)
+        || ["", "false", "off", "no", "none", "null"]
+            .iter()
+            .any(|off| option.eq_ignore_ascii_case(off))
+}
+
 impl FromContent for Verification {
     fn read(content: Content, _: &Server) -> Result<Self, Problem> {
-        const TEXT: &str = "the value must be text; an image is base64 or a data URI";
-
         match content {
-            Content::Json(body) => json::body::<Verify<Json>>(&body)?.read(
-                |value| upload(&value.text(TEXT)?),
-                |value| value.text(TEXT).map(Cow::into_owned),
-                |value| value.0 == "false",
-            ),
-            Content::Form(form) => form.read::<Verify<Image>>()?.read(
-                |part| Ok(form.upload(&part)),
-                |Image(text)| Ok(String::from_utf8_lossy(text).into_owned()),
-                |Image(text)| text.eq_ignore_ascii_case(b"false"),
-            ),
+            Content::Json(body) => from_json(&body),
+            Content::Form(form) => from_form(form.read()?, |file| form.upload(&Image(file))),
+            Content::UrlEncoded(body) => from_form(url_encoded(&body)?, |file| {
+                Source::Upload(body.slice_ref(file))
+            }),
             Content::Image(_) => Err(Fault::MediaTypeUnsupported(
-                "send two images as multipart/form-data or application/json",
+                "send two images as application/json, multipart/form-data or application/x-www-form-urlencoded",
             )
             .into()),
         }
     }
+}
+
+fn from_json(body: &[u8]) -> Result<Verification, Problem> {
+    const TEXT: &str = "the value must be text; an image is base64 or a data URI";
+
+    let mut verify: Verify<Json> = json::body(body)?;
+    // Many clients send `null` for an option that they leave out.
+    for option in [&mut verify.distance_metric, &mut verify.anti_spoofing] {
+        option.take_if(|value| value.0 == "null");
+    }
+    verify.read(
+        |value| upload(&value.text(TEXT)?),
+        |value| match value.0.as_bytes() {
+            [b'"', ..] => value.text(TEXT).map(Cow::into_owned),
+            _ => Ok(value.0.to_owned()),
+        },
+    )
+}
+
+/// Reads a form; `file` converts a file in it to an image.
+fn from_form(
+    verify: Verify<Field>,
+    file: impl Fn(&[u8]) -> Source,
+) -> Result<Verification, Problem> {
+    verify.read(
+        |field| match field {
+            Field::Text(text) => upload(&text),
+            Field::File(bytes) => Ok(file(bytes)),
+        },
+        |field| match field {
+            Field::Text(text) => Ok(text.into_owned()),
+            Field::File(bytes) => Ok(String::from_utf8_lossy(bytes).into_owned()),
+        },
+    )
 }

@@ -5,26 +5,30 @@
 
 mod access;
 mod image;
+mod listen;
 mod model;
 mod server;
 mod telemetry;
+mod variables;
 
-use std::net::SocketAddr;
+use std::borrow::Cow;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use config::{Config, ConfigError, Environment, File, FileFormat};
+use config::{Config, ConfigError, File, FileFormat};
 use serde::Deserialize;
 use siamese_core::model::{Cuda, Device, Options};
 use thiserror::Error;
 
 pub use access::{Auth, Cors, Origin, TlsSettings};
 pub use image::ImageSettings;
+pub use listen::{InvalidListen, Listen};
 pub use model::{CacheSettings, Health, ModelSettings};
 pub use server::{OverloadStatus, Server};
 pub use telemetry::{InvalidVariable, Log, TraceSettings};
 
 use model::SHIPPED;
+use variables::Variable;
 
 /// The file that documents all settings, compiled in.
 const DEFAULTS: &str = include_str!("../../../config/default.toml");
@@ -61,7 +65,7 @@ pub struct Settings {
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
     /// `--listen`
-    pub listen: Option<SocketAddr>,
+    pub listen: Option<Listen>,
     /// `--model`
     pub model: Option<PathBuf>,
     /// `--device`
@@ -85,15 +89,37 @@ pub enum SettingsError {
         /// The largest permitted value.
         most: usize,
     },
-    /// An environment variable of the platform is invalid.
+    /// An environment variable is invalid.
     #[error("{name} is invalid")]
     Variable {
         /// Its name.
-        name: &'static str,
+        name: Cow<'static, str>,
         /// Why it is invalid.
         #[source]
         why: InvalidVariable,
     },
+    /// A variable with an unknown key or an invalid value.
+    #[error("{name} is invalid")]
+    Setting {
+        /// Its name.
+        name: String,
+        /// Why it is invalid.
+        #[source]
+        why: Box<ConfigError>,
+    },
+    /// A variable that has the words of a setting, with other underscores.
+    #[error("{name} is not a setting; did you mean {meant}?")]
+    Misspelt {
+        /// Its name.
+        name: String,
+        /// The name of the setting's variable.
+        meant: String,
+    },
+    /// A variable that is nothing like a setting.
+    #[error(
+        "{0} is not a setting; a setting is SIAMESE_SECTION__KEY, such as SIAMESE_SERVER__LISTEN"
+    )]
+    NoSetting(String),
     /// No model is set, and the default model was not found.
     #[error(
         "no model is set, and {SHIPPED} was found neither beside the program nor below the working directory; set one by --model"
@@ -104,23 +130,24 @@ pub enum SettingsError {
 impl Settings {
     /// Reads the settings from all sources, including the process's environment.
     pub fn load(file: Option<&Path>, overrides: &Overrides) -> Result<Self, SettingsError> {
-        let mut settings = Self::assemble(file, environment(), overrides)?;
+        let variables = variables::settings(std::env::vars_os())?;
+        let mut settings = Self::assemble(file, &variables, overrides)?;
         settings.traces.find_collector(|name| std::env::var_os(name))?;
         Ok(settings)
     }
 
     fn assemble(
         file: Option<&Path>,
-        environment: Environment,
+        variables: &[Variable],
         overrides: &Overrides,
     ) -> Result<Self, SettingsError> {
         let mut builder = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
         if let Some(file) = file {
             builder = builder.add_source(File::from(file).format(FileFormat::Toml));
         }
-        let mut settings: Self = builder.add_source(environment).build()?.try_deserialize()?;
-        if let Some(listen) = overrides.listen {
-            settings.server.listen = listen;
+        let mut settings: Self = variables::apply(&builder, variables)?;
+        if let Some(listen) = &overrides.listen {
+            settings.server.listen = listen.clone();
         }
         if let Some(model) = &overrides.model {
             settings.model.file = Some(model.clone());
@@ -173,16 +200,6 @@ impl Settings {
     }
 }
 
-/// `SIAMESE_SECTION__KEY`
-fn environment() -> Environment {
-    Environment::with_prefix("SIAMESE")
-        .prefix_separator("_")
-        .separator("__")
-        .try_parsing(true)
-        .list_separator(",")
-        .with_list_parse_key("cors.origins")
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
@@ -194,11 +211,6 @@ mod tests {
 
     use super::*;
 
-    fn with(variables: &[(&str, &str)]) -> Environment {
-        let variables = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        environment().source(Some(variables))
-    }
-
     fn settings(
         file: &str,
         variables: &[(&str, &str)],
@@ -206,7 +218,9 @@ mod tests {
     ) -> Result<Settings, String> {
         let mut written = tempfile::NamedTempFile::new().expect("a file");
         written.write_all(file.as_bytes()).expect("written");
-        Settings::assemble(Some(written.path()), with(variables), overrides)
+        let variables = variables.iter().map(|(name, value)| (name.into(), value.into()));
+        variables::settings(variables)
+            .and_then(|variables| Settings::assemble(Some(written.path()), &variables, overrides))
             .map_err(|err| siamese_core::causes(&err))
     }
 
@@ -267,6 +281,8 @@ mod tests {
         refused("[server]\nlissten = 1", &[], "lissten");
         refused("[sever]", &[], "sever");
         refused("[server]\nlisten = \"nowhere\"", &[], "listen");
+        refused("[server]\nadmin_listen = \"9090\"", &[], "such as 127.0.0.1:8080");
+        refused("", &[("SIAMESE_SERVER__LISTEN", "8080")], "\"8080\" is not ADDR:PORT");
         refused("[server]\nidle_timeout_ms = 0", &[], "idle_timeout_ms");
         refused("[server]\noverload_status = 200", &[], "overload_status");
         refused("[auth]\nkeys = []", &[], "auth.keys");
@@ -283,8 +299,16 @@ mod tests {
         refused("[model]\ndevice = \"tpu\"", &[], "device");
         refused("[cuda]\nconvolution_search = \"thorough\"", &[], "convolution_search");
         refused("[cuda]\ndevice_id = -1", &[], "device_id");
-        refused("", &[("SIAMESE_SERVER__DEADLINE_MS", "soon")], "deadline_ms");
-        refused("", &[("SIAMESE_DEADLINE", "1")], "deadline");
+        refused(
+            "",
+            &[("SIAMESE_SERVER__DEADLINE_MS", "soon")],
+            "SIAMESE_SERVER__DEADLINE_MS is invalid",
+        );
+        refused("", &[("SIAMESE_SERVER__LISSTEN", "1")], "SIAMESE_SERVER__LISSTEN is invalid: ");
+        refused("", &[("SIAMESE_DEADLINE", "1")], "SIAMESE_DEADLINE is not a setting");
+        let variables = [("SIAMESE_SERVER__LISTEN", ":1"), ("SIAMESE_SEVER__LISTEN", ":1")];
+        refused("", &variables, "SIAMESE_SEVER__LISTEN is invalid: unknown field");
+        refused("[server]\nlissten = 1", &variables[..1], "the settings are invalid: ");
         refused("[traces]\nendpoint = \"grpc://collector\"", &[], "endpoint");
         refused("[traces]\ncollector = 1", &[], "collector");
         refused("[traces]\nratio = 1.1", &[], "ratio");

@@ -1,19 +1,20 @@
 //! `[server]`: addresses, limits and timeouts.
 
-use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::listen::Listen;
+
 /// `[server]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Server {
-    /// The address to listen on.
-    pub listen: SocketAddr,
+    /// Where to listen.
+    pub listen: Listen,
     /// A second address for `/livez`, `/readyz` and `/metrics`. If it is set, `/metrics` is served only there.
-    pub admin_listen: Option<SocketAddr>,
+    pub admin_listen: Option<Listen>,
     /// The most connections. Above it, the connection that has been idle for longest is closed.
     pub max_connections: NonZeroUsize,
     /// How long a connection may be idle, or leave a response unread, in milliseconds.

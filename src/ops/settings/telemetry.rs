@@ -114,7 +114,7 @@ fn named<T>(
     name: &'static str,
     outcome: Result<T, impl Into<InvalidVariable>>,
 ) -> Result<T, SettingsError> {
-    outcome.map_err(|why| SettingsError::Variable { name, why: why.into() })
+    outcome.map_err(|why| SettingsError::Variable { name: name.into(), why: why.into() })
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
 //! Sources in JSON: images and embeddings.
 
+mod encoded;
+
 use std::borrow::Cow;
 
-use base64::Engine;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 use siamese_core::score::Embedding;
 use utoipa::ToSchema;
@@ -13,12 +12,6 @@ use super::json::{self, Json};
 use super::mistake::malformed;
 use crate::engine::pipeline::Source;
 use crate::http::error::{Fault, Problem};
-
-/// Base64 with the standard alphabet, with or without padding.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// An image, or an embedding that the client has stored.
 #[derive(ToSchema)]
@@ -96,17 +89,9 @@ impl<'a> SourceJson<'a> {
     }
 }
 
-/// Decodes an image from base64.
+/// Decodes an image from base64 or from a data URI.
 pub(crate) fn upload(text: &str) -> Result<Source, Fault> {
-    let base64 = match text.strip_prefix("data:") {
-        None => text,
-        Some(uri) => match uri.split_once(',') {
-            Some((head, base64)) if head.ends_with(";base64") => base64,
-            _ => return Err(Fault::Base64Invalid),
-        },
-    };
-    let bytes = BASE64.decode(base64).map_err(|_| Fault::Base64Invalid)?;
-    Ok(Source::Upload(bytes.into()))
+    Ok(Source::Upload(encoded::decode(text)?.into()))
 }
 
 /// A number of an embedding. A number too large for `f32` becomes infinite, which an embedding rejects.
@@ -180,7 +165,7 @@ mod tests {
     #[test]
     fn each_mistake_has_its_code_and_its_field() {
         for (json, code, field) in [
-            (r#""a-b""#, "base64_invalid", "a"),
+            (r#""a.b""#, "base64_invalid", "a"),
             (r#""data:image/png,abc""#, "base64_invalid", "a"),
             ("7", "body_malformed", "a"),
             ("null", "body_malformed", "a"),
