@@ -67,7 +67,7 @@ pub fn head(text: &[u8], most: Duration) -> Vec<Result<Duration, &'static str>> 
         |parsed: Result<(), Fault>| parsed.map(|()| Duration::ZERO).map_err(|fault| fault.code());
     let mut responses = Vec::new();
     if let Ok(text) = std::str::from_utf8(text) {
-        responses.push(done(query::criterion(Some(text)).map(drop)));
+        responses.push(done(query::judging(Some(text)).map(drop)));
         responses.push(done(query::none(Some(text))));
     }
     if let Ok(value) = HeaderValue::from_bytes(text) {

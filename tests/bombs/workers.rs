@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use siamese::engine::decode::worker::{Allowance, End, Event, Pool};
-use siamese_core::preprocessing::{DecodeError, Limits};
+use siamese_core::preprocessing::{DecodeError, Decoding, Limits};
 
 use crate::uploads::structured::{Draw, any_gif, any_tiff, any_webp};
 use crate::{Bomb, MAX_BODY, UPLOAD_TIMEOUT, alone, gif, preprocessing, tiff, webp};

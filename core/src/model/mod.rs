@@ -19,7 +19,7 @@ pub use card::{
     WeightKind, Weights, sidecar_values,
 };
 pub use description::{Description, Signature};
-pub use faces::{Choice, Detector, Face, InvalidDetector};
+pub use faces::{Choice, Detector, Face, InvalidDetector, UnknownChoice};
 pub use load_error::LoadError;
 pub use preprocessor::Preprocessor;
 pub use runtime::{

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use siamese_core::model::Choice;
 use siamese_core::score::Threshold;
 use utoipa::IntoParams;
 
@@ -31,21 +32,42 @@ pub(crate) struct Judging {
     fmr: Option<f64>,
 }
 
+/// Which face of an image counts, for a model that aligns faces.
+#[derive(Default, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it documents a parameter")]
+pub(crate) struct Choosing {
+    /// `largest` uses the largest face of an image. `only` rejects an image with several faces. Without it, the setting
+    /// `image.faces` applies. Only for a model that aligns faces.
+    #[param(nullable = false, inline)]
+    faces: Option<Choice>,
+}
+
 /// The deployment that serves a request, and a criterion that its model supports.
 pub(crate) struct Ruling {
     pub(crate) deployment: Arc<Deployment>,
+    pub(crate) choice: Choice,
     criterion: Criterion,
 }
 
 /// A ruling by the threshold in force, for routes without a query.
 pub(crate) struct InForce(pub(crate) Ruling);
 
+/// The choice among the faces of an image, for routes without any other parameter.
+pub(crate) struct Faces(pub(crate) Choice);
+
 /// The request has no query.
 pub(crate) struct NoQuery;
 
 impl Ruling {
-    fn new(criterion: Criterion, head: &Parts, service: &Service) -> Result<Self, Fault> {
-        let ruling = Self { deployment: pinned(head), criterion };
+    fn new(
+        (criterion, choice): (Criterion, Option<Choice>),
+        head: &Parts,
+        service: &Service,
+    ) -> Result<Self, Fault> {
+        let deployment = pinned(head);
+        let choice = chosen(choice, &deployment, service)?;
+        let ruling = Self { deployment, choice, criterion };
         ruling.judge(service)?;
         Ok(ruling)
     }
@@ -61,7 +83,7 @@ impl FromRequestParts<Arc<Service>> for Ruling {
     type Rejection = Problem;
 
     async fn from_request_parts(head: &mut Parts, service: &Arc<Service>) -> Result<Self, Problem> {
-        Ok(Self::new(criterion(head.uri.query())?, head, service)?)
+        Ok(Self::new(judging(head.uri.query())?, head, service)?)
     }
 }
 
@@ -70,8 +92,28 @@ impl FromRequestParts<Arc<Service>> for InForce {
 
     async fn from_request_parts(head: &mut Parts, service: &Arc<Service>) -> Result<Self, Problem> {
         none(head.uri.query())?;
-        Ok(Self(Ruling::new(Criterion::InForce, head, service)?))
+        Ok(Self(Ruling::new((Criterion::InForce, None), head, service)?))
     }
+}
+
+impl FromRequestParts<Arc<Service>> for Faces {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Parts, service: &Arc<Service>) -> Result<Self, Problem> {
+        Ok(Self(chosen(faces(head.uri.query())?, &pinned(head), service)?))
+    }
+}
+
+/// The choice of the request, else that of the settings. A model without a face detector supports no choice.
+fn chosen(
+    requested: Option<Choice>,
+    deployment: &Deployment,
+    service: &Service,
+) -> Result<Choice, Fault> {
+    if requested.is_some() && !deployment.model.preprocessor.aligns() {
+        return Err(Fault::NoFaceDetector);
+    }
+    Ok(requested.unwrap_or(service.settings().image.faces))
 }
 
 impl<S: Sync> FromRequestParts<S> for NoQuery {
@@ -83,11 +125,37 @@ impl<S: Sync> FromRequestParts<S> for NoQuery {
     }
 }
 
-/// Parses `threshold=` or `fmr=`.
-pub(crate) fn criterion(query: Option<&str>) -> Result<Criterion, Fault> {
-    let mut judging = Judging::default();
+/// Parses `faces=` alone.
+fn faces(query: Option<&str>) -> Result<Option<Choice>, Fault> {
+    let mut faces = None;
+    for (key, value) in pairs(query) {
+        match &*key {
+            "faces" => take_faces(&mut faces, &value)?,
+            _ => return unknown(&key),
+        }
+    }
+    Ok(faces)
+}
+
+fn take_faces(faces: &mut Option<Choice>, value: &str) -> Result<(), Fault> {
+    let Ok(choice) = value.trim_ascii().parse() else {
+        return invalid("`faces` must be `largest` or `only`");
+    };
+    match faces.replace(choice) {
+        None => Ok(()),
+        Some(_) => invalid("`faces` is allowed only once"),
+    }
+}
+
+/// Parses `threshold=` or `fmr=`, and `faces=`.
+pub(crate) fn judging(query: Option<&str>) -> Result<(Criterion, Option<Choice>), Fault> {
+    let (mut judging, mut faces) = (Judging::default(), None);
     for (key, value) in pairs(query) {
         let parameter = match &*key {
+            "faces" => {
+                take_faces(&mut faces, &value)?;
+                continue;
+            }
             "threshold" => &mut judging.threshold,
             "fmr" => &mut judging.fmr,
             _ => return unknown(&key),
@@ -99,18 +167,19 @@ pub(crate) fn criterion(query: Option<&str>) -> Result<Criterion, Fault> {
             return invalid("only one of `threshold` and `fmr` is allowed, and only once");
         }
     }
-    match (judging.threshold, judging.fmr) {
-        (None, None) => Ok(Criterion::InForce),
+    let criterion = match (judging.threshold, judging.fmr) {
+        (None, None) => Criterion::InForce,
         (Some(threshold), None) => match Threshold::try_from(threshold) {
-            Ok(threshold) => Ok(Criterion::Threshold(threshold)),
-            Err(err) => invalid(&err.to_string()),
+            Ok(threshold) => Criterion::Threshold(threshold),
+            Err(err) => return invalid(&err.to_string()),
         },
-        (None, Some(fmr)) if 0.0 < fmr && fmr < 1.0 => Ok(Criterion::Fmr(fmr)),
-        (None, Some(_)) => invalid("`fmr` must be greater than 0 and less than 1"),
+        (None, Some(fmr)) if 0.0 < fmr && fmr < 1.0 => Criterion::Fmr(fmr),
+        (None, Some(_)) => return invalid("`fmr` must be greater than 0 and less than 1"),
         (Some(_), Some(_)) => {
-            invalid("only one of `threshold` and `fmr` is allowed, and only once")
+            return invalid("only one of `threshold` and `fmr` is allowed, and only once");
         }
-    }
+    };
+    Ok((criterion, faces))
 }
 
 /// Rejects any query.
@@ -161,8 +230,17 @@ mod tests {
             (Some("fmr=+0.01%20"), Criterion::Fmr(0.01)),
             (Some("&fmr=%2B0.01&"), Criterion::Fmr(0.01)),
         ] {
-            assert_eq!(criterion(query).ok(), Some(expected), "{query:?}");
+            assert_eq!(judging(query).ok(), Some((expected, None)), "{query:?}");
         }
+    }
+
+    #[test]
+    fn a_choice_of_faces_is_accepted_beside_a_criterion() {
+        let expected = (threshold(0.8), Some(Choice::Only));
+        assert_eq!(judging(Some("faces=only&threshold=0.8")).ok(), Some(expected));
+        assert_eq!(faces(Some("faces=largest")).ok(), Some(Some(Choice::Largest)));
+        assert_eq!(faces(None).ok(), Some(None));
+        assert!(faces(Some("threshold=0.8")).is_err());
     }
 
     #[test]
@@ -184,8 +262,11 @@ mod tests {
             "threshold=0+8",
             "threshold%3D1",
             "fmr=%FF",
+            "faces=all",
+            "faces=",
+            "faces=only&faces=only",
         ] {
-            let fault = criterion(Some(query)).expect_err(query);
+            let fault = judging(Some(query)).expect_err(query);
             assert_eq!(fault.code(), "query_invalid", "{query}");
         }
     }

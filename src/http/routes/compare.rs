@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
-use siamese_core::model::{Choice, Face, Signature};
+use siamese_core::model::{Face, Signature};
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
@@ -15,7 +15,7 @@ use crate::engine::pipeline::Timings;
 use crate::http::error::Problem;
 use crate::http::request::accept::AcceptsJson;
 use crate::http::request::pairs::{Compare, CompareForm, Pair};
-use crate::http::request::query::{Judging, Ruling};
+use crate::http::request::query::{Choosing, Judging, Ruling};
 use crate::http::request::received::Received;
 use crate::http::response::timed_json;
 use crate::http::service::Service;
@@ -61,7 +61,7 @@ impl PairImages {
 #[utoipa::path(
     post,
     path = "/compare",
-    params(Judging),
+    params(Judging, Choosing),
     request_body(content(
         (CompareForm = "multipart/form-data"),
         (Compare = "application/json", example = json!({"a": "UDUgMSAxIDI1NQqA", "b": {"image": "data:image/x-portable-graymap;base64,UDUgMSAxIDI1NQqA"}})),
@@ -97,7 +97,7 @@ pub(crate) async fn judge_pair(
     deadline: Instant,
 ) -> Result<(Judgement, PairImages, Timings), Problem> {
     let judge = ruling.judge(service)?;
-    let embedded = service.engine.embed_all(&ruling.deployment, sources.into(), Choice::default());
+    let embedded = service.engine.embed_all(&ruling.deployment, sources.into(), ruling.choice);
     let (pair, timings) = service.within(deadline, embedded, &names).await?;
     let judgement = judge.judge(pair[0].embedding.distance(&pair[1].embedding));
     service.metrics.judged(&ruling.deployment.model.digest, &judgement);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
-use siamese_core::model::{Choice, Signature};
+use siamese_core::model::Signature;
 use utoipa::ToSchema;
 
 use super::compare::PairImages;
@@ -14,7 +14,7 @@ use crate::engine::pipeline::{Embedded, ItemError};
 use crate::http::error::{Details, Fault, Problem};
 use crate::http::request::accept::AcceptsJson;
 use crate::http::request::pairs::{CompareMany, OneToManyForm, Pairs};
-use crate::http::request::query::{Judging, Ruling};
+use crate::http::request::query::{Choosing, Judging, Ruling};
 use crate::http::request::received::Received;
 use crate::http::response::timed_json;
 use crate::http::service::Service;
@@ -50,7 +50,7 @@ enum PairResult<'a> {
     post,
     path = "/compare/batch",
     operation_id = "compare_batch",
-    params(Judging),
+    params(Judging, Choosing),
     request_body(content(
         (OneToManyForm = "multipart/form-data"),
         (CompareMany = "application/json", example = json!({"pairs": [{"a": "UDUgMSAxIDI1NQqA", "b": "UDUgMSAxIDI1NQqA"}]})),
@@ -75,7 +75,7 @@ pub(crate) async fn compare_batch(
     let Received { content: Pairs { sources, pairs }, deadline, .. } = request;
     let judge = ruling.judge(&service)?;
     let (names, sources): (Vec<String>, Vec<_>) = sources.into_iter().unzip();
-    let embedded = service.engine.embed(&ruling.deployment, sources, Choice::default());
+    let embedded = service.engine.embed(&ruling.deployment, sources, ruling.choice);
     let Embedded { outcomes, timings } = service.within(deadline, embedded, &names).await?;
     let outcome = |index: usize| {
         let problem = |error: &ItemError| Fault::from(error.clone()).of(&names[index]);

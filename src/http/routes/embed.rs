@@ -16,7 +16,7 @@ use crate::http::error::{Details, Fault, Problem};
 use crate::http::request::accept::Form;
 use crate::http::request::form::Image;
 use crate::http::request::images::{Embed, EmbedForm, Images};
-use crate::http::request::query::NoQuery;
+use crate::http::request::query::{Choosing, Faces};
 use crate::http::request::received::Received;
 use crate::http::response::numbers::{Floats, numbers};
 use crate::http::response::{self, timed};
@@ -74,6 +74,7 @@ enum ImageResult<'a> {
 #[utoipa::path(
     post,
     path = "/embed",
+    params(Choosing),
     request_body(content(
         (Image = "image/*"),
         (Image = "application/octet-stream"),
@@ -91,13 +92,13 @@ enum ImageResult<'a> {
 pub(crate) async fn embed(
     State(service): State<Arc<Service>>,
     form: Form,
-    _: NoQuery,
+    Faces(choice): Faces,
     request: Received<Images>,
 ) -> Result<Response, Problem> {
     let Received { content: images, deployment, deadline, .. } = request;
     let (response, timings) = match images {
         Images::One(source) => {
-            let embedded = service.engine.embed_all(&deployment, vec![source], Choice::default());
+            let embedded = service.engine.embed_all(&deployment, vec![source], choice);
             let (images, timings) = service.within(deadline, embedded, &["image"]).await?;
             (one(&deployment, &images[0], form), timings)
         }
@@ -107,7 +108,7 @@ pub(crate) async fn embed(
                 let why = format!("a request can embed 1 to {most} images");
                 return Err(Fault::BatchTooLarge(why).of("images"));
             }
-            let (outcomes, timings) = each(&service, &deployment, images, deadline).await?;
+            let (outcomes, timings) = each(&service, &deployment, images, choice, deadline).await?;
             (several(&service, &deployment, &outcomes, form)?, timings)
         }
     };
@@ -122,12 +123,13 @@ async fn each(
     service: &Service,
     deployment: &Deployment,
     images: Vec<Result<Source, Problem>>,
+    choice: Choice,
     deadline: Instant,
 ) -> Result<(Vec<Outcome>, Timings), Problem> {
     let mut sources = Vec::with_capacity(images.len());
     let read = images.into_iter().map(|image| image.map(|source| sources.push(source)));
     let read: Vec<Result<(), Problem>> = read.collect();
-    let embedded = service.engine.embed(deployment, sources, Choice::default());
+    let embedded = service.engine.embed(deployment, sources, choice);
     let Embedded { outcomes, timings } = service.within(deadline, embedded, &["images"]).await?;
     let mut outcomes = outcomes.into_iter();
     let all = read.into_iter().enumerate().map(|(index, read)| {

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use siamese_core::model::Choice;
 
 use crate::http::error::Problem;
 use crate::http::request::accept::{self, AcceptsPng};
 use crate::http::request::form::Image;
 use crate::http::request::images::{Embed, EmbedForm, Images};
-use crate::http::request::query::NoQuery;
+use crate::http::request::query::{Choosing, Faces};
 use crate::http::request::received::Received;
 use crate::http::response::timed;
 use crate::http::service::Service;
@@ -22,6 +21,7 @@ use crate::http::service::Service;
 #[utoipa::path(
     post,
     path = "/pixels",
+    params(Choosing),
     request_body(content(
         (Image = "image/*"),
         (Image = "application/octet-stream"),
@@ -33,12 +33,12 @@ use crate::http::service::Service;
 pub(crate) async fn pixels(
     State(service): State<Arc<Service>>,
     _: AcceptsPng,
-    _: NoQuery,
+    Faces(choice): Faces,
     request: Received<Images>,
 ) -> Result<Response, Problem> {
     let Received { content: images, deployment, deadline, .. } = request;
     let upload = images.one_upload("a request can show one image")?;
-    let shown = service.engine.show(&deployment, upload, Choice::default());
+    let shown = service.engine.show(&deployment, upload, choice);
     let (png, timings) = service.within(deadline, shown, &["image"]).await?;
     Ok(timed(([(header::CONTENT_TYPE, accept::PNG)], png).into_response(), timings))
 }

@@ -3,6 +3,7 @@
 use std::num::{NonZeroU64, NonZeroUsize};
 
 use serde::Deserialize;
+use siamese_core::model::Choice;
 use siamese_core::preprocessing::Limits;
 
 /// `[image]`
@@ -21,6 +22,8 @@ pub struct ImageSettings {
     pub max_pixels_in_flight: NonZeroU64,
     /// The most images in each lane of workers: being decoded or waiting.
     pub queue: NonZeroUsize,
+    /// Which face of an image counts, for a model that aligns faces.
+    pub faces: Choice,
 }
 
 impl ImageSettings {

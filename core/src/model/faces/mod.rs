@@ -6,9 +6,11 @@ mod detector;
 mod search;
 mod suppression;
 
+use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use crate::preprocessing::{
     Alignment, DecodeError, Diagnosis, Landmarks, Photograph, Planes, Preprocessing,
@@ -43,6 +45,23 @@ pub enum Choice {
     Largest,
     /// The only one: an image with several is refused.
     Only,
+}
+
+/// The text is no [`Choice`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the choice among faces is `largest` or `only`")]
+pub struct UnknownChoice;
+
+impl FromStr for Choice {
+    type Err = UnknownChoice;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "largest" => Ok(Self::Largest),
+            "only" => Ok(Self::Only),
+            _ => Err(UnknownChoice),
+        }
+    }
 }
 
 /// Finds and aligns faces for one model. Many threads may share it: each search takes a session of its own.
