@@ -31,7 +31,7 @@ fn main() {
 
 /// The default model on one thread, so that its rates are per core.
 fn shipped() -> OnnxModel {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/faces.onnx");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/orl.onnx");
     let threads = Some(NonZeroUsize::MIN);
     let options = Options { device: Device::Cpu, threads, ..Options::default() };
     OnnxModel::load(&path, &options).expect("the shipped model loads")

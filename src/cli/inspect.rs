@@ -65,6 +65,12 @@ fn text(model: &Description) -> String {
             ),
         ),
         (
+            "align",
+            card.align.as_ref().map_or("no: the whole image is used".to_owned(), |align| {
+                format!("the face, with eyes, nose and mouth at {}", align.points)
+            }),
+        ),
+        (
             "values",
             format!(
                 "(byte * {} - {:?}) / {:?}",

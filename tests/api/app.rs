@@ -59,7 +59,7 @@ pub(crate) fn root() -> PathBuf {
 }
 
 pub(crate) fn shipped() -> PathBuf {
-    root().join("models/faces.onnx")
+    root().join("models/orl.onnx")
 }
 
 pub(crate) fn fixture(name: &str) -> PathBuf {
@@ -106,7 +106,14 @@ impl App {
 
     /// The shipped model with changed settings.
     pub(crate) fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        let (batcher, description) = shared();
+        Self::sharing(shared(), change)
+    }
+
+    /// A model that several tests share, with changed settings.
+    pub(crate) fn sharing(
+        (batcher, description): &(Batcher, Arc<Description>),
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let metrics = Arc::new(Metrics::new());
         Self::build(batcher.clone(), description.clone(), metrics, settings(change))
     }

@@ -12,6 +12,7 @@ mod decoding;
 mod digests;
 mod documents;
 mod embed;
+mod faces;
 mod health;
 mod hostile_clients;
 mod hostile_connections;

@@ -22,6 +22,7 @@ mod preprocess;
 mod resize;
 mod samples;
 mod side;
+mod similarity;
 
 pub use align::{Alignment, InvalidAlignment, Landmarks};
 pub use colour::Colour;

@@ -7,6 +7,7 @@ use super::decode::{Goal, decode, guard};
 use super::fit::{Part, Size};
 use super::resize::resize_part;
 use super::samples::{Image, Samples};
+use super::similarity::Similarity;
 use super::{DecodeError, Limits};
 
 /// The longest side of a photograph, in pixels. Larger images are reduced.
@@ -30,6 +31,8 @@ pub struct Square {
     pub centre: Point,
     /// Half of the side; positive.
     pub half: f64,
+    /// How far it is turned around its centre, clockwise, in radians.
+    pub angle: f64,
 }
 
 impl Photograph {
@@ -115,6 +118,15 @@ impl Photograph {
     ///
     /// Planes `[side, side]`: one of a grey photograph, or if `colour` is grey; else red, green and blue.
     pub fn square(&self, area: Square, side: u32, colour: Colour) -> Vec<u8> {
+        if area.angle == 0.0 {
+            return self.upright_square(area, side, colour);
+        }
+        let Square { centre, half, angle } = area;
+        let placing = Similarity::onto(centre, half, angle, f64::from(side));
+        self.warped(&placing, [side as usize; 2], colour)
+    }
+
+    fn upright_square(&self, area: Square, side: u32, colour: Colour) -> Vec<u8> {
         let side_length = side as usize;
         let plane_size = side_length * side_length;
         let mut planes = vec![0; self.image.planes(colour) * plane_size];
@@ -136,6 +148,66 @@ impl Photograph {
         }
         planes
     }
+}
+
+impl Photograph {
+    /// The image of a rectangle of `width` by `height` pixels that `placing` maps into the photograph.
+    ///
+    /// The area around it is resized so that its pixels are those of the rectangle, by the antialiased triangle filter.
+    /// Then it is turned, by bilinear interpolation.
+    pub(super) fn warped(
+        &self,
+        placing: &Similarity,
+        [width, height]: [usize; 2],
+        colour: Colour,
+    ) -> Vec<u8> {
+        let [columns, rows] = [width, height].map(float);
+        let step = placing.scale().max(1.0);
+        let centre = placing.apply([columns / 2.0, rows / 2.0]);
+        let reach = placing.scale() * columns.hypot(rows) / 2.0 + 2.0 * step;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+        let side = (2.0 * reach / step).ceil() as u32;
+        let half = f64::from(side) * step / 2.0;
+        let square = self.upright_square(Square { centre, half, angle: 0.0 }, side, colour);
+        let side = side as usize;
+        let mut planes = Vec::with_capacity(square.len() / (side * side) * width * height);
+        for plane in square.chunks_exact(side * side) {
+            for row in 0..height {
+                for column in 0..width {
+                    let place = placing.apply([float(column) + 0.5, float(row) + 0.5]);
+                    let [x, y] =
+                        [0, 1].map(|axis| (place[axis] - centre[axis] + half) / step - 0.5);
+                    planes.push(between_pixels(plane, side, [x, y]));
+                }
+            }
+        }
+        planes
+    }
+}
+
+fn float(number: usize) -> f64 {
+    f64::from(u32::try_from(number).expect("a side has at most 4096 pixels"))
+}
+
+/// The value between the four pixels around a place, by bilinear interpolation; `[0, 0]` is the first pixel's centre.
+fn between_pixels(plane: &[u8], side: usize, place: Point) -> u8 {
+    let last = float(side - 1);
+    let [(column, x), (row, y)] = place.map(|part| {
+        let part = part.clamp(0.0, last);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "within a side"
+        )]
+        let pixel = (part as usize).min(side.saturating_sub(2));
+        (pixel, part - float(pixel))
+    });
+    let at = |row: usize, column: usize| f64::from(plane[row * side + column]);
+    let line = |row: usize| at(row, column) * (1.0 - x) + at(row, column + 1) * x;
+    let value = line(row) * (1.0 - y) + line(row + 1) * y;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between bytes")]
+    let byte = value.round() as u8;
+    byte
 }
 
 /// The positions of a square's side that lie within the photograph, and the pixels that they cover.
@@ -175,10 +247,10 @@ mod tests {
 
     #[test]
     fn a_square_beyond_the_photograph_is_black() {
-        let area = Square { centre: [0.0, 1.0], half: 2.0 };
+        let area = Square { centre: [0.0, 1.0], half: 2.0, angle: 0.0 };
         let planes = small().square(area, 4, Colour::Rgb);
         assert_eq!(planes, [[0, 0, 0, 0], [0, 0, 1, 2], [0, 0, 5, 6], [0, 0, 0, 0]].concat());
-        let outside = Square { centre: [-9.0, 1.0], half: 2.0 };
+        let outside = Square { centre: [-9.0, 1.0], half: 2.0, angle: 0.0 };
         assert_eq!(small().square(outside, 2, Colour::Rgb), [0; 4]);
     }
 

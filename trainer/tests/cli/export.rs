@@ -181,7 +181,6 @@ fn an_export_without_measurement_or_benefit_is_rejected() {
     fs::remove_file(ground.at(SMALL)).expect("a file");
 
     let compact = ground.at("compact.onnx");
-    fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/faces.onnx"), &compact)
-        .expect("a copy");
+    fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/orl.onnx"), &compact).expect("a copy");
     rejected(&compact, &[], "int8 has no benefit");
 }

@@ -119,11 +119,15 @@ impl Network {
 /// Places a candidate in the photograph. `None` if its numbers describe no box.
 fn candidate(points: &[f32], score: f32, square: Square) -> Option<Candidate> {
     let length = 2.0 * square.half;
-    let start = square.centre.map(|centre| centre - square.half);
+    let (sine, cosine) = square.angle.sin_cos();
     let (pairs, _) = points.as_chunks::<2>();
     let pairs: Vec<[f64; 2]> =
         pairs.iter().map(|pair| pair.map(|part| f64::from(part) * length)).collect();
-    let place = |[x, y]: [f64; 2]| [x + start[0], y + start[1]];
+    let place = |[x, y]: [f64; 2]| {
+        let [x, y] = [x - square.half, y - square.half];
+        let turned = [cosine * x - sine * y, sine * x + cosine * y];
+        [0, 1].map(|axis| square.centre[axis] + turned[axis])
+    };
     let shape = Shape {
         centre: place(pairs[0]),
         size: pairs[1],

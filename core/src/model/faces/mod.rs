@@ -18,7 +18,7 @@ use crate::preprocessing::{
 
 pub use detector::{Detector, InvalidDetector};
 
-/// A face in an upright image. Lengths are in pixels of the image before it is reduced.
+/// A face in an upright image. Lengths are in pixels of the image before it is reduced, to a tenth.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Face {

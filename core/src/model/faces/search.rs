@@ -2,7 +2,7 @@
 
 use super::Face;
 use super::detector::{Detector, InvalidDetector, Network};
-use super::suppression::{Candidate, combine};
+use super::suppression::{Candidate, Shape, combine};
 use crate::preprocessing::{Landmarks, Photograph, Point, Square};
 
 /// The margin around a photograph, in parts of its longer side. Without one, the detector misses a face that fills the
@@ -13,8 +13,20 @@ const MARGIN: f64 = 0.3;
 /// reaches it; on portraits all do.
 const SURE: f32 = 0.7;
 
+/// The score from which a face is upright. Of 400 upright portraits, all but a few reach it.
+const CLEAR: f32 = 0.85;
+
 /// The score of the far network from which the near one looks closely.
 const POSSIBLE: f32 = 0.4;
+
+/// The part of the square's side from which the points of a face are exact.
+const LARGE: f64 = 0.3;
+
+/// The cosine of the largest turn against its square at which the points of a face are exact: 15 degrees.
+const LEVEL: f64 = 0.966;
+
+/// The most looks at one candidate.
+const LOOKS: usize = 3;
 
 /// Half of the square in which the near network looks closely at a candidate, in parts of its box. The box then takes
 /// up as much of the square as that of a portrait.
@@ -41,25 +53,12 @@ impl Search {
         Ok(Self { near, far })
     }
 
-    /// The faces on the first level that has any, the largest first. Levels are the near faces, the far ones, both in
-    /// the photograph turned by each quarter, and those in tiles.
+    /// The faces on the first level that has any, the largest first. The levels are the whole photograph, and then its
+    /// tiles.
     pub(super) fn largest(&mut self, photograph: &Photograph) -> ort::Result<Vec<Face>> {
-        for quarters in 0..4 {
-            let turned;
-            let turned = match quarters {
-                0 => photograph,
-                _ => {
-                    turned = photograph.turned(quarters);
-                    &turned
-                }
-            };
-            let mut found = self.near(turned)?;
-            if found.is_empty() {
-                found = self.far(turned, 1)?;
-            }
-            if !found.is_empty() {
-                return Ok(faces(found, photograph, quarters));
-            }
+        let (quarters, found) = self.whole(photograph)?;
+        if !found.is_empty() {
+            return Ok(faces(found, photograph, quarters));
         }
         for tiles in TILES {
             let found = self.far(photograph, tiles)?;
@@ -70,22 +69,42 @@ impl Search {
         Ok(Vec::new())
     }
 
-    /// The faces on all levels, the largest first. The photograph is turned only if it has none upright.
+    /// The faces on all levels, the largest first.
     pub(super) fn all(&mut self, photograph: &Photograph) -> ort::Result<Vec<Face>> {
-        let mut found = self.near(photograph)?;
+        let (quarters, mut found) = self.whole(photograph)?;
+        let turned = photograph.turned(quarters);
         for tiles in [1].into_iter().chain(TILES) {
-            found.extend(self.far(photograph, tiles)?);
+            found.extend(self.far(&turned, tiles)?);
         }
-        if found.is_empty() {
-            return self.largest(photograph);
+        Ok(faces(found, photograph, quarters))
+    }
+
+    /// The faces in the whole photograph, and the quarter turns after which they are upright. The other turns are tried
+    /// if no face is clear: a face on its side looks like an unclear one that is upright.
+    fn whole(&mut self, photograph: &Photograph) -> ort::Result<(u8, Vec<Candidate>)> {
+        let score = |found: &[Candidate]| found.iter().map(|face| face.score).fold(0.0, f32::max);
+        let mut best = (0, self.near_or_far(photograph)?);
+        if score(&best.1) < CLEAR {
+            for quarters in 1..4 {
+                let found = self.near_or_far(&photograph.turned(quarters))?;
+                if score(&best.1) < score(&found) {
+                    best = (quarters, found);
+                }
+            }
         }
-        Ok(faces(found, photograph, 0))
+        Ok(best)
+    }
+
+    fn near_or_far(&mut self, photograph: &Photograph) -> ort::Result<Vec<Candidate>> {
+        let near = self.near(photograph)?;
+        if near.is_empty() { self.far(photograph, 1) } else { Ok(near) }
     }
 
     /// The faces that take up a large part of the photograph.
     fn near(&mut self, photograph: &Photograph) -> ort::Result<Vec<Candidate>> {
         let square = around(photograph, MARGIN);
-        Ok(combine(self.near.run(photograph, square, SURE)?))
+        let found = combine(self.near.run(photograph, square, SURE)?);
+        self.closely(photograph, found, Some(square))
     }
 
     /// The faces in tiles of the photograph, `tiles` of them along its longer side.
@@ -94,20 +113,54 @@ impl Search {
         for square in squares(photograph, tiles, self.far.side()) {
             possible.extend(self.far.run(photograph, square, POSSIBLE)?);
         }
+        self.closely(photograph, combine(possible), None)
+    }
+
+    /// The faces among candidates of a square of the near network, or of the far network. The near network looks at each
+    /// closely, until it is upright and large enough for its points to be exact.
+    fn closely(
+        &mut self,
+        photograph: &Photograph,
+        candidates: Vec<Candidate>,
+        seen_in: Option<Square>,
+    ) -> ort::Result<Vec<Candidate>> {
         let mut found = Vec::new();
-        for Candidate { shape, .. } in combine(possible).into_iter().take(MAX_LOOKS) {
-            let half = shape.size[0].max(shape.size[1]) * CLOSE;
-            let looked = self.near.run(photograph, Square { centre: shape.centre, half }, SURE)?;
-            found.extend(looked);
+        for candidate in candidates.into_iter().take(MAX_LOOKS) {
+            let (mut face, mut square) = (Some(candidate), seen_in);
+            for _ in 0..LOOKS {
+                let Some(Candidate { shape, .. }) = face else { break };
+                if square.is_some_and(|square| is_exact(&shape, square)) {
+                    break;
+                }
+                let half = shape.longer() * CLOSE;
+                let closer = Square { centre: shape.centre, half, angle: shape.angle() };
+                let seen = self.near.run(photograph, closer, SURE)?;
+                // Of several faces, it is the one that fills the square.
+                face = combine(seen)
+                    .into_iter()
+                    .max_by(|one, other| one.shape.area().total_cmp(&other.shape.area()));
+                square = Some(closer);
+            }
+            found.extend(face);
         }
         Ok(combine(found))
     }
 }
 
+/// Whether the points of a face that was seen in a square are exact.
+fn is_exact(shape: &Shape, square: Square) -> bool {
+    let turn = shape.angle() - square.angle;
+    LARGE * 2.0 * square.half <= shape.longer() && LEVEL <= turn.cos()
+}
+
 /// The whole photograph with a margin.
 fn around(photograph: &Photograph, margin: f64) -> Square {
     let [width, height] = photograph.size().map(f64::from);
-    Square { centre: [width / 2.0, height / 2.0], half: width.max(height) * (0.5 + margin) }
+    Square {
+        centre: [width / 2.0, height / 2.0],
+        half: width.max(height) * (0.5 + margin),
+        angle: 0.0,
+    }
 }
 
 /// Tiles that cover the photograph. There are none if they would be smaller than the detector's input, `least` pixels:
@@ -133,7 +186,9 @@ fn squares(photograph: &Photograph, tiles: u32, least: u32) -> Vec<Square> {
         (0..=steps).map(|index| side / 2.0 + f64::from(index) * step).collect()
     };
     let (columns, rows) = (centres(sides[0]), centres(sides[1]));
-    let row = |y: f64| columns.iter().map(move |x| Square { centre: [*x, y], half: side / 2.0 });
+    let row = |y: f64| {
+        columns.iter().map(move |x| Square { centre: [*x, y], half: side / 2.0, angle: 0.0 })
+    };
     rows.into_iter().flat_map(row).collect()
 }
 
@@ -151,11 +206,16 @@ fn faces(found: Vec<Candidate>, photograph: &Photograph, quarters: u8) -> Vec<Fa
         let [one, other] = [corner(-1.0), corner(1.0)];
         let start = [0, 1].map(|axis| one[axis].min(other[axis]));
         let size = [0, 1].map(|axis| (one[axis] - other[axis]).abs());
-        let points = Landmarks::new(shape.points.map(place));
-        let area = [start[0], start[1], size[0], size[1]];
-        Face { area, points, score, roll: points.roll() }
+        let points = Landmarks::new(shape.points.map(place).map(|point| point.map(tenths)));
+        let area = [start[0], start[1], size[0], size[1]].map(tenths);
+        Face { area, points, score, roll: tenths(points.roll()) }
     };
     found.into_iter().map(face).collect()
+}
+
+/// Rounded to tenths: the detector is no more exact.
+fn tenths(number: f64) -> f64 {
+    (number * 10.0).round() / 10.0
 }
 
 #[cfg(test)]

@@ -31,6 +31,17 @@ impl Shape {
         [self.centre, self.size].into_iter().chain(self.points).flatten()
     }
 
+    /// The longer side of the box.
+    pub(super) fn longer(&self) -> f64 {
+        self.size[0].max(self.size[1])
+    }
+
+    /// The angle of the line from eye to eye, clockwise, in radians.
+    pub(super) fn angle(&self) -> f64 {
+        let [left, right, ..] = self.points;
+        (right[1] - left[1]).atan2(right[0] - left[0])
+    }
+
     /// The area of the box.
     pub(super) fn area(&self) -> f64 {
         self.size[0] * self.size[1]

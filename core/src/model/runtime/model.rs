@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_padded_run_gives_the_same_embeddings_as_a_run_without_padding() {
-        let shipped = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/faces.onnx"));
+        let shipped = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/orl.onnx"));
         let options = Options { device: Device::Cpu, ..Options::default() };
         let mut network = OnnxModel::load(shipped, &options).expect("a model").network;
         let card = network.card.clone();
