@@ -11,7 +11,9 @@ use std::thread;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use siamese::engine::batch::{Batcher, Priority};
 use siamese::engine::cache::Key;
-use siamese_core::model::{Device, Embedded, LoadError, Model, ModelError, OnnxModel, Options};
+use siamese_core::model::{
+    Choice, Device, Embedded, LoadError, Model, ModelError, OnnxModel, Options,
+};
 use siamese_core::preprocessing::{Limits, Pixels};
 use siamese_core::score::Embedding;
 use tokio::sync::{mpsc, oneshot};
@@ -93,7 +95,9 @@ fn naming(criterion: &mut Criterion) {
     let upload = upload(Kind::Face);
     let mut group = criterion.benchmark_group("key");
     group.throughput(Throughput::Bytes(upload.len() as u64));
-    group.bench_function("face", |bencher| bencher.iter(|| Key::of(black_box(&upload))));
+    group.bench_function("face", |bencher| {
+        bencher.iter(|| Key::of(black_box(&upload), Choice::default()));
+    });
 }
 
 /// A model that does nothing, so that the benchmark measures only the queue and the threads.

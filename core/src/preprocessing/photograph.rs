@@ -136,10 +136,10 @@ impl Photograph {
             [0, 1].map(|axis| Span::of(area.centre[axis] - area.half, step, side, lengths[axis]));
         let [Some(columns), Some(rows)] = spans else { return planes };
         let part = Part { columns: columns.source, rows: rows.source };
-        let size = Size { width: columns.length(), height: rows.length() };
-        let resized = resize_part(&self.image, colour, part, size);
-        let width = size.width as usize;
-        let inner = resized.chunks_exact(width * size.height as usize);
+        let inside = Size { width: columns.length(), height: rows.length() };
+        let resized = resize_part(&self.image, colour, part, inside);
+        let width = inside.width as usize;
+        let inner = resized.chunks_exact(width * inside.height as usize);
         for (plane, inner) in planes.chunks_exact_mut(plane_size).zip(inner) {
             let lines = plane.chunks_exact_mut(side_length).skip(rows.target[0] as usize);
             for (line, source) in lines.zip(inner.chunks_exact(width)) {
@@ -190,9 +190,9 @@ fn float(number: usize) -> f64 {
 }
 
 /// The value between the four pixels around a place, by bilinear interpolation; `[0, 0]` is the first pixel's centre.
-fn between_pixels(plane: &[u8], side: usize, place: Point) -> u8 {
+fn between_pixels(plane: &[u8], side: usize, point: Point) -> u8 {
     let last = float(side - 1);
-    let [(column, x), (row, y)] = place.map(|part| {
+    let [(column, x), (row, y)] = point.map(|part| {
         let part = part.clamp(0.0, last);
         #[expect(
             clippy::cast_possible_truncation,
@@ -260,12 +260,13 @@ mod tests {
         for quarters in 0..4 {
             let turned = photograph.turned(quarters);
             let [width, height] = turned.size();
-            for (index, byte) in turned.bytes().iter().enumerate() {
-                let (column, row) = (index as u32 % width, index as u32 / width);
-                assert!(row < height);
-                let centre = [f64::from(column) + 0.5, f64::from(row) + 0.5];
-                let [x, y] = photograph.turned_back(centre, quarters).map(|place| place as usize);
-                assert_eq!(photograph.bytes()[4 * y + x], *byte, "{quarters} quarters");
+            let places = (0..height).flat_map(|row| (0..width).map(move |column| [column, row]));
+            for (place, byte) in places.zip(turned.bytes()) {
+                let centre = place.map(|part| f64::from(part) + 0.5);
+                let [x, y] = photograph.turned_back(centre, quarters);
+                // The photograph's bytes count its pixels from 1.
+                let expected = 4.0 * (y - 0.5) + x + 0.5;
+                assert!((f64::from(*byte) - expected).abs() < 1e-9, "{quarters} quarters");
             }
         }
     }

@@ -25,15 +25,16 @@ impl Similarity {
     /// has no inverse.
     pub(super) fn between(from: &[Point; 4], to: &[Point; 4]) -> Option<Self> {
         let [from_centre, to_centre] = [from, to].map(centre);
-        let (mut size, mut a, mut b) = (0.0, 0.0, 0.0);
+        // The sums over all points of their squares, products and cross products, relative to the centres.
+        let (mut square, mut product, mut cross) = (0.0, 0.0, 0.0);
         for (from, to) in from.iter().zip(to) {
-            let [x, y] = [0, 1].map(|axis| from[axis] - from_centre[axis]);
-            let [u, v] = [0, 1].map(|axis| to[axis] - to_centre[axis]);
-            size += x * x + y * y;
-            a += x * u + y * v;
-            b += x * v - y * u;
+            let from = [0, 1].map(|axis| from[axis] - from_centre[axis]);
+            let to = [0, 1].map(|axis| to[axis] - to_centre[axis]);
+            square += from[0] * from[0] + from[1] * from[1];
+            product += from[0] * to[0] + from[1] * to[1];
+            cross += from[0] * to[1] - from[1] * to[0];
         }
-        let (a, b) = (a / size, b / size);
+        let (a, b) = (product / square, cross / square);
         let turned = Self { a, b, shift: [0.0; 2] }.apply(from_centre);
         let shift = [0, 1].map(|axis| to_centre[axis] - turned[axis]);
         let similarity = Self { a, b, shift };

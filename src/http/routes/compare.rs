@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use crate::engine::cache::EmbeddedImage;
-use crate::engine::judgement::Judgement;
+use crate::engine::judgement::{Judge, Judgement};
 use crate::engine::pipeline::Timings;
 use crate::http::error::Problem;
 use crate::http::request::accept::AcceptsJson;
@@ -23,18 +23,20 @@ use crate::http::service::Service;
 #[derive(Serialize, ToSchema)]
 struct Comparison<'a> {
     #[serde(flatten)]
-    judgement: Judgement,
-    #[serde(flatten)]
-    images: PairImages,
+    pair: JudgedPair,
     model: Signature<'a>,
 }
 
-/// What the model saw of the two images. Both are absent if the model embeds whole images.
-#[derive(Clone, Copy, Default, Serialize, ToSchema)]
-pub(crate) struct PairImages {
+/// The decision on a pair, and what the model saw of the two images.
+#[derive(Clone, Serialize, ToSchema)]
+pub(crate) struct JudgedPair {
+    #[serde(flatten)]
+    pub(crate) judgement: Judgement,
+    /// Absent if the model embeds whole images, or if the source is a stored embedding.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(crate) a: Option<Seen>,
+    /// As `a`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(crate) b: Option<Seen>,
@@ -47,10 +49,11 @@ pub(crate) struct Seen {
     pub(crate) face: Face,
 }
 
-impl PairImages {
-    pub(crate) fn of(a: &EmbeddedImage, b: &EmbeddedImage) -> Self {
-        let seen = |image: &EmbeddedImage| image.face.map(|face| Seen { face });
-        Self { a: seen(a), b: seen(b) }
+impl JudgedPair {
+    pub(crate) fn of(judge: &Judge, a: &EmbeddedImage, b: &EmbeddedImage) -> Self {
+        let judgement = judge.judge(a.embedding.distance(&b.embedding));
+        let [a, b] = [a, b].map(|image| image.face.map(|face| Seen { face }));
+        Self { judgement, a, b }
     }
 }
 
@@ -82,10 +85,8 @@ pub(crate) async fn compare(
     request: Received<Pair>,
 ) -> Result<Response, Problem> {
     let Received { content: pair, deadline, .. } = request;
-    let (judgement, images, timings) =
-        judge_pair(&service, &ruling, pair, Pair::NAMES, deadline).await?;
-    let model = ruling.deployment.model.signature();
-    Ok(timed_json(&Comparison { judgement, images, model }, timings))
+    let (pair, timings) = judge_pair(&service, &ruling, pair, Pair::NAMES, deadline).await?;
+    Ok(timed_json(&Comparison { pair, model: ruling.deployment.model.signature() }, timings))
 }
 
 /// Embeds a pair and decides on it; `names` are the paths of the two sources, for error messages.
@@ -95,11 +96,11 @@ pub(crate) async fn judge_pair(
     Pair(sources): Pair,
     names: [&str; 2],
     deadline: Instant,
-) -> Result<(Judgement, PairImages, Timings), Problem> {
+) -> Result<(JudgedPair, Timings), Problem> {
     let judge = ruling.judge(service)?;
     let embedded = service.engine.embed_all(&ruling.deployment, sources.into(), ruling.choice);
     let (pair, timings) = service.within(deadline, embedded, &names).await?;
-    let judgement = judge.judge(pair[0].embedding.distance(&pair[1].embedding));
-    service.metrics.judged(&ruling.deployment.model.digest, &judgement);
-    Ok((judgement, PairImages::of(&pair[0], &pair[1]), timings))
+    let judged = JudgedPair::of(&judge, &pair[0], &pair[1]);
+    service.metrics.judged(&ruling.deployment.model.digest, &judged.judgement);
+    Ok((judged, timings))
 }

@@ -8,8 +8,7 @@ use serde::Serialize;
 use siamese_core::model::Signature;
 use utoipa::ToSchema;
 
-use super::compare::PairImages;
-use crate::engine::judgement::Judgement;
+use super::compare::JudgedPair;
 use crate::engine::pipeline::{Embedded, ItemError};
 use crate::http::error::{Details, Fault, Problem};
 use crate::http::request::accept::AcceptsJson;
@@ -29,15 +28,8 @@ struct Comparisons<'a> {
 #[schema(as = Compared)]
 #[serde(untagged)]
 enum PairResult<'a> {
-    Judged {
-        #[serde(flatten)]
-        judgement: Judgement,
-        #[serde(flatten)]
-        images: PairImages,
-    },
-    Failed {
-        error: Details<'a>,
-    },
+    Judged(Box<JudgedPair>),
+    Failed { error: Details<'a> },
 }
 
 /// Compare many pairs
@@ -83,14 +75,13 @@ pub(crate) async fn compare_batch(
     };
     let judged = pairs.into_iter().map(|pair| {
         let [a, b] = pair?.map(outcome);
-        let (a, b) = (a?, b?);
-        Ok((judge.judge(a.embedding.distance(&b.embedding)), PairImages::of(a, b)))
+        Ok(Box::new(JudgedPair::of(&judge, a?, b?)))
     });
-    let judged: Vec<Result<(Judgement, PairImages), Problem>> = judged.collect();
+    let judged: Vec<Result<Box<JudgedPair>, Problem>> = judged.collect();
     let results = judged.iter().map(|judged| match judged {
-        Ok((judgement, images)) => {
-            service.metrics.judged(&ruling.deployment.model.digest, judgement);
-            PairResult::Judged { judgement: judgement.clone(), images: *images }
+        Ok(pair) => {
+            service.metrics.judged(&ruling.deployment.model.digest, &pair.judgement);
+            PairResult::Judged(pair.clone())
         }
         Err(problem) => {
             service.metrics.item_problem(problem.fault.code());

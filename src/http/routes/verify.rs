@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use siamese_core::model::Length;
 use siamese_core::score::Verdict;
 
-use super::compare::{Seen, judge_pair};
+use super::compare::{JudgedPair, Seen, judge_pair};
 use crate::engine::pipeline::Source;
 use crate::http::error::{Fault, Problem};
 use crate::http::request::accept::AcceptsJson;
@@ -124,7 +124,7 @@ pub(crate) async fn verify(
     let Received { content: Verification { pair, metric }, begun, deadline, .. } = request;
     let card = &ruling.deployment.model.card;
     let metric = Metric::chosen(metric, card.length == Length::Unit)?;
-    let (judgement, images, timings) =
+    let (JudgedPair { judgement, a, b }, timings) =
         judge_pair(&service, &ruling, pair, IMAGES, deadline).await?;
     let verified = Verified {
         is_same: judgement.verdict == Verdict::Same,
@@ -133,7 +133,7 @@ pub(crate) async fn verify(
         model: &card.name,
         detector_backend: "skip",
         similarity_metric: metric,
-        facial_areas: Areas { img1: Area::of(images.a), img2: Area::of(images.b) },
+        facial_areas: Areas { img1: Area::of(a), img2: Area::of(b) },
         time: begun.elapsed().as_secs_f64(),
     };
     Ok(timed_json(&verified, timings))

@@ -133,8 +133,8 @@ fn candidate(points: &[f32], score: f32, square: Square) -> Option<Candidate> {
         size: pairs[1],
         points: [2, 3, 4, 5].map(|index| place(pairs[index])),
     };
-    let is_sound = shape.numbers().all(|number| number.is_finite())
-        && shape.size.iter().all(|length| 0.0 < *length);
+    let is_sound =
+        shape.numbers().all(f64::is_finite) && shape.size.iter().all(|length| 0.0 < *length);
     is_sound.then_some(Candidate { score, shape })
 }
 

@@ -223,9 +223,9 @@ mod tests {
     use super::*;
     use crate::preprocessing::Limits;
 
-    fn photograph(width: usize, height: usize) -> Photograph {
-        let upload =
-            [format!("P5 {width} {height} 255\n").as_bytes(), &vec![0; width * height]].concat();
+    fn photograph(width: u32, height: u32) -> Photograph {
+        let pixels = vec![0; width as usize * height as usize];
+        let upload = [format!("P5 {width} {height} 255\n").as_bytes(), &pixels].concat();
         Photograph::decode(&upload, &Limits::default()).expect("a photograph")
     }
 
@@ -236,12 +236,12 @@ mod tests {
         {
             let squares = squares(&photograph(size.0, size.1), tiles, 100);
             assert_eq!(squares.len(), expected, "{size:?} in {tiles}");
-            for axis in [0, 1] {
-                let length = [size.0, size.1][axis];
-                let covers = |place: f64| {
-                    squares.iter().any(|tile| (place - tile.centre[axis]).abs() <= tile.half + 1e-9)
+            for (axis, length) in [size.0, size.1].into_iter().enumerate() {
+                let covers = |place: u32| {
+                    let distance = |tile: &Square| (f64::from(place) - tile.centre[axis]).abs();
+                    squares.iter().any(|tile| distance(tile) <= tile.half + 1e-9)
                 };
-                assert!((0..=length).all(|place| covers(place as f64)));
+                assert!((0..=length).all(covers));
             }
         }
     }
