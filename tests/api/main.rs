@@ -24,6 +24,7 @@ mod memory;
 mod models;
 mod numbers;
 mod observability;
+mod outputs;
 mod overload;
 mod page;
 mod patience;

@@ -4,18 +4,23 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use siamese_core::file::shown;
+use siamese_core::output::{Destination, OutputError, is_closed};
 use siamese_core::score::Embedding;
 
 use crate::cli::Failure;
+use crate::cli::files::PathInJson;
 use crate::ops::npy;
 
 /// One line of a `.jsonl` file.
 #[derive(Serialize)]
 struct Line<'a> {
-    path: &'a Path,
+    #[serde(flatten)]
+    path: PathInJson,
     embedding: &'a [f32],
     digest: &'a str,
 }
@@ -23,15 +28,18 @@ struct Line<'a> {
 /// The fields of a line that a resumed run needs.
 #[derive(Deserialize)]
 struct WrittenLine {
-    path: PathBuf,
+    #[serde(flatten)]
+    path: PathInJson,
     digest: String,
 }
 
 /// The destination of the embeddings.
 pub(super) struct Output {
+    /// The file as the user names it; `None` is standard output.
+    file: Option<PathBuf>,
     sink: Sink,
     digest: String,
-    /// The paths whose embeddings an earlier run wrote.
+    /// The paths whose embeddings an earlier run wrote; in a `.txt` file, as they are shown.
     held: HashSet<PathBuf>,
 }
 
@@ -51,61 +59,98 @@ struct Rows {
 impl Output {
     /// Writes lines of JSON to standard output.
     pub(super) fn printed(digest: &str) -> Self {
-        let lines = Sink::Lines(Box::new(io::stdout().lock()));
-        Self { sink: lines, digest: digest.to_owned(), held: HashSet::new() }
+        let sink = Sink::Lines(Box::new(io::stdout().lock()));
+        Self { file: None, sink, digest: digest.to_owned(), held: HashSet::new() }
     }
 
-    /// Opens a file of the format that its name says. With `resume`, an existing file is continued.
+    /// Opens a file of the format that its name says; a pipe or a device gets lines of JSON. With `resume`, an existing
+    /// file is continued.
     pub(super) fn file(
         out: &Path,
         width: usize,
         digest: &str,
         resume: bool,
     ) -> Result<Self, Failure> {
+        let destination = Destination::of(out)?;
+        let format = out.extension().and_then(OsStr::to_str);
+        let wrong = |why: &str| Err(Failure::Caller(format!("{}: {why}", shown(out))));
         let is_resumed = resume && out.exists();
-        let opened = match out.extension().and_then(OsStr::to_str) {
-            Some("npy") if is_resumed => Rows::resumed(out, width, digest),
-            Some("npy") => {
-                Rows::new(out, width, digest).map(|rows| (Sink::Rows(rows), HashSet::new()))
+        let opened = match (&destination, format) {
+            (Destination::Stream(_), _) if resume => {
+                return wrong("only a regular file can be resumed: omit --resume");
             }
-            Some("jsonl") if is_resumed => lines_resumed(out, digest),
-            Some("jsonl") => File::create(out)
+            (Destination::Stream(_), Some("npy")) => {
+                return wrong(
+                    "the start of a .npy file is written last, so it must be a regular file: name one, or a .jsonl file",
+                );
+            }
+            (Destination::File(_), Some("npy")) if is_resumed => Rows::resumed(out, width, digest),
+            (Destination::File(_), Some("npy")) => {
+                let names = Destination::of(&names(out))?;
+                Rows::new(&destination, &names, width, digest)
+                    .map(|rows| (Sink::Rows(rows), HashSet::new()))
+            }
+            (Destination::File(_), Some("jsonl")) if is_resumed => lines_resumed(out, digest),
+            (Destination::Stream(_), _) | (Destination::File(_), Some("jsonl")) => destination
+                .open()
                 .map(|file| (Sink::Lines(Box::new(BufWriter::new(file))), HashSet::new())),
-            _ => {
-                let why = format!("{}: the file name must end in .npy or .jsonl", out.display());
-                return Err(Failure::Caller(why));
-            }
+            (Destination::File(_), _) => return wrong("the file name must end in .npy or .jsonl"),
         };
         match opened {
-            Ok((sink, held)) => Ok(Self { sink, digest: digest.to_owned(), held }),
-            Err(err) if err.kind() == io::ErrorKind::InvalidData => {
-                Err(Failure::Caller(format!("{}: {err}", out.display())))
+            Ok((sink, held)) => {
+                Ok(Self { file: Some(out.to_owned()), sink, digest: digest.to_owned(), held })
             }
-            Err(err) => Err(Failure::Machine(format!("cannot write {}: {err}", out.display()))),
+            Err(err) if err.kind() == io::ErrorKind::InvalidData => wrong(&err.to_string()),
+            Err(cause) => Err(OutputError::Written { path: out.to_owned(), cause }.into()),
         }
     }
 
     /// Whether an earlier run wrote this image's embedding.
     pub(super) fn holds(&self, path: &Path) -> bool {
-        self.held.contains(path)
-    }
-
-    pub(super) fn put(&mut self, path: &Path, embedding: &Embedding) -> io::Result<()> {
-        let embedding = embedding.coordinates();
-        match &mut self.sink {
-            Sink::Lines(lines) => {
-                let line = Line { path, embedding, digest: &self.digest };
-                serde_json::to_writer(&mut *lines, &line)?;
-                lines.write_all(b"\n")
-            }
-            Sink::Rows(rows) => rows.put(path, embedding),
+        match self.sink {
+            Sink::Lines(_) => self.held.contains(path),
+            Sink::Rows(_) => self.held.contains(Path::new(&shown(path))),
         }
     }
 
-    pub(super) fn finish(self) -> io::Result<()> {
-        match self.sink {
+    /// Writes one embedding. Breaks if the reader of a pipe closed it.
+    pub(super) fn put(
+        &mut self,
+        path: &Path,
+        embedding: &Embedding,
+    ) -> Result<ControlFlow<()>, OutputError> {
+        let written = self.sink.put(path, embedding.coordinates(), &self.digest);
+        outcome(self.file.as_deref(), written)
+    }
+
+    /// Writes what is still in memory. Breaks if the reader of a pipe closed it.
+    pub(super) fn finish(self) -> Result<ControlFlow<()>, OutputError> {
+        let written = match self.sink {
             Sink::Lines(mut lines) => lines.flush(),
             Sink::Rows(rows) => rows.finish(),
+        };
+        outcome(self.file.as_deref(), written)
+    }
+}
+
+/// What a write means for the run.
+fn outcome(file: Option<&Path>, written: io::Result<()>) -> Result<ControlFlow<()>, OutputError> {
+    match (written, file) {
+        (Ok(()), _) => Ok(ControlFlow::Continue(())),
+        (Err(err), _) if is_closed(&err) => Ok(ControlFlow::Break(())),
+        (Err(cause), Some(path)) => Err(OutputError::Written { path: path.to_owned(), cause }),
+        (Err(cause), None) => Err(OutputError::Printed(cause)),
+    }
+}
+
+impl Sink {
+    fn put(&mut self, path: &Path, embedding: &[f32], digest: &str) -> io::Result<()> {
+        match self {
+            Self::Lines(lines) => {
+                serde_json::to_writer(&mut *lines, &Line { path: path.into(), embedding, digest })?;
+                lines.write_all(b"\n")
+            }
+            Self::Rows(rows) => rows.put(path, embedding),
         }
     }
 }
@@ -118,7 +163,7 @@ fn lines_resumed(out: &Path, digest: &str) -> io::Result<(Sink, HashSet<PathBuf>
     while 0 < reader.read_until(b'\n', &mut line)? && line.ends_with(b"\n") {
         let written: WrittenLine = serde_json::from_slice(&line).map_err(|_| foreign())?;
         check(&written.digest, digest)?;
-        held.insert(written.path);
+        held.insert(written.path.to_path());
         whole += line.len() as u64;
         line.clear();
     }
@@ -128,10 +173,14 @@ fn lines_resumed(out: &Path, digest: &str) -> io::Result<(Sink, HashSet<PathBuf>
 }
 
 impl Rows {
-    fn new(out: &Path, width: usize, digest: &str) -> io::Result<Self> {
-        let mut numbers = BufWriter::new(File::create(out)?);
+    fn new(
+        numbers: &Destination,
+        names: &Destination,
+        width: usize,
+        digest: &str,
+    ) -> io::Result<Self> {
+        let [mut numbers, mut names] = [numbers.open()?, names.open()?].map(BufWriter::new);
         numbers.write_all(&npy::header(&[0, width]))?;
-        let mut names = BufWriter::new(File::create(names(out))?);
         writeln!(names, "# {digest}")?;
         Ok(Self { numbers, names, count: 0, width })
     }
@@ -185,9 +234,7 @@ impl Rows {
         for number in embedding {
             self.numbers.write_all(&number.to_le_bytes())?;
         }
-        // One line holds one path, so line breaks in a path are replaced.
-        let name = path.to_string_lossy().replace(['\n', '\r'], "\u{fffd}");
-        writeln!(self.names, "{name}")?;
+        writeln!(self.names, "{}", shown(path))?;
         self.count += 1;
         Ok(())
     }

@@ -12,6 +12,7 @@ use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::store::ModuleRecord;
 use serde::{Deserialize, Serialize};
+use siamese_core::output::{create_folder, note};
 
 use super::Trainee;
 use crate::data::{Gallery, Sample, digest_of_file};
@@ -73,8 +74,7 @@ impl RunFolder {
                 path.display()
             );
         }
-        fs::create_dir_all(path)
-            .with_context(|| format!("{} cannot be created", path.display()))?;
+        create_folder(path)?;
         Ok(folder)
     }
 
@@ -132,8 +132,9 @@ impl RunFolder {
     ) -> anyhow::Result<()> {
         let draft = tempfile::Builder::new().prefix(".draft-").tempdir_in(&self.0)?;
         let file = |name: &str| draft.path().join(name);
-        record(trainee).save(file(WEIGHTS))?;
-        optimizer.save(file(OPTIMIZER))?;
+        // In memory first, because the library's own errors of files do not say that a disk is full.
+        fs::write(file(WEIGHTS), &*record(trainee).into_bytes()?)?;
+        fs::write(file(OPTIMIZER), &*optimizer.into_bytes()?)?;
         let seal = Seal {
             state,
             weights: digest_of_file(&file(WEIGHTS))?,
@@ -157,7 +158,7 @@ impl RunFolder {
     pub fn save_best(&self, step: u32, trainee: &Trainee) -> anyhow::Result<()> {
         let draft = tempfile::Builder::new().prefix(".draft-").tempdir_in(&self.0)?;
         let file = draft.path().join(WEIGHTS);
-        record(trainee).save(&file)?;
+        fs::write(&file, &*record(trainee).into_bytes()?)?;
         File::open(&file)?.sync_all()?;
         fs::rename(file, self.best(step))?;
         Ok(())
@@ -181,10 +182,10 @@ impl RunFolder {
         for step in steps.into_iter().rev() {
             match self.seal(step) {
                 Ok(seal) => return Ok(seal.state),
-                Err(error) => eprintln!(
+                Err(error) => note(&format!(
                     "warning: the checkpoint of step {step} is broken ({error:#}), so the run continues \
                      from the previous one"
-                ),
+                )),
             }
         }
         bail!(
