@@ -22,6 +22,8 @@ mod keys;
 mod logs;
 mod memory;
 mod models;
+#[path = "../networks/mod.rs"]
+mod networks;
 mod numbers;
 mod observability;
 mod outputs;
