@@ -83,23 +83,18 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
 
 /// Writes a draft and renames it to its final path.
 fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
-    let mut file = draft(path)?;
-    file.write_all(contents)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
+    let mut draft = draft(path)?;
+    // Not through the library's own writer, whose errors name the draft.
+    draft.as_file_mut().write_all(contents)?;
+    draft.as_file().sync_all()?;
+    draft.persist(path)?;
     sync_folder(folder_of(path))
 }
 
 /// Creates an empty file in the folder of `path`, with the permissions of a normal file. It is deleted unless it is
 /// renamed.
 fn draft(path: &Path) -> io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder_of(path))
+    tempfile::Builder::new().make_in(folder_of(path), |path| fs::File::create_new(path))
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -141,7 +136,13 @@ mod tests {
         fs::create_dir(&out).expect("a folder");
         assert!(matches!(check(&out), Err(DraftError::Output(OutputError::Folder(_)))));
         let nowhere = folder.path().join("nowhere/model.onnx");
-        assert!(matches!(check(&nowhere), Err(DraftError::Output(OutputError::Written { .. }))));
+        match check(&nowhere) {
+            Err(DraftError::Output(OutputError::Written { path, cause })) => {
+                assert_eq!(path, nowhere);
+                assert_eq!(cause.to_string(), io::Error::from_raw_os_error(2).to_string());
+            }
+            other => panic!("{other:?}"),
+        }
     }
 
     #[cfg(unix)]
