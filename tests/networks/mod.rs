@@ -63,25 +63,29 @@ fn network(nodes: &[Vec<u8>], rest: &[u8]) -> Vec<u8> {
 
 fn call(operator: &str, inputs: &[&str], output: &str, attributes: &[Vec<u8>]) -> Vec<u8> {
     let mut call = Vec::new();
-    inputs.iter().for_each(|input| put(&mut call, 1, input.as_bytes()));
+    for input in inputs {
+        put(&mut call, 1, input.as_bytes());
+    }
     put(&mut call, 2, output.as_bytes());
     put(&mut call, 4, operator.as_bytes());
-    attributes.iter().for_each(|each| put(&mut call, node::ATTRIBUTE, each));
+    for attribute in attributes {
+        put(&mut call, node::ATTRIBUTE, attribute);
+    }
     call
 }
 
 fn number(name: &str, value: u8) -> Vec<u8> {
-    let mut number = Vec::new();
-    put(&mut number, 1, name.as_bytes());
-    number.extend([0x18, value, 0xa0, 0x01, 2]);
-    number
+    let mut attribute = Vec::new();
+    put(&mut attribute, 1, name.as_bytes());
+    attribute.extend([0x18, value, 0xa0, 0x01, 2]);
+    attribute
 }
 
-fn axes(axis: u8) -> Vec<u8> {
-    let mut axes = Vec::new();
-    put(&mut axes, 1, b"axes");
-    axes.extend([0x40, axis, 0xa0, 0x01, 7]);
-    axes
+fn axes(only: u8) -> Vec<u8> {
+    let mut attribute = Vec::new();
+    put(&mut attribute, 1, b"axes");
+    attribute.extend([0x40, only, 0xa0, 0x01, 7]);
+    attribute
 }
 
 fn output(element: u8, names: &[&str]) -> Vec<u8> {
@@ -101,7 +105,9 @@ fn axis(name: &str) -> Vec<u8> {
 
 fn port(name: &str, element: u8, axes: &[&[u8]]) -> Vec<u8> {
     let (mut shape, mut of_tensor, mut port) = (Vec::new(), Vec::new(), Vec::new());
-    axes.iter().for_each(|axis| put(&mut shape, 1, axis));
+    for axis in axes {
+        put(&mut shape, 1, axis);
+    }
     let mut kind = vec![0x08, element];
     put(&mut kind, 2, &shape);
     put(&mut of_tensor, 1, &kind);

@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -27,7 +28,15 @@ impl Destination {
         let failed = |cause| OutputError::Written { path: path.to_owned(), cause };
         let kind = match fs::metadata(path) {
             Ok(metadata) => metadata.file_type(),
-            Err(err) if err.kind() == ErrorKind::NotFound => return Ok(Self::File(followed(path))),
+            Err(err) if err.kind() == ErrorKind::NotFound => {
+                // Only a folder could have this name.
+                let is_folder = path.as_os_str().as_bytes().ends_with(b"/");
+                return if is_folder {
+                    Err(OutputError::Folder(path.to_owned()))
+                } else {
+                    Ok(Self::File(followed(path)))
+                };
+            }
             Err(err) => return Err(failed(err)),
         };
         if kind.is_dir() {
@@ -133,8 +142,10 @@ mod tests {
             let found = Destination::of(&path).expect("a stream");
             assert_eq!(found, Destination::Stream(path));
         }
-        let refused = Destination::of(folder.path()).expect_err("a folder");
-        assert!(matches!(refused, OutputError::Folder(_)));
+        for path in [folder.path().to_owned(), at("new/")] {
+            let refused = Destination::of(&path).expect_err("a folder");
+            assert!(matches!(refused, OutputError::Folder(_)), "{refused}");
+        }
         let _socket = UnixListener::bind(at("socket")).expect("a socket");
         let refused = Destination::of(&at("socket")).expect_err("a socket");
         assert!(matches!(refused, OutputError::Socket(_)));

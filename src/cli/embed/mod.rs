@@ -1,6 +1,7 @@
 //! The command `siamese embed`.
 
 mod output;
+mod rows;
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;

@@ -204,13 +204,12 @@ impl Place {
     /// The offset and the length; without a length, the tensor ends with the file.
     fn range(&self) -> io::Result<(usize, Option<usize>)> {
         let number = |text: &Option<String>| text.as_ref().map(|text| text.parse()).transpose();
-        match (number(&self.offset), number(&self.length)) {
-            (Ok(offset), Ok(length)) => Ok((offset.unwrap_or(0), length)),
-            _ => {
-                let why = "the model states an offset or a length in it that is not a whole number of bytes";
-                Err(io::Error::new(ErrorKind::InvalidData, why))
-            }
-        }
+        let (Ok(offset), Ok(length)) = (number(&self.offset), number(&self.length)) else {
+            let why =
+                "the model states an offset or a length in it that is not a whole number of bytes";
+            return Err(io::Error::new(ErrorKind::InvalidData, why));
+        };
+        Ok((offset.unwrap_or(0), length))
     }
 }
 
