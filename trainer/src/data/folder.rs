@@ -59,6 +59,8 @@ fn file(
                 Ok(None)
             } else if leads_nowhere && 1 < depth {
                 Ok(Some((depth, path)))
+            } else if leads_nowhere {
+                Err(DataError::LostLink(path))
             } else {
                 let cause = error.into_io_error().unwrap_or_else(|| ErrorKind::Other.into());
                 Err(DataError::Unwalkable { folder: path, cause })
@@ -121,6 +123,21 @@ mod tests {
             &["s1/1.pgm", "s1/.DS_Store", "s1/Thumbs.db", ".git/HEAD", "README.md"],
             &[("s1", &["s1/1.pgm"])],
         );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_leads_nowhere_is_an_image_of_its_identity_or_an_error() {
+        use std::os::unix::fs::symlink;
+        let data = data(&["s1/1.pgm"]);
+        for name in ["s1/2.pgm", "s1/.lock", ".lock"] {
+            symlink("nowhere", data.path().join(name)).expect("a link");
+        }
+        let found = scan(data.path()).expect("images");
+        let names: Vec<_> = found[0].images.iter().map(|image| image.name.as_str()).collect();
+        assert_eq!(names, ["s1/1.pgm", "s1/2.pgm"]);
+        symlink("nowhere", data.path().join("s2")).expect("a link");
+        assert!(matches!(scan(data.path()), Err(DataError::LostLink(_))));
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub enum AdoptError {
         cause: io::Error,
     },
     /// The file with external weights cannot be read.
-    #[error("the external weights {} cannot be read: put the file into the folder of the network, where the network names it", .path.display())]
+    #[error("the external weights {} cannot be read: they must be in the folder of the network or below it", .path.display())]
     Weights {
         /// The file with the weights.
         path: PathBuf,
