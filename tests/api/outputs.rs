@@ -93,7 +93,15 @@ fn embeddings_go_into_devices_and_pipes_and_where_links_lead() {
 
     fails(&["embed", &a, "--out", path(folder.path())], 2, "is a folder: name a file in it");
     symlink("/dev/null", at("null.npy")).expect("a link");
-    fails(&["embed", &a, "--out", path(&at("null.npy"))], 2, "must be a regular file");
+    assert_eq!(out(path(&at("null.npy"))).status.code(), Some(0));
+    assert!(at("null.npy").is_symlink() && at("null.txt").exists());
+    assert_eq!(out(path(&at("regular.npy"))).status.code(), Some(0));
+    assert!(Command::new("mkfifo").arg(at("pipe.npy")).status().expect("mkfifo runs").success());
+    let through =
+        format!("cat {0} >{1} & \"$@\" --out {0}; wait", path(&at("pipe.npy")), path(&at("piped")));
+    assert_eq!(shell(&through, &["embed", &a]).status.code(), Some(0));
+    let [piped, regular] = ["piped", "regular.npy"].map(|name| fs::read(at(name)).expect("a file"));
+    assert!(!piped.is_empty() && piped == regular);
     fails(&["embed", &a, "--out", "/dev/null", "--resume"], 2, "omit --resume");
     fails(&["embed", &a, "--out", "/nowhere/x.jsonl"], 2, "/nowhere/x.jsonl");
     fails(&["manual", path(&at("deep/x.jsonl"))], 2, "is not a folder");

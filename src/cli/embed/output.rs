@@ -55,7 +55,7 @@ impl Output {
         Self { file: None, sink, digest: digest.to_owned(), held: HashSet::new() }
     }
 
-    /// Opens a file of the format that its name says; a pipe or a device gets lines of JSON. With `resume`, an existing
+    /// Opens a file of the format that its name says; a pipe or a device of another name gets lines of JSON. With `resume`, an existing
     /// file is continued.
     pub(super) fn file(
         out: &Path,
@@ -71,15 +71,10 @@ impl Output {
             (Destination::Stream(_), _) if resume => {
                 return wrong("only a regular file can be resumed: omit --resume");
             }
-            (Destination::Stream(_), Some("npy")) => {
-                return wrong(
-                    "the start of a .npy file is written last, so it must be a regular file: name one, or a .jsonl file",
-                );
-            }
             (Destination::File(_), Some("npy")) if is_resumed => {
                 Rows::resumed(out, width, digest).map(|(rows, held)| (Sink::Rows(rows), held))
             }
-            (Destination::File(_), Some("npy")) => {
+            (_, Some("npy")) => {
                 let names = Destination::of(&names(out))?;
                 Rows::new(&destination, &names, width, digest)
                     .map(|rows| (Sink::Rows(rows), HashSet::new()))

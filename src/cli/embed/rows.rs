@@ -12,10 +12,18 @@ use crate::ops::npy;
 
 /// A `.npy` file, and a `.txt` file beside it: first the model's digest, then the path of each row's image.
 pub(super) struct Rows {
-    numbers: BufWriter<File>,
+    numbers: Numbers,
     names: BufWriter<File>,
     count: usize,
     width: usize,
+}
+
+/// The numbers of the rows. Their header contains the number of rows, which is known at the end.
+enum Numbers {
+    /// A regular file, whose header is written again.
+    File(BufWriter<File>),
+    /// A device or a pipe. The rows are in memory until the end.
+    Stream(File, Vec<u8>),
 }
 
 impl Rows {
@@ -25,8 +33,15 @@ impl Rows {
         width: usize,
         digest: &str,
     ) -> io::Result<Self> {
-        let [mut numbers, mut names] = [numbers.open()?, names.open()?].map(BufWriter::new);
-        numbers.write_all(&npy::header(&[0, width]))?;
+        let numbers = match numbers {
+            Destination::File(_) => {
+                let mut file = BufWriter::new(numbers.open()?);
+                file.write_all(&npy::header(&[0, width]))?;
+                Numbers::File(file)
+            }
+            Destination::Stream(_) => Numbers::Stream(numbers.open()?, Vec::new()),
+        };
+        let mut names = BufWriter::new(names.open()?);
         writeln!(names, "# {digest}")?;
         Ok(Self { numbers, names, count: 0, width })
     }
@@ -76,13 +91,17 @@ impl Rows {
         numbers.set_len(header_length as u64 + count * row_length)?;
         numbers.seek(SeekFrom::End(0))?;
         let count = usize::try_from(count).map_err(|_| foreign())?;
-        let (numbers, names) = (BufWriter::new(numbers), BufWriter::new(names));
+        let (numbers, names) = (Numbers::File(BufWriter::new(numbers)), BufWriter::new(names));
         Ok((Self { numbers, names, count, width }, held))
     }
 
     pub(super) fn put(&mut self, path: &Path, embedding: &[f32]) -> io::Result<()> {
+        let numbers: &mut dyn Write = match &mut self.numbers {
+            Numbers::File(file) => file,
+            Numbers::Stream(_, rows) => rows,
+        };
         for number in embedding {
-            self.numbers.write_all(&number.to_le_bytes())?;
+            numbers.write_all(&number.to_le_bytes())?;
         }
         writeln!(self.names, "{}", shown(path))?;
         self.count += 1;
@@ -91,11 +110,19 @@ impl Rows {
 
     /// Writes the number of rows into the header. The header is padded: its length does not depend on that number.
     pub(super) fn finish(self) -> io::Result<()> {
-        let mut numbers = self.numbers.into_inner().map_err(io::IntoInnerError::into_error)?;
-        numbers.seek(SeekFrom::Start(0))?;
-        numbers.write_all(&npy::header(&[self.count, self.width]))?;
+        let header = npy::header(&[self.count, self.width]);
         self.names.into_inner().map_err(io::IntoInnerError::into_error)?;
-        Ok(())
+        match self.numbers {
+            Numbers::File(file) => {
+                let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+                file.seek(SeekFrom::Start(0))?;
+                file.write_all(&header)
+            }
+            Numbers::Stream(mut stream, rows) => {
+                stream.write_all(&header)?;
+                stream.write_all(&rows)
+            }
+        }
     }
 }
 
