@@ -55,8 +55,8 @@ impl Output {
         Self { file: None, sink, digest: digest.to_owned(), held: HashSet::new() }
     }
 
-    /// Opens a file of the format that its name says; a pipe or a device of another name gets lines of JSON. With `resume`, an existing
-    /// file is continued.
+    /// Opens a file of the format that its name says; a pipe or a device of another name gets lines of JSON. With
+    /// `resume`, an existing file is continued.
     pub(super) fn file(
         out: &Path,
         width: usize,

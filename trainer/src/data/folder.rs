@@ -1,7 +1,7 @@
 //! A folder of images, in which each subfolder is an identity.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use siamese_core::file::{is_left_by_desktop, shown};
@@ -62,7 +62,8 @@ fn file(
             } else if leads_nowhere {
                 Err(DataError::LostLink(path))
             } else {
-                let cause = error.into_io_error().unwrap_or_else(|| ErrorKind::Other.into());
+                let in_circles = || io::Error::other("a link leads to a folder above it");
+                let cause = error.into_io_error().unwrap_or_else(in_circles);
                 Err(DataError::Unwalkable { folder: path, cause })
             }
         }
