@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::num::NonZeroUsize;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use siamese_core::model::{Device, Model, OnnxModel, Options};
@@ -9,6 +10,7 @@ use siamese_core::preprocessing::{Limits, Pixels};
 use tempfile::TempDir;
 
 use crate::app::{App, face, fixture, load, shipped};
+use crate::networks;
 
 const SIDECAR: &str = "input = 4\ncolour = \"grey\"\n";
 
@@ -142,6 +144,76 @@ fn an_invalid_sidecar_is_rejected_by_its_key() {
 fn a_sidecar_that_does_not_fit_the_model_is_rejected() {
     refused("plain.onnx", "input = 5\ncolour = \"grey\"", &["[n, 1, 5, 5]"]);
     refused("plain.onnx", "input = 4\ncolour = \"rgb\"", &["[n, 3, 4, 4]"]);
+}
+
+#[test]
+fn a_network_whose_output_is_no_embedding_is_told_as_what_it_is() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("network.onnx");
+    let unit = format!("{SIDECAR}embedding = \"unit\"\n");
+    for (network, sidecar, words) in [
+        (networks::not_a_number(), SIDECAR, "NaN or infinite"),
+        (networks::classes(), SIDECAR, "if these are classes, export the layer before them"),
+        (networks::score(false), SIDECAR, "one number for each image, such as a score"),
+        (networks::score(true), &unit, "one number for each image, which is always 1 or -1"),
+    ] {
+        fs::write(&path, network).expect("written");
+        fs::write(path.with_extension("toml"), sidecar).expect("written");
+        let error = load_error(&path);
+        assert!(error.contains(words) && error.contains("network.onnx can't be used"), "{error}");
+    }
+    fs::write(&path, networks::pixels()).expect("written");
+    load(&path);
+}
+
+#[test]
+fn a_mean_of_bytes_needs_their_scale() {
+    let card = |lines: &str| format!("{SIDECAR}{lines}\n");
+    for lines in ["mean = [123.675]\nstd = [58.4]", "mean = -2", "mean = 300\nscale = 1"] {
+        refused("plain.onnx", &card(lines), &["`mean`", "set scale to 1", "divide both by 255"]);
+    }
+    for lines in ["mean = [123.675]\nstd = [58.4]\nscale = 1", "mean = 1", "mean = -1"] {
+        let (_folder, path) = placed("plain.onnx", &card(lines));
+        load(&path);
+    }
+}
+
+#[test]
+fn weights_are_read_only_in_the_folder_of_the_model() {
+    let folder = TempDir::new().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    for name in ["models/weights", "cache"] {
+        fs::create_dir_all(at(name)).expect("a folder");
+    }
+    let bytes: Vec<u8> = (0_u8..32).flat_map(|number| f32::from(number).to_le_bytes()).collect();
+    for name in ["models/weights/inside", "outside", "cache/blob"] {
+        fs::write(at(name), &bytes).expect("written");
+    }
+    symlink("weights/inside", at("models/link")).expect("a link");
+    symlink("../outside", at("models/escape")).expect("a link");
+    let place = |location: &str| {
+        fs::write(at("models/m.onnx"), networks::external(location)).expect("written");
+        fs::write(at("models/m.toml"), SIDECAR).expect("written");
+        at("models/m.onnx")
+    };
+    for location in ["weights/inside", "./weights/inside", "link"] {
+        load(&place(location));
+    }
+    for (location, words) in [
+        ("escape", "models/escape can't be read: it is a link that leads outside"),
+        ("../outside", "it is outside the model's folder"),
+        ("/etc/hostname", "it is outside the model's folder"),
+        ("missing", "models/missing can't be read"),
+        ("", "models/m.onnx can't be read: the model gives no file name"),
+    ] {
+        let error = load_error(&place(location));
+        assert!(error.contains(words), "{location}: {error}");
+    }
+    // A cache of models: links from names to the files beside each other.
+    fs::rename(place("blob"), at("cache/network")).expect("moved");
+    symlink("../cache/network", at("models/m.onnx")).expect("a link");
+    symlink("../cache/blob", at("models/blob")).expect("a link");
+    load(&at("models/m.onnx"));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::{CardError, GoldenError, LibraryError, ModelError, NotOnnx};
 use crate::preprocessing::DecodeError;
+use crate::score::InvalidEmbedding;
 
 /// Why a model can't be loaded. Each message is a sentence that names the file.
 #[derive(Debug, Error)]
@@ -130,6 +131,19 @@ pub enum LoadError {
         /// What is wrong.
         #[source]
         source: ModelError,
+    },
+    /// The output of the test run at load is not an embedding.
+    #[error(
+        "{} can't be used as a model: its output for a test image is not an embedding; check its weights and its \
+         preprocessing",
+        .path.display()
+    )]
+    Output {
+        /// The model's file.
+        path: PathBuf,
+        /// What is wrong with the output.
+        #[source]
+        source: InvalidEmbedding,
     },
     /// The distances of the golden pairs are not those stored with the model.
     #[error("{} fails the check of its golden pairs", .path.display())]

@@ -1,11 +1,9 @@
 //! `siamese-trainer calibrate`
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use clap::Args;
-use siamese_core::model::{Options, rewrite};
+use siamese_core::model::{Options, Source, rewrite};
 
 use super::{Images, ModelAndImages, Statements, messages};
 use crate::draft;
@@ -51,10 +49,10 @@ impl Calibrate {
         let (split, images) = (self.split.as_deref(), &self.inputs.images);
         let calibrated = calibrated(&embedded, images, self.fmr, split, bootstrap)?;
 
-        let model = &self.inputs.model;
-        let onnx = fs::read(model).with_context(|| format!("{} can't be read", model.display()))?;
+        // With its external weights: the new file may be in another folder.
+        let source = Source::read(&self.inputs.model)?;
         let card = self.statements.on(calibrated.apply_to(embedded.card().clone()));
-        draft::model(&self.out, &rewrite(&onnx, &card.to_metadata())?, &options)?;
+        draft::model(&self.out, &rewrite(source.onnx(), &card.to_metadata())?, &options)?;
         Ok(summary(&self.out, &calibrated))
     }
 }

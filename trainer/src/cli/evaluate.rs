@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::ensure;
 use clap::Args;
 use siamese_core::model::Options;
+use siamese_core::output::check_folder;
 
 use super::{ModelAndImages, messages};
 use crate::evaluate::{Embedded, Evaluation};
@@ -45,6 +46,7 @@ pub struct Evaluate {
 impl Evaluate {
     /// Measures the model, and writes the report if requested. Returns the output.
     pub fn run(&self) -> anyhow::Result<String> {
+        self.report.as_deref().map_or(Ok(()), check_folder)?;
         let embedded = self.inputs.embed(&Options::default())?;
         ensure!(
             self.one_shot.is_none() || embedded.gallery().listing().is_none(),

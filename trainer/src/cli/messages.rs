@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use anyhow::Context;
+use siamese_core::output::note;
 
-use crate::config::{build, now};
+use crate::config::{arguments, build, now};
 use crate::draft;
 use crate::evaluate::Embedded;
 use crate::report::Files;
@@ -13,14 +14,14 @@ use crate::statistics::Bootstrap;
 /// Prints the files that were skipped.
 pub(super) fn skipped(embedded: &Embedded) {
     for skipped in embedded.gallery().skipped() {
-        eprintln!("skipped {skipped}");
+        note(&format!("skipped {skipped}"));
     }
 }
 
 /// Prints warnings about the images, and a warning if the model was trained on them.
 pub(super) fn warnings(embedded: &Embedded) {
     for warning in embedded.gallery().warnings().into_iter().chain(embedded.subject().warning()) {
-        eprintln!("warning: {warning}");
+        note(&format!("warning: {warning}"));
     }
 }
 
@@ -31,7 +32,7 @@ pub(super) fn warnings_of_two(embedded: [&Embedded; 2]) {
     let of_models =
         of_models.filter_map(|(letter, it)| Some(format!("{letter}: {}", it.subject().warning()?)));
     for warning in warnings.chain(of_models) {
-        eprintln!("warning: {warning}");
+        note(&format!("warning: {warning}"));
     }
 }
 
@@ -48,7 +49,7 @@ pub(super) fn origin(models: &[&Embedded], bootstrap: Bootstrap) -> Vec<(&'stati
     let Bootstrap { resamples, seed } = bootstrap;
     origin.extend([
         ("Images", models[0].gallery().digest().to_owned()),
-        ("Command", std::env::args().collect::<Vec<_>>().join(" ")),
+        ("Command", arguments().collect::<Vec<_>>().join(" ")),
         ("Resampling", format!("{resamples} resamples, seed {seed}")),
         ("Trainer", build()),
         ("Written", now()),

@@ -3,6 +3,7 @@
 use std::env;
 
 use serde::{Deserialize, Serialize};
+use siamese_core::file::shown;
 use time::OffsetDateTime;
 
 use super::{Compute, Config};
@@ -94,7 +95,7 @@ impl Record {
         Self {
             trainer: env!("CARGO_PKG_VERSION").to_owned(),
             commit: commit(),
-            command: env::args().skip(1).collect(),
+            command: arguments().skip(1).collect(),
             built: Built::current(),
             device: Compute::default(),
             data: Data {
@@ -142,6 +143,12 @@ impl Record {
 fn commit() -> Option<String> {
     let stated = env::var("SOURCE_COMMIT").ok();
     stated.or_else(|| option_env!("SIAMESE_COMMIT").map(str::to_owned))
+}
+
+/// Returns the command line. What is not UTF-8 is [shown].
+pub fn arguments() -> impl Iterator<Item = String> {
+    env::args_os()
+        .map(|argument| argument.into_string().unwrap_or_else(|argument| shown(argument.as_ref())))
 }
 
 /// Returns the trainer's version, and its commit if known.

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use siamese_core::file::shown;
+
 use super::{DataError, Listing, folder, list, natural};
 
 /// The names of images, by identity or by list.
@@ -26,8 +28,17 @@ pub struct Collection {
 pub struct Identity {
     /// The folder relative to the data folder, with `/` between levels; for a component, its first image.
     pub name: String,
-    /// The files relative to the data folder, in natural order; at least one.
-    pub images: Vec<String>,
+    /// The files, in natural order of their names; at least one.
+    pub images: Vec<Image>,
+}
+
+/// A file of a collection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// The path relative to the data folder, as it is [shown].
+    pub name: String,
+    /// The path relative to the data folder.
+    pub file: PathBuf,
 }
 
 impl Collection {
@@ -40,7 +51,7 @@ impl Collection {
         let mut identities = folder::scan(path)?;
         identities.sort_by(|a, b| natural::compare(&a.name, &b.name));
         let whole = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-        let name = whole.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = shown(whole.file_name().unwrap_or_default().as_ref());
         Ok(Self { root: path.to_path_buf(), name, identities, listing: None, held_out: None })
     }
 
@@ -55,7 +66,7 @@ impl Collection {
             Some(folder) if folder != Path::new("") => folder.to_path_buf(),
             _ => PathBuf::from("."),
         };
-        let name = list.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let name = shown(list.file_stem().unwrap_or_default().as_ref());
         Self { root, name, identities, listing: Some(listing), held_out }
     }
 

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use siamese_core::preprocessing::{DecodeError, Limits, Pixels, Preprocessing};
 
 use super::error::Unreadable;
-use super::{Collection, DataError, Listing, digest};
+use super::{Collection, DataError, Image, Listing, digest};
 
 /// All images of a folder or a list; `P` is the input tensor of a model, or data that it is made from.
 ///
@@ -90,8 +90,8 @@ impl<P> Gallery<P> {
         let mut hasher = Sha256::new();
         let listing = images.listing();
         for (identity, entry) in images.identities().iter().enumerate() {
-            for name in &entry.images {
-                let preprocessed = fs::read(images.root().join(name))
+            for Image { name, file } in &entry.images {
+                let preprocessed = fs::read(images.root().join(file))
                     .map_err(Unreadable::from)
                     .and_then(|upload| {
                         hasher.update(name.as_bytes());

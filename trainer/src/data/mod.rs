@@ -13,7 +13,7 @@ mod list;
 mod natural;
 pub(crate) mod vary;
 
-pub use collection::{Collection, Identity};
+pub use collection::{Collection, Identity, Image};
 pub use digest::digest_of_file;
 pub use error::DataError;
 pub use gallery::{Gallery, Sample};

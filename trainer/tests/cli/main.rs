@@ -10,6 +10,9 @@ mod export;
 mod ground;
 mod lists;
 mod made;
+#[path = "../../../tests/networks/mod.rs"]
+mod networks;
+mod outputs;
 mod report;
 mod resume;
 mod shipped;

@@ -260,7 +260,7 @@ fn an_output_path_that_cannot_be_written_is_reported_before_training() {
     fs::remove_file(ground.at("model.toml")).expect("a file");
     fs::create_dir(ground.at("model.onnx")).expect("a folder");
     let error = train_bare(&ground, &[]).error();
-    assert!(error.contains("model.onnx cannot be written"), "{error}");
+    assert!(error.contains("model.onnx is a folder"), "{error}");
     assert!(!ground.at("model.run").exists());
 }
 

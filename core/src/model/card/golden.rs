@@ -119,12 +119,14 @@ impl GoldenCheck {
         /// other weights.
         const TOLERANCE: f64 = 1e-3;
         let embeddings = embed(&pixels).map_err(GoldenError::Model)?;
-        let [Ok(a), Ok(b)] = embeddings.as_slice() else {
-            return Err(GoldenError::Malformed(
-                "the model gives no embedding for a synthetic image",
-            ));
+        let [a, b] = embeddings.as_slice() else {
+            return Err(GoldenError::Malformed("the model skipped an image"));
         };
-        let distance = a.distance(b).get();
+        let embedding = |index, embedded: &'_ Embedded| {
+            embedded.clone().map_err(|err| GoldenError::Embedding(index, err))
+        };
+        let (a, b) = (embedding(0, a)?, embedding(1, b)?);
+        let distance = a.distance(&b).get();
         let tolerance = TOLERANCE * distance.max(1.0);
         Ok(Self { pixels, pairs: vec![GoldenPair { a: 0, b: 1, distance }], tolerance })
     }

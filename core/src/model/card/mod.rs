@@ -127,7 +127,7 @@ impl Card {
             let key = match err {
                 InvalidPreprocessing::Side => "input",
                 InvalidPreprocessing::Scale => "scale",
-                InvalidPreprocessing::Mean => "mean",
+                InvalidPreprocessing::Mean | InvalidPreprocessing::Range { .. } => "mean",
                 InvalidPreprocessing::Std => "std",
             };
             values.invalid(key, err)

@@ -11,7 +11,8 @@ use super::session::open;
 use super::sizes::Sizes;
 use super::{Options, Provider};
 use crate::model::{
-    Card, Description, Embedded, GoldenCheck, GoldenError, LoadError, Model, ModelError, Source,
+    Card, Description, Embedded, GoldenCheck, GoldenError, Length, LoadError, Model, ModelError,
+    Source,
 };
 use crate::preprocessing::{DecodeError, Limits, Pixels, Preprocessing};
 
@@ -63,8 +64,17 @@ impl OnnxModel {
             };
             network.warm(&synthetic[0]).map_err(failed)?;
         }
-        let golden = check_golden(&mut network, synthetic)
-            .map_err(|source| LoadError::Golden { path: path.to_owned(), source })?;
+        if network.width == 1 && network.card.length == Length::Unit {
+            let why = "its output is one number for each image, which is always 1 or -1 at unit length: export the \
+                       layer before it, or use it as-is (embedding)";
+            return Err(LoadError::Shape { path: path.to_owned(), why: why.to_owned() });
+        }
+        let golden = check_golden(&mut network, synthetic).map_err(|err| match err {
+            GoldenError::Embedding(_, source) => {
+                LoadError::Output { path: path.to_owned(), source }
+            }
+            source => LoadError::Golden { path: path.to_owned(), source },
+        })?;
 
         let (card, width) = (network.card.clone(), network.width);
         let description = Description { card, digest, width, provider, one_at_a_time, golden };
@@ -221,15 +231,25 @@ fn check_input(session: &Session, card: &Card) -> Result<bool, String> {
 }
 
 fn check_output(session: &Session) -> Result<(), String> {
+    use TensorElementType::{Bfloat16, Float16, Float64};
     let [output] = session.outputs() else {
         return Err(format!("it has {} outputs, not 1", session.outputs().len()));
     };
     let ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } = output.dtype() else {
-        return Err(format!("its output is {}, not a tensor of f32", output.dtype()));
+        let advice = match output.dtype() {
+            ValueType::Tensor { ty: Float16 | Bfloat16 | Float64, .. } => {
+                "export it in single precision"
+            }
+            _ => "if these are classes, export the layer before them",
+        };
+        return Err(format!("its output is {}, not a tensor of f32: {advice}", output.dtype()));
     };
-    match shape.len() {
-        2 => Ok(()),
-        _ => Err(format!("its output has shape {:?}, not [n, width]", &**shape)),
+    match **shape {
+        [_, _] => Ok(()),
+        [_] => Err("its output is one number for each image, such as a score, and not an embedding: export the layer \
+                    before it"
+            .to_owned()),
+        ref found => Err(format!("its output has shape {found:?}, not [n, width]: flatten it")),
     }
 }
 

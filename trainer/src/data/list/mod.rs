@@ -12,7 +12,7 @@ mod listing;
 pub use error::{BadLine, ListError};
 pub use listing::{ListedPair, Listing};
 
-use super::{Collection, Identity, natural};
+use super::{Collection, Identity, Image, natural};
 use components::components;
 use error::{LARGEST, from_csv};
 use header::Header;
@@ -160,11 +160,12 @@ impl Reading {
             new_indices[*image] = index;
         }
         let name = |image: &usize| self.names[*image].clone();
+        let image = |image: &usize| Image { name: name(image), file: name(image).into() };
         let identities = groups
             .iter()
             .map(|group| Identity {
                 name: name(&group[0]),
-                images: group.iter().map(name).collect(),
+                images: group.iter().map(image).collect(),
             })
             .collect();
         let held_out = (!sides.is_empty()).then(|| {
@@ -216,6 +217,11 @@ mod tests {
         read(&path)
     }
 
+    fn names(identity: &Identity) -> String {
+        let names: Vec<&str> = identity.images.iter().map(|image| image.name.as_str()).collect();
+        names.join(" ")
+    }
+
     fn pairs(list: &Collection) -> Vec<(usize, usize, bool)> {
         let pairs = list.listing().expect("a list").pairs().iter();
         pairs.map(|pair| (pair.left, pair.right, pair.is_same)).collect()
@@ -226,7 +232,7 @@ mod tests {
         let list = list("a,b,same\nx10,x2,1\ny/1,y/2,0\n./x2,x3,0\n").expect("a list");
         let found = list.identities().iter();
         let found: Vec<_> =
-            found.map(|identity| (identity.name.as_str(), identity.images.join(" "))).collect();
+            found.map(|identity| (identity.name.as_str(), names(identity))).collect();
         assert_eq!(found, [("x2", "x2 x3 x10".to_owned()), ("y/1", "y/1 y/2".to_owned())]);
         assert_eq!(pairs(&list), [(2, 0, true), (3, 4, false), (0, 1, false)]);
         assert_eq!(list.listing().expect("a list").line(1), 4);
