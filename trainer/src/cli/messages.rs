@@ -54,8 +54,8 @@ pub(super) fn origin(models: &[&Embedded], bootstrap: Bootstrap) -> Vec<(&'stati
         ("Written", now()),
     ]);
     origin.extend(each().filter_map(|([_, name], it)| {
-        let provenance = it.card().provenance.as_ref()?;
-        Some((*name, serde_json::to_string_pretty(provenance).unwrap_or_default()))
+        let provenance = it.card().published_provenance()?;
+        Some((*name, serde_json::to_string_pretty(&provenance).unwrap_or_default()))
     }));
     origin
 }

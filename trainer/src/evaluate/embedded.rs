@@ -188,18 +188,21 @@ impl Embedded {
         for sample in self.gallery.samples() {
             images[sample.identity].push(sample.name.clone());
         }
-        let provenance = description.card.provenance.as_ref();
         let identities = self.gallery.identities();
         Subject {
             unit: if self.gallery.listing().is_some() { Unit::Component } else { Unit::Identity },
-            training: TrainingOverlap::of(provenance, &self.data, identities),
+            training: TrainingOverlap::of(
+                description.card.provenance.as_ref(),
+                &self.data,
+                identities,
+            ),
             model: description.card.name.clone(),
             digest: description.digest.clone(),
             data: self.data.clone(),
             identities: identities.to_vec(),
             images,
             skipped: self.gallery.skipped().to_vec(),
-            provenance: provenance.cloned(),
+            provenance: description.card.published_provenance(),
         }
     }
 
