@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use siamese_core::model::{Options, rewrite};
+use siamese_core::model::{Card, Options, rewrite};
 
-use super::{Images, ModelAndImages, Statements, messages};
+use super::{Images, ModelAndImages, Statements, file_stem, messages};
 use crate::draft;
 use crate::evaluate::{CalibrateError, Calibrated, CalibrationRequest, Embedded, calibrate};
 use crate::report::UnseenLines;
@@ -30,6 +30,9 @@ pub struct Calibrate {
     /// of this trainer knows it already
     #[arg(long, value_name = "TEXT")]
     pub split: Option<String>,
+    /// The model's name; a model that is named after its file is named after --out by default
+    #[arg(long)]
+    pub name: Option<String>,
     /// The purpose and the limits of the model
     #[command(flatten)]
     pub statements: Statements,
@@ -53,9 +56,17 @@ impl Calibrate {
 
         let model = &self.inputs.model;
         let onnx = fs::read(model).with_context(|| format!("{} can't be read", model.display()))?;
-        let card = self.statements.on(calibrated.apply_to(embedded.card().clone()));
+        let card = self.named(calibrated.apply_to(embedded.card().clone()));
+        let card = self.statements.on(card);
         draft::model(&self.out, &rewrite(&onnx, &card.to_metadata())?, &options)?;
         Ok(summary(&self.out, &calibrated))
+    }
+
+    /// Writes the name on a card. The name of an intermediate file would say nothing about the model.
+    fn named(&self, card: Card) -> Card {
+        let is_of_file = card.name == file_stem(&self.inputs.model);
+        let of_out = || is_of_file.then(|| file_stem(&self.out));
+        Card { name: self.name.clone().or_else(of_out).unwrap_or(card.name), ..card }
     }
 }
 

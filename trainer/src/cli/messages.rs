@@ -5,10 +5,23 @@ use std::path::Path;
 use anyhow::Context;
 
 use crate::config::{build, now};
+use crate::data::{Collection, DataError};
 use crate::draft;
-use crate::evaluate::Embedded;
+use crate::evaluate::{Embedded, Evaluation};
 use crate::report::Files;
 use crate::statistics::Bootstrap;
+
+/// Finds the images of a folder or a list. Prints how it was understood, if that is not obvious.
+pub(super) fn open(data: &Path) -> Result<Collection, DataError> {
+    let images = Collection::open(data)?;
+    if let Some(note) = images.note() {
+        eprintln!("note: {note}");
+    }
+    if let Some(warning) = images.warning() {
+        eprintln!("warning: {warning}");
+    }
+    Ok(images)
+}
 
 /// Prints the files that were skipped.
 pub(super) fn skipped(embedded: &Embedded) {
@@ -20,6 +33,13 @@ pub(super) fn skipped(embedded: &Embedded) {
 /// Prints warnings about the images, and a warning if the model was trained on them.
 pub(super) fn warnings(embedded: &Embedded) {
     for warning in embedded.gallery().warnings().into_iter().chain(embedded.subject().warning()) {
+        eprintln!("warning: {warning}");
+    }
+}
+
+/// Prints a warning if the labels are probably inverted.
+pub(super) fn inverted(evaluation: &Evaluation) {
+    if let Some(warning) = evaluation.warning() {
         eprintln!("warning: {warning}");
     }
 }

@@ -13,6 +13,7 @@ mod made;
 mod report;
 mod resume;
 mod shipped;
+mod splits;
 mod train;
 #[path = "../../../tests/waits/mod.rs"]
 mod waits;

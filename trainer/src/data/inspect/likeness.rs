@@ -24,6 +24,10 @@ const LIKENESS: f32 = 0.985;
 const LISTED: usize = 8;
 /// The smallest standard deviation of an image that is not flat; black to white is 1.
 const FLAT: f32 = 0.01;
+/// The largest difference of two pixels of one shade; black to white is 1.
+const SHADE: f32 = 0.1;
+/// At most one in this number of pixels has another shade in an image that is almost blank.
+const BLANK: usize = 50;
 
 /// The features of an image that are compared, as vectors of unit length.
 pub(super) struct Likeness {
@@ -67,6 +71,19 @@ pub(super) fn is_flat(pixels: &Pixels) -> bool {
     let mean = values.iter().sum::<f32>() / single(values.len());
     let squares = values.iter().map(|it| (it - mean).powi(2)).sum::<f32>();
     squares / single(values.len()) < FLAT * FLAT
+}
+
+/// Returns whether an image is one shade but for a few pixels, such as a tile of a large image that shows almost nothing.
+/// Such images are often equal without being copies.
+pub(super) fn is_almost_blank(pixels: &Pixels, [channels, height, width]: [usize; 3]) -> bool {
+    debug_assert_eq!(pixels.values().len(), channels * height * width, "the shape is the image's");
+    pixels.values().chunks_exact(height * width).all(|channel| {
+        let mut sorted = channel.to_vec();
+        sorted.sort_by(f32::total_cmp);
+        let usual = sorted[sorted.len() / 2];
+        let others = channel.iter().filter(|value| SHADE < (**value - usual).abs()).count();
+        others * BLANK <= channel.len()
+    })
 }
 
 /// Returns all near copies among the pairs for which `matters` is true, in order; for each image only the first few.
@@ -164,6 +181,20 @@ mod tests {
         assert!(image(1, 0.0, 0.0).is_none() && image(1, 0.01, 0.0).is_none());
         let images = [image(1, 0.0, 0.0), image(1, 0.0, 0.0)];
         assert!(near_copies(&images, |_, _| true).is_empty());
+    }
+
+    #[test]
+    fn an_image_with_a_few_pixels_of_another_shade_is_almost_blank() {
+        let speckled = |speckles: usize| {
+            let value = |at: usize| if at < speckles { 1.0 } else { 0.3 };
+            Pixels::new((0..1024).map(value).collect())
+        };
+        for (speckles, expected) in [(0, true), (20, true), (21, false), (512, false)] {
+            assert_eq!(is_almost_blank(&speckled(speckles), SHAPE), expected, "{speckles}");
+        }
+        // A uniform colour has another value in each channel.
+        let colour = Pixels::new([[0.1; 4], [0.5; 4], [0.9; 4]].concat());
+        assert!(is_almost_blank(&colour, [3, 2, 2]));
     }
 
     #[test]
