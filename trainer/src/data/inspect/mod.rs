@@ -26,7 +26,8 @@ pub fn inspect(
     let copies = images.copies();
     let are_listed = training.listing().is_some();
     // Tiles of large images can be equal because they show almost nothing.
-    let counts = |sample: &Sample| !(are_listed && is_almost_blank(&sample.pixels, shape));
+    let are_tiles = training.listing().is_some_and(|listing| listing.is_of_changes);
+    let counts = |sample: &Sample| !(are_tiles && is_almost_blank(&sample.pixels, shape));
     let leaked =
         images.pairs(&copies, |pair| images.is_across(pair) && counts(images.samples[pair[0]]));
     if !leaked.is_empty() && !allow_duplicates {
