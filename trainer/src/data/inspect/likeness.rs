@@ -77,9 +77,9 @@ pub(super) fn is_flat(pixels: &Pixels) -> bool {
 /// large images are often equal without being copies.
 pub(super) fn is_almost_blank(pixels: &Pixels, [_, height, width]: [usize; 3]) -> bool {
     pixels.values().chunks_exact(height * width).all(|channel| {
-        let usual = median(channel.to_vec()).unwrap_or_default();
+        let usual = main_shade(channel.to_vec()).unwrap_or_default();
         let is_other = |value: &f32| SHADE < (value - usual).abs();
-        let other = median(channel.iter().copied().filter(is_other).collect()).unwrap_or(usual);
+        let other = main_shade(channel.iter().copied().filter(is_other).collect()).unwrap_or(usual);
         let is_busy = |at: usize| {
             let value = channel[at];
             let differs = |neighbour: usize| SHADE < (value - channel[neighbour]).abs();
@@ -92,9 +92,12 @@ pub(super) fn is_almost_blank(pixels: &Pixels, [_, height, width]: [usize; 3]) -
     })
 }
 
-fn median(mut values: Vec<f32>) -> Option<f32> {
+/// Returns the quartile that most values are near to; a single quartile may lie on the border between two shades.
+fn main_shade(mut values: Vec<f32>) -> Option<f32> {
     values.sort_by(f32::total_cmp);
-    values.get(values.len() / 2).copied()
+    let near = |shade: f32| values.iter().filter(|value| (*value - shade).abs() <= SHADE).count();
+    let quartiles = (1..=3).filter_map(|quarter| values.get(quarter * values.len() / 4).copied());
+    quartiles.max_by_key(|shade| near(*shade))
 }
 
 /// Returns all near copies among the pairs for which `matters` is true, in order; for each image only the first few.
@@ -203,6 +206,8 @@ mod tests {
         assert!(drawn(|_, _| 0.3));
         assert!(drawn(|row, column| if row == 4 && column < 9 { 1.0 } else { 0.3 }));
         assert!(drawn(|row, _| if row < 20 { 0.9 } else { 0.1 }));
+        // The median is on the border.
+        assert!(drawn(|row, _| [0.9, 0.5, 0.1][usize::from(15 < row) + usize::from(16 < row)]));
         assert!(!drawn(|row, column| if (row / 4 + column / 4) % 2 == 0 { 0.9 } else { 0.1 }));
         // A photograph has many shades, even where it is smooth.
         assert!(!drawn(|row, column| f32::from(u8::try_from(row + column).expect("small")) / 62.0));
