@@ -61,7 +61,7 @@ fn no_shipped_file_names_its_held_out_identities() {
         let file = fs::read(folder.join(name)).expect("a model");
         let text = String::from_utf8_lossy(&file);
         let held_out = text.split("\"held_out\":").nth(1).expect("a provenance");
-        assert!(!held_out.starts_with("[\""), "{name}: {:.80}", held_out);
+        assert!(!held_out.starts_with("[\""), "{name}: {held_out:.80}");
     }
 }
 

@@ -84,7 +84,7 @@ pub(super) fn is_almost_blank(pixels: &Pixels, [_, height, width]: [usize; 3]) -
             let value = channel[at];
             let differs = |neighbour: usize| SHADE < (value - channel[neighbour]).abs();
             (is_other(&value) && SHADE < (value - other).abs())
-                || (0 < at % width && differs(at - 1))
+                || (!at.is_multiple_of(width) && differs(at - 1))
                 || (width <= at && differs(at - width))
         };
         let busy = (0..channel.len()).filter(|at| is_busy(*at)).count();
