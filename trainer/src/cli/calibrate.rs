@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use siamese_core::model::{Card, Options, rewrite};
 
-use super::{Images, ModelAndImages, Statements, file_stem, messages};
+use super::{ModelAndImages, Statements, file_stem, messages};
 use crate::draft;
 use crate::evaluate::{CalibrateError, Calibrated, CalibrationRequest, Embedded, calibrate};
 use crate::report::UnseenLines;
@@ -51,8 +51,7 @@ impl Calibrate {
         let options = Options::default();
         let embedded = self.inputs.embed(&options)?;
         let bootstrap = Bootstrap { resamples: self.resamples, seed: self.seed };
-        let (split, images) = (self.split.as_deref(), &self.inputs.images);
-        let calibrated = calibrated(&embedded, images, self.fmr, split, bootstrap)?;
+        let calibrated = calibrated(&embedded, self.fmr, self.split.as_deref(), bootstrap)?;
 
         let model = &self.inputs.model;
         let onnx = fs::read(model).with_context(|| format!("{} can't be read", model.display()))?;
@@ -75,15 +74,13 @@ impl Calibrate {
 /// The note about the relation to the training data is `split`, or what the model knows, or the selection of the images.
 pub(super) fn calibrated(
     embedded: &Embedded,
-    images: &Images,
     fmr: Option<f64>,
     split: Option<&str>,
     bootstrap: Bootstrap,
 ) -> Result<Calibrated, CalibrateError> {
     messages::warnings(embedded);
     let subject = embedded.subject();
-    let selection = images.description(subject.unit);
-    let split = split.or(subject.split()).unwrap_or(selection);
+    let split = split.or(subject.split()).unwrap_or(embedded.selection());
     calibrate(embedded, CalibrationRequest { fmr, split, bootstrap })
 }
 

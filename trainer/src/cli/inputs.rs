@@ -8,7 +8,6 @@ use siamese_core::model::{OnnxModel, Options};
 use super::messages;
 use crate::data::{Collection, DataError, Fold, Gallery, HoldOut};
 use crate::evaluate::Embedded;
-use crate::statistics::Unit;
 
 /// A model, and the images to compare.
 #[derive(Clone, Debug, Args)]
@@ -68,16 +67,5 @@ impl Images {
             Some(indices) => all.partition(|identity| indices.contains(&identity)).1,
             None => all,
         })
-    }
-
-    /// Describes the selection in words.
-    pub(super) fn description(&self, unit: Unit) -> &'static str {
-        let is_part = !self.identities.is_empty() || self.fold.is_some();
-        match (unit, is_part) {
-            (Unit::Identity, true) => "selected identities",
-            (Unit::Identity, false) => "all identities",
-            (Unit::Component, true) => "selected pairs",
-            (Unit::Component, false) => "listed pairs",
-        }
     }
 }

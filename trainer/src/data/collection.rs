@@ -22,6 +22,7 @@ pub struct Collection {
     held_out: Option<BTreeSet<usize>>,
     note: Option<String>,
     warning: Option<String>,
+    is_part: bool,
 }
 
 /// An identity (a person, product, board, …) or a component, and its files.
@@ -46,7 +47,8 @@ impl Collection {
         let name = whole.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let warning = repeated_names(&identities);
         let root = path.to_path_buf();
-        Ok(Self { root, name, identities, listing: None, held_out, note, warning })
+        let (listing, is_part) = (None, false);
+        Ok(Self { root, name, identities, listing, held_out, note, warning, is_part })
     }
 
     /// Makes the collection of a list; components and images are in natural order.
@@ -62,7 +64,8 @@ impl Collection {
         };
         let name = list.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let listing = Some(listing);
-        Self { root, name, identities, listing, held_out, note: None, warning: None }
+        let (note, warning, is_part) = (None, None, false);
+        Self { root, name, identities, listing, held_out, note, warning, is_part }
     }
 
     /// Returns the folder that the names of the images are relative to.
@@ -95,6 +98,11 @@ impl Collection {
         self.warning.as_deref()
     }
 
+    /// Returns whether it is one side of a [partition](Self::partition).
+    pub(super) fn is_part(&self) -> bool {
+        self.is_part
+    }
+
     /// Returns the identities that the list or the folders hold out.
     pub(super) fn held_out(&self) -> Option<&BTreeSet<usize>> {
         self.held_out.as_ref()
@@ -120,7 +128,7 @@ impl Collection {
             }
         }
         let listing = self.listing.as_ref().map(|listing| listing.reindexed(&new_indices));
-        Self { identities, listing, held_out: None, ..self.clone() }
+        Self { identities, listing, held_out: None, is_part: true, ..self.clone() }
     }
 
     /// Returns the order in which identities are assigned to folds.

@@ -181,6 +181,20 @@ impl Embedded {
         Map { images, plane: Plane::of(&embeddings) }
     }
 
+    /// Describes in words which images of the data these are.
+    pub fn selection(&self) -> &'static str {
+        match (self.unit(), self.gallery.is_part()) {
+            (Unit::Identity, true) => "selected identities",
+            (Unit::Identity, false) => "all identities",
+            (Unit::Component, true) => "selected pairs",
+            (Unit::Component, false) => "listed pairs",
+        }
+    }
+
+    fn unit(&self) -> Unit {
+        if self.gallery.listing().is_some() { Unit::Component } else { Unit::Identity }
+    }
+
     /// Returns the names of the model, the data, the identities and the images.
     pub fn subject(&self) -> Subject {
         let description = &self.model;
@@ -190,7 +204,7 @@ impl Embedded {
         }
         let identities = self.gallery.identities();
         Subject {
-            unit: if self.gallery.listing().is_some() { Unit::Component } else { Unit::Identity },
+            unit: self.unit(),
             training: TrainingOverlap::of(
                 description.card.provenance.as_ref(),
                 &self.data,

@@ -22,7 +22,8 @@ fn an_identity_in_several_folders_is_one() {
     assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
     let output = outcome.success();
     assert!(output.contains("2 identities, 6 images, 6 same and 9 different pairs"), "{output}");
-    ground.run("calibrate", &["--identities", "ann,bob", "--out", "out.onnx"]).success();
+    let output = ground.run("calibrate", &["--out", "out.onnx"]).success();
+    assert!(output.contains("(data, all identities)"), "{output}");
 }
 
 /// Three training identities and two others, of patterns.
@@ -74,4 +75,16 @@ fn a_name_in_several_other_folders_gives_a_warning() {
     assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
     assert!(outcome.stderr.contains("warning: names in several folders"), "{}", outcome.stderr);
     assert!(outcome.success().contains("2 identities, 4 images"));
+}
+
+#[test]
+fn a_calibration_on_the_identities_that_folders_hold_out_says_so() {
+    let ground = Ground::of(&[
+        ("train/ann", &[10, 12]),
+        ("train/bob", &[40, 42]),
+        ("val/cleo", &[100, 102]),
+        ("val/dan", &[112, 114]),
+    ]);
+    let output = ground.run("calibrate", &["--out", "out.onnx"]).success();
+    assert!(output.contains("of 2 identities (data, selected identities)"), "{output}");
 }
