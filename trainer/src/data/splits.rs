@@ -110,8 +110,8 @@ fn note(
             of(Purpose::HoldOut)
         ),
         None if 0 < on_both => format!(
-            "{all} identities, each counted once; none is held out, because {on_both} have images in training and \
-             hold-out folders: select some with --hold-out or --hold-out-fold"
+            "{all} identities, each counted once; none is held out, because training and hold-out folders share \
+             {on_both} of them: select some with --hold-out or --hold-out-fold"
         ),
         None => format!("{all} identities, each counted once"),
     };
@@ -173,7 +173,8 @@ mod tests {
             &["test/a", "test/b", "train/a", "train/b", "val/a"],
             &[("a", 3), ("b", 2)],
             &[],
-            "the folders test, train, val divide the data: 2 identities, each counted once; none is held out, because 2",
+            "the folders test, train, val divide the data: 2 identities, each counted once; none is held out, because \
+             training and hold-out folders share 2 of them",
         );
         check(&["Valid/x/1", "Test/x/1"], &[("x/1", 2)], &[], "1 identities, each counted once");
     }

@@ -17,7 +17,7 @@ fn an_identity_in_several_folders_is_one() {
         ("test/bob", &[112]),
     ]);
     let outcome = ground.run("evaluate", &["--resamples", "0"]);
-    let words = format!("{NOTE}2 identities, each counted once; none is held out, because 2");
+    let words = format!("{NOTE}2 identities, each counted once; none is held out, because");
     assert!(outcome.stderr.contains(&words), "{}", outcome.stderr);
     assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
     let output = outcome.success();
