@@ -176,7 +176,7 @@ fn a_failed_swap_keeps_the_old_model() {
     for bytes in [b"no model".to_vec(), constant()] {
         put(&model, &bytes);
         server.signal("HUP");
-        server.line_with("the old one remains in service");
+        server.line_with("cannot load the new model");
     }
     assert!(server.get("/model").contains(&shared().1.digest));
     assert!(server.get("/readyz").starts_with("HTTP/1.1 200"));
