@@ -102,7 +102,7 @@ fn text(model: &Description) -> String {
         lines.push(("weights", format!("int8, made from {made_from}")));
         lines.push(("drift", drift.to_string()));
     }
-    if let Some(provenance) = &card.provenance {
+    if let Some(provenance) = card.published_provenance() {
         lines.push(("provenance", provenance.to_string()));
     }
     lines.iter().fold(String::new(), |text, (name, value)| text + &format!("{name:>12}  {value}\n"))

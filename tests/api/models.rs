@@ -45,6 +45,15 @@ fn load_error(path: &Path) -> String {
     }
 }
 
+/// The line of a sidecar with a golden pair of two uniform images, and their distance.
+fn golden(greys: [u8; 2], distance: f64) -> String {
+    let [a, b] = greys.map(|grey| crate::app::base64(&[b"P5 1 1 255\n", &[grey][..]].concat()));
+    format!(
+        "golden = '{{\"tolerance\":1e-3,\"images\":[\"{a}\",\"{b}\"],\
+         \"pairs\":[{{\"a\":0,\"b\":1,\"distance\":{distance}}}]}}'"
+    )
+}
+
 #[track_caller]
 fn refused(model: &str, sidecar: &str, words: &[&str]) {
     let (_folder, path) = placed(model, sidecar);
@@ -112,6 +121,18 @@ async fn without_a_threshold_half_the_margin_applies() {
     );
     assert_eq!(response["operating_point"]["source"], "margin");
     assert!(response.get("probability").is_none());
+}
+
+#[tokio::test]
+async fn a_threshold_without_a_calibration_comes_from_the_card() {
+    let (_folder, path) = placed("plain.onnx", "input = 4\ncolour = \"grey\"\nthreshold = 0.5");
+    let white = b"P5 1 1 255\n\xff";
+    let app = App::of(load(&path));
+    let compared = app.form("/compare", &[("a", white), ("b", white)]).await.ok().json();
+    let card = app.get("/model").await.ok().json();
+    for point in [&compared["operating_point"], &card["in_force"]["operating_point"]] {
+        assert_eq!(*point, serde_json::json!({"source": "card"}));
+    }
 }
 
 #[tokio::test]
@@ -218,18 +239,27 @@ fn weights_are_read_only_in_the_folder_of_the_model() {
 
 #[test]
 fn golden_pairs_are_checked_at_load() {
-    let golden = |distance: f64| {
-        let [black, white] =
-            [0, 255].map(|grey| crate::app::base64(&[b"P5 1 1 255\n", &[grey][..]].concat()));
-        format!(
-            "{SIDECAR}golden = '{{\"tolerance\":1e-3,\"images\":[\"{black}\",\"{white}\"],\
-             \"pairs\":[{{\"a\":0,\"b\":1,\"distance\":{distance}}}]}}'"
-        )
-    };
+    let golden = |distance: f64| format!("{SIDECAR}{}", golden([0, 255], distance));
     let (_folder, path) = placed("plain.onnx", &golden(2_f64.sqrt()));
     load(&path);
     refused("plain.onnx", &golden(1.4), &["golden", "1.414", "must be 1.4"]);
     refused("plain.onnx", &golden(-1.0), &["golden", "malformed"]);
+}
+
+#[test]
+fn a_model_that_maps_everything_to_one_point_is_refused() {
+    // A scale that rounds every byte away makes the input constant, and with it the embedding.
+    let constant = format!("{SIDECAR}scale = 1e-12\nmean = -1");
+    // Almost constant, and with golden pairs that agree.
+    let almost = format!("{SIDECAR}scale = 1e-9\nmean = -1");
+    for sidecar in [&constant, &almost, &format!("{constant}\n{}", golden([0, 255], 0.0))] {
+        refused("plain.onnx", sidecar, &["plain.onnx", "the same embedding", "scale, mean"]);
+    }
+    // Small differences that are not rounding are honest, and so are equal golden images.
+    let (_folder, path) = placed("plain.onnx", &format!("{SIDECAR}scale = 1e-6\nmean = -1"));
+    load(&path);
+    let (_folder, path) = placed("plain.onnx", &format!("{SIDECAR}{}", golden([0, 0], 0.0)));
+    load(&path);
 }
 
 #[test]

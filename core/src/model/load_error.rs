@@ -154,4 +154,14 @@ pub enum LoadError {
         #[source]
         source: GoldenError,
     },
+    /// The model gives clearly different images the same embedding.
+    #[error(
+        "{} gives clearly different images the same embedding, so it would call every pair same: export the trained \
+         weights, and state scale, mean, std and embedding as used in training",
+        .path.display()
+    )]
+    Collapsed {
+        /// The model's file.
+        path: PathBuf,
+    },
 }

@@ -13,8 +13,8 @@ mod source;
 use thiserror::Error;
 
 pub use card::{
-    Card, CardError, Drift, Golden, GoldenCheck, GoldenError, GoldenPair, Length, Statement,
-    WeightKind, Weights, sidecar_values,
+    Card, CardError, Drift, Golden, GoldenCheck, GoldenError, GoldenPair, HeldOut, Length,
+    Statement, WeightKind, Weights, sidecar_values,
 };
 pub use description::{Description, Signature};
 pub use load_error::LoadError;

@@ -106,7 +106,7 @@ impl Adopt {
         let embedded = adopted.embedded;
         let bootstrap = Bootstrap { resamples: 1000, seed: 0 };
         let split = self.split.as_deref();
-        let calibrated = calibrate::calibrated(&embedded, images, self.fmr, split, bootstrap)?;
+        let calibrated = calibrate::calibrated(&embedded, self.fmr, split, bootstrap)?;
 
         let onnx = network.with(&self.statements.on(calibrated.apply_to(adopted.card)))?;
         let model = draft::model(&self.out, &onnx, &options)?;

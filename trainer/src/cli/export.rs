@@ -54,7 +54,7 @@ impl Export {
         if let Some(warning) = subject.warning() {
             bail!("{warning}; select them with --identities or --fold");
         }
-        let split = subject.split().unwrap_or(self.inputs.images.description(subject.unit));
+        let split = subject.split().unwrap_or(before.selection());
         let smaller = int8::shrink(onnx, &before, threshold, split, self.max_flipped)?;
         draft::model(&self.out, &smaller.onnx, &on_cpu())?;
         Ok(format!(

@@ -6,10 +6,23 @@ use anyhow::Context;
 use siamese_core::output::note;
 
 use crate::config::{arguments, build, now};
+use crate::data::{Collection, DataError};
 use crate::draft;
-use crate::evaluate::Embedded;
+use crate::evaluate::{Embedded, Evaluation};
 use crate::report::Files;
 use crate::statistics::Bootstrap;
+
+/// Finds the images of a folder or a list. Prints how it was understood, if that is not obvious.
+pub(super) fn open(data: &Path) -> Result<Collection, DataError> {
+    let images = Collection::open(data)?;
+    if let Some(note) = images.note() {
+        eprintln!("note: {note}");
+    }
+    if let Some(warning) = images.warning() {
+        eprintln!("warning: {warning}");
+    }
+    Ok(images)
+}
 
 /// Prints the files that were skipped.
 pub(super) fn skipped(embedded: &Embedded) {
@@ -22,6 +35,13 @@ pub(super) fn skipped(embedded: &Embedded) {
 pub(super) fn warnings(embedded: &Embedded) {
     for warning in embedded.gallery().warnings().into_iter().chain(embedded.subject().warning()) {
         note(&format!("warning: {warning}"));
+    }
+}
+
+/// Prints a warning if the labels are probably inverted.
+pub(super) fn inverted(evaluation: &Evaluation) {
+    if let Some(warning) = evaluation.warning() {
+        eprintln!("warning: {warning}");
     }
 }
 
@@ -55,8 +75,8 @@ pub(super) fn origin(models: &[&Embedded], bootstrap: Bootstrap) -> Vec<(&'stati
         ("Written", now()),
     ]);
     origin.extend(each().filter_map(|([_, name], it)| {
-        let provenance = it.card().provenance.as_ref()?;
-        Some((*name, serde_json::to_string_pretty(provenance).unwrap_or_default()))
+        let provenance = it.card().published_provenance()?;
+        Some((*name, serde_json::to_string_pretty(&provenance).unwrap_or_default()))
     }));
     origin
 }

@@ -58,6 +58,7 @@ impl Report {
         let mut found = SideBySide::new(evaluations)?;
         messages::skipped(&first);
         messages::warnings_of_two([&first, &second]);
+        found.evaluations.iter().for_each(messages::inverted);
         let mut output = TableOfTwo(&found).to_string();
         if let Some(folder) = &self.report {
             found.origin = messages::origin(&[&first, &second], bootstrap);

@@ -4,6 +4,7 @@ use std::env;
 
 use serde::{Deserialize, Serialize};
 use siamese_core::file::shown;
+use siamese_core::model::HeldOut;
 use time::OffsetDateTime;
 
 use super::{Compute, Config};
@@ -112,9 +113,11 @@ impl Record {
 
     /// Returns the record as the model stores it, with the number of steps of its weights.
     ///
-    /// It contains a date only if `SOURCE_DATE_EPOCH` is set, in seconds since 1970. The same command on the same machine
-    /// therefore makes the same bytes.
+    /// It contains digests of the held-out identities instead of their names. It contains a date only if
+    /// `SOURCE_DATE_EPOCH` is set, in seconds since 1970. The same command on the same machine therefore makes the same
+    /// bytes.
     pub fn provenance(&self, steps: u32) -> serde_json::Value {
+        let names = self.held_out.iter().map(String::as_str);
         let mut provenance = serde_json::json!({
             "trainer": self.trainer,
             "commit": self.commit,
@@ -123,7 +126,7 @@ impl Record {
             "loss": self.config.loss,
             "steps": steps,
             "data": self.data,
-            "held_out": self.held_out,
+            "held_out": HeldOut::new(names, &self.data.digest).stored(),
         });
         if let Some(whitening) = &self.config.whitening {
             provenance["whitening"] = serde_json::json!(whitening);

@@ -84,10 +84,15 @@ impl RunFolder {
     ///
     /// If it contains no run.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
-        if !path.join(RECORD).exists() {
+        if !Self::is_at(path) {
             bail!("{} contains no saved run: omit --resume", path.display());
         }
         Ok(Self(path.to_path_buf()))
+    }
+
+    /// Returns whether a run was saved at `path`.
+    pub fn is_at(path: &Path) -> bool {
+        path.join(RECORD).exists()
     }
 
     /// Returns the path.

@@ -16,6 +16,7 @@ mod outputs;
 mod report;
 mod resume;
 mod shipped;
+mod splits;
 mod train;
 #[path = "../../../tests/waits/mod.rs"]
 mod waits;

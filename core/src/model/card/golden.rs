@@ -72,14 +72,6 @@ pub struct GoldenCheck {
     tolerance: f64,
 }
 
-/// One run of a model.
-pub(in crate::model) trait Embed:
-    FnOnce(&[Pixels]) -> Result<Vec<Embedded>, ModelError>
-{
-}
-
-impl<F: FnOnce(&[Pixels]) -> Result<Vec<Embedded>, ModelError>> Embed for F {}
-
 impl GoldenCheck {
     /// Decodes and preprocesses the images, and checks that the pairs refer to them.
     pub fn new(golden: &Golden, preprocessing: &Preprocessing) -> Result<Self, GoldenError> {
@@ -113,13 +105,12 @@ impl GoldenCheck {
     /// Records the distance of two images as the one that the model must reproduce from now on.
     pub(in crate::model) fn record(
         pixels: Vec<Pixels>,
-        embed: impl Embed,
+        embedded: &[Embedded],
     ) -> Result<Self, GoldenError> {
         /// Much larger than the noise from another batch size or thread count, and much smaller than the effect of
         /// other weights.
         const TOLERANCE: f64 = 1e-3;
-        let embeddings = embed(&pixels).map_err(GoldenError::Model)?;
-        let [a, b] = embeddings.as_slice() else {
+        let [a, b] = embedded else {
             return Err(GoldenError::Malformed("the model skipped an image"));
         };
         let embedding = |index, embedded: &'_ Embedded| {
@@ -154,10 +145,5 @@ impl GoldenCheck {
             largest = largest.max(deviation);
         }
         Ok(largest)
-    }
-
-    /// Runs the pairs through a model. Returns the largest deviation.
-    pub(in crate::model) fn run(&self, embed: impl Embed) -> Result<f64, GoldenError> {
-        self.check(&embed(&self.pixels).map_err(GoldenError::Model)?)
     }
 }

@@ -1,6 +1,6 @@
 //! The files of a model. They are read once, so the session, the card and the digest all come from the same bytes.
 
-mod digest;
+pub(super) mod digest;
 mod external;
 mod metadata;
 pub mod onnx;

@@ -11,7 +11,7 @@ use siamese_core::model::{Card, Length, OnnxModel, Options, Source};
 use siamese_core::output::{Destination, note};
 use siamese_core::preprocessing::Pixels;
 
-use super::{Statements, evaluate, file_stem, megabytes};
+use super::{Statements, evaluate, file_stem, megabytes, messages};
 use crate::config::{Compute, Config, LossKind, Record};
 use crate::data::{Collection, Gallery, HoldOut, inspect};
 use crate::draft;
@@ -139,7 +139,7 @@ impl Train {
         let device = self.device.or(saved.as_ref().map(|record| record.device)).unwrap_or_default();
         device.check()?;
         let file = self.options.file()?;
-        let data = Collection::open(&self.data)?;
+        let data = messages::open(&self.data)?;
         let config = match (&saved, &file) {
             (Some(saved), _) => saved.config.clone(),
             (None, file) => self.config(file.as_ref(), &data),

@@ -52,7 +52,7 @@ pub(super) fn read(path: &Path) -> Result<Collection, ListError> {
     if reading.order.is_empty() {
         return Err(ListError::Empty);
     }
-    reading.collection(path)
+    reading.collection(path, header.is_of_changes())
 }
 
 impl Reading {
@@ -138,7 +138,7 @@ impl Reading {
     }
 
     /// Makes the collection, by component and in natural order.
-    fn collection(self, path: &Path) -> Result<Collection, ListError> {
+    fn collection(self, path: &Path, is_of_changes: bool) -> Result<Collection, ListError> {
         let numbers =
             components(self.names.len(), self.order.iter().map(|pair| [pair.left, pair.right]));
         let sides = self.sides(&numbers)?;
@@ -184,6 +184,7 @@ impl Reading {
             triplets: self.triplets.iter().map(triplet).collect(),
             lines: groups.iter().flatten().map(|image| self.lines[*image]).collect(),
             repeated: self.repeated,
+            is_of_changes,
         };
         Ok(Collection::listed(path, identities, listing, held_out))
     }

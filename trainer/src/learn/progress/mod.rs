@@ -127,7 +127,7 @@ impl Progress {
 
     fn beside_floor(&self, loss: f64) -> String {
         match self.floor {
-            Some(floor) => format!("{loss:.4} (learned nothing: {floor:.4})"),
+            Some(floor) => format!("{loss:.4} (chance: {floor:.4})"),
             None => format!("{loss:.4}"),
         }
     }
