@@ -12,6 +12,9 @@
 //! - [`engine`]: a model in service, from upload to embedding and verdict. It knows no HTTP.
 //! - [`ops`]: settings, the log, traces, keys and shutdown.
 
+// A print panics if standard output is full: `siamese_core::output` writes.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod cli;
 pub mod http;
 

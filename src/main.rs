@@ -2,9 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
     siamese_core::model::forbid_telemetry();
-    siamese::cli::Cli::parse().run()
+    siamese::cli::run()
 }

@@ -3,12 +3,16 @@
 //! This crate does not depend on an async runtime, on HTTP or on a metrics library. The feature `openapi` adds the
 //! schemas for the API's document.
 //!
-//! A module uses only modules to its right in `model → preprocessing, score, file`.
+//! A module uses only modules to its right in `model → preprocessing, score, file, output`.
+
+// A print panics if standard output is full: `output` writes.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod causes;
 pub mod file;
 pub mod memory;
 pub mod model;
+pub mod output;
 pub mod preprocessing;
 pub mod score;
 

@@ -1,16 +1,18 @@
 //! The command `siamese compare`.
 
-use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
+use siamese_core::file::shown;
 use siamese_core::model::{Description, Signature};
+use siamese_core::output;
 use siamese_core::score::{Embedding, Threshold, Verdict};
 
-use super::files::files;
+use super::files::{PathInJson, files};
 use super::images::Images;
-use super::{Failure, ModelArgs, Outcome};
+use super::{Failure, ModelArgs, Outcome, json};
 use crate::engine::deployment::Tuning;
 use crate::engine::judgement::{Criterion, Judge, Judgement};
 use crate::ops::telemetry;
@@ -51,7 +53,8 @@ struct Many<'a> {
 /// The judgement on one of several images that are compared with the first.
 #[derive(Serialize)]
 struct OtherImage {
-    path: PathBuf,
+    #[serde(flatten)]
+    path: PathInJson,
     #[serde(flatten)]
     judgement: Judgement,
 }
@@ -76,29 +79,25 @@ impl Compare {
                 (Ok(embedding), None) => first = Some(embedding),
                 (Ok(embedding), Some(first)) => {
                     let judgement = judge.judge(first.distance(&embedding));
-                    results.push(OtherImage { path: path.to_owned(), judgement });
+                    results.push(OtherImage { path: path.into(), judgement });
                 }
                 (Err(why), Some(_)) if !is_one => {
-                    unreadable.push(format!("{}: {why}", path.display()));
+                    unreadable.push(format!("{}: {why}", shown(path)));
                 }
                 (Err(why), _) => {
-                    return Err(Failure::Caller(format!("{}: {why}", path.display())));
+                    return Err(Failure::Caller(format!("{}: {why}", shown(path))));
                 }
             }
-            Ok(())
+            Ok(ControlFlow::Continue(()))
         })?;
         results.sort_by(|a, b| a.judgement.distance.get().total_cmp(&b.judgement.distance.get()));
-        if is_one {
-            self.print_one(&results[0].judgement, model);
+        output::print(if is_one {
+            self.text_of_one(&results[0].judgement, model)
         } else {
-            self.print_many(&results, model);
-        }
+            self.text_of_many(&results, model)
+        })?;
         if !unreadable.is_empty() {
-            let mut errors = io::stderr().lock();
-            for line in &unreadable {
-                // A closed standard error is no reason to fail; the exit code still reports the problem.
-                let _ = writeln!(errors, "{line}");
-            }
+            output::note(&unreadable.join("\n"));
             let why =
                 format!("{} of {} files could not be compared", unreadable.len(), paths.len() - 1);
             return Err(Failure::Caller(why));
@@ -117,26 +116,22 @@ impl Compare {
         })
     }
 
-    fn print_one(&self, judgement: &Judgement, model: &Description) {
+    fn text_of_one(&self, judgement: &Judgement, model: &Description) -> String {
         if self.json {
-            json(&One { judgement, model: model.signature() });
+            json(&One { judgement, model: model.signature() })
         } else {
-            println!("{}", judgement.text());
+            format!("{}\n", judgement.text())
         }
     }
 
-    fn print_many(&self, results: &[OtherImage], model: &Description) {
+    fn text_of_many(&self, results: &[OtherImage], model: &Description) -> String {
         if self.json {
-            json(&Many { results, model: model.signature() });
-            return;
+            return json(&Many { results, model: model.signature() });
         }
-        for OtherImage { path, judgement } in results {
+        let line = |OtherImage { path, judgement }: &OtherImage| {
             let (verdict, distance) = (judgement.verdict.word(), judgement.distance.get());
-            println!("{verdict:9}  {distance:.4}  {}", path.display());
-        }
+            format!("{verdict:9}  {distance:.4}  {}\n", shown(&path.to_path()))
+        };
+        results.iter().map(line).collect()
     }
-}
-
-fn json(printed: &impl Serialize) {
-    println!("{}", serde_json::to_string_pretty(printed).expect("text keys, finite numbers"));
 }

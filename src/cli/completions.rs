@@ -1,9 +1,8 @@
 //! The command `siamese completions`.
 
-use std::io;
-
 use clap::{Args, CommandFactory};
 use clap_complete::{Shell, generate};
+use siamese_core::output;
 
 use super::{Cli, Failure, Outcome};
 
@@ -14,9 +13,10 @@ pub(super) struct Completions {
 }
 
 impl Completions {
-    #[expect(clippy::unnecessary_wraps, reason = "every command has this signature")]
     pub(super) fn run(self) -> Result<Outcome, Failure> {
-        generate(self.shell, &mut Cli::command(), "siamese", &mut io::stdout());
+        let mut script = Vec::new();
+        generate(self.shell, &mut Cli::command(), "siamese", &mut script);
+        output::print(&script)?;
         Ok(Outcome::Done)
     }
 }

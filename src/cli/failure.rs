@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use siamese_core::causes;
 use siamese_core::model::LoadError;
+use siamese_core::output::OutputError;
 
 use crate::engine::deployment::DeployError;
 use crate::ops::settings::SettingsError;
@@ -55,6 +56,12 @@ impl fmt::Display for Failure {
 impl From<SettingsError> for Failure {
     fn from(err: SettingsError) -> Self {
         Self::Caller(one_line(&err))
+    }
+}
+
+impl From<OutputError> for Failure {
+    fn from(err: OutputError) -> Self {
+        if err.is_of_machine() { Self::machine(&err) } else { Self::caller(&err) }
     }
 }
 

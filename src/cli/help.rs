@@ -41,7 +41,7 @@ Exit status:
   0  The verdict is same, for at least one image.
   1  The verdict is different, for all images.
   2  The command line, the settings or a file is wrong; no image, or not every image, was compared.
-  3  The machine has a problem, such as a missing library.";
+  3  The machine has a problem, such as a missing library or a full standard output.";
 
 /// For `siamese embed`.
 pub(super) const EMBED: &str = "\
@@ -90,7 +90,8 @@ Examples:
 
 Exit status:
   0  The script was printed.
-  2  The command line is wrong.";
+  2  The command line is wrong.
+  3  Standard output is full.";
 
 /// For `siamese manual`.
 pub(super) const MANUAL: &str = "\
@@ -99,8 +100,8 @@ Examples:
 
 Exit status:
   0  The pages were written.
-  2  The command line is wrong.
-  3  The folder cannot be written.";
+  2  The command line is wrong, or the folder cannot be created.
+  3  The disk is full.";
 
 /// The environment variables of all commands, for the manual pages.
 pub(super) const ENVIRONMENT: &str = "\

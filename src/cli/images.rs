@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
@@ -60,11 +61,11 @@ impl Images {
         &self.deployment.model
     }
 
-    /// Embeds files, and passes each result to `put`, in order, until `put` fails.
+    /// Embeds files, and passes each result to `put`, in order, until `put` breaks or fails.
     pub(super) fn embed(
         &self,
         files: &[PathBuf],
-        mut put: impl FnMut(&Path, Embedded) -> Result<(), Failure>,
+        mut put: impl FnMut(&Path, Embedded) -> Result<ControlFlow<()>, Failure>,
     ) -> Result<(), Failure> {
         self.runtime.block_on(async {
             let portions = stream::iter(portions(files));
@@ -72,7 +73,9 @@ impl Images {
             let mut results = pin!(results.buffered(CONCURRENT_PORTIONS));
             while let Some((files, embedded)) = results.next().await {
                 for (path, embedded) in files.iter().zip(embedded?) {
-                    put(path, embedded)?;
+                    if put(path, embedded)?.is_break() {
+                        return Ok(());
+                    }
                 }
             }
             Ok(())

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use siamese_core::model::{Description, Device, OnnxModel, Options, WeightKind, Weights};
+use siamese_core::output;
 
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, json};
 use crate::engine::judgement::{Criterion, Judge};
 use crate::ops::telemetry::{self, LogFormat};
 
@@ -28,12 +29,7 @@ impl Inspect {
         let options = Options { device: self.device, ..Options::default() };
         let model = OnnxModel::load(&self.model, &options)?;
         let description = model.description().as_ref();
-        if self.json {
-            let text = serde_json::to_string_pretty(description);
-            println!("{}", text.expect("text keys, finite numbers"));
-        } else {
-            print!("{}", text(description));
-        }
+        output::print(if self.json { json(description) } else { text(description) })?;
         Ok(Outcome::Done)
     }
 }
@@ -112,7 +108,7 @@ fn text(model: &Description) -> String {
         lines.push(("weights", format!("int8, made from {made_from}")));
         lines.push(("drift", drift.to_string()));
     }
-    if let Some(provenance) = &card.provenance {
+    if let Some(provenance) = card.published_provenance() {
         lines.push(("provenance", provenance.to_string()));
     }
     lines.iter().fold(String::new(), |text, (name, value)| text + &format!("{name:>12}  {value}\n"))

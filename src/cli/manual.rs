@@ -1,12 +1,12 @@
 //! The command `siamese manual`.
 
-use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Command, CommandFactory};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
+use siamese_core::output::{self, Destination, OutputError};
 
 use super::{Cli, Failure, Outcome, help};
 
@@ -21,20 +21,27 @@ impl Manual {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
         let mut program = Cli::command().disable_help_subcommand(true);
         program.build();
-        fs::create_dir_all(&self.folder).and_then(|()| write(&program, &self.folder)).map_err(
-            |err| Failure::Machine(format!("cannot write {}: {err}", self.folder.display())),
-        )?;
+        output::create_folder(&self.folder)?;
+        write(&program, &self.folder)?;
         Ok(Outcome::Done)
     }
 }
 
 /// Writes the page of a command, and those of its subcommands.
-fn write(command: &Command, folder: &Path) -> io::Result<()> {
+fn write(command: &Command, folder: &Path) -> Result<(), OutputError> {
     let subcommands = command.get_subcommands().filter(|subcommand| !subcommand.is_hide_set());
     for subcommand in subcommands {
         write(subcommand, folder)?;
     }
     let man = Man::new(command.clone());
+    let path = folder.join(man.get_filename());
+    let written =
+        Destination::of(&path)?.open().and_then(|mut file| file.write_all(&page(&man, command)?));
+    written.map_err(|cause| OutputError::Written { path, cause })
+}
+
+/// The page of a command.
+fn page(man: &Man, command: &Command) -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
@@ -49,7 +56,7 @@ fn write(command: &Command, folder: &Path) -> io::Result<()> {
         page.extend(rendered(section).into_bytes());
     }
     man.render_version_section(&mut page)?;
-    fs::write(folder.join(man.get_filename()), page)
+    Ok(page)
 }
 
 /// Renders a section of a help text: a heading with a colon, items indented by two spaces, and their descriptions

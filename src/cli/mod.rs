@@ -12,11 +12,14 @@ mod inspect;
 mod manual;
 mod serve;
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use serde::Serialize;
 use siamese_core::model::Device;
+use siamese_core::output;
 
 pub use failure::{Failure, Outcome};
 
@@ -26,7 +29,7 @@ use crate::ops::telemetry;
 /// Decides whether two images show the same thing.
 #[derive(Debug, Parser)]
 #[command(name = "siamese", version, propagate_version = true, after_help = help::SIAMESE)]
-pub struct Cli {
+struct Cli {
     #[command(subcommand)]
     command: Command,
 }
@@ -73,10 +76,29 @@ struct ModelArgs {
     config: Option<PathBuf>,
 }
 
+/// Runs the command that the arguments name, reports a failure on standard error, and returns the exit code.
+pub fn run() -> ExitCode {
+    let outcome = match Cli::try_parse() {
+        Ok(cli) => cli.run(),
+        // Clap explains the mistake itself.
+        Err(mistake) if mistake.use_stderr() => mistake.exit(),
+        Err(help) => output::printed(help.print().and_then(|()| io::stdout().flush()))
+            .map(|()| Outcome::Done)
+            .map_err(Failure::from),
+    };
+    match outcome {
+        Ok(outcome) => outcome.into(),
+        Err(failure) => {
+            // A closed standard error is no reason to fail; the exit code still reports the problem.
+            telemetry::say_last(format!("siamese: {failure}"));
+            failure.into()
+        }
+    }
+}
+
 impl Cli {
-    /// Runs the command, reports a failure on standard error, and returns the exit code.
-    pub fn run(self) -> ExitCode {
-        let outcome = match self.command {
+    fn run(self) -> Result<Outcome, Failure> {
+        match self.command {
             Command::Serve(command) => command.run(),
             Command::Compare(command) => command.run(),
             Command::Embed(command) => command.run(),
@@ -87,16 +109,13 @@ impl Cli {
             Command::DecodeWorker => crate::engine::decode::worker::run()
                 .map(|()| Outcome::Done)
                 .map_err(|err| Failure::machine(&err)),
-        };
-        match outcome {
-            Ok(outcome) => outcome.into(),
-            Err(failure) => {
-                // A closed standard error is no reason to fail; the exit code still reports the problem.
-                telemetry::say_last(format!("siamese: {failure}"));
-                failure.into()
-            }
         }
     }
+}
+
+/// A document of JSON for people and programs.
+fn json(document: &impl Serialize) -> String {
+    serde_json::to_string_pretty(document).expect("text keys, finite numbers") + "\n"
 }
 
 impl ModelArgs {

@@ -37,8 +37,10 @@ pub enum Source {
     Request,
     /// The settings.
     Settings,
-    /// The model's card.
+    /// The calibration on the model's card.
     Calibration,
+    /// The model's card, which states the threshold without a calibration.
+    Card,
     /// Half the model's margin, where the pull and the push of the contrastive loss balance.
     Margin,
 }
@@ -143,7 +145,7 @@ impl<'a> Judge<'a> {
             }
             Criterion::InForce => match (settings, card.threshold, card.margin) {
                 (Some(threshold), _, _) => (threshold, Source::Settings),
-                (None, Some(threshold), _) => (threshold, Source::Calibration),
+                (None, Some(threshold), _) => (threshold, stated_by(card)),
                 (None, None, Some(margin)) => (half(margin), Source::Margin),
                 (None, None, None) => return Err(NoThreshold::NoneStated),
             },
@@ -175,6 +177,11 @@ impl<'a> Judge<'a> {
     pub fn threshold(&self) -> Threshold {
         self.threshold
     }
+}
+
+/// The source of the threshold that a card states.
+fn stated_by(card: &Card) -> Source {
+    if card.calibration.is_some() { Source::Calibration } else { Source::Card }
 }
 
 fn half(margin: f64) -> Threshold {
@@ -218,8 +225,18 @@ mod tests {
         let full = card(&[("threshold", "0.5"), ("margin", "2")]);
         check(Criterion::Threshold(threshold(0.1)), Some(0.3), &full, (0.1, Source::Request));
         check(Criterion::InForce, Some(0.3), &full, (0.3, Source::Settings));
-        check(Criterion::InForce, None, &full, (0.5, Source::Calibration));
+        check(Criterion::InForce, None, &full, (0.5, Source::Card));
         check(Criterion::InForce, None, &card(&[("margin", "2")]), (1.0, Source::Margin));
+    }
+
+    #[test]
+    fn only_a_calibrated_threshold_comes_from_a_calibration() {
+        let calibration = r#"{"data":"faces","split":"unseen","identities":2,"same_pairs":2,"different_pairs":4,
+            "eer":0.0,"table":[[0.5,0,0]]}"#;
+        let stated = ("threshold", "0.5");
+        let calibrated = card(&[stated, ("calibration", calibration)]);
+        check(Criterion::InForce, None, &calibrated, (0.5, Source::Calibration));
+        check(Criterion::InForce, None, &card(&[stated]), (0.5, Source::Card));
     }
 
     #[test]

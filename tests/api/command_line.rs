@@ -10,21 +10,21 @@ use crate::app::{OTHER, SAME, root, shipped};
 use crate::waits::TEST_TIMEOUT;
 use crate::waits::process::output;
 
-fn run(arguments: &[&str]) -> Output {
+pub(crate) fn run(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_siamese"));
     output(TEST_TIMEOUT, command.args(arguments).current_dir(root()).env("RUST_LOG", "off"))
 }
 
-fn face(name: &str) -> String {
+pub(crate) fn face(name: &str) -> String {
     format!("samples/{name}")
 }
 
-fn text(bytes: &[u8]) -> &str {
+pub(crate) fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).expect("text")
 }
 
 #[track_caller]
-fn fails(arguments: &[&str], code: i32, word: &str) {
+pub(crate) fn fails(arguments: &[&str], code: i32, word: &str) {
     let output = run(arguments);
     let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{stderr}");
@@ -239,7 +239,7 @@ fn embeddings_are_printed_or_written() {
     assert_eq!((numbers, rest.len()), (expected, 0));
 }
 
-fn path(path: &Path) -> &str {
+pub(crate) fn path(path: &Path) -> &str {
     path.to_str().expect("a plain path")
 }
 

@@ -23,8 +23,11 @@ mod keys;
 mod logs;
 mod memory;
 mod models;
+#[path = "../networks/mod.rs"]
+mod networks;
 mod numbers;
 mod observability;
+mod outputs;
 mod overload;
 mod page;
 mod patience;

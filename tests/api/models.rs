@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::num::NonZeroUsize;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use siamese_core::model::{Device, Model, OnnxModel, Options};
@@ -9,6 +10,7 @@ use siamese_core::preprocessing::{Limits, Pixels};
 use tempfile::TempDir;
 
 use crate::app::{App, face, fixture, load, shipped};
+use crate::networks;
 
 const SIDECAR: &str = "input = 4\ncolour = \"grey\"\n";
 
@@ -41,6 +43,15 @@ fn load_error(path: &Path) -> String {
         Ok(_) => panic!("{} was loaded", path.display()),
         Err(err) => siamese_core::causes(&err),
     }
+}
+
+/// The line of a sidecar with a golden pair of two uniform images, and their distance.
+fn golden(greys: [u8; 2], distance: f64) -> String {
+    let [a, b] = greys.map(|grey| crate::app::base64(&[b"P5 1 1 255\n", &[grey][..]].concat()));
+    format!(
+        "golden = '{{\"tolerance\":1e-3,\"images\":[\"{a}\",\"{b}\"],\
+         \"pairs\":[{{\"a\":0,\"b\":1,\"distance\":{distance}}}]}}'"
+    )
 }
 
 #[track_caller]
@@ -113,6 +124,18 @@ async fn without_a_threshold_half_the_margin_applies() {
 }
 
 #[tokio::test]
+async fn a_threshold_without_a_calibration_comes_from_the_card() {
+    let (_folder, path) = placed("plain.onnx", "input = 4\ncolour = \"grey\"\nthreshold = 0.5");
+    let white = b"P5 1 1 255\n\xff";
+    let app = App::of(load(&path));
+    let compared = app.form("/compare", &[("a", white), ("b", white)]).await.ok().json();
+    let card = app.get("/model").await.ok().json();
+    for point in [&compared["operating_point"], &card["in_force"]["operating_point"]] {
+        assert_eq!(*point, serde_json::json!({"source": "card"}));
+    }
+}
+
+#[tokio::test]
 async fn without_threshold_and_margin_a_request_must_give_a_threshold() {
     let (_folder, path) = placed("plain.onnx", SIDECAR);
     let app = App::of(load(&path));
@@ -145,19 +168,98 @@ fn a_sidecar_that_does_not_fit_the_model_is_rejected() {
 }
 
 #[test]
-fn golden_pairs_are_checked_at_load() {
-    let golden = |distance: f64| {
-        let [black, white] =
-            [0, 255].map(|grey| crate::app::base64(&[b"P5 1 1 255\n", &[grey][..]].concat()));
-        format!(
-            "{SIDECAR}golden = '{{\"tolerance\":1e-3,\"images\":[\"{black}\",\"{white}\"],\
-             \"pairs\":[{{\"a\":0,\"b\":1,\"distance\":{distance}}}]}}'"
-        )
+fn a_network_whose_output_is_no_embedding_is_told_as_what_it_is() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("network.onnx");
+    let unit = format!("{SIDECAR}embedding = \"unit\"\n");
+    for (network, sidecar, words) in [
+        (networks::not_a_number(), SIDECAR, "NaN or infinite"),
+        (networks::classes(), SIDECAR, "if these are classes, export the layer before them"),
+        (networks::score(false), SIDECAR, "one number for each image, such as a score"),
+        (networks::score(true), &unit, "one number for each image, which is always 1 or -1"),
+    ] {
+        fs::write(&path, network).expect("written");
+        fs::write(path.with_extension("toml"), sidecar).expect("written");
+        let error = load_error(&path);
+        assert!(error.contains(words) && error.contains("network.onnx can't be used"), "{error}");
+    }
+    fs::write(&path, networks::pixels()).expect("written");
+    load(&path);
+}
+
+#[test]
+fn a_mean_of_bytes_needs_their_scale() {
+    let card = |lines: &str| format!("{SIDECAR}{lines}\n");
+    for lines in ["mean = [123.675]\nstd = [58.4]", "mean = -2", "mean = 300\nscale = 1"] {
+        refused("plain.onnx", &card(lines), &["`mean`", "set scale to 1", "divide both by 255"]);
+    }
+    for lines in ["mean = [123.675]\nstd = [58.4]\nscale = 1", "mean = 1", "mean = -1"] {
+        let (_folder, path) = placed("plain.onnx", &card(lines));
+        load(&path);
+    }
+}
+
+#[test]
+fn weights_are_read_only_in_the_folder_of_the_model() {
+    let folder = TempDir::new().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    for name in ["models/weights", "cache"] {
+        fs::create_dir_all(at(name)).expect("a folder");
+    }
+    let bytes: Vec<u8> = (0_u8..32).flat_map(|number| f32::from(number).to_le_bytes()).collect();
+    for name in ["models/weights/inside", "outside", "cache/blob"] {
+        fs::write(at(name), &bytes).expect("written");
+    }
+    symlink("weights/inside", at("models/link")).expect("a link");
+    symlink("../outside", at("models/escape")).expect("a link");
+    let place = |location: &str| {
+        fs::write(at("models/m.onnx"), networks::external(location)).expect("written");
+        fs::write(at("models/m.toml"), SIDECAR).expect("written");
+        at("models/m.onnx")
     };
+    for location in ["weights/inside", "./weights/inside", "link"] {
+        load(&place(location));
+    }
+    for (location, words) in [
+        ("escape", "models/escape can't be read: it is a link that leads outside"),
+        ("../outside", "it is outside the model's folder"),
+        ("/etc/hostname", "it is outside the model's folder"),
+        ("missing", "models/missing can't be read"),
+        ("", "models/m.onnx can't be read: the model gives no file name"),
+    ] {
+        let error = load_error(&place(location));
+        assert!(error.contains(words), "{location}: {error}");
+    }
+    // A cache of models: links from names to the files beside each other.
+    fs::rename(place("blob"), at("cache/network")).expect("moved");
+    symlink("../cache/network", at("models/m.onnx")).expect("a link");
+    symlink("../cache/blob", at("models/blob")).expect("a link");
+    load(&at("models/m.onnx"));
+}
+
+#[test]
+fn golden_pairs_are_checked_at_load() {
+    let golden = |distance: f64| format!("{SIDECAR}{}", golden([0, 255], distance));
     let (_folder, path) = placed("plain.onnx", &golden(2_f64.sqrt()));
     load(&path);
     refused("plain.onnx", &golden(1.4), &["golden", "1.414", "must be 1.4"]);
     refused("plain.onnx", &golden(-1.0), &["golden", "malformed"]);
+}
+
+#[test]
+fn a_model_that_maps_everything_to_one_point_is_refused() {
+    // A scale that rounds every byte away makes the input constant, and with it the embedding.
+    let constant = format!("{SIDECAR}scale = 1e-12\nmean = -1");
+    // Almost constant, and with golden pairs that agree.
+    let almost = format!("{SIDECAR}scale = 1e-9\nmean = -1");
+    for sidecar in [&constant, &almost, &format!("{constant}\n{}", golden([0, 255], 0.0))] {
+        refused("plain.onnx", sidecar, &["plain.onnx", "the same embedding", "scale, mean"]);
+    }
+    // Small differences that are not rounding are honest, and so are equal golden images.
+    let (_folder, path) = placed("plain.onnx", &format!("{SIDECAR}scale = 1e-6\nmean = -1"));
+    load(&path);
+    let (_folder, path) = placed("plain.onnx", &format!("{SIDECAR}{}", golden([0, 0], 0.0)));
+    load(&path);
 }
 
 #[test]

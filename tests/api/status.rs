@@ -1,9 +1,23 @@
 //! Routes about the service itself.
 
+use std::fs;
+use std::path::PathBuf;
+
 use axum::body::Body;
 use axum::http::Request;
+use tempfile::TempDir;
 
-use crate::app::{App, SAME, face};
+use crate::app::{App, SAME, face, fixture, load};
+
+/// A generated model whose sidecar has a provenance.
+fn with_provenance(provenance: &str) -> (TempDir, PathBuf) {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("plain.onnx");
+    fs::copy(fixture("models/plain.onnx"), &path).expect("copied");
+    let sidecar = format!("input = 4\ncolour = \"grey\"\nprovenance = '{provenance}'\n");
+    fs::write(path.with_extension("toml"), sidecar).expect("written");
+    (folder, path)
+}
 
 #[tokio::test]
 async fn the_card_describes_the_model_and_its_device() {
@@ -22,6 +36,20 @@ async fn the_card_describes_the_model_and_its_device() {
         assert!(card[statement].as_str().is_some_and(|text| text.ends_with('.')), "{statement}");
     }
     assert!(card["golden_pairs"].as_u64() > Some(0));
+}
+
+#[tokio::test]
+async fn held_out_identities_are_counted_but_not_named() {
+    let (_folder, path) =
+        with_provenance(r#"{"data": {"digest": "sha256:00"}, "held_out": ["Ann Smith", "Bob"]}"#);
+    let model = load(&path);
+    let metadata = model.card().to_metadata();
+    assert!(metadata.iter().all(|(_, value)| !value.contains("Ann Smith")), "{metadata:?}");
+    let card = App::of(model).get("/model").await.ok().json();
+    let held_out = &card["provenance"]["held_out"];
+    assert_eq!(held_out["count"], 2);
+    assert!(held_out["digest"].as_str().is_some_and(|digest| digest.starts_with("sha256:")));
+    assert_eq!(held_out.as_object().map(serde_json::Map::len), Some(2), "{held_out}");
 }
 
 #[tokio::test]

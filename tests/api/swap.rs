@@ -69,6 +69,14 @@ fn models() -> [Vec<u8>; 2] {
     [fs::read(shipped()).expect("a model"), rewrite(&made, &entries).expect("a model")]
 }
 
+/// The file of a model that maps everything to one point, because its preprocessing rounds every byte away.
+fn constant() -> Vec<u8> {
+    let entries = [("input", "4"), ("colour", "grey"), ("scale", "1e-12"), ("mean", "-1")];
+    let entries = entries.map(|(key, value)| (format!("siamese.{key}"), value.to_owned()));
+    let made = fs::read(fixture("models/plain.onnx")).expect("a model");
+    rewrite(&made, &entries).expect("a model")
+}
+
 /// Replaces a file atomically, as a deployment should.
 fn put(path: &Path, bytes: &[u8]) {
     let fresh = path.with_extension("fresh");
@@ -165,12 +173,14 @@ fn a_failed_swap_keeps_the_old_model() {
     put(&model, &models()[0]);
     let path = model.to_str().expect("text");
     let mut server = Server::with(&[("SIAMESE_MODEL__FILE", path)]);
-    put(&model, b"no model");
-    server.signal("HUP");
-    server.line_with("the old one remains in service");
+    for bytes in [b"no model".to_vec(), constant()] {
+        put(&model, &bytes);
+        server.signal("HUP");
+        server.line_with("cannot load the new model");
+    }
     assert!(server.get("/model").contains(&shared().1.digest));
     assert!(server.get("/readyz").starts_with("HTTP/1.1 200"));
-    assert!(server.get("/metrics").contains(r#"siamese_swaps_total{outcome="failed"} 1"#));
+    assert!(server.get("/metrics").contains(r#"siamese_swaps_total{outcome="failed"} 2"#));
 }
 
 #[test]

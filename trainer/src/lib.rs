@@ -16,6 +16,9 @@
 //! The core's code preprocesses the images, as it does in the server. An export is written only after the server's own
 //! code has run it.
 
+// A print panics if standard output is full: `siamese_core::output` writes.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod cli;
 pub mod config;
 pub mod data;

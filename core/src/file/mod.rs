@@ -1,7 +1,8 @@
 //! Reads the files that the program itself names: models, keys and certificates. It reads regular files only, up to a
-//! size limit, and with a timeout.
+//! size limit, and with a timeout. It also knows the names of files.
 
 mod limited;
+mod name;
 mod reserve;
 mod stamp;
 
@@ -11,6 +12,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 pub use limited::Limited;
+pub use name::{is_left_by_desktop, shown};
 pub use reserve::Reserve;
 pub use stamp::{FileStamps, Stamp};
 

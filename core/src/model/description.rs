@@ -57,7 +57,7 @@ struct Published<'a> {
     threshold: Option<f64>,
     calibration: Option<Measured<'a>>,
     operating_points: Vec<OperatingPoint>,
-    provenance: Option<&'a serde_json::Value>,
+    provenance: Option<serde_json::Value>,
     weights: Option<&'a Weights>,
     golden_pairs: usize,
     one_at_a_time: bool,
@@ -129,7 +129,7 @@ impl Serialize for Description {
             operating_points: calibration
                 .map(|calibration| calibration.operating_points().collect())
                 .unwrap_or_default(),
-            provenance: card.provenance.as_ref(),
+            provenance: card.published_provenance(),
             weights: card.weights.as_ref(),
             golden_pairs: card.golden.as_ref().map_or(0, |golden| golden.pairs.len()),
             one_at_a_time: self.one_at_a_time,

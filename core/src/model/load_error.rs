@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::{CardError, GoldenError, InvalidDetector, LibraryError, ModelError, NotOnnx};
 use crate::preprocessing::DecodeError;
+use crate::score::InvalidEmbedding;
 
 /// Why a model can't be loaded. Each message is a sentence that names the file.
 #[derive(Debug, Error)]
@@ -140,6 +141,19 @@ pub enum LoadError {
         #[source]
         source: ModelError,
     },
+    /// The output of the test run at load is not an embedding.
+    #[error(
+        "{} can't be used as a model: its output for a test image is not an embedding; check its weights and its \
+         preprocessing",
+        .path.display()
+    )]
+    Output {
+        /// The model's file.
+        path: PathBuf,
+        /// What is wrong with the output.
+        #[source]
+        source: InvalidEmbedding,
+    },
     /// The distances of the golden pairs are not those stored with the model.
     #[error("{} fails the check of its golden pairs", .path.display())]
     Golden {
@@ -148,5 +162,15 @@ pub enum LoadError {
         /// Which pair, and the difference.
         #[source]
         source: GoldenError,
+    },
+    /// The model gives clearly different images the same embedding.
+    #[error(
+        "{} gives clearly different images the same embedding, so it would call every pair same: export the trained \
+         weights, and state scale, mean, std and embedding as used in training",
+        .path.display()
+    )]
+    Collapsed {
+        /// The model's file.
+        path: PathBuf,
     },
 }

@@ -15,8 +15,8 @@ mod source;
 use thiserror::Error;
 
 pub use card::{
-    Align, Card, CardError, Drift, Golden, GoldenCheck, GoldenError, GoldenPair, Length, Statement,
-    WeightKind, Weights, sidecar_values,
+    Align, Card, CardError, Drift, Golden, GoldenCheck, GoldenError, GoldenPair, HeldOut, Length,
+    Statement, WeightKind, Weights, sidecar_values,
 };
 pub use description::{Description, Signature};
 pub use faces::{Choice, Detector, Face, InvalidDetector, UnknownChoice};

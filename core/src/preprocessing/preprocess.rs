@@ -43,7 +43,7 @@ pub struct Preprocessing {
 pub struct Planes(Vec<u8>);
 
 /// Why a [`Preprocessing`] is invalid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Error)]
 pub enum InvalidPreprocessing {
     /// A side is 0 or longer than 4096.
     #[error("each side of the input must be between 1 and {MAX_SIDE}")]
@@ -54,6 +54,17 @@ pub enum InvalidPreprocessing {
     /// The number of means is neither 1 nor the number of channels, or a mean is not finite.
     #[error("the mean must be one finite number, or one for each channel")]
     Mean,
+    /// A mean is outside the range of the scaled bytes.
+    #[error(
+        "the scale makes 0 to {top} of the bytes, so a mean of {mean} is for another range: for a mean and a std of \
+         bytes (0 to 255), set scale to 1; else divide both by 255"
+    )]
+    Range {
+        /// The mean.
+        mean: f32,
+        /// The largest scaled byte.
+        top: f32,
+    },
     /// The number of standard deviations is neither 1 nor the number of channels, or one is not positive.
     #[error("the std must be one positive number, or one for each channel")]
     Std,
@@ -78,6 +89,11 @@ impl Preprocessing {
         }
         if !fits(&self.mean) || !all_finite(&self.mean) {
             return Err(InvalidPreprocessing::Mean);
+        }
+        // Rounded, because 255 * (1/255) is not quite 1. A mean of -1 to 1 may be on purpose, whatever the scale is.
+        let top = (255.0 * self.scale * 1e4).round() / 1e4;
+        if let Some(mean) = self.mean.iter().find(|mean| top.abs().max(1.0) < mean.abs()) {
+            return Err(InvalidPreprocessing::Range { mean: *mean, top });
         }
         if !fits(&self.std)
             || !all_finite(&self.std)

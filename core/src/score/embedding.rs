@@ -16,7 +16,7 @@ pub enum InvalidEmbedding {
     #[error("the embedding is empty")]
     Empty,
     /// A coordinate is NaN or infinite.
-    #[error("coordinate {0} of the embedding is not finite")]
+    #[error("coordinate {0} of the embedding is NaN or infinite")]
     NotFinite(usize),
     /// All coordinates are 0, so it has no direction.
     #[error("the embedding is zero, so it can't be scaled to unit length")]

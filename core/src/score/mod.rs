@@ -15,5 +15,5 @@ pub use calibration::{
 pub use embedding::{Distance, Embedding, InvalidDistance, InvalidEmbedding};
 pub use operating_point::{OperatingPoint, UnsupportedFmr};
 pub use probability::{InvalidProbability, Probability};
-pub use scores::{NoPairs, Rates, Scores, equal_error_rate};
+pub use scores::{NoPairs, Rates, Scores, equal_error_rate, threshold_between};
 pub use threshold::{InvalidThreshold, Threshold, Verdict};

@@ -136,16 +136,23 @@ impl Scores {
 }
 
 impl Step {
-    /// The threshold to store. The first step stores 0. The last stores a number slightly above its start. All others
-    /// store a short number near the middle, so that the last digits of a distance do not matter.
+    /// The threshold to store.
     pub(super) fn threshold(&self) -> f64 {
-        if self.from <= 0.0 {
-            0.0
-        } else if self.until.is_finite() {
-            split(self.from, self.until)
-        } else {
-            round_up(self.from)
-        }
+        threshold_between(self.from, self.until)
+    }
+}
+
+/// The threshold that stands for all from `from` up to but excluding `until`, which give the same verdicts.
+///
+/// From 0 it is 0. Without an end it is slightly above the start. Otherwise it is a short number near the middle, so that
+/// the last digits of a distance do not matter.
+pub fn threshold_between(from: f64, until: f64) -> f64 {
+    if from <= 0.0 {
+        0.0
+    } else if until.is_finite() {
+        split(from, until)
+    } else {
+        round_up(from)
     }
 }
 

@@ -1,12 +1,15 @@
 //! The command `siamese embed`.
 
 mod output;
+mod rows;
 
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use siamese_core::file::shown;
+use siamese_core::output::note;
 
 use super::files::files;
 use super::images::Images;
@@ -23,7 +26,7 @@ pub(super) struct Embed {
     #[command(flatten)]
     model: ModelArgs,
     /// Write the embeddings to this file. NAME.npy: float32, one row per image, with the paths in NAME.txt;
-    /// NAME.jsonl: one JSON object per line. Without this option, JSON lines are printed.
+    /// NAME.jsonl, a device or a pipe: one JSON object per line. Without this option, JSON lines are printed.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Continue the file that an interrupted run left. Images that it already holds are skipped.
@@ -38,42 +41,31 @@ impl Embed {
         let files = files(&self.paths)?;
         let images = Images::load(settings, Tuning::Full)?;
         let description = images.model();
-        let mut output = match &self.out {
+        let mut embeddings = match &self.out {
             None => Output::printed(&description.digest),
             Some(out) => Output::file(out, description.width, &description.digest, self.resume)?,
         };
-        let left: Vec<PathBuf> = files.into_iter().filter(|path| !output.holds(path)).collect();
+        let left: Vec<PathBuf> = files.into_iter().filter(|path| !embeddings.holds(path)).collect();
         let progress = progress(left.len(), self.out.is_some());
         let mut unreadable = Vec::new();
+        let mut flow = ControlFlow::Continue(());
         images.embed(&left, |path, embedded| {
             progress.inc(1);
             match embedded {
-                Ok(embedding) => output.put(path, &embedding).map_err(|err| self.unwritable(&err)),
-                Err(why) => {
-                    unreadable.push(format!("{}: {why}", path.display()));
-                    Ok(())
-                }
+                Ok(embedding) => flow = embeddings.put(path, &embedding)?,
+                Err(why) => unreadable.push(format!("{}: {why}", shown(path))),
             }
+            Ok(flow)
         })?;
         progress.finish_and_clear();
-        output.finish().map_err(|err| self.unwritable(&err))?;
-        if unreadable.is_empty() {
+        if flow.is_break() || embeddings.finish()?.is_break() || unreadable.is_empty() {
             return Ok(Outcome::Done);
         }
-        let mut errors = io::stderr().lock();
-        for line in &unreadable {
-            // A closed standard error is no reason to fail; the exit code still reports the problem.
-            let _ = writeln!(errors, "{line}");
-        }
+        note(&unreadable.join("\n"));
         let (failed, all) = (unreadable.len(), left.len());
         Err(Failure::Caller(format!(
             "{failed} of {all} files could not be embedded; the others are written"
         )))
-    }
-
-    fn unwritable(&self, err: &io::Error) -> Failure {
-        let out = self.out.as_deref().unwrap_or(Path::new("standard output"));
-        Failure::Machine(format!("cannot write {}: {err}", out.display()))
     }
 }
 

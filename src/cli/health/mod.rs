@@ -2,7 +2,7 @@
 
 mod encrypted;
 
-use std::io::{self, Write};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use hyper::client::conn::http1;
 use hyper::{Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
-use siamese_core::causes;
+use siamese_core::{causes, output};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -77,8 +77,7 @@ impl Health {
         match checked.unwrap_or_else(|_| Err(Unhealthy::TimedOut { listen: listen.clone() })) {
             Ok(()) => Ok(Outcome::Done),
             Err(why) => {
-                // A closed standard error is no reason to fail; the exit code still reports the problem.
-                let _ = writeln!(io::stderr(), "siamese: {}", causes(&why));
+                output::note(&format!("siamese: {}", causes(&why)));
                 Ok(Outcome::Negative)
             }
         }

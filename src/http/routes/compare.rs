@@ -75,7 +75,7 @@ impl JudgedPair {
             "source": "calibration", "fmr": 0.0242, "fnmr": 0.0289, "same_pairs": 450, "different_pairs": 4500,
             "data": "orl-faces, identities unseen in training"
         },
-        "model": {"name": "faces", "digest": "sha256:16ef8010..."}
+        "model": {"name": "faces", "digest": "sha256:b0295839..."}
     })))
 )]
 pub(crate) async fn compare(

@@ -55,7 +55,7 @@ enum PairResult<'a> {
                 "detail": "the image is empty", "field": "pairs[1].b"
             }}
         ],
-        "model": {"name": "faces", "digest": "sha256:16ef8010..."}
+        "model": {"name": "faces", "digest": "sha256:b0295839..."}
     })))
 )]
 pub(crate) async fn compare_batch(

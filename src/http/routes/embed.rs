@@ -83,7 +83,7 @@ enum ImageResult<'a> {
     )),
     responses((status = 200, description = "The embeddings.", content(
         (Embeddings = "application/json", example = json!({
-            "embedding": [0.0412, -0.1203], "model": {"name": "faces", "digest": "sha256:16ef8010..."}
+            "embedding": [0.0412, -0.1203], "model": {"name": "faces", "digest": "sha256:b0295839..."}
         })),
         (Floats = "application/octet-stream"),
         (Floats = "application/x-npy"),

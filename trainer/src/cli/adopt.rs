@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use siamese_core::model::{Length, Options};
+use siamese_core::output::check_folder;
 use siamese_core::preprocessing::{Colour, Fit, Preprocessing};
 
 use super::{ModelAndImages, Statements, calibrate, evaluate, file_stem};
@@ -82,6 +83,7 @@ impl Adopt {
     /// If the file cannot become a model, or the images cannot be used. The error is one line and says what to do.
     pub fn run(&self) -> anyhow::Result<String> {
         draft::check(&self.out)?;
+        self.report.as_deref().map_or(Ok(()), check_folder)?;
         let options = Options::default();
         let ModelAndImages { model, images } = &self.inputs;
         let network = Network::read(model, &options)?;
@@ -104,7 +106,7 @@ impl Adopt {
         let embedded = adopted.embedded;
         let bootstrap = Bootstrap { resamples: 1000, seed: 0 };
         let split = self.split.as_deref();
-        let calibrated = calibrate::calibrated(&embedded, images, self.fmr, split, bootstrap)?;
+        let calibrated = calibrate::calibrated(&embedded, self.fmr, split, bootstrap)?;
 
         let onnx = network.with(&self.statements.on(calibrated.apply_to(adopted.card)))?;
         let model = draft::model(&self.out, &onnx, &options)?;

@@ -1,13 +1,11 @@
 //! `siamese-trainer calibrate`
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use clap::Args;
-use siamese_core::model::{Options, rewrite};
+use siamese_core::model::{Card, Options, Source, rewrite};
 
-use super::{Images, ModelAndImages, Statements, messages};
+use super::{ModelAndImages, Statements, file_stem, messages};
 use crate::draft;
 use crate::evaluate::{CalibrateError, Calibrated, CalibrationRequest, Embedded, calibrate};
 use crate::export::ensure_golden;
@@ -31,6 +29,9 @@ pub struct Calibrate {
     /// of this trainer knows it already
     #[arg(long, value_name = "TEXT")]
     pub split: Option<String>,
+    /// The model's name; a model that is named after its file is named after --out by default
+    #[arg(long)]
+    pub name: Option<String>,
     /// The purpose and the limits of the model
     #[command(flatten)]
     pub statements: Statements,
@@ -49,15 +50,22 @@ impl Calibrate {
         let options = Options::default();
         let embedded = self.inputs.embed(&options)?;
         let bootstrap = Bootstrap { resamples: self.resamples, seed: self.seed };
-        let (split, images) = (self.split.as_deref(), &self.inputs.images);
-        let calibrated = calibrated(&embedded, images, self.fmr, split, bootstrap)?;
+        let calibrated = calibrated(&embedded, self.fmr, self.split.as_deref(), bootstrap)?;
 
-        let model = &self.inputs.model;
-        let onnx = fs::read(model).with_context(|| format!("{} can't be read", model.display()))?;
-        let mut card = self.statements.on(calibrated.apply_to(embedded.card().clone()));
-        ensure_golden(&onnx, &mut card)?;
-        draft::model(&self.out, &rewrite(&onnx, &card.to_metadata())?, &options)?;
+        // With its external weights: the new file may be in another folder.
+        let source = Source::read(&self.inputs.model)?;
+        let card = self.named(calibrated.apply_to(embedded.card().clone()));
+        let mut card = self.statements.on(card);
+        ensure_golden(source.onnx(), &mut card)?;
+        draft::model(&self.out, &rewrite(source.onnx(), &card.to_metadata())?, &options)?;
         Ok(summary(&self.out, &calibrated))
+    }
+
+    /// Writes the name on a card. The name of an intermediate file would say nothing about the model.
+    fn named(&self, card: Card) -> Card {
+        let is_of_file = card.name == file_stem(&self.inputs.model);
+        let of_out = || is_of_file.then(|| file_stem(&self.out));
+        Card { name: self.name.clone().or_else(of_out).unwrap_or(card.name), ..card }
     }
 }
 
@@ -66,15 +74,13 @@ impl Calibrate {
 /// The note about the relation to the training data is `split`, or what the model knows, or the selection of the images.
 pub(super) fn calibrated(
     embedded: &Embedded,
-    images: &Images,
     fmr: Option<f64>,
     split: Option<&str>,
     bootstrap: Bootstrap,
 ) -> Result<Calibrated, CalibrateError> {
     messages::warnings(embedded);
     let subject = embedded.subject();
-    let selection = images.description(subject.unit);
-    let split = split.or(subject.split()).unwrap_or(selection);
+    let split = split.or(subject.split()).unwrap_or(embedded.selection());
     calibrate(embedded, CalibrationRequest { fmr, split, bootstrap })
 }
 

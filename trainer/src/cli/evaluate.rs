@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::ensure;
 use clap::Args;
 use siamese_core::model::Options;
+use siamese_core::output::check_folder;
 
 use super::{ModelAndImages, messages};
 use crate::evaluate::{Embedded, Evaluation};
-use crate::learn::history;
+use crate::learn::{RunFolder, history};
 use crate::report::{self, Table};
 use crate::statistics::{Bootstrap, OneShot};
 
@@ -45,6 +46,7 @@ pub struct Evaluate {
 impl Evaluate {
     /// Measures the model, and writes the report if requested. Returns the output.
     pub fn run(&self) -> anyhow::Result<String> {
+        self.report.as_deref().map_or(Ok(()), check_folder)?;
         let embedded = self.inputs.embed(&Options::default())?;
         ensure!(
             self.one_shot.is_none() || embedded.gallery().listing().is_none(),
@@ -60,11 +62,18 @@ impl Evaluate {
         evaluation.one_shot = one_shot;
         if let Some(run) = &self.run {
             evaluation.history = history::read(run);
+            let is_empty = evaluation.history.is_empty();
             ensure!(
-                !evaluation.history.is_empty(),
-                "{} contains no history.jsonl: give the run folder that training made",
+                !is_empty || RunFolder::is_at(run),
+                "{} is not a run folder: give the folder that training made, which contains run.toml and history.jsonl",
                 run.display()
             );
+            if is_empty {
+                eprintln!(
+                    "note: the run in {} has no training steps, so the report has no history",
+                    run.display()
+                );
+            }
         }
         finish(evaluation, &embedded, self.report.as_deref())
     }
@@ -90,6 +99,7 @@ fn finish(
 ) -> anyhow::Result<String> {
     messages::skipped(embedded);
     messages::warnings(embedded);
+    messages::inverted(&evaluation);
     let mut output = Table(&evaluation).to_string();
     if let Some(folder) = folder {
         // The map is coloured by identity, and a list names no identities.

@@ -1,10 +1,10 @@
 //! `siamese-trainer export`
 
-use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::{Args, ValueEnum};
+use siamese_core::model::Source;
 
 use super::{ModelAndImages, megabytes};
 use crate::draft;
@@ -40,7 +40,8 @@ impl Export {
     pub fn run(&self) -> anyhow::Result<String> {
         draft::check(&self.out)?;
         let path = &self.inputs.model;
-        let onnx = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        let source = Source::read(path)?;
+        let onnx = source.onnx();
         // The 8-bit form is for the CPU, so it is measured there.
         let before = self.inputs.embed(&on_cpu())?;
         let subject = before.subject();
@@ -53,8 +54,8 @@ impl Export {
         if let Some(warning) = subject.warning() {
             bail!("{warning}; select them with --identities or --fold");
         }
-        let split = subject.split().unwrap_or(self.inputs.images.description(subject.unit));
-        let smaller = int8::shrink(&onnx, &before, threshold, split, self.max_flipped)?;
+        let split = subject.split().unwrap_or(before.selection());
+        let smaller = int8::shrink(onnx, &before, threshold, split, self.max_flipped)?;
         draft::model(&self.out, &smaller.onnx, &on_cpu())?;
         Ok(format!(
             "{}: {:.1} MB instead of {:.1} MB; {}\n",

@@ -6,9 +6,9 @@ use clap::Args;
 use siamese_core::model::{OnnxModel, Options};
 use siamese_core::preprocessing::Limits;
 
+use super::messages;
 use crate::data::{Collection, DataError, Fold, Gallery, HoldOut};
 use crate::evaluate::Embedded;
-use crate::statistics::Unit;
 
 /// A model, and the images to compare.
 #[derive(Clone, Debug, Args)]
@@ -63,24 +63,14 @@ impl Images {
         })
     }
 
-    /// Returns the images of the selected identities. Without a selection, it returns those that a list holds out, or all.
+    /// Returns the images of the selected identities. Without a selection, it returns those that a list or
+    /// the folders hold out, or all.
     pub(super) fn collection(&self) -> Result<Collection, DataError> {
-        let all = Collection::open(&self.data)?;
+        let all = messages::open(&self.data)?;
         let selection = HoldOut { names: self.identities.clone(), fold: self.fold };
         Ok(match selection.indices(&all)? {
             Some(indices) => all.partition(|identity| indices.contains(&identity)).1,
             None => all,
         })
-    }
-
-    /// Describes the selection in words.
-    pub(super) fn description(&self, unit: Unit) -> &'static str {
-        let is_part = !self.identities.is_empty() || self.fold.is_some();
-        match (unit, is_part) {
-            (Unit::Identity, true) => "selected identities",
-            (Unit::Identity, false) => "all identities",
-            (Unit::Component, true) => "selected pairs",
-            (Unit::Component, false) => "listed pairs",
-        }
     }
 }

@@ -3,23 +3,44 @@
 use std::path::Path;
 
 use anyhow::Context;
+use siamese_core::output::note;
 
-use crate::config::{build, now};
+use crate::config::{arguments, build, now};
+use crate::data::{Collection, DataError};
 use crate::draft;
-use crate::evaluate::Embedded;
+use crate::evaluate::{Embedded, Evaluation};
 use crate::report::Files;
 use crate::statistics::Bootstrap;
+
+/// Finds the images of a folder or a list. Prints how it was understood, if that is not obvious.
+pub(super) fn open(data: &Path) -> Result<Collection, DataError> {
+    let images = Collection::open(data)?;
+    if let Some(note) = images.note() {
+        eprintln!("note: {note}");
+    }
+    if let Some(warning) = images.warning() {
+        eprintln!("warning: {warning}");
+    }
+    Ok(images)
+}
 
 /// Prints the files that were skipped.
 pub(super) fn skipped(embedded: &Embedded) {
     for skipped in embedded.gallery().skipped() {
-        eprintln!("skipped {skipped}");
+        note(&format!("skipped {skipped}"));
     }
 }
 
 /// Prints warnings about the images, and a warning if the model was trained on them.
 pub(super) fn warnings(embedded: &Embedded) {
     for warning in embedded.gallery().warnings().into_iter().chain(embedded.subject().warning()) {
+        note(&format!("warning: {warning}"));
+    }
+}
+
+/// Prints a warning if the labels are probably inverted.
+pub(super) fn inverted(evaluation: &Evaluation) {
+    if let Some(warning) = evaluation.warning() {
         eprintln!("warning: {warning}");
     }
 }
@@ -31,7 +52,7 @@ pub(super) fn warnings_of_two(embedded: [&Embedded; 2]) {
     let of_models =
         of_models.filter_map(|(letter, it)| Some(format!("{letter}: {}", it.subject().warning()?)));
     for warning in warnings.chain(of_models) {
-        eprintln!("warning: {warning}");
+        note(&format!("warning: {warning}"));
     }
 }
 
@@ -48,14 +69,14 @@ pub(super) fn origin(models: &[&Embedded], bootstrap: Bootstrap) -> Vec<(&'stati
     let Bootstrap { resamples, seed } = bootstrap;
     origin.extend([
         ("Images", models[0].gallery().digest().to_owned()),
-        ("Command", std::env::args().collect::<Vec<_>>().join(" ")),
+        ("Command", arguments().collect::<Vec<_>>().join(" ")),
         ("Resampling", format!("{resamples} resamples, seed {seed}")),
         ("Trainer", build()),
         ("Written", now()),
     ]);
     origin.extend(each().filter_map(|([_, name], it)| {
-        let provenance = it.card().provenance.as_ref()?;
-        Some((*name, serde_json::to_string_pretty(provenance).unwrap_or_default()))
+        let provenance = it.card().published_provenance()?;
+        Some((*name, serde_json::to_string_pretty(&provenance).unwrap_or_default()))
     }));
     origin
 }

@@ -14,9 +14,15 @@ mod report;
 mod statements;
 mod train;
 
+use std::io::{self, Write as _};
 use std::path::Path;
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use siamese_core::model::LoadError;
+use siamese_core::output::{self, Destination, OutputError};
+
+use crate::config::CudaUnavailable;
 
 pub use adopt::Adopt;
 pub use calibrate::Calibrate;
@@ -49,7 +55,58 @@ pub enum Command {
     Adopt(Box<Adopt>),
 }
 
+/// Runs the command that the arguments name, prints its output or its error, and returns the exit code.
+pub fn run() -> ExitCode {
+    let outcome = match Arguments::try_parse() {
+        Ok(arguments) => {
+            arguments.command.run().and_then(|output| arguments.command.print(&output))
+        }
+        // Clap explains the mistake itself.
+        Err(mistake) if mistake.use_stderr() => mistake.exit(),
+        Err(help) => {
+            output::printed(help.print().and_then(|()| io::stdout().flush())).map_err(Into::into)
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::note(&format!("error: {error:#}"));
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+/// Returns 3 if the machine lacks something that every model needs or refuses to write, and 2 if the caller can correct
+/// the error.
+fn exit_code(error: &anyhow::Error) -> u8 {
+    let is_of_machine = |cause: &(dyn std::error::Error + 'static)| {
+        let load = cause.downcast_ref::<LoadError>();
+        cause.is::<CudaUnavailable>()
+            || load
+                .is_some_and(|load| matches!(load, LoadError::Library(_) | LoadError::NoGpu { .. }))
+            || cause.downcast_ref::<OutputError>().is_some_and(OutputError::is_of_machine)
+            || cause.downcast_ref::<io::Error>().is_some_and(output::is_of_machine)
+    };
+    if error.chain().any(is_of_machine) { 3 } else { 2 }
+}
+
 impl Command {
+    /// Prints the output: on standard error if standard output receives the model.
+    fn print(&self, text: &str) -> anyhow::Result<()> {
+        let out = match self {
+            Self::Train(train) => Some(train.out()),
+            Self::Calibrate(calibrate) => Some(&*calibrate.out),
+            Self::Export(export) => Some(&*export.out),
+            Self::Adopt(adopt) => Some(&*adopt.out),
+            Self::Evaluate(_) | Self::Report(_) => None,
+        };
+        if out.is_some_and(|out| Destination::of(out).is_ok_and(|out| out.is_stdout())) {
+            output::note(text.trim_end());
+            return Ok(());
+        }
+        Ok(output::print(text)?)
+    }
+
     /// Runs the command and returns its output.
     pub fn run(&self) -> anyhow::Result<String> {
         match self {

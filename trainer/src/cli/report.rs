@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use siamese_core::model::{OnnxModel, Options};
+use siamese_core::output::check_folder;
 
 use super::{Images, messages};
 use crate::data::Collection;
@@ -45,6 +46,7 @@ impl Report {
     ///
     /// If a model cannot be loaded, the images cannot be used, or the report cannot be written.
     pub fn run(&self) -> anyhow::Result<String> {
+        self.report.as_deref().map_or(Ok(()), check_folder)?;
         let images = self.images.collection()?;
         // Both models are loaded before the long work begins.
         let first = OnnxModel::load(&self.first, &Options::default())?;
@@ -56,6 +58,7 @@ impl Report {
         let mut found = SideBySide::new(evaluations)?;
         messages::skipped(&first);
         messages::warnings_of_two([&first, &second]);
+        found.evaluations.iter().for_each(messages::inverted);
         let mut output = TableOfTwo(&found).to_string();
         if let Some(folder) = &self.report {
             found.origin = messages::origin(&[&first, &second], bootstrap);

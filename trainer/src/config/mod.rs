@@ -16,7 +16,7 @@ use crate::data::{Augmentation, Symmetry};
 use crate::network::NetworkConfig;
 pub use compute::{BuiltWithoutCuda, Compute, CudaUnavailable};
 pub use loss::{LossConfig, LossKind};
-pub use provenance::{Built, Data, Record, build, now};
+pub use provenance::{Built, Data, Record, arguments, build, now};
 pub use sampling::Sampling;
 pub use schedule::Schedule;
 pub use whitening::Whitening;

@@ -3,6 +3,8 @@
 use std::env;
 
 use serde::{Deserialize, Serialize};
+use siamese_core::file::shown;
+use siamese_core::model::HeldOut;
 use time::OffsetDateTime;
 
 use super::{Compute, Config};
@@ -94,7 +96,7 @@ impl Record {
         Self {
             trainer: env!("CARGO_PKG_VERSION").to_owned(),
             commit: commit(),
-            command: env::args().skip(1).collect(),
+            command: arguments().skip(1).collect(),
             built: Built::current(),
             device: Compute::default(),
             data: Data {
@@ -111,9 +113,11 @@ impl Record {
 
     /// Returns the record as the model stores it, with the number of steps of its weights.
     ///
-    /// It contains a date only if `SOURCE_DATE_EPOCH` is set, in seconds since 1970. The same command on the same machine
-    /// therefore makes the same bytes.
+    /// It contains digests of the held-out identities instead of their names. It contains a date only if
+    /// `SOURCE_DATE_EPOCH` is set, in seconds since 1970. The same command on the same machine therefore makes the same
+    /// bytes.
     pub fn provenance(&self, steps: u32) -> serde_json::Value {
+        let names = self.held_out.iter().map(String::as_str);
         let mut provenance = serde_json::json!({
             "trainer": self.trainer,
             "commit": self.commit,
@@ -122,7 +126,7 @@ impl Record {
             "loss": self.config.loss,
             "steps": steps,
             "data": self.data,
-            "held_out": self.held_out,
+            "held_out": HeldOut::new(names, &self.data.digest).stored(),
         });
         if let Some(whitening) = &self.config.whitening {
             provenance["whitening"] = serde_json::json!(whitening);
@@ -142,6 +146,12 @@ impl Record {
 fn commit() -> Option<String> {
     let stated = env::var("SOURCE_COMMIT").ok();
     stated.or_else(|| option_env!("SIAMESE_COMMIT").map(str::to_owned))
+}
+
+/// Returns the command line. What is not UTF-8 is [shown].
+pub fn arguments() -> impl Iterator<Item = String> {
+    env::args_os()
+        .map(|argument| argument.into_string().unwrap_or_else(|argument| shown(argument.as_ref())))
 }
 
 /// Returns the trainer's version, and its commit if known.

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::{DataError, Listing, folder, list, natural};
+use siamese_core::file::shown;
+
+use super::splits::{Divided, divide, repeated_names};
+use super::{DataError, Listing, folder, list};
 
 /// The names of images, by identity or by list.
 ///
@@ -17,17 +20,30 @@ pub struct Collection {
     name: String,
     identities: Vec<Identity>,
     listing: Option<Listing>,
-    /// The identities that the list holds out; `None` if it has no column `split`.
+    /// The identities that the column `split` of the list or the folders hold out; `None` if neither does.
     held_out: Option<BTreeSet<usize>>,
+    note: Option<String>,
+    warning: Option<String>,
+    is_part: bool,
 }
 
 /// An identity (a person, product, board, …) or a component, and its files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The folder relative to the data folder, with `/` between levels; for a component, its first image.
+    /// The folder relative to the data folder or to the folder that divides it, with `/` between levels; for a component,
+    /// its first image.
     pub name: String,
-    /// The files relative to the data folder, in natural order; at least one.
-    pub images: Vec<String>,
+    /// The files, in natural order of their names; at least one.
+    pub images: Vec<Image>,
+}
+
+/// A file of a collection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// The path relative to the data folder, as it is [shown].
+    pub name: String,
+    /// The path relative to the data folder.
+    pub file: PathBuf,
 }
 
 impl Collection {
@@ -37,11 +53,13 @@ impl Collection {
             return list::read(path)
                 .map_err(|cause| DataError::BadList { path: path.to_path_buf(), cause });
         }
-        let mut identities = folder::scan(path)?;
-        identities.sort_by(|a, b| natural::compare(&a.name, &b.name));
+        let Divided { identities, held_out, note } = divide(folder::scan(path)?);
         let whole = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-        let name = whole.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Self { root: path.to_path_buf(), name, identities, listing: None, held_out: None })
+        let name = shown(whole.file_name().unwrap_or_default().as_ref());
+        let warning = repeated_names(&identities);
+        let root = path.to_path_buf();
+        let (listing, is_part) = (None, false);
+        Ok(Self { root, name, identities, listing, held_out, note, warning, is_part })
     }
 
     /// Makes the collection of a list; components and images are in natural order.
@@ -55,8 +73,10 @@ impl Collection {
             Some(folder) if folder != Path::new("") => folder.to_path_buf(),
             _ => PathBuf::from("."),
         };
-        let name = list.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        Self { root, name, identities, listing: Some(listing), held_out }
+        let name = shown(list.file_stem().unwrap_or_default().as_ref());
+        let listing = Some(listing);
+        let (note, warning, is_part) = (None, None, false);
+        Self { root, name, identities, listing, held_out, note, warning, is_part }
     }
 
     /// Returns the folder that the names of the images are relative to.
@@ -79,7 +99,22 @@ impl Collection {
         self.listing.as_ref()
     }
 
-    /// Returns the identities that the list holds out.
+    /// Returns how folders that divide the data were understood, if there are such folders.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+
+    /// Returns a warning if one name stands under several folders.
+    pub fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
+    }
+
+    /// Returns whether it is one side of a [partition](Self::partition).
+    pub(super) fn is_part(&self) -> bool {
+        self.is_part
+    }
+
+    /// Returns the identities that the list or the folders hold out.
     pub(super) fn held_out(&self) -> Option<&BTreeSet<usize>> {
         self.held_out.as_ref()
     }
@@ -104,7 +139,7 @@ impl Collection {
             }
         }
         let listing = self.listing.as_ref().map(|listing| listing.reindexed(&new_indices));
-        Self { identities, listing, held_out: None, ..self.clone() }
+        Self { identities, listing, held_out: None, is_part: true, ..self.clone() }
     }
 
     /// Returns the order in which identities are assigned to folds.

@@ -19,6 +19,9 @@ pub enum DataError {
         #[source]
         cause: std::io::Error,
     },
+    /// A link in the data folder leads nowhere, so the identity that it stands for is missing.
+    #[error("{} is a link that leads nowhere: correct or remove it", .0.display())]
+    LostLink(PathBuf),
     /// There is no image in any subfolder.
     #[error("{} contains no images: put the images of each identity into a subfolder, as DIR/IDENTITY/IMAGE", .0.display())]
     Empty(PathBuf),

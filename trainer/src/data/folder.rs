@@ -1,12 +1,13 @@
 //! A folder of images, in which each subfolder is an identity.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
+use siamese_core::file::{is_left_by_desktop, shown};
 use walkdir::{DirEntry, WalkDir};
 
-use super::{DataError, Identity, natural};
+use super::{DataError, Identity, Image, natural};
 
 /// File extensions of images; used to find images in the wrong place.
 const IMAGE_EXTENSIONS: [&str; 12] =
@@ -14,52 +15,64 @@ const IMAGE_EXTENSIONS: [&str; 12] =
 
 /// Finds all folders below `root` that contain files; each is an identity.
 ///
-/// Names that start with a dot are ignored. So are files directly in `root`, unless they look like images.
+/// Files that a desktop leaves in folders are ignored. So are files directly in `root`, unless they look like images. A
+/// link that leads nowhere is among the images: reading it gives the reason.
 pub(super) fn scan(root: &Path) -> Result<Vec<Identity>, DataError> {
-    let mut found = BTreeMap::<String, Vec<String>>::new();
+    let mut found = BTreeMap::<String, Vec<Image>>::new();
     let walk = WalkDir::new(root).follow_links(true).into_iter();
-    for entry in walk.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry)) {
-        let entry = entry.map_err(|error| DataError::Unwalkable {
-            folder: error.path().unwrap_or(root).to_path_buf(),
-            cause: error.into_io_error().unwrap_or_else(|| ErrorKind::Other.into()),
-        })?;
-        if !entry.file_type().is_file() {
-            continue;
-        }
-        if entry.depth() < 2 {
-            if looks_like_an_image(entry.path()) {
-                return Err(DataError::OutsideIdentity(entry.path().to_path_buf()));
+    let is_data = |entry: &DirEntry| entry.depth() == 0 || !is_left_by_desktop(entry.file_name());
+    for entry in walk.filter_entry(is_data) {
+        let Some((depth, path)) = file(root, entry)? else { continue };
+        if depth < 2 {
+            if looks_like_an_image(&path) {
+                return Err(DataError::OutsideIdentity(path));
             }
             continue;
         }
-        let name = entry.file_name().to_string_lossy().into_owned();
-        found.entry(identity(root, &entry)).or_default().push(name);
+        let file = path.strip_prefix(root).unwrap_or(&path);
+        let image = Image { name: shown(file), file: file.to_path_buf() };
+        let folder = file.parent().map(shown).unwrap_or_default();
+        found.entry(folder).or_default().push(image);
     }
     if found.is_empty() {
         return Err(DataError::Empty(root.to_path_buf()));
     }
-    let identity = |(name, mut images): (String, Vec<String>)| {
-        images.sort_by(|a, b| natural::compare(a, b));
-        let images = images.iter().map(|image| format!("{name}/{image}")).collect();
+    let identity = |(name, mut images): (String, Vec<Image>)| {
+        images.sort_by(|a, b| natural::compare(&a.name, &b.name));
         Identity { name, images }
     };
     Ok(found.into_iter().map(identity).collect())
 }
 
-fn is_hidden(entry: &DirEntry) -> bool {
-    entry.file_name().to_string_lossy().starts_with('.')
+/// Returns the depth and the path of a file, or of a link that leads nowhere; `None` for anything else.
+fn file(
+    root: &Path,
+    entry: walkdir::Result<DirEntry>,
+) -> Result<Option<(usize, PathBuf)>, DataError> {
+    match entry {
+        Ok(entry) => Ok(entry.file_type().is_file().then(|| (entry.depth(), entry.into_path()))),
+        Err(error) => {
+            let path = error.path().unwrap_or(root).to_path_buf();
+            let depth = error.depth();
+            let leads_nowhere = error.io_error().is_some() && path.is_symlink();
+            if leads_nowhere && path.file_name().is_some_and(is_left_by_desktop) {
+                Ok(None)
+            } else if leads_nowhere && 1 < depth {
+                Ok(Some((depth, path)))
+            } else if leads_nowhere {
+                Err(DataError::LostLink(path))
+            } else {
+                let in_circles = || io::Error::other("a link leads to a folder above it");
+                let cause = error.into_io_error().unwrap_or_else(in_circles);
+                Err(DataError::Unwalkable { folder: path, cause })
+            }
+        }
+    }
 }
 
 fn looks_like_an_image(path: &Path) -> bool {
     path.extension()
         .is_some_and(|found| IMAGE_EXTENSIONS.iter().any(|known| found.eq_ignore_ascii_case(known)))
-}
-
-/// Returns the name of the folder that contains an entry, relative to `root`.
-fn identity(root: &Path, entry: &DirEntry) -> String {
-    let folder = entry.path().parent().unwrap_or(root);
-    let relative = folder.strip_prefix(root).unwrap_or(folder);
-    relative.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
 #[cfg(test)]
@@ -84,7 +97,10 @@ mod tests {
     fn check(files: &[&str], expected: &[(&str, &[&str])]) {
         let data = data(files);
         let found = scan(data.path()).expect("images");
-        let found = found.iter().map(|identity| (identity.name.as_str(), identity.images.clone()));
+        let names = |identity: &Identity| {
+            identity.images.iter().map(|image| image.name.clone()).collect::<Vec<_>>()
+        };
+        let found = found.iter().map(|identity| (identity.name.as_str(), names(identity)));
         let expected = expected.iter().map(|(name, images)| {
             (*name, images.iter().map(|image| (*image).to_owned()).collect::<Vec<_>>())
         });
@@ -104,7 +120,25 @@ mod tests {
 
     #[test]
     fn hidden_files_and_other_files_beside_the_folders_are_ignored() {
-        check(&["s1/1.pgm", "s1/.DS_Store", ".git/HEAD", "README.md"], &[("s1", &["s1/1.pgm"])]);
+        check(
+            &["s1/1.pgm", "s1/.DS_Store", "s1/Thumbs.db", ".git/HEAD", "README.md"],
+            &[("s1", &["s1/1.pgm"])],
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_leads_nowhere_is_an_image_of_its_identity_or_an_error() {
+        use std::os::unix::fs::symlink;
+        let data = data(&["s1/1.pgm"]);
+        for name in ["s1/2.pgm", "s1/.lock", ".lock"] {
+            symlink("nowhere", data.path().join(name)).expect("a link");
+        }
+        let found = scan(data.path()).expect("images");
+        let names: Vec<_> = found[0].images.iter().map(|image| image.name.as_str()).collect();
+        assert_eq!(names, ["s1/1.pgm", "s1/2.pgm"]);
+        symlink("nowhere", data.path().join("s2")).expect("a link");
+        assert!(matches!(scan(data.path()), Err(DataError::LostLink(_))));
     }
 
     #[test]

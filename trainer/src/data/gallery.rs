@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use siamese_core::preprocessing::{DecodeError, Limits, Pixels, Preprocessing};
 
 use super::error::Unreadable;
-use super::{Collection, DataError, Listing, digest};
+use super::{Collection, DataError, Image, Listing, digest};
 
 /// All images of a folder or a list; `P` is the input tensor of a model, or data that it is made from.
 ///
@@ -21,6 +21,7 @@ pub struct Gallery<P = Pixels> {
     pub(super) listing: Option<Listing>,
     skipped: Vec<String>,
     digest: String,
+    is_part: bool,
 }
 
 /// One preprocessed image.
@@ -90,8 +91,8 @@ impl<P> Gallery<P> {
         let mut hasher = Sha256::new();
         let listing = images.listing();
         for (identity, entry) in images.identities().iter().enumerate() {
-            for name in &entry.images {
-                let preprocessed = fs::read(images.root().join(name))
+            for Image { name, file } in &entry.images {
+                let preprocessed = fs::read(images.root().join(file))
                     .map_err(Unreadable::from)
                     .and_then(|upload| {
                         hasher.update(name.as_bytes());
@@ -133,16 +134,17 @@ impl<P> Gallery<P> {
             }
         }
         let digest = digest::text(hasher);
-        Ok(Self { identities, samples, listing, skipped: unreadable, digest })
+        let (skipped, is_part) = (unreadable, images.is_part());
+        Ok(Self { identities, samples, listing, skipped, digest, is_part })
     }
 
     /// Returns the same images with their pixels converted by `convert`.
     pub fn map<Q>(self, convert: impl Fn(&P) -> Q) -> Gallery<Q> {
-        let Self { identities, samples, listing, skipped, digest } = self;
+        let Self { identities, samples, listing, skipped, digest, is_part } = self;
         let samples = samples.into_iter().map(|Sample { identity, name, digest, size, pixels }| {
             Sample { identity, name, digest, size, pixels: convert(&pixels) }
         });
-        Gallery { samples: samples.collect(), identities, listing, skipped, digest }
+        Gallery { samples: samples.collect(), identities, listing, skipped, digest, is_part }
     }
 
     /// Returns the names of the identities.
@@ -169,6 +171,11 @@ impl<P> Gallery<P> {
         }
         sizes.retain(|size| 0 < *size);
         listing.warnings(&sizes)
+    }
+
+    /// Returns whether options, the list or the folders selected the identities among others.
+    pub fn is_part(&self) -> bool {
+        self.is_part
     }
 
     /// Returns the unreadable files that were skipped, each with the reason.
@@ -213,8 +220,8 @@ impl<P: Clone> Gallery<P> {
             }
         }
         let listing = self.listing.as_ref().map(|listing| listing.reindexed(&new_indices));
-        let (skipped, digest) = (self.skipped.clone(), self.digest.clone());
-        Self { identities, samples, listing, skipped, digest }
+        let (skipped, digest, is_part) = (self.skipped.clone(), self.digest.clone(), self.is_part);
+        Self { identities, samples, listing, skipped, digest, is_part }
     }
 
     /// Returns whether there are same pairs and different pairs; two identities always have both.

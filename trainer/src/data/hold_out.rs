@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::{Collection, DataError};
 
 /// The identities to hold out: by name, from a file of names, or every n-th. If it is empty, a list of pairs may choose
-/// them in its column `split`.
+/// them in its column `split`, and folders such as `train` and `test` may divide them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
 pub struct HoldOut {
     /// Identities to hold out, by name; `@FILE` reads them from a file, one per line

@@ -1,4 +1,4 @@
-//! Images from a folder, `DIR/IDENTITY/IMAGE`, or from a list of pairs.
+//! Images from a folder, `DIR/IDENTITY/IMAGE` or `DIR/train/IDENTITY/IMAGE`, or from a list of pairs.
 //!
 //! This module knows files and the core's image code. It knows no network and no loss.
 
@@ -11,9 +11,10 @@ mod hold_out;
 mod inspect;
 mod list;
 mod natural;
+mod splits;
 pub(crate) mod vary;
 
-pub use collection::{Collection, Identity};
+pub use collection::{Collection, Identity, Image};
 pub use digest::digest_of_file;
 pub use error::DataError;
 pub use gallery::{Gallery, Sample};

@@ -7,8 +7,8 @@ use siamese_core::score::{
 };
 use thiserror::Error;
 
-use super::{Embedded, TABLE_FMRS};
-use crate::statistics::{Bootstrap, Comparisons, NotComparable, Promise, Unit, Unseen};
+use super::{Embedded, InvertedLabels, TABLE_FMRS};
+use crate::statistics::{Bootstrap, Comparisons, Grid, NotComparable, Promise, Unit, Unseen};
 
 /// The options of a calibration.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +40,9 @@ pub enum CalibrateError {
     /// The images cannot be compared.
     #[error(transparent)]
     NotComparable(#[from] NotComparable),
+    /// The labels are probably inverted.
+    #[error(transparent)]
+    Inverted(#[from] InvertedLabels),
     /// The pairs allow no calibration.
     #[error(transparent)]
     Calibration(#[from] CalibrationError),
@@ -78,8 +81,11 @@ pub fn calibrate(
     let additional =
         request.fmr.filter(|fmr| 0.0 < *fmr && *fmr < 1.0 && !TABLE_FMRS.contains(fmr));
     let fmrs: Vec<f64> = TABLE_FMRS.into_iter().chain(additional).collect();
-    let unseen = Unseen::of(&comparisons, &fmrs, request.bootstrap);
     let calibration = measure(&embedded.subject().data, request.split, &comparisons)?;
+    InvertedLabels::check(&comparisons, calibration.eer(), || {
+        Some(request.bootstrap.intervals(&comparisons, &Grid::new([]))?.eer)
+    })?;
+    let unseen = Unseen::of(&comparisons, &fmrs, request.bootstrap);
     let calibration = match &unseen {
         Some(unseen) => calibration.with_unseen(stated(unseen))?,
         None => calibration,

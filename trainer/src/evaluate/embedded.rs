@@ -181,6 +181,20 @@ impl Embedded {
         Map { images, plane: Plane::of(&embeddings) }
     }
 
+    /// Describes in words which images of the data these are.
+    pub fn selection(&self) -> &'static str {
+        match (self.unit(), self.gallery.is_part()) {
+            (Unit::Identity, true) => "selected identities",
+            (Unit::Identity, false) => "all identities",
+            (Unit::Component, true) => "selected pairs",
+            (Unit::Component, false) => "listed pairs",
+        }
+    }
+
+    fn unit(&self) -> Unit {
+        if self.gallery.listing().is_some() { Unit::Component } else { Unit::Identity }
+    }
+
     /// Returns the names of the model, the data, the identities and the images.
     pub fn subject(&self) -> Subject {
         let description = &self.model;
@@ -188,18 +202,21 @@ impl Embedded {
         for sample in self.gallery.samples() {
             images[sample.identity].push(sample.name.clone());
         }
-        let provenance = description.card.provenance.as_ref();
         let identities = self.gallery.identities();
         Subject {
-            unit: if self.gallery.listing().is_some() { Unit::Component } else { Unit::Identity },
-            training: TrainingOverlap::of(provenance, &self.data, identities),
+            unit: self.unit(),
+            training: TrainingOverlap::of(
+                description.card.provenance.as_ref(),
+                &self.data,
+                identities,
+            ),
             model: description.card.name.clone(),
             digest: description.digest.clone(),
             data: self.data.clone(),
             identities: identities.to_vec(),
             images,
             skipped: self.gallery.skipped().to_vec(),
-            provenance: provenance.cloned(),
+            provenance: description.card.published_provenance(),
         }
     }
 

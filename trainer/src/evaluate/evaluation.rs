@@ -7,7 +7,7 @@ use siamese_core::model::Card;
 use siamese_core::score::{Rates, Scores, Threshold};
 
 use super::operating::{Aim, Operating, chosen};
-use super::{Embedded, ProbabilityCheck, Subject};
+use super::{Embedded, InvertedLabels, ProbabilityCheck, Subject};
 use crate::learn::history::Entry;
 use crate::statistics::{
     Band, Bootstrap, Comparisons, Grid, Measures, NotComparable, OneShotRate, Plane, Unseen, real,
@@ -135,6 +135,12 @@ impl Evaluation {
             history: Vec::new(),
             origin: Vec::new(),
         })
+    }
+
+    /// Returns a warning if the labels are probably inverted.
+    pub fn warning(&self) -> Option<InvertedLabels> {
+        let interval = || self.band.as_ref().map(|band| band.eer);
+        InvertedLabels::check(&self.comparisons, self.measures.eer, interval).err()
     }
 
     /// Returns the index in the grid of an FMR of [`TABLE_FMRS`].

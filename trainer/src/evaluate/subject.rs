@@ -24,7 +24,7 @@ pub struct Subject {
     pub training: TrainingOverlap,
     /// The skipped files, each with the reason.
     pub skipped: Vec<String>,
-    /// The provenance in the model's card.
+    /// The provenance in the model's card, as it is published.
     pub provenance: Option<Value>,
 }
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use siamese_core::model::HeldOut;
 
 use crate::statistics::Unit;
 
@@ -19,17 +20,13 @@ pub enum TrainingOverlap {
 
 impl TrainingOverlap {
     /// Looks up `identities` of the data named `data` in a provenance that the trainer wrote:
-    /// `{"data": {"name": …}, "held_out": […], …}`.
+    /// `{"data": {"name": …}, "held_out": …, …}`.
     pub fn of(provenance: Option<&Value>, data: &str, identities: &[String]) -> Self {
-        let stated = provenance.and_then(|value| {
-            let name = value.get("data")?.get("name")?.as_str()?;
-            Some((name, value.get("held_out")?.as_array()?))
-        });
-        let Some((_, held_out)) = stated.filter(|(name, _)| *name == data) else {
-            return Self::Unknown;
-        };
-        let is_held_out = |name: &String| held_out.iter().any(|held| held.as_str() == Some(name));
-        let seen: Vec<_> = identities.iter().filter(|name| !is_held_out(name)).cloned().collect();
+        let of_data = provenance
+            .filter(|value| value.pointer("/data/name").and_then(Value::as_str) == Some(data));
+        let Some(held_out) = of_data.and_then(HeldOut::read) else { return Self::Unknown };
+        let seen: Vec<_> =
+            identities.iter().filter(|name| !held_out.contains(name)).cloned().collect();
         if seen.is_empty() { Self::Unseen } else { Self::Seen(seen) }
     }
 

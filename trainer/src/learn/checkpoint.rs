@@ -12,6 +12,7 @@ use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::store::ModuleRecord;
 use serde::{Deserialize, Serialize};
+use siamese_core::output::{create_folder, note};
 
 use super::Trainee;
 use crate::data::{Gallery, Sample, digest_of_file};
@@ -73,8 +74,7 @@ impl RunFolder {
                 path.display()
             );
         }
-        fs::create_dir_all(path)
-            .with_context(|| format!("{} cannot be created", path.display()))?;
+        create_folder(path)?;
         Ok(folder)
     }
 
@@ -84,10 +84,15 @@ impl RunFolder {
     ///
     /// If it contains no run.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
-        if !path.join(RECORD).exists() {
+        if !Self::is_at(path) {
             bail!("{} contains no saved run: omit --resume", path.display());
         }
         Ok(Self(path.to_path_buf()))
+    }
+
+    /// Returns whether a run was saved at `path`.
+    pub fn is_at(path: &Path) -> bool {
+        path.join(RECORD).exists()
     }
 
     /// Returns the path.
@@ -130,37 +135,12 @@ impl RunFolder {
         trainee: &Trainee,
         optimizer: &ModuleOptimizer,
     ) -> anyhow::Result<()> {
-        let draft = tempfile::Builder::new().prefix(".draft-").tempdir_in(&self.0)?;
-        let file = |name: &str| draft.path().join(name);
-        record(trainee).save(file(WEIGHTS))?;
-        optimizer.save(file(OPTIMIZER))?;
-        let seal = Seal {
-            state,
-            weights: digest_of_file(&file(WEIGHTS))?,
-            optimizer: digest_of_file(&file(OPTIMIZER))?,
-        };
-        fs::write(file(STATE), serde_json::to_vec_pretty(&seal)?)?;
-        for name in [WEIGHTS, OPTIMIZER, STATE] {
-            File::open(file(name))?.sync_all()?;
-        }
-        let path = self.checkpoint(state.step);
-        if path.exists() {
-            // A run that resumed from an older checkpoint writes this one again.
-            fs::remove_dir_all(&path)?;
-        }
-        fs::rename(draft.keep(), path)?;
-        draft::sync_folder(&self.0)?;
-        self.remove_old()
+        self.write_checkpoint(state, trainee, optimizer).with_context(|| self.unwritten())
     }
 
     /// Saves the weights of the best measurement.
     pub fn save_best(&self, step: u32, trainee: &Trainee) -> anyhow::Result<()> {
-        let draft = tempfile::Builder::new().prefix(".draft-").tempdir_in(&self.0)?;
-        let file = draft.path().join(WEIGHTS);
-        record(trainee).save(&file)?;
-        File::open(&file)?.sync_all()?;
-        fs::rename(file, self.best(step))?;
-        Ok(())
+        self.write_best(step, trainee).with_context(|| self.unwritten())
     }
 
     /// Reads the weights of the best measurement.
@@ -181,10 +161,10 @@ impl RunFolder {
         for step in steps.into_iter().rev() {
             match self.seal(step) {
                 Ok(seal) => return Ok(seal.state),
-                Err(error) => eprintln!(
+                Err(error) => note(&format!(
                     "warning: the checkpoint of step {step} is broken ({error:#}), so the run continues \
                      from the previous one"
-                ),
+                )),
             }
         }
         bail!(
@@ -203,6 +183,49 @@ impl RunFolder {
         let folder = self.checkpoint(state.step);
         let trainee = trainee.try_load_file(folder.join(WEIGHTS))?;
         Ok((trainee, optimizer.load(folder.join(OPTIMIZER))?))
+    }
+
+    fn unwritten(&self) -> String {
+        format!("the run cannot be saved in {}", self.0.display())
+    }
+
+    fn write_checkpoint(
+        &self,
+        state: State,
+        trainee: &Trainee,
+        optimizer: &ModuleOptimizer,
+    ) -> anyhow::Result<()> {
+        let draft = tempfile::Builder::new().prefix(".draft-").tempdir_in(&self.0)?;
+        let file = |name: &str| draft.path().join(name);
+        // In memory first, because the library's own errors of files do not say that a disk is full.
+        fs::write(file(WEIGHTS), &*record(trainee).into_bytes()?)?;
+        fs::write(file(OPTIMIZER), &*optimizer.into_bytes()?)?;
+        let seal = Seal {
+            state,
+            weights: digest_of_file(&file(WEIGHTS))?,
+            optimizer: digest_of_file(&file(OPTIMIZER))?,
+        };
+        fs::write(file(STATE), serde_json::to_vec_pretty(&seal)?)?;
+        for name in [WEIGHTS, OPTIMIZER, STATE] {
+            File::open(file(name))?.sync_all()?;
+        }
+        let path = self.checkpoint(state.step);
+        if path.exists() {
+            // A run that resumed from an older checkpoint writes this one again.
+            fs::remove_dir_all(&path)?;
+        }
+        fs::rename(draft.keep(), path)?;
+        draft::sync_folder(&self.0)?;
+        self.remove_old()
+    }
+
+    fn write_best(&self, step: u32, trainee: &Trainee) -> anyhow::Result<()> {
+        let draft = tempfile::Builder::new().prefix(".draft-").tempdir_in(&self.0)?;
+        let file = draft.path().join(WEIGHTS);
+        fs::write(&file, &*record(trainee).into_bytes()?)?;
+        File::open(&file)?.sync_all()?;
+        fs::rename(file, self.best(step))?;
+        Ok(())
     }
 
     /// Reads the seal of a checkpoint, and checks the digests of its files.

@@ -14,8 +14,10 @@ use crate::network::Network;
 
 /// The largest number of training images that are measured without a hold-out set.
 const MAX_MEASURED: usize = 400;
-/// A run whose loss ends above this share of the floor has learned nothing.
+/// A run whose loss ends above this share of the floor has learned nothing, unless its EER is below [`CHANCE`].
 const NO_LEARNING: f64 = 0.95;
+/// An EER that is about as good as chance, which is 0.5.
+const CHANCE: f64 = 0.4;
 /// The number of entries in a history, in addition to those of measurements.
 const ENTRIES: u32 = 200;
 /// The advice for a network whose outputs are not finite.
@@ -160,7 +162,7 @@ pub fn train(
     let network = learning.network().to_device(&Device::flex());
     let trained = Trained { network, steps, kept, loss: last, eer };
     progress.line(&summary(&trained, &progress, measured_on));
-    if let Some(warning) = trained.loss.and_then(|loss| warning(config, loss)) {
+    if let Some(warning) = trained.loss.and_then(|loss| warning(config, loss, trained.eer)) {
         progress.line(&warning);
     }
     Ok(trained)
@@ -177,14 +179,16 @@ fn summary(trained: &Trained, progress: &Progress, measured_on: Measured) -> Str
     )
 }
 
-/// Returns a warning if the network has learned nothing.
-fn warning(config: &Config, loss: f64) -> Option<String> {
+/// Returns a warning if the network has learned nothing: neither the loss nor the EER is better than chance.
+fn warning(config: &Config, loss: f64, eer: f64) -> Option<String> {
     let floor = loss::floor(config.loss.margin);
-    let learned_nothing = config.loss.kind == LossKind::Contrastive && NO_LEARNING * floor <= loss;
+    let is_at_floor = config.loss.kind == LossKind::Contrastive && NO_LEARNING * floor <= loss;
+    let learned_nothing = is_at_floor && CHANCE <= eer;
     learned_nothing.then(|| {
         format!(
-            "warning: the final loss is {loss:.4}, and a network that has learned nothing has m²/4 = {floor:.4}: this \
-             model is no better than chance; try more steps, another rate, or more data"
+            "warning: the final loss is {loss:.4}, and a network that has learned nothing has m²/4 = {floor:.4}: with an \
+             EER of {:.2} % this model is no better than chance; try more steps, another rate, or more data",
+            100.0 * eer
         )
     })
 }
@@ -196,12 +200,16 @@ mod tests {
     #[test]
     fn a_run_that_ends_at_the_floor_gives_a_warning() {
         let baseline = Config::baseline();
-        assert!(warning(&baseline, 1.0).is_some_and(|text| text.contains("learned nothing")));
-        assert!(warning(&baseline, 0.96).is_some());
-        assert!(warning(&baseline, 0.5).is_none());
+        let found = warning(&baseline, 1.0, 0.48);
+        assert!(
+            found.is_some_and(|text| text.contains("learned nothing") && text.contains("48.00 %"))
+        );
+        assert!(warning(&baseline, 0.96, 0.5).is_some());
+        assert!(warning(&baseline, 0.5, 0.5).is_none());
+        assert!(warning(&baseline, 1.0, 0.05).is_none(), "a good EER contradicts the warning");
 
         let mut triplet = baseline;
         triplet.loss.kind = LossKind::Triplet;
-        assert!(warning(&triplet, 1.0).is_none());
+        assert!(warning(&triplet, 1.0, 0.5).is_none());
     }
 }

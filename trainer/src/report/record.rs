@@ -41,7 +41,7 @@ pub(super) struct Record {
     farthest_same_pairs: Vec<Pair>,
     curve: Vec<AtFmr>,
     skipped: Vec<String>,
-    /// The provenance in the model's card.
+    /// The provenance in the model's card, as it is published.
     provenance: Option<Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     history: Vec<Entry>,

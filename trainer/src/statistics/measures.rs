@@ -1,6 +1,6 @@
 //! EER, AUC and FNMR at FMR of weighted pairs.
 
-use siamese_core::score::{Rates, Threshold, equal_error_rate};
+use siamese_core::score::{Rates, Threshold, equal_error_rate, threshold_between};
 
 use super::{Comparison, Comparisons, Unit, real64};
 
@@ -23,7 +23,8 @@ pub struct Measures {
     pub auc: f64,
     /// For each FMR of the grid, the smallest FNMR of a threshold whose FMR is at most that.
     pub fnmr_at: Vec<f64>,
-    /// For each FMR of the grid, the threshold with that FNMR: half-way to the next distance, or 0.
+    /// For each FMR of the grid, the threshold with that FNMR, as a calibration states it: near the middle between two
+    /// distances, or 0.
     pub threshold_at: Vec<f64>,
     /// The threshold with the smallest maximum of the two errors.
     pub eer_threshold: f64,
@@ -85,7 +86,7 @@ impl Measures {
         let mut before = wrong.rates();
         let mut eer = None;
         let mut ordered = 0.0;
-        let mut reached = None;
+        let mut reached = 0.0;
         let mut balance = Balance::default();
         let mut fnmr_at = Vec::with_capacity(grid.rates.len());
         let mut threshold_at = Vec::with_capacity(grid.rates.len());
@@ -96,8 +97,7 @@ impl Measures {
                 continue;
             }
             let distance = ties[0].distance.get();
-            let between = reached.map_or(0.0, |last: f64| last.midpoint(distance));
-            balance.weigh(before, between);
+            balance.weigh(before, [reached, distance]);
             let is_below = |at: usize| {
                 grid.thresholds.get(at).is_some_and(|threshold| threshold.get() < distance)
             };
@@ -112,44 +112,44 @@ impl Measures {
             let after = wrong.rates();
             while grid.rates.get(fnmr_at.len()).is_some_and(|fmr| *fmr < after.fmr) {
                 fnmr_at.push(before.fnmr);
-                threshold_at.push(between);
+                threshold_at.push(threshold_between(reached, distance));
             }
             if eer.is_none() && after.fnmr < after.fmr {
                 eer = Some(equal_error_rate([before, after]));
             }
             before = after;
-            reached = Some(distance);
+            reached = distance;
         }
-        balance.weigh(before, reached.unwrap_or_default());
+        balance.weigh(before, [reached, f64::INFINITY]);
         rates_at.resize(grid.thresholds.len(), before);
         Some(Self {
             eer: eer.expect("the last threshold calls every pair same"),
             auc: ordered / (real64(same) * real64(different)),
             fnmr_at,
             threshold_at,
-            eer_threshold: balance.threshold,
+            eer_threshold: threshold_between(balance.range[0], balance.range[1]),
             rates_at,
         })
     }
 }
 
-/// The best threshold so far: the smallest maximum of the two errors, then the smallest minimum.
+/// The best range of thresholds so far: the smallest maximum of the two errors, then the smallest minimum.
 struct Balance {
     errors: [f64; 2],
-    threshold: f64,
+    range: [f64; 2],
 }
 
 impl Default for Balance {
     fn default() -> Self {
-        Self { errors: [f64::INFINITY; 2], threshold: 0.0 }
+        Self { errors: [f64::INFINITY; 2], range: [0.0; 2] }
     }
 }
 
 impl Balance {
-    fn weigh(&mut self, Rates { fmr, fnmr }: Rates, threshold: f64) {
+    fn weigh(&mut self, Rates { fmr, fnmr }: Rates, range: [f64; 2]) {
         let errors = [fmr.max(fnmr), fmr.min(fnmr)];
         if errors < self.errors {
-            *self = Self { errors, threshold };
+            *self = Self { errors, range };
         }
     }
 }
@@ -207,7 +207,9 @@ pub(super) fn weight(identities: [u32; 2], copies: &[u64]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use siamese_core::score::{Embedding, Scores};
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+    use siamese_core::score::{Calibration, Embedding, Scores};
 
     use super::*;
 
@@ -267,6 +269,26 @@ mod tests {
         let expected = Scores::new(&same, &different).expect("pairs").eer();
         let measures = Measures::of(&comparisons, &Grid::new([]));
         assert!((measures.eer - expected).abs() < 1e-12 && 0.0 < expected, "{measures:?}");
+    }
+
+    #[test]
+    fn thresholds_agree_with_those_of_the_calibration() {
+        // More distances than rows of a calibration's table.
+        let mut random = ChaCha8Rng::seed_from_u64(7);
+        let mut value = |identity: u8| f32::from(identity) + 2.0 * random.random::<f32>();
+        let values: Vec<Vec<f32>> =
+            (0..12).map(|identity| (0..9).map(|_| value(identity)).collect()).collect();
+        let values: Vec<&[f32]> = values.iter().map(Vec::as_slice).collect();
+        let comparisons = comparisons(&values);
+        let [same, different] = comparisons.distances();
+        let calibration =
+            Calibration::fit("made", "made", 12, &same, &different).expect("a calibration");
+        let measures = Measures::of(&comparisons, &Grid::new([0.1, 0.01, 0.001]));
+        let expected = [0.001, 0.01, 0.1]
+            .map(|fmr| calibration.for_fmr(fmr).expect("enough pairs").threshold.get());
+        assert_eq!(measures.threshold_at, expected);
+        let of_equal_errors = calibration.eer_point().threshold.get();
+        assert!((measures.eer_threshold - of_equal_errors).abs() < 1e-12);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::thread;
 use siamese_core::model::{OnnxModel, Options, rewrite};
 
 use crate::ground::{BRIGHTNESS, Ground};
+use crate::networks;
 
 /// Writes the brightness network without its card.
 fn bare(ground: &Ground) -> PathBuf {
@@ -117,4 +118,52 @@ fn each_image_is_read_once_even_with_a_trial_and_a_report() {
     assert!(network.exists() && output.contains("tried on 8 images"), "{output}");
     assert!(ground.at("mine.onnx").exists() && ground.at("report/index.html").exists());
     assert!(!ground.at("data/a/0.png").exists(), "the image was not read from the pipe");
+}
+
+#[test]
+fn a_network_without_embeddings_is_told_as_what_it_is() {
+    let ground = Ground::of(&[("a", &[10, 12]), ("b", &[50, 53])]);
+    let network = ground.at("network.onnx");
+    for (onnx, arguments, words) in [
+        (networks::not_a_number(), &[][..], "NaN or infinite"),
+        (networks::classes(), &[], "whole numbers such as classes"),
+        (networks::score(false), &[], "one number for each image, such as a score"),
+        (networks::score(true), &[], "one number for each image, which is always 1 or -1"),
+        (networks::pixels(), &["--mean", "123.675", "--std", "58.4"], "set scale to 1"),
+    ] {
+        fs::write(&network, onnx).expect("a file");
+        let arguments = [arguments, &["--out", "mine.onnx"]].concat();
+        let error = ground.run_on(&network, "adopt", &arguments).error();
+        assert!(error.contains(words), "{error}");
+        assert!(!ground.at("mine.onnx").exists());
+    }
+}
+
+#[test]
+fn external_weights_become_part_of_a_model_in_another_folder() {
+    let ground = Ground::of(&[("a", &[10, 12]), ("b", &[50, 53]), ("c", &[90, 91])]);
+    fs::create_dir_all(ground.at("network/weights")).expect("a folder");
+    let network = ground.at("network/network.onnx");
+    let weights = ground.at("network/weights/w.data");
+    let bytes: Vec<u8> = (0_u8..32).flat_map(|number| f32::from(number).to_le_bytes()).collect();
+    fs::write(&weights, bytes).expect("a file");
+    fs::write(&network, networks::external("./weights/w.data")).expect("a file");
+    let as_is = ["--embedding", "as-is", "--out", "mine.onnx"];
+    ground.run_on(&network, "adopt", &as_is).success();
+
+    // A model that was described by hand is calibrated with its weights, too.
+    let card = OnnxModel::load(&ground.at("mine.onnx"), &Options::default()).expect("a model");
+    let onnx = rewrite(&networks::external("./weights/w.data"), &card.card().to_metadata());
+    let described = ground.at("network/described.onnx");
+    fs::write(&described, onnx.expect("ONNX")).expect("a file");
+    ground.run_on(&described, "calibrate", &["--out", "calibrated.onnx"]).success();
+
+    fs::remove_file(&weights).expect("a file");
+    for name in ["mine.onnx", "calibrated.onnx"] {
+        OnnxModel::load(&ground.at(name), &Options::default()).expect("a whole model");
+    }
+    for model in [&network, &described] {
+        let error = ground.run_on(model, "adopt", &as_is).error();
+        assert!(error.contains("network/weights/w.data cannot be read"), "{error}");
+    }
 }

@@ -44,6 +44,22 @@ fn a_calibrated_model_says_what_it_is_for() {
 }
 
 #[test]
+fn a_calibrated_model_is_named_after_its_file_or_as_requested() {
+    let ground = separated();
+    let named = |arguments: &[&str], expected: &str| {
+        ground.run("calibrate", &[&["--out", "out.onnx"], arguments].concat()).success();
+        assert_eq!(card(&ground.at("out.onnx")).name, expected);
+    };
+    // The model is named after its file, brightness.onnx.
+    named(&[], "out");
+    named(&["--name", "Greys"], "Greys");
+    // A name of its own stays.
+    let model = ground.at("out.onnx");
+    ground.run_on(&model, "calibrate", &["--out", "other.onnx"]).success();
+    assert_eq!(card(&ground.at("other.onnx")).name, "Greys");
+}
+
+#[test]
 fn calibration_changes_only_the_card() {
     let ground = separated();
     ground.run("calibrate", &["--out", "out.onnx"]).success();
@@ -166,6 +182,6 @@ fn a_foreign_model_with_a_sidecar_is_calibrated_into_another_file() {
 
     ground.run_on(&model, "calibrate", &["--out", "calibrated.onnx"]).success();
     let card = card(&ground.at("calibrated.onnx"));
-    assert_eq!(card.name, "foreign");
+    assert_eq!(card.name, "calibrated");
     assert!((card.threshold.expect("a threshold").get() - 5.0).abs() < 1e-12);
 }

@@ -139,7 +139,9 @@ fn a_model_measured_on_its_training_identities_gives_a_warning() {
     assert!(outcome.stderr.contains("trained on 1 of these identities (c)"));
     outcome.success();
     assert_eq!(report(&ground)["training"], json!({"overlap": "seen", "identities": ["c"]}));
-    assert_eq!(report(&ground)["provenance"]["held_out"], json!(["a", "b"]));
+    let published = report(&ground)["provenance"]["held_out"].clone();
+    assert_eq!(published["count"], 2);
+    assert!(published["digest"].as_str().is_some_and(|text| text.starts_with("sha256:")));
 
     let outcome = ground.run_on(&model, "evaluate", &["--identities", "a,b"]);
     assert_eq!(outcome.stderr, "");
@@ -175,12 +177,20 @@ fn a_report_shows_the_training_history() {
     let ground = known();
     let arguments = ["--resamples", "0", "--report", "report", "--run", "run"];
     let error = ground.run("evaluate", &arguments).error();
-    assert!(error.contains("run contains no history.jsonl"), "{error}");
+    assert!(error.contains("run is not a run folder"), "{error}");
 
     fs::create_dir(ground.at("run")).expect("a folder");
     let line = |step: u32, loss: f64| {
         format!("{{\"step\":{step},\"loss\":{loss},\"floor\":1.0,\"eer\":0.25,\"seconds\":1.5}}\n")
     };
+    for name in ["run.toml", "history.jsonl"] {
+        fs::write(ground.at("run").join(name), "").expect("a file");
+    }
+    let outcome = ground.run("evaluate", &arguments);
+    assert!(outcome.stderr.contains("the run in run has no training steps"), "{}", outcome.stderr);
+    outcome.success();
+    assert_eq!(report(&ground).get("history"), None);
+
     fs::write(ground.at("run/history.jsonl"), line(10, 0.9) + &line(20, 0.5)).expect("a file");
     ground.run("evaluate", &arguments).success();
     let page = fs::read_to_string(ground.at("report/index.html")).expect("a page");

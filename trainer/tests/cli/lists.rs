@@ -207,3 +207,30 @@ fn options_that_need_identities_are_rejected_for_a_list() {
     assert!(error.contains("choose classifier_weight = 0"), "{error}");
     assert!(!ground.at("model.run").exists());
 }
+
+#[test]
+fn inverted_labels_are_reported() {
+    // Same pairs, as they are labelled, have distances of 60 and more, and different pairs of at most 2.
+    let greys: Vec<u8> =
+        (0..24).flat_map(|pair| [pair, pair + 60 * (pair % 2) + pair % 3]).collect();
+    let line = |pair: u8| format!("g/{}.png,g/{}.png,{}\n", 2 * pair, 2 * pair + 1, pair % 2);
+    let lines: String = (0..24).map(line).collect();
+    let ground = listed(&greys, &format!("a,b,same\n{lines}"));
+    let outcome = evaluate(&ground, &[]);
+    assert!(outcome.stderr.contains("warning: the EER is 100.00 %"), "{}", outcome.stderr);
+    assert_eq!(outcome.code, Some(0));
+    for command in [
+        &["calibrate"][..],
+        &["calibrate", "--resamples", "0"],
+        &["adopt", "--scale", "1", "--embedding", "as-is"],
+    ] {
+        let fixed = ["--data", "pairs.csv", "--model", BRIGHTNESS, "--out", "out.onnx"];
+        let error = run(&ground, &[command, &fixed].concat()).error();
+        assert!(error.contains("labels inverted?"), "{error}");
+        assert!(!ground.at("out.onnx").exists());
+    }
+    // One pair of each kind shows nothing.
+    let few = listed(&[0, 90, 5, 6], "a,b,same\ng/0.png,g/1.png,1\ng/2.png,g/3.png,0\n");
+    let outcome = evaluate(&few, &[]);
+    assert!(!outcome.stderr.contains("inverted"), "{}", outcome.stderr);
+}

@@ -10,9 +10,13 @@ mod export;
 mod ground;
 mod lists;
 mod made;
+#[path = "../../../tests/networks/mod.rs"]
+mod networks;
+mod outputs;
 mod report;
 mod resume;
 mod shipped;
+mod splits;
 mod train;
 #[path = "../../../tests/waits/mod.rs"]
 mod waits;

@@ -55,6 +55,17 @@ fn the_calibration_is_from_ten_people_unseen_in_training() {
 }
 
 #[test]
+fn no_shipped_file_names_its_held_out_identities() {
+    let folder = Path::new(FACES).parent().expect("a folder");
+    for name in ["faces.onnx", "characters.onnx"] {
+        let file = fs::read(folder.join(name)).expect("a model");
+        let text = String::from_utf8_lossy(&file);
+        let held_out = text.split("\"held_out\":").nth(1).expect("a provenance");
+        assert!(!held_out.starts_with("[\""), "{name}: {held_out:.80}");
+    }
+}
+
+#[test]
 fn the_threshold_has_equal_errors() {
     let card = card();
     let threshold = card.threshold.expect("a threshold");

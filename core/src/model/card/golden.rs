@@ -72,14 +72,6 @@ pub struct GoldenCheck {
     tolerance: f64,
 }
 
-/// One run of a model.
-pub(in crate::model) trait Embed:
-    FnOnce(&[Pixels]) -> Result<Vec<Embedded>, ModelError>
-{
-}
-
-impl<F: FnOnce(&[Pixels]) -> Result<Vec<Embedded>, ModelError>> Embed for F {}
-
 impl GoldenCheck {
     /// Decodes and preprocesses the images, and checks that the pairs refer to them.
     pub fn new(golden: &Golden, preprocessing: &Preprocessing) -> Result<Self, GoldenError> {
@@ -113,18 +105,19 @@ impl GoldenCheck {
     /// Records the distance of two images as the one that the model must reproduce from now on.
     pub(in crate::model) fn record(
         pixels: Vec<Pixels>,
-        embed: impl Embed,
+        embedded: &[Embedded],
     ) -> Result<Self, GoldenError> {
         /// Much larger than the noise from another batch size or thread count, and much smaller than the effect of
         /// other weights.
         const TOLERANCE: f64 = 1e-3;
-        let embeddings = embed(&pixels).map_err(GoldenError::Model)?;
-        let [Ok(a), Ok(b)] = embeddings.as_slice() else {
-            return Err(GoldenError::Malformed(
-                "the model gives no embedding for a synthetic image",
-            ));
+        let [a, b] = embedded else {
+            return Err(GoldenError::Malformed("the model skipped an image"));
         };
-        let distance = a.distance(b).get();
+        let embedding = |index, embedded: &'_ Embedded| {
+            embedded.clone().map_err(|err| GoldenError::Embedding(index, err))
+        };
+        let (a, b) = (embedding(0, a)?, embedding(1, b)?);
+        let distance = a.distance(&b).get();
         let tolerance = TOLERANCE * distance.max(1.0);
         Ok(Self { pixels, pairs: vec![GoldenPair { a: 0, b: 1, distance }], tolerance })
     }
@@ -152,10 +145,5 @@ impl GoldenCheck {
             largest = largest.max(deviation);
         }
         Ok(largest)
-    }
-
-    /// Runs the pairs through a model. Returns the largest deviation.
-    pub(in crate::model) fn run(&self, embed: impl Embed) -> Result<f64, GoldenError> {
-        self.check(&embed(&self.pixels).map_err(GoldenError::Model)?)
     }
 }

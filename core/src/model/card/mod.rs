@@ -2,6 +2,7 @@
 
 mod align;
 mod golden;
+mod held_out;
 mod sidecar;
 mod statement;
 mod weights;
@@ -16,6 +17,7 @@ use thiserror::Error;
 
 pub use align::Align;
 pub use golden::{Golden, GoldenCheck, GoldenError, GoldenPair};
+pub use held_out::HeldOut;
 pub use sidecar::values as sidecar_values;
 pub use statement::Statement;
 pub use weights::{Drift, WeightKind, Weights};
@@ -71,7 +73,8 @@ pub struct Card {
     pub threshold: Option<Threshold>,
     /// The measured error rates.
     pub calibration: Option<Calibration>,
-    /// The origin: trainer, commit, seed, loss, data. Free JSON.
+    /// The origin: trainer, commit, seed, loss, data. Free JSON, but [without the names](HeldOut) of held-out
+    /// identities.
     pub provenance: Option<serde_json::Value>,
     /// How the weights were changed after training, and the cost; `None` if they are as trained.
     pub weights: Option<Weights>,
@@ -134,7 +137,7 @@ impl Card {
             let key = match err {
                 InvalidPreprocessing::Side => "input",
                 InvalidPreprocessing::Scale => "scale",
-                InvalidPreprocessing::Mean => "mean",
+                InvalidPreprocessing::Mean | InvalidPreprocessing::Range { .. } => "mean",
                 InvalidPreprocessing::Std => "std",
             };
             values.invalid(key, err)
@@ -172,7 +175,9 @@ impl Card {
             margin,
             threshold,
             calibration: values.json("calibration")?,
-            provenance: values.json("provenance")?,
+            provenance: values
+                .json("provenance")?
+                .map(|provenance| held_out::with(provenance, HeldOut::stored)),
             weights: values.json("weights")?,
             golden: values.json("golden")?,
         })
@@ -208,6 +213,12 @@ impl Card {
             .into_iter()
             .filter_map(|(key, value)| Some((format!("{PREFIX}{key}"), value?)))
             .collect()
+    }
+
+    /// The provenance for responses and reports.
+    pub fn published_provenance(&self) -> Option<serde_json::Value> {
+        let provenance = self.provenance.clone()?;
+        Some(held_out::with(provenance, HeldOut::published))
     }
 
     /// Turns the model's output into an embedding.

@@ -6,6 +6,7 @@ mod model;
 mod outline;
 mod session;
 mod sizes;
+mod synthetic;
 
 pub use cuda::{ConvolutionSearch, Cuda};
 pub(in crate::model) use library::environment;

@@ -9,12 +9,12 @@ use ort::value::{TensorElementType, TensorRef, ValueType};
 
 use super::session::open;
 use super::sizes::Sizes;
-use super::{Options, Provider};
+use super::{Options, Provider, synthetic};
 use crate::model::{
-    Card, Description, Embedded, GoldenCheck, GoldenError, LoadError, Model, ModelError,
+    Card, Description, Embedded, GoldenCheck, GoldenError, Length, LoadError, Model, ModelError,
     Preprocessor, Source,
 };
-use crate::preprocessing::{DecodeError, Limits, Pixels, Preprocessing};
+use crate::preprocessing::Pixels;
 
 /// The time limit for reading the model's files again after a panic.
 const READ_AGAIN: Duration = Duration::from_mins(1);
@@ -33,8 +33,8 @@ impl OnnxModel {
         Self::open(&Source::read(path)?, options)
     }
 
-    /// Loads a model from files already read. Checks its shapes, and checks its golden pairs on the provider that will
-    /// run it.
+    /// Loads a model from files already read. Checks its shapes, its golden pairs on the provider that will run it, and
+    /// that it does not map everything to one point.
     pub fn open(source: &Source, options: &Options) -> Result<Self, LoadError> {
         let path = source.path();
         let card = Arc::new(source.card()?);
@@ -44,11 +44,11 @@ impl OnnxModel {
             .and_then(|dynamic| check_output(&session).map(|()| dynamic))
             .map_err(|why| LoadError::Shape { path: path.to_owned(), why })?;
 
-        let synthetic = [0, 1]
-            .into_iter()
-            .map(|seed| synthetic_pixels(&card, seed))
+        let unsuitable = |source| LoadError::Input { path: path.to_owned(), source };
+        let synthetic = (0..2)
+            .map(|seed| synthetic::waves(&card.preprocessing, seed))
             .collect::<Result<Vec<_>, _>>()
-            .map_err(|source| LoadError::Input { path: path.to_owned(), source })?;
+            .map_err(unsuitable)?;
         let sizes = Sizes::any(1);
         let mut network = Network { session, card, input: Vec::new(), width: 0, sizes };
         let failed = |source| LoadError::Run { path: path.to_owned(), source };
@@ -64,8 +64,25 @@ impl OnnxModel {
             };
             network.warm(&synthetic[0]).map_err(failed)?;
         }
-        let golden = check_golden(&mut network, synthetic)
-            .map_err(|source| LoadError::Golden { path: path.to_owned(), source })?;
+        if network.width == 1 && network.card.length == Length::Unit {
+            let why = "its output is one number for each image, which is always 1 or -1 at unit length: export the \
+                       layer before it, or use it as-is (embedding)";
+            return Err(LoadError::Shape { path: path.to_owned(), why: why.to_owned() });
+        }
+        let (golden, embedded) =
+            check_golden(&mut network, synthetic).map_err(|err| match err {
+                GoldenError::Embedding(_, source) => {
+                    LoadError::Output { path: path.to_owned(), source }
+                }
+                source => LoadError::Golden { path: path.to_owned(), source },
+            })?;
+        // The varied images run only if the golden ones do not show that the model tells images apart.
+        if !synthetic::differ(&embedded) {
+            let varied = synthetic::varied(&network.card.preprocessing).map_err(unsuitable)?;
+            if !synthetic::differ(&network.embed(&varied).map_err(failed)?) {
+                return Err(LoadError::Collapsed { path: path.to_owned() });
+            }
+        }
 
         let (card, width) = (network.card.clone(), network.width);
         let preprocessor = Preprocessor::of(&card)
@@ -181,16 +198,20 @@ impl Network {
     }
 }
 
-/// Checks the golden pairs that the model carries. If it carries none, records the distance of the synthetic images.
-fn check_golden(network: &mut Network, synthetic: Vec<Pixels>) -> Result<GoldenCheck, GoldenError> {
-    match network.card.golden.clone() {
-        Some(golden) => {
-            let check = GoldenCheck::new(&golden, &network.card.preprocessing)?;
-            check.run(|images| network.embed(images))?;
-            Ok(check)
-        }
-        None => GoldenCheck::record(synthetic, |images| network.embed(images)),
-    }
+/// Checks the golden pairs that the model carries. If it carries none, records the distance of the synthetic images. Also
+/// returns the embeddings of the images.
+fn check_golden(
+    network: &mut Network,
+    synthetic: Vec<Pixels>,
+) -> Result<(GoldenCheck, Vec<Embedded>), GoldenError> {
+    let Some(golden) = &network.card.golden else {
+        let embedded = network.embed(&synthetic).map_err(GoldenError::Model)?;
+        return Ok((GoldenCheck::record(synthetic, &embedded)?, embedded));
+    };
+    let check = GoldenCheck::new(golden, &network.card.preprocessing)?;
+    let embedded = network.embed(check.pixels()).map_err(GoldenError::Model)?;
+    check.check(&embedded)?;
+    Ok((check, embedded))
 }
 
 fn shape_error(images: usize, width: usize, found: &[i64]) -> ModelError {
@@ -226,26 +247,26 @@ fn check_input(session: &Session, card: &Card) -> Result<bool, String> {
 }
 
 fn check_output(session: &Session) -> Result<(), String> {
+    use TensorElementType::{Bfloat16, Float16, Float64};
     let [output] = session.outputs() else {
         return Err(format!("it has {} outputs, not 1", session.outputs().len()));
     };
     let ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } = output.dtype() else {
-        return Err(format!("its output is {}, not a tensor of f32", output.dtype()));
+        let advice = match output.dtype() {
+            ValueType::Tensor { ty: Float16 | Bfloat16 | Float64, .. } => {
+                "export it in single precision"
+            }
+            _ => "if these are classes, export the layer before them",
+        };
+        return Err(format!("its output is {}, not a tensor of f32: {advice}", output.dtype()));
     };
-    match shape.len() {
-        2 => Ok(()),
-        _ => Err(format!("its output has shape {:?}, not [n, width]", &**shape)),
+    match **shape {
+        [_, _] => Ok(()),
+        [_] => Err("its output is one number for each image, such as a score, and not an embedding: export the layer \
+                    before it"
+            .to_owned()),
+        ref found => Err(format!("its output has shape {found:?}, not [n, width]: flatten it")),
     }
-}
-
-/// Preprocesses a synthetic image, a different one for each seed: a plain PNM goes through the usual path.
-fn synthetic_pixels(card: &Card, seed: u32) -> Result<Pixels, DecodeError> {
-    let Preprocessing { height, width, .. } = card.preprocessing;
-    let mut upload = format!("P5 {width} {height} 255\n").into_bytes();
-    let byte =
-        |row: u32, column: u32| (row * (7 + 4 * seed) + column * (5 + 6 * seed)).to_le_bytes()[0];
-    upload.extend((0..height).flat_map(|row| (0..width).map(move |column| byte(row, column))));
-    card.preprocessing.preprocess(&upload, &Limits::default())
 }
 
 #[cfg(test)]
@@ -259,8 +280,9 @@ mod tests {
         let options = Options { device: Device::Cpu, ..Options::default() };
         let mut network = OnnxModel::load(shipped, &options).expect("a model").network;
         let card = network.card.clone();
-        let images: Vec<Pixels> =
-            (0..11).map(|seed| synthetic_pixels(&card, seed).expect("pixels")).collect();
+        let images: Vec<Pixels> = (0..11)
+            .map(|seed| synthetic::waves(&card.preprocessing, seed).expect("pixels"))
+            .collect();
         for images in [&images[..], &images[..1], &images[..5]] {
             network.sizes = Sizes::any(8);
             let exact = network.embed(images).expect("a run");

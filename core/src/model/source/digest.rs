@@ -28,7 +28,7 @@ use crate::model::Card;
 use crate::preprocessing::Preprocessing;
 
 /// `sha256:` and the hex digest of bytes.
-pub(super) fn of(bytes: &[u8]) -> String {
+pub(in crate::model) fn of(bytes: &[u8]) -> String {
     let digest = Sha256::digest(bytes);
     digest.iter().fold("sha256:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
 }

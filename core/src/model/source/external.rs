@@ -145,7 +145,7 @@ impl<R: FnMut(&Path, u64) -> io::Result<Vec<u8>>> Files<R> {
         for field in each(tensor) {
             let field = field?;
             match (field.number, field.body) {
-                (EXTERNAL_DATA, Some(entry)) => place.note(entry)?,
+                (EXTERNAL_DATA, Some(entry)) => place.note(text_entry(entry)?),
                 (RAW_DATA | DATA_LOCATION, _) => {}
                 _ => written.extend_from_slice(field.whole),
             }
@@ -156,8 +156,9 @@ impl<R: FnMut(&Path, u64) -> io::Result<Vec<u8>>> Files<R> {
 
     /// Returns the bytes of one tensor.
     fn part(&mut self, place: &Place) -> Result<&[u8], ExternalError> {
-        let name = inside(&place.file)
-            .map_err(|err| ExternalError::File(PathBuf::from(&place.file), err))?;
+        let named = |err| ExternalError::File(PathBuf::from(&place.file), err);
+        let name = inside(&place.file).map_err(named)?;
+        let (offset, length) = place.range().map_err(named)?;
         let known = self.found.iter().position(|(found, _)| *found == name);
         let at = known.unwrap_or(self.found.len());
         if known.is_none() {
@@ -167,9 +168,9 @@ impl<R: FnMut(&Path, u64) -> io::Result<Vec<u8>>> Files<R> {
             self.found.push((name, bytes));
         }
         let (name, whole) = &self.found[at];
-        let end = place.length.map_or(whole.len(), |length| place.offset.saturating_add(length));
+        let end = length.map_or(whole.len(), |length| offset.saturating_add(length));
         let failed = |kind, why| ExternalError::File(name.clone(), io::Error::new(kind, why));
-        let part = whole.get(place.offset..end).ok_or_else(|| {
+        let part = whole.get(offset..end).ok_or_else(|| {
             failed(ErrorKind::UnexpectedEof, "it is shorter than the model states")
         })?;
         self.remaining[1] = self.remaining[1].checked_sub(part.len() as u64).ok_or_else(|| {
@@ -182,24 +183,33 @@ impl<R: FnMut(&Path, u64) -> io::Result<Vec<u8>>> Files<R> {
     }
 }
 
-/// The position of a tensor's bytes.
+/// The position of a tensor's bytes, as the model states it.
 #[derive(Default)]
 struct Place {
     file: String,
-    offset: usize,
-    length: Option<usize>,
+    offset: Option<String>,
+    length: Option<String>,
 }
 
 impl Place {
-    fn note(&mut self, entry: &[u8]) -> Result<(), NotOnnx> {
-        let (key, value) = text_entry(entry)?;
+    fn note(&mut self, (key, value): (String, String)) {
         match key.as_str() {
             "location" => self.file = value,
-            "offset" => self.offset = value.parse().map_err(|_| NotOnnx)?,
-            "length" => self.length = Some(value.parse().map_err(|_| NotOnnx)?),
+            "offset" => self.offset = Some(value),
+            "length" => self.length = Some(value),
             _ => {}
         }
-        Ok(())
+    }
+
+    /// The offset and the length; without a length, the tensor ends with the file.
+    fn range(&self) -> io::Result<(usize, Option<usize>)> {
+        let number = |text: &Option<String>| text.as_ref().map(|text| text.parse()).transpose();
+        let (Ok(offset), Ok(length)) = (number(&self.offset), number(&self.length)) else {
+            let why =
+                "the model states an offset or a length in it that is not a whole number of bytes";
+            return Err(io::Error::new(ErrorKind::InvalidData, why));
+        };
+        Ok((offset.unwrap_or(0), length))
     }
 }
 
@@ -301,6 +311,24 @@ mod tests {
     fn a_model_without_external_weights_is_unchanged() {
         let model = message(&[(7, &message(&[(5, &message(&[(8, b"w"), (RAW_DATA, b"23")]))]))]);
         assert!(Files::new(7, read).inline(&model).expect("a model").is_none());
+    }
+
+    #[test]
+    fn the_error_names_a_file_whose_range_is_not_stated_in_bytes() {
+        let entries = [("location", "w.data"), ("offset", "-2")];
+        let entries =
+            entries.map(|(key, value)| message(&[(1, key.as_bytes()), (2, value.as_bytes())]));
+        let mut tensor: Vec<u8> =
+            entries.iter().flat_map(|entry| message(&[(EXTERNAL_DATA, entry)])).collect();
+        tensor.extend([0x70, 0x01]);
+        let model = message(&[(7, &message(&[(5, &tensor)]))]);
+        match Files::new(7, read).inline(&model) {
+            Err(ExternalError::File(name, err)) => {
+                assert_eq!(name, Path::new("w.data"));
+                assert!(err.to_string().contains("whole number"), "{err}");
+            }
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

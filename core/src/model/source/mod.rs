@@ -1,6 +1,6 @@
 //! The files of a model. They are read once, so the session, the card and the digest all come from the same bytes.
 
-mod digest;
+pub(super) mod digest;
 mod external;
 mod metadata;
 pub mod onnx;
@@ -105,14 +105,18 @@ impl Source {
 
         let folder = path.parent().unwrap_or(Path::new(""));
         let mut files = Files::new(LARGEST_MODEL, |name: &Path, most| {
-            let path = folder.join(name);
-            stamps.note(&path, Stamp::at(&path));
-            let (bytes, stamp) = file::read_stamped(&path, most)?;
-            stamps.note(&path, Some(stamp));
+            let weights = folder.join(name);
+            stamps.note(&weights, Stamp::at(&weights));
+            check_links(&weights, path)?;
+            let (bytes, stamp) = file::read_stamped(&weights, most)?;
+            stamps.note(&weights, Some(stamp));
             Ok(bytes)
         });
         let whole = files.inline(&onnx).map_err(|err| match err {
             ExternalError::NotOnnx(source) => not_onnx(source),
+            ExternalError::File(name, source) if name.as_os_str().is_empty() => {
+                unreadable(path)(source)
+            }
             ExternalError::File(name, source) => unreadable(&folder.join(name))(source),
         })?;
         let weights = files
@@ -182,6 +186,24 @@ impl Source {
 fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> LoadError {
     let path = path.to_owned();
     move |source| LoadError::Unreadable { path, source }
+}
+
+/// Checks that links lead weights only to the model's folder, or to the folder of the file that a link to the model
+/// leads to: caches of models consist of such links.
+fn check_links(weights: &Path, model: &Path) -> io::Result<()> {
+    let weights = weights.canonicalize()?;
+    let file = model.canonicalize()?;
+    let folder = model.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new(".")).canonicalize()?;
+    if weights.starts_with(folder)
+        || file.parent().is_some_and(|folder| weights.starts_with(folder))
+    {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        ErrorKind::PermissionDenied,
+        "it is a link that leads outside the model's folder",
+    ))
 }
 
 fn read_sidecar(path: &Path, stamps: &mut FileStamps) -> Result<Option<String>, LoadError> {

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{bail, ensure};
-use siamese_core::model::{Card, Length, OnnxModel, Options};
+use siamese_core::model::{Card, Length, OnnxModel, Options, Source};
+use siamese_core::output::{Destination, note};
 use siamese_core::preprocessing::Pixels;
 
-use super::{Statements, evaluate, file_stem, megabytes};
+use super::{Statements, evaluate, file_stem, megabytes, messages};
 use crate::config::{Compute, Config, LossKind, Record};
 use crate::data::{Collection, Gallery, HoldOut, inspect};
 use crate::draft;
@@ -101,7 +102,8 @@ impl Train {
         )?;
         if let Some(held_out) = held_out {
             // The training succeeded even if the report fails.
-            let line = match self.report(held_out, &record.data.name, folder.path()) {
+            let line = match self.report(exported.onnx, held_out, &record.data.name, folder.path())
+            {
                 Ok(page) => format!("Report on the held-out identities: {}", page.display()),
                 Err(error) => format!("No report on the held-out identities: {error:#}"),
             };
@@ -110,15 +112,34 @@ impl Train {
         Ok(output)
     }
 
+    /// Returns the path of the model file.
+    pub(super) fn out(&self) -> &Path {
+        &self.out
+    }
+
+    /// Returns the path of the run folder. Nothing is created beside a device.
+    fn run_folder(&self) -> anyhow::Result<PathBuf> {
+        match &self.run {
+            Some(run) => Ok(run.clone()),
+            None if matches!(Destination::of(&self.out)?, Destination::File(_)) => {
+                Ok(self.out.with_extension("run"))
+            }
+            None => bail!(
+                "{} is not a regular file: name the run folder with --run DIR",
+                self.out.display()
+            ),
+        }
+    }
+
     /// Reads and checks the configuration and the images, and writes the record of the run.
     fn prepare(&self) -> anyhow::Result<PreparedRun> {
-        let path = self.run.clone().unwrap_or_else(|| self.out.with_extension("run"));
+        let path = self.run_folder()?;
         let resumed = self.resume.then(|| RunFolder::open(&path)).transpose()?;
         let saved: Option<Record> = resumed.as_ref().map(RunFolder::read_record).transpose()?;
         let device = self.device.or(saved.as_ref().map(|record| record.device)).unwrap_or_default();
         device.check()?;
         let file = self.options.file()?;
-        let data = Collection::open(&self.data)?;
+        let data = messages::open(&self.data)?;
         let config = match (&saved, &file) {
             (Some(saved), _) => saved.config.clone(),
             (None, file) => self.config(file.as_ref(), &data),
@@ -159,7 +180,7 @@ impl Train {
             warnings.push(warning.to_owned());
         }
         for warning in warnings {
-            eprintln!("warning: {warning}");
+            note(&format!("warning: {warning}"));
         }
         let folder = match resumed {
             Some(folder) => folder,
@@ -175,8 +196,14 @@ impl Train {
     }
 
     /// Writes a report on the held-out identities into the run folder. Returns the path of its page.
-    fn report(&self, held_out: Gallery, data: &str, run: &Path) -> anyhow::Result<PathBuf> {
-        let mut model = OnnxModel::load(&self.out, &Options::default())?;
+    fn report(
+        &self,
+        onnx: Vec<u8>,
+        held_out: Gallery,
+        data: &str,
+        run: &Path,
+    ) -> anyhow::Result<PathBuf> {
+        let mut model = OnnxModel::open(&Source::of(&self.out, onnx)?, &Options::default())?;
         let embedded = Embedded::by(&mut model, held_out, data)?;
         let folder = run.join("report");
         evaluate::report(&embedded, &folder, Some(run))?;
@@ -203,7 +230,7 @@ impl Train {
     fn load(&self, images: &Collection, config: &Config) -> anyhow::Result<Gallery> {
         let gallery = Gallery::load(images, &config.preprocessing(), self.skip_unreadable)?;
         for skipped in gallery.skipped() {
-            eprintln!("skipped {skipped}");
+            note(&format!("skipped {skipped}"));
         }
         Ok(gallery)
     }

@@ -24,6 +24,10 @@ const LIKENESS: f32 = 0.985;
 const LISTED: usize = 8;
 /// The smallest standard deviation of an image that is not flat; black to white is 1.
 const FLAT: f32 = 0.01;
+/// The largest difference of two pixels of one shade; black to white is 1.
+const SHADE: f32 = 0.1;
+/// At most one in this number of pixels is at a border or has a third shade in an image that is almost blank.
+const BLANK: usize = 10;
 
 /// The features of an image that are compared, as vectors of unit length.
 pub(super) struct Likeness {
@@ -67,6 +71,33 @@ pub(super) fn is_flat(pixels: &Pixels) -> bool {
     let mean = values.iter().sum::<f32>() / single(values.len());
     let squares = values.iter().map(|it| (it - mean).powi(2)).sum::<f32>();
     squares / single(values.len()) < FLAT * FLAT
+}
+
+/// Returns whether an image shows almost nothing: one shade, or two with a simple border, but for a few pixels. Such tiles of
+/// large images are often equal without being copies.
+pub(super) fn is_almost_blank(pixels: &Pixels, [_, height, width]: [usize; 3]) -> bool {
+    pixels.values().chunks_exact(height * width).all(|channel| {
+        let usual = main_shade(channel.to_vec()).unwrap_or_default();
+        let is_other = |value: &f32| SHADE < (value - usual).abs();
+        let other = main_shade(channel.iter().copied().filter(is_other).collect()).unwrap_or(usual);
+        let is_busy = |at: usize| {
+            let value = channel[at];
+            let differs = |neighbour: usize| SHADE < (value - channel[neighbour]).abs();
+            (is_other(&value) && SHADE < (value - other).abs())
+                || (!at.is_multiple_of(width) && differs(at - 1))
+                || (width <= at && differs(at - width))
+        };
+        let busy = (0..channel.len()).filter(|at| is_busy(*at)).count();
+        busy * BLANK <= channel.len()
+    })
+}
+
+/// Returns the quartile that most values are near to; a single quartile may lie on the border between two shades.
+fn main_shade(mut values: Vec<f32>) -> Option<f32> {
+    values.sort_by(f32::total_cmp);
+    let near = |shade: f32| values.iter().filter(|value| (*value - shade).abs() <= SHADE).count();
+    let quartiles = (1..=3).filter_map(|quarter| values.get(quarter * values.len() / 4).copied());
+    quartiles.max_by_key(|shade| near(*shade))
 }
 
 /// Returns all near copies among the pairs for which `matters` is true, in order; for each image only the first few.
@@ -164,6 +195,25 @@ mod tests {
         assert!(image(1, 0.0, 0.0).is_none() && image(1, 0.01, 0.0).is_none());
         let images = [image(1, 0.0, 0.0), image(1, 0.0, 0.0)];
         assert!(near_copies(&images, |_, _| true).is_empty());
+    }
+
+    #[test]
+    fn one_shade_or_two_with_a_simple_border_are_almost_blank() {
+        let drawn = |value: fn(usize, usize) -> f32| {
+            let values = (0..1024).map(|at| value(at / 32, at % 32)).collect();
+            is_almost_blank(&Pixels::new(values), SHAPE)
+        };
+        assert!(drawn(|_, _| 0.3));
+        assert!(drawn(|row, column| if row == 4 && column < 9 { 1.0 } else { 0.3 }));
+        assert!(drawn(|row, _| if row < 20 { 0.9 } else { 0.1 }));
+        // The median is on the border.
+        assert!(drawn(|row, _| [0.9, 0.5, 0.1][usize::from(15 < row) + usize::from(16 < row)]));
+        assert!(!drawn(|row, column| if (row / 4 + column / 4) % 2 == 0 { 0.9 } else { 0.1 }));
+        // A photograph has many shades, even where it is smooth.
+        assert!(!drawn(|row, column| f32::from(u8::try_from(row + column).expect("small")) / 62.0));
+        // A uniform colour has another value in each channel.
+        let colour = Pixels::new([[0.1; 4], [0.5; 4], [0.9; 4]].concat());
+        assert!(is_almost_blank(&colour, [3, 2, 2]));
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod likeness;
 
 use super::error::listed;
 use super::{DataError, Gallery, Listing, Sample};
-use likeness::{Likeness, is_flat, near_copies};
+use likeness::{Likeness, is_almost_blank, is_flat, near_copies};
 
 /// Two identities may be one if they share at least this number of near copies, and most of the smaller one's images.
 const ONE_IDENTITY: usize = 2;
@@ -24,17 +24,18 @@ pub fn inspect(
 ) -> Result<Vec<String>, DataError> {
     let images = Images::new(training, held_out);
     let copies = images.copies();
-    let leaked: Vec<_> = copies
-        .iter()
-        .filter(|pair| images.is_across(**pair))
-        .map(|pair| images.pair(*pair))
-        .collect();
+    let are_listed = training.listing().is_some();
+    // Tiles of large images can be equal because they show almost nothing.
+    let are_tiles = training.listing().is_some_and(|listing| listing.is_of_changes);
+    let counts = |sample: &Sample| !(are_tiles && is_almost_blank(&sample.pixels, shape));
+    let leaked =
+        images.pairs(&copies, |pair| images.is_across(pair) && counts(images.samples[pair[0]]));
     if !leaked.is_empty() && !allow_duplicates {
         return Err(DataError::Leaked(leaked));
     }
-    let likenesses: Vec<_> =
-        images.samples.iter().map(|sample| Likeness::of(&sample.pixels, shape)).collect();
-    let are_listed = training.listing().is_some();
+    let likeness =
+        |sample: &&Sample| counts(sample).then(|| Likeness::of(&sample.pixels, shape)).flatten();
+    let likenesses: Vec<_> = images.samples.iter().map(likeness).collect();
     let near = near_copies(&likenesses, |image, other| {
         // In a list, similar images within one side are not an error.
         let matters = if are_listed {

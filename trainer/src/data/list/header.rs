@@ -63,6 +63,11 @@ impl Header {
         })
     }
 
+    /// Returns whether the images of a pair show one place before and after.
+    pub(super) fn is_of_changes(&self) -> bool {
+        self.form.label.is_some_and(|(label, _)| label == "changed")
+    }
+
     pub(super) fn row<'a>(&self, record: &'a csv::StringRecord) -> Result<Row<'a>, BadLine> {
         let field = |column: usize| record.get(column).unwrap_or_default();
         let is_same = match (self.form.label, self.label) {

@@ -11,6 +11,8 @@ pub struct Listing {
     pub(in crate::data) lines: Vec<u64>,
     /// The lines that repeat an earlier line.
     pub(in crate::data) repeated: Vec<u64>,
+    /// Whether the images of a pair show one place before and after.
+    pub(in crate::data) is_of_changes: bool,
 }
 
 /// Two images to compare.
@@ -63,6 +65,7 @@ impl Listing {
             triplets: self.triplets.iter().filter_map(triplet).collect(),
             lines: lines.map(|(line, _)| *line).collect(),
             repeated: self.repeated.clone(),
+            is_of_changes: self.is_of_changes,
         }
     }
 

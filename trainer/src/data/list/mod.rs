@@ -12,7 +12,7 @@ mod listing;
 pub use error::{BadLine, ListError};
 pub use listing::{ListedPair, Listing};
 
-use super::{Collection, Identity, natural};
+use super::{Collection, Identity, Image, natural};
 use components::components;
 use error::{LARGEST, from_csv};
 use header::Header;
@@ -52,7 +52,7 @@ pub(super) fn read(path: &Path) -> Result<Collection, ListError> {
     if reading.order.is_empty() {
         return Err(ListError::Empty);
     }
-    reading.collection(path)
+    reading.collection(path, header.is_of_changes())
 }
 
 impl Reading {
@@ -138,7 +138,7 @@ impl Reading {
     }
 
     /// Makes the collection, by component and in natural order.
-    fn collection(self, path: &Path) -> Result<Collection, ListError> {
+    fn collection(self, path: &Path, is_of_changes: bool) -> Result<Collection, ListError> {
         let numbers =
             components(self.names.len(), self.order.iter().map(|pair| [pair.left, pair.right]));
         let sides = self.sides(&numbers)?;
@@ -160,11 +160,12 @@ impl Reading {
             new_indices[*image] = index;
         }
         let name = |image: &usize| self.names[*image].clone();
+        let image = |image: &usize| Image { name: name(image), file: name(image).into() };
         let identities = groups
             .iter()
             .map(|group| Identity {
                 name: name(&group[0]),
-                images: group.iter().map(name).collect(),
+                images: group.iter().map(image).collect(),
             })
             .collect();
         let held_out = (!sides.is_empty()).then(|| {
@@ -183,6 +184,7 @@ impl Reading {
             triplets: self.triplets.iter().map(triplet).collect(),
             lines: groups.iter().flatten().map(|image| self.lines[*image]).collect(),
             repeated: self.repeated,
+            is_of_changes,
         };
         Ok(Collection::listed(path, identities, listing, held_out))
     }
@@ -216,6 +218,11 @@ mod tests {
         read(&path)
     }
 
+    fn names(identity: &Identity) -> String {
+        let names: Vec<&str> = identity.images.iter().map(|image| image.name.as_str()).collect();
+        names.join(" ")
+    }
+
     fn pairs(list: &Collection) -> Vec<(usize, usize, bool)> {
         let pairs = list.listing().expect("a list").pairs().iter();
         pairs.map(|pair| (pair.left, pair.right, pair.is_same)).collect()
@@ -226,7 +233,7 @@ mod tests {
         let list = list("a,b,same\nx10,x2,1\ny/1,y/2,0\n./x2,x3,0\n").expect("a list");
         let found = list.identities().iter();
         let found: Vec<_> =
-            found.map(|identity| (identity.name.as_str(), identity.images.join(" "))).collect();
+            found.map(|identity| (identity.name.as_str(), names(identity))).collect();
         assert_eq!(found, [("x2", "x2 x3 x10".to_owned()), ("y/1", "y/1 y/2".to_owned())]);
         assert_eq!(pairs(&list), [(2, 0, true), (3, 4, false), (0, 1, false)]);
         assert_eq!(list.listing().expect("a list").line(1), 4);

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use siamese_core::model::{LoadError, NotOnnx};
+use siamese_core::score::InvalidEmbedding;
 use thiserror::Error;
 
 use crate::data::DataError;
@@ -24,7 +25,7 @@ pub enum AdoptError {
         cause: io::Error,
     },
     /// The file with external weights cannot be read.
-    #[error("the external weights {} cannot be read: put the file beside the network", .path.display())]
+    #[error("the external weights {} cannot be read: they must be in the folder of the network or below it", .path.display())]
     Weights {
         /// The file with the weights.
         path: PathBuf,
@@ -58,6 +59,11 @@ pub enum AdoptError {
          call model.eval() before the export"
     )]
     BatchDependent(f64),
+    /// The output for an image is not an embedding.
+    #[error(
+        "the network's output for an image is not an embedding: check its weights and the options of the preprocessing"
+    )]
+    Output(#[source] InvalidEmbedding),
     /// The images cannot be used.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -97,6 +103,17 @@ pub enum Unsuitable {
         "its output is {0}, but a model's is f32: export it in single precision (model.float())"
     )]
     OutputElement(String),
+    /// The output is whole numbers.
+    #[error(
+        "its output is {0}, so it is whole numbers such as classes, and not an embedding: export the layer before them"
+    )]
+    WholeNumbers(String),
+    /// The output is one number for each image.
+    #[error(
+        "its output has shape {0}: one number for each image, such as a score, and not an embedding; export the layer \
+         before it"
+    )]
+    OneNumber(String),
     /// The input does not have four axes.
     #[error(
         "its input has shape {0}, but a model's is [n, channels, height, width]: export it for batches of images"

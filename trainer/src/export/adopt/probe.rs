@@ -37,6 +37,9 @@ pub(super) fn probe(outline: &Outline, options: InputOptions) -> Result<Input, U
     if input.element != "f32" {
         return Err(Unsuitable::InputElement(input.element.clone()));
     }
+    if output.element.starts_with(['i', 'u', 'b']) && output.element != "bf16" {
+        return Err(Unsuitable::WholeNumbers(output.element.clone()));
+    }
     if output.element != "f32" {
         return Err(Unsuitable::OutputElement(output.element.clone()));
     }
@@ -53,6 +56,9 @@ pub(super) fn probe(outline: &Outline, options: InputOptions) -> Result<Input, U
     }
     if let Some(batch) = batch.filter(|batch| *batch != 1) {
         return Err(Unsuitable::Batch(batch));
+    }
+    if output.shape.len() == 1 {
+        return Err(Unsuitable::OneNumber(text(&output.shape)));
     }
     if output.shape.len() != 2 {
         return Err(Unsuitable::OutputRank(text(&output.shape)));
@@ -147,6 +153,12 @@ mod tests {
         let mut maps = outline(&[-1, 3, 64, 64]);
         maps.outputs[0].shape = vec![None, Some(512), Some(1), Some(1)];
         rejected(&maps, nothing, "torch.flatten");
+        maps.outputs = vec![port("f32", &[-1])];
+        rejected(&maps, nothing, "one number for each image");
+        maps.outputs = vec![port("i64", &[-1, 1])];
+        rejected(&maps, nothing, "whole numbers");
+        maps.outputs = vec![port("f64", &[-1, 8])];
+        rejected(&maps, nothing, "single precision");
         rejected(&outline(&[-1, 64, 64, 3]), nothing, "channels last");
         rejected(&outline(&[-1, 4, 64, 64]), nothing, "1 or 3 channels");
         rejected(&outline(&[-1, 784]), nothing, "[n, 784]");

@@ -5,7 +5,7 @@ use siamese_core::preprocessing::Pixels;
 use siamese_core::score::Embedding;
 
 use super::AdoptError;
-use crate::export::run;
+use crate::export::{ExportError, run};
 
 /// The largest change of an embedding, as a share of its length. It is far above rounding errors, and far below the effect
 /// of dropout or batch norm in training mode.
@@ -17,6 +17,12 @@ const TOLERANCE: f64 = 1e-3;
 ///
 /// If an embedding changes by more than rounding errors, or the network fails.
 pub(super) fn check(model: &mut OnnxModel, images: &[Pixels]) -> Result<(), AdoptError> {
+    let run = |model: &mut OnnxModel, images: &[Pixels]| {
+        run(model, images).map_err(|err| match err {
+            ExportError::Embedding(cause) => AdoptError::Output(cause),
+            err => err.into(),
+        })
+    };
     let alone = |model: &mut OnnxModel| -> Result<Vec<Embedding>, AdoptError> {
         images.iter().map(|image| Ok(run(model, std::slice::from_ref(image))?.remove(0))).collect()
     };

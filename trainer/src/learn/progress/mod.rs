@@ -5,6 +5,7 @@ mod sparkline;
 use std::fmt::Write as _;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use siamese_core::output::note;
 
 use super::history::Entry;
 use super::loss;
@@ -103,7 +104,7 @@ impl Progress {
     pub(super) fn line(&self, text: &str) {
         // Without a terminal the bar is hidden, and a hidden bar prints nothing.
         if self.bar.is_hidden() {
-            eprintln!("{text}");
+            note(text);
         } else {
             self.bar.println(text);
         }
@@ -126,7 +127,7 @@ impl Progress {
 
     fn beside_floor(&self, loss: f64) -> String {
         match self.floor {
-            Some(floor) => format!("{loss:.4} (learned nothing: {floor:.4})"),
+            Some(floor) => format!("{loss:.4} (chance: {floor:.4})"),
             None => format!("{loss:.4}"),
         }
     }

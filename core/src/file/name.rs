@@ -1,0 +1,60 @@
+//! Names of files.
+
+use std::ffi::OsStr;
+use std::fmt::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Names of files that Windows writes into folders.
+const WINDOWS: [&str; 3] = ["thumbs.db", "ehthumbs.db", "desktop.ini"];
+
+/// Whether a desktop or an archive program left a file or a folder of this name in a folder of images: `.DS_Store`,
+/// `._x` and all other names with a dot at the start, and `Thumbs.db`.
+pub fn is_left_by_desktop(name: &OsStr) -> bool {
+    name.as_bytes().starts_with(b".")
+        || WINDOWS.iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// A path as text on one line. Bytes that are not UTF-8, and control characters, are shown like `\xff`.
+pub fn shown(path: &Path) -> String {
+    let mut text = String::new();
+    let escape = |text: &mut String, byte: &u8| {
+        write!(text, "\\x{byte:02x}").expect("writing to a String cannot fail");
+    };
+    for chunk in path.as_os_str().as_bytes().utf8_chunks() {
+        for character in chunk.valid().chars() {
+            if character.is_control() {
+                character
+                    .encode_utf8(&mut [0; 4])
+                    .as_bytes()
+                    .iter()
+                    .for_each(|byte| escape(&mut text, byte));
+            } else {
+                text.push(character);
+            }
+        }
+        chunk.invalid().iter().for_each(|byte| escape(&mut text, byte));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_shown_on_one_line_with_all_its_bytes() {
+        let path = Path::new(OsStr::from_bytes(b"d\xc3\xa9/a\xff\xfeb\nc"));
+        assert_eq!(shown(path), "d\u{e9}/a\\xff\\xfeb\\x0ac");
+    }
+
+    #[test]
+    fn files_of_a_desktop_are_known_by_their_names() {
+        for name in [".DS_Store", "._a.jpg", ".git", "Thumbs.db", "Desktop.ini"] {
+            assert!(is_left_by_desktop(OsStr::new(name)), "{name}");
+        }
+        for name in ["a.jpg", "Thumbs.db.jpg", "x.y"] {
+            assert!(!is_left_by_desktop(OsStr::new(name)), "{name}");
+        }
+    }
+}
