@@ -85,7 +85,7 @@ async def main() -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = {**os.environ, "RUST_LOG": "error", "SIAMESE_CACHE__MAX_BYTES": "0", "SIAMESE_MODEL__DEVICE": "cpu"}
-    command = [TARGET / "release" / "siamese", "serve", "--listen", f"127.0.0.1:{port}"]
+    command = [TARGET / "release" / "siamese", "serve", "--model", "models/orl.onnx", "--listen", f"127.0.0.1:{port}"]
     server = subprocess.Popen(command, cwd=ROOT, env=environment)
     try:
         for _ in range(100):

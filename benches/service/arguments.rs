@@ -11,8 +11,8 @@ use crate::images::Kind;
 /// Measures the whole service over real sockets. Settings come from SIAMESE_ variables, as for the server.
 #[derive(Debug, Parser)]
 pub(crate) struct Arguments {
-    /// The model to serve.
-    #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/models/faces.onnx"))]
+    /// The model to serve. The default is small, so the figures are of the server.
+    #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/models/orl.onnx"))]
     pub(crate) model: PathBuf,
     /// The server program; by default the one that was built together with this.
     #[arg(long, value_name = "FILE", default_value = env!("CARGO_BIN_EXE_siamese"))]

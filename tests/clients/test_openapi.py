@@ -14,7 +14,8 @@ import pytest
 from conftest import FACES
 
 IMAGE = base64.b64encode((FACES / "s5_1.jpg").read_bytes()).decode()
-STORED = {"embedding": [0.5] * 256, "digest": "sha256:another"}
+NO_FACE = base64.b64encode(b"P5 1 1 255\n\0").decode()
+STORED = {"embedding": [0.5] * 128, "digest": "sha256:another"}
 REQUESTS = [
     ("GET", "/livez", None, 200),
     ("GET", "/readyz", None, 200),
@@ -24,6 +25,9 @@ REQUESTS = [
     ("POST", "/compare?fmr=0.01", {"a": IMAGE, "b": IMAGE}, 200),
     ("POST", "/compare?fmr=0.00001", {"a": IMAGE, "b": IMAGE}, 422),
     ("POST", "/compare?threshold=near", {"a": IMAGE, "b": IMAGE}, 400),
+    ("POST", "/compare?faces=only", {"a": IMAGE, "b": IMAGE}, 200),
+    ("POST", "/compare?faces=all", {"a": IMAGE, "b": IMAGE}, 400),
+    ("POST", "/compare", {"a": IMAGE, "b": NO_FACE}, 422),
     ("POST", "/compare", {"a": IMAGE}, 400),
     ("POST", "/compare", {"a": IMAGE, "b": STORED}, 409),
     ("POST", "/compare", {"a": IMAGE, "b": "aGVsbG8="}, 415),
@@ -32,6 +36,9 @@ REQUESTS = [
     ("POST", "/embed", {"image": IMAGE}, 200),
     ("POST", "/embed", {"images": [IMAGE, "", IMAGE]}, 200),
     ("POST", "/embed", {"image": IMAGE, "images": []}, 400),
+    ("POST", "/detect", {"image": IMAGE}, 200),
+    ("POST", "/detect", {"image": NO_FACE}, 200),
+    ("POST", "/detect", {"images": [IMAGE, IMAGE]}, 422),
     ("POST", "/pixels", {"image": "!"}, 422),
 ]
 

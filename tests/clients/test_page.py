@@ -11,6 +11,7 @@ from conftest import FACES, ROOT, Server
 
 SAME = [FACES / "s5_1.jpg", FACES / "s5_2.jpg"]
 OTHER = FACES / "s1_1.jpg"
+NO_FACE = ROOT / "tests" / "fixtures" / "images" / "420.jpg"
 NO_IMAGE = {"name": "letter.png", "mimeType": "image/png", "buffer": b"Dear server"}
 VERDICT = "#two-verdict strong"
 
@@ -38,11 +39,11 @@ def test_two_images_get_a_verdict(server, open_page):
     compare(page, SAME[0], OTHER)
     expect(page.locator(VERDICT)).to_have_text("Different")
     expect(page.locator("#two-figure")).to_contain_text("Of the pairs known to be the same")
-    # Both slots show the model's input.
+    # Both slots show the model's input: the aligned face.
     for slot in ("#slot-a", "#slot-b"):
         model_input = page.locator(f"{slot} .model-input")
         expect(model_input).to_be_visible()
-        assert model_input.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [60, 72]
+        assert model_input.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [150, 150]
     for name in ("decode", "queue", "model", "total", "round trip"):
         expect(page.locator(".timings")).to_contain_text(name)
 
@@ -50,7 +51,7 @@ def test_two_images_get_a_verdict(server, open_page):
 def test_purpose_and_limits_stand_above_the_first_verdict(server, open_page):
     page = open_page(server.address)
     statements = page.locator("#statements")
-    expect(statements).to_contain_text("show the same person")
+    expect(statements).to_contain_text("show the face of the same person")
     expect(statements).to_contain_text("Not for decisions about people")
     slot = page.locator("#slot-a").bounding_box()
     box = statements.bounding_box()
@@ -88,10 +89,10 @@ def test_the_threshold_changes_verdict_rates_and_curl(server, open_page):
     before = page.locator(".rates").inner_text()
     command = page.locator(".command code")
     expect(command).not_to_contain_text("threshold")
-    slider.fill("0.3")
+    slider.fill("0.2")
     expect(page.locator(VERDICT)).to_have_text("Different")
     assert page.locator(".rates").inner_text() != before
-    expect(command).to_contain_text("?threshold=0.3")
+    expect(command).to_contain_text("?threshold=0.2")
     page.get_by_role("button", name="Reset threshold").click()
     expect(page.locator(VERDICT)).to_have_text("Same")
     expect(command).not_to_contain_text("threshold")
@@ -100,7 +101,7 @@ def test_the_threshold_changes_verdict_rates_and_curl(server, open_page):
 def test_the_curl_command_gets_the_same_verdict(server, open_page):
     page = open_page(server.address)
     compare(page, *SAME)
-    page.get_by_role("slider", name="Threshold").fill("0.3")
+    page.get_by_role("slider", name="Threshold").fill("0.2")
     command = page.locator(".command code").inner_text()
     output = subprocess.run(command, shell=True, cwd=FACES, capture_output=True, check=True).stdout
     assert json.loads(output)["verdict"] == "different"
@@ -136,13 +137,23 @@ def test_an_error_is_shown_beside_its_image(server, open_page, slot):
     expect(page.locator(f"{slot} .error")).to_be_hidden()
 
 
-def test_the_models_input_replaces_an_image_that_the_browser_can_not_decode(server, open_page):
-    page = open_page(server.address)
+def test_an_image_without_a_face_gets_an_error(server, open_page):
+    page = open_page(server.address, expect=["422"])
+    compare(page, SAME[0], NO_FACE)
+    expect(page.locator("#slot-b .error")).to_contain_text("no face was found")
+    expect(page.locator(VERDICT)).to_have_count(0)
+
+
+def test_the_models_input_replaces_an_image_that_the_browser_can_not_decode(open_page):
+    # The image shows no face, so the model is one that embeds whole images.
+    own_server = Server(SIAMESE_MODEL__FILE="models/orl.onnx")
+    page = open_page(own_server.address)
     tiff = ROOT / "tests" / "fixtures" / "images" / "grey.tiff"
     choose(page, "#slot-a", tiff)
     image = page.locator("#slot-a .frame > img")
     page.wait_for_function("() => document.querySelector('#slot-a .frame > img').naturalWidth === 60")
     expect(image).to_be_visible()
+    own_server.stop()
 
 
 def test_a_stopped_server_is_reported_and_tried_again(open_page):
@@ -183,7 +194,7 @@ def test_many_images_are_grouped_by_the_threshold(server, open_page):
     slider = page.get_by_role("slider", name="Threshold")
     slider.fill("0")
     expect(page.locator("#matrix-verdict strong")).to_have_text("8 groups")
-    slider.fill("1.9")
+    slider.fill("1")
     expect(page.locator("#matrix-verdict strong")).to_have_text("1 group")
 
 
@@ -234,7 +245,7 @@ def test_each_view_is_accessible_and_fits_the_screen(server, open_page, view, wi
 
 def test_the_api_documentation_needs_no_other_server(server, open_page):
     page = open_page(f"{server.address}/docs")
-    for path in ("/compare", "/compare/batch", "/embed", "/pixels", "/model"):
+    for path in ("/compare", "/compare/batch", "/embed", "/detect", "/pixels", "/model"):
         expect(page.get_by_role("heading", name=path, exact=False).first).to_be_visible()
     expect(page.get_by_role("navigation")).to_be_in_viewport()
     page.locator("summary", has_text="Errors").first.click()

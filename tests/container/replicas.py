@@ -56,7 +56,7 @@ def start_balancer() -> None:
     docker("run", "--detach", "--name", BALANCER, "--network", NETWORK, "--volume", mount, "siamese-test-haproxy")
 
 
-async def start(name: str, model: str = "faces.onnx", **settings: str) -> None:
+async def start(name: str, model: str = "orl.onnx", **settings: str) -> None:
     await docker_async(*arguments_of(name, model, **settings))
 
 
@@ -94,9 +94,9 @@ def write_models() -> None:
     """Writes the models that replicas serve, and one with wrong golden distances."""
     folder = ROOT / "target" / "container"
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("faces.onnx", "characters.onnx"):
+    for name in ("orl.onnx", "characters.onnx"):
         (folder / name).write_bytes((ROOT / "models" / name).read_bytes())
-    good = (folder / "faces.onnx").read_bytes()
+    good = (folder / "orl.onnx").read_bytes()
     digit = good.index(b'"distance":0.', good.index(b'{"tolerance"')) + len(b'"distance":0.')
     broken = good[:digit] + (b"1" if good[digit:digit + 1] == b"9" else b"9") + good[digit + 1:]
     (folder / "broken.onnx").write_bytes(broken)

@@ -54,7 +54,7 @@ async def main() -> None:
     try:
         start_balancer()
         for name in REPLICAS:
-            run, *rest = arguments_of(name, "faces.onnx")
+            run, *rest = arguments_of(name, "orl.onnx")
             # Fixed values: tuning at the start is unreliable under a CPU quota.
             fixed = ["--env", "SIAMESE_MODEL__SESSIONS=1", "--env", "SIAMESE_MODEL__THREADS=1", "--env", "SIAMESE_MODEL__MAX_BATCH=1"]
             docker(run, "--cpus", str(options.cpus), *fixed, *rest)

@@ -47,7 +47,7 @@ async def rolling(model: str) -> None:
 
 
 async def restart() -> list[Loss]:
-    await rolling("faces.onnx")
+    await rolling("orl.onnx")
     return []
 
 
@@ -98,12 +98,12 @@ async def broken_model() -> list[Loss]:
     await docker_async("rm", "--force", name)
     await start(name)
     assert await ready(name)
-    faces = ROOT / "target" / "container" / "faces.onnx"
-    good, broken = faces.read_bytes(), faces.with_name("broken.onnx").read_bytes()
-    faces.write_bytes(broken)
+    model = ROOT / "target" / "container" / "orl.onnx"
+    good, broken = model.read_bytes(), model.with_name("broken.onnx").read_bytes()
+    model.write_bytes(broken)
     await docker_async("kill", "--signal", "HUP", name)
     await asyncio.sleep(5)
-    faces.write_bytes(good)
+    model.write_bytes(good)
     assert await ready(name), "the refused model replaced the old one"
     return []
 

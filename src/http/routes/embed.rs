@@ -83,7 +83,13 @@ enum ImageResult<'a> {
     )),
     responses((status = 200, description = "The embeddings.", content(
         (Embeddings = "application/json", example = json!({
-            "embedding": [0.0412, -0.1203], "model": {"name": "faces", "digest": "sha256:b0295839..."}
+            "embedding": [-0.0836, 0.0734],
+            "face": {
+                "box": [2.4, 35.7, 73.1, 73.1],
+                "points": {"left_eye": [16.1, 56.7], "right_eye": [48.9, 56.1], "nose": [28.3, 74.2], "mouth": [31.0, 88.9]},
+                "score": 0.9373, "roll": -1.0
+            },
+            "model": {"name": "faces", "digest": "sha256:efb53ef2..."}
         })),
         (Floats = "application/octet-stream"),
         (Floats = "application/x-npy"),

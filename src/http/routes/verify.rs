@@ -1,8 +1,8 @@
 //! `POST /verify`: `/compare` with the request and response of `DeepFace`. Only if the settings enable it.
 //!
 //! It reads the fields that `DeepFace`'s README documents (section "API"). Fields that choose a model or a detector are
-//! accepted and ignored, because this server has one model and no detector. A field that would promise something that
-//! the server does not do is rejected.
+//! accepted and ignored, because this server has one model, which may have one detector. A field that would promise
+//! something that the server does not do is rejected.
 
 use std::borrow::Cow;
 use std::sync::Arc;
