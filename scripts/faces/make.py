@@ -2,7 +2,7 @@
 """Makes an uncalibrated `faces.onnx` from two public networks, and checks each against its original runtime.
 
     scripts/faces/make.py raw.onnx IMAGES
-    siamese-trainer calibrate --model raw.onnx --data IMAGES --split "no identity was seen in training" --out models/faces.onnx
+    siamese-trainer calibrate --model raw.onnx --data IMAGES --split "no person was seen in training" --out models/faces.onnx
 
 IMAGES is a folder of photographs for the check. Maintainers run this; users have the result. The script needs Python 3.11
 and pip, and fetches everything else in the versions of `requirements.txt`.

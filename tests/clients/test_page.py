@@ -140,7 +140,7 @@ def test_an_error_is_shown_beside_its_image(server, open_page, slot):
 def test_an_image_without_a_face_gets_an_error(server, open_page):
     page = open_page(server.address, expect=["422"])
     compare(page, SAME[0], NO_FACE)
-    expect(page.locator("#slot-b .error")).to_contain_text("no face was found")
+    expect(page.locator("#slot-b .error")).to_contain_text("No face was found")
     expect(page.locator(VERDICT)).to_have_count(0)
 
 

@@ -17,7 +17,7 @@ use crate::http::service::Service;
 
 /// Show the model's input
 ///
-/// The image after preprocessing: orientation, colour, fit and size.
+/// The image after preprocessing: orientation, alignment of the face, colour, fit and size.
 #[utoipa::path(
     post,
     path = "/pixels",
