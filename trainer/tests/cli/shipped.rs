@@ -9,7 +9,7 @@ use siamese_trainer::evaluate::TrainingOverlap;
 use crate::evaluate::report;
 use crate::ground::Ground;
 
-const FACES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/faces.onnx");
+const ORL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/orl.onnx");
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples");
 
 /// Two photographs each of four people.
@@ -27,13 +27,13 @@ fn faces() -> Ground {
 }
 
 fn card() -> Card {
-    OnnxModel::load(FACES.as_ref(), &Options::default()).expect("the model").card().clone()
+    OnnxModel::load(ORL.as_ref(), &Options::default()).expect("the model").card().clone()
 }
 
 #[test]
 fn the_model_distinguishes_unseen_people() {
     let ground = faces();
-    let output = ground.run_on(FACES.as_ref(), "evaluate", &["--report", "report"]).success();
+    let output = ground.run_on(ORL.as_ref(), "evaluate", &["--report", "report"]).success();
     assert!(output.contains("4 identities, 8 images, 4 same and 24 different pairs"), "{output}");
     assert!(output.contains("(from the model)"), "{output}");
     let report = report(&ground);
@@ -56,8 +56,8 @@ fn the_calibration_is_from_ten_people_unseen_in_training() {
 
 #[test]
 fn no_shipped_file_names_its_held_out_identities() {
-    let folder = Path::new(FACES).parent().expect("a folder");
-    for name in ["faces.onnx", "characters.onnx"] {
+    let folder = Path::new(ORL).parent().expect("a folder");
+    for name in ["orl.onnx", "characters.onnx"] {
         let file = fs::read(folder.join(name)).expect("a model");
         let text = String::from_utf8_lossy(&file);
         let held_out = text.split("\"held_out\":").nth(1).expect("a provenance");
@@ -77,9 +77,7 @@ fn the_threshold_has_equal_errors() {
 #[test]
 fn the_model_can_be_calibrated_on_other_images() {
     let ground = faces();
-    ground
-        .run_on(FACES.as_ref(), "calibrate", &["--out", "mine.onnx", "--split", "mine"])
-        .success();
+    ground.run_on(ORL.as_ref(), "calibrate", &["--out", "mine.onnx", "--split", "mine"]).success();
     let mine = OnnxModel::load(&ground.at("mine.onnx"), &Options::default()).expect("a model");
     let calibration = mine.card().calibration.as_ref().expect("a calibration");
     assert_eq!((calibration.data(), calibration.split()), ("data", "mine"));
