@@ -3,13 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use siamese_core::model::{Card, OnnxModel, Options};
+use siamese_core::model::{Card, OnnxModel, Options, rewrite};
 use siamese_trainer::evaluate::TrainingOverlap;
 
 use crate::evaluate::report;
 use crate::ground::Ground;
 
 const ORL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/orl.onnx");
+const FACES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/faces.onnx");
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../samples");
 
 /// Two photographs each of four people.
@@ -63,6 +64,32 @@ fn no_shipped_file_names_its_held_out_identities() {
         let held_out = text.split("\"held_out\":").nth(1).expect("a provenance");
         assert!(!held_out.starts_with("[\""), "{name}: {held_out:.80}");
     }
+}
+
+#[test]
+fn a_network_of_faces_gains_alignment_by_one_option() {
+    let ground = faces();
+    let network = rewrite(&fs::read(FACES).expect("a file"), &[]).expect("a network");
+    fs::write(ground.at("bare.onnx"), network).expect("a file");
+    // The values of the shipped model: bytes of 0 to 1, minus dlib's means.
+    let values = ["--mean", "0.4815,0.4588,0.409", "--std", "1.0039", "--embedding", "as-is"];
+    let align = ["--align", FACES, "--try-on", "0", "--out", "mine.onnx"];
+    let arguments = [&values[..], &align].concat();
+    let output = ground.run_on(&ground.at("bare.onnx"), "adopt", &arguments).success();
+    assert!(output.contains("EER 0.00 %"), "{output}");
+    let load = |path: &Path| OnnxModel::load(path, &Options::default()).expect("a model");
+    let (made, shipped) = (load(&ground.at("mine.onnx")), load(FACES.as_ref()));
+    assert_eq!(made.card().align, shipped.card().align);
+
+    let places = "38.3,51.7 73.5,51.5 56,71.7 56.1,92.3";
+    let arguments = [&arguments[..], &["--points", places]].concat();
+    ground.run_on(&ground.at("bare.onnx"), "adopt", &arguments).success();
+    let align = load(&ground.at("mine.onnx")).card().align.clone().expect("an alignment");
+    assert_eq!(align.points.to_string(), places);
+
+    let arguments = [&values[..], &["--align", ORL, "--out", "mine.onnx"]].concat();
+    let refused = ground.run_on(&ground.at("bare.onnx"), "adopt", &arguments).error();
+    assert!(refused.contains("does not align faces"), "{refused}");
 }
 
 #[test]
