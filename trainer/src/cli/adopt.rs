@@ -3,13 +3,12 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use anyhow::bail;
 use clap::Args;
-use siamese_core::model::{Align, Length, OnnxModel, Options};
+use siamese_core::model::{Length, Options};
 use siamese_core::output::check_folder;
-use siamese_core::preprocessing::{Alignment, Colour, Fit, Preprocessing};
+use siamese_core::preprocessing::{Colour, Fit, Preprocessing};
 
-use super::{ModelAndImages, Statements, calibrate, evaluate, file_stem};
+use super::{AlignOptions, ModelAndImages, Statements, calibrate, evaluate, file_stem};
 use crate::draft;
 use crate::export::adopt::{AdoptRequest, InputOptions, Network, TrialResult, Usage, adopt};
 use crate::statistics::Bootstrap;
@@ -50,13 +49,9 @@ pub struct Adopt {
     /// How images with another aspect ratio are fitted: stretch, pad or crop
     #[arg(long, value_name = "FIT", default_value = "stretch")]
     pub fit: Fit,
-    /// Find and align the face in each image, with the detector of this model, such as models/faces.onnx
-    #[arg(long, value_name = "MODEL")]
-    pub align: Option<PathBuf>,
-    /// Where the eyes, the nose and the mouth of an aligned face lie in the input: four points, from left to right and
-    /// down; the default is those of the model of --align, scaled to the input
-    #[arg(long, value_name = "X,Y X,Y X,Y X,Y", requires = "align")]
-    pub points: Option<Alignment>,
+    /// Whether faces are aligned.
+    #[command(flatten)]
+    pub align: AlignOptions,
     /// How the output becomes an embedding: unit (scaled to length 1, as most networks need) or as-is
     #[arg(long, value_name = "LENGTH", default_value = "unit", value_parser = length)]
     pub embedding: Length,
@@ -106,7 +101,7 @@ impl Adopt {
         let request = AdoptRequest {
             name: self.name.clone().unwrap_or_else(|| file_stem(&self.out)),
             usage: Usage {
-                align: self.aligned(&preprocessing, &options)?,
+                align: self.align.read(&preprocessing)?,
                 preprocessing,
                 length: self.embedding,
             },
@@ -135,28 +130,6 @@ impl Adopt {
             output += &evaluate::report(&embedded, folder, None)?;
         }
         Ok(output)
-    }
-
-    /// Reads the detector of the model that `--align` names.
-    fn aligned(
-        &self,
-        preprocessing: &Preprocessing,
-        options: &Options,
-    ) -> anyhow::Result<Option<Align>> {
-        let Some(path) = &self.align else { return Ok(None) };
-        let model = OnnxModel::load(path, options)?;
-        let card = model.card();
-        let Some(align) = card.align.clone() else {
-            bail!("{} does not align faces; name a model that does", path.display());
-        };
-        let part = |ours: u32, theirs: u32| f64::from(ours) / f64::from(theirs);
-        let points = self.points.unwrap_or_else(|| {
-            align.points.scaled(
-                part(preprocessing.width, card.preprocessing.width),
-                part(preprocessing.height, card.preprocessing.height),
-            )
-        });
-        Ok(Some(Align { points, ..align }))
     }
 
     /// Writes the results of the trial, and what the user can do.

@@ -1,5 +1,6 @@
 //! The shipped model, on people that were not used for its training.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
@@ -90,6 +91,24 @@ fn a_network_of_faces_gains_alignment_by_one_option() {
     let arguments = [&values[..], &["--align", ORL, "--out", "mine.onnx"]].concat();
     let refused = ground.run_on(&ground.at("bare.onnx"), "adopt", &arguments).error();
     assert!(refused.contains("does not align faces"), "{refused}");
+}
+
+#[test]
+fn a_model_is_trained_on_aligned_faces() {
+    let ground = faces();
+    let train = |more: &[&str]| {
+        let arguments = ["train", "--data", "data", "--out", "mine.onnx"];
+        ground.program(arguments.iter().chain(more).map(OsStr::new))
+    };
+    train(&["--network", "wavelet", "--align", FACES]).success();
+    let model = OnnxModel::load(&ground.at("mine.onnx"), &Options::default()).expect("a model");
+    let align = model.card().align.as_ref().expect("an alignment");
+    // The places of the shipped model, in an input of 72 rows and 60 columns.
+    assert!(align.points.to_string().starts_with("19.1"), "{}", align.points);
+    let output = ground.run_on(&ground.at("mine.onnx"), "evaluate", &[]).success();
+    assert!(output.contains("4 identities, 8 images"), "{output}");
+    let resumed = train(&["--resume"]).error();
+    assert!(resumed.contains("give the same --align"), "{resumed}");
 }
 
 #[test]
