@@ -57,7 +57,7 @@ fn limits_of_a_server_do_not_stop_a_folder() {
         image.save(folder.path().join(format!("{number}.png"))).expect("an image");
     }
     let mut command = Command::new(env!("CARGO_BIN_EXE_siamese"));
-    command.args(["embed", path(folder.path())]).current_dir(root());
+    command.args(["embed", "--model", "models/orl.onnx", path(folder.path())]).current_dir(root());
     command.env("SIAMESE_SERVER__MAX_IN_FLIGHT", "1").env("SIAMESE_MODEL__BULK_QUEUE", "1");
     let output = output(TEST_TIMEOUT, &mut command);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
@@ -248,12 +248,12 @@ fn the_card_of_a_model_is_shown() {
     let output = run(&["inspect", path(&shipped())]);
     let card = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    for word in ["faces", "sha256:", "pairs pass on this machine", "threshold", "EER"] {
+    for word in ["orl", "sha256:", "pairs pass on this machine", "threshold", "EER"] {
         assert!(card.contains(word), "{word} is not in\n{card}");
     }
     let output = run(&["inspect", path(&shipped()), "--json"]);
     let card: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    assert_eq!(card["name"], "faces");
+    assert_eq!(card["name"], "orl");
 }
 
 #[test]

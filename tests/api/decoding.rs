@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::StatusCode;
 use futures_util::future::join_all;
 use serde_json::json;
-use siamese_core::model::Description;
+use siamese_core::model::{Description, Preprocessor};
 use siamese_core::preprocessing::{Fit, Preprocessing};
 
 use crate::app::{App, SAME, TestResponse, face, fixture, form, load, milliseconds, shipped};
@@ -26,10 +26,10 @@ fn endless() -> Vec<u8> {
     many_scans(7000, 1, 100, 0)
 }
 
-/// A TIFF of 40 megapixels. Each strip is the same JPEG, which has many scans.
+/// A colour TIFF of 49 megapixels. Each strip is the same JPEG, which has many scans.
 fn hidden() -> Vec<u8> {
-    let strips = [(259, 4, 1, 7), (278, 3, 1, 1000)];
-    tiff(&strips, [1000, 40_000], (40, &many_scans(1000, 1, 100, 0)))
+    let strips = [(259, 4, 1, 7), (278, 3, 1, 1000), (262, 3, 1, 6), (277, 3, 1, 3)];
+    tiff(&strips, [1000, 49_000], (49, &many_scans(1000, 3, 97, 0)))
 }
 
 /// A BMP of one kilobyte that claims this many pixels per side.
@@ -47,6 +47,7 @@ fn narrow() -> App {
     let mut description = Description::clone(model.description());
     let card = Arc::make_mut(&mut description.card);
     card.preprocessing = Preprocessing { width: 0, fit: Fit::Crop, ..card.preprocessing.clone() };
+    description.preprocessor = Arc::new(Preprocessor::of(&description.card).expect("no detector"));
     App::with_model(model, Arc::new(description), 256)
 }
 
@@ -106,7 +107,7 @@ fn large_photograph() -> Vec<u8> {
 
 #[tokio::test]
 async fn a_decode_over_its_limits_is_stopped_and_reported() {
-    let app = App::with(|settings| settings.image.max_cpu_ms = milliseconds(1000));
+    let app = App::with(|settings| settings.image.max_cpu_ms = milliseconds(500));
     let response = embed(&app, hidden()).await;
     assert_eq!(response.refused(413, "image_too_large").as_deref(), Some("image"));
     let stopped = metric(&app, "siamese_workers_ended_total{reason=\"cpu_time\"}").await

@@ -23,7 +23,7 @@ fn with_provenance(provenance: &str) -> (TempDir, PathBuf) {
 async fn the_card_describes_the_model_and_its_device() {
     let app = App::start();
     let card = app.get("/model").await.ok().json();
-    assert_eq!(card["name"], "faces");
+    assert_eq!(card["name"], "orl");
     assert_eq!(card["digest"], app.model.digest);
     assert_eq!(card["embedding"]["width"], app.model.width);
     assert_eq!(card["device"], "cpu");

@@ -1,6 +1,6 @@
 //! From uploads to the input of one model.
 
-use super::card::Card;
+use super::card::{Align, Card};
 use super::faces::{Aligner, Choice, Face, InvalidDetector};
 use crate::preprocessing::{
     DecodeError, Decoded, Decoding, Limits, Photograph, Pixels, Planes, Preprocessing, guard,
@@ -14,11 +14,18 @@ pub struct Preprocessor {
 }
 
 impl Preprocessor {
-    /// Opens the sessions of the face detector, if the card aligns faces.
-    pub fn of(card: &Card) -> Result<Self, InvalidDetector> {
-        let align = card.align.clone();
+    /// Opens the sessions of the face detector, if faces are aligned.
+    pub fn new(
+        preprocessing: Preprocessing,
+        align: Option<Align>,
+    ) -> Result<Self, InvalidDetector> {
         let aligner = align.map(|align| Aligner::new(align.points, align.detector)).transpose()?;
-        Ok(Self { preprocessing: card.preprocessing.clone(), aligner })
+        Ok(Self { preprocessing, aligner })
+    }
+
+    /// The preprocessing that a card describes.
+    pub fn of(card: &Card) -> Result<Self, InvalidDetector> {
+        Self::new(card.preprocessing.clone(), card.align.clone())
     }
 
     /// Whether it aligns faces.
@@ -55,10 +62,19 @@ impl Preprocessor {
         self.aligner.as_ref().map(|aligner| guard(|| aligner.detect(photograph)))
     }
 
+    /// Turns an upload into planes of the model's input, and finds the chosen face.
+    pub fn planes(
+        &self,
+        upload: &[u8],
+        limits: &Limits,
+        choice: Choice,
+    ) -> Result<(Planes, Option<Face>), DecodeError> {
+        self.finish(self.decoding().decode(upload, limits)?, choice)
+    }
+
     /// Turns an upload into the model's input. Of several faces, the largest counts.
     pub fn preprocess(&self, upload: &[u8], limits: &Limits) -> Result<Pixels, DecodeError> {
-        let decoded = self.decoding().decode(upload, limits)?;
-        let (planes, _) = self.finish(decoded, Choice::default())?;
+        let (planes, _) = self.planes(upload, limits, Choice::default())?;
         Ok(self.preprocessing.pixels(&planes))
     }
 }

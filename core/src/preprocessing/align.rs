@@ -56,6 +56,12 @@ impl Landmarks {
 }
 
 impl Alignment {
+    /// The same places in an input of another size.
+    #[must_use]
+    pub fn scaled(&self, columns: f64, rows: f64) -> Self {
+        Self(Landmarks::new(self.0.points().map(|[x, y]| [x * columns, y * rows])))
+    }
+
     /// Cuts the face with these points out of a photograph, as planes of the model's input. `None` if the points do
     /// not determine a place.
     ///

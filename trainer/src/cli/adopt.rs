@@ -8,7 +8,7 @@ use siamese_core::model::{Length, Options};
 use siamese_core::output::check_folder;
 use siamese_core::preprocessing::{Colour, Fit, Preprocessing};
 
-use super::{ModelAndImages, Statements, calibrate, evaluate, file_stem};
+use super::{AlignOptions, ModelAndImages, Statements, calibrate, evaluate, file_stem};
 use crate::draft;
 use crate::export::adopt::{AdoptRequest, InputOptions, Network, TrialResult, Usage, adopt};
 use crate::statistics::Bootstrap;
@@ -49,6 +49,9 @@ pub struct Adopt {
     /// How images with another aspect ratio are fitted: stretch, pad or crop
     #[arg(long, value_name = "FIT", default_value = "stretch")]
     pub fit: Fit,
+    /// Whether faces are aligned.
+    #[command(flatten)]
+    pub align: AlignOptions,
     /// How the output becomes an embedding: unit (scaled to length 1, as most networks need) or as-is
     #[arg(long, value_name = "LENGTH", default_value = "unit", value_parser = length)]
     pub embedding: Length,
@@ -97,7 +100,11 @@ impl Adopt {
         preprocessing.validate()?;
         let request = AdoptRequest {
             name: self.name.clone().unwrap_or_else(|| file_stem(&self.out)),
-            usage: Usage { preprocessing, length: self.embedding },
+            usage: Usage {
+                align: self.align.read(&preprocessing)?,
+                preprocessing,
+                length: self.embedding,
+            },
             try_on: self.try_on,
             use_best: self.best,
             skip_unreadable: images.skip_unreadable,

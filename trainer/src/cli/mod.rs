@@ -4,6 +4,7 @@
 //! training also writes files while it runs.
 
 mod adopt;
+mod align;
 mod calibrate;
 
 mod evaluate;
@@ -25,6 +26,7 @@ use siamese_core::output::{self, Destination, OutputError};
 use crate::config::CudaUnavailable;
 
 pub use adopt::Adopt;
+pub use align::AlignOptions;
 pub use calibrate::Calibrate;
 
 pub use evaluate::Evaluate;

@@ -32,6 +32,9 @@ pub struct Record {
     pub data: Data,
     /// The held-out identities.
     pub held_out: Vec<String>,
+    /// Where the points of aligned faces lie in the input; absent if whole images are used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aligned: Option<String>,
     /// The configuration.
     pub config: Config,
 }
@@ -107,6 +110,7 @@ impl Record {
                 pairs: training.listing().map(|listing| listing.pairs().len()),
             },
             held_out: held_out.map_or_else(Vec::new, |gallery| gallery.identities().to_vec()),
+            aligned: None,
             config,
         }
     }

@@ -12,7 +12,7 @@ use super::sizes::Sizes;
 use super::{Options, Provider, synthetic};
 use crate::model::{
     Card, Description, Embedded, GoldenCheck, GoldenError, Length, LoadError, Model, ModelError,
-    Preprocessor, Source,
+    Source,
 };
 use crate::preprocessing::Pixels;
 
@@ -85,9 +85,9 @@ impl OnnxModel {
         }
 
         let (card, width) = (network.card.clone(), network.width);
-        let preprocessor = Preprocessor::of(&card)
+        let preprocessor = source
+            .preprocessor(&card)
             .map_err(|source| LoadError::Detector { path: path.to_owned(), source })?;
-        let preprocessor = Arc::new(preprocessor);
         let description =
             Description { card, preprocessor, digest, width, provider, one_at_a_time, golden };
         let description = Arc::new(description);

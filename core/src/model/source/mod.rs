@@ -9,6 +9,7 @@ pub mod protobuf;
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use external::{ExternalError, Files, text_entry};
@@ -16,7 +17,9 @@ use onnx::model::METADATA_PROPS;
 use protobuf::{NotOnnx, each};
 
 use super::card::{Card, PREFIX, sidecar_values};
+use super::faces::InvalidDetector;
 use super::load_error::LoadError;
+use super::preprocessor::Preprocessor;
 use crate::file::{self, FileStamps, Limited, Stamp};
 
 pub use metadata::rewrite;
@@ -45,6 +48,8 @@ pub struct Source {
     file_digest: String,
     /// The external weight files: names and digests.
     weights: Vec<(PathBuf, String)>,
+    /// Shared by all sessions of the model.
+    preprocessor: OnceLock<Arc<Preprocessor>>,
 }
 
 impl Source {
@@ -64,6 +69,7 @@ impl Source {
             metadata,
             sidecar: None,
             weights: Vec::new(),
+            preprocessor: OnceLock::new(),
         })
     }
 
@@ -131,7 +137,15 @@ impl Source {
             }
             onnx = whole;
         }
-        Ok(Self { path: path.to_owned(), onnx, metadata, sidecar, file_digest, weights })
+        Ok(Self {
+            path: path.to_owned(),
+            onnx,
+            metadata,
+            sidecar,
+            file_digest,
+            weights,
+            preprocessor: OnceLock::new(),
+        })
     }
 
     /// The ONNX file's path, for messages.
@@ -171,6 +185,18 @@ impl Source {
                     .map_err(|source| LoadError::Card { path: beside(), source })
             }
         }
+    }
+
+    /// The preprocessing of the card, with its face detector. It is opened once.
+    pub(in crate::model) fn preprocessor(
+        &self,
+        card: &Card,
+    ) -> Result<Arc<Preprocessor>, InvalidDetector> {
+        if let Some(preprocessor) = self.preprocessor.get() {
+            return Ok(preprocessor.clone());
+        }
+        let preprocessor = Arc::new(Preprocessor::of(card)?);
+        Ok(self.preprocessor.get_or_init(|| preprocessor).clone())
     }
 
     /// `sha256:` and the hex digest of everything that determines an embedding: see [`digest`].

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{bail, ensure};
-use siamese_core::model::{Card, Length, OnnxModel, Options, Source};
+use siamese_core::model::{Align, Card, Length, OnnxModel, Options, Preprocessor, Source};
 use siamese_core::output::{Destination, note};
-use siamese_core::preprocessing::Pixels;
+use siamese_core::preprocessing::{Limits, Pixels};
 
-use super::{Statements, evaluate, file_stem, megabytes, messages};
+use super::{AlignOptions, Statements, evaluate, file_stem, megabytes, messages};
 use crate::config::{Compute, Config, LossKind, Record};
 use crate::data::{Collection, Gallery, HoldOut, inspect};
 use crate::draft;
@@ -35,6 +35,8 @@ pub struct Train {
     out: PathBuf,
     #[command(flatten)]
     options: ConfigOptions,
+    #[command(flatten)]
+    align: AlignOptions,
     #[command(flatten)]
     hold_out: HoldOut,
     /// The device to train on; a resumed run uses its earlier device by default
@@ -68,6 +70,7 @@ struct PreparedRun {
     folder: RunFolder,
     record: Record,
     device: Compute,
+    align: Option<Align>,
     training: Gallery,
     held_out: Option<Gallery>,
 }
@@ -81,13 +84,13 @@ impl Train {
     pub fn run(&self) -> anyhow::Result<String> {
         let start = Instant::now();
         draft::check(&self.out)?;
-        let PreparedRun { folder, record, device, training, held_out } = self.prepare()?;
+        let PreparedRun { folder, record, device, align, training, held_out } = self.prepare()?;
         let device = device.device()?;
         let trained =
             train(&record.config, &training, held_out.as_ref(), &device, &folder, self.resume)?;
 
         let images = sample(held_out.as_ref().unwrap_or(&training));
-        let exported = export(&trained.network, self.card(&record, trained.kept), &images)?;
+        let exported = export(&trained.network, self.card(&record, align, trained.kept), &images)?;
         draft::model(&self.out, &exported.onnx, &on_cpu())?;
         let mut output = String::new();
         writeln!(
@@ -153,8 +156,10 @@ impl Train {
             _ => None,
         };
         let (training, held_out) = self.hold_out(earlier.or(saved.as_ref()), &data).split(&data)?;
-        let training = self.load(&training, &config)?;
-        let held_out = held_out.map(|images| self.load(&images, &config)).transpose()?;
+        let align = self.align.read(&config.preprocessing())?;
+        let preprocessor = Preprocessor::new(config.preprocessing(), align.clone())?;
+        let training = self.load(&training, &preprocessor)?;
+        let held_out = held_out.map(|images| self.load(&images, &preprocessor)).transpose()?;
         if config.watch.patience.is_some() && held_out.is_none() {
             bail!(
                 "--patience needs held-out identities: choose them with --hold-out or --hold-out-fold"
@@ -167,11 +172,17 @@ impl Train {
 
         let mut record = Record::new(config, data.name().to_owned(), &training, held_out.as_ref());
         record.device = device;
+        record.aligned = align.as_ref().map(|align| align.points.to_string());
         let has_same_images =
             |other: &Record| other.data == record.data && other.held_out == record.held_out;
         ensure!(
             saved.as_ref().is_none_or(has_same_images),
             "the run in {} started with other images: give the same --data and hold out the same identities",
+            path.display()
+        );
+        ensure!(
+            saved.as_ref().is_none_or(|saved| saved.aligned == record.aligned),
+            "the run in {} prepared its images in another way: give the same --align and --points",
             path.display()
         );
         if !earlier.is_none_or(has_same_images) {
@@ -192,7 +203,7 @@ impl Train {
         if let Some(held_out) = &held_out {
             folder.write_list("held-out.sha256", held_out)?;
         }
-        Ok(PreparedRun { folder, record, device, training, held_out })
+        Ok(PreparedRun { folder, record, device, align, training, held_out })
     }
 
     /// Writes a report on the held-out identities into the run folder. Returns the path of its page.
@@ -227,22 +238,25 @@ impl Train {
         }
     }
 
-    fn load(&self, images: &Collection, config: &Config) -> anyhow::Result<Gallery> {
-        let gallery = Gallery::load(images, &config.preprocessing(), self.skip_unreadable)?;
+    fn load(&self, images: &Collection, preprocessor: &Preprocessor) -> anyhow::Result<Gallery> {
+        let limits = Limits::default();
+        let gallery = Gallery::read(images, self.skip_unreadable, |upload| {
+            preprocessor.preprocess(upload, &limits)
+        })?;
         for skipped in gallery.skipped() {
             note(&format!("skipped {skipped}"));
         }
         Ok(gallery)
     }
 
-    fn card(&self, record: &Record, steps: u32) -> Card {
+    fn card(&self, record: &Record, align: Option<Align>, steps: u32) -> Card {
         let config = &record.config;
         self.statements.on(Card {
             name: self.name.clone().unwrap_or_else(|| file_stem(&self.out)),
             purpose: None,
             limits: None,
             preprocessing: config.preprocessing(),
-            align: None,
+            align,
             length: if config.network.unit() { Length::Unit } else { Length::AsIs },
             // Only the contrastive loss pushes distances up to the margin.
             margin: (config.loss.kind == LossKind::Contrastive && 0 < steps)

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use siamese_core::model::{LoadError, NotOnnx};
+use siamese_core::model::{InvalidDetector, LoadError, NotOnnx};
 use siamese_core::score::InvalidEmbedding;
 use thiserror::Error;
 
@@ -70,6 +70,9 @@ pub enum AdoptError {
     /// The network fails on the images.
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
+    /// The face detector can't be used.
+    #[error("the face detector can't be used")]
+    Detector(#[source] InvalidDetector),
     /// The network fails on the golden images, or gives them the same embedding.
     #[error(transparent)]
     Export(#[from] ExportError),

@@ -23,7 +23,6 @@ pub use network::Network;
 use outputs::Outputs;
 pub use probe::InputOptions;
 pub use trial::{Trial, TrialResult};
-use usage::FITS;
 pub use usage::Usage;
 
 /// The number of real images of the stability check.
@@ -64,8 +63,8 @@ pub fn adopt(
 ) -> Result<Adopted, AdoptError> {
     let mut usage = request.usage.clone();
     let requested = [usage.preprocessing.fit];
-    let fits = if 0 < request.try_on { &FITS[..] } else { &requested };
-    let gallery = Fitted::read(images, &usage.preprocessing, fits, request.skip_unreadable)?;
+    let fits = if 0 < request.try_on { usage.fits() } else { &requested };
+    let gallery = Fitted::read(images, &usage, fits, request.skip_unreadable)?;
 
     let as_is = Usage { length: Length::AsIs, ..usage.clone() };
     let mut model = network.model(&network.card(&request.name, &as_is), options)?;

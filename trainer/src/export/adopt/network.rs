@@ -71,7 +71,7 @@ impl Network {
             purpose: None,
             limits: None,
             preprocessing: usage.preprocessing.clone(),
-            align: None,
+            align: usage.align.clone(),
             length: usage.length,
             margin: None,
             threshold: None,

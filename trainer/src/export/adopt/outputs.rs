@@ -99,8 +99,8 @@ mod tests {
         };
         let images = Collection::open(data.path()).expect("images");
         let fits = [Fit::Stretch, Fit::Crop];
-        let gallery = Fitted::read(&images, &preprocessing, &fits, false).expect("images");
-        let usage = Usage { preprocessing, length: Length::AsIs };
+        let usage = Usage { preprocessing, align: None, length: Length::AsIs };
+        let gallery = Fitted::read(&images, &usage, &fits, false).expect("images");
         let halved = Preprocessing { scale: 0.5, ..usage.preprocessing.clone() };
         let cropped = Preprocessing { fit: Fit::Crop, ..usage.preprocessing.clone() };
         let unit = Usage { length: Length::Unit, ..usage.clone() };

@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Formatter};
 
-use siamese_core::model::Length;
+use siamese_core::model::{Align, Length};
 use siamese_core::preprocessing::{Colour, Fit, Preprocessing};
 use siamese_core::score::{Embedding, InvalidEmbedding};
 
@@ -16,11 +16,18 @@ const CAFFE: [f32; 3] = [123.68, 116.779, 103.939];
 pub struct Usage {
     /// The preprocessing.
     pub preprocessing: Preprocessing,
+    /// The alignment of faces before it; `None` if whole images are used.
+    pub align: Option<Align>,
     /// The scaling of the output.
     pub length: Length,
 }
 
 impl Usage {
+    /// The ways to fit an image that can be tried. An aligned face has the size of the input.
+    pub(super) fn fits(&self) -> &[Fit] {
+        if self.align.is_some() { &FITS[..1] } else { &FITS }
+    }
+
     /// Returns the embedding for an output of the network.
     pub(super) fn embedding(&self, output: Embedding) -> Result<Embedding, InvalidEmbedding> {
         match self.length {
@@ -31,7 +38,7 @@ impl Usage {
 }
 
 /// The ways to fit an image.
-pub(super) const FITS: [Fit; 3] = [Fit::Stretch, Fit::Pad, Fit::Crop];
+const FITS: [Fit; 3] = [Fit::Stretch, Fit::Pad, Fit::Crop];
 
 /// Returns the alternatives of one aspect of a usage; the usage itself is among them.
 pub(super) type Alternatives = fn(&Usage) -> Vec<Usage>;
@@ -83,11 +90,11 @@ fn colours(usage: &Usage) -> Vec<Usage> {
 }
 
 fn fits(usage: &Usage) -> Vec<Usage> {
-    FITS.map(|fit| Usage {
-        preprocessing: Preprocessing { fit, ..usage.preprocessing.clone() },
+    let with = |fit: &Fit| Usage {
+        preprocessing: Preprocessing { fit: *fit, ..usage.preprocessing.clone() },
         ..usage.clone()
-    })
-    .to_vec()
+    };
+    usage.fits().iter().map(with).collect()
 }
 
 fn lengths(usage: &Usage) -> Vec<Usage> {
@@ -123,7 +130,7 @@ mod tests {
             mean: vec![0.5],
             std: vec![0.5],
         };
-        Usage { preprocessing, length: Length::Unit }
+        Usage { preprocessing, align: None, length: Length::Unit }
     }
 
     #[test]
