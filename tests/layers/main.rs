@@ -22,7 +22,7 @@ struct Layers {
 const CORE: Layers = Layers {
     name: "siamese_core",
     sources: "core/src",
-    modules: &["model", "preprocessing", "score", "file", "memory", "causes"],
+    modules: &["model", "preprocessing", "score", "file", "memory", "causes", "manual"],
     rooms: &[],
 };
 

@@ -10,6 +10,7 @@ mod export;
 mod ground;
 mod lists;
 mod made;
+mod manual;
 mod report;
 mod resume;
 mod shipped;
