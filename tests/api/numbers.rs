@@ -136,9 +136,9 @@ fn pages_state_one_figure_for_capacity() {
     let replicas = figures.iter().filter(|figure| {
         figure.name.starts_with("replicas-") && figure.name.ends_with("-pairs-core")
     });
-    let number = |figure: &Figure| figure.value.parse::<f64>().expect("a number");
-    let lowest = replicas.map(number).fold(f64::INFINITY, f64::min);
-    assert_eq!(number(planning), (lowest / 100.0).floor() * 100.0, "not the lowest, rounded down");
+    let number = |figure: &Figure| figure.value.parse::<u32>().expect("a whole number");
+    let lowest = replicas.map(number).min().expect("rates of replicas");
+    assert_eq!(number(planning), lowest / 100 * 100, "not the lowest, rounded down");
     for page in PAGES {
         let text = read(page);
         let prose = text.lines().filter(|line| !line.starts_with('|')).collect::<Vec<_>>();

@@ -115,6 +115,21 @@ def test_a_moved_threshold_moves_nothing_else(server, open_page, width):
     assert len(places) == 1, places
 
 
+@pytest.mark.parametrize("width", [390, 768, 1440])
+def test_new_groups_do_not_move_the_slider(server, open_page, width):
+    page = open_page(f"{server.address}/#matrix", width=width)
+    page.get_by_role("button", name="eight images").click()
+    expect(page.locator(".matrix .self")).to_have_count(8)
+    page.wait_for_load_state("networkidle")
+    slider = page.get_by_role("slider", name="Threshold")
+    places = set()
+    for threshold in ("0", "0.5", "1.134", "1.16", "1.8"):
+        slider.fill(threshold)
+        box = slider.bounding_box()
+        places.add(tuple(round(box[side]) for side in ("x", "y", "width", "height")))
+    assert len(places) == 1, places
+
+
 @pytest.mark.parametrize("width", [390, 1440])
 def test_the_line_of_the_threshold_can_be_dragged(server, open_page, width):
     page = open_page(server.address, width=width)
@@ -208,6 +223,7 @@ def test_faces_are_not_offered_for_another_model(open_page):
         page.goto(f"{own_server.address}/#{view}")
         expect(page.locator(f"#{view} h1")).to_be_visible()
         expect(page.locator(f"#{view} .samples")).to_be_hidden()
+    page.close()
     own_server.stop()
 
 
@@ -245,6 +261,7 @@ def test_images_in_the_cache_are_named_in_place_of_times(open_page):
     choose(page, "#slot-b", FACES / "s9_2.jpg")
     expect(page.locator(".timings")).to_contain_text("cacheboth images")
     expect(page.locator(".timings")).not_to_contain_text("decode")
+    page.close()
     own_server.stop()
 
 

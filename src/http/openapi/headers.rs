@@ -15,28 +15,32 @@ pub(crate) struct Headers;
 impl Modify for Headers {
     fn modify(&self, document: &mut openapi::OpenApi) {
         for (path, item) in &mut document.paths.paths {
-            let works = origins(path).contains(&Origin::Work);
             for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
                 operation
                     .parameters
                     .get_or_insert_default()
-                    .extend(of_requests(works).map(RefOr::T));
-                add_to_responses(operation, works, path == "/embed");
+                    .extend(of_requests(path).map(RefOr::T));
+                add_to_responses(operation, path);
             }
         }
     }
 }
 
-fn of_requests(works: bool) -> impl Iterator<Item = Parameter> {
+/// Whether a route runs the model, or decodes an image.
+fn works(path: &str) -> bool {
+    origins(path).contains(&Origin::Work)
+}
+
+fn of_requests(path: &str) -> impl Iterator<Item = Parameter> {
     let id = "The ID of the request, for the log and the response: at most 128 letters, digits and `-_.:+/=`. The \
               server replaces any other ID.";
     let timeout = "Shortens the deadline of the request, in milliseconds.";
     let id = parameter("X-Request-Id", Type::String, id);
-    let timeout = works.then(|| parameter("X-Request-Timeout-Ms", Type::Integer, timeout));
+    let timeout = works(path).then(|| parameter("X-Request-Timeout-Ms", Type::Integer, timeout));
     [Some(id), timeout].into_iter().flatten()
 }
 
-fn add_to_responses(operation: &mut Operation, works: bool, embeds: bool) {
+fn add_to_responses(operation: &mut Operation, path: &str) {
     for (status, response) in &mut operation.responses.responses {
         let RefOr::T(response) = response else { continue };
         let mut add = |name: &str, description: &str| {
@@ -44,12 +48,12 @@ fn add_to_responses(operation: &mut Operation, works: bool, embeds: bool) {
         };
         add("X-Request-Id", "The ID of the request. The log has it too.");
         match status.as_str() {
-            "200" if works => {
+            "200" if works(path) => {
                 add(
                     "Server-Timing",
                     "The time of each stage in milliseconds, and the number of images that were in the cache.",
                 );
-                if embeds {
+                if path == "/embed" {
                     add("Siamese-Model-Digest", "The digest of the model; with a binary body.");
                     add(
                         "Siamese-Shape",

@@ -1,6 +1,6 @@
 // Images that are dropped or pasted.
 
-const NO_FILE = "This is a link or a text, not an image file. Save the image, then drop or choose the file.";
+const NO_FILE = "This is a link, a text or a folder, not an image file. Save the image, then drop or choose the file.";
 
 const inputs = [];
 
@@ -14,11 +14,18 @@ function inputAt({ target }) {
   return touched ?? visible.find((input) => input.isEmpty) ?? visible.at(-1);
 }
 
-function receive(event, { files }) {
+function receive(event, transfer) {
   event.preventDefault();
   const input = inputAt(event);
-  if (files.length) input?.add([...files]);
+  const files = filesOf(transfer);
+  if (files.length) input?.add(files);
   else input?.showNote(NO_FILE);
+}
+
+/// The files of a transfer. Browsers list a folder as a file, but can't send it.
+function filesOf({ items }) {
+  const isFile = (item) => item.kind === "file" && !item.webkitGetAsEntry()?.isDirectory;
+  return [...items].filter(isFile).map((item) => item.getAsFile());
 }
 
 function highlight(event, isOver) {
@@ -27,7 +34,7 @@ function highlight(event, isOver) {
 }
 
 /// A text field receives texts itself.
-const isForText = ({ target }, { files }) => files.length === 0 && target.matches?.("input:not([type=file])");
+const isForText = ({ target }, transfer) => filesOf(transfer).length === 0 && target.matches?.("input:not([type=file])");
 
 document.addEventListener("paste", (event) => {
   if (!isForText(event, event.clipboardData)) receive(event, event.clipboardData);

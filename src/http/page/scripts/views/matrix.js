@@ -53,7 +53,8 @@ export function start(card, calibration, notify) {
     const distances = embedded.map((a) => embedded.map((b) => distance(a.embedding, b.embedding)));
     const table = element("div", { class: "matrix", role: "region", "aria-label": "Distances", tabindex: 0 });
     const card = element("div", { class: "card" });
-    figure.replaceChildren(table, card);
+    // The table changes its height with the groups, and must not move the slider.
+    figure.replaceChildren(card, table);
     const showGroups = (threshold) => {
       const found = groups(distances, threshold);
       const limit = formatDistance(threshold);
