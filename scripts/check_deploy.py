@@ -47,6 +47,7 @@ TESTED = [
 REFUSED = [
     ({"serviceMonitor": {"enabled": True}}, "metricsFrom"),
     ({"settings": TRACED["settings"]}, "networkPolicy.egress"),
+    ({"settings": {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector.tracing:4318"}}, "networkPolicy.egress"),
     ({"ingress": {"enabled": True}}, "ingress.host"),
     ({"settings": {"SIAMESE_SERVER__ADMIN_LISTEN": "0.0.0.0:9191"}}, "adminPort"),
 ]
