@@ -4,12 +4,13 @@
 Each program runs in front of three test servers. They stay silent, break connections, refuse connections or respond with 503,
 as the path of a request tells them. The check counts how many servers each request reaches. If a server may have started to
 process a request, the request must reach that server only: otherwise a request that crashes one replica could crash all of
-them. A refused request must reach another server.
+them. A refused request must reach another server. Metrics must not be public, and HAProxy's own errors are problem documents.
 """
 
 import asyncio
 import collections
 import contextlib
+import json
 import pathlib
 import re
 import signal
@@ -83,18 +84,20 @@ class Client:
     def __init__(self, port: int) -> None:
         self.port = port
         self.streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self.body = b""
 
     async def post(self, path: str, size: int = 2) -> bytes:
-        """Returns the head of the response, or nothing if the connection ends without one."""
+        """Returns the head of the response, or nothing if the connection ends without one. Keeps its body."""
         if self.streams is None or self.streams[0].at_eof():
             self.streams = await asyncio.open_connection("127.0.0.1", self.port)
         reader, writer = self.streams
         try:
             writer.write(b"POST %s HTTP/1.1\r\nhost: siamese\r\ncontent-length: %d\r\n\r\n" % (path.encode(), size))
             writer.write(bytes(size))
+            self.body = b""
             head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)).lower()
             if length := re.search(rb"content-length: (\d+)", head):
-                await reader.readexactly(int(length[1]))
+                self.body = await reader.readexactly(int(length[1]))
         except (OSError, asyncio.IncompleteReadError):
             self.streams = None
             return b""
@@ -182,7 +185,36 @@ async def check_silence(name: str, replicas: Replicas, port: int) -> None:
         assert status(head) == 503 and b"retry-after: 1" in head, f"{name}: the 503 of a server does not reach the client"
 
 
-async def run_check(name: str, program: pathlib.Path | None, refusing: bool) -> None:
+def check_problem(name: str, head: bytes, body: bytes, expected: int) -> None:
+    assert status(head) == expected, f"{name} responds with {status(head)} in place of {expected}"
+    assert b"content-type: application/problem+json" in head, f"{name}: a {expected} is no problem document"
+    problem = json.loads(body)
+    assert problem["status"] == expected and problem["code"] and problem["detail"], f"{name}: {problem}"
+
+
+async def check_problems(name: str, replicas: Replicas, port: int) -> None:
+    """Checks that metrics are not public, and that the errors of HAProxy itself are problem documents."""
+    client = Client(port)
+    for path in ("/metrics", "/metrics?format=text"):
+        check_problem(name, await client.post(path), client.body, 404)
+        assert replicas.reached[path] == 0, f"{name} forwards {path}"
+    if name != "haproxy":
+        return
+    for path, expected in {"/silent-problem": 504, "/broken-problem": 502}.items():
+        client = Client(port)
+        check_problem(name, await client.post(path), client.body, expected)
+
+
+async def check_outage(name: str, port: int) -> None:
+    """Checks the response when all servers refuse connections."""
+    client = Client(port)
+    head = await client.post("/outage")
+    check_problem(name, head, client.body, 503)
+    assert b"retry-after: 1" in head, f"{name}: a 503 without Retry-After"
+
+
+async def run_check(name: str, program: pathlib.Path | None, refusing: int) -> None:
+    """Runs the program in front of the servers, of which the first `refusing` refuse connections."""
     replicas = Replicas()
     await replicas.start(HOSTS[refusing:])
     port = free_port()
@@ -195,14 +227,17 @@ async def run_check(name: str, program: pathlib.Path | None, refusing: bool) -> 
         try:
             for _ in range(200):
                 with contextlib.suppress(OSError):
-                    if status(await Client(port).post("/started")) == 200:
+                    if status(await Client(port).post("/started")) in (200, 503 if refusing == len(HOSTS) else 200):
                         break
                 assert process.poll() is None, f"{name} exited"
                 await asyncio.sleep(0.05)
-            if refusing:
+            if refusing == len(HOSTS):
+                await check_outage(name, port)
+            elif refusing:
                 await check_refusals(name, port)
             else:
                 await check_silence(name, replicas, port)
+                await check_problems(name, replicas, port)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait()
@@ -210,5 +245,5 @@ async def run_check(name: str, program: pathlib.Path | None, refusing: bool) -> 
 
 def check(name: str, program: pathlib.Path | None = None) -> None:
     """Checks one of `haproxy`, `nginx` and `envoy`. For Envoy, `program` is its path."""
-    for refusing in (False, True):
+    for refusing in (0, 1, len(HOSTS)) if name == "haproxy" else (0, 1):
         asyncio.run(run_check(name, program, refusing))

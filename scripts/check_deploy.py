@@ -2,8 +2,8 @@
 """Checks the files in deploy/, the Dockerfile and the CI workflows.
 
 Each file is validated by the program that reads it. The script also checks that times, ports and limits in these files agree.
-`--write` renders the chart into deploy/kubernetes. Without it, the files there must equal the rendered chart. HAProxy and
-nginx come from Debian's packages. The other programs come from PyPI, in an environment in the build folder.
+`--write` copies the alerts into the chart and renders the chart into deploy/kubernetes. Without it, the files there must be
+equal. HAProxy and nginx come from Debian's packages. The other programs come from PyPI, in an environment in the build folder.
 """
 
 import os
@@ -30,12 +30,29 @@ KEPT = {
     "gpu.yaml": {"gpu": {"enabled": True}},
 }
 # Other values. Each must render to valid Kubernetes manifests.
+MONITORED = {"serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}}, "networkPolicy": {"metricsFrom": [{"podSelector": {}}]}}
+COLLECTOR = {"to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "tracing"}}}], "ports": [{"port": 4318}]}
+TRACED = {"settings": {"SIAMESE_TRACES__ENDPOINT": "http://collector.tracing:4318"}, "networkPolicy": {"egress": [COLLECTOR]}}
+ROUTED = {"ingress": {"enabled": True, "className": "nginx", "host": "siamese.example.org", "tlsSecret": "certificate"}}
 TESTED = [
-    {"autoscaling": {"enabled": True}, "serviceMonitor": {"enabled": True}, "networkPolicy": {"metricsFrom": [{"podSelector": {}}]}},
+    {"autoscaling": {"enabled": True}, **MONITORED},
     {"model": {"from": "volume", "claim": "models"}, "keysSecret": "keys"},
     {"model": {"from": "fetch", "fetch": {"image": "models:1", "command": ["cp", "/model.onnx", "/models/"]}}},
     {"settings": {"SIAMESE_MODEL__THRESHOLD": "0.9"}, "networkPolicy": {"enabled": False}},
+    {"adminPort": 9191, **MONITORED},
+    TRACED,
+    ROUTED,
 ]
+# Values that the chart refuses, each with a part of its reason.
+REFUSED = [
+    ({"serviceMonitor": {"enabled": True}}, "metricsFrom"),
+    ({"settings": TRACED["settings"]}, "networkPolicy.egress"),
+    ({"settings": {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector.tracing:4318"}}, "networkPolicy.egress"),
+    ({"ingress": {"enabled": True}}, "ingress.host"),
+    ({"settings": {"SIAMESE_SERVER__ADMIN_LISTEN": "0.0.0.0:9191"}}, "adminPort"),
+]
+# The kinds of the Prometheus operator, which are not part of Kubernetes.
+OPERATOR = ("ServiceMonitor", "PrometheusRule")
 # For each load balancer, the settings for the keep-alive time and the response timeout, in seconds.
 BALANCERS = {
     "compose/haproxy.cfg": (r"http-keep-alive (\d+)s", r"timeout server (\d+)s"),
@@ -72,13 +89,24 @@ def run(*command: object) -> None:
         raise AssertionError(f"{command[0]}: {done.stdout}{done.stderr}")
 
 
-def render(values: dict) -> str:
+def rendered(values: dict) -> dict:
+    """The files of the chart by their paths."""
     from helm_python import Chart
 
     with Chart.load(CHART) as chart:
-        files = chart.render(values=values, name="siamese", namespace="siamese")
-    texts = [text.strip() for _, text in sorted(files.items()) if text.strip()]
+        return chart.render(values=values, name="siamese", namespace="siamese")
+
+
+def render(values: dict) -> str:
+    files = sorted(rendered(values).items())
+    texts = [text.strip() for path, text in files if text.strip() and not path.endswith("NOTES.txt")]
     return "\n---\n".join(texts) + "\n"
+
+
+def of_kind(values: dict, kind: str) -> list[dict]:
+    import yaml
+
+    return [manifest for manifest in yaml.safe_load_all(render(values)) if manifest["kind"] == kind]
 
 
 def check_chart() -> None:
@@ -91,18 +119,71 @@ def check_chart() -> None:
     assert not report["errors"] and all(message["severity"] < 2 for message in report["messages"]), report
     for values in [*KEPT.values(), *TESTED]:
         for manifest in yaml.safe_load_all(render(values)):
-            # The only kind that is not part of Kubernetes.
-            if manifest["kind"] != "ServiceMonitor":
+            if manifest["kind"] not in OPERATOR:
                 kubernetes_validate.validate(manifest, "1.37", strict=True)
-    try:
-        render({"serviceMonitor": {"enabled": True}})
-    except Exception as err:
-        assert "metricsFrom" in str(err), err
-    else:
-        raise AssertionError("the chart renders a ServiceMonitor without networkPolicy.metricsFrom")
+    for values, reason in REFUSED:
+        try:
+            render(values)
+        except Exception as err:
+            assert reason in str(err), err
+        else:
+            raise AssertionError(f"the chart renders {values}")
+
+
+def check_notes() -> None:
+    """Checks that the notes name the addresses and what a user may have forgotten."""
+
+    def notes(values: dict) -> str:
+        [text] = [text for path, text in rendered(values).items() if path.endswith("NOTES.txt")]
+        return text
+
+    default = notes({})
+    for part in ("siamese.siamese:80", "port-forward service/siamese 8080:80", "no API keys", "networkPolicy.from"):
+        assert part in default, f"the notes lack {part}: {default}"
+    assert "no API keys" not in notes({"keysSecret": "keys"})
+    assert "https://siamese.example.org" in notes(ROUTED)
+    assert "serviceMonitor.enabled" not in notes(MONITORED)
+
+
+def check_network() -> None:
+    """Checks what the network policy admits."""
+    [closed] = of_kind({}, "NetworkPolicy")
+    assert closed["spec"]["egress"] == [], "outgoing traffic is open by default"
+    [traced] = of_kind(TRACED, "NetworkPolicy")
+    [names, collector] = traced["spec"]["egress"]
+    assert {port["port"] for port in names["ports"]} == {53} and collector == COLLECTOR
+    [routed] = of_kind(ROUTED, "NetworkPolicy")
+    [requests] = routed["spec"]["ingress"]
+    controller = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}}
+    assert requests["ports"] == [{"port": "http"}] and controller in requests["from"], "the Ingress cannot reach the pods"
+    [ingress] = of_kind(ROUTED, "Ingress")
+    [path] = ingress["spec"]["rules"][0]["http"]["paths"]
+    [service] = of_kind(ROUTED, "Service")
+    assert path["backend"]["service"] == {"name": service["metadata"]["name"], "port": {"name": service["spec"]["ports"][0]["name"]}}
+
+
+def check_alert_labels() -> None:
+    """Checks that the alerts of the chart concern the job of its ServiceMonitor, and that Prometheus selects both."""
+    import yaml
+
+    [monitor], [rules] = (of_kind(MONITORED, kind) for kind in OPERATOR)
+    [admin] = [service for service in of_kind(MONITORED, "Service") if service["spec"].get("clusterIP") == "None"]
+    labels = admin["metadata"]["labels"]
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= labels.items(), "the ServiceMonitor selects no Service"
+    alerts = (DEPLOY / "prometheus" / "alerts.yml").read_text()
+    assert rules["spec"] == yaml.safe_load(alerts), "the chart renders other alerts"
+    job = labels[monitor["spec"]["jobLabel"]]
+    assert set(re.findall(r'job="(.*?)"', alerts)) == {job}, f"the alerts do not concern the job {job}"
+    for manifest in (monitor, rules):
+        assert manifest["metadata"]["labels"]["release"] == "prometheus", f"Prometheus does not select the {manifest['kind']}"
 
 
 def check_rendered() -> None:
+    # A chart contains only files of its own folder.
+    alerts = DEPLOY / "prometheus" / "alerts.yml"
+    if "--write" in sys.argv:
+        shutil.copyfile(alerts, CHART / "alerts.yml")
+    assert (CHART / "alerts.yml").read_bytes() == alerts.read_bytes(), "the alerts of the chart differ; use --write"
     for name, values in KEPT.items():
         path = RENDERED / name
         text = f"# Rendered from deploy/helm/siamese by scripts/check_deploy.py --write.\n{render(values)}"
@@ -130,11 +211,14 @@ def check_numbers() -> None:
         assert notice < int(variables["SIAMESE_SERVER__LAME_DUCK_MS"]), "the lame duck ends before the readiness probe fails"
         limit = container["resources"]["limits"]["memory"]
         documented_memory = re.search(r"\*\*(\d+) GiB per replica\*\*", (ROOT / "docs" / "deploying.md").read_text())[1]
+        # The guide states the memory for two cores. Without a limit of cores, a large machine would need more.
+        assert container["resources"]["limits"]["cpu"] == "2", "the chart does not limit the cores to two"
         assert limit == f"{documented_memory}Gi", f"the memory limit of the chart is {limit}, but docs/deploying.md states {documented_memory} GiB"
     compose = yaml.safe_load((DEPLOY / "compose" / "docker-compose.yml").read_text())
     grace = compose["services"]["siamese"]["stop_grace_period"]
     assert needed < float(grace.removesuffix("s")), "Compose kills a replica that still drains"
     assert compose["services"]["siamese"]["deploy"]["resources"]["limits"]["memory"] == f"{documented_memory}G", "the memory limit of Compose differs"
+    assert compose["services"]["siamese"]["environment"]["SIAMESE_IMAGE__DECODES"] == "2", "Compose decodes more than the memory limit allows"
     for path, (keep_alive, response_timeout) in BALANCERS.items():
         text = (DEPLOY / path).read_text()
         keep_alive = re.search(keep_alive, text)
@@ -157,9 +241,10 @@ def check_admin_port() -> None:
         manifests = list(yaml.safe_load_all(render(values)))
         [deployment] = [manifest for manifest in manifests if manifest["kind"] == "Deployment"]
         container = deployment["spec"]["template"]["spec"]["containers"][0]
-        assert {named["name"]: named["containerPort"] for named in container["ports"]} == {"http": 8080, "admin": port}
+        admin_port = values.get("adminPort", port)
+        assert {named["name"]: named["containerPort"] for named in container["ports"]} == {"http": 8080, "admin": admin_port}
         variables = {variable["name"]: variable["value"] for variable in container["env"]}
-        assert variables["SIAMESE_SERVER__ADMIN_LISTEN"] == f"0.0.0.0:{port}"
+        assert variables["SIAMESE_SERVER__ADMIN_LISTEN"] == f"0.0.0.0:{admin_port}"
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
             assert container[probe]["httpGet"]["port"] == "admin", f"the {probe} uses the service port"
         policies = [manifest for manifest in manifests if manifest["kind"] == "NetworkPolicy"]
@@ -261,7 +346,7 @@ def check_workflows() -> None:
 def main() -> None:
     environment()
     checks = [
-        check_rendered, check_chart, check_numbers, check_admin_port, check_published, check_digests,
+        check_rendered, check_chart, check_notes, check_network, check_alert_labels, check_numbers, check_admin_port, check_published, check_digests,
         check_haproxy, check_nginx, check_envoy, check_dockerfile, check_workflows,
     ]
     failed = 0

@@ -17,6 +17,7 @@ import argparse
 import json
 import math
 import os
+import re
 import socket
 import statistics
 import subprocess
@@ -110,7 +111,7 @@ class Server:
             {"content-type": "multipart/form-data; boundary=b"},
         )
         with urllib.request.urlopen(request) as response:
-            stages = dict(stage.split(";dur=") for stage in response.headers["server-timing"].split(", "))
+            stages = dict(re.findall(r"(\w+);dur=([\d.]+)", response.headers["server-timing"]))
         return float(stages["model"])
 
     def memory(self) -> dict[str, float]:

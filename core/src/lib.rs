@@ -1,7 +1,7 @@
 //! The code that serving and training share: image preprocessing, models, and scores.
 //!
 //! This crate does not depend on an async runtime, on HTTP or on a metrics library. The feature `openapi` adds the
-//! schemas for the API's document.
+//! schemas for the API's document, and the feature `manual` the manual pages of both programs.
 //!
 //! A module uses only modules to its right in `model → preprocessing, score, file, output`.
 
@@ -10,6 +10,8 @@
 
 mod causes;
 pub mod file;
+#[cfg(feature = "manual")]
+pub mod manual;
 pub mod memory;
 pub mod model;
 pub mod output;

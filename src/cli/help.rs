@@ -53,6 +53,15 @@ Examples:
   siamese embed photos/ --out photos.jsonl --resume
       Continue after an interruption.
 
+Files:
+  NAME.npy
+      A matrix for numpy.load: float32, little-endian, one row for each image.
+  NAME.txt
+      The companion of NAME.npy. The first line is \"# \" and the digest of the model. Each further line is the path of the
+      image of one row, in the order of the rows.
+  NAME.jsonl
+      One JSON object on each line: path, embedding, digest.
+
 Exit status:
   0  Every image was embedded.
   2  The command line, the settings or a file is wrong; the other images were embedded.

@@ -176,9 +176,19 @@ fn completions_and_manual_pages_are_written() {
     let folder = TempDir::new().expect("a folder");
     assert!(run(&["manual", path(folder.path())]).status.success());
     let page = std::fs::read_to_string(folder.path().join("siamese-embed.1")).expect("a page");
-    for expected in ["resume", ".SH EXAMPLES", ".SH ENVIRONMENT", ".SH \"EXIT STATUS\""] {
+    for expected in ["resume", "NAME.txt", ".SH FILES"] {
         assert!(page.contains(expected), "{expected} in {page}");
     }
+    let pages = std::fs::read_dir(folder.path()).expect("a folder");
+    let mut count = 0;
+    for page in pages.map(|page| page.expect("a page").path()) {
+        let text = std::fs::read_to_string(&page).expect("a text");
+        for section in [".SH EXAMPLES", ".SH ENVIRONMENT", ".SH \"EXIT STATUS\""] {
+            assert!(text.contains(section), "{} has no {section}", page.display());
+        }
+        count += 1;
+    }
+    assert_eq!(count, 8);
 }
 
 #[test]

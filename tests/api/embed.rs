@@ -92,7 +92,9 @@ async fn a_cached_image_is_not_embedded_again() {
     let second = app.form("/embed", &[("image", &face(SAME[0]))]).await.ok();
     assert_eq!(first.json(), second.json());
     assert!(!first.header("server-timing").contains("model;dur=0.000"));
+    assert!(!first.header("server-timing").contains("cache"));
     assert!(second.header("server-timing").contains("model;dur=0.000"));
+    assert!(second.header("server-timing").starts_with("cache;desc=\"1\", "));
     let text = String::from_utf8(app.get("/metrics").await.ok().body).expect("text");
     for line in [
         r#"siamese_cache_lookups_total{outcome="hit"} 1"#,

@@ -72,8 +72,12 @@ fn read(page: &str) -> String {
 
 /// The words of a page. Line ends, commas of thousands and bold type make no difference.
 fn words(page: &str) -> Vec<String> {
+    words_of(&read(page))
+}
+
+fn words_of(text: &str) -> Vec<String> {
     let bare = |word: &str| word.replace([',', '*'], "");
-    read(page).split_whitespace().map(bare).collect()
+    text.split_whitespace().map(bare).collect()
 }
 
 fn quotes(words: &[String], value: &str, unit: &str) -> bool {
@@ -122,5 +126,30 @@ fn no_page_quotes_a_speed_that_was_not_measured() {
             quoted += 1;
         }
     }
-    assert!(10 < quoted, "only {quoted} quotes were found");
+    assert!(5 < quoted, "only {quoted} quotes were found");
+}
+
+#[test]
+fn pages_state_one_figure_for_capacity() {
+    let figures = numbers();
+    let planning = figures.iter().find(|figure| figure.name == "planning").expect("a figure");
+    let replicas = figures.iter().filter(|figure| {
+        figure.name.starts_with("replicas-") && figure.name.ends_with("-pairs-core")
+    });
+    let number = |figure: &Figure| figure.value.parse::<u32>().expect("a whole number");
+    let lowest = replicas.map(number).min().expect("rates of replicas");
+    assert_eq!(number(planning), lowest / 100 * 100, "not the lowest, rounded down");
+    for page in PAGES {
+        let text = read(page);
+        let prose = text.lines().filter(|line| !line.starts_with('|')).collect::<Vec<_>>();
+        for pair in words_of(&prose.join("\n")).windows(2) {
+            if pair[1].starts_with(&planning.unit) && pair[0].parse::<f64>().is_ok() {
+                assert_eq!(pair[0], planning.value, "{page} states another capacity");
+            }
+        }
+    }
+    let faces = figures.iter().filter(|figure| figure.name.starts_with("face-"));
+    for figure in faces {
+        assert!(figure.quoted_in.is_empty(), "{} is quoted beside the capacity", figure.name);
+    }
 }

@@ -10,12 +10,16 @@ fn text(response: &TestResponse) -> String {
     String::from_utf8(response.body.clone()).expect("text")
 }
 
-/// The files that a text of the page names.
-fn named(text: &str) -> Vec<String> {
+/// The files that a file of the page names, as absolute paths or relative to itself.
+fn named(by: &str, text: &str) -> Vec<String> {
+    let folder = by.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
     let files = text.split(['"', '\'']).filter(|text| !text.contains("${"));
     files
-        .filter_map(|text| text.strip_prefix("./").or_else(|| text.strip_prefix("/page/")))
-        .map(str::to_owned)
+        .filter_map(|text| {
+            let absolute = text.strip_prefix("/page/").or_else(|| text.strip_prefix("../"));
+            let relative = || text.strip_prefix("./").map(|file| format!("{folder}{file}"));
+            absolute.map(str::to_owned).or_else(relative)
+        })
         .collect()
 }
 
@@ -25,7 +29,7 @@ async fn every_file_of_the_page_is_served_with_its_type() {
     let index = app.get("/").await.ok();
     assert_eq!(index.header("content-type"), "text/html; charset=utf-8");
     assert!(index.header("content-security-policy").starts_with("default-src 'none'"));
-    let mut found = named(&text(&index));
+    let mut found = named("", &text(&index));
     let mut at = 0;
     while at < found.len() {
         let name = &found[at];
@@ -37,11 +41,11 @@ async fn every_file_of_the_page_is_served_with_its_type() {
             other => panic!("{other} is served as nothing known"),
         };
         assert_eq!(file.header("content-type"), kind);
-        let more = if kind == "text/javascript" { named(&text(&file)) } else { Vec::new() };
+        let more = if kind == "text/javascript" { named(name, &text(&file)) } else { Vec::new() };
         found.extend(more.into_iter().filter(|text| !found.contains(text)).collect::<Vec<_>>());
         at += 1;
     }
-    assert!(found.len() >= 11, "{found:?}");
+    assert!(found.len() >= 17, "{found:?}");
 }
 
 #[tokio::test]

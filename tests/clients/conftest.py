@@ -13,6 +13,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 FACES = ROOT / "samples"
+# A name of this machine for which browsers require HTTPS, as for any other machine.
+REMOTE = "siamese.test"
 
 
 class Server:
@@ -47,11 +49,29 @@ def server():
     running.stop()
 
 
+@pytest.fixture
+def described(tmp_path):
+    """Starts a server of a tiny model without a calibration, described by lines of a sidecar."""
+    running = []
+
+    def started(*lines: str) -> Server:
+        shutil.copy(ROOT / "tests" / "fixtures" / "models" / "plain.onnx", tmp_path / "tiny.onnx")
+        sidecar = ['input = "4x4"', 'colour = "grey"', *lines]
+        (tmp_path / "tiny.toml").write_text("\n".join(sidecar))
+        running.append(Server(SIAMESE_MODEL__FILE=str(tmp_path / "tiny.onnx")))
+        return running[-1]
+
+    yield started
+    for server in running:
+        server.stop()
+
+
 @pytest.fixture(scope="session")
 def browser():
     with sync_playwright() as playwright:
-        # Chromium's sandbox does not work for root in a container.
-        yield playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        # Chromium's sandbox does not work for root in a container. It resolves the name that stands for another machine.
+        arguments = ["--no-sandbox", f"--host-resolver-rules=MAP {REMOTE} 127.0.0.1"]
+        yield playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
 
 
 @pytest.fixture
@@ -59,8 +79,8 @@ def open_page(browser: Browser):
     """Opens the page. At the end of the test, the browser must not have reported any unexpected error or warning."""
     contexts, problems, expected = [], [], []
 
-    def opened(address: str, expect: list[str] = [], width: int = 1440, scheme: str = "light") -> Page:
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    def opened(address: str, expect: list[str] = [], width: int = 1440, scheme: str = "light", **options) -> Page:
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, **options)
         contexts.append(context)
         page = context.new_page()
         expected.extend(expect)

@@ -68,6 +68,20 @@ def test_a_response_is_as_documented(server, document, method, path, body, statu
     jsonschema_rs.Draft202012Validator(whole).validate(json.loads(response))
 
 
+@pytest.mark.parametrize(("path", "status"), [("/compare", 200), ("/embed", 200), ("/compare?threshold=near", 400)])
+def test_the_headers_of_a_response_are_documented(server, document, path, status):
+    body = {"image": IMAGE} if path == "/embed" else {"a": IMAGE, "b": IMAGE}
+    headers = {"content-type": "application/json", "accept": "application/octet-stream" if path == "/embed" else "*/*"}
+    request = urllib.request.Request(server.address + path, json.dumps(body).encode(), headers)
+    try:
+        response = urllib.request.urlopen(request)
+    except urllib.error.HTTPError as error:
+        response = error
+    documented = document["paths"][path.split("?")[0]]["post"]["responses"][str(status)]["headers"]
+    ours = {name for name in response.headers if name.lower().startswith(("siamese-", "x-request-", "server-timing"))}
+    assert response.status == status and {name.lower() for name in ours} == {name.lower() for name in documented}
+
+
 def test_a_wrong_response_is_rejected(document):
     """Shows that the check above can fail."""
     schema = {"$ref": "#/components/schemas/Comparison", "components": document["components"]}

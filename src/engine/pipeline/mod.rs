@@ -53,6 +53,8 @@ pub struct Timings {
     pub queue: Duration,
     /// In the runs of the model.
     pub model: Duration,
+    /// The number of images whose embeddings were in the cache. They take no time in any stage.
+    pub cached: usize,
 }
 
 /// Why one source has no embedding.
@@ -225,6 +227,7 @@ impl Timings {
         self.decode += portion.decode;
         self.queue += portion.queue;
         self.model += portion.model;
+        self.cached += portion.cached;
     }
 }
 

@@ -60,7 +60,9 @@ impl Engine {
         need: Need,
     ) -> Result<Embedded, Refusal> {
         let begun = Instant::now();
-        let states = self.sort(deployment, sources, choice, priority).await;
+        let found = self.look_up(deployment, &sources, choice).await;
+        let cached = found.iter().filter(|found| matches!(found, Some(Found::Known(_)))).count();
+        let states = self.sort(deployment, sources, found, priority);
         let Admission { mut reservation, lanes } =
             self.admit(deployment, &states, priority).await?;
         let states = join_all(
@@ -80,7 +82,7 @@ impl Engine {
             reservation = Some(deployment.batcher.wait(decoded).await);
         }
         drop(lanes);
-        let timings = Timings { decode, ..Timings::default() };
+        let timings = Timings { decode, cached, ..Timings::default() };
         match reservation {
             Some(reservation) => self.run(reservation, states, priority, timings).await,
             None => Ok(Embedded {
@@ -91,14 +93,13 @@ impl Engine {
     }
 
     /// Determines the work that each source needs: none, or a decode and its place.
-    async fn sort<'a>(
+    fn sort<'a>(
         &self,
         deployment: &'a Deployment,
         sources: Vec<Source>,
-        choice: Choice,
+        found: Vec<Option<Found<'a>>>,
         priority: Priority,
     ) -> Vec<SourceState<'a>> {
-        let found = self.look_up(deployment, &sources, choice).await;
         let sort = |(source, found): (Source, Option<Found<'a>>)| {
             let upload = match source {
                 Source::Embedding(embedding, digest) => {

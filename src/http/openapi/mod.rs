@@ -1,5 +1,6 @@
 //! `GET /openapi.json`: the `OpenAPI` document, generated from the handlers.
 
+mod headers;
 mod problems;
 
 use std::sync::LazyLock;
@@ -13,6 +14,7 @@ use utoipa::{Modify, OpenApi};
 use super::error::Details;
 use super::routes::{compare, compare_batch, detect, embed, model, pixels, status};
 use crate::http::response::asset::Asset;
+use headers::Headers;
 use problems::Problems;
 
 /// `GET /openapi.json`
@@ -44,7 +46,7 @@ pub(crate) async fn document(headers: HeaderMap) -> Response {
         status::metrics
     ),
     components(schemas(Details)),
-    modifiers(&Keys, &Problems),
+    modifiers(&Keys, &Problems, &Headers),
     servers((url = "/"))
 )]
 struct Document;

@@ -11,7 +11,7 @@ use utoipa::openapi::{self, Content, Ref, ResponseBuilder};
 use crate::http::error::{Kind, Origin};
 
 /// What a route does that can fail.
-fn origins(path: &str) -> &'static [Origin] {
+pub(super) fn origins(path: &str) -> &'static [Origin] {
     use Origin::{Any, Faces, Health, Judging, Key, List, Source, Stored, Work};
 
     match path {

@@ -29,18 +29,22 @@ macro_rules! files {
 
 static INDEX: Asset = Asset::new(HTML, include_bytes!("index.html"));
 static DOCS: Asset = Asset::new(HTML, include_bytes!("docs.html"));
-static FILES: [(&str, Asset); 21] = files! {
+static FILES: [(&str, Asset); 25] = files! {
     "app.js": SCRIPT = "scripts/app.js",
     "api.js": SCRIPT = "scripts/api.js",
     "calibration.js": SCRIPT = "scripts/calibration.js",
     "chart.js": SCRIPT = "scripts/chart.js",
     "docs.js": SCRIPT = "scripts/docs.js",
     "elements.js": SCRIPT = "scripts/elements.js",
-    "many.js": SCRIPT = "scripts/many.js",
-    "matrix.js": SCRIPT = "scripts/matrix.js",
     "images.js": SCRIPT = "scripts/images.js",
+    "samples.js": SCRIPT = "scripts/samples.js",
     "terms.js": SCRIPT = "scripts/terms.js",
-    "two.js": SCRIPT = "scripts/two.js",
+    "threshold.js": SCRIPT = "scripts/threshold.js",
+    "transfer.js": SCRIPT = "scripts/transfer.js",
+    "views/command.js": SCRIPT = "scripts/views/command.js",
+    "views/many.js": SCRIPT = "scripts/views/many.js",
+    "views/matrix.js": SCRIPT = "scripts/views/matrix.js",
+    "views/two.js": SCRIPT = "scripts/views/two.js",
     "style.css": STYLE = "style.css",
     "icon.svg": DRAWING = "icon.svg",
     "samples/s1_1.jpg": PHOTOGRAPH = "../../../samples/s1_1.jpg",

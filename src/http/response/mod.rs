@@ -31,7 +31,8 @@ pub(crate) fn json(body: &impl Serialize) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], bytes).into_response()
 }
 
-/// The `Server-Timing` header, in milliseconds with microsecond digits.
+/// The `Server-Timing` header, in milliseconds with microsecond digits. It begins with the number of images whose
+/// embeddings were in the cache, if there are any.
 pub(crate) fn server_timing(timings: Timings, total: Duration) -> HeaderValue {
     let stages = [
         ("decode", timings.decode),
@@ -40,6 +41,10 @@ pub(crate) fn server_timing(timings: Timings, total: Duration) -> HeaderValue {
         ("total", total),
     ];
     let mut text = String::with_capacity(80);
+    if 0 < timings.cached {
+        write!(text, "cache;desc=\"{}\"", timings.cached)
+            .expect("writing to a string does not fail");
+    }
     for (name, duration) in stages {
         let comma = if text.is_empty() { "" } else { ", " };
         let milliseconds = duration.as_secs_f64() * 1e3;

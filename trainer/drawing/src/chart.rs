@@ -11,7 +11,7 @@ const RIGHT: f64 = WIDTH - 26.0;
 const TOP: f64 = 44.0;
 const BOTTOM: f64 = HEIGHT - 62.0;
 
-/// The assumed width of a letter, for panels around text.
+/// The assumed width of a letter.
 const LETTER: f64 = 6.9;
 
 /// A drawing with a title, two axes and a grid.
@@ -31,17 +31,6 @@ pub enum Symbol {
     Area(&'static str),
     /// A round mark.
     Mark(&'static str),
-}
-
-/// The corner of a legend.
-#[derive(Clone, Copy, Debug)]
-pub enum Corner {
-    /// Above, on the right.
-    TopRight,
-    /// Below, on the right.
-    BottomRight,
-    /// Below, on the left.
-    BottomLeft,
 }
 
 impl Chart {
@@ -113,32 +102,22 @@ impl Chart {
         self.svg.text(anchor, (beside, TOP + 14.0), words);
     }
 
-    /// Draws the legend.
-    pub fn legend(&mut self, corner: Corner, lines: &[(Symbol, String)]) {
+    /// Draws the legend below the axes, where it covers no curve. The drawing grows by its height.
+    pub fn legend(&mut self, lines: &[(Symbol, String)]) {
         const ROW: f64 = 21.0;
-        let letters = lines.iter().map(|(_, text)| text.chars().count()).max().unwrap_or_default();
-        let width = 52.0 + f64::from(u32::try_from(letters).unwrap_or(u32::MAX)) * LETTER;
-        let height = 12.0 + ROW * f64::from(u32::try_from(lines.len()).unwrap_or(u32::MAX));
-        let [right, bottom] = [RIGHT - 10.0 - width, BOTTOM - 10.0 - height];
-        let (left, top) = match corner {
-            Corner::TopRight => (right, TOP + 10.0),
-            Corner::BottomRight => (right, bottom),
-            Corner::BottomLeft => (LEFT + 10.0, bottom),
-        };
-        self.svg.rectangle("panel", (left, top), width, height);
-        for (row, (symbol, text)) in (0..).zip(lines) {
-            let middle = top + 6.0 + ROW * (f64::from(row) + 0.5);
+        let mut middle = HEIGHT + ROW / 2.0;
+        for (symbol, text) in lines {
             match symbol {
-                Symbol::Line(class) => {
-                    self.svg.line(class, (left + 10.0, middle), (left + 34.0, middle));
-                }
+                Symbol::Line(class) => self.svg.line(class, (LEFT, middle), (LEFT + 24.0, middle)),
                 Symbol::Area(class) => {
-                    self.svg.rectangle(class, (left + 12.0, middle - 5.0), 20.0, 10.0);
+                    self.svg.rectangle(class, (LEFT + 2.0, middle - 5.0), 20.0, 10.0);
                 }
-                Symbol::Mark(class) => self.svg.circle(class, (left + 22.0, middle), 5.0),
+                Symbol::Mark(class) => self.svg.circle(class, (LEFT + 12.0, middle), 5.0),
             }
-            self.svg.text("", (left + 42.0, middle + 4.5), text);
+            self.svg.text("", (LEFT + 32.0, middle + 4.5), text);
+            middle += ROW;
         }
+        self.svg.grow_to(middle);
     }
 
     /// Returns the drawing.
@@ -156,5 +135,28 @@ impl Chart {
 
     fn up(&self, y: f64) -> f64 {
         BOTTOM - self.y.place(y) * (BOTTOM - TOP)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::axis::Scale;
+
+    #[test]
+    fn a_legend_stands_below_the_axes_and_inside_the_drawing() {
+        let axis = || Axis::of_rates("rate", Scale::Linear, [0.0, 1.0], &[0.0, 1.0]);
+        let mut chart = Chart::new("A chart", "", axis(), axis());
+        let rows = 5;
+        let row = |number| (Symbol::Mark("mark"), format!("row {number}"));
+        chart.legend(&(0..rows).map(row).collect::<Vec<_>>());
+        let text = chart.finish().finish();
+        let number = |text: &str| text.split('"').next().and_then(|text| text.parse::<f64>().ok());
+        let height = text.split(" height=\"").nth(1).and_then(number).expect("a height");
+        let legend = text.lines().filter(|line| line.contains(">row "));
+        let places: Vec<f64> =
+            legend.filter_map(|line| line.split(" y=\"").nth(1).and_then(number)).collect();
+        assert_eq!(places.len(), rows);
+        assert!(places.iter().all(|y| BOTTOM < *y && *y < height), "{places:?} of {height}");
     }
 }

@@ -9,6 +9,6 @@ mod style;
 mod svg;
 
 pub use axis::{Axis, Scale, number, percent};
-pub use chart::{Chart, Corner, Symbol};
+pub use chart::{Chart, Symbol};
 pub use style::{STYLE, variables};
 pub use svg::{Place, Svg, escape};

@@ -40,7 +40,6 @@ svg .different{fill:var(--different);fill-opacity:.3;stroke:var(--different-line
 svg .threshold{stroke:var(--alarm);stroke-width:2}\
 svg .mark{fill:var(--ground);stroke:var(--accent);stroke-width:2}\
 svg .mark-threshold{fill:var(--alarm);stroke:var(--ground);stroke-width:1.5}\
-svg .panel{fill:var(--ground);fill-opacity:.88;stroke:var(--grid)}\
 svg .wrong{fill:none;stroke:var(--alarm);stroke-width:2}\
 svg .right{fill:none;stroke:var(--frame);stroke-width:1}\
 svg .error{fill:var(--alarm)}";

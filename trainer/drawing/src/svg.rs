@@ -22,6 +22,11 @@ impl Svg {
         Self { width, height, title: escape(title), text: String::new() }
     }
 
+    /// Makes the drawing at least this high.
+    pub(super) fn grow_to(&mut self, height: f64) {
+        self.height = self.height.max(height);
+    }
+
     /// A line between two places.
     pub fn line(&mut self, class: &str, (x1, y1): Place, (x2, y2): Place) {
         self.push(format_args!(

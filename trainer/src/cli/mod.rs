@@ -9,7 +9,9 @@ mod calibrate;
 
 mod evaluate;
 mod export;
+mod help;
 mod inputs;
+mod manual;
 mod messages;
 mod report;
 mod statements;
@@ -32,13 +34,15 @@ pub use calibrate::Calibrate;
 pub use evaluate::Evaluate;
 pub use export::{Export, WeightFormat};
 pub use inputs::{Images, ModelAndImages};
+pub use manual::Manual;
 pub use report::Report;
 pub use statements::Statements;
 pub use train::Train;
 
 /// Trains, evaluates and calibrates the models that siamese serves
 #[derive(Debug, Parser)]
-#[command(version, about)]
+#[command(name = "siamese-trainer", version, propagate_version = true, about)]
+#[command(after_help = help::with_exit_codes(help::TRAINER))]
 pub struct Arguments {
     /// The command to run.
     #[command(subcommand)]
@@ -49,12 +53,20 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 #[expect(missing_docs, reason = "clap takes the description from the options of each command")]
 pub enum Command {
+    #[command(after_help = help::with_exit_codes(help::TRAIN))]
     Train(Box<Train>),
+    #[command(after_help = help::with_exit_codes(help::EVALUATE))]
     Evaluate(Evaluate),
+    #[command(after_help = help::with_exit_codes(help::REPORT))]
     Report(Report),
+    #[command(after_help = help::with_exit_codes(help::CALIBRATE))]
     Calibrate(Calibrate),
+    #[command(after_help = help::with_exit_codes(help::EXPORT))]
     Export(Export),
+    #[command(after_help = help::with_exit_codes(help::ADOPT))]
     Adopt(Box<Adopt>),
+    #[command(after_help = help::with_exit_codes(help::MANUAL))]
+    Manual(Manual),
 }
 
 /// Runs the command that the arguments name, prints its output or its error, and returns the exit code.
@@ -100,7 +112,7 @@ impl Command {
             Self::Calibrate(calibrate) => Some(&*calibrate.out),
             Self::Export(export) => Some(&*export.out),
             Self::Adopt(adopt) => Some(&*adopt.out),
-            Self::Evaluate(_) | Self::Report(_) => None,
+            Self::Evaluate(_) | Self::Report(_) | Self::Manual(_) => None,
         };
         if out.is_some_and(|out| Destination::of(out).is_ok_and(|out| out.is_stdout())) {
             output::note(text.trim_end());
@@ -118,6 +130,7 @@ impl Command {
             Self::Calibrate(calibrate) => calibrate.run(),
             Self::Export(export) => export.run(),
             Self::Adopt(adopt) => adopt.run(),
+            Self::Manual(manual) => manual.run(),
         }
     }
 }

@@ -91,6 +91,29 @@ fn the_worst_pairs_are_shown_as_images() {
 }
 
 #[test]
+fn no_legend_covers_a_curve() {
+    let ground = known();
+    ground.run("evaluate", &["--report", "report"]).success();
+    for (drawing, label, first) in [
+        ("roc.svg", "FMR: different pairs called same", "measured"),
+        ("det.svg", "FMR: different pairs called same", "measured"),
+        ("distances.svg", "distance", "same: "),
+    ] {
+        let text = fs::read_to_string(ground.at("report").join(drawing)).expect("a drawing");
+        let drawn = roxmltree::Document::parse(&text).expect("well-formed XML");
+        let below = |start: &str| {
+            let is_it = |node: &roxmltree::Node| {
+                node.tag_name().name() == "text"
+                    && node.text().is_some_and(|text| text.starts_with(start))
+            };
+            let node = drawn.descendants().find(is_it).expect("the text");
+            node.attribute("y").and_then(|y| y.parse::<f64>().ok()).expect("a place")
+        };
+        assert!(below(label) < below(first), "{drawing}: the legend is not below the x axis");
+    }
+}
+
+#[test]
 fn markup_in_names_is_escaped() {
     let ground = Ground::of(&[("<script>a&b", &[1, 2]), ("\"c\"", &[5, 6])]);
     ground.run("evaluate", &["--report", "report"]).success();

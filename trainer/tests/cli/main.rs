@@ -10,6 +10,7 @@ mod export;
 mod ground;
 mod lists;
 mod made;
+mod manual;
 #[path = "../../../tests/networks/mod.rs"]
 mod networks;
 mod outputs;

@@ -7,6 +7,9 @@ export function useKey(value) {
   sessionStorage.setItem("key", value);
 }
 
+/// The value of the header `Authorization`; null if no key is known.
+export const authorization = () => (key ? `Bearer ${key}` : null);
+
 /// An error with the server's own text. `code` is "unreachable" if there is no response.
 export class Problem extends Error {
   constructor({ detail, title, code, field, status }) {
@@ -23,18 +26,18 @@ export function unreachable() {
 export const model = async () => (await send("/model")).json();
 
 /// Compares two files. The result contains the time of each step.
-export async function compare(a, b) {
+export async function compare(a, b, query) {
   const start = performance.now();
-  const response = await send("/compare", { method: "POST", body: form([["a", a], ["b", b]]) });
+  const response = await send(`/compare${query}`, { method: "POST", body: form([["a", a], ["b", b]]) });
   const result = await response.json();
   const timings = serverTimings(response.headers.get("server-timing"));
   return { ...result, timings: { ...timings, "round trip": performance.now() - start } };
 }
 
 /// Compares one file with each of several files. Returns a result or `{error}` for each of them, in order.
-export async function compareWithMany(one, many) {
+export async function compareWithMany(one, many, query) {
   const parts = [["a", one], ...many.map((file) => ["b", file])];
-  const response = await send("/compare/batch", { method: "POST", body: form(parts) });
+  const response = await send(`/compare/batch${query}`, { method: "POST", body: form(parts) });
   return (await response.json()).results.map(readResult);
 }
 
@@ -54,7 +57,7 @@ export async function pixels(file) {
 const readResult = (result) => (result.error ? { error: new Problem(result.error) } : result);
 
 async function send(path, options = {}) {
-  const headers = key ? { authorization: `Bearer ${key}` } : {};
+  const headers = key ? { authorization: authorization() } : {};
   let response;
   try {
     response = await fetch(path, { ...options, headers });
@@ -72,9 +75,12 @@ function form(parts) {
   return data;
 }
 
+/// The duration of each step, and the number of images that were in the cache.
 function serverTimings(header) {
-  const entries = [...(header ?? "").matchAll(/([\w-]+);dur=([\d.]+)/g)];
-  return Object.fromEntries(entries.map(([, name, duration]) => [name, Number(duration)]));
+  const text = header ?? "";
+  const entries = [...text.matchAll(/([\w-]+);dur=([\d.]+)/g)];
+  const durations = Object.fromEntries(entries.map(([, name, duration]) => [name, Number(duration)]));
+  return { ...durations, cached: Number(text.match(/\bcache;desc="(\d+)"/)?.[1] ?? 0) };
 }
 
 function toSentence(text) {

@@ -3,10 +3,11 @@
 import * as api from "./api.js";
 import { Calibration } from "./calibration.js";
 import { element, find, percent } from "./elements.js";
-import * as matrix from "./matrix.js";
-import * as many from "./many.js";
 import { term } from "./terms.js";
-import * as two from "./two.js";
+import { offerBox } from "./threshold.js";
+import * as many from "./views/many.js";
+import * as matrix from "./views/matrix.js";
+import * as two from "./views/two.js";
 
 const VIEWS = ["two", "one-to-many", "matrix"];
 
@@ -35,14 +36,16 @@ function notify(problem, retry) {
   notice.replaceChildren(problem.message, ...button);
 }
 
+/// Requests an API key. If a key is known, the server did not accept it.
 function requestKey(retry) {
   const form = find("key");
   find("notice").hidden = true;
+  find("key-error").hidden = !api.authorization();
   form.hidden = false;
   find("key-value").focus();
   form.onsubmit = (event) => {
     event.preventDefault();
-    api.useKey(find("key-value").value);
+    api.useKey(find("key-value").value.trim());
     form.hidden = true;
     retry?.();
   };
@@ -80,7 +83,8 @@ async function start() {
     showStatements(card);
     showFacts(card);
     const calibration = new Calibration(card);
-    for (const view of [two, many, matrix]) view.start(calibration, notify);
+    const views = [two, many, matrix].map((view) => view.start(card, calibration, notify));
+    offerBox(calibration, () => views.forEach((compareAgain) => compareAgain()));
     document.body.dataset.ready = "";
   } catch (problem) {
     notify(problem, start);

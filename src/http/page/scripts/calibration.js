@@ -5,12 +5,19 @@ export class Calibration {
     this.points = card.operating_points ?? [];
     this.measured = card.calibration;
     this.margin = card.margin;
-    this.threshold = card.in_force?.threshold;
+    this.inForce = card.in_force?.threshold;
+    /// The threshold in force. If there is none: the one that the user named.
+    this.threshold = this.inForce;
     this.isUnit = card.embedding.length === "unit";
   }
 
   get known() {
     return this.points.length > 0;
+  }
+
+  /// The query for a threshold. The server uses the threshold in force without one.
+  query(threshold) {
+    return threshold === this.inForce ? "" : `?threshold=${threshold}`;
   }
 
   /// The FMR and FNMR at a threshold. Between two operating points, each rate is the worse one of the two.

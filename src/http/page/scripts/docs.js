@@ -13,24 +13,39 @@ for (const [path, item] of Object.entries(api.paths)) {
   for (const [method, operation] of Object.entries(item)) main.append(route(method, path, operation));
 }
 document.body.dataset.ready = "";
-if (location.hash) document.querySelector(location.hash)?.scrollIntoView();
+// The content comes after the page, so a browser can't restore a position in it.
+history.scrollRestoration = "manual";
+if (location.hash) find(location.hash.slice(1))?.scrollIntoView();
 
 function route(method, path, { summary, description, parameters, requestBody, responses }) {
   const id = `${method}${path.replaceAll("/", "-")}`;
   find("routes").append(element("a", { href: `#${id}` }, path));
   const parts = [element("h2", {}, element("span", { class: "method" }, method.toUpperCase()), ` ${path}`)];
   for (const text of [summary, description]) if (text) parts.push(element("p", {}, ...formatted(text)));
-  if (parameters) {
-    const named = Object.fromEntries(parameters.map((parameter) => [parameter.name, parameter]));
-    parts.push(element("h3", {}, "Query"), properties(named));
-  }
+  parts.push(...parameterList("Query", parameters, "query"), ...parameterList("Headers", parameters, "header"));
   if (requestBody) parts.push(element("h3", {}, "Body"), ...bodies(requestBody.content));
   const success = responses["200"];
   const meaning = element("p", {}, ...formatted(success.description));
-  parts.push(element("h3", {}, "Response"), meaning, ...bodies(success.content));
+  parts.push(element("h3", {}, "Response"), meaning, ...bodies(success.content), ...headers(responses));
   const errors = Object.entries(responses).filter(([status]) => status !== "200").sort();
   if (errors.length) parts.push(collapsed("Errors", ...errors.map(([status, error]) => errorLine(status, error))));
   return element("section", { class: "card route", id }, ...parts);
+}
+
+/// The parameters of a request at one place: in its query or its headers.
+function parameterList(title, parameters = [], place) {
+  const found = parameters.filter((parameter) => parameter.in === place);
+  if (found.length === 0) return [];
+  return [element("h3", {}, title), properties(Object.fromEntries(found.map((found) => [found.name, found])))];
+}
+
+/// The headers of all responses of a route.
+function headers(responses) {
+  const named = Object.assign({}, ...Object.values(responses).map((response) => response.headers));
+  const rows = Object.entries(named).flatMap(([name, { description }]) => [
+    element("dt", {}, element("code", {}, name)), element("dd", {}, ...formatted(description)),
+  ]);
+  return rows.length ? [element("h3", {}, "Response headers"), element("dl", { class: "properties" }, ...rows)] : [];
 }
 
 function errorLine(status, { description, content }) {

@@ -35,6 +35,11 @@ export function boundedPercent(probability) {
   return probability < 0.001 ? "below 0.1 %" : percent(probability);
 }
 
-export const formatDistance = (distance) => distance.toFixed(3);
+/// A distance with at least three digits. The distances of some models are far larger or smaller than 1.
+export function formatDistance(distance) {
+  if (0 < distance && distance < 0.01) return distance.toPrecision(3);
+  const digits = 3 - Math.floor(Math.log10(Math.max(distance, 1)));
+  return distance.toFixed(Math.max(digits, 0));
+}
 
 export const formatMilliseconds = (value) => `${value.toFixed(value < 10 ? 1 : 0)} ms`;

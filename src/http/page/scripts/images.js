@@ -1,40 +1,49 @@
 // Inputs for images: a slot for one image, a tray for several.
 
-import { pixels, unreachable } from "./api.js";
+import { pixels } from "./api.js";
 import { element } from "./elements.js";
+import { register } from "./transfer.js";
 
 const TYPES = "image/*,.tif,.tiff,.pgm,.ppm,.pnm,.bmp";
 
-/// An input for one image. It calls `onchange` after each new file.
+/// An input for one image. It calls `onchange` after each new file. `next` is the input that takes further files.
 export class Slot {
   constructor(container, title, onchange) {
-    Object.assign(this, { container, onchange, file: null });
+    Object.assign(this, { container, onchange, file: null, next: null });
     this.image = element("img", { alt: "", hidden: true });
     this.hint = element("p", { class: "hint" }, "Drop or paste an image here");
     this.input = element("img", { class: "model-input", alt: `What the model sees of the ${title.toLowerCase()}` });
     this.inset = element("figure", { hidden: true }, this.input, element("figcaption", {}, "what the model sees"));
-    this.error = element("p", { class: "error", role: "alert", hidden: true });
+    this.messages = new Messages();
     container.setAttribute("role", "group");
     container.setAttribute("aria-label", title);
     container.append(
       element("h2", {}, title),
       element("div", { class: "frame" }, this.image, this.hint, this.inset),
-      fileButtons(title, false, ([file]) => this.put(file)),
-      this.error,
+      fileButtons(title, false, (files) => this.add(files)),
+      ...this.messages.elements,
     );
-    acceptDrops(container, ([file]) => this.put(file));
-    inputs.push(this);
+    register(this);
   }
 
   get isEmpty() {
     return !this.file;
   }
 
-  /// Sets the image, and shows the model's input beside it.
-  async put(file) {
+  /// Takes the first file. The next input takes the others.
+  add([file, ...others], next = this.next) {
     if (!file) return;
+    this.put(file);
+    if (others.length === 0) return;
+    if (next) next.add(others, null);
+    else this.showNote(ignored(others.length));
+  }
+
+  /// Sets the image, and shows the model's input below it.
+  async put(file) {
     this.file = file;
     this.showError(null);
+    this.showNote(null);
     this.inset.hidden = true;
     this.hint.hidden = true;
     show(this.image, file, file.name);
@@ -53,9 +62,13 @@ export class Slot {
 
   /// Shows an error of this image. Null clears it.
   showError(message) {
-    this.error.textContent = message ?? "";
-    this.error.hidden = !message;
+    this.messages.showError(message);
     this.container.classList.toggle("invalid", Boolean(message));
+  }
+
+  /// Shows what was not taken. Null clears it.
+  showNote(message) {
+    this.messages.showNote(message);
   }
 }
 
@@ -65,23 +78,18 @@ export class Tray {
     Object.assign(this, { container, limit, onchange, files: [] });
     this.list = element("ul", { class: "thumbnails" });
     this.hint = element("p", { class: "hint" }, `Drop or paste up to ${limit} images here`);
-    this.error = element("p", { class: "error", role: "alert", hidden: true });
+    this.messages = new Messages();
     this.clear = element("button", { type: "button", hidden: true, onclick: () => this.set([]) }, "Clear");
     const buttons = fileButtons(title, true, (files) => this.add(files));
     buttons.append(this.clear);
     container.setAttribute("role", "group");
     container.setAttribute("aria-label", title);
-    container.append(element("h2", {}, title), this.hint, this.list, buttons, this.error);
-    acceptDrops(container, (files) => this.add(files));
-    inputs.push(this);
+    container.append(element("h2", {}, title), this.hint, this.list, buttons, ...this.messages.elements);
+    register(this);
   }
 
   get isEmpty() {
     return this.files.length === 0;
-  }
-
-  put(file) {
-    this.add([file]);
   }
 
   add(files) {
@@ -90,8 +98,9 @@ export class Tray {
 
   set(files) {
     this.files = files.slice(0, this.limit);
-    const ignored = files.length - this.files.length;
-    this.showError(ignored ? `The limit is ${this.limit} images. The last ${ignored} were ignored.` : null);
+    const excess = files.length - this.files.length;
+    this.messages.showError(excess ? `The limit is ${this.limit} images. ${ignored(excess)}` : null);
+    this.showNote(null);
     this.hint.hidden = !this.isEmpty;
     this.clear.hidden = this.isEmpty;
     this.list.replaceChildren(...this.files.map((file, index) => this.thumbnail(file, index)));
@@ -106,9 +115,9 @@ export class Tray {
     });
   }
 
-  showError(message) {
-    this.error.textContent = message ?? "";
-    this.error.hidden = !message;
+  /// Shows what was not taken. Null clears it.
+  showNote(message) {
+    this.messages.showNote(message);
   }
 
   thumbnail(file, index) {
@@ -120,6 +129,30 @@ export class Tray {
     return element("li", { title: file.name }, image, remove, element("span", { class: "reason" }));
   }
 }
+
+/// The messages of an input: the error of its images, and a note on what was not taken.
+class Messages {
+  constructor() {
+    this.error = element("p", { class: "error", role: "alert", hidden: true });
+    this.note = element("p", { class: "note", role: "alert", hidden: true });
+    this.elements = [this.error, this.note];
+  }
+
+  showError(message) {
+    set(this.error, message);
+  }
+
+  showNote(message) {
+    set(this.note, message);
+  }
+}
+
+function set(paragraph, message) {
+  paragraph.textContent = message ?? "";
+  paragraph.hidden = !message;
+}
+
+const ignored = (count) => (count === 1 ? "The last image was ignored." : `The last ${count} were ignored.`);
 
 /// Shows a file in an image element. If the browser can't decode the file, shows the model's input instead.
 export function show(image, file, name) {
@@ -138,33 +171,6 @@ export function show(image, file, name) {
   image.src = url;
 }
 
-/// Fetches shipped images as files, by their names without extension.
-export async function samples(...names) {
-  const fetchFile = async (name) => {
-    const response = await fetch(`/page/samples/${name}.jpg`);
-    return new File([await response.blob()], `${name}.jpg`, { type: "image/jpeg" });
-  };
-  try {
-    return await Promise.all(names.map(fetchFile));
-  } catch {
-    throw unreachable();
-  }
-}
-
-// A pasted image goes to the input that has the focus, else to the first visible empty input, else to the last one.
-const inputs = [];
-document.addEventListener("paste", (event) => {
-  const files = [...event.clipboardData.files];
-  if (files.length === 0) return;
-  event.preventDefault();
-  const visible = inputs.filter((input) => !input.container.closest("[hidden]"));
-  const focused = visible.find((input) => input.container.contains(document.activeElement));
-  for (const file of files) {
-    const empty = visible.find((input) => input.isEmpty);
-    (focused ?? empty ?? visible.at(-1))?.put(file);
-  }
-});
-
 function fileButtons(title, multiple, onfiles) {
   const button = (label, attributes, kind) => {
     const input = element("input", {
@@ -182,18 +188,3 @@ function fileButtons(title, multiple, onfiles) {
     button("Take photo", { capture: "environment", multiple: false }, "button camera"),
   );
 }
-
-function acceptDrops(container, onfiles) {
-  const highlight = (isOver) => (event) => {
-    event.preventDefault();
-    container.classList.toggle("drag-over", isOver);
-  };
-  container.addEventListener("dragover", highlight(true));
-  container.addEventListener("dragleave", highlight(false));
-  container.addEventListener("drop", (event) => {
-    highlight(false)(event);
-    onfiles([...event.dataTransfer.files]);
-  });
-}
-// The browser would open an image that is dropped beside an input, instead of the page.
-for (const kind of ["dragover", "drop"]) document.addEventListener(kind, (event) => event.preventDefault());

@@ -1,6 +1,6 @@
 //! Charts of reliability, of promised and realised FMRs, and of the training loss.
 
-use siamese_drawing::{Axis, Chart, Corner, Scale, Svg, Symbol, number, percent};
+use siamese_drawing::{Axis, Chart, Scale, Svg, Symbol, number, percent};
 
 use crate::evaluate::ProbabilityCheck;
 use crate::learn::history::Entry;
@@ -29,7 +29,7 @@ pub(in crate::report) fn reliability(check: &ProbabilityCheck, unit: Unit) -> Sv
         (Symbol::Mark("mark"), format!("observed, 95 % over {}", unit.plural())),
         (Symbol::Line("guide"), "perfect agreement".to_owned()),
     ];
-    chart.legend(Corner::BottomRight, &lines);
+    chart.legend(&lines);
     chart.finish()
 }
 
@@ -57,7 +57,7 @@ pub(in crate::report) fn promises(unseen: &Unseen) -> Svg {
         (Symbol::Mark("mark"), format!("realised, 95 % over {}", unseen.unit.plural())),
         (Symbol::Line("guide"), "equal".to_owned()),
     ];
-    chart.legend(Corner::BottomRight, &lines);
+    chart.legend(&lines);
     chart.finish()
 }
 
@@ -93,6 +93,6 @@ pub(in crate::report) fn training(history: &[Entry]) -> Option<Svg> {
     if let Some(floor) = floor {
         lines.push((Symbol::Line("guide"), format!("learned nothing: {}", number(floor))));
     }
-    chart.legend(Corner::TopRight, &lines);
+    chart.legend(&lines);
     Some(chart.finish())
 }

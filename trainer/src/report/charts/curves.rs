@@ -1,7 +1,7 @@
 //! The ROC and DET curves.
 
 use siamese_core::score::Rates;
-use siamese_drawing::{Axis, Chart, Corner, Place, Scale, Svg, Symbol, percent};
+use siamese_drawing::{Axis, Chart, Place, Scale, Svg, Symbol, percent};
 
 use crate::evaluate::Evaluation;
 use crate::statistics::Comparisons;
@@ -20,7 +20,7 @@ pub(in crate::report) fn roc(evaluations: &[&Evaluation]) -> Svg {
     let y = Axis::of_rates("TMR: same pairs called same", Scale::Linear, [0.0, 1.0], &TENTHS);
     let mut chart = Chart::new("ROC", &headline(evaluations), x, y);
     draw(&mut chart, evaluations, least, |fnmr| 1.0 - fnmr);
-    chart.legend(Corner::BottomRight, &legend(evaluations));
+    chart.legend(&legend(evaluations));
     chart.finish()
 }
 
@@ -46,10 +46,7 @@ pub(in crate::report) fn det(evaluations: &[&Evaluation]) -> Svg {
     let low = left.max(down);
     chart.curve("guide", &[(low, low), (GREATEST, GREATEST)]);
     draw(&mut chart, evaluations, left, |fnmr| fnmr);
-    // The legend goes to the corner that the curve does not cross.
-    let is_low = evaluations.iter().all(|evaluation| evaluation.measures.eer < 0.2);
-    let corner = if is_low { Corner::TopRight } else { Corner::BottomLeft };
-    chart.legend(corner, &legend(evaluations));
+    chart.legend(&legend(evaluations));
     chart.finish()
 }
 

@@ -1,14 +1,14 @@
 //! The histogram of the distances of same and different pairs.
 
 use siamese_core::score::{Distance, Rates};
-use siamese_drawing::{Axis, Chart, Corner, Place, Svg, Symbol, number, percent};
+use siamese_drawing::{Axis, Chart, Place, Svg, Symbol, number, percent};
 
 use crate::evaluate::Evaluation;
 use crate::statistics::real;
 
 const BINS: usize = 60;
-/// The height of the frame relative to the highest bar; it leaves space for the legend.
-const LEGEND_SPACE: f64 = 1.48;
+/// The height of the frame relative to the highest bar.
+const HEADROOM: f64 = 1.05;
 
 /// Draws both histograms, each as shares of its own pairs, and the threshold.
 pub(in crate::report) fn histogram(evaluation: &Evaluation, title: &str) -> Svg {
@@ -24,7 +24,7 @@ pub(in crate::report) fn histogram(evaluation: &Evaluation, title: &str) -> Svg 
     let highest = same.iter().chain(&different).copied().fold(0.0, f64::max);
 
     let x = Axis::linear("distance", end, |value| number(value, 6));
-    let y = Axis::linear("share of same or different pairs", highest * LEGEND_SPACE, percent);
+    let y = Axis::linear("share of same or different pairs", highest * HEADROOM, percent);
     let mut chart = Chart::new(title, &evaluation.headline(), x, y);
     chart.area("different", &outline(&different, end));
     chart.area("same", &outline(&same, end));
@@ -45,7 +45,7 @@ pub(in crate::report) fn histogram(evaluation: &Evaluation, title: &str) -> Svg 
     if let Some(margin) = margin {
         lines.push((Symbol::Line("guide"), format!("margin {margin}")));
     }
-    chart.legend(Corner::TopRight, &lines);
+    chart.legend(&lines);
     chart.finish()
 }
 

@@ -1,38 +1,41 @@
 // One image against many, the nearest first.
 
-import * as api from "./api.js";
-import { element, find, formatDistance } from "./elements.js";
-import { Slot, Tray, samples, show } from "./images.js";
+import * as api from "../api.js";
+import { element, find, formatDistance } from "../elements.js";
+import { Slot, Tray, show } from "../images.js";
+import { offer, personIn } from "../samples.js";
+import { ask } from "../threshold.js";
 
-const EXAMPLE = ["s5_1", "s5_2", "s1_1", "s1_2", "s9_1", "s9_2", "s13_1", "s13_2"];
+const EXAMPLES = {
+  "one face against seven": ["s5_1", "s5_2", "s1_1", "s1_2", "s9_1", "s9_2", "s13_1", "s13_2"],
+};
 const LIMIT = 64;
 
-export function start(calibration, notify) {
+/// Starts the view. Returns a function that compares again.
+export function start(card, calibration, notify) {
   const one = new Slot(find("slot-one"), "One image", compare);
   const many = new Tray(find("tray-many"), "Many images", LIMIT, compare);
   const verdict = find("many-verdict");
   const ranking = find("many-results");
   let lastRequest = 0;
 
-  const load = async () => {
-    try {
-      const [first, ...others] = await samples(...EXAMPLE);
-      one.put(first);
-      many.set(others);
-    } catch (problem) {
-      notify(problem, load);
-    }
+  one.next = many;
+  const putAll = ([first, ...others]) => {
+    one.put(first);
+    many.set(others);
   };
-  find("many-samples").append(element("button", { type: "button", onclick: load }, "one face against seven"));
+  offer(find("many-samples"), card, EXAMPLES, putAll, notify);
 
   async function compare() {
     const request = (lastRequest += 1);
     ranking.replaceChildren();
     verdict.replaceChildren();
     if (one.isEmpty || many.isEmpty) return;
+    const { threshold } = calibration;
+    if (threshold === undefined) return ask(verdict);
     const { files } = many;
     try {
-      const results = await api.compareWithMany(one.file, files);
+      const results = await api.compareWithMany(one.file, files, calibration.query(threshold));
       if (request !== lastRequest) return;
       notify(null);
       showErrors(results);
@@ -64,11 +67,20 @@ export function start(calibration, notify) {
       element("span", {}, `The line across each bar is the threshold, ${formatDistance(valid[0].threshold)}.`),
     );
     const max = calibration.maxDistance(...valid.map((result) => result.distance));
-    ranking.replaceChildren(...valid.map((result) => row(result, max)));
+    ranking.replaceChildren(...valid.map((result) => row(result, max, truth(result))));
   }
+
+  /// For shipped photographs, the truth is known: says where the model is wrong.
+  function truth({ file, verdict }) {
+    const [first, second] = [one.file, file].map(personIn);
+    if (!first || !second || (verdict === "same") === (first === second)) return [];
+    return [element("span", { class: "truth" }, ` wrong: ${first === second ? "the same person" : "another person"}`)];
+  }
+
+  return compare;
 }
 
-function row({ file, distance, threshold, verdict }, max) {
+function row({ file, distance, threshold, verdict }, max, error) {
   const image = element("img", {});
   show(image, file, "");
   const bar = element("span", { class: "bar", "aria-hidden": "true" }, element("i"), element("b"));
@@ -76,7 +88,7 @@ function row({ file, distance, threshold, verdict }, max) {
   bar.children[1].style.left = `${(threshold / max) * 100}%`;
   return element(
     "li", { class: verdict }, image,
-    element("span", { class: "file" }, file.name), bar,
+    element("span", { class: "file" }, file.name, ...error), bar,
     element("span", { class: "number" }, formatDistance(distance)), element("em", {}, verdict),
   );
 }

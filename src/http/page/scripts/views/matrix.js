@@ -1,30 +1,28 @@
 // Many images, each compared with all others: a matrix of distances, grouped by the threshold.
 
-import * as api from "./api.js";
-import { distance, groups } from "./calibration.js";
-import { Chart } from "./chart.js";
-import { element, find, formatDistance } from "./elements.js";
-import { Tray, samples, show } from "./images.js";
+import * as api from "../api.js";
+import { distance, groups } from "../calibration.js";
+import { Chart } from "../chart.js";
+import { element, find, formatDistance } from "../elements.js";
+import { Tray, show } from "../images.js";
+import { offer, personIn } from "../samples.js";
+import { ask } from "../threshold.js";
 
-const EXAMPLE = ["s5_1", "s1_1", "s9_1", "s13_1", "s5_2", "s1_2", "s9_2", "s13_2"];
+const EXAMPLES = {
+  "eight images of four people": ["s5_1", "s1_1", "s9_1", "s13_1", "s5_2", "s1_2", "s9_2", "s13_2"],
+};
 const LIMIT = 30;
 /// The number of images in one request. It is below the servers' default limit.
 const PORTION = 8;
 
-export function start(calibration, notify) {
+/// Starts the view. Returns a function that compares again.
+export function start(card, calibration, notify) {
   const tray = new Tray(find("tray-matrix"), "Images", LIMIT, compare);
   const verdict = find("matrix-verdict");
   const figure = find("matrix-figure");
   let lastRequest = 0;
 
-  const load = async () => {
-    try {
-      tray.set(await samples(...EXAMPLE));
-    } catch (problem) {
-      notify(problem, load);
-    }
-  };
-  find("matrix-samples").append(element("button", { type: "button", onclick: load }, "eight images of four people"));
+  offer(find("matrix-samples"), card, EXAMPLES, (files) => tray.set(files), notify);
 
   async function compare() {
     const request = (lastRequest += 1);
@@ -32,6 +30,7 @@ export function start(calibration, notify) {
     figure.replaceChildren();
     verdict.replaceChildren();
     if (files.length < 2) return;
+    if (calibration.threshold === undefined) return ask(verdict);
     try {
       const results = [];
       for (let start = 0; start < files.length; start += PORTION) {
@@ -54,18 +53,32 @@ export function start(calibration, notify) {
     const distances = embedded.map((a) => embedded.map((b) => distance(a.embedding, b.embedding)));
     const table = element("div", { class: "matrix", role: "region", "aria-label": "Distances", tabindex: 0 });
     const card = element("div", { class: "card" });
-    figure.replaceChildren(table, card);
+    // The table changes its height with the groups, and must not move the slider.
+    figure.replaceChildren(card, table);
     const showGroups = (threshold) => {
       const found = groups(distances, threshold);
       const limit = formatDistance(threshold);
       verdict.replaceChildren(
         element("strong", {}, found.length === 1 ? "1 group" : `${found.length} groups`),
         element("span", {}, `Images are in one group if distances of at most ${limit} connect them.`),
+        ...truth(files, found),
       );
       table.replaceChildren(matrix(files, distances, found, threshold));
     };
     showGroups(new Chart(card, calibration, showGroups).threshold);
   }
+
+  return compare;
+}
+
+/// For shipped photographs, the truth is known: says whether each group is one person.
+function truth(files, found) {
+  const people = files.map(personIn);
+  if (!people.every(Boolean)) return [];
+  const count = new Set(people).size;
+  const isRight = found.length === count && found.every((group) => new Set(group.map((index) => people[index])).size === 1);
+  const judged = isRight ? "The model is right" : "The model is wrong";
+  return [element("span", { class: "truth" }, `${judged}: the images show ${count} people, and a group is one person.`)];
 }
 
 /// Embeds images. The server refuses a request for one invalid image as a whole; here it is an error of that image.
@@ -90,7 +103,7 @@ function matrix(files, distances, found, threshold) {
   const cell = (row, column) => {
     const value = distances[row][column];
     const kind = row === column ? "self" : value <= threshold ? "same" : "different";
-    const square = element("span", { class: kind }, row === column ? "" : value.toFixed(2));
+    const square = element("span", { class: kind }, row === column ? "" : short(value));
     square.style.setProperty("--contrast", Math.min(Math.abs(value - threshold) / threshold, 1).toFixed(2));
     return element("td", { class: edge(column), title: `${files[row].name}, ${files[column].name}` }, square);
   };
@@ -102,3 +115,6 @@ function matrix(files, distances, found, threshold) {
     element("tbody", {}, ...rows),
   );
 }
+
+/// A distance in the width of a cell.
+const short = (distance) => distance.toFixed(distance < 10 ? 2 : distance < 100 ? 1 : 0);
