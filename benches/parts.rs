@@ -31,7 +31,7 @@ fn main() {
     criterion.final_summary();
 }
 
-/// The default model on one thread, so that its rates are per core.
+/// The small model of faces on one thread, so that its rates are per core.
 fn shipped() -> OnnxModel {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/orl.onnx");
     let threads = Some(NonZeroUsize::MIN);
@@ -43,7 +43,7 @@ fn upload(kind: Kind) -> Vec<u8> {
     kind.uploads().expect("the images can be generated").swap_remove(0)
 }
 
-/// Preprocesses uploads for the default model.
+/// Preprocesses uploads for the small model.
 fn preprocessing(criterion: &mut Criterion, model: &OnnxModel) {
     let preprocessing = &model.card().preprocessing;
     let limits = Limits::default();
@@ -60,7 +60,7 @@ fn preprocessing(criterion: &mut Criterion, model: &OnnxModel) {
     }
 }
 
-/// Runs the default model.
+/// Runs the small model.
 fn running(criterion: &mut Criterion, model: &mut OnnxModel) {
     let (preprocessing, upload) = (&model.card().preprocessing, upload(Kind::Face));
     let pixels = preprocessing.preprocess(&upload, &Limits::default()).expect("it is preprocessed");
