@@ -3,7 +3,8 @@
 use super::card::{Align, Card};
 use super::faces::{Aligner, Choice, Face, InvalidDetector};
 use crate::preprocessing::{
-    DecodeError, Decoded, Decoding, Limits, Photograph, Pixels, Planes, Preprocessing, guard,
+    DecodeError, Decoded, Decoding, Detail, Limits, Photograph, Pixels, Planes, Preprocessing,
+    guard,
 };
 
 /// The preprocessing of one model, with the face detector that its card requires.
@@ -33,25 +34,27 @@ impl Preprocessor {
         self.aligner.is_some()
     }
 
-    /// How an upload is decoded. [`finish`](Self::finish) takes the result.
-    pub fn decoding(&self) -> Decoding {
+    /// How an upload is decoded with this detail. [`finish`](Self::finish) takes the result.
+    pub fn decoding(&self, detail: Detail) -> Decoding {
         match self.aligner {
             None => Decoding::Planes(self.preprocessing.clone()),
-            Some(_) => Decoding::Photograph,
+            Some(_) => Decoding::Photograph(detail),
         }
     }
 
-    /// Turns a decoded upload into planes of the model's input. Finds the chosen face, if the model aligns faces.
+    /// Turns a decoded upload into planes of the model's input. Finds the chosen face, if the model aligns faces. `None`
+    /// if the upload must be decoded with more detail.
     pub fn finish(
         &self,
         decoded: Decoded,
         choice: Choice,
-    ) -> Result<(Planes, Option<Face>), DecodeError> {
+    ) -> Result<Option<(Planes, Option<Face>)>, DecodeError> {
         match (decoded, &self.aligner) {
-            (Decoded::Planes(planes), _) => Ok((planes, None)),
+            (Decoded::Planes(planes), _) => Ok(Some((planes, None))),
             (Decoded::Photograph(photograph), Some(aligner)) => {
                 let align = || aligner.align(&photograph, choice, &self.preprocessing);
-                guard(align).map(|(planes, face)| (planes, Some(face)))
+                let aligned = guard(align)?;
+                Ok(aligned.map(|(planes, face)| (planes, Some(face))))
             }
             (Decoded::Photograph(_), None) => Err(DecodeError::FaceNotFound),
         }
@@ -69,7 +72,14 @@ impl Preprocessor {
         limits: &Limits,
         choice: Choice,
     ) -> Result<(Planes, Option<Face>), DecodeError> {
-        self.finish(self.decoding().decode(upload, limits)?, choice)
+        let mut finished = None;
+        for detail in [Detail::Coarse, Detail::Fine] {
+            if finished.is_none() {
+                let decoded = self.decoding(detail).decode(upload, limits)?;
+                finished = self.finish(decoded, choice)?;
+            }
+        }
+        finished.ok_or(DecodeError::FaceNotFound)
     }
 
     /// Turns an upload into the model's input. Of several faces, the largest counts.

@@ -62,8 +62,8 @@ impl Alignment {
         Self(Landmarks::new(self.0.points().map(|[x, y]| [x * columns, y * rows])))
     }
 
-    /// Cuts the face with these points out of a photograph, as planes of the model's input. `None` if the points do
-    /// not determine a place.
+    /// Cuts the face with these points out of a photograph, as planes of the model's input. Also returns how many pixels
+    /// of the photograph one pixel of the input is wide. `None` if the points do not determine a place.
     ///
     /// The transform is the similarity with the least sum of squared distances from the points to their places.
     pub fn chip(
@@ -71,11 +71,11 @@ impl Alignment {
         photograph: &Photograph,
         face: &Landmarks,
         preprocessing: &Preprocessing,
-    ) -> Option<Planes> {
+    ) -> Option<(Planes, f64)> {
         let placing = Similarity::between(&self.0.points(), &face.points())?;
         let [_, height, width] = preprocessing.shape();
         let planes = photograph.warped(&placing, [width, height], preprocessing.colour);
-        Some(Planes::new(planes))
+        Some((Planes::new(planes), placing.scale()))
     }
 }
 
@@ -104,7 +104,7 @@ impl Display for Alignment {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Colour, Fit, Limits};
+    use super::super::{Colour, Detail, Fit, Limits};
     use super::*;
 
     const PLACES: [Point; 4] = [[2.0, 2.0], [6.0, 2.0], [4.0, 4.0], [4.0, 6.0]];
@@ -122,11 +122,12 @@ mod tests {
             mean: vec![0.0],
             std: vec![1.0],
         };
-        let photograph = Photograph::decode(&upload, &Limits::default()).expect("a photograph");
+        let photograph =
+            Photograph::decode(&upload, &Limits::default(), Detail::Fine).expect("a photograph");
         let alignment = Alignment(Landmarks::new(PLACES));
         let chip = |points| {
             let face = Landmarks::new(points);
-            alignment.chip(&photograph, &face, &preprocessing).expect("a chip")
+            alignment.chip(&photograph, &face, &preprocessing).expect("a chip").0
         };
         let chip_there = chip(PLACES);
         assert_eq!(chip_there.bytes(), pixels);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DecodeError, Limits, Photograph, Planes, Preprocessing};
+use super::{DecodeError, Detail, Limits, Photograph, PhotographForm, Planes, Preprocessing};
 
 /// What an upload is decoded to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -10,7 +10,7 @@ pub enum Decoding {
     /// The planes of a model's input.
     Planes(Preprocessing),
     /// A photograph, in which a face is searched.
-    Photograph,
+    Photograph(Detail),
 }
 
 /// A decoded upload.
@@ -27,13 +27,8 @@ pub enum Decoded {
 pub enum Form {
     /// Planes.
     Planes,
-    /// A photograph: its columns and rows, and those before it was reduced.
-    Photograph {
-        /// Columns and rows.
-        size: [u32; 2],
-        /// Columns and rows before it was reduced.
-        full_size: [u32; 2],
-    },
+    /// A photograph.
+    Photograph(PhotographForm),
 }
 
 impl Decoding {
@@ -43,7 +38,9 @@ impl Decoding {
             Self::Planes(preprocessing) => {
                 preprocessing.planes(upload, limits).map(Decoded::Planes)
             }
-            Self::Photograph => Photograph::decode(upload, limits).map(Decoded::Photograph),
+            Self::Photograph(detail) => {
+                Photograph::decode(upload, limits, *detail).map(Decoded::Photograph)
+            }
         }
     }
 
@@ -51,7 +48,7 @@ impl Decoding {
     pub fn max_bytes(&self) -> usize {
         match self {
             Self::Planes(preprocessing) => preprocessing.shape().iter().product(),
-            Self::Photograph => Photograph::max_bytes(),
+            Self::Photograph(_) => Photograph::max_bytes(),
         }
     }
 
@@ -61,8 +58,8 @@ impl Decoding {
             (Self::Planes(preprocessing), Form::Planes) => {
                 preprocessing.planes_of(bytes).map(Decoded::Planes)
             }
-            (Self::Photograph, Form::Photograph { size, full_size }) => {
-                Photograph::of_bytes(bytes, size, full_size).map(Decoded::Photograph)
+            (Self::Photograph(_), Form::Photograph(form)) => {
+                Photograph::of_bytes(bytes, form).map(Decoded::Photograph)
             }
             _ => None,
         }
@@ -82,9 +79,7 @@ impl Decoded {
     pub fn form(&self) -> Form {
         match self {
             Self::Planes(_) => Form::Planes,
-            Self::Photograph(photograph) => {
-                Form::Photograph { size: photograph.size(), full_size: photograph.full_size() }
-            }
+            Self::Photograph(photograph) => Form::Photograph(photograph.form()),
         }
     }
 }

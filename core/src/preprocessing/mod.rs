@@ -31,6 +31,6 @@ pub use decode::{Estimate, Limits, catches};
 pub use decoding::{Decoded, Decoding, Form};
 pub use error::{DecodeError, Diagnosis};
 pub use fit::Fit;
-pub use photograph::{Photograph, Point, Square};
+pub use photograph::{Detail, Photograph, PhotographForm, Point, Square};
 pub use pixels::Pixels;
 pub use preprocess::{InvalidPreprocessing, Planes, Preprocessing};

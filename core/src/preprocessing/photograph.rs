@@ -1,6 +1,7 @@
 //! An upright image as large as the search for a face needs it.
 
 use image::metadata::Orientation;
+use serde::{Deserialize, Serialize};
 
 use super::colour::Colour;
 use super::decode::{Goal, decode, guard};
@@ -13,6 +14,26 @@ use super::{DecodeError, Limits};
 /// The longest side of a photograph, in pixels. Larger images are reduced.
 const LONGEST: u32 = 2_080;
 
+/// How much of an image a decoder may leave out for a photograph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Detail {
+    /// Enough for a face that takes up a fifth of the image.
+    Coarse,
+    /// Enough for small faces.
+    Fine,
+}
+
+impl Detail {
+    /// How many times a decoder may halve the sides of an image whose longer side has this many pixels.
+    pub(super) fn halvings(self, longest: u32) -> u32 {
+        let least = match self {
+            Self::Coarse => 600,
+            Self::Fine => 1_040,
+        };
+        (1..=3).rev().find(|halvings| least <= longest >> halvings).unwrap_or(0)
+    }
+}
+
 /// A place in an image: columns from the left, rows from the top, in pixels.
 pub type Point = [f64; 2];
 
@@ -22,6 +43,19 @@ pub struct Photograph {
     image: Image,
     /// The size before it was reduced.
     full: Size,
+    /// Whether a finer decode has more detail.
+    is_coarse: bool,
+}
+
+/// What the bytes of a photograph are.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct PhotographForm {
+    /// Columns and rows.
+    pub size: [u32; 2],
+    /// Columns and rows before it was reduced.
+    pub full: [u32; 2],
+    /// Whether a finer decode has more detail.
+    pub is_coarse: bool,
 }
 
 /// A square area of a photograph, in its pixels. It may extend beyond the photograph.
@@ -37,34 +71,48 @@ pub struct Square {
 
 impl Photograph {
     /// Decodes an upload, turns it upright, and reduces it.
-    pub fn decode(upload: &[u8], limits: &Limits) -> Result<Self, DecodeError> {
-        guard(|| Ok(Self::reduced(decode(upload, limits, Goal::Photograph)?)))
+    pub fn decode(upload: &[u8], limits: &Limits, detail: Detail) -> Result<Self, DecodeError> {
+        guard(|| Ok(Self::reduced(decode(upload, limits, Goal::Photograph(detail))?)))
     }
 
     fn reduced(image: Image) -> Self {
         let full = image.size();
+        let finest = Detail::Fine.halvings(full.width.max(full.height));
+        let is_coarse = finest < image.halvings();
         let image = Image::new(image.into_samples());
         let size = image.size();
         let longest = size.width.max(size.height);
         if longest <= LONGEST {
-            return Self { image, full };
+            return Self { image, full, is_coarse };
         }
         let reduce = |side: u32| (u64::from(side) * u64::from(LONGEST)).div_ceil(longest.into());
         let [width, height] = [size.width, size.height]
             .map(|side| u32::try_from(reduce(side)).expect("a reduced side is shorter"));
         let size = Size { width, height };
         let planes = resize_part(&image, Colour::Rgb, Part::whole(image.size()), size);
-        Self { image: Image::new(Samples::of_planes(planes, size)), full }
+        Self { image: Image::new(Samples::of_planes(planes, size)), full, is_coarse }
     }
 
     /// Takes the bytes of a photograph that another process decoded; `None` if the sizes do not match.
-    pub fn of_bytes(bytes: Vec<u8>, [width, height]: [u32; 2], full: [u32; 2]) -> Option<Self> {
+    pub fn of_bytes(bytes: Vec<u8>, form: PhotographForm) -> Option<Self> {
+        let PhotographForm { size: [width, height], full, is_coarse } = form;
         if LONGEST < width.max(height) || full.contains(&0) {
             return None;
         }
         let samples = Samples::of_bytes(bytes, Size { width, height })?;
         let [width, height] = full;
-        Some(Self { image: Image::new(samples), full: Size { width, height } })
+        let full = Size { width, height };
+        Some(Self { image: Image::new(samples), full, is_coarse })
+    }
+
+    /// What another process must know besides the bytes.
+    pub fn form(&self) -> PhotographForm {
+        PhotographForm { size: self.size(), full: self.full_size(), is_coarse: self.is_coarse }
+    }
+
+    /// Whether a decode of [`Detail::Fine`] has more detail.
+    pub fn is_coarse(&self) -> bool {
+        self.is_coarse
     }
 
     /// The bytes: one for each pixel of a grey photograph, else three.
@@ -98,7 +146,7 @@ impl Photograph {
             _ => Orientation::Rotate270,
         };
         let image = self.image.clone().upright(orientation);
-        Self { image, full: self.full.upright(orientation) }
+        Self { image, full: self.full.upright(orientation), is_coarse: self.is_coarse }
     }
 
     /// Where a point of the photograph [turned](Self::turned) by `quarters` is in this one.
@@ -242,7 +290,7 @@ mod tests {
     /// A grey photograph of 4 columns and 2 rows.
     fn small() -> Photograph {
         let upload = b"P5 4 2 255\n\x01\x02\x03\x04\x05\x06\x07\x08";
-        Photograph::decode(upload, &Limits::default()).expect("a photograph")
+        Photograph::decode(upload, &Limits::default(), Detail::Fine).expect("a photograph")
     }
 
     #[test]
@@ -274,22 +322,27 @@ mod tests {
     #[test]
     fn a_large_image_is_reduced() {
         let upload = [&b"P5 4160 10 255\n"[..], &vec![7; 41_600]].concat();
-        let photograph = Photograph::decode(&upload, &Limits::default()).expect("a photograph");
+        let photograph =
+            Photograph::decode(&upload, &Limits::default(), Detail::Fine).expect("a photograph");
         assert_eq!((photograph.size(), photograph.full_size()), ([2080, 5], [4160, 10]));
         assert!(photograph.bytes().iter().all(|byte| *byte == 7));
     }
 
     #[test]
     fn bytes_of_another_process_must_match_their_size() {
-        assert!(Photograph::of_bytes(vec![0; 6], [3, 2], [3, 2]).is_some());
-        assert!(Photograph::of_bytes(vec![0; 18], [3, 2], [30, 20]).is_some());
+        let taken = |length, size, full| {
+            let form = PhotographForm { size, full, is_coarse: false };
+            Photograph::of_bytes(vec![0; length], form)
+        };
+        assert!(taken(6, [3, 2], [3, 2]).is_some());
+        assert!(taken(18, [3, 2], [30, 20]).is_some());
         for (length, size, full) in [
             (7, [3, 2], [3, 2]),
             (0, [0, 2], [3, 2]),
             (6, [3, 2], [0, 2]),
             (2081, [2081, 1], [9, 9]),
         ] {
-            assert_eq!(Photograph::of_bytes(vec![0; length], size, full), None);
+            assert_eq!(taken(length, size, full), None);
         }
     }
 }

@@ -49,6 +49,11 @@ impl Image {
         Self { samples, columns, rows }
     }
 
+    /// How many times a decoder has halved the sides.
+    pub(super) fn halvings(&self) -> u32 {
+        self.columns.halvings()
+    }
+
     /// The samples alone.
     pub(super) fn into_samples(self) -> Samples {
         self.samples

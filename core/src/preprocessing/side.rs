@@ -31,6 +31,11 @@ impl Side {
         Self { lead: beyond, ..self }
     }
 
+    /// How many times it was halved.
+    pub(super) fn halvings(self) -> u32 {
+        self.halvings
+    }
+
     /// The number of pixels.
     pub(super) fn pixels(self) -> u32 {
         self.pixels

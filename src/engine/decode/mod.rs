@@ -13,7 +13,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use siamese_core::model::{Choice, Description, Face};
 use siamese_core::preprocessing::{
-    DecodeError, Decoded, Estimate, Limits, Photograph, Pixels, Planes,
+    DecodeError, Decoded, Detail, Estimate, Limits, Photograph, Pixels, Planes,
 };
 
 use super::admission::{Gate, Held, Limit};
@@ -207,7 +207,8 @@ impl Decoder {
         upload: Bytes,
         executor: Executor,
     ) -> Result<(Photograph, Vec<Face>), DecodeError> {
-        let decoded = self.decoded(model, upload, executor, Priority::Interactive).await?;
+        let (detail, priority) = (Detail::Fine, Priority::Interactive);
+        let decoded = self.decoded(model, upload, executor, priority, detail).await?;
         let Decoded::Photograph(photograph) = decoded else {
             return Err(DecodeError::FaceNotFound);
         };
@@ -228,14 +229,19 @@ impl Decoder {
         priority: Priority,
         choice: Choice,
     ) -> Result<(Planes, Option<Face>), DecodeError> {
-        match self.decoded(model, upload, executor, priority).await? {
-            Decoded::Planes(planes) => Ok((planes, None)),
-            decoded @ Decoded::Photograph(_) => {
-                let model = model.clone();
-                let finish = move || model.preprocessor.finish(decoded, choice);
-                self.counted(self.in_turn(finish).await)
+        for detail in [Detail::Coarse, Detail::Fine] {
+            let upload = upload.clone();
+            let decoded = match self.decoded(model, upload, executor, priority, detail).await? {
+                Decoded::Planes(planes) => return Ok((planes, None)),
+                photograph @ Decoded::Photograph(_) => photograph,
+            };
+            let model = model.clone();
+            let finish = move || model.preprocessor.finish(decoded, choice);
+            if let Some(finished) = self.counted(self.in_turn(finish).await)? {
+                return Ok(finished);
             }
         }
+        Err(DecodeError::FaceNotFound)
     }
 
     /// Works on a thread, in turn with the images that are decoded there.
@@ -254,6 +260,7 @@ impl Decoder {
         upload: Bytes,
         executor: Executor,
         priority: Priority,
+        detail: Detail,
     ) -> Result<Decoded, DecodeError> {
         let _share = match priority {
             Priority::Interactive => None,
@@ -261,9 +268,9 @@ impl Decoder {
         };
         let decoded = match executor {
             Executor::Inline => {
-                model.preprocessor.decoding().decode(&upload, &self.up_to(INLINE[0]))
+                model.preprocessor.decoding(detail).decode(&upload, &self.up_to(INLINE[0]))
             }
-            Executor::Thread => self.on_a_thread(model, upload.clone()).await,
+            Executor::Thread => self.on_a_thread(model, upload.clone(), detail).await,
             Executor::Worker(_) => Err(DecodeError::TooLarge),
         };
         let first = match (decoded, executor) {
@@ -273,7 +280,7 @@ impl Decoder {
             (decoded, _) => return self.counted(decoded),
         };
         for lane in &self.lanes[first..] {
-            match self.by_a_worker(lane, model, &upload).await {
+            match self.by_a_worker(lane, model, &upload, detail).await {
                 Err(DecodeError::TooLarge) => {}
                 decoded => return self.counted(decoded),
             }
@@ -285,6 +292,7 @@ impl Decoder {
         &self,
         model: &Arc<Description>,
         upload: Bytes,
+        detail: Detail,
     ) -> Result<Decoded, DecodeError> {
         let turn = Turn(Some(&self.observer));
         let place = self.threads.enter(1).await;
@@ -293,7 +301,7 @@ impl Decoder {
         compute(move || {
             // The decode continues if its caller leaves, so it keeps the place.
             let _place = place;
-            model.preprocessor.decoding().decode(&upload, &limits)
+            model.preprocessor.decoding(detail).decode(&upload, &limits)
         })
         .await
     }
@@ -303,12 +311,13 @@ impl Decoder {
         lane: &Lane,
         model: &Description,
         upload: &Bytes,
+        detail: Detail,
     ) -> Result<Decoded, DecodeError> {
         let turn = Turn(Some(&self.observer));
         let _place = lane.places.enter(1).await;
         turn.began();
         let limits = self.up_to(lane.max_pixels);
-        let decoding = model.preprocessor.decoding();
+        let decoding = model.preprocessor.decoding(detail);
         self.pool.decode(decoding, upload, limits, lane.allowance).await
     }
 

@@ -92,18 +92,20 @@ impl Aligner {
         self.search(|search| search.all(photograph))
     }
 
-    /// The chosen face of a photograph, and its chip as planes of the model's input.
+    /// The chosen face of a photograph, and its chip as planes of the model's input. `None` if a finer photograph would
+    /// show the face better, or a face that this one does not show.
     pub(super) fn align(
         &self,
         photograph: &Photograph,
         choice: Choice,
         preprocessing: &Preprocessing,
-    ) -> Result<(Planes, Face), DecodeError> {
+    ) -> Result<Option<(Planes, Face)>, DecodeError> {
         let faces = match choice {
             Choice::Largest => self.search(|search| search.largest(photograph))?,
             Choice::Only => self.detect(photograph)?,
         };
         let face = match faces[..] {
+            [] if photograph.is_coarse() => return Ok(None),
             [] => return Err(DecodeError::FaceNotFound),
             [face] => face,
             [largest, ..] if choice == Choice::Largest => largest,
@@ -120,8 +122,10 @@ impl Aligner {
             ]
         };
         let points = Landmarks::new(face.points.points().map(reduced));
-        let planes = self.alignment.chip(photograph, &points, preprocessing);
-        planes.map(|planes| (planes, face)).ok_or(DecodeError::FaceNotFound)
+        let chip = self.alignment.chip(photograph, &points, preprocessing);
+        let (planes, scale) = chip.ok_or(DecodeError::FaceNotFound)?;
+        let is_enlarged = scale < 1.0;
+        Ok((!(is_enlarged && photograph.is_coarse())).then_some((planes, face)))
     }
 
     fn search<T>(

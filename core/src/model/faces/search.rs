@@ -221,12 +221,12 @@ fn tenths(number: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::preprocessing::Limits;
+    use crate::preprocessing::{Detail, Limits};
 
     fn photograph(width: u32, height: u32) -> Photograph {
         let pixels = vec![0; width as usize * height as usize];
         let upload = [format!("P5 {width} {height} 255\n").as_bytes(), &pixels].concat();
-        Photograph::decode(&upload, &Limits::default()).expect("a photograph")
+        Photograph::decode(&upload, &Limits::default(), Detail::Fine).expect("a photograph")
     }
 
     #[test]

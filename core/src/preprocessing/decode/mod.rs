@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fit::Target;
 use super::samples::{Image, Samples};
-use super::{DecodeError, Diagnosis};
+use super::{DecodeError, Detail, Diagnosis};
 
 pub use estimate::Estimate;
 pub use guard::catches;
@@ -53,8 +53,8 @@ impl Default for Limits {
 pub(super) enum Goal<'a> {
     /// A model's input.
     Input(&'a Target),
-    /// A photograph of enough detail to find faces.
-    Photograph,
+    /// A photograph.
+    Photograph(Detail),
 }
 
 /// Decodes an upload and turns it upright.

@@ -1,7 +1,7 @@
 // Inputs for images: a slot for one image, a tray for several.
 
 import { pixels } from "./api.js";
-import { element } from "./elements.js";
+import { element, svgElement } from "./elements.js";
 import { register } from "./transfer.js";
 
 const TYPES = "image/*,.tif,.tiff,.pgm,.ppm,.pnm,.bmp";
@@ -11,6 +11,7 @@ export class Slot {
   constructor(container, title, onchange) {
     Object.assign(this, { container, onchange, file: null, next: null });
     this.image = element("img", { alt: "", hidden: true });
+    this.face = svgElement("svg", { class: "face" });
     this.hint = element("p", { class: "hint" }, "Drop or paste an image here");
     this.input = element("img", { class: "model-input", alt: `What the model sees of the ${title.toLowerCase()}` });
     this.inset = element("figure", { hidden: true }, this.input, element("figcaption", {}, "what the model sees"));
@@ -19,7 +20,7 @@ export class Slot {
     container.setAttribute("aria-label", title);
     container.append(
       element("h2", {}, title),
-      element("div", { class: "frame" }, this.image, this.hint, this.inset),
+      element("div", { class: "frame" }, this.image, this.face, this.hint, this.inset),
       fileButtons(title, false, (files) => this.add(files)),
       ...this.messages.elements,
     );
@@ -44,6 +45,7 @@ export class Slot {
     this.file = file;
     this.showError(null);
     this.showNote(null);
+    this.showFace(null);
     this.inset.hidden = true;
     this.hint.hidden = true;
     show(this.image, file, file.name);
@@ -58,6 +60,20 @@ export class Slot {
     } catch {
       // The comparison fails for the same reason, and reports it.
     }
+  }
+
+  /// Draws the box and the points of the face that the model sees. Without a face, clears them.
+  showFace(face) {
+    this.face.replaceChildren();
+    const { naturalWidth: width, naturalHeight: height } = this.image;
+    // Where the browser can't decode the file, the model's input is shown instead.
+    if (!face || !width || "replaced" in this.image.dataset) return;
+    this.face.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    const [left, top, side, rows] = face.box;
+    const radius = Math.max(side / 40, Math.max(width, height) / 200);
+    const points = Object.values(face.points).map(([x, y]) => svgElement("circle", { cx: x, cy: y, r: radius }));
+    const title = svgElement("title", {}, `The face that the model sees; the detector's score is ${face.score.toFixed(2)}`);
+    this.face.append(title, svgElement("rect", { x: left, y: top, width: side, height: rows, rx: radius }), ...points);
   }
 
   /// Shows an error of this image. Null clears it.
@@ -158,11 +174,13 @@ const ignored = (count) => (count === 1 ? "The last image was ignored." : `The l
 export function show(image, file, name) {
   const url = URL.createObjectURL(file);
   const release = () => URL.revokeObjectURL(url);
+  delete image.dataset.replaced;
   image.onload = release;
   image.onerror = async () => {
     release();
     image.onerror = null;
     const input = await pixels(file).catch(() => null);
+    image.dataset.replaced = "";
     if (input) image.src = input;
     else image.hidden = true;
   };

@@ -19,7 +19,7 @@ use libjpeg_turbo_rs::{
 use super::{Goal, Limits, no_pixels, orientation};
 use crate::preprocessing::fit::{Size, Target};
 use crate::preprocessing::samples::{Image, Samples};
-use crate::preprocessing::{Colour, DecodeError, Diagnosis};
+use crate::preprocessing::{Colour, DecodeError, Detail, Diagnosis};
 
 /// The most scans of a progressive JPEG. Encoders write about ten, and each scan costs a whole pass.
 pub(super) const MAX_SCANS: usize = 100;
@@ -30,10 +30,6 @@ pub(super) const MAX_SCANS: usize = 100;
 /// From 7.5 on, no pixel differed by more than 1/255. With four samples, one in 150 differed, by up to 4/255. This
 /// limit allows 12 megapixels to become 112 pixels a side.
 const ENOUGH: f32 = 6.5;
-
-/// The fewest pixels along the longer side of a photograph that was halved. A face of an eighth of this side still has
-/// more pixels than most models read.
-const DETAILED: u32 = 1_040;
 
 /// Decodes a JPEG of one, three or four components, at a fraction of its size if that suffices for the target.
 pub(super) fn decode(upload: &[u8], limits: &Limits, goal: Goal) -> Result<Image, DecodeError> {
@@ -86,7 +82,7 @@ fn attempt(
     let is_progressive = decoder.header().is_progressive;
     let halvings = match goal {
         Goal::Input(target) => halvings(decoder.header(), size.upright(orientation), target),
-        Goal::Photograph => halvings_of_photograph(decoder.header(), size),
+        Goal::Photograph(detail) => halvings_of_photograph(decoder.header(), size, detail),
     };
     decoder.set_scale(ScalingFactor::try_new(1, 1 << halvings).map_err(refusal)?);
     let image = decoder.decode_image().map_err(refusal)?;
@@ -170,12 +166,11 @@ fn halvings(header: &FrameHeader, upright: Size, target: &Target) -> u32 {
 }
 
 /// How many times the sides can be halved for a photograph.
-fn halvings_of_photograph(header: &FrameHeader, size: Size) -> u32 {
+fn halvings_of_photograph(header: &FrameHeader, size: Size, detail: Detail) -> u32 {
     if header.precision != 8 || header.is_lossless {
         return 0;
     }
-    let longest = size.width.max(size.height);
-    (1..=3).rev().find(|halvings| DETAILED <= longest >> halvings).unwrap_or(0)
+    detail.halvings(size.width.max(size.height))
 }
 
 /// How many times the sides of a grey image can be halved.

@@ -45,6 +45,8 @@ export function start(card, calibration, notify) {
       result = response;
       a.showError(null);
       b.showError(null);
+      a.showFace(response.a?.face);
+      b.showFace(response.b?.face);
       notify(null);
       showResult();
     } catch (problem) {
