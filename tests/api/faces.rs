@@ -160,6 +160,17 @@ async fn an_embedding_comes_with_its_face() {
 }
 
 #[tokio::test]
+async fn a_small_face_is_warned_of() {
+    let app = app();
+    let mut photograph = background(600, 500);
+    place(&mut photograph, SAME[0], 300, 200, 40);
+    let response = compared(&app, png(photograph)).await;
+    assert_eq!(response["warnings"][0]["code"], "face_small", "{response}");
+    assert_eq!(response["warnings"][0]["field"], "b");
+    assert!(compared(&app, png(selfie())).await.get("warnings").is_none());
+}
+
+#[tokio::test]
 async fn a_crowd_is_searched_within_bounds() {
     let mut crowd = background(2000, 2000);
     for index in 0..400 {

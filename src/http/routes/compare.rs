@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
-use siamese_core::model::{Face, Signature};
+use siamese_core::model::Signature;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
@@ -17,6 +17,7 @@ use crate::http::request::accept::AcceptsJson;
 use crate::http::request::pairs::{Compare, CompareForm, Pair};
 use crate::http::request::query::{Choosing, Judging, Ruling};
 use crate::http::request::received::Received;
+use crate::http::response::faces::{Seen, Warning};
 use crate::http::response::timed_json;
 use crate::http::service::Service;
 
@@ -40,20 +41,21 @@ pub(crate) struct JudgedPair {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(crate) b: Option<Seen>,
-}
-
-/// What the model saw of an image.
-#[derive(Clone, Copy, Serialize, ToSchema)]
-pub(crate) struct Seen {
-    /// The face, in pixels of the image after its orientation is applied.
-    pub(crate) face: Face,
+    /// Reasons to trust the verdict less; absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    warnings: Vec<Warning>,
 }
 
 impl JudgedPair {
-    pub(crate) fn of(judge: &Judge, a: &EmbeddedImage, b: &EmbeddedImage) -> Self {
-        let judgement = judge.judge(a.embedding.distance(&b.embedding));
-        let [a, b] = [a, b].map(|image| image.face.map(|face| Seen { face }));
-        Self { judgement, a, b }
+    /// Decides on two images; `names` are their paths, for warnings.
+    pub(crate) fn of(judge: &Judge, pair: [&EmbeddedImage; 2], names: [&str; 2]) -> Self {
+        let judgement = judge.judge(pair[0].embedding.distance(&pair[1].embedding));
+        let about =
+            |(name, image): (&str, &EmbeddedImage)| Warning::about(name, image.face.as_ref());
+        let warnings = names.into_iter().zip(pair).filter_map(about).collect();
+        let [a, b] = pair.map(|image| image.face.map(|face| Seen { face }));
+        Self { judgement, a, b, warnings }
     }
 }
 
@@ -110,7 +112,7 @@ pub(crate) async fn judge_pair(
     let judge = ruling.judge(service)?;
     let embedded = service.engine.embed_all(&ruling.deployment, sources.into(), ruling.choice);
     let (pair, timings) = service.within(deadline, embedded, &names).await?;
-    let judged = JudgedPair::of(&judge, &pair[0], &pair[1]);
+    let judged = JudgedPair::of(&judge, [&pair[0], &pair[1]], names);
     service.metrics.judged(&ruling.deployment.model.digest, &judged.judgement);
     Ok((judged, timings))
 }

@@ -74,8 +74,10 @@ pub(crate) async fn compare_batch(
         outcomes[index].as_ref().map_err(problem)
     };
     let judged = pairs.into_iter().map(|pair| {
-        let [a, b] = pair?.map(outcome);
-        Ok(Box::new(JudgedPair::of(&judge, a?, b?)))
+        let pair = pair?;
+        let [a, b] = pair.map(outcome);
+        let names = pair.map(|index| names[index].as_str());
+        Ok(Box::new(JudgedPair::of(&judge, [a?, b?], names)))
     });
     let judged: Vec<Result<Box<JudgedPair>, Problem>> = judged.collect();
     let results = judged.iter().map(|judged| match judged {

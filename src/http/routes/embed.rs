@@ -18,6 +18,7 @@ use crate::http::request::form::Image;
 use crate::http::request::images::{Embed, EmbedForm, Images};
 use crate::http::request::query::{Choosing, Faces};
 use crate::http::request::received::Received;
+use crate::http::response::faces::Warning;
 use crate::http::response::numbers::{Floats, numbers};
 use crate::http::response::{self, timed};
 use crate::http::service::Service;
@@ -39,6 +40,10 @@ struct One<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     face: Option<Face>,
+    /// Reasons to trust the embedding less; absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    warnings: Vec<Warning>,
     model: Signature<'a>,
 }
 
@@ -59,6 +64,10 @@ enum ImageResult<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false)]
         face: Option<Face>,
+        /// Reasons to trust the embedding less; absent if there are none.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        #[schema(required = false)]
+        warnings: Vec<Warning>,
     },
     Failed {
         error: Details<'a>,
@@ -151,7 +160,8 @@ fn one(deployment: &Deployment, image: &EmbeddedImage, form: Form) -> Response {
     match form {
         Form::Json => {
             let model = deployment.model.signature();
-            response::json(&Embeddings::One(One { embedding, face: image.face, model }))
+            let (face, warnings) = (image.face, warnings("image", image));
+            response::json(&Embeddings::One(One { embedding, face, warnings, model }))
         }
         Form::Numbers(kind) => {
             numbers(kind, &[embedding], &[embedding.len()], &deployment.model.digest)
@@ -174,10 +184,12 @@ fn several(
         let shape = [rows.len(), deployment.model.width];
         return Ok(numbers(kind, &rows, &shape, &deployment.model.digest));
     }
-    let results = outcomes.iter().map(|outcome| match outcome {
-        Ok(image) => {
-            ImageResult::Embedded { embedding: image.embedding.coordinates(), face: image.face }
-        }
+    let results = outcomes.iter().enumerate().map(|(index, outcome)| match outcome {
+        Ok(image) => ImageResult::Embedded {
+            embedding: image.embedding.coordinates(),
+            face: image.face,
+            warnings: warnings(&Images::name(index), image),
+        },
         Err(problem) => {
             service.metrics.item_problem(problem.fault.code());
             ImageResult::Failed { error: problem.details() }
@@ -186,4 +198,8 @@ fn several(
     let results = results.collect();
     let model = deployment.model.signature();
     Ok(response::json(&Embeddings::Several(Several { results, model })))
+}
+
+fn warnings(name: &str, image: &EmbeddedImage) -> Vec<Warning> {
+    Warning::about(name, image.face.as_ref()).into_iter().collect()
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use siamese_core::model::Length;
 use siamese_core::score::Verdict;
 
-use super::compare::{JudgedPair, Seen, judge_pair};
+use super::compare::{JudgedPair, judge_pair};
 use crate::engine::pipeline::Source;
 use crate::http::error::{Fault, Problem};
 use crate::http::request::accept::AcceptsJson;
@@ -25,6 +25,7 @@ use crate::http::request::pairs::Pair;
 use crate::http::request::query::InForce;
 use crate::http::request::received::{Content, FromContent, Received};
 use crate::http::request::source::upload;
+use crate::http::response::faces::Seen;
 use crate::http::response::timed_json;
 use crate::http::service::Service;
 use crate::ops::settings::Server;
@@ -124,7 +125,7 @@ pub(crate) async fn verify(
     let Received { content: Verification { pair, metric }, begun, deadline, .. } = request;
     let card = &ruling.deployment.model.card;
     let metric = Metric::chosen(metric, card.length == Length::Unit)?;
-    let (JudgedPair { judgement, a, b }, timings) =
+    let (JudgedPair { judgement, a, b, .. }, timings) =
         judge_pair(&service, &ruling, pair, IMAGES, deadline).await?;
     let verified = Verified {
         is_same: judgement.verdict == Verdict::Same,

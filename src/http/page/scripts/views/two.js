@@ -47,6 +47,7 @@ export function start(card, calibration, notify) {
       b.showError(null);
       a.showFace(response.a?.face);
       b.showFace(response.b?.face);
+      for (const { field, detail } of response.warnings ?? []) ({ a, b })[field]?.showNote(`${detail[0].toUpperCase()}${detail.slice(1)}.`);
       notify(null);
       showResult();
     } catch (problem) {
