@@ -187,7 +187,7 @@ impl Engine {
         sources: Vec<Source>,
     ) -> Result<Embedded, Refusal> {
         let (sources, positions) = distinct(sources);
-        let choice = Choice::default();
+        let choice = self.settings.image.faces;
         let Embedded { outcomes, timings } = self.in_portions(deployment, sources, choice).await?;
         Ok(Embedded { outcomes: in_order(outcomes, &positions), timings })
     }

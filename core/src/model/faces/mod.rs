@@ -100,19 +100,19 @@ impl Aligner {
         choice: Choice,
         preprocessing: &Preprocessing,
     ) -> Result<Option<(Planes, Face)>, DecodeError> {
-        let faces = match choice {
-            Choice::Largest => self.search(|search| search.largest(photograph))?,
-            Choice::Only => self.detect(photograph)?,
+        let found = self.search(|search| search.largest(photograph))?;
+        let face = match found.first() {
+            None if photograph.is_coarse() => return Ok(None),
+            None => return Err(DecodeError::FaceNotFound),
+            Some(face) => *face,
         };
-        let face = match faces[..] {
-            [] if photograph.is_coarse() => return Ok(None),
-            [] => return Err(DecodeError::FaceNotFound),
-            [face] => face,
-            [largest, ..] if choice == Choice::Largest => largest,
-            ref several => {
-                return Err(DecodeError::FaceAmbiguous(several.iter().map(Face::pixels).collect()));
+        // The other faces only count: both choices align a face alike.
+        if choice == Choice::Only {
+            let all = self.detect(photograph)?;
+            if 1 < all.len() {
+                return Err(DecodeError::FaceAmbiguous(all.iter().map(Face::pixels).collect()));
             }
-        };
+        }
         let [width, height] = photograph.size();
         let [full_width, full_height] = photograph.full_size();
         let reduced = |[x, y]: [f64; 2]| {

@@ -63,9 +63,13 @@ fn preprocessing(card: &Card) -> String {
         numbers.join(",")
     };
     let (mean, std, length) = (each(mean), each(std), card.length);
+    let align = card.align.as_ref().map_or_else(String::new, |align| {
+        let detector = of(align.detector.to_string().as_bytes());
+        format!("align face\npoints {}\ndetector {detector}\n", align.points)
+    });
     format!(
         "input {height}x{width}\ncolour {colour}\nscale {scale}\nmean {mean}\nstd {std}\nfit {fit}\n\
-         resize bilinear\nembedding {length}\n"
+         resize bilinear\nembedding {length}\n{align}"
     )
 }
 
