@@ -15,6 +15,9 @@
 //! fit stretch
 //! resize bilinear
 //! embedding as-is
+//! align face                        the last three lines only if the sidecar aligns faces
+//! points 48,45 101,46 75,79 74,104
+//! detector sha256:…                 the text of the detector
 //! ```
 //!
 //! A name is a JSON string without a leading `./`. A number has the fewest digits that read back as the same value.
