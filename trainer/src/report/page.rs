@@ -157,7 +157,7 @@ impl Page {
         let pairs = evaluation.different_pairs();
         let mut note = format!(
             "{pairs} different pairs are too few to measure an FMR below {} (rule of 3)",
-            percent(evaluation.smallest_fmr())
+            siamese_drawing::percent(evaluation.smallest_fmr())
         );
         if let Some(effective) = evaluation.effective_different_pairs() {
             let _ = write!(

@@ -54,9 +54,9 @@ impl Display for Table<'_> {
         if TABLE_FMRS.iter().any(|fmr| *fmr < evaluation.smallest_fmr()) {
             writeln!(
                 f,
-                "* {} different pairs are too few to measure an FMR below {:.2} % (rule of 3)",
+                "* {} different pairs are too few to measure an FMR below {} (rule of 3)",
                 evaluation.different_pairs(),
-                100.0 * evaluation.smallest_fmr()
+                siamese_drawing::percent(evaluation.smallest_fmr())
             )?;
         }
         if let Some(pairs) = evaluation.effective_different_pairs() {
