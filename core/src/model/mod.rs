@@ -21,7 +21,7 @@ pub use card::{
 pub use description::{Description, Signature};
 pub use faces::{Choice, Detector, Face, InvalidDetector, UnknownChoice};
 pub use load_error::LoadError;
-pub use preprocessor::Preprocessor;
+pub use preprocessor::{Finer, Finished, Preprocessor};
 pub use runtime::{
     ConvolutionSearch, Cuda, Device, LibraryError, OnnxModel, Options, Outline, Port, Provider,
     UnknownDevice, forbid_telemetry,

@@ -1,7 +1,7 @@
 //! From uploads to the input of one model.
 
 use super::card::{Align, Card};
-use super::faces::{Aligner, Choice, Face, InvalidDetector};
+use super::faces::{Aligned, Aligner, Choice, Face, Hint, InvalidDetector};
 use crate::preprocessing::{
     DecodeError, Decoded, Decoding, Detail, Limits, Photograph, Pixels, Planes, Preprocessing,
     guard,
@@ -12,6 +12,19 @@ use crate::preprocessing::{
 pub struct Preprocessor {
     preprocessing: Preprocessing,
     aligner: Option<Aligner>,
+}
+
+/// Why an upload must be decoded again, with more detail. That happens once at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Finer(Hint);
+
+/// The result of a preprocessing.
+#[derive(Debug)]
+pub enum Finished {
+    /// Planes of the model's input, and the face on them if the model aligns faces.
+    Planes(Planes, Option<Face>),
+    /// The upload must be decoded again.
+    Finer(Finer),
 }
 
 impl Preprocessor {
@@ -34,27 +47,32 @@ impl Preprocessor {
         self.aligner.is_some()
     }
 
-    /// How an upload is decoded with this detail. [`finish`](Self::finish) takes the result.
-    pub fn decoding(&self, detail: Detail) -> Decoding {
-        match self.aligner {
-            None => Decoding::Planes(self.preprocessing.clone()),
-            Some(_) => Decoding::Photograph(detail),
+    /// How an upload is decoded: at first, or with more detail. [`finish`](Self::finish) takes the result.
+    pub fn decoding(&self, finer: Option<Finer>) -> Decoding {
+        match (&self.aligner, finer) {
+            (None, _) => Decoding::Planes(self.preprocessing.clone()),
+            (Some(_), None) => Decoding::Photograph(Detail::Coarse),
+            (Some(_), Some(_)) => Decoding::Photograph(Detail::Fine),
         }
     }
 
-    /// Turns a decoded upload into planes of the model's input. Finds the chosen face, if the model aligns faces. `None`
-    /// if the upload must be decoded with more detail.
+    /// Turns a decoded upload into planes of the model's input. Finds the chosen face, if the model aligns faces. `finer`
+    /// is the one that the upload was decoded with.
     pub fn finish(
         &self,
         decoded: Decoded,
         choice: Choice,
-    ) -> Result<Option<(Planes, Option<Face>)>, DecodeError> {
+        finer: Option<Finer>,
+    ) -> Result<Finished, DecodeError> {
         match (decoded, &self.aligner) {
-            (Decoded::Planes(planes), _) => Ok(Some((planes, None))),
+            (Decoded::Planes(planes), _) => Ok(Finished::Planes(planes, None)),
             (Decoded::Photograph(photograph), Some(aligner)) => {
-                let align = || aligner.align(&photograph, choice, &self.preprocessing);
-                let aligned = guard(align)?;
-                Ok(aligned.map(|(planes, face)| (planes, Some(face))))
+                let hint = finer.map(|Finer(hint)| hint);
+                let align = || aligner.align(&photograph, choice, hint, &self.preprocessing);
+                Ok(match guard(align)? {
+                    Aligned::Face(planes, face) => Finished::Planes(planes, Some(face)),
+                    Aligned::Finer(hint) => Finished::Finer(Finer(hint)),
+                })
             }
             (Decoded::Photograph(_), None) => Err(DecodeError::FaceNotFound),
         }
@@ -72,14 +90,14 @@ impl Preprocessor {
         limits: &Limits,
         choice: Choice,
     ) -> Result<(Planes, Option<Face>), DecodeError> {
-        let mut finished = None;
-        for detail in [Detail::Coarse, Detail::Fine] {
-            if finished.is_none() {
-                let decoded = self.decoding(detail).decode(upload, limits)?;
-                finished = self.finish(decoded, choice)?;
+        let mut finer = None;
+        loop {
+            let decoded = self.decoding(finer).decode(upload, limits)?;
+            match self.finish(decoded, choice, finer)? {
+                Finished::Planes(planes, face) => return Ok((planes, face)),
+                Finished::Finer(next) => finer = Some(next),
             }
         }
-        finished.ok_or(DecodeError::FaceNotFound)
     }
 
     /// Turns an upload into the model's input. Of several faces, the largest counts.

@@ -72,10 +72,10 @@ pub struct Square {
 impl Photograph {
     /// Decodes an upload, turns it upright, and reduces it.
     pub fn decode(upload: &[u8], limits: &Limits, detail: Detail) -> Result<Self, DecodeError> {
-        guard(|| Ok(Self::reduced(decode(upload, limits, Goal::Photograph(detail))?)))
+        guard(|| Ok(Self::of(decode(upload, limits, Goal::Photograph(detail))?)))
     }
 
-    fn reduced(image: Image) -> Self {
+    fn of(image: Image) -> Self {
         let full = image.size();
         let finest = Detail::Fine.halvings(full.width.max(full.height));
         let is_coarse = finest < image.halvings();
@@ -134,6 +134,18 @@ impl Photograph {
     /// Columns and rows before it was reduced.
     pub fn full_size(&self) -> [u32; 2] {
         [self.full.width, self.full.height]
+    }
+
+    /// Where a point of the full image is in the photograph.
+    pub fn reduced(&self, point: Point) -> Point {
+        let [size, full] = [self.size(), self.full_size()];
+        [0, 1].map(|axis| point[axis] * f64::from(size[axis]) / f64::from(full[axis]))
+    }
+
+    /// Where a point of the photograph is in the full image.
+    pub fn enlarged(&self, point: Point) -> Point {
+        let [size, full] = [self.size(), self.full_size()];
+        [0, 1].map(|axis| point[axis] * f64::from(full[axis]) / f64::from(size[axis]))
     }
 
     /// The photograph turned clockwise by a number of quarter turns.

@@ -11,9 +11,9 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use siamese_core::model::{Choice, Description, Face};
+use siamese_core::model::{Choice, Description, Face, Finished};
 use siamese_core::preprocessing::{
-    DecodeError, Decoded, Detail, Estimate, Limits, Photograph, Pixels, Planes,
+    DecodeError, Decoded, Decoding, Detail, Estimate, Limits, Photograph, Pixels, Planes,
 };
 
 use super::admission::{Gate, Held, Limit};
@@ -207,8 +207,8 @@ impl Decoder {
         upload: Bytes,
         executor: Executor,
     ) -> Result<(Photograph, Vec<Face>), DecodeError> {
-        let (detail, priority) = (Detail::Fine, Priority::Interactive);
-        let decoded = self.decoded(model, upload, executor, priority, detail).await?;
+        let decoding = Decoding::Photograph(Detail::Fine);
+        let decoded = self.decoded(decoding, upload, executor, Priority::Interactive).await?;
         let Decoded::Photograph(photograph) = decoded else {
             return Err(DecodeError::FaceNotFound);
         };
@@ -229,19 +229,20 @@ impl Decoder {
         priority: Priority,
         choice: Choice,
     ) -> Result<(Planes, Option<Face>), DecodeError> {
-        for detail in [Detail::Coarse, Detail::Fine] {
-            let upload = upload.clone();
-            let decoded = match self.decoded(model, upload, executor, priority, detail).await? {
+        let mut finer = None;
+        loop {
+            let decoding = model.preprocessor.decoding(finer);
+            let decoded = match self.decoded(decoding, upload.clone(), executor, priority).await? {
                 Decoded::Planes(planes) => return Ok((planes, None)),
                 photograph @ Decoded::Photograph(_) => photograph,
             };
             let model = model.clone();
-            let finish = move || model.preprocessor.finish(decoded, choice);
-            if let Some(finished) = self.counted(self.in_turn(finish).await)? {
-                return Ok(finished);
+            let finish = move || model.preprocessor.finish(decoded, choice, finer);
+            match self.counted(self.in_turn(finish).await)? {
+                Finished::Planes(planes, face) => return Ok((planes, face)),
+                Finished::Finer(next) => finer = Some(next),
             }
         }
-        Err(DecodeError::FaceNotFound)
     }
 
     /// Works on a thread, in turn with the images that are decoded there.
@@ -256,21 +257,18 @@ impl Decoder {
 
     async fn decoded(
         &self,
-        model: &Arc<Description>,
+        decoding: Decoding,
         upload: Bytes,
         executor: Executor,
         priority: Priority,
-        detail: Detail,
     ) -> Result<Decoded, DecodeError> {
         let _share = match priority {
             Priority::Interactive => None,
             Priority::Bulk => Some(self.bulk.enter(1).await),
         };
         let decoded = match executor {
-            Executor::Inline => {
-                model.preprocessor.decoding(detail).decode(&upload, &self.up_to(INLINE[0]))
-            }
-            Executor::Thread => self.on_a_thread(model, upload.clone(), detail).await,
+            Executor::Inline => decoding.decode(&upload, &self.up_to(INLINE[0])),
+            Executor::Thread => self.on_a_thread(decoding.clone(), upload.clone()).await,
             Executor::Worker(_) => Err(DecodeError::TooLarge),
         };
         let first = match (decoded, executor) {
@@ -280,7 +278,7 @@ impl Decoder {
             (decoded, _) => return self.counted(decoded),
         };
         for lane in &self.lanes[first..] {
-            match self.by_a_worker(lane, model, &upload, detail).await {
+            match self.by_a_worker(lane, decoding.clone(), &upload).await {
                 Err(DecodeError::TooLarge) => {}
                 decoded => return self.counted(decoded),
             }
@@ -288,20 +286,15 @@ impl Decoder {
         Err(DecodeError::TooLarge)
     }
 
-    async fn on_a_thread(
-        &self,
-        model: &Arc<Description>,
-        upload: Bytes,
-        detail: Detail,
-    ) -> Result<Decoded, DecodeError> {
+    async fn on_a_thread(&self, decoding: Decoding, upload: Bytes) -> Result<Decoded, DecodeError> {
         let turn = Turn(Some(&self.observer));
         let place = self.threads.enter(1).await;
         turn.began();
-        let (model, limits) = (model.clone(), self.up_to(THREAD[0]));
+        let limits = self.up_to(THREAD[0]);
         compute(move || {
             // The decode continues if its caller leaves, so it keeps the place.
             let _place = place;
-            model.preprocessor.decoding(detail).decode(&upload, &limits)
+            decoding.decode(&upload, &limits)
         })
         .await
     }
@@ -309,15 +302,13 @@ impl Decoder {
     async fn by_a_worker(
         &self,
         lane: &Lane,
-        model: &Description,
+        decoding: Decoding,
         upload: &Bytes,
-        detail: Detail,
     ) -> Result<Decoded, DecodeError> {
         let turn = Turn(Some(&self.observer));
         let _place = lane.places.enter(1).await;
         turn.began();
         let limits = self.up_to(lane.max_pixels);
-        let decoding = model.preprocessor.decoding(detail);
         self.pool.decode(decoding, upload, limits, lane.allowance).await
     }
 

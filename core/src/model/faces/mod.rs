@@ -64,6 +64,23 @@ impl FromStr for Choice {
     }
 }
 
+/// What a coarse photograph has shown, so that the search in a finer one is short.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Hint {
+    /// No face.
+    Nothing,
+    /// The chosen face, with fewer pixels than the model reads.
+    At(Face),
+}
+
+/// The result of an alignment.
+pub(super) enum Aligned {
+    /// Planes of the model's input, and the face on them.
+    Face(Planes, Face),
+    /// A finer photograph would show more.
+    Finer(Hint),
+}
+
 /// Finds and aligns faces for one model. Many threads may share it: each search takes a session of its own.
 pub(super) struct Aligner {
     alignment: Alignment,
@@ -92,17 +109,23 @@ impl Aligner {
         self.search(|search| search.all(photograph))
     }
 
-    /// The chosen face of a photograph, and its chip as planes of the model's input. `None` if a finer photograph would
-    /// show the face better, or a face that this one does not show.
+    /// The chosen face of a photograph, and its chip as planes of the model's input. `hint` is what a coarse photograph of
+    /// the same image has shown.
     pub(super) fn align(
         &self,
         photograph: &Photograph,
         choice: Choice,
+        hint: Option<Hint>,
         preprocessing: &Preprocessing,
-    ) -> Result<Option<(Planes, Face)>, DecodeError> {
-        let found = self.search(|search| search.largest(photograph))?;
+    ) -> Result<Aligned, DecodeError> {
+        let can_be_finer = photograph.is_coarse() && hint.is_none();
+        let found = self.search(|search| match hint {
+            None => search.largest(photograph),
+            Some(Hint::Nothing) => search.in_tiles(photograph),
+            Some(Hint::At(face)) => search.again(photograph, &face),
+        })?;
         let face = match found.first() {
-            None if photograph.is_coarse() => return Ok(None),
+            None if can_be_finer => return Ok(Aligned::Finer(Hint::Nothing)),
             None => return Err(DecodeError::FaceNotFound),
             Some(face) => *face,
         };
@@ -113,19 +136,14 @@ impl Aligner {
                 return Err(DecodeError::FaceAmbiguous(all.iter().map(Face::pixels).collect()));
             }
         }
-        let [width, height] = photograph.size();
-        let [full_width, full_height] = photograph.full_size();
-        let reduced = |[x, y]: [f64; 2]| {
-            [
-                x * f64::from(width) / f64::from(full_width),
-                y * f64::from(height) / f64::from(full_height),
-            ]
-        };
-        let points = Landmarks::new(face.points.points().map(reduced));
+        let points = Landmarks::new(face.points.points().map(|point| photograph.reduced(point)));
         let chip = self.alignment.chip(photograph, &points, preprocessing);
         let (planes, scale) = chip.ok_or(DecodeError::FaceNotFound)?;
         let is_enlarged = scale < 1.0;
-        Ok((!(is_enlarged && photograph.is_coarse())).then_some((planes, face)))
+        if is_enlarged && can_be_finer {
+            return Ok(Aligned::Finer(Hint::At(face)));
+        }
+        Ok(Aligned::Face(planes, face))
     }
 
     fn search<T>(

@@ -38,8 +38,9 @@ const TILES: [u32; 2] = [2, 5];
 /// The part of a tile that its neighbour has too: a face on the border of one is whole in the other.
 const COMMON: f64 = 0.25;
 
-/// The most candidates of one level that are looked at closely.
-const MAX_LOOKS: usize = 64;
+/// The most candidates of one level that are looked at closely, for one face and for all faces. Noise has many.
+const FOR_ONE: usize = 24;
+const FOR_ALL: usize = 128;
 
 /// The sessions of a search.
 pub(super) struct Search {
@@ -54,14 +55,19 @@ impl Search {
     }
 
     /// The faces on the first level that has any, the largest first. The levels are the whole photograph, and then its
-    /// tiles.
+    /// tiles, unless a finer photograph has better ones.
     pub(super) fn largest(&mut self, photograph: &Photograph) -> ort::Result<Vec<Face>> {
         let (quarters, found) = self.whole(photograph)?;
-        if !found.is_empty() {
-            return Ok(faces(found, photograph, quarters));
+        if found.is_empty() && !photograph.is_coarse() {
+            return self.in_tiles(photograph);
         }
+        Ok(faces(found, photograph, quarters))
+    }
+
+    /// The faces in tiles of a photograph that shows none as a whole, the largest first.
+    pub(super) fn in_tiles(&mut self, photograph: &Photograph) -> ort::Result<Vec<Face>> {
         for tiles in TILES {
-            let found = self.far(photograph, tiles)?;
+            let found = self.far(photograph, tiles, FOR_ONE)?;
             if !found.is_empty() {
                 return Ok(faces(found, photograph, 0));
             }
@@ -69,12 +75,27 @@ impl Search {
         Ok(Vec::new())
     }
 
+    /// A face that a coarser photograph has shown, with more exact points.
+    pub(super) fn again(&mut self, photograph: &Photograph, face: &Face) -> ort::Result<Vec<Face>> {
+        let [left, top, width, height] = face.area;
+        let [start, end] =
+            [[left, top], [left + width, top + height]].map(|corner| photograph.reduced(corner));
+        let shape = Shape {
+            centre: [0, 1].map(|axis| (start[axis] + end[axis]) / 2.0),
+            size: [0, 1].map(|axis| end[axis] - start[axis]),
+            points: face.points.points().map(|point| photograph.reduced(point)),
+        };
+        let found =
+            self.closely(photograph, vec![Candidate { score: face.score, shape }], None, 1)?;
+        Ok(if found.is_empty() { vec![*face] } else { faces(found, photograph, 0) })
+    }
+
     /// The faces on all levels, the largest first.
     pub(super) fn all(&mut self, photograph: &Photograph) -> ort::Result<Vec<Face>> {
         let (quarters, mut found) = self.whole(photograph)?;
         let turned = photograph.turned(quarters);
         for tiles in [1].into_iter().chain(TILES) {
-            found.extend(self.far(&turned, tiles)?);
+            found.extend(self.far(&turned, tiles, FOR_ALL)?);
         }
         Ok(faces(found, photograph, quarters))
     }
@@ -97,35 +118,42 @@ impl Search {
 
     fn near_or_far(&mut self, photograph: &Photograph) -> ort::Result<Vec<Candidate>> {
         let near = self.near(photograph)?;
-        if near.is_empty() { self.far(photograph, 1) } else { Ok(near) }
+        if near.is_empty() { self.far(photograph, 1, FOR_ONE) } else { Ok(near) }
     }
 
     /// The faces that take up a large part of the photograph.
     fn near(&mut self, photograph: &Photograph) -> ort::Result<Vec<Candidate>> {
         let square = around(photograph, MARGIN);
         let found = combine(self.near.run(photograph, square, SURE)?);
-        self.closely(photograph, found, Some(square))
+        self.closely(photograph, found, Some(square), FOR_ONE)
     }
 
-    /// The faces in tiles of the photograph, `tiles` of them along its longer side.
-    fn far(&mut self, photograph: &Photograph, tiles: u32) -> ort::Result<Vec<Candidate>> {
+    /// The faces in tiles of the photograph, `tiles` of them along its longer side. Of the candidates, `most` are looked
+    /// at.
+    fn far(
+        &mut self,
+        photograph: &Photograph,
+        tiles: u32,
+        most: usize,
+    ) -> ort::Result<Vec<Candidate>> {
         let mut possible = Vec::new();
         for square in squares(photograph, tiles, self.far.side()) {
             possible.extend(self.far.run(photograph, square, POSSIBLE)?);
         }
-        self.closely(photograph, combine(possible), None)
+        self.closely(photograph, combine(possible), None, most)
     }
 
     /// The faces among candidates of a square of the near network, or of the far network. The near network looks at each
-    /// closely, until it is upright and large enough for its points to be exact.
+    /// of the `most` surest closely, until it is upright and large enough for its points to be exact.
     fn closely(
         &mut self,
         photograph: &Photograph,
         candidates: Vec<Candidate>,
         seen_in: Option<Square>,
+        most: usize,
     ) -> ort::Result<Vec<Candidate>> {
         let mut found = Vec::new();
-        for candidate in candidates.into_iter().take(MAX_LOOKS) {
+        for candidate in candidates.into_iter().take(most) {
             let (mut face, mut square) = (Some(candidate), seen_in);
             for _ in 0..LOOKS {
                 let Some(Candidate { shape, .. }) = face else { break };
@@ -196,9 +224,7 @@ fn squares(photograph: &Photograph, tiles: u32, least: u32) -> Vec<Square> {
 fn faces(found: Vec<Candidate>, photograph: &Photograph, quarters: u8) -> Vec<Face> {
     let mut found = combine(found);
     found.sort_by(|one, other| other.shape.area().total_cmp(&one.shape.area()));
-    let [size, full] = [photograph.size(), photograph.full_size()].map(|size| size.map(f64::from));
-    let enlarged = |[x, y]: Point| [x * full[0] / size[0], y * full[1] / size[1]];
-    let place = |point: Point| enlarged(photograph.turned_back(point, quarters));
+    let place = |point: Point| photograph.enlarged(photograph.turned_back(point, quarters));
     let face = |Candidate { score, shape }: Candidate| {
         let corner = |sign: f64| {
             place([0, 1].map(|axis| shape.centre[axis] + sign * shape.size[axis] / 2.0))
