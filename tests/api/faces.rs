@@ -7,7 +7,7 @@ use image::imageops::{self, FilterType};
 use image::{DynamicImage, ImageFormat, RgbImage};
 use serde_json::{Value, json};
 use siamese::engine::batch::Batcher;
-use siamese_core::model::{Choice, Description};
+use siamese_core::model::{Choice, Description, OnnxModel, Options, Source, rewrite};
 
 use crate::app::{App, OTHER, SAME, base64, face, load, root};
 
@@ -125,6 +125,44 @@ async fn of_several_faces_the_largest_counts_or_none() {
     let largest = app.post("/embed", "image/jpeg", face(SAME[0])).await.ok().json();
     let only = strict.post("/embed", "image/jpeg", face(SAME[0])).await.ok().json();
     assert_eq!(largest, only);
+}
+
+#[tokio::test]
+async fn a_face_that_is_turned_counts_too() {
+    let app = app();
+    let mut photograph = background(1600, 1000);
+    place(&mut photograph, SAME[0], 150, 360, 276);
+    let mut large = background(600, 700);
+    place(&mut large, OTHER, 24, 14, 552);
+    imageops::replace(&mut photograph, &imageops::rotate180(&large), 850, 160);
+    let photograph = png(photograph);
+    let all = app.post("/detect", "image/png", photograph.clone()).await.ok().json();
+    assert_eq!(all["faces"].as_array().map(Vec::len), Some(2), "{all}");
+    let refused = app.post("/embed?faces=only", "image/png", photograph).await;
+    assert_eq!(refused.refused(422, "face_ambiguous").as_deref(), Some("image"));
+}
+
+#[test]
+fn a_detector_that_does_not_detect_is_refused_at_load() {
+    let path = root().join("models/faces.onnx");
+    let onnx = std::fs::read(&path).expect("a model");
+    let other = base64(&std::fs::read(root().join("models/orl.onnx")).expect("a model"));
+    let card = shared().1.card.clone();
+    let refused = |key: &str, value: &str, with: &str| {
+        let mut entries = card.to_metadata();
+        let entry = entries.iter_mut().find(|(name, _)| name == key).expect("a key");
+        entry.1 = value.to_owned();
+        let source = Source::of(&path, rewrite(&onnx, &entries).expect("a model"));
+        let loaded = OnnxModel::open(&source.expect("a model"), &Options::default());
+        let err = siamese_core::causes(&loaded.err().expect("refused"));
+        assert!(err.contains(with), "{err}");
+    };
+    refused("siamese.detector", &format!("{other} {other}"), "does not read [1, 3, side, side]");
+    refused("siamese.detector", "AAAA AAAA", "can't load");
+    refused("siamese.detector", "AAAA", "two ONNX files");
+    refused("siamese.points", "0.3,0.3 0.7,0.3 0.5,0.5 0.5,0.7", "within the input");
+    refused("siamese.points", "101,46 48,45 75,79 74,104", "from left to right");
+    refused("siamese.points", "48,45 101,46 75,790 74,104", "within the input");
 }
 
 #[tokio::test]

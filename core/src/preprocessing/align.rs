@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::photograph::{Photograph, Point};
+use super::photograph::{Photograph, Point, float};
 use super::similarity::Similarity;
 use super::{Planes, Preprocessing};
 
@@ -56,6 +56,19 @@ impl Landmarks {
 }
 
 impl Alignment {
+    /// Whether the points can be a face in an input: within it, the eyes from left to right, and apart from each other.
+    pub fn is_a_face_in(&self, preprocessing: &Preprocessing) -> bool {
+        /// The smallest distance of the eyes, and of the mouth from them, in parts of the input.
+        const LEAST: f64 = 0.05;
+        let [_, height, width] = preprocessing.shape();
+        let [width, height] = [width, height].map(float);
+        let is_within = |[x, y]: Point| (0.0..=width).contains(&x) && (0.0..=height).contains(&y);
+        let Landmarks { left_eye, right_eye, mouth, .. } = self.0;
+        self.0.points().into_iter().all(is_within)
+            && left_eye[0] + LEAST * width <= right_eye[0]
+            && left_eye[1].max(right_eye[1]) + LEAST * height <= mouth[1]
+    }
+
     /// The same places in an input of another size.
     #[must_use]
     pub fn scaled(&self, columns: f64, rows: f64) -> Self {

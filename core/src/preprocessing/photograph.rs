@@ -245,7 +245,8 @@ impl Photograph {
     }
 }
 
-fn float(number: usize) -> f64 {
+/// A number of pixels.
+pub(super) fn float(number: usize) -> f64 {
     f64::from(u32::try_from(number).expect("a side has at most 4096 pixels"))
 }
 

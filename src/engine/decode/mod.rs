@@ -48,6 +48,9 @@ pub(crate) struct Decoder {
     pool: Pool,
     /// The bytes of uploads in lanes. The rest of the bytes for all bodies is for other requests.
     uploads: Gate,
+    /// Photographs that are searched for small faces, which takes long. The other threads are for photographs in which a
+    /// face is seen at once.
+    searches: Gate,
     /// Bulk images on a thread or in a lane.
     bulk: Gate,
     observer: Observer,
@@ -100,10 +103,11 @@ impl Decoder {
             admitted: Gate::new(settings.queue),
         });
         let threads = Gate::new(settings.decodes(THREAD[0]));
-        let bulk = settings.decodes(0).get() / 2;
-        let bulk = Gate::new(NonZeroUsize::new(bulk).unwrap_or(NonZeroUsize::MIN));
+        let half = settings.decodes(0).get() / 2;
+        let half = || Gate::new(NonZeroUsize::new(half).unwrap_or(NonZeroUsize::MIN));
+        let (bulk, searches) = (half(), half());
         let uploads = Gate::of_bytes(bodies / 4 * 3);
-        Self { limits, threads, lanes: lanes.collect(), pool, uploads, bulk, observer }
+        Self { limits, threads, lanes: lanes.collect(), pool, uploads, searches, bulk, observer }
     }
 
     /// The lanes of workers, from small images to large ones.
@@ -208,7 +212,7 @@ impl Decoder {
         executor: Executor,
     ) -> Result<(Photograph, Vec<Face>), DecodeError> {
         let decoding = Decoding::Photograph(Detail::Fine);
-        let decoded = self.decoded(decoding, upload, executor, Priority::Interactive).await?;
+        let decoded = self.decoded(decoding, upload, executor).await?;
         let Decoded::Photograph(photograph) = decoded else {
             return Err(DecodeError::FaceNotFound);
         };
@@ -217,7 +221,7 @@ impl Decoder {
             let faces = model.preprocessor.detect(&photograph).unwrap_or(Ok(Vec::new()));
             faces.map(|faces| (photograph, faces))
         };
-        self.counted(self.in_turn(search).await)
+        self.counted(in_turn(&self.searches, search).await)
     }
 
     /// Planes of the model's input for an upload, and the face on them.
@@ -229,30 +233,25 @@ impl Decoder {
         priority: Priority,
         choice: Choice,
     ) -> Result<(Planes, Option<Face>), DecodeError> {
+        let _share = match priority {
+            Priority::Interactive => None,
+            Priority::Bulk => Some(self.bulk.enter(1).await),
+        };
         let mut finer = None;
         loop {
             let decoding = model.preprocessor.decoding(finer);
-            let decoded = match self.decoded(decoding, upload.clone(), executor, priority).await? {
+            let decoded = match self.decoded(decoding, upload.clone(), executor).await? {
                 Decoded::Planes(planes) => return Ok((planes, None)),
                 photograph @ Decoded::Photograph(_) => photograph,
             };
             let model = model.clone();
             let finish = move || model.preprocessor.finish(decoded, choice, finer);
-            match self.counted(self.in_turn(finish).await)? {
+            let gate = if finer.is_some() { &self.searches } else { &self.threads };
+            match self.counted(in_turn(gate, finish).await)? {
                 Finished::Planes(planes, face) => return Ok((planes, face)),
                 Finished::Finer(next) => finer = Some(next),
             }
         }
-    }
-
-    /// Works on a thread, in turn with the images that are decoded there.
-    async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
-        let place = self.threads.enter(1).await;
-        compute(move || {
-            let _place = place;
-            work()
-        })
-        .await
     }
 
     async fn decoded(
@@ -260,12 +259,7 @@ impl Decoder {
         decoding: Decoding,
         upload: Bytes,
         executor: Executor,
-        priority: Priority,
     ) -> Result<Decoded, DecodeError> {
-        let _share = match priority {
-            Priority::Interactive => None,
-            Priority::Bulk => Some(self.bulk.enter(1).await),
-        };
         let decoded = match executor {
             Executor::Inline => decoding.decode(&upload, &self.up_to(INLINE[0])),
             Executor::Thread => self.on_a_thread(decoding.clone(), upload.clone()).await,
@@ -322,6 +316,16 @@ impl Decoder {
     fn up_to(&self, max_pixels: u64) -> Limits {
         Limits { max_pixels: max_pixels.min(self.limits.max_pixels), ..self.limits }
     }
+}
+
+/// Works on a thread, in turn with the others of a gate.
+async fn in_turn<T: Send + 'static>(gate: &Gate, work: impl FnOnce() -> T + Send + 'static) -> T {
+    let place = gate.enter(1).await;
+    compute(move || {
+        let _place = place;
+        work()
+    })
+    .await
 }
 
 impl Lane {

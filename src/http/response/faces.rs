@@ -29,12 +29,14 @@ pub(crate) struct Warning {
 impl Warning {
     /// The warnings about an image at this path.
     pub(crate) fn about(field: &str, face: Option<&Face>) -> Option<Self> {
-        let width = face?.area[2];
+        let face = face?;
+        // A large photograph is reduced before it is searched.
+        let width = face.area[2].min(face.searched_width);
         (width < SMALL).then(|| Self {
             code: "face_small",
             field: field.to_owned(),
             detail: format!(
-                "the face is {width:.0} pixels wide, and errors are more frequent below {SMALL} pixels"
+                "the model reads the face at a width of {width:.0} pixels, and errors are more frequent below {SMALL} pixels"
             ),
         })
     }
@@ -49,7 +51,13 @@ mod tests {
     #[test]
     fn a_small_face_is_warned_of() {
         let points = Landmarks::new([[0.0; 2]; 4]);
-        let face = |width| Face { area: [0.0, 0.0, width, width], points, score: 0.9, roll: 0.0 };
+        let face = |width| Face {
+            area: [0.0, 0.0, 90.0, 90.0],
+            points,
+            score: 0.9,
+            roll: 0.0,
+            searched_width: width,
+        };
         assert_eq!(Warning::about("a", None), None);
         assert_eq!(Warning::about("a", Some(&face(41.0))), None);
         let warning = Warning::about("b", Some(&face(24.4))).expect("a warning");

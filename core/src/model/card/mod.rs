@@ -22,7 +22,7 @@ pub use sidecar::values as sidecar_values;
 pub use statement::Statement;
 pub use weights::{Drift, WeightKind, Weights};
 
-use crate::preprocessing::{Colour, Fit, InvalidPreprocessing, Preprocessing};
+use crate::preprocessing::{Alignment, Colour, Fit, InvalidPreprocessing, Preprocessing};
 use crate::score::{Calibration, Embedding, InvalidEmbedding, Threshold};
 
 /// The prefix of all keys in a model's ONNX metadata. A sidecar omits it.
@@ -169,8 +169,8 @@ impl Card {
             name: values.get("name").unwrap_or(stem).to_owned(),
             purpose: values.parsed("purpose")?,
             limits: values.parsed("limits")?,
+            align: values.align(&preprocessing)?,
             preprocessing,
-            align: values.align()?,
             length: values.parsed("embedding")?.unwrap_or_default(),
             margin,
             threshold,
@@ -273,17 +273,22 @@ impl Values<'_> {
         self.parsed(key)?.ok_or(CardError::Missing(key))
     }
 
-    /// The alignment: its three keys are stated together, or not at all.
-    fn align(&self) -> Result<Option<Align>, CardError> {
+    /// The alignment: its three keys are stated together, or not at all. The points lie within the input.
+    fn align(&self, preprocessing: &Preprocessing) -> Result<Option<Align>, CardError> {
         match self.get("align") {
             None => match ["points", "detector"].into_iter().find(|key| self.get(key).is_some()) {
                 None => Ok(None),
                 Some(_) => Err(CardError::Missing("align")),
             },
-            Some(Align::FACE) => Ok(Some(Align {
-                points: self.required("points")?,
-                detector: self.required("detector")?,
-            })),
+            Some(Align::FACE) => {
+                let points: Alignment = self.required("points")?;
+                if !points.is_a_face_in(preprocessing) {
+                    let why = "the two eyes from left to right, the nose and the mouth must lie apart and within the \
+                               input, in pixels";
+                    return Err(self.invalid("points", why));
+                }
+                Ok(Some(Align { points, detector: self.required("detector")? }))
+            }
             Some(other) => Err(invalid("align", other, "only `face` is supported")),
         }
     }

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
-use ort::value::{TensorRef, ValueType};
+use ort::value::{TensorElementType, TensorRef, ValueType};
 use thiserror::Error;
 
 use super::suppression::{Candidate, Shape};
@@ -43,7 +43,9 @@ pub enum InvalidDetector {
     #[error("ONNX Runtime can't load its network")]
     Load(#[source] ort::Error),
     /// A network has other inputs or outputs.
-    #[error("its network does not read [1, 3, side, side], or does not return points and scores")]
+    #[error(
+        "its network does not read [1, 3, side, side], or does not return finite points [1, n, 16] and scores [1, n] of 0 to 1"
+    )]
     Shape,
 }
 
@@ -73,7 +75,7 @@ impl Network {
         };
         let session = open().map_err(InvalidDetector::Load)?;
         let [input] = session.inputs() else { return Err(InvalidDetector::Shape) };
-        let ValueType::Tensor { shape, .. } = input.dtype() else {
+        let ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } = input.dtype() else {
             return Err(InvalidDetector::Shape);
         };
         let side = match **shape {
@@ -85,7 +87,33 @@ impl Network {
         if !(has("points") && has("scores")) {
             return Err(InvalidDetector::Shape);
         }
-        Ok(Self { session, side, input: Vec::new() })
+        let mut network = Self { session, side, input: Vec::new() };
+        if network.gives_candidates().map_err(InvalidDetector::Load)? {
+            Ok(network)
+        } else {
+            Err(InvalidDetector::Shape)
+        }
+    }
+
+    /// Whether a run gives points and scores of the right shapes and ranges.
+    fn gives_candidates(&mut self) -> ort::Result<bool> {
+        let side = self.side as usize;
+        self.input.resize(3 * side * side, 0.0);
+        let tensor = TensorRef::from_array_view(([1, 3, side, side], &self.input[..]))?;
+        let outputs = self.session.run(ort::inputs![tensor])?;
+        let (Ok((points_shape, points)), Ok((scores_shape, scores))) = (
+            outputs["points"].try_extract_tensor::<f32>(),
+            outputs["scores"].try_extract_tensor::<f32>(),
+        ) else {
+            return Ok(false);
+        };
+        let has_shapes = matches!(
+            (&**points_shape, &**scores_shape),
+            ([1, n, 16], [1, count]) if n == count && 0 < *n
+        );
+        let has_ranges = points.iter().all(|number| number.is_finite())
+            && scores.iter().all(|score| (0.0..=1.0).contains(score));
+        Ok(has_shapes && has_ranges)
     }
 
     /// The side of the input, in pixels.

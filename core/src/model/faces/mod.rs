@@ -31,6 +31,9 @@ pub struct Face {
     pub score: f32,
     /// The angle of the line from eye to eye, clockwise, in degrees.
     pub roll: f64,
+    /// The width of the box in the image that was searched, in pixels. The model reads no more detail than this.
+    #[serde(skip)]
+    pub searched_width: f64,
 }
 
 /// Which face of an image a request means.
@@ -118,7 +121,8 @@ impl Aligner {
         hint: Option<Hint>,
         preprocessing: &Preprocessing,
     ) -> Result<Aligned, DecodeError> {
-        let can_be_finer = photograph.is_coarse() && hint.is_none();
+        // Tiles are searched in a step of their own, even if a finer photograph has no more detail.
+        let can_be_finer = hint.is_none();
         let found = self.search(|search| match hint {
             None => search.largest(photograph),
             Some(Hint::Nothing) => search.in_tiles(photograph),
@@ -140,7 +144,7 @@ impl Aligner {
         let chip = self.alignment.chip(photograph, &points, preprocessing);
         let (planes, scale) = chip.ok_or(DecodeError::FaceNotFound)?;
         let is_enlarged = scale < 1.0;
-        if is_enlarged && can_be_finer {
+        if is_enlarged && can_be_finer && photograph.is_coarse() {
             return Ok(Aligned::Finer(Hint::At(face)));
         }
         Ok(Aligned::Face(planes, face))

@@ -2,7 +2,7 @@
 
 use super::Face;
 use super::detector::{Detector, InvalidDetector, Network};
-use super::suppression::{Candidate, Shape, combine};
+use super::suppression::{Candidate, Shape, combine, distinct};
 use crate::preprocessing::{Landmarks, Photograph, Point, Square};
 
 /// The margin around a photograph, in parts of its longer side. Without one, the detector misses a face that fills the
@@ -54,14 +54,9 @@ impl Search {
         Ok(Self { near, far })
     }
 
-    /// The faces on the first level that has any, the largest first. The levels are the whole photograph, and then its
-    /// tiles, unless a finer photograph has better ones.
+    /// The faces of the whole photograph, the largest first. They are upright after the same quarter turn.
     pub(super) fn largest(&mut self, photograph: &Photograph) -> ort::Result<Vec<Face>> {
-        let (quarters, found) = self.whole(photograph)?;
-        if found.is_empty() && !photograph.is_coarse() {
-            return self.in_tiles(photograph);
-        }
-        Ok(faces(found, photograph, quarters))
+        Ok(faces(self.whole(photograph)?, photograph))
     }
 
     /// The faces in tiles of a photograph that shows none as a whole, the largest first.
@@ -69,7 +64,7 @@ impl Search {
         for tiles in TILES {
             let found = self.far(photograph, tiles, FOR_ONE)?;
             if !found.is_empty() {
-                return Ok(faces(found, photograph, 0));
+                return Ok(faces(found, photograph));
             }
         }
         Ok(Vec::new())
@@ -87,29 +82,35 @@ impl Search {
         };
         let found =
             self.closely(photograph, vec![Candidate { score: face.score, shape }], None, 1)?;
-        Ok(if found.is_empty() { vec![*face] } else { faces(found, photograph, 0) })
+        Ok(if found.is_empty() { vec![*face] } else { faces(found, photograph) })
     }
 
-    /// The faces on all levels, the largest first.
+    /// All faces, the largest first: on each quarter turn those of the whole and of its larger tiles, and upright those
+    /// of all tiles.
     pub(super) fn all(&mut self, photograph: &Photograph) -> ort::Result<Vec<Face>> {
-        let (quarters, mut found) = self.whole(photograph)?;
-        let turned = photograph.turned(quarters);
-        for tiles in [1].into_iter().chain(TILES) {
-            found.extend(self.far(&turned, tiles, FOR_ALL)?);
+        let mut found = Vec::new();
+        for quarters in 0..4 {
+            let turned = photograph.turned(quarters);
+            let mut seen = self.near(&turned)?;
+            let tiles = if quarters == 0 { &TILES[..] } else { &TILES[..1] };
+            for tiles in [1].iter().chain(tiles) {
+                seen.extend(self.far(&turned, *tiles, FOR_ALL)?);
+            }
+            found.extend(turned_back(seen, photograph, quarters));
         }
-        Ok(faces(found, photograph, quarters))
+        Ok(faces(distinct(found), photograph))
     }
 
-    /// The faces in the whole photograph, and the quarter turns after which they are upright. The other turns are tried
-    /// if no face is clear: a face on its side looks like an unclear one that is upright.
-    fn whole(&mut self, photograph: &Photograph) -> ort::Result<(u8, Vec<Candidate>)> {
+    /// The faces in the whole photograph. The other quarter turns are tried if no face is clear: a face on its side looks
+    /// like an unclear one that is upright.
+    fn whole(&mut self, photograph: &Photograph) -> ort::Result<Vec<Candidate>> {
         let score = |found: &[Candidate]| found.iter().map(|face| face.score).fold(0.0, f32::max);
-        let mut best = (0, self.near_or_far(photograph)?);
-        if score(&best.1) < CLEAR {
+        let mut best = self.near_or_far(photograph)?;
+        if score(&best) < CLEAR {
             for quarters in 1..4 {
                 let found = self.near_or_far(&photograph.turned(quarters))?;
-                if score(&best.1) < score(&found) {
-                    best = (quarters, found);
+                if score(&best) < score(&found) {
+                    best = turned_back(found, photograph, quarters).collect();
                 }
             }
         }
@@ -220,21 +221,40 @@ fn squares(photograph: &Photograph, tiles: u32, least: u32) -> Vec<Square> {
     rows.into_iter().flat_map(row).collect()
 }
 
-/// Candidates in a photograph turned by `quarters`, as faces of the full upright image, the largest first.
-fn faces(found: Vec<Candidate>, photograph: &Photograph, quarters: u8) -> Vec<Face> {
+/// Candidates of the photograph turned by `quarters`, in the upright one.
+fn turned_back(
+    found: Vec<Candidate>,
+    photograph: &Photograph,
+    quarters: u8,
+) -> impl Iterator<Item = Candidate> {
+    let size = move |[width, height]: [f64; 2]| {
+        if quarters.is_multiple_of(2) { [width, height] } else { [height, width] }
+    };
+    found.into_iter().map(move |Candidate { score, shape }| {
+        let place = |point: Point| photograph.turned_back(point, quarters);
+        let shape = Shape {
+            centre: place(shape.centre),
+            size: size(shape.size),
+            points: shape.points.map(place),
+        };
+        Candidate { score, shape }
+    })
+}
+
+/// Candidates as faces of the full image, the largest first.
+fn faces(found: Vec<Candidate>, photograph: &Photograph) -> Vec<Face> {
     let mut found = combine(found);
     found.sort_by(|one, other| other.shape.area().total_cmp(&one.shape.area()));
-    let place = |point: Point| photograph.enlarged(photograph.turned_back(point, quarters));
     let face = |Candidate { score, shape }: Candidate| {
         let corner = |sign: f64| {
-            place([0, 1].map(|axis| shape.centre[axis] + sign * shape.size[axis] / 2.0))
+            let corner = [0, 1].map(|axis| shape.centre[axis] + sign * shape.size[axis] / 2.0);
+            photograph.enlarged(corner)
         };
-        let [one, other] = [corner(-1.0), corner(1.0)];
-        let start = [0, 1].map(|axis| one[axis].min(other[axis]));
-        let size = [0, 1].map(|axis| (one[axis] - other[axis]).abs());
-        let points = Landmarks::new(shape.points.map(place).map(|point| point.map(tenths)));
-        let area = [start[0], start[1], size[0], size[1]].map(tenths);
-        Face { area, points, score, roll: tenths(points.roll()) }
+        let [start, end] = [corner(-1.0), corner(1.0)];
+        let points = shape.points.map(|point| photograph.enlarged(point).map(tenths));
+        let points = Landmarks::new(points);
+        let area = [start[0], start[1], end[0] - start[0], end[1] - start[1]].map(tenths);
+        Face { area, points, score, roll: tenths(points.roll()), searched_width: shape.size[0] }
     };
     found.into_iter().map(face).collect()
 }

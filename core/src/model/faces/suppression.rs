@@ -92,6 +92,18 @@ pub(super) fn combine(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
     faces
 }
 
+/// One candidate for each face: the one with the highest score, unchanged.
+pub(super) fn distinct(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
+    candidates.sort_by(|one, other| other.score.total_cmp(&one.score));
+    let mut faces: Vec<Candidate> = Vec::new();
+    for candidate in candidates {
+        if faces.iter().all(|face| face.shape.overlap(&candidate.shape) <= SAME_FACE) {
+            faces.push(candidate);
+        }
+    }
+    faces
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +121,13 @@ mod tests {
         assert!((found[1].score, found[1].shape.centre[1]) == (0.8, 10.0));
         let mean = (0.6_f32 * 11.0 + 0.8 * 10.0) / 1.4;
         assert!((found[1].shape.centre[0] - f64::from(mean)).abs() < 1e-5);
+    }
+
+    #[test]
+    fn the_surest_of_overlapping_candidates_is_kept() {
+        let found =
+            distinct(vec![candidate(0.6, 11.0), candidate(0.9, 50.0), candidate(0.8, 10.0)]);
+        assert_eq!(found, [candidate(0.9, 50.0), candidate(0.8, 10.0)]);
     }
 
     #[test]
