@@ -1,6 +1,7 @@
 //! From files to embeddings, with the same engine that serves requests.
 
 use std::fs;
+use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,9 @@ use crate::ops::settings::Settings;
 
 /// The most files of one portion, and about the most bytes. All files of a portion are in memory at once.
 const PORTION_LIMITS: (usize, u64) = (64, 32 << 20);
+
+/// The largest file, in bytes.
+const LARGEST_FILE: u64 = 512 << 20;
 
 /// Portions in progress at once: one is read while another is decoded and a third runs through the model.
 const CONCURRENT_PORTIONS: usize = 3;
@@ -84,7 +88,7 @@ impl Images {
 
     async fn embed_portion(&self, files: &[PathBuf]) -> Result<Vec<Embedded>, Failure> {
         let paths = files.to_vec();
-        let read = compute(move || paths.iter().map(fs::read).collect::<Vec<_>>()).await;
+        let read = compute(move || paths.iter().map(|path| read(path)).collect::<Vec<_>>()).await;
         let mut sources = Vec::with_capacity(read.len());
         let read: Vec<Result<(), String>> = read
             .into_iter()
@@ -103,6 +107,17 @@ impl Images {
         });
         Ok(results.collect())
     }
+}
+
+/// Reads a file within [`LARGEST_FILE`]: a device may have no end.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
+    if LARGEST_FILE < bytes.len() as u64 {
+        let why = format!("it has more than {} MiB, which no image needs", LARGEST_FILE >> 20);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+    }
+    Ok(bytes)
 }
 
 /// Splits files into portions. The order stays.

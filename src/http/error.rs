@@ -69,7 +69,7 @@ pub(crate) enum Fault {
     #[error("the image cannot be decoded: it is damaged or incomplete")]
     ImageCorrupt(#[source] DecodeError),
     #[error(
-        "no face was found in the image; send a photograph in which the face is at least 3 % of the width"
+        "no face was found in the image; send a photograph that shows the face larger and upright"
     )]
     FaceNotFound,
     #[error("{0}; send an image of one face, or ask for the largest by faces=largest")]

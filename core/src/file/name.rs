@@ -15,7 +15,8 @@ pub fn is_left_by_desktop(name: &OsStr) -> bool {
         || WINDOWS.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
-/// A path as text on one line. Bytes that are not UTF-8, and control characters, are shown like `\xff`.
+/// A path as text on one line. Bytes that are not UTF-8, and control characters, are shown like `\xff`, and a backslash
+/// as `\\`, so that different paths have different texts.
 pub fn shown(path: &Path) -> String {
     let mut text = String::new();
     let escape = |text: &mut String, byte: &u8| {
@@ -23,7 +24,9 @@ pub fn shown(path: &Path) -> String {
     };
     for chunk in path.as_os_str().as_bytes().utf8_chunks() {
         for character in chunk.valid().chars() {
-            if character.is_control() {
+            if character == '\\' {
+                text.push_str("\\\\");
+            } else if character.is_control() {
                 character
                     .encode_utf8(&mut [0; 4])
                     .as_bytes()
@@ -46,6 +49,7 @@ mod tests {
     fn a_path_is_shown_on_one_line_with_all_its_bytes() {
         let path = Path::new(OsStr::from_bytes(b"d\xc3\xa9/a\xff\xfeb\nc"));
         assert_eq!(shown(path), "d\u{e9}/a\\xff\\xfeb\\x0ac");
+        assert_eq!(shown(Path::new("a\\xff")), "a\\\\xff");
     }
 
     #[test]

@@ -90,7 +90,10 @@ pub fn calibrate(
         Some(unseen) => calibration.with_unseen(stated(unseen))?,
         None => calibration,
     };
-    let point = choose(&calibration, request.fmr, embedded.card().margin)?;
+    let [same, different] = comparisons.distances();
+    let all = same.iter().chain(&different).map(|distance| distance.get());
+    let nearest = all.filter(|distance| 0.0 < *distance).min_by(f64::total_cmp);
+    let point = choose(&calibration, request.fmr, nearest, embedded.card().margin)?;
     Ok(Calibrated { point, calibration, unseen, unit: comparisons.unit() })
 }
 
@@ -128,20 +131,27 @@ fn stated(unseen: &Unseen) -> Vec<UnseenRow> {
     unseen.promises.iter().map(row).collect()
 }
 
-/// Chooses the operating point: the one with equal errors, or with at most the requested FMR.
+/// Chooses the operating point: the one with equal errors, or with at most the requested FMR. `nearest` is the smallest
+/// distance above 0.
 fn choose(
     calibration: &Calibration,
     fmr: Option<f64>,
+    nearest: Option<f64>,
     margin: Option<f64>,
 ) -> Result<OperatingPoint, CalibrateError> {
-    let point = match fmr {
+    let mut point = match fmr {
         Some(fmr) => calibration.for_fmr(fmr)?,
         None => calibration.eer_point(),
     };
-    let threshold = point.threshold;
-    if threshold.get() <= 0.0 {
-        return Err(CalibrateError::ThresholdZero);
+    if point.threshold.get() <= 0.0 {
+        // Same pairs may be equal images, such as unchanged screenshots. No distance lies between them and the nearest.
+        let between = nearest.and_then(|distance| Threshold::try_from(distance / 2.0).ok());
+        match between.filter(|_| point.fnmr < 0.5 && point.fmr < 0.5) {
+            Some(between) => point.threshold = between,
+            None => return Err(CalibrateError::ThresholdZero),
+        }
     }
+    let threshold = point.threshold;
     match margin.filter(|margin| *margin <= threshold.get()) {
         Some(margin) => Err(CalibrateError::ThresholdBeyondMargin { threshold, margin }),
         None => Ok(point),
@@ -165,25 +175,32 @@ mod tests {
     #[test]
     fn the_threshold_lies_between_0_and_the_margin() {
         let separated = calibration(&[0.25, 0.25], &[0.75]);
-        let point = choose(&separated, None, Some(2.0)).expect("a point");
+        let point = choose(&separated, None, Some(0.25), Some(2.0)).expect("a point");
         assert!((point.threshold.get() - 0.5).abs() < 1e-12);
-        assert!(choose(&separated, None, None).is_ok());
+        assert!(choose(&separated, None, Some(0.25), None).is_ok());
 
-        let refusal = choose(&separated, None, Some(0.5)).expect_err("at the margin");
+        let refusal = choose(&separated, None, Some(0.25), Some(0.5)).expect_err("at the margin");
         assert!(matches!(refusal, CalibrateError::ThresholdBeyondMargin { .. }), "{refusal}");
 
         let dead = calibration(&[0.0], &[0.0]);
-        let refusal = choose(&dead, None, Some(2.0)).expect_err("nothing is told apart");
+        let refusal = choose(&dead, None, None, Some(2.0)).expect_err("nothing is told apart");
         assert!(matches!(refusal, CalibrateError::ThresholdZero), "{refusal}");
+    }
+
+    #[test]
+    fn equal_images_of_same_pairs_leave_a_threshold_above_0() {
+        let point = choose(&calibration(&[0.0, 0.0], &[0.5, 0.7]), None, Some(0.5), None);
+        let point = point.expect("a point");
+        assert_eq!((point.threshold.get(), point.fmr, point.fnmr), (0.25, 0.0, 0.0));
     }
 
     #[test]
     fn an_fmr_chooses_the_largest_threshold_within_it() {
         let different: Vec<f64> = (1..=100).map(f64::from).collect();
-        let point = choose(&calibration(&[0.5, 30.2], &different), Some(0.05), None);
+        let point = choose(&calibration(&[0.5, 30.2], &different), Some(0.05), Some(0.5), None);
         let threshold = point.expect("a point").threshold.get();
         assert!((5.0..6.0).contains(&threshold), "{threshold}");
-        let refusal = choose(&calibration(&[0.5], &different), Some(0.01), None);
+        let refusal = choose(&calibration(&[0.5], &different), Some(0.01), Some(0.5), None);
         assert!(matches!(refusal, Err(CalibrateError::UnsupportedFmr(_))));
     }
 }

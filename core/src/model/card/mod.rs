@@ -166,7 +166,9 @@ impl Card {
             return Err(invalid("threshold", &threshold.get().to_string(), why));
         }
         Ok(Self {
-            name: values.get("name").unwrap_or(stem).to_owned(),
+            name: values
+                .parsed::<Statement>("name")?
+                .map_or_else(|| stem.to_owned(), |name| name.to_string()),
             purpose: values.parsed("purpose")?,
             limits: values.parsed("limits")?,
             align: values.align(&preprocessing)?,
@@ -422,6 +424,8 @@ mod tests {
 
     #[test]
     fn an_invalid_value_is_refused_with_its_key() {
+        refused("name", "", "empty");
+        refused("name", "\u{1b}[31mred", "control characters");
         refused("purpose", " ", "empty");
         refused("limits", "a\nb", "one line");
         refused("input", "0", "input");
