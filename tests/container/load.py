@@ -112,7 +112,8 @@ class Load:
         status = int(head[9:12])
         if status == 200:
             return self.expected.check(pair, json.loads(body))
-        code = json.loads(body).get("code", "") if b"problem+json" in head else "of the load balancer"
+        # Each response of a server has a request ID. The load balancer's own errors have none.
+        code = json.loads(body).get("code", "") if b"x-request-id" in head else "of the load balancer"
         return f"{status} {code}".strip()
 
 

@@ -76,7 +76,7 @@ impl Search {
         let [start, end] =
             [[left, top], [left + width, top + height]].map(|corner| photograph.reduced(corner));
         let shape = Shape {
-            centre: [0, 1].map(|axis| (start[axis] + end[axis]) / 2.0),
+            centre: [0, 1].map(|axis| f64::midpoint(start[axis], end[axis])),
             size: [0, 1].map(|axis| end[axis] - start[axis]),
             points: face.points.points().map(|point| photograph.reduced(point)),
         };
