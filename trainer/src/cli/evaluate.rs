@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::ensure;
 use clap::Args;
 use siamese_core::model::Options;
-use siamese_core::output::check_folder;
+use siamese_core::output::{check_folder, note};
 
 use super::{ModelAndImages, messages};
 use crate::evaluate::{Embedded, Evaluation};
@@ -69,10 +69,10 @@ impl Evaluate {
                 run.display()
             );
             if is_empty {
-                eprintln!(
+                note(&format!(
                     "note: the run in {} has no training steps, so the report has no history",
                     run.display()
-                );
+                ));
             }
         }
         finish(evaluation, &embedded, self.report.as_deref())

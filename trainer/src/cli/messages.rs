@@ -15,11 +15,11 @@ use crate::statistics::Bootstrap;
 /// Finds the images of a folder or a list. Prints how it was understood, if that is not obvious.
 pub(super) fn open(data: &Path) -> Result<Collection, DataError> {
     let images = Collection::open(data)?;
-    if let Some(note) = images.note() {
-        eprintln!("note: {note}");
+    if let Some(understood) = images.note() {
+        note(&format!("note: {understood}"));
     }
     if let Some(warning) = images.warning() {
-        eprintln!("warning: {warning}");
+        note(&format!("warning: {warning}"));
     }
     Ok(images)
 }
@@ -41,7 +41,7 @@ pub(super) fn warnings(embedded: &Embedded) {
 /// Prints a warning if the labels are probably inverted.
 pub(super) fn inverted(evaluation: &Evaluation) {
     if let Some(warning) = evaluation.warning() {
-        eprintln!("warning: {warning}");
+        note(&format!("warning: {warning}"));
     }
 }
 
