@@ -8,13 +8,14 @@ use serde::Serialize;
 use siamese_core::file::shown;
 use siamese_core::model::{Description, Signature};
 use siamese_core::output;
-use siamese_core::score::{Embedding, Threshold, Verdict};
+use siamese_core::score::{Threshold, Verdict};
 
 use super::files::{PathInJson, files};
 use super::images::Images;
 use super::{Failure, ModelArgs, Outcome, json};
+use crate::engine::cache::EmbeddedImage;
 use crate::engine::deployment::Tuning;
-use crate::engine::judgement::{Criterion, Judge, Judgement};
+use crate::engine::judgement::{Criterion, Judge, JudgedPair, Warning};
 use crate::ops::telemetry;
 
 #[derive(Debug, Args)]
@@ -40,7 +41,7 @@ pub(super) struct Compare {
 #[derive(Serialize)]
 struct One<'a> {
     #[serde(flatten)]
-    judgement: &'a Judgement,
+    pair: &'a JudgedPair,
     model: Signature<'a>,
 }
 
@@ -56,7 +57,7 @@ struct OtherImage {
     #[serde(flatten)]
     path: PathInJson,
     #[serde(flatten)]
-    judgement: Judgement,
+    pair: JudgedPair,
 }
 
 impl Compare {
@@ -73,13 +74,17 @@ impl Compare {
             Judge::new(criterion, threshold, &model.card).map_err(|err| Failure::caller(&err))?;
 
         let paths = [vec![self.a.clone()], others].concat();
-        let (mut first, mut results, mut unreadable) = (None::<Embedding>, Vec::new(), Vec::new());
+        let (mut first, mut results, mut unreadable) =
+            (None::<EmbeddedImage>, Vec::new(), Vec::new());
+        let one = shown(&self.a);
         images.embed(&paths, |path, embedded| {
             match (embedded, &first) {
-                (Ok(embedding), None) => first = Some(embedding),
-                (Ok(embedding), Some(first)) => {
-                    let judgement = judge.judge(first.distance(&embedding));
-                    results.push(OtherImage { path: path.into(), judgement });
+                (Ok(image), None) => first = Some(image),
+                (Ok(image), Some(first)) => {
+                    let other = shown(path);
+                    let names = [one.as_str(), other.as_str()];
+                    let pair = JudgedPair::of(&judge, [first, &image], names);
+                    results.push(OtherImage { path: path.into(), pair });
                 }
                 (Err(why), Some(_)) if !is_one => {
                     unreadable.push(format!("{}: {why}", shown(path)));
@@ -90,9 +95,12 @@ impl Compare {
             }
             Ok(ControlFlow::Continue(()))
         })?;
-        results.sort_by(|a, b| a.judgement.distance.get().total_cmp(&b.judgement.distance.get()));
+        results.sort_by(|a, b| {
+            let [a, b] = [a, b].map(|other| other.pair.judgement.distance.get());
+            a.total_cmp(&b)
+        });
         output::print(if is_one {
-            self.text_of_one(&results[0].judgement, model)
+            self.text_of_one(&results[0].pair, model)
         } else {
             self.text_of_many(&results, model)
         })?;
@@ -102,7 +110,7 @@ impl Compare {
                 format!("{} of {} files could not be compared", unreadable.len(), paths.len() - 1);
             return Err(Failure::Caller(why));
         }
-        let is_same = results.iter().any(|other| other.judgement.verdict == Verdict::Same);
+        let is_same = results.iter().any(|other| other.pair.judgement.verdict == Verdict::Same);
         Ok(if is_same { Outcome::Done } else { Outcome::Negative })
     }
 
@@ -116,11 +124,13 @@ impl Compare {
         })
     }
 
-    fn text_of_one(&self, judgement: &Judgement, model: &Description) -> String {
+    fn text_of_one(&self, pair: &JudgedPair, model: &Description) -> String {
         if self.json {
-            json(&One { judgement, model: model.signature() })
+            json(&One { pair, model: model.signature() })
         } else {
-            format!("{}\n", judgement.text())
+            let warning = |warning: &Warning| format!("{}: {}.\n", warning.field, warning.detail);
+            let warnings: String = pair.warnings.iter().map(warning).collect();
+            format!("{}\n{warnings}", pair.judgement.text())
         }
     }
 
@@ -128,7 +138,7 @@ impl Compare {
         if self.json {
             return json(&Many { results, model: model.signature() });
         }
-        let line = |OtherImage { path, judgement }: &OtherImage| {
+        let line = |OtherImage { path, pair: JudgedPair { judgement, .. } }: &OtherImage| {
             let (verdict, distance) = (judgement.verdict.word(), judgement.distance.get());
             format!("{verdict:9}  {distance:.4}  {}\n", shown(&path.to_path()))
         };

@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 use siamese_core::model::Description;
-use siamese_core::score::Embedding;
 use tokio::runtime::Runtime;
 
 use super::Failure;
 use crate::engine::Engine;
+use crate::engine::cache::EmbeddedImage;
 use crate::engine::deployment::{Deployment, Tuning};
 use crate::engine::pipeline::Source;
 use crate::ops::blocking::compute;
@@ -30,7 +30,7 @@ const LARGEST_FILE: u64 = 512 << 20;
 const CONCURRENT_PORTIONS: usize = 3;
 
 /// The result for one file. The error is a text for people.
-pub(super) type Embedded = Result<Embedding, String>;
+pub(super) type Embedded = Result<EmbeddedImage, String>;
 
 /// An engine that embeds the files of one command.
 pub(super) struct Images {
@@ -103,7 +103,7 @@ impl Images {
         let results = read.into_iter().map(|read| {
             read?;
             let outcome = outcomes.next().expect("one outcome for each source");
-            outcome.map(|image| image.embedding).map_err(|err| err.to_string())
+            outcome.map_err(|err| err.to_string())
         });
         Ok(results.collect())
     }

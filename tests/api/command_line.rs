@@ -48,6 +48,17 @@ fn the_exit_code_gives_the_verdict() {
 }
 
 #[test]
+fn a_command_names_the_face_that_it_uses() {
+    let [a, b] = SAME.map(|name| path(&root().join("samples").join(name)).to_owned());
+    let output = run(&["compare", &a, &b, "--json"]);
+    let pair: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(pair["a"]["face"]["box"].is_array() && pair["b"]["face"]["box"].is_array(), "{pair}");
+    let output = run(&["embed", &a]);
+    let line: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(line["face"], pair["a"]["face"]);
+}
+
+#[test]
 fn limits_of_a_server_do_not_stop_a_folder() {
     let folder = TempDir::new().expect("a folder");
     for number in 0..260 {

@@ -52,7 +52,7 @@ impl Embed {
         images.embed(&left, |path, embedded| {
             progress.inc(1);
             match embedded {
-                Ok(embedding) => flow = embeddings.put(path, &embedding)?,
+                Ok(image) => flow = embeddings.put(path, &image)?,
                 Err(why) => unreadable.push(format!("{}: {why}", shown(path))),
             }
             Ok(flow)

@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use siamese_core::file::shown;
+use siamese_core::model::Face;
 use siamese_core::output::{Destination, OutputError, is_closed};
-use siamese_core::score::Embedding;
 
 use super::rows::{Rows, check, foreign, names};
 use crate::cli::Failure;
 use crate::cli::files::PathInJson;
+use crate::engine::cache::EmbeddedImage;
 
 /// One line of a `.jsonl` file.
 #[derive(Serialize)]
@@ -22,6 +23,9 @@ struct Line<'a> {
     #[serde(flatten)]
     path: PathInJson,
     embedding: &'a [f32],
+    /// The face that was embedded, if the model aligns faces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    face: Option<Face>,
     digest: &'a str,
 }
 
@@ -106,9 +110,9 @@ impl Output {
     pub(super) fn put(
         &mut self,
         path: &Path,
-        embedding: &Embedding,
+        image: &EmbeddedImage,
     ) -> Result<ControlFlow<()>, OutputError> {
-        let written = self.sink.put(path, embedding.coordinates(), &self.digest);
+        let written = self.sink.put(path, image, &self.digest);
         outcome(self.file.as_deref(), written)
     }
 
@@ -133,10 +137,12 @@ fn outcome(file: Option<&Path>, written: io::Result<()>) -> Result<ControlFlow<(
 }
 
 impl Sink {
-    fn put(&mut self, path: &Path, embedding: &[f32], digest: &str) -> io::Result<()> {
+    fn put(&mut self, path: &Path, image: &EmbeddedImage, digest: &str) -> io::Result<()> {
+        let embedding = image.embedding.coordinates();
         match self {
             Self::Lines(lines) => {
-                serde_json::to_writer(&mut *lines, &Line { path: path.into(), embedding, digest })?;
+                let line = Line { path: path.into(), embedding, face: image.face, digest };
+                serde_json::to_writer(&mut *lines, &line)?;
                 lines.write_all(b"\n")
             }
             Self::Rows(rows) => rows.put(path, embedding),

@@ -1,7 +1,6 @@
 //! Parts that several responses share.
 
 pub(crate) mod asset;
-pub(crate) mod faces;
 pub(crate) mod numbers;
 
 use std::fmt::Write;

@@ -9,15 +9,13 @@ use siamese_core::model::Signature;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
-use crate::engine::cache::EmbeddedImage;
-use crate::engine::judgement::{Judge, Judgement};
+use crate::engine::judgement::JudgedPair;
 use crate::engine::pipeline::Timings;
 use crate::http::error::Problem;
 use crate::http::request::accept::AcceptsJson;
 use crate::http::request::pairs::{Compare, CompareForm, Pair};
 use crate::http::request::query::{Choosing, Judging, Ruling};
 use crate::http::request::received::Received;
-use crate::http::response::faces::{Seen, Warning};
 use crate::http::response::timed_json;
 use crate::http::service::Service;
 
@@ -26,37 +24,6 @@ struct Comparison<'a> {
     #[serde(flatten)]
     pair: JudgedPair,
     model: Signature<'a>,
-}
-
-/// The decision on a pair, and what the model saw of the two images.
-#[derive(Clone, Serialize, ToSchema)]
-pub(crate) struct JudgedPair {
-    #[serde(flatten)]
-    pub(crate) judgement: Judgement,
-    /// Absent if the model embeds whole images, or if the source is a stored embedding.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub(crate) a: Option<Seen>,
-    /// As `a`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub(crate) b: Option<Seen>,
-    /// Reasons to trust the verdict less; absent if there are none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(required = false)]
-    warnings: Vec<Warning>,
-}
-
-impl JudgedPair {
-    /// Decides on two images; `names` are their paths, for warnings.
-    pub(crate) fn of(judge: &Judge, pair: [&EmbeddedImage; 2], names: [&str; 2]) -> Self {
-        let judgement = judge.judge(pair[0].embedding.distance(&pair[1].embedding));
-        let about =
-            |(name, image): (&str, &EmbeddedImage)| Warning::about(name, image.face.as_ref());
-        let warnings = names.into_iter().zip(pair).filter_map(about).collect();
-        let [a, b] = pair.map(|image| image.face.map(|face| Seen { face }));
-        Self { judgement, a, b, warnings }
-    }
 }
 
 /// Compare two images

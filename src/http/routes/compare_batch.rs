@@ -8,7 +8,7 @@ use serde::Serialize;
 use siamese_core::model::Signature;
 use utoipa::ToSchema;
 
-use super::compare::JudgedPair;
+use crate::engine::judgement::JudgedPair;
 use crate::engine::pipeline::{Embedded, ItemError};
 use crate::http::error::{Details, Fault, Problem};
 use crate::http::request::accept::AcceptsJson;

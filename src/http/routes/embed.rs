@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use crate::engine::cache::EmbeddedImage;
 use crate::engine::deployment::Deployment;
+use crate::engine::judgement::Warning;
 use crate::engine::pipeline::{Embedded, Source, Timings};
 use crate::http::error::{Details, Fault, Problem};
 use crate::http::request::accept::Form;
@@ -18,7 +19,6 @@ use crate::http::request::form::Image;
 use crate::http::request::images::{Embed, EmbedForm, Images};
 use crate::http::request::query::{Choosing, Faces};
 use crate::http::request::received::Received;
-use crate::http::response::faces::Warning;
 use crate::http::response::numbers::{Floats, numbers};
 use crate::http::response::{self, timed};
 use crate::http::service::Service;

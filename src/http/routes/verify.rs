@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use siamese_core::model::Length;
 use siamese_core::score::Verdict;
 
-use super::compare::{JudgedPair, judge_pair};
+use super::compare::judge_pair;
+use crate::engine::judgement::{JudgedPair, Seen};
 use crate::engine::pipeline::Source;
 use crate::http::error::{Fault, Problem};
 use crate::http::request::accept::AcceptsJson;
@@ -25,7 +26,6 @@ use crate::http::request::pairs::Pair;
 use crate::http::request::query::InForce;
 use crate::http::request::received::{Content, FromContent, Received};
 use crate::http::request::source::upload;
-use crate::http::response::faces::Seen;
 use crate::http::response::timed_json;
 use crate::http::service::Service;
 use crate::ops::settings::Server;

@@ -1,8 +1,11 @@
-//! What a response says of the faces in its images.
+//! The decision on a pair, and what the model saw of its images.
 
 use serde::Serialize;
 use siamese_core::model::Face;
 use utoipa::ToSchema;
+
+use super::{Judge, Judgement};
+use crate::engine::cache::EmbeddedImage;
 
 /// The width of a face, in pixels, below which errors are more frequent. On the calibration data of the shipped model,
 /// reduced until the faces were 37 pixels wide, the EER was twice as high, and at 24 pixels eight times.
@@ -10,25 +13,25 @@ const SMALL: f64 = 40.0;
 
 /// What the model saw of an image.
 #[derive(Clone, Copy, Serialize, ToSchema)]
-pub(crate) struct Seen {
+pub struct Seen {
     /// The face, in pixels of the image after its orientation is applied.
-    pub(crate) face: Face,
+    pub face: Face,
 }
 
 /// A reason to trust a result less.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-pub(crate) struct Warning {
+pub struct Warning {
     /// A code for programs. It never changes.
-    code: &'static str,
+    pub code: &'static str,
     /// The image, such as `a` or `images[2]`.
-    field: String,
+    pub field: String,
     /// A description for people.
-    detail: String,
+    pub detail: String,
 }
 
 impl Warning {
     /// The warnings about an image at this path.
-    pub(crate) fn about(field: &str, face: Option<&Face>) -> Option<Self> {
+    pub fn about(field: &str, face: Option<&Face>) -> Option<Self> {
         let face = face?;
         // A large photograph is reduced before it is searched.
         let width = face.area[2].min(face.searched_width);
@@ -39,6 +42,38 @@ impl Warning {
                 "the model reads the face at a width of {width:.0} pixels, and errors are more frequent below {SMALL} pixels"
             ),
         })
+    }
+}
+
+/// The decision on a pair, and what the model saw of the two images.
+#[derive(Clone, Serialize, ToSchema)]
+pub struct JudgedPair {
+    /// The decision.
+    #[serde(flatten)]
+    pub judgement: Judgement,
+    /// Absent if the model embeds whole images, or if the source is a stored embedding.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub a: Option<Seen>,
+    /// As `a`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub b: Option<Seen>,
+    /// Reasons to trust the verdict less; absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub warnings: Vec<Warning>,
+}
+
+impl JudgedPair {
+    /// Decides on two images; `names` are their paths, for warnings.
+    pub fn of(judge: &Judge, pair: [&EmbeddedImage; 2], names: [&str; 2]) -> Self {
+        let judgement = judge.judge(pair[0].embedding.distance(&pair[1].embedding));
+        let about =
+            |(name, image): (&str, &EmbeddedImage)| Warning::about(name, image.face.as_ref());
+        let warnings = names.into_iter().zip(pair).filter_map(about).collect();
+        let [a, b] = pair.map(|image| image.face.map(|face| Seen { face }));
+        Self { judgement, a, b, warnings }
     }
 }
 

@@ -2,11 +2,15 @@
 //!
 //! The server and the command line both use this module.
 
+mod pair;
+
 use serde::Serialize;
 use siamese_core::model::Card;
 use siamese_core::score::{Calibration, Distance, Threshold, UnsupportedFmr, Verdict};
 use thiserror::Error;
 use utoipa::ToSchema;
+
+pub use pair::{JudgedPair, Seen, Warning};
 
 /// How the caller wants pairs to be judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
