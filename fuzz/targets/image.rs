@@ -1,11 +1,13 @@
-//! Fuzzes the decoding of images, for models of several shapes.
+//! Fuzzes the decoding of images, for models of several shapes and for the search for faces.
 //!
 //! Every upload must give a result within the memory limits, and the same result whatever the heap contained before.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use siamese_core::preprocessing::{Colour, Fit, Limits, DecodeError, Preprocessing};
+use siamese_core::preprocessing::{
+    Colour, DecodeError, Detail, Fit, Limits, Photograph, Preprocessing, Square,
+};
 use siamese_fuzz::{let_panics_be_caught, measured};
 
 /// Small, so that a run takes little time.
@@ -46,5 +48,14 @@ fuzz_target!(init: let_panics_be_caught(), |upload: &[u8]| {
             assert_eq!(first.to_string(), second.to_string());
         }
         (first, second) => panic!("{first:?}, and then {second:?}"),
+    }
+
+    // Photographs are decoded with the same limits, and cut at any place.
+    if let Ok(photograph) = Photograph::decode(upload, &LIMITS, Detail::Coarse) {
+        let [x, y] = photograph.size().map(f64::from);
+        let turn = f64::from(upload.last().copied().unwrap_or_default()) / 16.0;
+        let square = Square { centre: [x / 3.0, y], half: x.max(y) / 2.0, angle: turn };
+        let planes = photograph.square(square, 32, Colour::Rgb);
+        assert!([32 * 32, 3 * 32 * 32].contains(&planes.len()));
     }
 });
