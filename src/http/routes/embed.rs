@@ -35,15 +35,8 @@ enum Embeddings<'a> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = OneEmbedding)]
 struct One<'a> {
-    embedding: &'a [f32],
-    /// The face that was embedded; absent if the model embeds whole images.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    face: Option<Face>,
-    /// Reasons to trust the embedding less; absent if there are none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(required = false)]
-    warnings: Vec<Warning>,
+    #[serde(flatten)]
+    image: ImageEmbedding<'a>,
     model: Signature<'a>,
 }
 
@@ -58,20 +51,30 @@ struct Several<'a> {
 #[schema(as = EmbeddedItem)]
 #[serde(untagged)]
 enum ImageResult<'a> {
-    Embedded {
-        embedding: &'a [f32],
-        /// The face that was embedded; absent if the model embeds whole images.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        #[schema(nullable = false)]
-        face: Option<Face>,
-        /// Reasons to trust the embedding less; absent if there are none.
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        #[schema(required = false)]
-        warnings: Vec<Warning>,
-    },
-    Failed {
-        error: Details<'a>,
-    },
+    Embedded(ImageEmbedding<'a>),
+    Failed { error: Details<'a> },
+}
+
+/// The embedding of one image.
+#[derive(Serialize, ToSchema)]
+struct ImageEmbedding<'a> {
+    embedding: &'a [f32],
+    /// The face that was embedded; absent if the model embeds whole images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    face: Option<Face>,
+    /// Reasons to trust the embedding less; absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    warnings: Vec<Warning>,
+}
+
+impl<'a> ImageEmbedding<'a> {
+    /// `name` is the path of the image in the request.
+    fn of(name: &str, image: &'a EmbeddedImage) -> Self {
+        let warnings = Warning::about(name, image.face.as_ref()).into_iter().collect();
+        Self { embedding: image.embedding.coordinates(), face: image.face, warnings }
+    }
 }
 
 /// Embed images
@@ -160,8 +163,10 @@ fn one(deployment: &Deployment, image: &EmbeddedImage, form: Form) -> Response {
     match form {
         Form::Json => {
             let model = deployment.model.signature();
-            let (face, warnings) = (image.face, warnings("image", image));
-            response::json(&Embeddings::One(One { embedding, face, warnings, model }))
+            response::json(&Embeddings::One(One {
+                image: ImageEmbedding::of("image", image),
+                model,
+            }))
         }
         Form::Numbers(kind) => {
             numbers(kind, &[embedding], &[embedding.len()], &deployment.model.digest)
@@ -185,11 +190,7 @@ fn several(
         return Ok(numbers(kind, &rows, &shape, &deployment.model.digest));
     }
     let results = outcomes.iter().enumerate().map(|(index, outcome)| match outcome {
-        Ok(image) => ImageResult::Embedded {
-            embedding: image.embedding.coordinates(),
-            face: image.face,
-            warnings: warnings(&Images::name(index), image),
-        },
+        Ok(image) => ImageResult::Embedded(ImageEmbedding::of(&Images::name(index), image)),
         Err(problem) => {
             service.metrics.item_problem(problem.fault.code());
             ImageResult::Failed { error: problem.details() }
@@ -198,8 +199,4 @@ fn several(
     let results = results.collect();
     let model = deployment.model.signature();
     Ok(response::json(&Embeddings::Several(Several { results, model })))
-}
-
-fn warnings(name: &str, image: &EmbeddedImage) -> Vec<Warning> {
-    Warning::about(name, image.face.as_ref()).into_iter().collect()
 }

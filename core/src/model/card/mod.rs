@@ -5,6 +5,7 @@ mod golden;
 mod held_out;
 mod sidecar;
 mod statement;
+mod values;
 mod weights;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,6 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 pub use align::Align;
@@ -20,9 +20,10 @@ pub use golden::{Golden, GoldenCheck, GoldenError, GoldenPair};
 pub use held_out::HeldOut;
 pub use sidecar::values as sidecar_values;
 pub use statement::Statement;
+use values::{Values, invalid};
 pub use weights::{Drift, WeightKind, Weights};
 
-use crate::preprocessing::{Alignment, Colour, Fit, InvalidPreprocessing, Preprocessing};
+use crate::preprocessing::{Colour, Fit, InvalidPreprocessing, Preprocessing};
 use crate::score::{Calibration, Embedding, InvalidEmbedding, Threshold};
 
 /// The prefix of all keys in a model's ONNX metadata. A sidecar omits it.
@@ -171,7 +172,7 @@ impl Card {
                 .map_or_else(|| stem.to_owned(), |name| name.to_string()),
             purpose: values.parsed("purpose")?,
             limits: values.parsed("limits")?,
-            align: values.align(&preprocessing)?,
+            align: Align::read(&values, &preprocessing)?,
             preprocessing,
             length: values.parsed("embedding")?.unwrap_or_default(),
             margin,
@@ -255,64 +256,6 @@ impl FromStr for Length {
             _ => Err("it must be `as-is` or `unit`"),
         }
     }
-}
-
-/// Reads typed values, and names the key in errors.
-struct Values<'a>(&'a BTreeMap<String, String>);
-
-impl Values<'_> {
-    fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(String::as_str)
-    }
-
-    fn parsed<T: FromStr<Err: Display>>(&self, key: &'static str) -> Result<Option<T>, CardError> {
-        self.get(key)
-            .map(|text| text.trim().parse().map_err(|err| invalid(key, text, err)))
-            .transpose()
-    }
-
-    fn required<T: FromStr<Err: Display>>(&self, key: &'static str) -> Result<T, CardError> {
-        self.parsed(key)?.ok_or(CardError::Missing(key))
-    }
-
-    /// The alignment: its three keys are stated together, or not at all. The points lie within the input.
-    fn align(&self, preprocessing: &Preprocessing) -> Result<Option<Align>, CardError> {
-        match self.get("align") {
-            None => match ["points", "detector"].into_iter().find(|key| self.get(key).is_some()) {
-                None => Ok(None),
-                Some(_) => Err(CardError::Missing("align")),
-            },
-            Some(Align::FACE) => {
-                let points: Alignment = self.required("points")?;
-                if !points.is_a_face_in(preprocessing) {
-                    let why = "the two eyes from left to right, the nose and the mouth must lie apart and within the \
-                               input, in pixels";
-                    return Err(self.invalid("points", why));
-                }
-                Ok(Some(Align { points, detector: self.required("detector")? }))
-            }
-            Some(other) => Err(invalid("align", other, "only `face` is supported")),
-        }
-    }
-
-    fn json<T: DeserializeOwned>(&self, key: &'static str) -> Result<Option<T>, CardError> {
-        self.get(key)
-            .map(|text| serde_json::from_str(text).map_err(|err| invalid(key, text, err)))
-            .transpose()
-    }
-
-    fn invalid(&self, key: &'static str, why: impl Display) -> CardError {
-        invalid(key, self.get(key).unwrap_or_default(), why)
-    }
-}
-
-fn invalid(key: &'static str, value: &str, why: impl Display) -> CardError {
-    const SHOWN: usize = 60;
-    let mut shown: String = value.chars().take(SHOWN).collect();
-    if shown.len() < value.len() {
-        shown.push('…');
-    }
-    CardError::Invalid { key, value: shown, why: why.to_string() }
 }
 
 fn json<T: Serialize>(value: &T) -> String {
