@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Generates the Rust code for the ONNX format from the definition in the ONNX project's Python package: the messages of the
-# trainer (`trainer/src/export/onnx/messages.rs`), and the field numbers that the core reads or changes in untrusted files
+# trainer (`trainer/src/onnx/messages.rs`), and the field numbers that the core reads or changes in untrusted files
 # (`core/src/model/source/onnx.rs`).
 #
 # Maintainers run it to update to a newer version of the format. Both files are checked in, so a build needs no protobuf
@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 onnx=1.23.2 grpcio_tools=1.85.1 protoc_gen_prost=0.5.0
-messages=trainer/src/export/onnx/messages.rs numbers=core/src/model/source/onnx.rs
+messages=trainer/src/onnx/messages.rs numbers=core/src/model/source/onnx.rs
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -38,7 +38,8 @@ WANTED = {
     "ModelProto": "graph opset_import metadata_props training_info functions",
     "TrainingInfoProto": "initialization algorithm",
     "FunctionProto": "node attribute_proto",
-    "GraphProto": "node initializer sparse_initializer",
+    "GraphProto": "node initializer output sparse_initializer",
+    "ValueInfoProto": "name",
     "NodeProto": "attribute",
     "AttributeProto": "t g tensors graphs sparse_tensor sparse_tensors",
     "SparseTensorProto": "values indices",

@@ -9,8 +9,11 @@
 //! - [`learn`]: the training loop, its batches, losses and checkpoints
 //! - [`config`]: the configuration of a run, and the record of it
 //! - [`network`]: the networks
+//! - [`backbone`]: pretrained networks from elsewhere, and their features
+//! - `onnx`: the messages of ONNX files, and graphs under construction
 //! - [`data`]: images, the hold-out split, and augmentation
 //! - [`draft`]: writes files atomically
+//! - `cache`: the folder of what can be fetched or computed again
 //! - [`statistics`]: statistics of distances
 //!
 //! The core's code preprocesses the images, as it does in the server. An export is written only after the server's own
@@ -19,6 +22,8 @@
 // A print panics if standard output is full: `siamese_core::output` writes.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod backbone;
+mod cache;
 pub mod cli;
 pub mod config;
 pub mod data;
@@ -27,5 +32,6 @@ pub mod evaluate;
 pub mod export;
 pub mod learn;
 pub mod network;
+mod onnx;
 pub mod report;
 pub mod statistics;

@@ -27,7 +27,7 @@ pub use runtime::{
     UnknownDevice, forbid_telemetry,
 };
 pub use source::protobuf::NotOnnx;
-pub use source::{Source, onnx, protobuf, rewrite};
+pub use source::{EMBEDDING, Source, onnx, protobuf, rewrite};
 
 use crate::preprocessing::Pixels;
 use crate::score::{Embedding, InvalidEmbedding};

@@ -4,11 +4,15 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::{Args, ValueEnum};
-use siamese_core::model::Source;
+use siamese_core::model::{OnnxModel, Source};
 
 use super::{ModelAndImages, megabytes};
 use crate::draft;
 use crate::export::{int8, on_cpu};
+
+/// The number of images that the ranges of activations are measured on. They are not those that the change is measured on,
+/// if other identities are left.
+const RANGE_IMAGES: usize = 200;
 
 /// Writes a smaller and faster form of a model, if few enough verdicts on held-out identities change
 #[derive(Clone, Debug, Args)]
@@ -30,7 +34,7 @@ pub struct Export {
 /// The weight formats of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum WeightFormat {
-    /// Linear layers with at least 2^20 weights in 8 bits: a quarter of the size
+    /// Convolutions, and linear layers with at least 2^20 weights, in 8 bits: a quarter of the size
     Int8,
 }
 
@@ -55,7 +59,9 @@ impl Export {
             bail!("{warning}; select them with --identities or --fold");
         }
         let split = subject.split().unwrap_or(before.selection());
-        let smaller = int8::shrink(onnx, &before, threshold, split, self.max_flipped)?;
+        let model = OnnxModel::open(&source, &on_cpu())?;
+        let images = self.inputs.images.some_others(&model, RANGE_IMAGES)?;
+        let smaller = int8::shrink(onnx, &images, &before, threshold, split, self.max_flipped)?;
         draft::model(&self.out, &smaller.onnx, &on_cpu())?;
         Ok(format!(
             "{}: {:.1} MB instead of {:.1} MB; {}\n",

@@ -1,10 +1,12 @@
 //! The options that select a model and the images to compare.
 
+use std::fs;
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::Args;
-use siamese_core::model::{OnnxModel, Options};
-use siamese_core::preprocessing::Limits;
+use siamese_core::model::{OnnxModel, Options, Preprocessor};
+use siamese_core::preprocessing::{Limits, Pixels};
 
 use super::messages;
 use crate::data::{Collection, DataError, Fold, Gallery, HoldOut};
@@ -66,11 +68,50 @@ impl Images {
     /// Returns the images of the selected identities. Without a selection, it returns those that a list or
     /// the folders hold out, or all.
     pub(super) fn collection(&self) -> Result<Collection, DataError> {
+        Ok(self.both_sides()?.1)
+    }
+
+    /// Returns the inputs of a model for some images of the identities that are not selected; of all identities if all are.
+    pub(super) fn some_others(
+        &self,
+        model: &OnnxModel,
+        most: usize,
+    ) -> anyhow::Result<Vec<Pixels>> {
+        let (others, selected) = self.both_sides()?;
+        let images = others.unwrap_or(selected);
+        let read = some_pixels(&images, &model.description().preprocessor, most)?;
+        Ok(read.into_iter().map(|(_, pixels)| pixels).collect())
+    }
+
+    /// Returns the images that are not selected, if there are any, and the selected ones.
+    fn both_sides(&self) -> Result<(Option<Collection>, Collection), DataError> {
         let all = messages::open(&self.data)?;
         let selection = HoldOut { names: self.identities.clone(), fold: self.fold };
         Ok(match selection.indices(&all)? {
-            Some(indices) => all.partition(|identity| indices.contains(&identity)).1,
-            None => all,
+            Some(indices) => {
+                let (others, selected) = all.partition(|identity| indices.contains(&identity));
+                ((0 < others.n_images()).then_some(others), selected)
+            }
+            None => (None, all),
         })
     }
+}
+
+/// Reads at most `most` images, spread evenly, with their names. Leaves out files that cannot be read as images.
+pub(super) fn some_pixels(
+    images: &Collection,
+    preprocessor: &Preprocessor,
+    most: usize,
+) -> anyhow::Result<Vec<(String, Pixels)>> {
+    let limits = Limits::default();
+    let step = images.n_images().div_ceil(most).max(1);
+    let all = images.identities().iter().flat_map(|identity| &identity.images);
+    let mut read = Vec::new();
+    for image in all.step_by(step) {
+        let upload = fs::read(images.root().join(&image.file)).context(image.name.clone())?;
+        if let Ok(pixels) = preprocessor.preprocess(&upload, &limits) {
+            read.push((image.name.clone(), pixels));
+        }
+    }
+    Ok(read)
 }

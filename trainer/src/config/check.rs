@@ -51,8 +51,13 @@ impl Config {
             );
         }
         ensure!(
-            self.whitening.is_none() || matches!(self.network, NetworkConfig::Wavelet(_)),
-            "whitening works only with the wavelet network: remove it, or choose that network"
+            self.whitening.is_none()
+                || matches!(self.network, NetworkConfig::Wavelet(_) | NetworkConfig::Head(_)),
+            "whitening works only with the wavelet network or a backbone: remove it, or choose one of them"
+        );
+        ensure!(
+            self.backbone.is_some() == matches!(self.network, NetworkConfig::Head(_)),
+            "a backbone and the network `head` belong together: give both or neither"
         );
         let [_, height, width] = self.preprocessing().shape();
         ensure!(
@@ -63,6 +68,7 @@ impl Config {
             NetworkConfig::Baseline => 3,
             NetworkConfig::Compact(compact) => 2_usize << compact.blocks.len(),
             NetworkConfig::Wavelet(_) => 16,
+            NetworkConfig::Head(_) => 1,
         };
         ensure!(
             least <= height.min(width),
@@ -95,10 +101,6 @@ impl Config {
         ensure!(
             !self.loss.needs_classifier(),
             "the classifier beside the loss needs identities, which a list does not name: choose classifier_weight = 0"
-        );
-        ensure!(
-            self.whitening.is_none(),
-            "whitening needs identities, which a list does not name: choose --network compact or baseline"
         );
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! The configuration of a training run. It is saved beside the weights before the first step.
 
+mod backbone;
 mod check;
 mod compute;
 mod loss;
@@ -14,6 +15,7 @@ use siamese_core::preprocessing::{Colour, Fit, Preprocessing};
 
 use crate::data::{Augmentation, Symmetry};
 use crate::network::NetworkConfig;
+pub use backbone::BackboneConfig;
 pub use compute::{BuiltWithoutCuda, Compute, CudaUnavailable};
 pub use loss::{LossConfig, LossKind};
 pub use provenance::{Built, Data, Record, arguments, build, now};
@@ -31,6 +33,9 @@ pub struct Config {
     pub length: Length,
     /// The input of the network.
     pub input: Input,
+    /// The backbone whose features the network turns into embeddings; without one, the network reads images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backbone: Option<BackboneConfig>,
     /// The network.
     pub network: NetworkConfig,
     /// How the last layer is computed before the first step; without it, the layer starts with random weights.
@@ -111,6 +116,16 @@ impl Config {
         self.loss.kind = kind;
     }
 
+    /// Adapts the head of a backbone to a number of images that is too small to choose its sizes by measurement: a head in
+    /// closed form, with as many coordinates as the images can determine.
+    pub fn shrink_head(&mut self, n_images: usize) {
+        if let NetworkConfig::Head(head) = &mut self.network {
+            head.components = head.components.min(n_images / 2).max(1);
+            head.width = head.width.min(head.components);
+            self.length = Length::Steps(0);
+        }
+    }
+
     /// Adapts a recipe to a list.
     ///
     /// A list names no identities, so there is no classifier over them. Each image is augmented separately, so an erased
@@ -120,20 +135,29 @@ impl Config {
             self.choose_loss(LossKind::Triplet);
         }
         self.loss.classifier_weight = 0.0;
+        if let NetworkConfig::Head(_) = self.network {
+            self.length = Length::Steps(0);
+            self.loss.kind = LossKind::Contrastive;
+        }
         self.augmentation.mirror = 0.0;
         self.augmentation.erase = 0.0;
     }
 
-    /// Returns the preprocessing of the network's input.
+    /// Returns the preprocessing of images, for the backbone or else for the network.
     pub fn preprocessing(&self) -> Preprocessing {
-        Preprocessing {
-            height: self.input.height,
-            width: self.input.width,
-            colour: self.input.colour,
-            fit: self.input.fit,
-            scale: 1.0 / 255.0,
-            mean: vec![0.0],
-            std: vec![1.0],
+        let Input { height, width, colour, fit } = self.input;
+        let (scale, mean, std) = match &self.backbone {
+            Some(BackboneConfig { scale, mean, std, .. }) => (*scale, mean.clone(), std.clone()),
+            None => (1.0 / 255.0, vec![0.0], vec![1.0]),
+        };
+        Preprocessing { height, width, colour, fit, scale, mean, std }
+    }
+
+    /// Returns the shape of the network's input: channels, height and width. The features of a backbone are channels.
+    pub fn shape(&self) -> [usize; 3] {
+        match &self.network {
+            NetworkConfig::Head(head) => [head.features, 1, 1],
+            _ => self.preprocessing().shape(),
         }
     }
 

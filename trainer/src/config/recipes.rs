@@ -1,12 +1,13 @@
 //! The recipes: the configuration of each network's best run.
 
-use siamese_core::preprocessing::{Colour, Fit};
+use siamese_core::preprocessing::{Colour, Fit, Preprocessing};
 
 use super::{
-    Config, Input, Length, LossConfig, LossKind, Optimizer, Sampling, Schedule, Watch, Whitening,
+    BackboneConfig, Config, Input, Length, LossConfig, LossKind, Optimizer, Sampling, Schedule,
+    Watch, Whitening,
 };
 use crate::data::{Augmentation, Symmetry};
-use crate::network::{CompactConfig, NetworkConfig, WaveletConfig};
+use crate::network::{CompactConfig, HeadConfig, NetworkConfig, WaveletConfig};
 
 impl Config {
     /// The recipe of the baseline: independently drawn pairs, contrastive loss with margin 2, Adam 5e-4, 64 pairs per
@@ -16,6 +17,7 @@ impl Config {
             seed: 1,
             length: Length::Epochs(100),
             input: Input { height: 100, width: 100, colour: Colour::Grey, fit: Fit::Stretch },
+            backbone: None,
             network: NetworkConfig::Baseline,
             whitening: None,
             loss: LossConfig {
@@ -44,6 +46,7 @@ impl Config {
             seed: 1,
             length: Length::Steps(500),
             input: Input { height: 64, width: 64, colour: Colour::Grey, fit: Fit::Stretch },
+            backbone: None,
             network: NetworkConfig::Compact(CompactConfig::default()),
             whitening: None,
             loss: LossConfig {
@@ -94,6 +97,36 @@ impl Config {
                 ..Self::compact().augmentation
             },
             ..Self::compact()
+        }
+    }
+
+    /// The recipe for a backbone with this number of features: a head that starts in closed form and is trained on cached
+    /// features, in seconds.
+    pub fn on_backbone(name: &str, preprocessing: &Preprocessing, features: usize) -> Self {
+        let Preprocessing { height, width, colour, fit, scale, ref mean, ref std } = *preprocessing;
+        let compact = Self::compact();
+        Self {
+            length: Length::Steps(400),
+            input: Input { height, width, colour, fit },
+            backbone: Some(BackboneConfig {
+                name: name.to_owned(),
+                scale,
+                mean: mean.clone(),
+                std: std.clone(),
+            }),
+            network: NetworkConfig::Head(HeadConfig {
+                features,
+                components: features.min(256),
+                width: features.min(128),
+                mixing: [0.6, 1.2],
+                noise: 0.3,
+                dropout: 0.2,
+            }),
+            whitening: Some(Whitening { variations: 0, shrinkage: 0.4 }),
+            loss: LossConfig { kind: LossKind::MultiSimilarity, ..compact.loss },
+            sampling: Sampling::Balanced { identities: 24, images: 4 },
+            augmentation: Augmentation::default(),
+            ..compact
         }
     }
 }

@@ -84,6 +84,11 @@ impl Collection {
         &self.root
     }
 
+    /// Returns the number of images.
+    pub fn n_images(&self) -> usize {
+        self.identities.iter().map(|identity| identity.images.len()).sum()
+    }
+
     /// Returns the short name of the data.
     pub fn name(&self) -> &str {
         &self.name

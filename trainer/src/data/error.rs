@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use siamese_core::model::ModelError;
 use siamese_core::preprocessing::DecodeError;
+use siamese_core::score::InvalidEmbedding;
 use thiserror::Error;
 
 use super::ListError;
@@ -99,11 +101,19 @@ pub enum DataError {
 
 /// A file cannot be read as an image.
 #[derive(Debug, Error)]
-pub(super) enum Unreadable {
+pub enum Unreadable {
+    /// The file cannot be read.
     #[error("{0}")]
     File(#[from] std::io::Error),
+    /// Its content is not an image that can be preprocessed.
     #[error("{0}")]
     Image(#[from] DecodeError),
+    /// The backbone fails on it.
+    #[error("{0}")]
+    Features(#[from] ModelError),
+    /// Its features are not finite.
+    #[error("{0}")]
+    NotFinite(#[from] InvalidEmbedding),
 }
 
 /// Joins the first few names, and states how many more there are.

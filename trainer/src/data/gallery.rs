@@ -4,8 +4,9 @@ use std::fs;
 use std::io::Cursor;
 
 use image::ImageReader;
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
-use siamese_core::preprocessing::{DecodeError, Limits, Pixels, Preprocessing};
+use siamese_core::preprocessing::{Limits, Pixels, Preprocessing};
 
 use super::error::Unreadable;
 use super::{Collection, DataError, Image, Listing, digest};
@@ -75,44 +76,54 @@ impl Gallery {
 }
 
 impl<P> Gallery<P> {
-    /// Reads every file once, and converts it with `preprocess`.
+    /// Reads every file once, and converts it with `preprocess`, on all cores.
     ///
     /// # Errors
     ///
     /// If files cannot be read; the error lists them. With `skip_unreadable` they are [skipped](Self::skipped) instead.
-    pub fn read(
+    pub fn read<E: Into<Unreadable>>(
         images: &Collection,
         skip_unreadable: bool,
-        preprocess: impl Fn(&[u8]) -> Result<P, DecodeError>,
-    ) -> Result<Self, DataError> {
-        let mut samples = Vec::new();
-        let mut new_indices = Vec::new();
+        preprocess: impl Fn(&[u8]) -> Result<P, E> + Sync,
+    ) -> Result<Self, DataError>
+    where
+        P: Send,
+    {
+        let listing = images.listing();
+        let files: Vec<_> = images
+            .identities()
+            .iter()
+            .enumerate()
+            .flat_map(|(identity, entry)| entry.images.iter().map(move |image| (identity, image)))
+            .collect();
+        let read = |(identity, image): &(usize, &Image)| {
+            let upload = fs::read(images.root().join(&image.file))?;
+            let pixels = preprocess(&upload).map_err(Into::into)?;
+            let hash = Sha256::digest(&upload);
+            let (name, digest) = (image.name.clone(), digest::text(hash));
+            let size = size(&upload);
+            Ok((hash, Sample { identity: *identity, name, digest, size, pixels }))
+        };
+        let read: Vec<Result<_, Unreadable>> = files.par_iter().map(read).collect();
+
+        let mut samples = Vec::with_capacity(files.len());
+        let mut new_indices = Vec::with_capacity(files.len());
         let mut unreadable = Vec::new();
         let mut hasher = Sha256::new();
-        let listing = images.listing();
-        for (identity, entry) in images.identities().iter().enumerate() {
-            for Image { name, file } in &entry.images {
-                let preprocessed = fs::read(images.root().join(file))
-                    .map_err(Unreadable::from)
-                    .and_then(|upload| {
-                        hasher.update(name.as_bytes());
-                        hasher.update([0]);
-                        hasher.update(Sha256::digest(&upload));
-                        let pixels = preprocess(&upload)?;
-                        Ok((digest::of(&upload), size(&upload), pixels))
-                    });
-                match preprocessed {
-                    Ok((digest, size, pixels)) => {
-                        new_indices.push(Some(samples.len()));
-                        let name = name.clone();
-                        samples.push(Sample { identity, name, digest, size, pixels });
-                    }
-                    Err(cause) => {
-                        let index = new_indices.len();
-                        let line = listing.map(|listing| format!("line {}, ", listing.line(index)));
-                        unreadable.push(format!("{name} ({}{cause})", line.unwrap_or_default()));
-                        new_indices.push(None);
-                    }
+        for ((_, Image { name, .. }), result) in files.iter().zip(read) {
+            match result {
+                Ok((hash, sample)) => {
+                    hasher.update(name.as_bytes());
+                    hasher.update([0]);
+                    hasher.update(hash);
+                    new_indices.push(Some(samples.len()));
+                    samples.push(sample);
+                }
+                Err(cause) => {
+                    let index = new_indices.len();
+                    let line = listing.map(|listing| format!("line {}, ", listing.line(index)));
+                    unreadable.push(format!("{name} ({}{cause})", line.unwrap_or_default()));
+                    new_indices.push(None);
                 }
             }
         }
@@ -133,7 +144,7 @@ impl<P> Gallery<P> {
                 }
             }
         }
-        let digest = digest::text(hasher);
+        let digest = digest::text(hasher.finalize());
         let (skipped, is_part) = (unreadable, images.is_part());
         Ok(Self { identities, samples, listing, skipped, digest, is_part })
     }
@@ -204,7 +215,8 @@ impl<P: Clone> Gallery<P> {
 
     /// Returns the identities for which `is_in` is true, with their images and the pairs of these. The argument is the
     /// index of the identity.
-    fn part(&self, is_in: impl Fn(usize) -> bool) -> Self {
+    #[must_use]
+    pub fn part(&self, is_in: impl Fn(usize) -> bool) -> Self {
         let mut new_identities = vec![None; self.identities.len()];
         let mut identities = Vec::new();
         for (index, name) in self.identities.iter().enumerate().filter(|(index, _)| is_in(*index)) {
@@ -267,7 +279,7 @@ fn check_listing(listing: &Listing) -> Result<(), DataError> {
 #[cfg(test)]
 mod tests {
     use image::{GrayImage, Luma};
-    use siamese_core::preprocessing::{Colour, Fit};
+    use siamese_core::preprocessing::{Colour, DecodeError, Fit};
     use tempfile::TempDir;
 
     use super::*;
@@ -323,7 +335,8 @@ mod tests {
             }
         }
         let folder = Collection::open(data.path()).expect("images");
-        let gallery = Gallery::read(&folder, false, |upload| Ok(upload[0])).expect("images");
+        let gallery = Gallery::read(&folder, false, |upload| Ok::<_, DecodeError>(upload[0]))
+            .expect("images");
         for (n_images, expected) in
             [(18, &[0, 1, 2, 3, 4, 5, 6, 7, 8][..]), (6, &[0, 3, 6]), (1, &[0, 4, 8])]
         {

@@ -15,8 +15,8 @@ mod splits;
 pub(crate) mod vary;
 
 pub use collection::{Collection, Identity, Image};
-pub use digest::digest_of_file;
-pub use error::DataError;
+pub use digest::{digest_of, digest_of_file};
+pub use error::{DataError, Unreadable};
 pub use gallery::{Gallery, Sample};
 pub use hold_out::{Fold, HoldOut, InvalidFold};
 pub use inspect::inspect;

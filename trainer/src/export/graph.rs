@@ -6,11 +6,8 @@ use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, Linear, PaddingConfig2d};
 use burn::tensor::Tensor;
 
-use super::onnx::{
-    AttributeProto, DataType, GraphProto, NodeProto, TensorProto, float, integer, integers, node,
-    signed, tensor, text, value,
-};
 use crate::network::{Baseline, Compact, Network, Scale, Unit, View, Wavelet, Weights};
+use crate::onnx::{Builder, GraphProto, float, integer, integers, signed, text, value};
 
 /// The name of the graph's input, `[n, channels, height, width]`.
 const INPUT: &str = "pixels";
@@ -30,8 +27,9 @@ pub(super) fn graph(network: &Network, shape: [usize; 3]) -> GraphProto {
             let [_, width] = network.head.weight.dims();
             (wavelet(&mut graph, network, shape), width)
         }
+        Network::Head(_) => unreachable!("a head is exported with its backbone"),
     };
-    graph.add("Identity", &[&embedding], vec![], Some(OUTPUT));
+    graph.named("Identity", &[&embedding], OUTPUT);
     GraphProto {
         node: graph.nodes,
         name: Some("model".to_owned()),
@@ -101,33 +99,7 @@ fn wavelet(graph: &mut Builder, network: &Wavelet, [channels, _, _]: [usize; 3])
     graph.linear(&features, &network.head)
 }
 
-/// A graph under construction.
-#[derive(Default)]
-struct Builder {
-    nodes: Vec<NodeProto>,
-    weights: Vec<TensorProto>,
-}
-
 impl Builder {
-    /// Adds a node; returns the name of its output.
-    fn node(&mut self, operator: &str, inputs: &[&str], settings: Vec<AttributeProto>) -> String {
-        self.add(operator, inputs, settings, None)
-    }
-
-    fn add(
-        &mut self,
-        operator: &str,
-        inputs: &[&str],
-        settings: Vec<AttributeProto>,
-        output: Option<&str>,
-    ) -> String {
-        let name = format!("{}_{}", operator.to_lowercase(), self.nodes.len());
-        let output = output.unwrap_or(&name).to_owned();
-        let node = node(operator, inputs, &output, settings);
-        self.nodes.push(NodeProto { name: Some(name), ..node });
-        output
-    }
-
     fn convolution(
         &mut self,
         input: &str,
@@ -261,22 +233,6 @@ impl Builder {
     fn tensor<const D: usize>(&mut self, tensor: &Tensor<D>) -> String {
         self.floats(values(tensor), &tensor.dims())
     }
-
-    fn floats(&mut self, values: Vec<f32>, shape: &[usize]) -> String {
-        let bytes = values.into_iter().flat_map(f32::to_le_bytes).collect();
-        self.initializer(DataType::Float, bytes, shape)
-    }
-
-    fn integers(&mut self, values: &[i64]) -> String {
-        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        self.initializer(DataType::Int64, bytes, &[values.len()])
-    }
-
-    fn initializer(&mut self, element: DataType, bytes: Vec<u8>, shape: &[usize]) -> String {
-        let name = format!("weights_{}", self.weights.len());
-        self.weights.push(tensor(&name, element, shape, bytes));
-        name
-    }
 }
 
 /// Returns the factor and the offset of a batch norm in evaluation mode, for each channel.
@@ -299,7 +255,8 @@ fn affine(norm: &BatchNorm) -> (Vec<f64>, Vec<f64>) {
     (scale, shift)
 }
 
-fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
+/// Returns the numbers of a tensor in row-major order.
+pub(super) fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
     tensor.to_data().try_to_vec().expect("weights are in single precision")
 }
 

@@ -7,23 +7,24 @@ pub mod adopt;
 mod golden;
 mod graph;
 pub mod int8;
-mod onnx;
 
 use std::path::Path;
 
 use burn::tensor::Device;
 use prost::Message;
 use siamese_core::model::{
-    self, Card, Golden, GoldenPair, Length, LoadError, Model, ModelError, OnnxModel, Options,
-    Source, rewrite,
+    self, Card, Golden, GoldenPair, Length, LoadError, Model, ModelError, NotOnnx, OnnxModel,
+    Options, Source, rewrite,
 };
 use siamese_core::preprocessing::{DecodeError, Limits, Pixels};
 use siamese_core::score::{Embedding, InvalidEmbedding};
 use thiserror::Error;
 
+use crate::backbone::{Backbone, Head};
+use crate::data::Gallery;
 use crate::learn::{NotFinite, embed};
 use crate::network::Network;
-use onnx::{ModelProto, entry, operators};
+use crate::onnx::{GraphProto, ModelProto, operators};
 
 /// The version of ONNX's operators.
 const OPSET: i64 = 17;
@@ -58,6 +59,9 @@ pub enum ExportError {
         "the model gives different synthetic images the same embedding: it has learned nothing, so it was not written"
     )]
     Collapsed,
+    /// The backbone is not ONNX.
+    #[error("the backbone can't take a head")]
+    Backbone(#[from] NotOnnx),
     /// A golden image cannot be preprocessed.
     #[error("a synthetic image cannot be preprocessed")]
     Golden(#[source] DecodeError),
@@ -75,31 +79,63 @@ pub struct Exported {
 }
 
 /// Exports `network` as a model with `card` and golden pairs, and compares both on `images`.
-pub fn export(
+pub fn export(network: &Network, card: Card, images: &[&Pixels]) -> Result<Exported, ExportError> {
+    let graph = graph::graph(network, card.preprocessing.shape());
+    let pixels: Vec<_> = images.iter().map(|image| (*image).clone()).collect();
+    finish(&file(graph), network, card, images, &pixels)
+}
+
+/// Exports a backbone with `head` as a model with `card` and golden pairs. Compares it on images: `features` are inputs of
+/// the head, and `pixels` are inputs of the model with the names of their images.
+pub fn on_backbone(
+    backbone: &Backbone,
+    head: &Network,
+    card: Card,
+    features: &Gallery,
+    pixels: &[(String, Pixels)],
+) -> Result<Exported, ExportError> {
+    let Network::Head(network) = head else { unreachable!("a network on a backbone is a head") };
+    let whitening = network.whitening.bias.as_ref().expect("the whitening has a bias").val();
+    let layer = network.layer.weight.val();
+    let layer = Head {
+        weights: graph::values(&network.whitening.weight.val().matmul(layer.clone())),
+        bias: graph::values(&whitening.unsqueeze::<2>().matmul(layer)),
+    };
+    let first_of = |name| features.samples().iter().find(|sample| sample.name == name);
+    let (rows, pixels): (Vec<_>, Vec<_>) = pixels
+        .iter()
+        .filter_map(|(name, pixels)| Some((&first_of(name.as_str())?.pixels, pixels.clone())))
+        .unzip();
+    finish(&backbone.with_head(&layer)?, head, card, &rows, &pixels)
+}
+
+/// Adds a card and golden pairs, and compares the model's embeddings of `pixels` with those that `network` gives for
+/// `inputs`.
+fn finish(
+    onnx: &[u8],
     network: &Network,
     mut card: Card,
-    images: &[&Pixels],
+    inputs: &[&Pixels],
+    pixels: &[Pixels],
 ) -> Result<Exported, ExportError> {
     card.golden = None;
-    card.golden = Some(golden_pairs(&mut load(encode(network, &card))?, &card)?);
-    let onnx = encode(network, &card);
-    let difference = compare(network, &mut load(onnx.clone())?, images)?;
+    card.golden = Some(golden_pairs(&mut load(rewrite(onnx, &card.to_metadata())?)?, &card)?);
+    let onnx = rewrite(onnx, &card.to_metadata())?;
+    let difference = compare(network, &mut load(onnx.clone())?, inputs, pixels)?;
     if TOLERANCE < difference {
         return Err(ExportError::Parity(difference));
     }
-    Ok(Exported { onnx, difference, compared: images.len() })
+    Ok(Exported { onnx, difference, compared: pixels.len() })
 }
 
-/// Returns the ONNX file.
-fn encode(network: &Network, card: &Card) -> Vec<u8> {
-    let metadata = card.to_metadata().into_iter();
+/// Returns the ONNX file of a graph.
+fn file(graph: GraphProto) -> Vec<u8> {
     ModelProto {
         ir_version: Some(IR_VERSION),
         producer_name: Some(env!("CARGO_PKG_NAME").to_owned()),
         producer_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-        graph: Some(graph::graph(network, card.preprocessing.shape())),
+        graph: Some(graph),
         opset_import: vec![operators("", OPSET)],
-        metadata_props: metadata.map(|(key, value)| entry(key, value)).collect(),
         ..ModelProto::default()
     }
     .encode_to_vec()
@@ -161,15 +197,18 @@ fn golden_pairs(model: &mut OnnxModel, card: &Card) -> Result<Golden, ExportErro
 fn compare(
     network: &Network,
     model: &mut OnnxModel,
-    images: &[&Pixels],
+    inputs: &[&Pixels],
+    pixels: &[Pixels],
 ) -> Result<f64, ExportError> {
-    let shape = model.card().preprocessing.shape();
+    let shape = match network {
+        Network::Head(head) => head.shape(),
+        _ => model.card().preprocessing.shape(),
+    };
     let unit = model.card().length == Length::Unit;
-    let values: Vec<_> = images.iter().map(|image| image.values()).collect();
+    let values: Vec<_> = inputs.iter().map(|image| image.values()).collect();
     let trained =
         embed(network, unit, &values, shape, &Device::flex()).map_err(ExportError::NotFinite)?;
-    let pixels: Vec<_> = images.iter().map(|image| (*image).clone()).collect();
-    let exported = run(model, &pixels)?;
+    let exported = run(model, pixels)?;
     let mut largest = 0.0_f64;
     for (trained, exported) in trained.iter().zip(&exported) {
         let length = trained

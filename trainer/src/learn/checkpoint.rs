@@ -67,15 +67,24 @@ impl RunFolder {
     ///
     /// If it already contains a run.
     pub fn create(path: &Path) -> anyhow::Result<Self> {
-        let folder = Self(path.to_path_buf());
-        if !folder.checkpoints().is_empty() {
+        Self::check_empty(path)?;
+        create_folder(path)?;
+        Ok(Self(path.to_path_buf()))
+    }
+
+    /// Checks that a path contains no run, before the work for a new one.
+    ///
+    /// # Errors
+    ///
+    /// If it does.
+    pub fn check_empty(path: &Path) -> anyhow::Result<()> {
+        if !Self(path.to_path_buf()).checkpoints().is_empty() {
             bail!(
                 "{} already contains a run: pass --resume to continue it, or --run DIR for another folder",
                 path.display()
             );
         }
-        create_folder(path)?;
-        Ok(folder)
+        Ok(())
     }
 
     /// Opens the folder of an existing run.

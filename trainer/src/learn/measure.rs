@@ -1,7 +1,7 @@
 //! Measurement of a network during training.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use siamese_core::score::{Embedding, InvalidEmbedding, Scores};
+use siamese_core::score::{Embedding, InvalidEmbedding, NoPairs, Scores};
 use thiserror::Error;
 
 use crate::data::Gallery;
@@ -65,13 +65,18 @@ pub fn measure(
 ) -> anyhow::Result<Scores> {
     let images: Vec<_> = gallery.samples().iter().map(|sample| sample.pixels.values()).collect();
     let embeddings = embed(network, unit, &images, shape, device)?;
+    Ok(scores(gallery, &embeddings)?)
+}
+
+/// Compares all pairs of a gallery, or the listed ones. There is one embedding per image, in order.
+pub(super) fn scores(gallery: &Gallery, embeddings: &[Embedding]) -> Result<Scores, NoPairs> {
     let (mut same, mut different) = (Vec::new(), Vec::new());
     if let Some(listing) = gallery.listing() {
         for pair in listing.pairs() {
             let distances = if pair.is_same { &mut same } else { &mut different };
             distances.push(embeddings[pair.left].distance(&embeddings[pair.right]));
         }
-        return Ok(Scores::new(&same, &different)?);
+        return Scores::new(&same, &different);
     }
     for (index, left) in embeddings.iter().enumerate() {
         for (offset, right) in embeddings[index + 1..].iter().enumerate() {
@@ -81,5 +86,5 @@ pub fn measure(
             distances.push(left.distance(right));
         }
     }
-    Ok(Scores::new(&same, &different)?)
+    Scores::new(&same, &different)
 }

@@ -2,6 +2,7 @@
 
 mod batch;
 mod checkpoint;
+mod choice;
 pub mod history;
 pub mod loss;
 mod measure;
@@ -12,8 +13,9 @@ mod whitening;
 
 pub use batch::Batch;
 pub use checkpoint::{Best, RunFolder, State};
+pub use choice::{Candidate, Choice};
 pub use history::History;
 pub use measure::{NotFinite, embed, measure};
 pub use train::{Trained, train};
 pub use trainee::{Learning, Trainee};
-pub use whitening::Layer;
+pub use whitening::{Labels, Layer};

@@ -72,7 +72,7 @@ pub fn train(
     folder: &RunFolder,
     resume: bool,
 ) -> anyhow::Result<Trained> {
-    let in_all_forms = training.in_all_forms(config.symmetry, config.preprocessing().shape());
+    let in_all_forms = training.in_all_forms(config.symmetry, config.shape());
     let mut learning = Learning::on(device, config, &in_all_forms);
     let mut state = State::default();
     if resume {

@@ -4,7 +4,7 @@ use std::panic::resume_unwind;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use burn::module::{Module, Param};
+use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::SeedableRng;
@@ -14,9 +14,9 @@ use super::batch::{Supplied, Supply};
 use super::checkpoint::{RunFolder, State};
 use super::loss::{Classifier, contrastive, multi_similarity, triplet};
 use super::{Batch, measure};
-use crate::config::{Config, LossKind, Whitening};
+use crate::config::{Config, LossKind};
 use crate::data::Gallery;
-use crate::network::{Dropout, Network, Wavelet, unit_rows};
+use crate::network::{Dropout, Network, unit_rows};
 
 /// All weights that are trained.
 #[derive(Module, Debug)]
@@ -51,11 +51,11 @@ impl<'a> Learning<'a> {
     pub fn on(device: &Device, config: &'a Config, gallery: &'a Gallery) -> Self {
         let device = device.clone().autodiff();
         let mut random = ChaCha8Rng::seed_from_u64(config.seed);
-        let shape = config.preprocessing().shape();
+        let shape = config.shape();
         let supply = Supply::new(config, gallery);
         let mut network = config.network.init(shape, &mut random, &device);
-        if let (Network::Wavelet(network), Some(whitening)) = (&mut network, config.whitening) {
-            whiten(network, whitening, &supply, shape, &mut random, &device);
+        if let Some(whitening) = config.whitening {
+            whitening.apply(&mut network, &supply, shape, &mut random, &device);
         }
         let classifier = config.loss.needs_classifier().then(|| {
             let (width, unit) = (config.network.width(), config.network.unit());
@@ -121,7 +121,7 @@ impl<'a> Learning<'a> {
 
     fn learn(&mut self, supplied: Supplied) -> f64 {
         let Supplied { batch, pixels, mut random, .. } = supplied;
-        let [channels, height, width] = self.config.preprocessing().shape();
+        let [channels, height, width] = self.config.shape();
         let pixels = TensorData::new(pixels, [batch.images.len(), channels, height, width]);
         let mut dropout = Dropout::on(&mut random);
         let images = Tensor::from_data(pixels, &self.device);
@@ -194,56 +194,8 @@ impl<'a> Learning<'a> {
     ///
     /// See [`measure`].
     pub fn eer(&self, gallery: &Gallery) -> anyhow::Result<f64> {
-        let shape = self.config.preprocessing().shape();
+        let shape = self.config.shape();
         let device = self.device.clone().inner();
         Ok(measure(&self.network(), self.config.network.unit(), gallery, shape, &device)?.eer())
     }
-}
-
-/// The number of images per batch of features.
-const CHUNK: usize = 64;
-
-/// Computes a network's linear layer from the features of all images and their augmented copies.
-fn whiten(
-    network: &mut Wavelet,
-    whitening: Whitening,
-    supply: &Supply,
-    [channels, height, width]: [usize; 3],
-    random: &mut ChaCha8Rng,
-    device: &Device,
-) {
-    let (images, identities) = supply.all(whitening.variations, random);
-    let evaluation = device.clone().inner();
-    let features = images.chunks(CHUNK).flat_map(|chunk| {
-        let values = TensorData::new(chunk.concat(), [chunk.len(), channels, height, width]);
-        let features = network.features(Tensor::from_data(values, &evaluation));
-        let [_, n_features] = features.dims();
-        let values = features.into_data().try_to_vec::<f32>();
-        let values = values.expect("networks are in single precision");
-        values.chunks_exact(n_features).map(<[f32]>::to_vec).collect::<Vec<_>>()
-    });
-    let mut features: Vec<_> = features.collect();
-    let [n_features, n_coordinates] = network.head.weight.dims();
-    let mirrored = network.mirrored();
-    if let Some(partners) = mirrored {
-        for row in &mut features {
-            *row = averaged(row, partners, 1);
-        }
-    }
-    let mut layer = whitening.fit(&features, &identities, n_coordinates);
-    if let Some(partners) = mirrored {
-        // Averaging features is linear, so it becomes part of the layer.
-        layer.weights = averaged(&layer.weights, partners, n_coordinates);
-    }
-    let weights = TensorData::new(layer.weights, [n_features, n_coordinates]);
-    let bias = TensorData::new(layer.bias, [n_coordinates]);
-    network.head.weight = Param::from_tensor(Tensor::from_data(weights, device));
-    network.head.bias = Some(Param::from_tensor(Tensor::from_data(bias, device)));
-}
-
-/// Averages each row of `width` values with its partner.
-fn averaged(values: &[f32], partners: &[usize], width: usize) -> Vec<f32> {
-    let rows: Vec<_> = values.chunks_exact(width).collect();
-    let pairs = rows.iter().zip(partners).flat_map(|(row, partner)| row.iter().zip(rows[*partner]));
-    pairs.map(|(one, other)| 0.5 * (one + other)).collect()
 }

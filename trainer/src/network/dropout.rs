@@ -26,6 +26,11 @@ impl Dropout {
         self.0.is_some()
     }
 
+    /// Returns the random generator; `None` in evaluation.
+    pub(super) fn random(&mut self) -> Option<&mut ChaCha8Rng> {
+        self.0.as_mut()
+    }
+
     /// Drops each channel of each image with probability `rate`, and scales the others by 1 / (1 − rate) to keep the
     /// expected value.
     ///

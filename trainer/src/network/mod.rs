@@ -7,6 +7,7 @@ mod compact;
 mod dropout;
 #[cfg(feature = "kernels")]
 mod fused;
+mod head;
 mod layers;
 mod unit;
 mod views;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use baseline::Baseline;
 pub use compact::{Compact, CompactConfig, Unit};
 pub use dropout::Dropout;
+pub use head::{Head, HeadConfig};
 pub(crate) use layers::uniform;
 pub use views::View;
 pub use wavelet::{Scale, Wavelet, WaveletConfig, Weights};
@@ -35,6 +37,8 @@ pub enum NetworkConfig {
     Compact(CompactConfig),
     /// Gabor wavelets and one linear layer, for few identities.
     Wavelet(WaveletConfig),
+    /// Two linear layers on the features of a backbone.
+    Head(HeadConfig),
 }
 
 /// A network that turns images into embeddings.
@@ -52,6 +56,8 @@ pub enum Network {
     Compact(Compact),
     /// See [`Wavelet`].
     Wavelet(Wavelet),
+    /// See [`Head`]. Its images are the features of a backbone.
+    Head(Head),
 }
 
 impl NetworkConfig {
@@ -62,6 +68,7 @@ impl NetworkConfig {
             Self::Baseline => Network::Baseline(Baseline::new(shape, random, device)),
             Self::Compact(config) => Network::Compact(config.init(shape, random, device)),
             Self::Wavelet(config) => Network::Wavelet(config.init(shape, random, device)),
+            Self::Head(config) => Network::Head(config.init(random, device)),
         }
     }
 
@@ -71,6 +78,7 @@ impl NetworkConfig {
             Self::Baseline => Baseline::WIDTH,
             Self::Compact(config) => config.width,
             Self::Wavelet(config) => config.width,
+            Self::Head(config) => config.width,
         }
     }
 
@@ -80,6 +88,7 @@ impl NetworkConfig {
             Self::Baseline => false,
             Self::Compact(config) => config.unit,
             Self::Wavelet(config) => config.unit,
+            Self::Head(_) => true,
         }
     }
 }
@@ -91,6 +100,7 @@ impl Network {
             Self::Baseline(network) => network.forward(images, dropout),
             Self::Compact(network) => network.forward(images, dropout),
             Self::Wavelet(network) => network.forward(images),
+            Self::Head(network) => network.forward(images, dropout),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Tests of the trainer's command line.
 
 mod adopt;
+mod backbone;
 mod bad_data;
 mod calibrate;
 mod changes;

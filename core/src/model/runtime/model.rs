@@ -11,8 +11,8 @@ use super::session::open;
 use super::sizes::Sizes;
 use super::{Options, Provider, synthetic};
 use crate::model::{
-    Card, Description, Embedded, GoldenCheck, GoldenError, Length, LoadError, Model, ModelError,
-    Source,
+    Card, Description, EMBEDDING, Embedded, GoldenCheck, GoldenError, Length, LoadError, Model,
+    ModelError, Source,
 };
 use crate::preprocessing::Pixels;
 
@@ -39,7 +39,7 @@ impl OnnxModel {
         let path = source.path();
         let card = Arc::new(source.card()?);
         let digest = source.digest(&card);
-        let (session, provider) = open(source, options)?;
+        let (session, provider) = open(path, &source.embedding_alone()?, options)?;
         let dynamic = check_input(&session, &card)
             .and_then(|dynamic| check_output(&session).map(|()| dynamic))
             .map_err(|why| LoadError::Shape { path: path.to_owned(), why })?;
@@ -249,7 +249,10 @@ fn check_input(session: &Session, card: &Card) -> Result<bool, String> {
 fn check_output(session: &Session) -> Result<(), String> {
     use TensorElementType::{Bfloat16, Float16, Float64};
     let [output] = session.outputs() else {
-        return Err(format!("it has {} outputs, not 1", session.outputs().len()));
+        return Err(format!(
+            "it has {} outputs: name the one to use `{EMBEDDING}`, or export it alone",
+            session.outputs().len()
+        ));
     };
     let ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } = output.dtype() else {
         let advice = match output.dtype() {

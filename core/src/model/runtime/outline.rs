@@ -33,7 +33,7 @@ impl Outline {
     ///
     /// If ONNX Runtime is unavailable or rejects the model.
     pub fn of(source: &Source, options: &Options) -> Result<Self, LoadError> {
-        let (session, _) = open(source, options)?;
+        let (session, _) = open(source.path(), source.onnx(), options)?;
         Ok(Self {
             inputs: session.inputs().iter().map(Port::of).collect(),
             outputs: session.outputs().iter().map(Port::of).collect(),

@@ -1,6 +1,7 @@
 //! Where a model runs: the requested device and the execution provider in use.
 
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::str::FromStr;
 
 use ort::environment::Environment;
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{Cuda, library};
-use crate::model::{LoadError, Source};
+use crate::model::LoadError;
 
 /// How a model is run.
 #[derive(Clone, Copy, Debug)]
@@ -93,21 +94,25 @@ impl Provider {
     }
 }
 
-/// Opens a session on the requested device. Returns the provider in use.
-pub(super) fn open(model: &Source, options: &Options) -> Result<(Session, Provider), LoadError> {
+/// Opens a session on the requested device. Returns the provider in use. `path` is used in messages only.
+pub(super) fn open(
+    path: &Path,
+    onnx: &[u8],
+    options: &Options,
+) -> Result<(Session, Provider), LoadError> {
     let environment = library::environment()?;
     let cpu = || {
-        session(&environment, model, options, Provider::Cpu)
+        session(&environment, onnx, options, Provider::Cpu)
             .map(|session| (session, Provider::Cpu))
-            .map_err(|source| LoadError::NoModel { path: model.path().to_owned(), source })
+            .map_err(|source| LoadError::NoModel { path: path.to_owned(), source })
     };
     if options.device == Device::Cpu {
         return cpu();
     }
-    match session(&environment, model, options, Provider::Cuda) {
+    match session(&environment, onnx, options, Provider::Cuda) {
         Ok(session) => Ok((session, Provider::Cuda)),
         Err(source) if options.device == Device::RequireGpu => {
-            Err(LoadError::NoGpu { path: model.path().to_owned(), source })
+            Err(LoadError::NoGpu { path: path.to_owned(), source })
         }
         Err(reason) => {
             let opened = cpu()?;
@@ -122,7 +127,7 @@ pub(super) fn open(model: &Source, options: &Options) -> Result<(Session, Provid
 
 fn session(
     environment: &Environment,
-    model: &Source,
+    onnx: &[u8],
     options: &Options,
     provider: Provider,
 ) -> ort::Result<Session> {
@@ -135,5 +140,5 @@ fn session(
     if provider == Provider::Cuda {
         builder = builder.with_execution_providers([options.cuda.provider()])?;
     }
-    builder.commit_from_memory(model.onnx())
+    builder.commit_from_memory(onnx)
 }

@@ -4,8 +4,10 @@ pub(super) mod digest;
 mod external;
 mod metadata;
 pub mod onnx;
+mod outputs;
 pub mod protobuf;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -23,6 +25,7 @@ use super::preprocessor::Preprocessor;
 use crate::file::{self, FileStamps, Limited, Stamp};
 
 pub use metadata::rewrite;
+pub use outputs::EMBEDDING;
 
 /// The largest ONNX file including its weights: the size limit of a protobuf message.
 const LARGEST_MODEL: u64 = (1 << 31) - 1;
@@ -156,6 +159,13 @@ impl Source {
     /// The model with all its weights.
     pub fn onnx(&self) -> &[u8] {
         &self.onnx
+    }
+
+    /// The model without outputs other than its embedding.
+    pub(in crate::model) fn embedding_alone(&self) -> Result<Cow<'_, [u8]>, LoadError> {
+        let alone = outputs::embedding_alone(&self.onnx)
+            .map_err(|source| LoadError::NotOnnx { path: self.path.clone(), source })?;
+        Ok(alone.map_or(Cow::Borrowed(&self.onnx[..]), Cow::Owned))
     }
 
     /// The size of the model with its weights, in bytes.

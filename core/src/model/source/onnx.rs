@@ -39,8 +39,16 @@ pub mod graph {
     pub const NODE: u64 = 1;
     /// `initializer`.
     pub const INITIALIZER: u64 = 5;
+    /// `output`.
+    pub const OUTPUT: u64 = 12;
     /// `sparse_initializer`.
     pub const SPARSE_INITIALIZER: u64 = 15;
+}
+
+/// `ValueInfoProto`.
+pub mod value_info {
+    /// `name`.
+    pub const NAME: u64 = 1;
 }
 
 /// `NodeProto`.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+use crate::backbone::Backbone;
 use crate::config::{Config, Length, LossKind, Record};
 use crate::data::Listing;
 
@@ -14,6 +15,10 @@ pub(super) struct ConfigOptions {
     /// The network, with its recipe
     #[arg(long, value_enum, default_value = "compact")]
     network: Recipe,
+    /// Start from a pretrained network, and train a head on its features in closed form: `lite0`
+    /// (EfficientNet-lite0, `ImageNet`), or an ONNX file
+    #[arg(long, value_name = "lite0|FILE.onnx", conflicts_with_all = ["network", "config"])]
+    backbone: Option<String>,
     /// A file with the complete configuration; a `run.toml` of an earlier run also gives its held-out
     /// identities
     #[arg(long, value_name = "FILE", conflicts_with = "network")]
@@ -59,13 +64,28 @@ impl ConfigOptions {
         self.config.as_deref().map(read).transpose()
     }
 
+    /// Opens the backbone of the command line, or else that of an earlier configuration.
+    pub(super) fn backbone(&self, earlier: Option<&Config>) -> anyhow::Result<Option<Backbone>> {
+        let earlier = earlier.and_then(|config| config.backbone.as_ref());
+        let name = self.backbone.as_ref().or(earlier.map(|backbone| &backbone.name));
+        name.map(|name| Backbone::open(name)).transpose()
+    }
+
     /// Returns the recipe or the configuration of the file, with the changes from the command line.
-    pub(super) fn config(&self, file: Option<&Config>, listing: Option<&Listing>) -> Config {
-        let mut config = match (file, self.network) {
-            (Some(config), _) => config.clone(),
-            (None, Recipe::Baseline) => Config::baseline(),
-            (None, Recipe::Compact) => Config::compact(),
-            (None, Recipe::Wavelet) => Config::wavelet(),
+    pub(super) fn config(
+        &self,
+        file: Option<&Config>,
+        listing: Option<&Listing>,
+        backbone: Option<&Backbone>,
+    ) -> Config {
+        let mut config = match (file, backbone, self.network) {
+            (Some(config), _, _) => config.clone(),
+            (None, Some(backbone), _) => {
+                Config::on_backbone(backbone.name(), backbone.preprocessing(), backbone.features())
+            }
+            (None, None, Recipe::Baseline) => Config::baseline(),
+            (None, None, Recipe::Compact) => Config::compact(),
+            (None, None, Recipe::Wavelet) => Config::wavelet(),
         };
         if let (None, Some(listing)) = (file, listing) {
             config.adapt_to_list(self.loss.is_none() && !listing.triplets().is_empty());

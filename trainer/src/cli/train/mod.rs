@@ -1,24 +1,27 @@
 //! `siamese-trainer train`: trains a model on images and writes its file.
 
 mod config_options;
+mod images;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{bail, ensure};
-use siamese_core::model::{Align, Card, Length, OnnxModel, Options, Preprocessor, Source};
+use siamese_core::model::{Align, Card, Length, OnnxModel, Options, Source};
 use siamese_core::output::{Destination, note};
-use siamese_core::preprocessing::{Limits, Pixels};
+use siamese_core::preprocessing::Pixels;
 
 use super::{AlignOptions, Statements, evaluate, file_stem, megabytes, messages};
+use crate::backbone::Backbone;
 use crate::config::{Compute, Config, LossKind, Record};
-use crate::data::{Collection, Gallery, HoldOut, inspect};
+use crate::data::{Collection, Gallery, HoldOut};
 use crate::draft;
 use crate::evaluate::Embedded;
-use crate::export::{export, on_cpu};
-use crate::learn::{RunFolder, train};
+use crate::export::{export, on_backbone, on_cpu};
+use crate::learn::{Choice, RunFolder, train};
 use config_options::{ConfigFile, ConfigOptions};
+use images::{Images, Reader};
 
 /// The largest number of real images that an export is compared on.
 const MAX_COMPARED: usize = 64;
@@ -71,8 +74,10 @@ struct PreparedRun {
     record: Record,
     device: Compute,
     align: Option<Align>,
-    training: Gallery,
-    held_out: Option<Gallery>,
+    backbone: Option<Backbone>,
+    /// The files of both sides.
+    files: (Collection, Option<Collection>),
+    images: Images,
 }
 
 impl Train {
@@ -84,13 +89,24 @@ impl Train {
     pub fn run(&self) -> anyhow::Result<String> {
         let start = Instant::now();
         draft::check(&self.out)?;
-        let PreparedRun { folder, record, device, align, training, held_out } = self.prepare()?;
+        let PreparedRun { folder, record, device, align, backbone, files, images } =
+            self.prepare()?;
         let device = device.device()?;
-        let trained =
-            train(&record.config, &training, held_out.as_ref(), &device, &folder, self.resume)?;
+        let (config, held_out) = (&record.config, images.held_out.as_ref());
+        let trained = train(config, &images.training, held_out, &device, &folder, self.resume)?;
 
-        let images = sample(held_out.as_ref().unwrap_or(&training));
-        let exported = export(&trained.network, self.card(&record, align, trained.kept), &images)?;
+        let card = self.card(&record, backbone.as_ref(), align.clone(), trained.kept);
+        let (training_files, held_out_files) = &files;
+        let reader = self.reader(config, align);
+        let inputs = held_out.unwrap_or(&images.training);
+        let exported = match &backbone {
+            None => export(&trained.network, card, &sample(inputs))?,
+            Some(backbone) => {
+                let pixels =
+                    reader.some_pixels(held_out_files.as_ref().unwrap_or(training_files))?;
+                on_backbone(backbone, &trained.network, card, inputs, &pixels)?
+            }
+        };
         draft::model(&self.out, &exported.onnx, &on_cpu())?;
         let mut output = String::new();
         writeln!(
@@ -103,10 +119,16 @@ impl Train {
             exported.difference,
             exported.compared
         )?;
-        if let Some(held_out) = held_out {
+        if let Some(files) = held_out_files {
             // The training succeeded even if the report fails.
-            let line = match self.report(exported.onnx, held_out, &record.data.name, folder.path())
-            {
+            let held_out = match images.held_out {
+                Some(pixels) if backbone.is_none() => Ok(pixels),
+                _ => reader.pixels(files),
+            };
+            let report = held_out.and_then(|held_out| {
+                self.report(exported.onnx, held_out, &record.data.name, folder.path())
+            });
+            let line = match report {
                 Ok(page) => format!("Report on the held-out identities: {}", page.display()),
                 Err(error) => format!("No report on the held-out identities: {error:#}"),
             };
@@ -137,15 +159,21 @@ impl Train {
     /// Reads and checks the configuration and the images, and writes the record of the run.
     fn prepare(&self) -> anyhow::Result<PreparedRun> {
         let path = self.run_folder()?;
+        if !self.resume {
+            RunFolder::check_empty(&path)?;
+        }
         let resumed = self.resume.then(|| RunFolder::open(&path)).transpose()?;
         let saved: Option<Record> = resumed.as_ref().map(RunFolder::read_record).transpose()?;
         let device = self.device.or(saved.as_ref().map(|record| record.device)).unwrap_or_default();
         device.check()?;
         let file = self.options.file()?;
         let data = messages::open(&self.data)?;
-        let config = match (&saved, &file) {
+        let earlier_config = saved.as_ref().map(|record| &record.config);
+        let earlier_config = earlier_config.or(file.as_ref().map(ConfigFile::config));
+        let backbone = self.options.backbone(earlier_config)?;
+        let mut config = match (&saved, &file) {
             (Some(saved), _) => saved.config.clone(),
-            (None, file) => self.config(file.as_ref(), &data),
+            (None, file) => self.config(file.as_ref(), &data, backbone.as_ref()),
         };
         config.check()?;
         if let Some(listing) = data.listing() {
@@ -155,22 +183,29 @@ impl Train {
             Some(ConfigFile::Run(record)) => Some(record.as_ref()),
             _ => None,
         };
-        let (training, held_out) = self.hold_out(earlier.or(saved.as_ref()), &data).split(&data)?;
+        let files = self.hold_out(earlier.or(saved.as_ref()), &data).split(&data)?;
+        let (training, held_out) = (&files.0, files.1.as_ref());
         let align = self.align.read(&config.preprocessing())?;
-        let preprocessor = Preprocessor::new(config.preprocessing(), align.clone())?;
-        let training = self.load(&training, &preprocessor)?;
-        let held_out = held_out.map(|images| self.load(&images, &preprocessor)).transpose()?;
         if config.watch.patience.is_some() && held_out.is_none() {
             bail!(
                 "--patience needs held-out identities: choose them with --hold-out or --hold-out-fold"
             );
         }
-        let shape = config.preprocessing().shape();
-        let sides = [Some(&training), held_out.as_ref()].into_iter().flatten();
-        let mut warnings: Vec<String> = sides.flat_map(Gallery::warnings).collect();
-        warnings.extend(inspect(&training, held_out.as_ref(), shape, self.allow_duplicates)?);
+        let mut images =
+            self.reader(&config, align.clone()).read(backbone.as_ref(), training, held_out)?;
 
-        let mut record = Record::new(config, data.name().to_owned(), &training, held_out.as_ref());
+        if saved.is_none() && file.is_none() && backbone.is_some() {
+            match Choice::on(&config, &images.training) {
+                Some(choice) => {
+                    note(&choice.to_string());
+                    choice.apply_to(&mut config);
+                }
+                None => config.shrink_head(images.training.samples().len()),
+            }
+            config.check()?;
+        }
+        let mut record =
+            Record::new(config, data.name().to_owned(), &images.training, images.held_out.as_ref());
         record.device = device;
         record.aligned = align.as_ref().map(|align| align.points.to_string());
         let has_same_images =
@@ -188,9 +223,9 @@ impl Train {
         if !earlier.is_none_or(has_same_images) {
             let warning =
                 "the images differ from those of the run that the configuration comes from";
-            warnings.push(warning.to_owned());
+            images.warnings.push(warning.to_owned());
         }
-        for warning in warnings {
+        for warning in &images.warnings {
             note(&format!("warning: {warning}"));
         }
         let folder = match resumed {
@@ -199,11 +234,11 @@ impl Train {
         };
         let record = saved.unwrap_or(record);
         folder.write_record(&record)?;
-        folder.write_list("training.sha256", &training)?;
-        if let Some(held_out) = &held_out {
+        folder.write_list("training.sha256", &images.training)?;
+        if let Some(held_out) = &images.held_out {
             folder.write_list("held-out.sha256", held_out)?;
         }
-        Ok(PreparedRun { folder, record, device, align, training, held_out })
+        Ok(PreparedRun { folder, record, device, align, backbone, files, images })
     }
 
     /// Writes a report on the held-out identities into the run folder. Returns the path of its page.
@@ -222,8 +257,14 @@ impl Train {
     }
 
     /// Returns the configuration of the run.
-    fn config(&self, file: Option<&ConfigFile>, data: &Collection) -> Config {
-        let mut config = self.options.config(file.map(ConfigFile::config), data.listing());
+    fn config(
+        &self,
+        file: Option<&ConfigFile>,
+        data: &Collection,
+        backbone: Option<&Backbone>,
+    ) -> Config {
+        let file = file.map(ConfigFile::config);
+        let mut config = self.options.config(file, data.listing(), backbone);
         config.watch.patience = self.patience.or(config.watch.patience);
         config
     }
@@ -238,19 +279,23 @@ impl Train {
         }
     }
 
-    fn load(&self, images: &Collection, preprocessor: &Preprocessor) -> anyhow::Result<Gallery> {
-        let limits = Limits::default();
-        let gallery = Gallery::read(images, self.skip_unreadable, |upload| {
-            preprocessor.preprocess(upload, &limits)
-        })?;
-        for skipped in gallery.skipped() {
-            note(&format!("skipped {skipped}"));
-        }
-        Ok(gallery)
+    fn reader<'a>(&self, config: &'a Config, align: Option<Align>) -> Reader<'a> {
+        let (skip_unreadable, allow_duplicates) = (self.skip_unreadable, self.allow_duplicates);
+        Reader { config, align, skip_unreadable, allow_duplicates }
     }
 
-    fn card(&self, record: &Record, align: Option<Align>, steps: u32) -> Card {
+    fn card(
+        &self,
+        record: &Record,
+        backbone: Option<&Backbone>,
+        align: Option<Align>,
+        steps: u32,
+    ) -> Card {
         let config = &record.config;
+        let mut provenance = record.provenance(steps);
+        if let Some(backbone) = backbone {
+            provenance["backbone"] = backbone.origin().clone();
+        }
         self.statements.on(Card {
             name: self.name.clone().unwrap_or_else(|| file_stem(&self.out)),
             purpose: None,
@@ -263,7 +308,7 @@ impl Train {
                 .then_some(config.loss.margin),
             threshold: None,
             calibration: None,
-            provenance: Some(record.provenance(steps)),
+            provenance: Some(provenance),
             weights: None,
             golden: None,
         })

@@ -13,6 +13,11 @@ const ONE_IDENTITY: usize = 2;
 
 /// Returns warnings about the images.
 ///
+/// # Shapes
+///
+/// - `shape`: that of the pixels: channels, height and width
+/// - `input`: height and width of the network's input
+///
 /// # Errors
 ///
 /// If a file is in both the training set and the hold-out set, byte for byte, and `allow_duplicates` is not set.
@@ -20,6 +25,7 @@ pub fn inspect(
     training: &Gallery,
     held_out: Option<&Gallery>,
     shape: [usize; 3],
+    [height, width]: [usize; 2],
     allow_duplicates: bool,
 ) -> Result<Vec<String>, DataError> {
     let images = Images::new(training, held_out);
@@ -65,7 +71,6 @@ pub fn inspect(
         }
     }
     warn(&images.names(|sample| is_flat(&sample.pixels)), "images are one uniform shade");
-    let [_, height, width] = shape;
     let is_tiny = |sample: &Sample| {
         sample.size.is_some_and(|[columns, rows]| {
             2 * (columns as usize) < width || 2 * (rows as usize) < height

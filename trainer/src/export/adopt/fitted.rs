@@ -1,7 +1,7 @@
 //! Images that are decoded and fitted, but not yet scaled.
 
 use siamese_core::model::{Choice, Preprocessor};
-use siamese_core::preprocessing::{Fit, Limits, Pixels, Planes, Preprocessing};
+use siamese_core::preprocessing::{DecodeError, Fit, Limits, Pixels, Planes, Preprocessing};
 
 use super::{AdoptError, Usage};
 use crate::data::{Collection, Gallery};
@@ -23,7 +23,7 @@ impl Fitted {
         let Usage { preprocessing, align, .. } = usage;
         let preprocessor = Preprocessor::new(preprocessing.clone(), align.clone())
             .map_err(AdoptError::Detector)?;
-        let gallery = Gallery::read(images, skip_unreadable, |upload| {
+        let gallery = Gallery::read(images, skip_unreadable, |upload| -> Result<_, DecodeError> {
             let planes = if align.is_some() {
                 let (planes, _) = preprocessor.planes(upload, &limits, Choice::default())?;
                 vec![planes; fits.len()]

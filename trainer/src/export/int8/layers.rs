@@ -14,7 +14,7 @@ use siamese_core::model::protobuf::{Field, fields, put};
 use thiserror::Error;
 
 use super::blocks::{BLOCK, Blocks};
-use crate::export::onnx::{
+use crate::onnx::{
     self, DataType, NodeProto, OperatorSetIdProto, TensorProto, integer, operators, signed,
 };
 
@@ -204,25 +204,26 @@ fn bias(node: &NodeProto) -> Option<&String> {
     node.input.get(2).filter(|name| !name.is_empty())
 }
 
-fn number(tensor: &TensorProto, index: usize) -> f32 {
+/// Returns a number of a tensor in single precision, by its index in row-major order.
+pub(super) fn number(tensor: &TensorProto, index: usize) -> f32 {
     match tensor.raw_data().get(4 * index..4 * index + 4) {
         Some(bytes) => f32::from_le_bytes(bytes.try_into().expect("four bytes")),
         None => tensor.float_data[index],
     }
 }
 
-fn decode<M: Message + Default>(bytes: &[u8]) -> Result<M, NotOnnx> {
+pub(super) fn decode<M: Message + Default>(bytes: &[u8]) -> Result<M, NotOnnx> {
     M::decode(bytes).map_err(|_| NotOnnx)
 }
 
 #[cfg(test)]
 mod tests {
-    use siamese_core::model::{Model, OnnxModel, Options};
+    use siamese_core::model::{Model, OnnxModel, Options, rewrite};
     use siamese_core::preprocessing::Pixels;
     use tempfile::TempDir;
 
     use super::*;
-    use crate::export::onnx::{AttributeProto, GraphProto, ModelProto, entry, float, node, value};
+    use crate::onnx::{AttributeProto, GraphProto, ModelProto, float, node, value};
 
     const SIDE: usize = 32;
     const INPUTS: usize = SIDE * SIDE;
@@ -239,7 +240,6 @@ mod tests {
     fn model(operator: &str, settings: Vec<AttributeProto>, bias: bool) -> ModelProto {
         let inputs = if bias { &["row", "w", "b"][..] } else { &["row", "w"] };
         let linear = node(operator, inputs, "embedding", settings);
-        let card = [("siamese.input", SIDE.to_string()), ("siamese.colour", "grey".to_owned())];
         ModelProto {
             ir_version: Some(8),
             graph: Some(GraphProto {
@@ -254,7 +254,6 @@ mod tests {
                 ..GraphProto::default()
             }),
             opset_import: vec![operators("", 17)],
-            metadata_props: card.map(|(key, value)| entry(key.to_owned(), value)).to_vec(),
             ..ModelProto::default()
         }
     }
@@ -262,7 +261,9 @@ mod tests {
     fn embedding(onnx: &[u8]) -> Vec<f32> {
         let folder = TempDir::new().expect("a folder");
         let path = folder.path().join("model.onnx");
-        std::fs::write(&path, onnx).expect("a file");
+        let card = [("siamese.input", SIDE.to_string()), ("siamese.colour", "grey".to_owned())];
+        let card = card.map(|(key, value)| (key.to_owned(), value));
+        std::fs::write(&path, rewrite(onnx, &card).expect("ONNX")).expect("a file");
         let mut model = OnnxModel::load(&path, &Options::default()).expect("a model");
         let pixels =
             (0..INPUTS).map(|index| f32::from(u8::try_from(index * 37 % 256).expect("a byte")));

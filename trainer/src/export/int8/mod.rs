@@ -4,10 +4,14 @@
 //! many verdicts change.
 
 mod blocks;
+mod convolutions;
 mod drift;
 mod layers;
+mod ranges;
 
-use siamese_core::model::{Drift, LoadError, NotOnnx, OnnxModel, WeightKind, Weights, rewrite};
+use siamese_core::model::{
+    Card, Drift, LoadError, NotOnnx, OnnxModel, WeightKind, Weights, rewrite,
+};
 use siamese_core::preprocessing::Pixels;
 use siamese_core::score::Threshold;
 use thiserror::Error;
@@ -43,6 +47,11 @@ pub enum Int8Error {
     /// The file is not ONNX.
     #[error(transparent)]
     NotOnnx(#[from] NotOnnx),
+    /// The operators can't be quantised by channel.
+    #[error(
+        "the model uses version {0} of ONNX's operators, and int8 needs at least 13: export it with opset_version=17"
+    )]
+    OldOperators(i64),
     /// The smaller model does not load.
     #[error("the new model does not load, so it was not written")]
     Load(#[source] LoadError),
@@ -73,16 +82,18 @@ pub enum Int8Error {
 
 /// Makes a smaller form of `onnx`, and measures the changed verdicts at `threshold`.
 ///
-/// `before` contains the embeddings of the original model. `split` describes how the identities relate to the training
+/// `images` are inputs of the model, which determine the ranges of activations; without any, only linear layers are
+/// quantised. `before` contains the embeddings of the original model. `split` describes how the identities relate to the training
 /// data. `max_flipped` is the allowed share of changed verdicts.
 pub fn shrink(
     onnx: &[u8],
+    images: &[Pixels],
     before: &Embedded,
     threshold: Threshold,
     split: &str,
     max_flipped: f64,
 ) -> Result<Smaller, Int8Error> {
-    let smaller = layers::quantize(onnx)?;
+    let smaller = quantize(onnx, before.card(), images)?;
     let mut card = before.card().clone();
     card.golden = None;
     let bare = rewrite(&smaller, &card.to_metadata())?;
@@ -106,6 +117,16 @@ pub fn shrink(
     let made_from = before.model().digest.clone();
     card.weights = Some(Weights { kind: WeightKind::Int8, made_from, drift: drift.clone() });
     Ok(Smaller { onnx: rewrite(&smaller, &card.to_metadata())?, drift })
+}
+
+/// Quantises the convolutions and the large linear layers of a file.
+fn quantize(onnx: &[u8], card: &Card, images: &[Pixels]) -> Result<Vec<u8>, Int8Error> {
+    let convolutions =
+        if images.is_empty() { None } else { convolutions::quantize(onnx, card, images)? };
+    match (layers::quantize(convolutions.as_deref().unwrap_or(onnx)), convolutions) {
+        (Err(LayersError::NoneLarge), Some(convolutions)) => Ok(convolutions),
+        (result, _) => Ok(result?),
+    }
 }
 
 /// Returns the largest relative change of a distance between neighbours when all images run in one batch instead of

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use rand::SeedableRng;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::draws::Draws;
 use super::{Batch, Members};
 use crate::config::Config;
 use crate::data::Gallery;
+use crate::learn::whitening::Labels;
+use crate::network::{HeadConfig, NetworkConfig};
 
 /// Makes the batch of a step from the configuration, the gallery and the number of the step.
 #[derive(Clone, Debug)]
@@ -59,22 +61,39 @@ impl<'a> Supply<'a> {
             Source::Identities(members) => sampling.draw(loss, members, &mut random),
             Source::List(draws) => draws.draw(sampling, loss, &mut random),
         };
-        let shape = self.config.preprocessing().shape();
+        let shape = self.config.shape();
         let mut pixels = Vec::with_capacity(batch.images.len() * shape.iter().product::<usize>());
-        for image in &batch.images {
-            let image = self.gallery.samples()[*image].pixels.values();
-            pixels.extend(self.config.augmentation.apply(image, shape, &mut random));
+        for (place, image) in batch.images.iter().enumerate() {
+            let values = self.gallery.samples()[*image].pixels.values();
+            if let NetworkConfig::Head(HeadConfig { mixing: [low, high], .. }) = self.config.network
+            {
+                let own = random.random_range(low..=high);
+                let other = self.relative(&batch, place, &mut random);
+                pixels.extend(values.iter().zip(other).map(|(a, b)| own * a + (1.0 - own) * b));
+            } else {
+                pixels.extend(self.config.augmentation.apply(values, shape, &mut random));
+            }
         }
         Supplied { step, batch, pixels, random }
     }
 
-    /// Returns every image and `variations` augmented copies of it, with the identity of each.
+    /// Draws an image with the same identity as the image at `place` of a batch. A list names no identities, so there it is
+    /// the image itself.
+    fn relative(&self, batch: &Batch, place: usize, random: &mut ChaCha8Rng) -> &'a [f32] {
+        let image = match &self.source {
+            Source::Identities(members) => random.random_range(members.of(batch.identities[place])),
+            Source::List(_) => batch.images[place],
+        };
+        self.gallery.samples()[image].pixels.values()
+    }
+
+    /// Returns every image and `variations` augmented copies of it, and which of them are the same.
     pub(in crate::learn) fn all(
         &self,
         variations: usize,
         random: &mut ChaCha8Rng,
-    ) -> (Vec<Vec<f32>>, Vec<usize>) {
-        let shape = self.config.preprocessing().shape();
+    ) -> (Vec<Vec<f32>>, Labels) {
+        let shape = self.config.shape();
         let (mut images, mut identities) = (Vec::new(), Vec::new());
         for sample in self.gallery.samples() {
             let pixels = sample.pixels.values();
@@ -84,6 +103,13 @@ impl<'a> Supply<'a> {
             }
             identities.resize(images.len(), sample.identity);
         }
-        (images, identities)
+        let labels = match Labels::of(self.gallery) {
+            Labels::Identities(_) => Labels::Identities(identities),
+            // A copy is augmented by itself, so the two images of a pair are compared as they are.
+            Labels::Pairs(pairs) => Labels::Pairs(
+                pairs.into_iter().map(|pair| pair.map(|it| it * (1 + variations))).collect(),
+            ),
+        };
+        (images, labels)
     }
 }

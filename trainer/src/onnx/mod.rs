@@ -1,8 +1,12 @@
 //! The protobuf messages of ONNX, and functions to make them.
 //!
+//! This module knows names, tensors and operators. It knows no networks.
+//!
 //! `scripts/onnx_messages.sh` generates the messages from the definition of the ONNX project (Apache-2.0). They are checked
 //! in, so a build needs no protobuf compiler.
 
+mod builder;
+mod graft;
 #[expect(
     unreachable_pub,
     clippy::all,
@@ -11,16 +15,18 @@
 )]
 mod messages;
 
-pub(super) use messages::attribute_proto::AttributeType;
-pub(super) use messages::tensor_proto::DataType;
-pub(super) use messages::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
-    TensorProto, ValueInfoProto,
+pub(crate) use builder::Builder;
+pub(crate) use graft::graft;
+pub(crate) use messages::attribute_proto::AttributeType;
+pub(crate) use messages::tensor_proto::DataType;
+pub(crate) use messages::{
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
+    ValueInfoProto,
 };
 use messages::{TensorShapeProto, TypeProto, tensor_shape_proto, type_proto};
 
 /// Makes a node with an operator of the default domain.
-pub(super) fn node(
+pub(crate) fn node(
     operator: &str,
     inputs: &[&str],
     output: &str,
@@ -36,7 +42,7 @@ pub(super) fn node(
 }
 
 /// Makes a tensor from little-endian numbers in row-major order.
-pub(super) fn tensor(
+pub(crate) fn tensor(
     name: &str,
     element: DataType,
     shape: &[usize],
@@ -52,13 +58,36 @@ pub(super) fn tensor(
 }
 
 /// Makes an input or output in single precision, of shape `[n, rest...]`.
-pub(super) fn value(name: &str, rest: &[usize]) -> ValueInfoProto {
+pub(crate) fn value(name: &str, rest: &[usize]) -> ValueInfoProto {
+    let axes = std::iter::once(Axis::Any("n")).chain(rest.iter().map(|length| Axis::Of(*length)));
+    of_axes(name, axes)
+}
+
+/// Makes an input of images of any size in single precision: `[n, channels, height, width]`.
+pub(crate) fn images(name: &str, channels: usize) -> ValueInfoProto {
+    of_axes(name, [Axis::Any("n"), Axis::Of(channels), Axis::Any("height"), Axis::Any("width")])
+}
+
+/// Makes an output of a map in single precision: `[n, channels, rows, columns]`.
+pub(crate) fn map(name: &str, channels: usize) -> ValueInfoProto {
+    of_axes(name, [Axis::Any("n"), Axis::Of(channels), Axis::Any("rows"), Axis::Any("columns")])
+}
+
+/// An axis of a tensor: its length, or a name if the length is not fixed.
+enum Axis {
+    Any(&'static str),
+    Of(usize),
+}
+
+fn of_axes(name: &str, axes: impl IntoIterator<Item = Axis>) -> ValueInfoProto {
     use tensor_shape_proto::Dimension;
     use tensor_shape_proto::dimension::Value;
 
-    let lengths = rest.iter().map(|length| Value::DimValue(signed(*length)));
-    let axes = std::iter::once(Value::DimParam("n".to_owned())).chain(lengths);
-    let dim = axes.map(|value| Dimension { value: Some(value), ..Dimension::default() }).collect();
+    let dim = axes.into_iter().map(|axis| match axis {
+        Axis::Any(name) => Value::DimParam(name.to_owned()),
+        Axis::Of(length) => Value::DimValue(signed(length)),
+    });
+    let dim = dim.map(|value| Dimension { value: Some(value), ..Dimension::default() }).collect();
     let elem_type = Some(DataType::Float.into());
     let tensor = type_proto::Tensor { elem_type, shape: Some(TensorShapeProto { dim }) };
     let tensor = type_proto::Value::TensorType(tensor);
@@ -70,29 +99,24 @@ pub(super) fn value(name: &str, rest: &[usize]) -> ValueInfoProto {
 }
 
 /// Makes the operator set of a domain; the default domain is empty.
-pub(super) fn operators(domain: &str, version: i64) -> OperatorSetIdProto {
+pub(crate) fn operators(domain: &str, version: i64) -> OperatorSetIdProto {
     let domain = Some(domain.to_owned()).filter(|domain| !domain.is_empty());
     OperatorSetIdProto { domain, version: Some(version) }
 }
 
-/// Makes an entry of a model's metadata.
-pub(super) fn entry(key: String, value: String) -> StringStringEntryProto {
-    StringStringEntryProto { key: Some(key), value: Some(value) }
-}
-
-pub(super) fn float(name: &str, value: f32) -> AttributeProto {
+pub(crate) fn float(name: &str, value: f32) -> AttributeProto {
     AttributeProto { f: Some(value), ..attribute(name, AttributeType::Float) }
 }
 
-pub(super) fn integer(name: &str, value: i64) -> AttributeProto {
+pub(crate) fn integer(name: &str, value: i64) -> AttributeProto {
     AttributeProto { i: Some(value), ..attribute(name, AttributeType::Int) }
 }
 
-pub(super) fn integers(name: &str, values: Vec<i64>) -> AttributeProto {
+pub(crate) fn integers(name: &str, values: Vec<i64>) -> AttributeProto {
     AttributeProto { ints: values, ..attribute(name, AttributeType::Ints) }
 }
 
-pub(super) fn text(name: &str, value: &str) -> AttributeProto {
+pub(crate) fn text(name: &str, value: &str) -> AttributeProto {
     AttributeProto { s: Some(value.into()), ..attribute(name, AttributeType::String) }
 }
 
@@ -105,7 +129,7 @@ fn attribute(name: &str, of: AttributeType) -> AttributeProto {
 }
 
 /// Converts a length or a count to ONNX's type.
-pub(super) fn signed(count: usize) -> i64 {
+pub(crate) fn signed(count: usize) -> i64 {
     i64::try_from(count).expect("no axis is 2^63 long")
 }
 

@@ -1,0 +1,74 @@
+//! Pretrained networks from elsewhere. A head turns their features into embeddings.
+//!
+//! This module knows ONNX files, the maps in them, and their features of images. It knows no training.
+
+mod extractor;
+mod features;
+mod file;
+mod lite0;
+
+use std::path::Path;
+
+use siamese_core::preprocessing::Preprocessing;
+
+pub use extractor::{Extractor, Features};
+pub use features::Head;
+
+/// A pretrained network, as an ONNX file whose input is one batch of images.
+#[derive(Clone, Debug)]
+pub struct Backbone {
+    name: String,
+    onnx: Vec<u8>,
+    output: Output,
+    preprocessing: Preprocessing,
+    origin: serde_json::Value,
+}
+
+/// Where the features of a network are taken.
+#[derive(Clone, Debug, PartialEq)]
+enum Output {
+    /// From maps of several depths.
+    Maps(Vec<Map>),
+    /// From a tensor with one row of features for each image, `[n, width]`.
+    Row { tensor: String, width: usize },
+}
+
+/// A map in a network: `[n, width, rows, columns]`.
+#[derive(Clone, Debug, PartialEq)]
+struct Map {
+    tensor: String,
+    width: usize,
+    /// The number of its rows and columns is this multiple of that of the coarsest map.
+    fineness: usize,
+    /// Whether the deviations of its channels over the places are features in addition to their means.
+    has_deviations: bool,
+}
+
+impl Backbone {
+    /// Opens the network of a name, or of an ONNX file.
+    ///
+    /// # Errors
+    ///
+    /// If it can't be fetched, read or used.
+    pub fn open(name: &str) -> anyhow::Result<Self> {
+        match name {
+            lite0::NAME => lite0::open(),
+            file => file::open(Path::new(file)),
+        }
+    }
+
+    /// Returns its short name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the preprocessing that it was trained with.
+    pub fn preprocessing(&self) -> &Preprocessing {
+        &self.preprocessing
+    }
+
+    /// Returns its origin and its licence, for the provenance of a model.
+    pub fn origin(&self) -> &serde_json::Value {
+        &self.origin
+    }
+}
