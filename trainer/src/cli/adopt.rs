@@ -30,9 +30,9 @@ pub struct Adopt {
     #[arg(long, value_name = "COLOUR")]
     pub colour: Option<Colour>,
     /// Factor for each byte (0 to 255) before the mean is subtracted; use 1 if mean and std are given
-    /// for the range 0 to 255
-    #[arg(long, value_name = "X", default_value_t = 1.0 / 255.0)]
-    pub scale: f32,
+    /// for the range 0 to 255. The default is 1/255, and 1 for a network that reads bytes
+    #[arg(long, value_name = "X")]
+    pub scale: Option<f32>,
     /// Mean to subtract: one number, or one per channel in the network's order; in the range 0 to 1
     /// with the default --scale
     #[arg(
@@ -91,11 +91,12 @@ impl Adopt {
         let ModelAndImages { model, images } = &self.inputs;
         let network = Network::read(model, &options)?;
         let preprocessing = Preprocessing {
+        let input = network.input(InputOptions { size: self.input, colour: self.colour })?;
             fit: self.fit,
-            scale: self.scale,
+            scale: self.scale.unwrap_or(input.scale),
             mean: self.mean.clone(),
             std: self.std.clone(),
-            ..network.input(InputOptions { size: self.input, colour: self.colour })?
+            ..input
         };
         preprocessing.validate()?;
         let request = AdoptRequest {
