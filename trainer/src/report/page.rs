@@ -7,6 +7,7 @@ use siamese_drawing::escape;
 
 use super::charts::{self, worst};
 use super::html::{Page, explained, percent, range, rate, small};
+use super::retrieval::{retrieval_note, retrieval_rates};
 use super::text::{chosen_for, held_out};
 use crate::evaluate::{Evaluation, OfIdentity, Operating, TABLE_FMRS};
 use crate::statistics::{Comparison, Interval, Promise, Unit, Unseen};
@@ -79,6 +80,9 @@ impl Page {
             let name = format!("FNMR at FMR {}\u{a0}%", 100.0 * fmr);
             self.tile(&name, &percent(measures.fnmr_at[index]), &note);
         }
+        for (name, rate) in evaluation.retrieval.iter().flat_map(retrieval_rates) {
+            self.tile(name, &percent(rate), "");
+        }
         let errors = format!("{} / {}", percent(rates.fmr), percent(rates.fnmr));
         let threshold = evaluation.threshold.get();
         let note = format!("at the threshold {threshold:.4} {}", evaluation.threshold_source);
@@ -96,6 +100,7 @@ impl Page {
             self.tile(&name, &percent(one_shot.error), &note);
         }
         self.line("</div>");
+        self.line(&format!("<p class=\"quiet\"><small>{}.</small>", retrieval_note(evaluation)));
         if band.is_some() {
             let unit = evaluation.comparisons.unit().plural();
             self.line(&format!(

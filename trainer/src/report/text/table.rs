@@ -2,6 +2,7 @@
 
 use std::fmt::{Display, Formatter};
 
+use super::super::retrieval::{retrieval_note, retrieval_rates};
 use super::sections::{OneShotLines, OperatingLines, ProbabilityLines, UnseenLines};
 use crate::evaluate::{Evaluation, TABLE_FMRS};
 use crate::statistics::Interval;
@@ -34,6 +35,11 @@ impl Display for Table<'_> {
             let value = format!("{:.2} %", 100.0 * measures.fnmr_at[index]);
             row(f, &name, &value, &format!("{interval}{unsupported}"))?;
         }
+        if let Some(retrieval) = &evaluation.retrieval {
+            for (name, rate) in retrieval_rates(retrieval) {
+                row(f, name, &format!("{:.2} %", 100.0 * rate), "")?;
+            }
+        }
         writeln!(f)?;
         writeln!(
             f,
@@ -43,6 +49,7 @@ impl Display for Table<'_> {
             100.0 * evaluation.rates.fmr,
             100.0 * evaluation.rates.fnmr,
         )?;
+        writeln!(f, "{}", retrieval_note(evaluation))?;
         if let Some(one_shot) = &evaluation.one_shot {
             write!(f, "{}", OneShotLines(one_shot))?;
         }
