@@ -146,7 +146,7 @@ fn an_input_that_does_not_fit_its_card_is_told_with_both_layouts() {
     assert!(error.contains("its input is bytes (u8)") && error.contains("scale to 1"), "{error}");
     place(bytes, [1, 4, 4], &format!("{SIDECAR}scale = 1\n"));
     let image = Pixels::new((0_u8..16).map(|number| 17.0 * f32::from(number)).collect());
-    assert_eq!(embed(&mut load(&path), &[image.clone()]), [image.values()]);
+    assert_eq!(embed(&mut load(&path), std::slice::from_ref(&image)), [image.values()]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use siamese_core::model::{Length, Options};
 use siamese_core::output::check_folder;
 use siamese_core::preprocessing::{Colour, Fit, Preprocessing};
 
+use super::inputs::size;
 use super::{AlignOptions, ModelAndImages, Statements, calibrate, evaluate, file_stem};
 use crate::draft;
 use crate::export::adopt::{AdoptRequest, InputOptions, Network, TrialResult, Usage, adopt};
@@ -90,8 +91,8 @@ impl Adopt {
         let options = Options::default();
         let ModelAndImages { model, images } = &self.inputs;
         let network = Network::read(model, &options)?;
-        let preprocessing = Preprocessing {
         let input = network.input(InputOptions { size: self.input, colour: self.colour })?;
+        let preprocessing = Preprocessing {
             fit: self.fit,
             scale: self.scale.unwrap_or(input.scale),
             mean: self.mean.clone(),
@@ -99,6 +100,7 @@ impl Adopt {
             ..input
         };
         preprocessing.validate()?;
+        network.check(&preprocessing)?;
         let request = AdoptRequest {
             name: self.name.clone().unwrap_or_else(|| file_stem(&self.out)),
             usage: Usage {
@@ -170,14 +172,6 @@ impl Adopt {
         } else {
             "The model uses the requested preprocessing. To use the better one, pass --best or the options above.\n"
         };
-    }
-}
-
-fn size(text: &str) -> Result<[u32; 2], String> {
-    let (height, width) = text.split_once('x').unwrap_or((text, text));
-    match (height.parse(), width.parse()) {
-        (Ok(height), Ok(width)) => Ok([height, width]),
-        _ => Err("give one side, such as 112, or height and width, such as 112x96".to_owned()),
     }
 }
 

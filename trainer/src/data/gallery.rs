@@ -1,14 +1,12 @@
 //! Images in memory, preprocessed by the same code as in the server.
 
-use std::fs;
 use std::io::Cursor;
 
 use image::ImageReader;
 use sha2::{Digest, Sha256};
 use siamese_core::preprocessing::{DecodeError, Limits, Pixels, Preprocessing};
 
-use super::error::Unreadable;
-use super::{Collection, DataError, Image, Listing, digest};
+use super::{Collection, DataError, Image, Listing, Variant, digest};
 
 /// All images of a folder or a list; `P` is the input tensor of a model, or data that it is made from.
 ///
@@ -33,6 +31,8 @@ pub struct Sample<P = Pixels> {
     pub name: String,
     /// `sha256:` and the hex digest of the file.
     pub digest: String,
+    /// The variant that was made of the file; `None` for the file itself.
+    pub variant: Option<Variant>,
     /// The width and height in pixels according to the header; `None` if unknown.
     pub size: Option<[u32; 2]>,
     /// The preprocessed pixels.
@@ -91,25 +91,25 @@ impl<P> Gallery<P> {
         let mut hasher = Sha256::new();
         let listing = images.listing();
         for (identity, entry) in images.identities().iter().enumerate() {
-            for Image { name, file } in &entry.images {
-                let preprocessed = fs::read(images.root().join(file))
-                    .map_err(Unreadable::from)
-                    .and_then(|upload| {
-                        hasher.update(name.as_bytes());
-                        hasher.update([0]);
-                        hasher.update(Sha256::digest(&upload));
-                        let pixels = preprocess(&upload)?;
-                        Ok((digest::of(&upload), size(&upload), pixels))
-                    });
+            for image in &entry.images {
+                let Image { name, line, variant, .. } = image;
+                let preprocessed = image.upload(images.root()).and_then(|upload| {
+                    hasher.update(name.as_bytes());
+                    hasher.update([0]);
+                    hasher.update(Sha256::digest(&upload));
+                    let pixels = preprocess(&upload)?;
+                    Ok((digest::of(&upload), size(&upload), pixels))
+                });
                 match preprocessed {
                     Ok((digest, size, pixels)) => {
                         new_indices.push(Some(samples.len()));
-                        let name = name.clone();
-                        samples.push(Sample { identity, name, digest, size, pixels });
+                        let (name, variant) = (name.clone(), *variant);
+                        samples.push(Sample { identity, name, digest, variant, size, pixels });
                     }
+                    // Its file was reported already.
+                    Err(_) if variant.is_some() => new_indices.push(None),
                     Err(cause) => {
-                        let index = new_indices.len();
-                        let line = listing.map(|listing| format!("line {}, ", listing.line(index)));
+                        let line = line.map(|line| format!("line {line}, "));
                         unreadable.push(format!("{name} ({}{cause})", line.unwrap_or_default()));
                         new_indices.push(None);
                     }
@@ -119,8 +119,11 @@ impl<P> Gallery<P> {
         if !unreadable.is_empty() && !skip_unreadable {
             return Err(DataError::Unreadable(unreadable));
         }
-        let identities: Vec<_> =
+        let mut identities: Vec<_> =
             images.identities().iter().map(|identity| identity.name.clone()).collect();
+        if images.is_of_each_image() {
+            (identities, samples) = without_unreadable(identities, samples);
+        }
         let listing = listing.map(|listing| listing.reindexed(&new_indices));
         match &listing {
             None => check(&identities, &samples)?,
@@ -141,8 +144,9 @@ impl<P> Gallery<P> {
     /// Returns the same images with their pixels converted by `convert`.
     pub fn map<Q>(self, convert: impl Fn(&P) -> Q) -> Gallery<Q> {
         let Self { identities, samples, listing, skipped, digest, is_part } = self;
-        let samples = samples.into_iter().map(|Sample { identity, name, digest, size, pixels }| {
-            Sample { identity, name, digest, size, pixels: convert(&pixels) }
+        let samples = samples.into_iter().map(|sample| {
+            let Sample { identity, name, digest, variant, size, pixels } = sample;
+            Sample { identity, name, digest, variant, size, pixels: convert(&pixels) }
         });
         Gallery { samples: samples.collect(), identities, listing, skipped, digest, is_part }
     }
@@ -230,6 +234,29 @@ impl<P: Clone> Gallery<P> {
     }
 }
 
+/// Removes the identities whose image cannot be read.
+fn without_unreadable<P>(
+    identities: Vec<String>,
+    samples: Vec<Sample<P>>,
+) -> (Vec<String>, Vec<Sample<P>>) {
+    let mut is_read = vec![false; identities.len()];
+    for sample in samples.iter().filter(|sample| sample.variant.is_none()) {
+        is_read[sample.identity] = true;
+    }
+    let mut new_indices = Vec::with_capacity(identities.len());
+    let mut kept = Vec::new();
+    for (name, is_read) in identities.into_iter().zip(is_read) {
+        new_indices.push(is_read.then_some(kept.len()));
+        if is_read {
+            kept.push(name);
+        }
+    }
+    let samples = samples
+        .into_iter()
+        .filter_map(|sample| Some(Sample { identity: new_indices[sample.identity]?, ..sample }));
+    (kept, samples.collect())
+}
+
 /// Returns the width and height in an image's header.
 fn size(upload: &[u8]) -> Option<[u32; 2]> {
     let reader = ImageReader::new(Cursor::new(upload)).with_guessed_format().ok()?;
@@ -266,6 +293,8 @@ fn check_listing(listing: &Listing) -> Result<(), DataError> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use image::{GrayImage, Luma};
     use siamese_core::preprocessing::{Colour, Fit};
     use tempfile::TempDir;

@@ -10,7 +10,7 @@ const RANKS: [usize; 2] = [1, 5];
 /// The results of retrieval. Each image is a query once, and ranks all other images by their distance. An image whose
 /// identity has no other image finds nothing, so it is no query; others still rank it. All queries have the same weight.
 ///
-/// Images at the same distance have no order, so each result is the mean over all orders of them (F. McSherry, M.
+/// Images at the same distance have no order, so each result is the mean over all orders of them (F. `McSherry`, M.
 /// Najork, *Computing information retrieval performance measures efficiently in the presence of tied scores*, 2008). A
 /// model that maps everything to one point is therefore as good as chance.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -77,7 +77,9 @@ impl Retrieval {
                     tied[1] += usize::from(pair.is_same);
                 }
             }
-            touched.drain(..).for_each(|query| rankings[query].advance());
+            for query in touched.drain(..) {
+                rankings[query].advance();
+            }
         }
         let queries: Vec<&Ranking> = rankings.iter().filter(|ranking| 0 < ranking.found).collect();
         let mean = |of: &dyn Fn(&Ranking) -> f64| {

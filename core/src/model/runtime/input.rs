@@ -9,7 +9,7 @@ use crate::preprocessing::{Pixels, Preprocessing};
 /// The order of the axes of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// `[n, channels, height, width]`, as in PyTorch.
+    /// `[n, channels, height, width]`, as in `PyTorch`.
     ChannelsFirst,
     /// `[n, height, width, channels]`, as in TensorFlow.
     ChannelsLast,
@@ -162,7 +162,9 @@ impl Input {
             }
             (Element::F32, Layout::ChannelsFirst, _) => {
                 buffers.values.clear();
-                images.iter().for_each(|image| buffers.values.extend_from_slice(image.values()));
+                for image in images {
+                    buffers.values.extend_from_slice(image.values());
+                }
             }
             (Element::F32, Layout::ChannelsLast, _) => {
                 buffers.values.clear();
