@@ -91,6 +91,8 @@ impl<P> Gallery<P> {
         let mut hasher = Sha256::new();
         let listing = images.listing();
         for (identity, entry) in images.identities().iter().enumerate() {
+            // Variants follow their file.
+            let mut is_readable = true;
             for image in &entry.images {
                 let Image { name, line, variant, .. } = image;
                 let preprocessed = image.upload(images.root()).and_then(|upload| {
@@ -100,14 +102,17 @@ impl<P> Gallery<P> {
                     let pixels = preprocess(&upload)?;
                     Ok((digest::of(&upload), size(&upload), pixels))
                 });
+                if variant.is_none() {
+                    is_readable = preprocessed.is_ok();
+                }
                 match preprocessed {
                     Ok((digest, size, pixels)) => {
                         new_indices.push(Some(samples.len()));
                         let (name, variant) = (name.clone(), *variant);
                         samples.push(Sample { identity, name, digest, variant, size, pixels });
                     }
-                    // Its file was reported already.
-                    Err(_) if variant.is_some() => new_indices.push(None),
+                    // The file was reported already.
+                    Err(_) if variant.is_some() && !is_readable => new_indices.push(None),
                     Err(cause) => {
                         let line = line.map(|line| format!("line {line}, "));
                         unreadable.push(format!("{name} ({}{cause})", line.unwrap_or_default()));

@@ -119,7 +119,7 @@ impl Evaluation {
         let probability =
             ProbabilityCheck::of(&comparisons, &scores, calibration.as_ref(), bootstrap);
         let unseen = Unseen::of(&comparisons, &TABLE_FMRS, bootstrap);
-        let retrieval = Retrieval::of(&comparisons);
+        let retrieval = Retrieval::of(&comparisons, bootstrap);
         Ok(Self {
             subject,
             comparisons,

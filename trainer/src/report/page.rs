@@ -10,7 +10,7 @@ use super::html::{Page, explained, percent, range, rate, small};
 use super::retrieval::{retrieval_note, retrieval_rates};
 use super::text::{chosen_for, held_out};
 use crate::evaluate::{Evaluation, OfIdentity, Operating, TABLE_FMRS};
-use crate::statistics::{Comparison, Interval, Promise, Unit, Unseen};
+use crate::statistics::{Comparison, Estimate, Interval, Promise, Unit, Unseen};
 
 /// The number of identities in the table of the hardest.
 const HARDEST: usize = 12;
@@ -80,8 +80,10 @@ impl Page {
             let name = format!("FNMR at FMR {}\u{a0}%", 100.0 * fmr);
             self.tile(&name, &percent(measures.fnmr_at[index]), &note);
         }
-        for (name, rate) in evaluation.retrieval.iter().flat_map(retrieval_rates) {
-            self.tile(name, &percent(rate), "");
+        for (name, Estimate { value, interval }) in
+            evaluation.retrieval.iter().flat_map(retrieval_rates)
+        {
+            self.tile(name, &percent(value), &range(interval));
         }
         let errors = format!("{} / {}", percent(rates.fmr), percent(rates.fnmr));
         let threshold = evaluation.threshold.get();

@@ -1,10 +1,10 @@
 //! The names and the notes of retrieval.
 
 use crate::evaluate::Evaluation;
-use crate::statistics::Retrieval;
+use crate::statistics::{Estimate, Retrieval};
 
 /// Returns the results with their names.
-pub(super) fn retrieval_rates(retrieval: &Retrieval) -> [(&'static str, f64); 3] {
+pub(super) fn retrieval_rates(retrieval: &Retrieval) -> [(&'static str, Estimate); 3] {
     let Retrieval { recall_at_1, recall_at_5, mean_average_precision, .. } = *retrieval;
     [("Recall@1", recall_at_1), ("Recall@5", recall_at_5), ("mAP", mean_average_precision)]
 }

@@ -23,7 +23,7 @@ pub use one_shot::{GroupRate, NoEpisode, OneShot, OneShotRate};
 pub use paired::{Difference, Differences};
 pub use plane::Plane;
 pub use reliability::{ReliabilityBin, reliability};
-pub use retrieval::Retrieval;
+pub use retrieval::{Estimate, Retrieval};
 pub use unit::Unit;
 pub use unseen::{Fitted, Promise, Unseen};
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Comparison, Comparisons, Unit, real};
+use super::{Bootstrap, Comparison, Comparisons, Interval, Unit, real, real64};
 
 /// The ranks of recall.
 const RANKS: [usize; 2] = [1, 5];
@@ -13,22 +13,42 @@ const RANKS: [usize; 2] = [1, 5];
 /// Images at the same distance have no order, so each result is the mean over all orders of them (F. `McSherry`, M.
 /// Najork, *Computing information retrieval performance measures efficiently in the presence of tied scores*, 2008). A
 /// model that maps everything to one point is therefore as good as chance.
+///
+/// The intervals are over the identities of the queries. The images that a query ranks stay the same, because copies of
+/// an identity that is drawn twice would be at the top of each ranking.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Retrieval {
     /// The share of queries whose nearest image is of their identity, in [0, 1]: recall at 1, which K. Musgrave, S.
     /// Belongie, S.-N. Lim, *A metric learning reality check*, 2020, call precision at 1.
-    pub recall_at_1: f64,
+    pub recall_at_1: Estimate,
     /// The share of queries with an image of their identity among the nearest five, in [0, 1] (H. Oh Song et al., *Deep
     /// metric learning via lifted structured feature embedding*, 2016).
-    pub recall_at_5: f64,
+    pub recall_at_5: Estimate,
     /// The mean over queries of the average precision, in [0, 1] (C. Manning, P. Raghavan, H. Schütze, *Introduction to
     /// information retrieval*, 2008, chapter 8). The average precision is the mean, over all images of the identity, of
     /// the share of such images at their rank or before. It counts all ranks, other than `MAP@R` of Musgrave et al.
-    pub mean_average_precision: f64,
+    pub mean_average_precision: Estimate,
     /// The number of queries; at least 1.
     pub queries: usize,
     /// The number of images that are no queries, because their identity has no other image.
     pub left_out: usize,
+}
+
+/// A share in [0, 1].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Estimate {
+    /// The measured value.
+    pub value: f64,
+    /// Its interval; `None` without resamples.
+    #[serde(flatten)]
+    pub interval: Option<Interval>,
+}
+
+/// The sums of the results over the queries of an identity, in the order of [`Retrieval`], and their number.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    results: [f64; 3],
+    queries: u64,
 }
 
 /// The ranking of one query, as far as it is known.
@@ -47,7 +67,7 @@ impl Retrieval {
     /// Measures all images; `None` for a list, which compares only its own pairs, so there is no ranking.
     ///
     /// It reads the pairs once, in the order of their distances, and keeps a few numbers for each image.
-    pub fn of(comparisons: &Comparisons) -> Option<Self> {
+    pub fn of(comparisons: &Comparisons, bootstrap: Bootstrap) -> Option<Self> {
         if comparisons.unit() == Unit::Component {
             return None;
         }
@@ -81,17 +101,50 @@ impl Retrieval {
                 rankings[query].advance();
             }
         }
-        let queries: Vec<&Ranking> = rankings.iter().filter(|ranking| 0 < ranking.found).collect();
-        let mean = |of: &dyn Fn(&Ranking) -> f64| {
-            queries.iter().map(|ranking| of(ranking)).sum::<f64>() / real(queries.len())
+        let ends = starts[1..].iter().copied().chain([n_images]);
+        let sums: Vec<Sums> =
+            starts.iter().zip(ends).map(|(start, end)| Sums::of(&rankings[*start..end])).collect();
+        let drawn = bootstrap.draws(comparisons, |copies| Sums::mean(&sums, copies));
+        let values = Sums::mean(&sums, &vec![1; sums.len()])?;
+        let estimate = |at: usize| Estimate {
+            value: values[at],
+            interval: Interval::of(drawn.iter().map(|values| values[at])),
         };
+        let queries = rankings.iter().filter(|ranking| 0 < ranking.found).count();
         Some(Self {
-            recall_at_1: mean(&|ranking| ranking.recall[0]),
-            recall_at_5: mean(&|ranking| ranking.recall[1]),
-            mean_average_precision: mean(&|ranking| ranking.precisions / real(ranking.found)),
-            queries: queries.len(),
-            left_out: n_images - queries.len(),
+            recall_at_1: estimate(0),
+            recall_at_5: estimate(1),
+            mean_average_precision: estimate(2),
+            queries,
+            left_out: n_images - queries,
         })
+    }
+}
+
+impl Sums {
+    fn of(rankings: &[Ranking]) -> Self {
+        let mut sums = Self::default();
+        for ranking in rankings.iter().filter(|ranking| 0 < ranking.found) {
+            let [at_1, at_5] = ranking.recall;
+            let results = [at_1, at_5, ranking.precisions / real(ranking.found)];
+            for (sum, result) in sums.results.iter_mut().zip(results) {
+                *sum += result;
+            }
+            sums.queries += 1;
+        }
+        sums
+    }
+
+    /// Returns the means over all queries, where each identity counts as often as `copies` says; `None` without a query.
+    fn mean(sums: &[Self], copies: &[u64]) -> Option<[f64; 3]> {
+        let queries: u64 =
+            sums.iter().zip(copies).map(|(sums, copies)| copies * sums.queries).sum();
+        let mean = |at: usize| {
+            let weighted =
+                sums.iter().zip(copies).map(|(it, copies)| real64(*copies) * it.results[at]);
+            weighted.sum::<f64>() / real64(queries)
+        };
+        (0 < queries).then(|| [mean(0), mean(1), mean(2)])
     }
 }
 
@@ -134,9 +187,11 @@ mod tests {
 
     use super::*;
 
+    const BOOTSTRAP: Bootstrap = Bootstrap { resamples: 100, seed: 0 };
+
     fn measure(points: &[Vec<Embedding>]) -> Retrieval {
         let comparisons = Comparisons::new(points).expect("pairs");
-        Retrieval::of(&comparisons).expect("identities")
+        Retrieval::of(&comparisons, BOOTSTRAP).expect("identities")
     }
 
     fn points(values: &[&[f32]]) -> Vec<Vec<Embedding>> {
@@ -148,8 +203,12 @@ mod tests {
     fn check(found: Retrieval, [at_1, at_5, precision]: [f64; 3], [queries, left_out]: [usize; 2]) {
         let Retrieval { recall_at_1, recall_at_5, mean_average_precision, .. } = found;
         let found_rates = [recall_at_1, recall_at_5, mean_average_precision];
-        for (found, expected) in found_rates.into_iter().zip([at_1, at_5, precision]) {
+        for (Estimate { value: found, interval }, expected) in
+            found_rates.into_iter().zip([at_1, at_5, precision])
+        {
             assert!((found - expected).abs() < 1e-12, "{found} is not {expected}");
+            let Interval { low, high } = interval.expect("resamples");
+            assert!(low <= found + 1e-12 && found <= high + 1e-12, "{low} {found} {high}");
         }
         assert_eq!([found.queries, found.left_out], [queries, left_out]);
     }
@@ -227,6 +286,7 @@ mod tests {
         let points = points(values);
         let (found, expected) = (measure(&points), naive(&points, 20_000));
         let found = [found.recall_at_1, found.recall_at_5, found.mean_average_precision];
+        let found = found.map(|estimate| estimate.value);
         for (found, expected) in found.into_iter().zip(expected) {
             assert!((found - expected).abs() < 5e-3, "{found} is not {expected}");
         }
@@ -241,10 +301,24 @@ mod tests {
     }
 
     #[test]
+    fn intervals_resample_the_identities_of_the_queries() {
+        // One identity finds itself, and another one does not.
+        let points = points(&[&[0.0, 1.0], &[10.0, 20.0], &[10.5, 19.5]]);
+        let comparisons = Comparisons::new(&points).expect("pairs");
+        let bootstrap = Bootstrap { resamples: 1000, seed: 0 };
+        let found = Retrieval::of(&comparisons, bootstrap).expect("identities").recall_at_1;
+        assert!((found.value - 1.0 / 3.0).abs() < 1e-12, "{found:?}");
+        assert_eq!(found.interval, Some(Interval { low: 0.0, high: 1.0 }));
+        let none = Bootstrap { resamples: 0, seed: 0 };
+        let found = Retrieval::of(&comparisons, none).expect("identities").recall_at_1;
+        assert_eq!(found.interval, None);
+    }
+
+    #[test]
     fn a_list_has_no_ranking() {
         let points = points(&[&[0.0, 1.0, 4.0]]);
         let pairs = [([[0, 0], [0, 1]], true), ([[0, 0], [0, 2]], false)];
         let listed = Comparisons::listed(&points, &pairs).expect("pairs");
-        assert_eq!(Retrieval::of(&listed), None);
+        assert_eq!(Retrieval::of(&listed, BOOTSTRAP), None);
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::{Display, Formatter};
 use super::super::retrieval::{retrieval_note, retrieval_rates};
 use super::sections::{OneShotLines, OperatingLines, ProbabilityLines, UnseenLines};
 use crate::evaluate::{Evaluation, TABLE_FMRS};
-use crate::statistics::Interval;
+use crate::statistics::{Estimate, Interval};
 
 /// Writes an evaluation as a table and some sections.
 #[derive(Clone, Copy, Debug)]
@@ -36,8 +36,9 @@ impl Display for Table<'_> {
             row(f, &name, &value, &format!("{interval}{unsupported}"))?;
         }
         if let Some(retrieval) = &evaluation.retrieval {
-            for (name, rate) in retrieval_rates(retrieval) {
-                row(f, name, &format!("{:.2} %", 100.0 * rate), "")?;
+            for (name, Estimate { value, interval }) in retrieval_rates(retrieval) {
+                let interval = interval.as_ref().map(percents).unwrap_or_default();
+                row(f, name, &format!("{:.2} %", 100.0 * value), &interval)?;
             }
         }
         writeln!(f)?;
