@@ -77,7 +77,7 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
 
 pub(crate) fn load(path: &Path) -> OnnxModel {
     let options = Options { device: Device::Cpu, ..Options::default() };
-    OnnxModel::load(path, &options).unwrap_or_else(|err| panic!("{err}"))
+    OnnxModel::load(path, &options).unwrap_or_else(|err| panic!("{}", siamese_core::causes(&err)))
 }
 
 /// The shipped model, loaded once for all tests.

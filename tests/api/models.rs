@@ -5,12 +5,12 @@ use std::num::NonZeroUsize;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use siamese_core::model::{Device, Model, OnnxModel, Options};
+use siamese_core::model::{Device, Model, OnnxModel, Options, rewrite};
 use siamese_core::preprocessing::{Limits, Pixels};
 use tempfile::TempDir;
 
-use crate::app::{App, face, fixture, load, shipped};
-use crate::networks;
+use crate::app::{App, face, fixture, load, root, shipped};
+use crate::networks::{self, Reading};
 
 const SIDECAR: &str = "input = 4\ncolour = \"grey\"\n";
 
@@ -83,6 +83,70 @@ fn a_model_with_batch_size_one_runs_one_by_one_and_reports_it() {
         let images = [halves(0.0, 1.0), halves(0.5, 0.25)];
         assert_eq!(embed(&mut model, &images), [[0.0, 1.0], [0.5, 0.25]], "{name}");
     }
+}
+
+/// All ways to read images but the usual one.
+fn other_readings() -> impl Iterator<Item = Reading> {
+    (1..8_u8).map(|bits| Reading {
+        bytes: bits & 1 != 0,
+        channels_last: bits & 2 != 0,
+        any_size: bits & 4 != 0,
+    })
+}
+
+#[test]
+fn a_network_may_read_bytes_and_have_its_channels_last() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("network.onnx");
+    let onnx = fs::read(root().join("models/faces.onnx")).expect("a model");
+    let usual = load(&root().join("models/faces.onnx"));
+    let [with_bytes, with_scale] = [true, false].map(|bytes| {
+        let mut card = usual.card().clone();
+        if bytes {
+            let preprocessing = &mut card.preprocessing;
+            (preprocessing.scale, preprocessing.mean, preprocessing.std) =
+                (1.0, vec![0.0], vec![1.0]);
+            card.golden = None;
+        }
+        let onnx = rewrite(&onnx, &card.to_metadata()).expect("ONNX");
+        fs::write(&path, &onnx).expect("written");
+        let mut model = load(&path);
+        let names = ["s1_1.jpg", "s5_1.jpg", "s5_2.jpg"];
+        let images = names.map(|name| {
+            card.preprocessing.preprocess(&face(name), &Limits::default()).expect("pixels")
+        });
+        let expected = [embed(&mut model, &images[..1]), embed(&mut model, &images)].concat();
+        (onnx, images, expected)
+    });
+    for reading in other_readings() {
+        let (onnx, images, expected) = if reading.bytes { &with_bytes } else { &with_scale };
+        fs::write(&path, reading.by(onnx, [3, 150, 150])).expect("written");
+        let mut model = load(&path);
+        assert!(!model.description().one_at_a_time, "{reading:?}");
+        let found = [embed(&mut model, &images[..1]), embed(&mut model, images)].concat();
+        assert!(found == *expected, "{reading:?}");
+    }
+}
+
+#[test]
+fn an_input_that_does_not_fit_its_card_is_told_with_both_layouts() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("network.onnx");
+    let place = |reading: Reading, image: [u8; 3], sidecar: &str| {
+        fs::write(&path, reading.by(&networks::pixels(), image)).expect("written");
+        fs::write(path.with_extension("toml"), sidecar).expect("written");
+    };
+    let last = Reading { channels_last: true, ..Reading::default() };
+    place(last, [3, 5, 4], "input = 4\ncolour = \"rgb\"\n");
+    let error = load_error(&path);
+    assert!(error.contains("[-1, 5, 4, 3]") && error.contains("[n, 4, 4, 3]"), "{error}");
+    let bytes = Reading { bytes: true, ..Reading::default() };
+    place(bytes, [1, 4, 4], SIDECAR);
+    let error = load_error(&path);
+    assert!(error.contains("its input is bytes (u8)") && error.contains("scale to 1"), "{error}");
+    place(bytes, [1, 4, 4], &format!("{SIDECAR}scale = 1\n"));
+    let image = Pixels::new((0_u8..16).map(|number| 17.0 * f32::from(number)).collect());
+    assert_eq!(embed(&mut load(&path), std::slice::from_ref(&image)), [image.values()]);
 }
 
 #[test]

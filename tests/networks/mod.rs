@@ -1,11 +1,19 @@
-//! Tiny ONNX files: networks for grey images of 4 x 4 pixels.
+//! Tiny ONNX files: networks for grey images of 4 x 4 pixels, and other inputs for networks.
+
+mod reading;
 
 use siamese_core::model::onnx::{graph, model, node, string_string_entry, tensor};
 use siamese_core::model::protobuf::put;
 
+pub(crate) use reading::Reading;
+
 /// ONNX's numbers of element types.
 const F32: u8 = 1;
+const U8: u8 = 2;
 const I64: u8 = 7;
+
+/// The number of a graph's inputs.
+const INPUT: u64 = 11;
 
 /// The embedding is the 16 pixels.
 pub(crate) fn pixels() -> Vec<u8> {
@@ -53,7 +61,7 @@ fn network(nodes: &[Vec<u8>], rest: &[u8]) -> Vec<u8> {
         put(&mut body, graph::NODE, &each);
     }
     put(&mut body, 2, b"graph");
-    put(&mut body, 11, &port("x", F32, &[&axis("n"), &[0x08, 1], &[0x08, 4], &[0x08, 4]]));
+    put(&mut body, INPUT, &port("x", F32, &[&axis("n"), &[0x08, 1], &[0x08, 4], &[0x08, 4]]));
     body.extend(rest);
     let mut onnx = vec![0x08, 8];
     put(&mut onnx, model::GRAPH, &body);
@@ -82,9 +90,14 @@ fn number(name: &str, value: u8) -> Vec<u8> {
 }
 
 fn axes(only: u8) -> Vec<u8> {
+    numbers("axes", &[only])
+}
+
+fn numbers(name: &str, values: &[u8]) -> Vec<u8> {
     let mut attribute = Vec::new();
-    put(&mut attribute, 1, b"axes");
-    attribute.extend([0x40, only, 0xa0, 0x01, 7]);
+    put(&mut attribute, 1, name.as_bytes());
+    attribute.extend(values.iter().flat_map(|value| [0x40, *value]));
+    attribute.extend([0xa0, 0x01, 7]);
     attribute
 }
 

@@ -23,8 +23,8 @@ pub use faces::{Choice, Detector, Face, InvalidDetector, UnknownChoice};
 pub use load_error::LoadError;
 pub use preprocessor::{Finer, Finished, Preprocessor};
 pub use runtime::{
-    ConvolutionSearch, Cuda, Device, LibraryError, OnnxModel, Options, Outline, Port, Provider,
-    UnknownDevice, forbid_telemetry,
+    ConvolutionSearch, Cuda, Device, Element, Layout, LibraryError, OnnxModel, Options, Outline,
+    Port, Provider, UnknownDevice, forbid_telemetry,
 };
 pub use source::protobuf::NotOnnx;
 pub use source::{EMBEDDING, Source, onnx, protobuf, rewrite};

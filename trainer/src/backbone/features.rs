@@ -8,7 +8,7 @@ use crate::onnx::{Builder, graft, integer, integers, map, signed, text, value};
 /// What the names of added nodes start with.
 const PREFIX: &str = "siamese_";
 /// The name of the map of embeddings among the outputs.
-const MAP: &str = "map";
+pub(super) const MAP: &str = "map";
 /// The smallest length of a row. A shorter one, such as that of a uniform image, is not enlarged to unit length.
 const LEAST: f32 = 1e-6;
 
@@ -42,9 +42,9 @@ impl Backbone {
     /// them. Each of these rows is scaled to unit length.
     pub fn with_features(&self) -> Result<Vec<u8>, NotOnnx> {
         let mut graph = Builder::with_prefix(PREFIX);
-        let features = self.row(&mut graph);
-        graph.named("Identity", &[&features.tensor], EMBEDDING);
-        graft(&self.onnx, &graph, &[value(EMBEDDING, &[self.features()])])
+        let Row { tensor, .. } = self.row(&mut graph);
+        let features = graph.node("Identity", &[&tensor], vec![]);
+        graft(&self.onnx, &graph, &[value(&features, &[self.features()])])
     }
 
     /// Returns an ONNX file with a head. Its output is the embedding.
@@ -59,13 +59,13 @@ impl Backbone {
         let bias = graph.floats(head.bias.clone(), &[width]);
         let weights = graph.floats(head.weights.clone(), &[features, width]);
         let embedding = graph.node("Gemm", &[&row.tensor, &weights, &bias], vec![]);
+        let Output::Maps(maps) = &self.output else {
+            // A single output needs no particular name, and the network may use the name already.
+            return graft(&self.onnx, &graph, &[value(&embedding, &[width])]);
+        };
         graph.named("Identity", &[&embedding], EMBEDDING);
-        let mut outputs = vec![value(EMBEDDING, &[width])];
-        if let Output::Maps(maps) = &self.output {
-            places(&mut graph, maps, &row, &weights, &embedding, width);
-            outputs.push(map(MAP, width));
-        }
-        graft(&self.onnx, &graph, &outputs)
+        places(&mut graph, maps, &row, &weights, &embedding, width);
+        graft(&self.onnx, &graph, &[value(EMBEDDING, &[width]), map(MAP, width)])
     }
 
     /// Adds the row of features of each image.

@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use siamese_core::model::{Device, EMBEDDING, Options, Outline, Port, Source};
 use siamese_core::preprocessing::{Colour, Fit, Preprocessing};
 
+use super::features::MAP;
 use super::{Backbone, Map, Output};
 use crate::data::digest_of_file;
 
@@ -55,6 +56,12 @@ pub(super) fn open(path: &Path) -> anyhow::Result<Backbone> {
             path.display()
         )
     })?;
+    if matches!(output, Output::Maps(_)) {
+        let is_taken = |name: &str| outline.outputs.iter().any(|output| output.name == name);
+        if let Some(name) = [EMBEDDING, MAP].into_iter().find(|name| is_taken(name)) {
+            bail!("{} has an output named `{name}`: give it another name", path.display());
+        }
+    }
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     Ok(Backbone {
         onnx: source.onnx().to_vec(),

@@ -8,6 +8,7 @@ use siamese_core::model::{Length, Options};
 use siamese_core::output::check_folder;
 use siamese_core::preprocessing::{Colour, Fit, Preprocessing};
 
+use super::inputs::size;
 use super::{AlignOptions, ModelAndImages, Statements, calibrate, evaluate, file_stem};
 use crate::draft;
 use crate::export::adopt::{AdoptRequest, InputOptions, Network, TrialResult, Usage, adopt};
@@ -30,9 +31,9 @@ pub struct Adopt {
     #[arg(long, value_name = "COLOUR")]
     pub colour: Option<Colour>,
     /// Factor for each byte (0 to 255) before the mean is subtracted; use 1 if mean and std are given
-    /// for the range 0 to 255
-    #[arg(long, value_name = "X", default_value_t = 1.0 / 255.0)]
-    pub scale: f32,
+    /// for the range 0 to 255. The default is 1/255, and 1 for a network that reads bytes
+    #[arg(long, value_name = "X")]
+    pub scale: Option<f32>,
     /// Mean to subtract: one number, or one per channel in the network's order; in the range 0 to 1
     /// with the default --scale
     #[arg(
@@ -90,14 +91,16 @@ impl Adopt {
         let options = Options::default();
         let ModelAndImages { model, images } = &self.inputs;
         let network = Network::read(model, &options)?;
+        let input = network.input(InputOptions { size: self.input, colour: self.colour })?;
         let preprocessing = Preprocessing {
             fit: self.fit,
-            scale: self.scale,
+            scale: self.scale.unwrap_or(input.scale),
             mean: self.mean.clone(),
             std: self.std.clone(),
-            ..network.input(InputOptions { size: self.input, colour: self.colour })?
+            ..input
         };
         preprocessing.validate()?;
+        network.check(&preprocessing)?;
         let request = AdoptRequest {
             name: self.name.clone().unwrap_or_else(|| file_stem(&self.out)),
             usage: Usage {
@@ -169,14 +172,6 @@ impl Adopt {
         } else {
             "The model uses the requested preprocessing. To use the better one, pass --best or the options above.\n"
         };
-    }
-}
-
-fn size(text: &str) -> Result<[u32; 2], String> {
-    let (height, width) = text.split_once('x').unwrap_or((text, text));
-    match (height.parse(), width.parse()) {
-        (Ok(height), Ok(width)) => Ok([height, width]),
-        _ => Err("give one side, such as 112, or height and width, such as 112x96".to_owned()),
     }
 }
 

@@ -13,7 +13,11 @@ Examples:
   siamese-trainer train --data DIR --hold-out-fold 0/4 --out raw.onnx
       Train on three quarters of the identities of DIR, and hold the others out.
   siamese-trainer train --data changes.csv --out raw.onnx
-      Train on a list of pairs.
+      Train on a list of images with labels, or of pairs.
+  siamese-trainer train --data DIR --identities each-image --hold-out-fold 0/4 --out raw.onnx
+      Train on a folder without labels, to find copies of images.
+  siamese-trainer train --data DIR --print-config > config.toml
+      Write the configuration into a file for --config.
   siamese-trainer train --data DIR --hold-out-fold 0/4 --out raw.onnx --resume
       Continue a run that was interrupted.";
 

@@ -1,16 +1,31 @@
 //! The options that select a model and the images to compare.
 
-use std::fs;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use siamese_core::model::{OnnxModel, Options, Preprocessor};
+use siamese_core::output::note;
 use siamese_core::preprocessing::{Limits, Pixels};
 
 use super::messages;
 use crate::data::{Collection, DataError, Fold, Gallery, HoldOut};
 use crate::evaluate::Embedded;
+
+/// The name of [`Identities::EachImage`] on the command line.
+const EACH_IMAGE: &str = "each-image";
+
+/// What an identity is in a folder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Identities {
+    /// Each folder that contains images; in a list, each label
+    #[default]
+    Folders,
+    /// Each image, at any depth: its other images are variants that the trainer makes (crop, scale, JPEG,
+    /// colour, overlay, turn), so the model learns to find copies
+    #[value(name = EACH_IMAGE)]
+    EachImage,
+}
 
 /// A model, and the images to compare.
 #[derive(Clone, Debug, Args)]
@@ -26,10 +41,11 @@ pub struct ModelAndImages {
 /// The images to compare.
 #[derive(Clone, Debug, Args)]
 pub struct Images {
-    /// The images: a folder DIR/IDENTITY/IMAGE, or a CSV list of pairs
+    /// The images: a folder DIR/IDENTITY/IMAGE, or a CSV list of images with labels, or of pairs
     #[arg(long, visible_alias = "pairs", value_name = "DIR|FILE.csv")]
     pub data: PathBuf,
-    /// Use only these identities; `@FILE` reads them from a file, one per line
+    /// Use only these identities; `@FILE` reads them from a file, one per line. With `each-image` as the
+    /// first name, each image of the folder is an identity, and variants of it are its other images
     #[arg(long, visible_alias = "hold-out", value_name = "NAME,...|@FILE", value_delimiter = ',')]
     pub identities: Vec<String>,
     /// Use only every N-th identity, starting with the K-th (counted from 0): `0/4`. In a list, use every
@@ -68,7 +84,16 @@ impl Images {
     /// Returns the images of the selected identities. Without a selection, it returns those that a list or
     /// the folders hold out, or all.
     pub(super) fn collection(&self) -> Result<Collection, DataError> {
-        Ok(self.both_sides()?.1)
+        let selected = self.both_sides()?.1;
+        let n_selected = selected.identities().len();
+        let measured = selected.measurable();
+        if measured.identities().len() < n_selected {
+            note(&format!(
+                "note: {} of {n_selected} images are measured, spread evenly",
+                measured.identities().len()
+            ));
+        }
+        Ok(measured)
     }
 
     /// Returns the inputs of a model for some images of the identities that are not selected; of all identities if all are.
@@ -85,8 +110,12 @@ impl Images {
 
     /// Returns the images that are not selected, if there are any, and the selected ones.
     fn both_sides(&self) -> Result<(Option<Collection>, Collection), DataError> {
-        let all = messages::open(&self.data)?;
-        let selection = HoldOut { names: self.identities.clone(), fold: self.fold };
+        let (identities, names) = match &self.identities[..] {
+            [first, names @ ..] if first == EACH_IMAGE => (Identities::EachImage, names),
+            names => (Identities::Folders, names),
+        };
+        let all = messages::open(&self.data, identities)?;
+        let selection = HoldOut { names: names.to_vec(), fold: self.fold };
         Ok(match selection.indices(&all)? {
             Some(indices) => {
                 let (others, selected) = all.partition(|identity| indices.contains(&identity));
@@ -94,6 +123,15 @@ impl Images {
             }
             None => (None, all),
         })
+    }
+}
+
+/// Parses height and width in pixels, or one side of a square.
+pub(super) fn size(text: &str) -> Result<[u32; 2], String> {
+    let (height, width) = text.split_once('x').unwrap_or((text, text));
+    match (height.parse(), width.parse()) {
+        (Ok(height), Ok(width)) => Ok([height, width]),
+        _ => Err("give one side, such as 112, or height and width, such as 112x96".to_owned()),
     }
 }
 
@@ -108,7 +146,7 @@ pub(super) fn some_pixels(
     let all = images.identities().iter().flat_map(|identity| &identity.images);
     let mut read = Vec::new();
     for image in all.step_by(step) {
-        let upload = fs::read(images.root().join(&image.file)).context(image.name.clone())?;
+        let upload = image.upload(images.root()).context(image.name.clone())?;
         if let Ok(pixels) = preprocessor.preprocess(&upload, &limits) {
             read.push((image.name.clone(), pixels));
         }

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 use siamese_core::output::note;
 
+use super::inputs::Identities;
 use crate::config::{arguments, build, now};
 use crate::data::{Collection, DataError};
 use crate::draft;
@@ -13,8 +14,11 @@ use crate::report::Files;
 use crate::statistics::Bootstrap;
 
 /// Finds the images of a folder or a list. Prints how it was understood, if that is not obvious.
-pub(super) fn open(data: &Path) -> Result<Collection, DataError> {
-    let images = Collection::open(data)?;
+pub(super) fn open(data: &Path, identities: Identities) -> Result<Collection, DataError> {
+    let images = match identities {
+        Identities::Folders => Collection::open(data)?,
+        Identities::EachImage => Collection::each_image(data)?,
+    };
     if let Some(understood) = images.note() {
         note(&format!("note: {understood}"));
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use siamese_core::file::shown;
 
 use super::splits::{Divided, divide, repeated_names};
-use super::{DataError, Listing, folder, list};
+use super::{DataError, Listing, Variant, folder, list};
 
 /// The names of images, by identity or by list.
 ///
@@ -25,6 +25,7 @@ pub struct Collection {
     note: Option<String>,
     warning: Option<String>,
     is_part: bool,
+    is_of_each_image: bool,
 }
 
 /// An identity (a person, product, board, …) or a component, and its files.
@@ -44,6 +45,10 @@ pub struct Image {
     pub name: String,
     /// The path relative to the data folder.
     pub file: PathBuf,
+    /// The first line of the list that names it; `None` in a folder.
+    pub line: Option<u64>,
+    /// The variant that is made of the file; `None` for the file itself.
+    pub variant: Option<Variant>,
 }
 
 impl Collection {
@@ -58,25 +63,58 @@ impl Collection {
         let name = shown(whole.file_name().unwrap_or_default().as_ref());
         let warning = repeated_names(&identities);
         let root = path.to_path_buf();
-        let (listing, is_part) = (None, false);
-        Ok(Self { root, name, identities, listing, held_out, note, warning, is_part })
+        Ok(Self { held_out, note, warning, ..Self::plain(root, name, identities) })
     }
 
-    /// Makes the collection of a list; components and images are in natural order.
+    /// Makes the collection of a folder in which each image is an identity; these are in natural order.
+    pub(super) fn of_each_image(
+        root: &Path,
+        name: String,
+        identities: Vec<Identity>,
+        note: Option<String>,
+    ) -> Self {
+        let plain = Self::plain(root.to_path_buf(), name, identities);
+        Self { note, is_of_each_image: true, ..plain }
+    }
+
+    fn plain(root: PathBuf, name: String, identities: Vec<Identity>) -> Self {
+        Self {
+            root,
+            name,
+            identities,
+            listing: None,
+            held_out: None,
+            note: None,
+            warning: None,
+            is_part: false,
+            is_of_each_image: false,
+        }
+    }
+
+    /// Makes the collection of a list of pairs; components and images are in natural order.
     pub(super) fn listed(
         list: &Path,
         identities: Vec<Identity>,
         listing: Listing,
         held_out: Option<BTreeSet<usize>>,
     ) -> Self {
+        let listing = Some(listing);
+        Self { listing, ..Self::labelled(list, identities, held_out, None) }
+    }
+
+    /// Makes the collection of a list of labels; identities and images are in natural order.
+    pub(super) fn labelled(
+        list: &Path,
+        identities: Vec<Identity>,
+        held_out: Option<BTreeSet<usize>>,
+        warning: Option<String>,
+    ) -> Self {
         let root = match list.parent() {
             Some(folder) if folder != Path::new("") => folder.to_path_buf(),
             _ => PathBuf::from("."),
         };
         let name = shown(list.file_stem().unwrap_or_default().as_ref());
-        let listing = Some(listing);
-        let (note, warning, is_part) = (None, None, false);
-        Self { root, name, identities, listing, held_out, note, warning, is_part }
+        Self { held_out, warning, ..Self::plain(root, name, identities) }
     }
 
     /// Returns the folder that the names of the images are relative to.
@@ -117,6 +155,16 @@ impl Collection {
     /// Returns whether it is one side of a [partition](Self::partition).
     pub(super) fn is_part(&self) -> bool {
         self.is_part
+    }
+
+    /// Returns whether each image is an identity.
+    pub(super) fn is_of_each_image(&self) -> bool {
+        self.is_of_each_image
+    }
+
+    /// Returns the identities, to add images to them.
+    pub(super) fn identities_mut(&mut self) -> &mut [Identity] {
+        &mut self.identities
     }
 
     /// Returns the identities that the list or the folders hold out.

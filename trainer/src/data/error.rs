@@ -27,8 +27,14 @@ pub enum DataError {
     /// There is no image in any subfolder.
     #[error("{} contains no images: put the images of each identity into a subfolder, as DIR/IDENTITY/IMAGE", .0.display())]
     Empty(PathBuf),
+    /// There is no image at all.
+    #[error("{} contains no images", .0.display())]
+    NoImages(PathBuf),
+    /// Each image cannot be an identity in a list.
+    #[error("{} is a list, which says itself what belongs together: give a folder, or omit each-image", .0.display())]
+    NotEach(PathBuf),
     /// An image is directly in the data folder.
-    #[error("{} is directly in the data folder: move it to a subfolder named after its identity", .0.display())]
+    #[error("{} is directly in the data folder: move it to a subfolder named after its identity, or pass --identities each-image", .0.display())]
     OutsideIdentity(PathBuf),
     /// There are no different pairs.
     #[error("there is only one identity, {0}: different pairs need at least two")]

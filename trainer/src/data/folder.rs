@@ -19,19 +19,16 @@ const IMAGE_EXTENSIONS: [&str; 12] =
 /// link that leads nowhere is among the images: reading it gives the reason.
 pub(super) fn scan(root: &Path) -> Result<Vec<Identity>, DataError> {
     let mut found = BTreeMap::<String, Vec<Image>>::new();
-    let walk = WalkDir::new(root).follow_links(true).into_iter();
-    let is_data = |entry: &DirEntry| entry.depth() == 0 || !is_left_by_desktop(entry.file_name());
-    for entry in walk.filter_entry(is_data) {
-        let Some((depth, path)) = file(root, entry)? else { continue };
+    for entry in walk(root) {
+        let Some((depth, path)) = file(root, entry, 1)? else { continue };
         if depth < 2 {
             if looks_like_an_image(&path) {
                 return Err(DataError::OutsideIdentity(path));
             }
             continue;
         }
-        let file = path.strip_prefix(root).unwrap_or(&path);
-        let image = Image { name: shown(file), file: file.to_path_buf() };
-        let folder = file.parent().map(shown).unwrap_or_default();
+        let image = image(root, &path);
+        let folder = image.file.parent().map(shown).unwrap_or_default();
         found.entry(folder).or_default().push(image);
     }
     if found.is_empty() {
@@ -44,10 +41,36 @@ pub(super) fn scan(root: &Path) -> Result<Vec<Identity>, DataError> {
     Ok(found.into_iter().map(identity).collect())
 }
 
-/// Returns the depth and the path of a file, or of a link that leads nowhere; `None` for anything else.
+/// Finds all files below `root` that look like images, at any depth.
+pub(super) fn files(root: &Path) -> Result<Vec<Image>, DataError> {
+    let mut found = Vec::new();
+    for entry in walk(root) {
+        let file = file(root, entry, 0)?;
+        found.extend(file.filter(|(_, path)| looks_like_an_image(path)));
+    }
+    if found.is_empty() {
+        return Err(DataError::NoImages(root.to_path_buf()));
+    }
+    Ok(found.iter().map(|(_, path)| image(root, path)).collect())
+}
+
+/// Walks through a folder, without what a desktop leaves there.
+fn walk(root: &Path) -> impl Iterator<Item = walkdir::Result<DirEntry>> {
+    let is_data = |entry: &DirEntry| entry.depth() == 0 || !is_left_by_desktop(entry.file_name());
+    WalkDir::new(root).follow_links(true).into_iter().filter_entry(is_data)
+}
+
+fn image(root: &Path, path: &Path) -> Image {
+    let file = path.strip_prefix(root).unwrap_or(path);
+    Image { name: shown(file), file: file.to_path_buf(), line: None, variant: None }
+}
+
+/// Returns the depth and the path of a file, or of a link that leads nowhere; `None` for anything else. Links that lead
+/// nowhere are errors down to the depth `least`, where they may stand for identities.
 fn file(
     root: &Path,
     entry: walkdir::Result<DirEntry>,
+    least: usize,
 ) -> Result<Option<(usize, PathBuf)>, DataError> {
     match entry {
         Ok(entry) => Ok(entry.file_type().is_file().then(|| (entry.depth(), entry.into_path()))),
@@ -57,7 +80,7 @@ fn file(
             let leads_nowhere = error.io_error().is_some() && path.is_symlink();
             if leads_nowhere && path.file_name().is_some_and(is_left_by_desktop) {
                 Ok(None)
-            } else if leads_nowhere && 1 < depth {
+            } else if leads_nowhere && least < depth {
                 Ok(Some((depth, path)))
             } else if leads_nowhere {
                 Err(DataError::LostLink(path))

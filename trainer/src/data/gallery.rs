@@ -1,6 +1,5 @@
 //! Images in memory, preprocessed by the same code as in the server.
 
-use std::fs;
 use std::io::Cursor;
 
 use image::ImageReader;
@@ -8,8 +7,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use siamese_core::preprocessing::{Limits, Pixels, Preprocessing};
 
-use super::error::Unreadable;
-use super::{Collection, DataError, Image, Listing, digest};
+use super::{Collection, DataError, Image, Listing, Unreadable, Variant, digest};
 
 /// All images of a folder or a list; `P` is the input tensor of a model, or data that it is made from.
 ///
@@ -34,6 +32,8 @@ pub struct Sample<P = Pixels> {
     pub name: String,
     /// `sha256:` and the hex digest of the file.
     pub digest: String,
+    /// The variant that was made of the file; `None` for the file itself.
+    pub variant: Option<Variant>,
     /// The width and height in pixels according to the header; `None` if unknown.
     pub size: Option<[u32; 2]>,
     /// The preprocessed pixels.
@@ -97,12 +97,12 @@ impl<P> Gallery<P> {
             .flat_map(|(identity, entry)| entry.images.iter().map(move |image| (identity, image)))
             .collect();
         let read = |(identity, image): &(usize, &Image)| {
-            let upload = fs::read(images.root().join(&image.file))?;
+            let upload = image.upload(images.root())?;
             let pixels = preprocess(&upload).map_err(Into::into)?;
             let hash = Sha256::digest(&upload);
             let (name, digest) = (image.name.clone(), digest::text(hash));
-            let size = size(&upload);
-            Ok((hash, Sample { identity: *identity, name, digest, size, pixels }))
+            let (variant, size) = (image.variant, size(&upload));
+            Ok((hash, Sample { identity: *identity, name, digest, variant, size, pixels }))
         };
         let read: Vec<Result<_, Unreadable>> = files.par_iter().map(read).collect();
 
@@ -110,7 +110,12 @@ impl<P> Gallery<P> {
         let mut new_indices = Vec::with_capacity(files.len());
         let mut unreadable = Vec::new();
         let mut hasher = Sha256::new();
-        for ((_, Image { name, .. }), result) in files.iter().zip(read) {
+        // Variants follow their file.
+        let mut is_file_readable = true;
+        for ((_, Image { name, line, variant, .. }), result) in files.iter().zip(read) {
+            if variant.is_none() {
+                is_file_readable = result.is_ok();
+            }
             match result {
                 Ok((hash, sample)) => {
                     hasher.update(name.as_bytes());
@@ -119,9 +124,10 @@ impl<P> Gallery<P> {
                     new_indices.push(Some(samples.len()));
                     samples.push(sample);
                 }
+                // The file was reported already.
+                Err(_) if variant.is_some() && !is_file_readable => new_indices.push(None),
                 Err(cause) => {
-                    let index = new_indices.len();
-                    let line = listing.map(|listing| format!("line {}, ", listing.line(index)));
+                    let line = line.map(|line| format!("line {line}, "));
                     unreadable.push(format!("{name} ({}{cause})", line.unwrap_or_default()));
                     new_indices.push(None);
                 }
@@ -130,8 +136,11 @@ impl<P> Gallery<P> {
         if !unreadable.is_empty() && !skip_unreadable {
             return Err(DataError::Unreadable(unreadable));
         }
-        let identities: Vec<_> =
+        let mut identities: Vec<_> =
             images.identities().iter().map(|identity| identity.name.clone()).collect();
+        if images.is_of_each_image() {
+            (identities, samples) = without_unreadable(identities, samples);
+        }
         let listing = listing.map(|listing| listing.reindexed(&new_indices));
         match &listing {
             None => check(&identities, &samples)?,
@@ -152,8 +161,9 @@ impl<P> Gallery<P> {
     /// Returns the same images with their pixels converted by `convert`.
     pub fn map<Q>(self, convert: impl Fn(&P) -> Q) -> Gallery<Q> {
         let Self { identities, samples, listing, skipped, digest, is_part } = self;
-        let samples = samples.into_iter().map(|Sample { identity, name, digest, size, pixels }| {
-            Sample { identity, name, digest, size, pixels: convert(&pixels) }
+        let samples = samples.into_iter().map(|sample| {
+            let Sample { identity, name, digest, variant, size, pixels } = sample;
+            Sample { identity, name, digest, variant, size, pixels: convert(&pixels) }
         });
         Gallery { samples: samples.collect(), identities, listing, skipped, digest, is_part }
     }
@@ -242,6 +252,29 @@ impl<P: Clone> Gallery<P> {
     }
 }
 
+/// Removes the identities whose image cannot be read.
+fn without_unreadable<P>(
+    identities: Vec<String>,
+    samples: Vec<Sample<P>>,
+) -> (Vec<String>, Vec<Sample<P>>) {
+    let mut is_read = vec![false; identities.len()];
+    for sample in samples.iter().filter(|sample| sample.variant.is_none()) {
+        is_read[sample.identity] = true;
+    }
+    let mut new_indices = Vec::with_capacity(identities.len());
+    let mut kept = Vec::new();
+    for (name, is_read) in identities.into_iter().zip(is_read) {
+        new_indices.push(is_read.then_some(kept.len()));
+        if is_read {
+            kept.push(name);
+        }
+    }
+    let samples = samples
+        .into_iter()
+        .filter_map(|sample| Some(Sample { identity: new_indices[sample.identity]?, ..sample }));
+    (kept, samples.collect())
+}
+
 /// Returns the width and height in an image's header.
 fn size(upload: &[u8]) -> Option<[u32; 2]> {
     let reader = ImageReader::new(Cursor::new(upload)).with_guessed_format().ok()?;
@@ -278,6 +311,8 @@ fn check_listing(listing: &Listing) -> Result<(), DataError> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use image::{GrayImage, Luma};
     use siamese_core::preprocessing::{Colour, DecodeError, Fit};
     use tempfile::TempDir;

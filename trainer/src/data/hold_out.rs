@@ -50,12 +50,15 @@ impl HoldOut {
         self.names.is_empty() && self.fold.is_none()
     }
 
-    /// Splits images into the training set and the hold-out set, if there is one.
+    /// Splits images into the training set and the hold-out set, if there is one. If each image is an identity, both get
+    /// [variants](Collection::with_variants), and the hold-out set is [not too large](Collection::measurable).
     pub fn split(
         &self,
         images: &Collection,
     ) -> Result<(Collection, Option<Collection>), DataError> {
-        let Some(indices) = self.indices(images)? else { return Ok((images.clone(), None)) };
+        let Some(indices) = self.indices(images)? else {
+            return Ok((images.clone().with_variants(), None));
+        };
         let (held, all) = (indices.len(), images.identities().len());
         if images.listing().is_some() {
             if held == 0 || held == all {
@@ -65,7 +68,7 @@ impl HoldOut {
             return Err(DataError::TooFewLeft { held, all });
         }
         let (training, held) = images.partition(|identity| indices.contains(&identity));
-        Ok((training, Some(held)))
+        Ok((training.with_variants(), Some(held.measurable())))
     }
 
     /// Returns the indices of the selected identities; `None` if there is no selection.

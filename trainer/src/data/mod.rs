@@ -3,7 +3,9 @@
 //! This module knows files and the core's image code. It knows no network and no loss.
 
 mod collection;
+mod colour;
 mod digest;
+mod each_image;
 mod error;
 mod folder;
 mod gallery;
@@ -12,6 +14,7 @@ mod inspect;
 mod list;
 mod natural;
 mod splits;
+mod variants;
 pub(crate) mod vary;
 
 pub use collection::{Collection, Identity, Image};
@@ -21,4 +24,5 @@ pub use gallery::{Gallery, Sample};
 pub use hold_out::{Fold, HoldOut, InvalidFold};
 pub use inspect::inspect;
 pub use list::{BadLine, ListError, ListedPair, Listing};
+pub use variants::Variant;
 pub use vary::{Augmentation, Symmetry};

@@ -151,6 +151,8 @@ mod tests {
             images: vec![Image {
                 name: format!("{name}/1.png"),
                 file: format!("{name}/1.png").into(),
+                line: None,
+                variant: None,
             }],
         };
         names.iter().map(identity).collect()

@@ -10,7 +10,8 @@ use super::operating::{Aim, Operating, chosen};
 use super::{Embedded, InvertedLabels, ProbabilityCheck, Subject};
 use crate::learn::history::Entry;
 use crate::statistics::{
-    Band, Bootstrap, Comparisons, Grid, Measures, NotComparable, OneShotRate, Plane, Unseen, real,
+    Band, Bootstrap, Comparisons, Grid, Measures, NotComparable, OneShotRate, Plane, Retrieval,
+    Unseen, real,
 };
 
 /// The FMRs of the table, the largest first.
@@ -51,6 +52,8 @@ pub struct Evaluation {
     pub bootstrap: Bootstrap,
     /// The intervals of the results; `None` without resamples.
     pub band: Option<Band>,
+    /// How well each image finds the others of its identity; `None` for a list.
+    pub retrieval: Option<Retrieval>,
     /// The one-shot error, if requested.
     pub one_shot: Option<OneShotRate>,
     /// The operating points: the threshold in use, and others chosen on the evaluated pairs.
@@ -116,6 +119,7 @@ impl Evaluation {
         let probability =
             ProbabilityCheck::of(&comparisons, &scores, calibration.as_ref(), bootstrap);
         let unseen = Unseen::of(&comparisons, &TABLE_FMRS, bootstrap);
+        let retrieval = Retrieval::of(&comparisons, bootstrap);
         Ok(Self {
             subject,
             comparisons,
@@ -127,6 +131,7 @@ impl Evaluation {
             measures,
             bootstrap,
             band,
+            retrieval,
             one_shot: None,
             operating,
             probability,

@@ -116,7 +116,8 @@ impl RunFolder {
     /// If the folder cannot be written.
     pub fn write_list(&self, name: &str, gallery: &Gallery) -> anyhow::Result<()> {
         let mut text = String::new();
-        for Sample { name, digest, .. } in gallery.samples() {
+        let files = gallery.samples().iter().filter(|sample| sample.variant.is_none());
+        for Sample { name, digest, .. } in files {
             let hex = digest.strip_prefix("sha256:").unwrap_or(digest);
             writeln!(text, "{hex}  {name}")?;
         }

@@ -1,5 +1,7 @@
 //! A training run: steps, measurements, checkpoints and early stopping.
 
+use std::path::Path;
+
 use anyhow::Context;
 use burn::module::Module;
 use burn::tensor::Device;
@@ -7,6 +9,7 @@ use burn::tensor::Device;
 use super::checkpoint::{Best, RunFolder, State};
 use super::history::History;
 use super::progress::{Measured, Progress};
+use super::tensorboard::Events;
 use super::{Learning, loss};
 use crate::config::{Config, LossKind};
 use crate::data::Gallery;
@@ -59,7 +62,8 @@ impl RunningMean {
 
 /// Trains to the last step, or until the EER on the hold-out set no longer improves.
 ///
-/// The run is saved at least once per epoch. Saving does not change the result.
+/// The run is saved at least once per epoch. Saving does not change the result. If there is a folder for `tensorboard`,
+/// the scalars `loss`, `eer` and `rate` are also written there.
 ///
 /// # Errors
 ///
@@ -71,6 +75,7 @@ pub fn train(
     device: &Device,
     folder: &RunFolder,
     resume: bool,
+    tensorboard: Option<&Path>,
 ) -> anyhow::Result<Trained> {
     let in_all_forms = training.in_all_forms(config.symmetry, config.shape());
     let mut learning = Learning::on(device, config, &in_all_forms);
@@ -90,6 +95,7 @@ pub fn train(
     let patience = config.watch.patience.filter(|_| held_out.is_some());
     let mut progress = Progress::new(config, measured_on, learning.step(), learning.steps());
     let mut history = History::open(folder, learning.step())?;
+    let mut events = Events::create(tensorboard, learning.step())?;
     progress.draw_curves(history.entries());
     let mut since_measurement = RunningMean::default();
     let mut since_entry = RunningMean::default();
@@ -126,7 +132,10 @@ pub fn train(
         }
         if is_measured || step.is_multiple_of(entry_every) {
             let mean = std::mem::take(&mut since_entry).mean();
-            history.add(step, mean, progress.floor(), eer.filter(|_| is_measured))?;
+            let measured = eer.filter(|_| is_measured);
+            history.add(step, mean, progress.floor(), measured)?;
+            let rate = Some(learning.rate(step - 1));
+            events.add(step, &[("loss", Some(mean)), ("rate", rate), ("eer", measured)])?;
             progress.draw_curves(history.entries());
         }
         if is_last
@@ -158,6 +167,10 @@ pub fn train(
         Some(eer) => eer,
         None => learning.eer(gallery).context(DIVERGED)?,
     };
+    // A network that is computed in closed form has no steps, but an EER.
+    if steps == 0 {
+        events.add(0, &[("eer", Some(eer))])?;
+    }
     // Exports are checked on the CPU, the server's default.
     let network = learning.network().to_device(&Device::flex());
     let trained = Trained { network, steps, kept, loss: last, eer };

@@ -14,7 +14,7 @@ use super::batch::{Supplied, Supply};
 use super::checkpoint::{RunFolder, State};
 use super::loss::{Classifier, contrastive, multi_similarity, triplet};
 use super::{Batch, measure};
-use crate::config::{Config, LossKind};
+use crate::config::{Config, LossKind, Optimizer};
 use crate::data::Gallery;
 use crate::network::{Dropout, Network, unit_rows};
 
@@ -88,6 +88,12 @@ impl<'a> Learning<'a> {
         self.steps
     }
 
+    /// Returns the learning rate of the step after `step` completed ones.
+    pub fn rate(&self, step: u32) -> f64 {
+        let Optimizer { rate, schedule, .. } = &self.config.optimizer;
+        rate * schedule.share(step, self.steps)
+    }
+
     /// Runs one step, and returns its main loss.
     ///
     /// All random numbers of a step depend only on the seed of the run and the number of the step. A resumed run therefore
@@ -131,9 +137,7 @@ impl<'a> Learning<'a> {
         }
         let (main, total) = self.loss(&embeddings, &batch);
         let gradients = GradientsParams::from_grads(total.backward(), &self.trainee);
-        let share = self.config.optimizer.schedule.share(self.step, self.steps);
-        let rate = self.config.optimizer.rate * share;
-        self.trainee = self.optimizer.step(rate, self.trainee.clone(), gradients);
+        self.trainee = self.optimizer.step(self.rate(self.step), self.trainee.clone(), gradients);
         f64::from(main.into_scalar::<f32>())
     }
 

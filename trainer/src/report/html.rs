@@ -36,7 +36,7 @@ dt{color:var(--quiet)}dd{margin:0;overflow-wrap:anywhere;white-space:pre-wrap;fo
 @media(max-width:520px){dl{grid-template-columns:1fr}dd{margin-bottom:.5rem}}";
 
 /// The terms that the pages explain in a tooltip.
-const TERMS: [(&str, &str); 5] = [
+const TERMS: [(&str, &str); 8] = [
     ("FMR", "False match rate: the share of different pairs that are called same"),
     ("FNMR", "False non-match rate: the share of same pairs that are called different"),
     ("EER", "Equal error rate: FMR and FNMR at the threshold where they are equal"),
@@ -44,6 +44,13 @@ const TERMS: [(&str, &str); 5] = [
         "AUC",
         "Area under the ROC curve: the probability that a same pair has a smaller distance than a different pair; 0.5 is \
          chance, 1 is perfect",
+    ),
+    ("Recall@1", "The share of images whose nearest other image is of their identity"),
+    ("Recall@5", "The share of images with another image of their identity among the nearest five"),
+    (
+        "mAP",
+        "Mean average precision: each image ranks all others, and at each image of its identity counts the share of such \
+         images so far",
     ),
     (
         "Cllr",

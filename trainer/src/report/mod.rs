@@ -4,6 +4,7 @@ mod charts;
 mod html;
 mod page;
 mod record;
+mod retrieval;
 mod text;
 mod two;
 

@@ -7,9 +7,10 @@ use siamese_drawing::escape;
 
 use super::charts::{self, worst};
 use super::html::{Page, explained, percent, range, rate, small};
+use super::retrieval::{retrieval_note, retrieval_rates};
 use super::text::{chosen_for, held_out};
 use crate::evaluate::{Evaluation, OfIdentity, Operating, TABLE_FMRS};
-use crate::statistics::{Comparison, Interval, Promise, Unit, Unseen};
+use crate::statistics::{Comparison, Estimate, Interval, Promise, Unit, Unseen};
 
 /// The number of identities in the table of the hardest.
 const HARDEST: usize = 12;
@@ -79,6 +80,11 @@ impl Page {
             let name = format!("FNMR at FMR {}\u{a0}%", 100.0 * fmr);
             self.tile(&name, &percent(measures.fnmr_at[index]), &note);
         }
+        for (name, Estimate { value, interval }) in
+            evaluation.retrieval.iter().flat_map(retrieval_rates)
+        {
+            self.tile(name, &percent(value), &range(interval));
+        }
         let errors = format!("{} / {}", percent(rates.fmr), percent(rates.fnmr));
         let threshold = evaluation.threshold.get();
         let note = format!("at the threshold {threshold:.4} {}", evaluation.threshold_source);
@@ -96,6 +102,7 @@ impl Page {
             self.tile(&name, &percent(one_shot.error), &note);
         }
         self.line("</div>");
+        self.line(&format!("<p class=\"quiet\"><small>{}.</small>", retrieval_note(evaluation)));
         if band.is_some() {
             let unit = evaluation.comparisons.unit().plural();
             self.line(&format!(

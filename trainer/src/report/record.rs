@@ -9,7 +9,7 @@ use crate::evaluate::{
     TrainingOverlap,
 };
 use crate::learn::history::Entry;
-use crate::statistics::{Comparison, Interval, OneShotRate, Unit, Unseen};
+use crate::statistics::{Comparison, Interval, OneShotRate, Retrieval, Unit, Unseen};
 
 /// `report.json`.
 #[derive(Debug, Serialize)]
@@ -32,6 +32,8 @@ pub(super) struct Record {
     probability: ProbabilityCheck,
     effective_different_pairs: Option<f64>,
     margin: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retrieval: Option<Retrieval>,
     #[serde(skip_serializing_if = "Option::is_none")]
     one_shot: Option<OneShotRate>,
     bootstrap: Resampling,
@@ -162,6 +164,7 @@ impl Record {
             probability: evaluation.probability.clone(),
             effective_different_pairs: evaluation.effective_different_pairs(),
             margin: evaluation.margin,
+            retrieval: evaluation.retrieval,
             one_shot: evaluation.one_shot.clone(),
             bootstrap: Resampling {
                 of: evaluation.comparisons.unit().plural(),

@@ -10,6 +10,7 @@ mod one_shot;
 mod paired;
 mod plane;
 mod reliability;
+mod retrieval;
 mod split;
 mod unit;
 mod unseen;
@@ -22,6 +23,7 @@ pub use one_shot::{GroupRate, NoEpisode, OneShot, OneShotRate};
 pub use paired::{Difference, Differences};
 pub use plane::Plane;
 pub use reliability::{ReliabilityBin, reliability};
+pub use retrieval::{Estimate, Retrieval};
 pub use unit::Unit;
 pub use unseen::{Fitted, Promise, Unseen};
 

@@ -10,7 +10,7 @@ use std::thread;
 use siamese_core::model::{OnnxModel, Options, rewrite};
 
 use crate::ground::{BRIGHTNESS, Ground};
-use crate::networks;
+use crate::networks::{self, Reading};
 
 /// Writes the brightness network without its card.
 fn bare(ground: &Ground) -> PathBuf {
@@ -79,6 +79,31 @@ fn an_unsuitable_network_gives_a_one_line_error() {
     let image = ground.at("data/a/0.png");
     let error = ground.run_on(&image, "adopt", &["--out", "mine.onnx"]).error();
     assert!(error.contains("0.png") || error.contains("no ONNX"), "{error}");
+}
+
+#[test]
+fn a_network_that_reads_bytes_with_the_channels_last_is_adopted() {
+    let ground = Ground::of(&[("a", &[10, 11, 12]), ("b", &[50, 51, 52]), ("c", &[90, 91, 92])]);
+    let network = ground.at("network.onnx");
+    let bare = fs::read(bare(&ground)).expect("a file");
+    let reading = Reading { bytes: true, channels_last: true, any_size: true };
+    fs::write(&network, reading.by(&bare, [1, 4, 4])).expect("a file");
+    let arguments = ["--input", "4", "--embedding", "as-is", "--out", "mine.onnx"];
+    let output = ground.run_on(&network, "adopt", &arguments).success();
+    assert!(output.contains("EER   0.00 %  --colour grey --scale 1 --mean 0 --std 1"), "{output}");
+    assert!(!output.contains("0.485"), "other ranges were tried on bytes: {output}");
+    let error = ground.run_on(&network, "adopt", &[&["--mean", "0.5"], &arguments[..]].concat());
+    assert!(error.error().contains("set scale to 1, mean to 0 and std to 1"));
+
+    // The same network in single precision has the same calibration.
+    let single = ground.at("single.onnx");
+    fs::write(&single, Reading::default().by(&bare, [1, 4, 4])).expect("a file");
+    let arguments = ["--scale", "1", "--embedding", "as-is", "--out", "other.onnx"];
+    ground.run_on(&single, "adopt", &arguments).success();
+    let [bytes, single] = ["mine.onnx", "other.onnx"]
+        .map(|name| OnnxModel::load(&ground.at(name), &Options::default()).expect("a model"));
+    assert_eq!(bytes.card().threshold, single.card().threshold);
+    assert_eq!(bytes.card().golden, single.card().golden);
 }
 
 /// Replaces an image file by one that can be opened only once.

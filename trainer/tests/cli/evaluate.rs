@@ -26,6 +26,11 @@ fn results_match_a_calculation_by_hand() {
     assert_eq!(lines[3], "EER                  50.00 %    50.00 – 50.00 %");
     assert_eq!(lines[4], "AUC                   0.7500    0.7500 – 0.7500");
     assert_eq!(lines[5], "FNMR at FMR 10 %     50.00 %    50.00 – 50.00 % *");
+    // 103 finds 101 and 100 before 107; the others find their own first.
+    assert_eq!(lines[8], "Recall@1             75.00 %    50.00 – 100.00 %");
+    assert_eq!(lines[9], "Recall@5            100.00 %    100.00 – 100.00 %");
+    assert!(lines[10].starts_with("mAP                  83.33 %    66.67 – "), "{}", lines[10]);
+    assert!(output.contains("each of 4 images ranks all others\n"), "{output}");
     assert!(
         output.contains("At the threshold 10.0000 (half the margin): FMR 100.00 %, FNMR 0.00 %"),
         "{output}"
@@ -43,6 +48,8 @@ fn a_report_has_a_page_results_and_drawings() {
     let results = report(&ground);
     assert_eq!(results["eer"]["value"], 0.5);
     assert_eq!(results["auc"]["value"], 0.75);
+    assert_eq!(results["retrieval"]["recall_at_1"]["value"], 0.75);
+    assert_eq!(results["retrieval"]["queries"], 4);
     assert_eq!(results["threshold"]["source"], "half-margin");
     assert_eq!(results["different_pairs"], 4);
     let closest = &results["closest_different_pairs"][0];
@@ -56,6 +63,7 @@ fn a_report_has_a_page_results_and_drawings() {
         assert_eq!(drawn.root_element().tag_name().name(), "svg", "{drawing}");
     }
     assert!(5 <= page.matches("<svg").count(), "drawings are missing");
+    assert!(page.contains(">Recall@1</abbr><b>75.00 %</b>"), "recall is missing");
     let outside = page.split("src=\"").skip(1).find(|source| !source.starts_with("data:"));
     assert_eq!(outside, None, "the page loads an external resource");
     assert!(!page.contains("http"), "the page refers to an external resource");

@@ -64,6 +64,7 @@ fn a_column_or_a_fold_selects_whole_components() {
     let output = evaluate(&known(), &["--fold", "0/2", "--resamples", "0"]).success();
     // g/0, g/4 and g/9, each the first of its component.
     assert!(output.contains("3 components, 7 images, 1 same and 3 different pairs"), "{output}");
+    assert!(output.contains("Recall and mAP are left out: a list compares only"), "{output}");
 
     let ground = listed(
         &[0, 1, 5, 9, 20, 21],

@@ -7,7 +7,7 @@ use std::path::Path;
 use image::{GrayImage, Luma};
 use siamese_core::preprocessing::{Colour, Fit};
 use siamese_trainer::config::{Config, Input, Length, Sampling};
-use siamese_trainer::network::{CompactConfig, NetworkConfig};
+use siamese_trainer::network::{CompactConfig, NetworkConfig, WaveletConfig};
 
 const SIDE: u16 = 32;
 
@@ -62,4 +62,18 @@ pub(crate) fn config() -> Config {
     config.watch.evaluate_every = 20;
     config.watch.checkpoint_every = 20;
     config
+}
+
+/// A small network that is computed in closed form.
+pub(crate) fn wavelet() -> Config {
+    let mut wavelet = Config { input: config().input, ..Config::wavelet() };
+    wavelet.augmentation.mirror = 0.0;
+    wavelet.network = NetworkConfig::Wavelet(WaveletConfig {
+        scales: 2,
+        cells: [3, 3],
+        width: 24,
+        mirror: false,
+        ..WaveletConfig::default()
+    });
+    wavelet
 }

@@ -11,7 +11,7 @@ use siamese_trainer::config::{Config, Length, LossKind, Sampling};
 use siamese_trainer::data::{Collection, Gallery};
 use siamese_trainer::export::export;
 use siamese_trainer::learn::{self, Learning, RunFolder, State};
-use siamese_trainer::network::{NetworkConfig, WaveletConfig};
+use siamese_trainer::network::NetworkConfig;
 
 use crate::ground::{BRIGHTNESS, Ground, Outcome};
 use crate::made;
@@ -316,15 +316,7 @@ fn unreadable_files_are_listed_and_skipped_on_request() {
 #[test]
 fn the_wavelet_network_works_without_training_steps() {
     let ground = made_ground();
-    let mut config = Config { input: made::config().input, ..Config::wavelet() };
-    config.augmentation.mirror = 0.0;
-    config.network = NetworkConfig::Wavelet(WaveletConfig {
-        scales: 2,
-        cells: [3, 3],
-        width: 24,
-        mirror: false,
-        ..WaveletConfig::default()
-    });
+    let config = made::wavelet();
     let gallery = gallery(&ground, &config);
     let eer = Learning::new(&config, &gallery).eer(&gallery).expect("finite");
     assert!(eer < 0.05, "{eer}");

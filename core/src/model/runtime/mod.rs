@@ -1,6 +1,7 @@
 //! ONNX Runtime: its library, its sessions, and a model in a session.
 
 mod cuda;
+mod input;
 mod library;
 mod model;
 mod outline;
@@ -9,6 +10,7 @@ mod sizes;
 mod synthetic;
 
 pub use cuda::{ConvolutionSearch, Cuda};
+pub use input::{Element, Layout};
 pub(in crate::model) use library::environment;
 pub use library::{LibraryError, forbid_telemetry};
 pub use model::OnnxModel;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ort::session::Session;
-use ort::value::{TensorElementType, TensorRef, ValueType};
+use ort::value::{TensorElementType, ValueType};
 
+use super::input::{Buffers, Input};
 use super::session::open;
 use super::sizes::Sizes;
 use super::{Options, Provider, synthetic};
@@ -40,8 +41,8 @@ impl OnnxModel {
         let card = Arc::new(source.card()?);
         let digest = source.digest(&card);
         let (session, provider) = open(path, &source.embedding_alone()?, options)?;
-        let dynamic = check_input(&session, &card)
-            .and_then(|dynamic| check_output(&session).map(|()| dynamic))
+        let input = Input::of(&session, &card.preprocessing)
+            .and_then(|input| check_output(&session).map(|()| input))
             .map_err(|why| LoadError::Shape { path: path.to_owned(), why })?;
 
         let unsuitable = |source| LoadError::Input { path: path.to_owned(), source };
@@ -50,12 +51,13 @@ impl OnnxModel {
             .collect::<Result<Vec<_>, _>>()
             .map_err(unsuitable)?;
         let sizes = Sizes::any(1);
-        let mut network = Network { session, card, input: Vec::new(), width: 0, sizes };
+        let buffers = Buffers::default();
+        let mut network = Network { session, card, input, buffers, width: 0, sizes };
         let failed = |source| LoadError::Run { path: path.to_owned(), source };
         network.width = network.probe_width(&synthetic[..1]).map_err(failed)?;
         // An export may declare any batch size and still contain a fixed one: a run of two images shows it.
-        let one_at_a_time =
-            !(dynamic && network.probe_width(&synthetic).is_ok_and(|width| width == network.width));
+        let one_at_a_time = !(input.is_dynamic
+            && network.probe_width(&synthetic).is_ok_and(|width| width == network.width));
         if !one_at_a_time {
             let largest = options.max_batch.get();
             network.sizes = match provider {
@@ -125,8 +127,8 @@ impl Model for OnnxModel {
 struct Network {
     session: Session,
     card: Arc<Card>,
-    /// The input buffer of a run of several images. It is reused to avoid an allocation for each run.
-    input: Vec<f32>,
+    input: Input,
+    buffers: Buffers,
     width: usize,
     sizes: Sizes,
 }
@@ -175,24 +177,10 @@ impl Network {
         size: usize,
         read: impl FnOnce(&[i64], &[f32]) -> Result<T, ModelError>,
     ) -> Result<T, ModelError> {
-        let [channels, height, width] = self.card.preprocessing.shape();
-        let shape = [size, channels, height, width];
-        let input = match images {
-            [single] if size == 1 => single.values(),
-            _ => {
-                self.input.clear();
-                for pixels in images {
-                    self.input.extend_from_slice(pixels.values());
-                }
-                self.input.resize(shape.iter().product(), 0.0);
-                &self.input
-            }
-        };
-        let tensor = TensorRef::from_array_view((shape, input));
-        let outputs = self
-            .session
-            .run(ort::inputs![tensor.map_err(ModelError::Run)?])
-            .map_err(ModelError::Run)?;
+        let image_shape = self.card.preprocessing.shape();
+        let tensor = self.input.tensor(images, size, image_shape, &mut self.buffers);
+        let outputs =
+            self.session.run([tensor.map_err(ModelError::Run)?]).map_err(ModelError::Run)?;
         let (shape, values) = outputs[0].try_extract_tensor::<f32>().map_err(ModelError::Run)?;
         read(shape, values)
     }
@@ -220,30 +208,6 @@ fn shape_error(images: usize, width: usize, found: &[i64]) -> ModelError {
 
 fn as_dimension(length: usize) -> i64 {
     i64::try_from(length).expect("a length fits a dimension")
-}
-
-/// Checks the input, and returns whether the batch axis is dynamic.
-fn check_input(session: &Session, card: &Card) -> Result<bool, String> {
-    let [input] = session.inputs() else {
-        return Err(format!("it has {} inputs, not 1", session.inputs().len()));
-    };
-    let ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } = input.dtype() else {
-        return Err(format!("its input is {}, not a tensor of f32", input.dtype()));
-    };
-    let [channels, height, width] = card.preprocessing.shape().map(as_dimension);
-    let fits = |found: i64, expected: i64| found < 0 || found == expected;
-    match **shape {
-        [batch, c, h, w] if fits(c, channels) && fits(h, height) && fits(w, width) => match batch {
-            ..=-1 => Ok(true),
-            1 => Ok(false),
-            _ => Err(format!(
-                "its batch size is fixed at {batch}; export it with a dynamic batch axis"
-            )),
-        },
-        ref found => Err(format!(
-            "its input has shape {found:?}, but its card requires [n, {channels}, {height}, {width}]"
-        )),
-    }
 }
 
 fn check_output(session: &Session) -> Result<(), String> {

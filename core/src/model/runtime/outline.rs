@@ -54,6 +54,7 @@ impl Port {
     }
 }
 
-fn axes(shape: &[i64]) -> Vec<Option<u64>> {
+/// Returns the lengths of a shape's axes; `None` for a dynamic one.
+pub(super) fn axes(shape: &[i64]) -> Vec<Option<u64>> {
     shape.iter().map(|length| u64::try_from(*length).ok()).collect()
 }

@@ -4,10 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use siamese_core::output::note;
+use siamese_core::preprocessing::Colour;
 
 use crate::backbone::Backbone;
-use crate::config::{Config, Length, LossKind, Record};
-use crate::data::Listing;
+use crate::cli::inputs::size;
+use crate::config::{Config, Input, Length, LossKind, Record};
+use crate::data::Collection;
 
 /// A recipe or a configuration file, and changes to it.
 #[derive(Clone, Debug, clap::Args)]
@@ -42,6 +45,16 @@ pub(super) struct ConfigOptions {
     /// The largest learning rate
     #[arg(long)]
     rate: Option<f64>,
+    /// Input channels: grey or rgb; the default of a recipe is rgb if some of the images are in colour,
+    /// except for the wavelet network
+    #[arg(long, value_name = "COLOUR")]
+    colour: Option<Colour>,
+    /// Input height and width in pixels, or one side
+    #[arg(long, value_name = "HxW", value_parser = size)]
+    input: Option<[u32; 2]>,
+    /// Print the configuration that would run, as a file for --config, and do nothing else
+    #[arg(long, conflicts_with = "resume")]
+    pub(super) print_config: bool,
 }
 
 /// The networks that have a recipe.
@@ -71,11 +84,12 @@ impl ConfigOptions {
         name.map(|name| Backbone::open(name)).transpose()
     }
 
-    /// Returns the recipe or the configuration of the file, with the changes from the command line.
+    /// Returns the recipe or the configuration of the file, with the changes from the command line. A recipe is adapted to
+    /// the images.
     pub(super) fn config(
         &self,
         file: Option<&Config>,
-        listing: Option<&Listing>,
+        images: &Collection,
         backbone: Option<&Backbone>,
     ) -> Config {
         let mut config = match (file, backbone, self.network) {
@@ -87,8 +101,21 @@ impl ConfigOptions {
             (None, None, Recipe::Compact) => Config::compact(),
             (None, None, Recipe::Wavelet) => Config::wavelet(),
         };
-        if let (None, Some(listing)) = (file, listing) {
-            config.adapt_to_list(self.loss.is_none() && !listing.triplets().is_empty());
+        if file.is_none() {
+            if let Some(listing) = images.listing() {
+                config.adapt_to_list(self.loss.is_none() && !listing.triplets().is_empty());
+            }
+            let reads_colour = backbone.is_none() && self.network != Recipe::Wavelet;
+            if reads_colour && self.colour.is_none() && images.is_in_colour() {
+                config.input.colour = Colour::Rgb;
+                note(
+                    "note: the images are in colour, so the network reads rgb; --colour grey reads brightness only",
+                );
+            }
+        }
+        config.input.colour = self.colour.unwrap_or(config.input.colour);
+        if let Some([height, width]) = self.input {
+            config.input = Input { height, width, ..config.input };
         }
         if let Some(loss) = self.loss {
             config.choose_loss(loss);

@@ -9,9 +9,10 @@ use std::time::Instant;
 
 use anyhow::{bail, ensure};
 use siamese_core::model::{Align, Card, Length, OnnxModel, Options, Source};
-use siamese_core::output::{Destination, note};
+use siamese_core::output::{Destination, check_folder, note};
 use siamese_core::preprocessing::Pixels;
 
+use super::inputs::Identities;
 use super::{AlignOptions, Statements, evaluate, file_stem, megabytes, messages};
 use crate::backbone::Backbone;
 use crate::config::{Compute, Config, LossKind, Record};
@@ -26,15 +27,24 @@ use images::{Images, Reader};
 /// The largest number of real images that an export is compared on.
 const MAX_COMPARED: usize = 64;
 
-/// Trains a model on a folder of images, or on a list of pairs or triplets
+/// Trains a model on a folder of images, or on a list of images, pairs or triplets
 #[derive(Clone, Debug, clap::Args)]
 pub struct Train {
-    /// The images: a folder `DIR/IDENTITY/IMAGE`, or a CSV list with the columns a,b,same or
+    /// The images: a folder `DIR/IDENTITY/IMAGE`, or a CSV list with the columns path,label or a,b,same or
     /// anchor,positive,negative or before,after,changed
     #[arg(long, visible_alias = "pairs", value_name = "DIR|FILE.csv")]
     data: PathBuf,
+    /// What an identity is in a folder
+    #[arg(long, value_enum, default_value = "folders")]
+    identities: Identities,
     /// The model file to write
-    #[arg(long, value_name = "FILE")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        required = false,
+        required_unless_present = "print_config",
+        default_value_if("print_config", "true", "model.onnx")
+    )]
     out: PathBuf,
     #[command(flatten)]
     options: ConfigOptions,
@@ -64,8 +74,11 @@ pub struct Train {
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
     /// Continue the run in the run folder, with its configuration
-    #[arg(long, conflicts_with_all = ["network", "config", "loss", "margin", "seed", "steps", "epochs", "rate", "patience"])]
+    #[arg(long, conflicts_with_all = ["network", "config", "loss", "margin", "seed", "steps", "epochs", "rate", "colour", "input", "patience"])]
     resume: bool,
+    /// Also write loss, EER and learning rate into this folder, as an event file of `TensorBoard`
+    #[arg(long, value_name = "DIR")]
+    tensorboard: Option<PathBuf>,
 }
 
 /// A run before its first step.
@@ -88,12 +101,24 @@ impl Train {
     /// If the configuration, the data or a file cannot be used. The error is one line and says what to do.
     pub fn run(&self) -> anyhow::Result<String> {
         let start = Instant::now();
+        if self.options.print_config {
+            return self.printed();
+        }
         draft::check(&self.out)?;
+        self.tensorboard.as_deref().map_or(Ok(()), check_folder)?;
         let PreparedRun { folder, record, device, align, backbone, files, images } =
             self.prepare()?;
         let device = device.device()?;
         let (config, held_out) = (&record.config, images.held_out.as_ref());
-        let trained = train(config, &images.training, held_out, &device, &folder, self.resume)?;
+        let trained = train(
+            config,
+            &images.training,
+            held_out,
+            &device,
+            &folder,
+            self.resume,
+            self.tensorboard.as_deref(),
+        )?;
 
         let card = self.card(&record, backbone.as_ref(), align.clone(), trained.kept);
         let (training_files, held_out_files) = &files;
@@ -137,6 +162,19 @@ impl Train {
         Ok(output)
     }
 
+    /// Returns the configuration that would run, as TOML.
+    fn printed(&self) -> anyhow::Result<String> {
+        let file = self.options.file()?;
+        let data = messages::open(&self.data, self.identities)?;
+        let backbone = self.options.backbone(file.as_ref().map(ConfigFile::config))?;
+        let config = self.config(file.as_ref(), &data, backbone.as_ref());
+        config.check()?;
+        if let Some(listing) = data.listing() {
+            config.check_listed(listing)?;
+        }
+        Ok(toml::to_string(&config)?)
+    }
+
     /// Returns the path of the model file.
     pub(super) fn out(&self) -> &Path {
         &self.out
@@ -167,7 +205,7 @@ impl Train {
         let device = self.device.or(saved.as_ref().map(|record| record.device)).unwrap_or_default();
         device.check()?;
         let file = self.options.file()?;
-        let data = messages::open(&self.data)?;
+        let data = messages::open(&self.data, self.identities)?;
         let earlier_config = saved.as_ref().map(|record| &record.config);
         let earlier_config = earlier_config.or(file.as_ref().map(ConfigFile::config));
         let backbone = self.options.backbone(earlier_config)?;
@@ -264,7 +302,7 @@ impl Train {
         backbone: Option<&Backbone>,
     ) -> Config {
         let file = file.map(ConfigFile::config);
-        let mut config = self.options.config(file, data.listing(), backbone);
+        let mut config = self.options.config(file, data, backbone);
         config.watch.patience = self.patience.or(config.watch.patience);
         config
     }

@@ -107,11 +107,14 @@ struct Images<'a> {
 }
 
 impl<'a> Images<'a> {
+    /// Takes the images without their variants, which are copies on purpose.
     fn new(training: &'a Gallery, held_out: Option<&'a Gallery>) -> Self {
-        let held: &[Sample] = held_out.map_or(&[], Gallery::samples);
+        let files =
+            |gallery: &'a Gallery| gallery.samples().iter().filter(|it| it.variant.is_none());
+        let held = held_out.into_iter().flat_map(files);
         Self {
-            samples: training.samples().iter().chain(held).collect(),
-            n_training: training.samples().len(),
+            samples: files(training).chain(held).collect(),
+            n_training: files(training).count(),
             identities: [training.identities(), held_out.map_or(&[], Gallery::identities)],
         }
     }

@@ -18,8 +18,9 @@ pub enum ListError {
     TooLarge(u64),
     /// The first line does not name the columns of a list.
     #[error(
-        "the first line must name the columns a,b,same (pairs), anchor,positive,negative (triplets) or \
-         before,after,changed (change detection), separated by commas; split may be added; it is {0:?}"
+        "the first line must name the columns a,b,same (pairs), anchor,positive,negative (triplets), \
+         before,after,changed (change detection) or path,label (images), separated by commas; split may be added; it is \
+         {0:?}"
     )]
     Header(String),
     /// There is no line below the header.
@@ -61,6 +62,17 @@ pub enum BadLine {
         /// The value.
         value: String,
     },
+    /// The label of an image is empty or cannot be a name.
+    #[error("{0:?} is not a label: write the identity of the image")]
+    NoIdentity(String),
+    /// An image has another label on an earlier line.
+    #[error("{0} has the label {1:?} on line {2}: an image has one identity")]
+    Relabelled(String, String, u64),
+    /// Images of one label are on both sides of the split.
+    #[error(
+        "{0:?} is on the other side of the split on line {1}: an identity is trained on or held out"
+    )]
+    SplitIdentity(String, u64),
     /// The side of the split is invalid.
     #[error("split is {0:?}: write train or held-out")]
     InvalidSplit(String),

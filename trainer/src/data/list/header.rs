@@ -17,7 +17,7 @@ const FORMS: [Form; 3] = [
     Form { images: &["anchor", "positive", "negative"], label: None },
     Form { images: &["before", "after"], label: Some(("changed", false)) },
 ];
-const SPLIT: &str = "split";
+pub(super) const SPLIT: &str = "split";
 
 /// The positions of a list's columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,16 +79,21 @@ impl Header {
             }
             _ => None,
         };
-        let is_held_out = self.split.map(|column| match field(column) {
-            "train" => Ok(false),
-            "held-out" => Ok(true),
-            other => Err(BadLine::InvalidSplit(other.to_owned())),
-        });
+        let is_held_out = self.split.map(|column| side(field(column)));
         Ok(Row {
             images: self.images.iter().map(|column| field(*column)).collect(),
             is_same,
             is_held_out: is_held_out.transpose()?,
         })
+    }
+}
+
+/// Returns whether the value of the column `split` holds out.
+pub(super) fn side(value: &str) -> Result<bool, BadLine> {
+    match value {
+        "train" => Ok(false),
+        "held-out" => Ok(true),
+        other => Err(BadLine::InvalidSplit(other.to_owned())),
     }
 }
 

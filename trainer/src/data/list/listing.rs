@@ -7,8 +7,6 @@
 pub struct Listing {
     pub(in crate::data) pairs: Vec<ListedPair>,
     pub(in crate::data) triplets: Vec<[usize; 3]>,
-    /// The first line that names each image.
-    pub(in crate::data) lines: Vec<u64>,
     /// The lines that repeat an earlier line.
     pub(in crate::data) repeated: Vec<u64>,
     /// Whether the images of a pair show one place before and after.
@@ -40,11 +38,6 @@ impl Listing {
         &self.triplets
     }
 
-    /// Returns the first line that names an image.
-    pub(in crate::data) fn line(&self, image: usize) -> u64 {
-        self.lines[image]
-    }
-
     /// Returns whether there are same pairs and different pairs.
     pub fn has_both_kinds(&self) -> bool {
         self.pairs.iter().any(|pair| pair.is_same) && self.pairs.iter().any(|pair| !pair.is_same)
@@ -59,11 +52,9 @@ impl Listing {
             let [anchor, positive, negative] = images.map(|image| new[image]);
             Some([anchor?, positive?, negative?])
         };
-        let lines = self.lines.iter().zip(new).filter(|(_, index)| index.is_some());
         Self {
             pairs: self.pairs.iter().filter_map(pair).collect(),
             triplets: self.triplets.iter().filter_map(triplet).collect(),
-            lines: lines.map(|(line, _)| *line).collect(),
             repeated: self.repeated.clone(),
             is_of_changes: self.is_of_changes,
         }
@@ -77,7 +68,6 @@ impl Listing {
             ..*pair
         }));
         self.triplets.extend(of.triplets.iter().map(|triplet| triplet.map(|image| image + by)));
-        self.lines.extend(&of.lines);
     }
 
     /// Returns warnings; `sizes` are the numbers of images in the components.
@@ -123,31 +113,31 @@ impl Listing {
 mod tests {
     use super::*;
 
-    fn listing(pairs: &[(usize, usize)], n_images: usize) -> Listing {
+    fn listing(pairs: &[(usize, usize)]) -> Listing {
         let pair = |(left, right): &(usize, usize)| ListedPair {
             left: *left,
             right: *right,
             is_same: true,
         };
         let pairs = pairs.iter().map(pair).collect();
-        Listing { pairs, lines: vec![2; n_images], ..Listing::default() }
+        Listing { pairs, ..Listing::default() }
     }
 
     #[test]
     fn a_removed_image_removes_its_pairs() {
-        let all = listing(&[(0, 1), (1, 2), (2, 3)], 4);
+        let all = listing(&[(0, 1), (1, 2), (2, 3)]);
         let rest = all.reindexed(&[None, Some(0), Some(1), Some(2)]);
-        assert_eq!(rest, listing(&[(0, 1), (1, 2)], 3));
+        assert_eq!(rest, listing(&[(0, 1), (1, 2)]));
         assert!(!rest.has_both_kinds());
     }
 
     #[test]
     fn connected_pairs_give_a_warning() {
-        let chain = listing(&[(0, 1), (1, 2)], 3);
+        let chain = listing(&[(0, 1), (1, 2)]);
         assert!(chain.warnings(&[3])[0].contains("connect all images"));
-        let mixed = listing(&[(0, 1), (1, 2), (2, 0), (3, 4), (5, 6)], 7);
+        let mixed = listing(&[(0, 1), (1, 2), (2, 0), (3, 4), (5, 6)]);
         assert!(mixed.warnings(&[3, 2, 2])[0].starts_with("3 of the 5 pairs"));
-        let apart = listing(&[(0, 1), (2, 3), (4, 5), (6, 7)], 8);
+        let apart = listing(&[(0, 1), (2, 3), (4, 5), (6, 7)]);
         assert_eq!(apart.warnings(&[2; 4]), [] as [&str; 0]);
     }
 }

@@ -1,13 +1,15 @@
-//! CSV lists of the pairs or triplets to compare.
+//! CSV lists: of the pairs or triplets to compare, or of images with their labels.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
-use std::path::{Component, Path};
+use std::path::Path;
 
 mod components;
 mod error;
 mod header;
+mod labelled;
 mod listing;
+mod name;
 
 pub use error::{BadLine, ListError};
 pub use listing::{ListedPair, Listing};
@@ -16,6 +18,8 @@ use super::{Collection, Identity, Image, natural};
 use components::components;
 use error::{LARGEST, from_csv};
 use header::Header;
+use labelled::Columns;
+use name::normalised;
 
 /// The lines read so far; images are numbered in order of appearance.
 #[derive(Default)]
@@ -42,6 +46,9 @@ pub(super) fn read(path: &Path) -> Result<Collection, ListError> {
         return Err(ListError::TooLarge(size));
     }
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
+    if let Some(columns) = Columns::of(reader.headers().map_err(from_csv)?) {
+        return labelled::read(path, columns, reader);
+    }
     let header = Header::read(&mut reader)?;
     let mut reading = Reading::default();
     for record in reader.records() {
@@ -92,21 +99,7 @@ impl Reading {
 
     /// Returns the index of an image, after normalising its name.
     fn image(&mut self, name: &str, line: u64) -> Result<usize, BadLine> {
-        if name.chars().any(char::is_control) {
-            return Err(BadLine::InvalidName(name.to_owned()));
-        }
-        let mut parts = Vec::new();
-        for part in Path::new(name).components() {
-            match part {
-                Component::Normal(part) => parts.push(part.to_string_lossy()),
-                Component::CurDir => {}
-                _ => return Err(BadLine::Outside(name.to_owned())),
-            }
-        }
-        if parts.is_empty() {
-            return Err(BadLine::InvalidName(name.to_owned()));
-        }
-        let name = parts.join("/");
+        let name = normalised(name)?;
         if let Some(index) = self.indices.get(&name) {
             return Ok(*index);
         }
@@ -160,7 +153,12 @@ impl Reading {
             new_indices[*image] = index;
         }
         let name = |image: &usize| self.names[*image].clone();
-        let image = |image: &usize| Image { name: name(image), file: name(image).into() };
+        let image = |image: &usize| Image {
+            name: name(image),
+            file: name(image).into(),
+            line: Some(self.lines[*image]),
+            variant: None,
+        };
         let identities = groups
             .iter()
             .map(|group| Identity {
@@ -182,7 +180,6 @@ impl Reading {
         let listing = Listing {
             pairs: self.order.iter().map(reindexed).collect(),
             triplets: self.triplets.iter().map(triplet).collect(),
-            lines: groups.iter().flatten().map(|image| self.lines[*image]).collect(),
             repeated: self.repeated,
             is_of_changes,
         };
@@ -236,7 +233,9 @@ mod tests {
             found.map(|identity| (identity.name.as_str(), names(identity))).collect();
         assert_eq!(found, [("x2", "x2 x3 x10".to_owned()), ("y/1", "y/1 y/2".to_owned())]);
         assert_eq!(pairs(&list), [(2, 0, true), (3, 4, false), (0, 1, false)]);
-        assert_eq!(list.listing().expect("a list").line(1), 4);
+        let lines = list.identities().iter().flat_map(|identity| &identity.images);
+        let lines: Vec<_> = lines.map(|image| image.line).collect();
+        assert_eq!(lines, [2, 4, 2, 3, 3].map(Some));
     }
 
     #[test]

@@ -47,6 +47,14 @@ pub enum AdoptError {
         /// The reason, and what to do.
         why: Unsuitable,
     },
+    /// The network reads bytes, and the preprocessing changes them.
+    #[error("{} cannot be used with this preprocessing: {why}", .path.display())]
+    Bytes {
+        /// The file.
+        path: PathBuf,
+        /// The reason, and what to do.
+        why: &'static str,
+    },
     /// The output is random.
     #[error(
         "two runs on the same image give embeddings that differ by {0:.1e} of their length: the network is random, as \
@@ -98,7 +106,7 @@ pub enum Unsuitable {
     Outputs(Vec<String>),
     /// The input has another element type.
     #[error(
-        "its input is {0}, but a model's is f32: export it in single precision (model.float(), a float input)"
+        "its input is {0}, but a model's is f32 or u8: export it in single precision (model.float(), a float input)"
     )]
     InputElement(String),
     /// The output has another element type.
@@ -119,17 +127,14 @@ pub enum Unsuitable {
     OneNumber(String),
     /// The input does not have four axes.
     #[error(
-        "its input has shape {0}, but a model's is [n, channels, height, width]: export it for batches of images"
+        "its input has shape {0}, but a model's is [n, channels, height, width] or [n, height, width, channels]: export it \
+         for batches of images"
     )]
     InputRank(String),
-    /// The channels are last.
-    #[error(
-        "its input has shape {0}, with the channels last: export it as [n, channels, height, \
-         width] (from TensorFlow: tf2onnx --inputs-as-nchw), or add a transposition in front of it"
-    )]
-    ChannelsLast(String),
     /// The input is neither grey nor colour.
-    #[error("its input has shape {0}, but an image has 1 or 3 channels")]
+    #[error(
+        "its input has shape {0}, but an image has 1 or 3 channels, after the batch or in the last place"
+    )]
     Channels(String),
     /// The requested colour has another number of channels.
     #[error(

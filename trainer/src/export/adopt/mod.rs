@@ -76,7 +76,8 @@ pub fn adopt(
     let mut outputs = Outputs::of(&mut model);
     let mut trial = None;
     if 0 < request.try_on {
-        let result = trial::try_others(&mut outputs, &gallery.spread(request.try_on), &usage)?;
+        let (few, aspects) = (gallery.spread(request.try_on), usage::aspects(network.element()));
+        let result = trial::try_others(&mut outputs, &few, &usage, aspects)?;
         if let Some((better, _)) = result.better.as_ref().filter(|_| request.use_best) {
             usage = better.usage.clone();
         }

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use siamese_core::model::{Card, LoadError, NotOnnx, OnnxModel, Options, Outline, Source, rewrite};
+use siamese_core::model::{
+    Card, Element, LoadError, NotOnnx, OnnxModel, Options, Outline, Source, rewrite,
+};
 use siamese_core::preprocessing::{Fit, Preprocessing};
 
-use super::probe::{InputOptions, probe};
+use super::probe::{InputOptions, element, probe};
 use super::{AdoptError, Usage};
 use crate::data::digest_of_file;
 use crate::export::in_memory;
@@ -38,8 +40,8 @@ impl Network {
         Ok(Self { path: path.to_owned(), source, digest, outline })
     }
 
-    /// Returns a preprocessing for the input that the file and the `options` define. Bytes are not scaled, and images are
-    /// stretched.
+    /// Returns a preprocessing for the input that the file and the `options` define. Images are stretched. The scale
+    /// gives 0 to 1 for single precision, and leaves bytes as they are.
     pub fn input(&self, options: InputOptions) -> Result<Preprocessing, AdoptError> {
         let input = probe(&self.outline, options)
             .map_err(|why| AdoptError::Unsuitable { path: self.path.clone(), why })?;
@@ -48,10 +50,28 @@ impl Network {
             width: input.width,
             colour: input.colour,
             fit: Fit::Stretch,
-            scale: 1.0,
+            scale: match input.element {
+                Element::F32 => 1.0 / 255.0,
+                Element::U8 => 1.0,
+            },
             mean: vec![0.0],
             std: vec![1.0],
         })
+    }
+
+    /// Checks that the network can read the images of a preprocessing.
+    ///
+    /// # Errors
+    ///
+    /// If it reads bytes, and the preprocessing changes them.
+    pub fn check(&self, preprocessing: &Preprocessing) -> Result<(), AdoptError> {
+        let checked = self.element().map_or(Ok(()), |element| element.check(preprocessing));
+        checked.map_err(|why| AdoptError::Bytes { path: self.path.clone(), why })
+    }
+
+    /// Returns the type of the input's numbers; `None` if no model can have it.
+    pub(super) fn element(&self) -> Option<Element> {
+        element(&self.outline)
     }
 
     /// Returns the file with a card in its metadata.

@@ -1,6 +1,6 @@
 //! Checks that a file can be a model, and finds its input size and colour.
 
-use siamese_core::model::{Outline, Port};
+use siamese_core::model::{Element, Layout, Outline, Port};
 use siamese_core::preprocessing::Colour;
 
 use super::Unsuitable;
@@ -11,6 +11,7 @@ pub(super) struct Input {
     pub(super) height: u32,
     pub(super) width: u32,
     pub(super) colour: Colour,
+    pub(super) element: Element,
 }
 
 /// The user's options for the input.
@@ -34,9 +35,8 @@ pub(super) fn probe(outline: &Outline, options: InputOptions) -> Result<Input, U
     let [output] = &outline.outputs[..] else {
         return Err(Unsuitable::Outputs(names(&outline.outputs)));
     };
-    if input.element != "f32" {
-        return Err(Unsuitable::InputElement(input.element.clone()));
-    }
+    let element =
+        element(outline).ok_or_else(|| Unsuitable::InputElement(input.element.clone()))?;
     if output.element.starts_with(['i', 'u', 'b']) && output.element != "bf16" {
         return Err(Unsuitable::WholeNumbers(output.element.clone()));
     }
@@ -44,16 +44,12 @@ pub(super) fn probe(outline: &Outline, options: InputOptions) -> Result<Input, U
         return Err(Unsuitable::OutputElement(output.element.clone()));
     }
     let shown = text(&input.shape);
-    let [batch, channels, height, width] = input.shape[..] else {
+    let [batch, first, second, third] = input.shape[..] else {
         return Err(Unsuitable::InputRank(shown));
     };
-    let is_of_images = |channels: Option<u64>| matches!(channels, Some(1 | 3));
-    if !is_of_images(channels) && is_of_images(width) {
-        return Err(Unsuitable::ChannelsLast(shown));
-    }
-    if channels.is_some() && !is_of_images(channels) {
-        return Err(Unsuitable::Channels(shown));
-    }
+    let layout = layout([first, second, third], options)
+        .ok_or_else(|| Unsuitable::Channels(shown.clone()))?;
+    let [channels, height, width] = layout.image([first, second, third]);
     if let Some(batch) = batch.filter(|batch| *batch != 1) {
         return Err(Unsuitable::Batch(batch));
     }
@@ -70,7 +66,37 @@ pub(super) fn probe(outline: &Outline, options: InputOptions) -> Result<Input, U
         return Err(Unsuitable::Colour { found, colour: colour.to_string(), requested });
     }
     let [height, width] = size([height, width], options.size, &shown)?;
-    Ok(Input { height, width, colour })
+    Ok(Input { height, width, colour, element })
+}
+
+/// Returns the type of the numbers of the first input; `None` if no model can have it.
+pub(super) fn element(outline: &Outline) -> Option<Element> {
+    match outline.inputs.first()?.element.as_str() {
+        "f32" => Some(Element::F32),
+        "u8" => Some(Element::U8),
+        _ => None,
+    }
+}
+
+/// Returns the layout that suits the options, or else any layout of an image, so that the options can be named as the
+/// error.
+fn layout(axes: [Option<u64>; 3], options: InputOptions) -> Option<Layout> {
+    let is_of_images = |[channels, ..]: [Option<u64>; 3]| {
+        channels.is_none_or(|channels| matches!(channels, 1 | 3))
+    };
+    let suits = |image: [Option<u64>; 3]| {
+        let [channels, height, width] = image;
+        let is = |found: Option<u64>, wanted: Option<u64>| {
+            found.zip(wanted).is_none_or(|(found, wanted)| found == wanted)
+        };
+        let wanted = options.colour.and_then(|colour| u64::try_from(colour.channels()).ok());
+        let [rows, columns] = match options.size {
+            Some(size) => size.map(|side| Some(u64::from(side))),
+            None => [None; 2],
+        };
+        is_of_images(image) && is(channels, wanted) && is(height, rows) && is(width, columns)
+    };
+    Layout::of(axes, suits).or_else(|| Layout::of(axes, is_of_images))
 }
 
 /// Returns height and width: those that the file fixes, or the requested ones, which may not contradict the file.
@@ -120,7 +146,12 @@ mod tests {
     #[track_caller]
     fn found(shape: &[i64], options: InputOptions, expected: [u32; 2], colour: Colour) {
         let [height, width] = expected;
-        assert_eq!(probe(&outline(shape), options), Ok(Input { height, width, colour }));
+        let mut outline = outline(shape);
+        for (name, element) in [("f32", Element::F32), ("u8", Element::U8)] {
+            outline.inputs[0].element = name.to_owned();
+            let expected = Input { height, width, colour, element };
+            assert_eq!(probe(&outline, options), Ok(expected));
+        }
     }
 
     #[track_caller]
@@ -136,6 +167,21 @@ mod tests {
         let bgr = InputOptions { size: Some([112, 112]), colour: Some(Colour::Bgr) };
         found(&[-1, 3, -1, -1], bgr, [112, 112], Colour::Bgr);
         found(&[-1, -1, -1, 112], bgr, [112, 112], Colour::Bgr);
+    }
+
+    #[test]
+    fn the_channels_may_be_last() {
+        let nothing = InputOptions::default();
+        found(&[-1, 112, 96, 3], nothing, [112, 96], Colour::Rgb);
+        found(&[1, 64, 64, 1], nothing, [64, 64], Colour::Grey);
+        let sized = |height, width| InputOptions { size: Some([height, width]), colour: None };
+        found(&[-1, -1, -1, 3], sized(112, 96), [112, 96], Colour::Rgb);
+        // Where both are possible, the channels are first unless the options say otherwise.
+        found(&[-1, 3, 3, 3], nothing, [3, 3], Colour::Rgb);
+        found(&[-1, 3, 112, 3], nothing, [112, 3], Colour::Rgb);
+        found(&[-1, 3, 112, 3], sized(3, 112), [3, 112], Colour::Rgb);
+        let grey = InputOptions { size: None, colour: Some(Colour::Grey) };
+        found(&[-1, 3, 64, 1], grey, [3, 64], Colour::Grey);
     }
 
     #[test]
@@ -159,7 +205,7 @@ mod tests {
         rejected(&maps, nothing, "whole numbers");
         maps.outputs = vec![port("f64", &[-1, 8])];
         rejected(&maps, nothing, "single precision");
-        rejected(&outline(&[-1, 64, 64, 3]), nothing, "channels last");
+        rejected(&outline(&[-1, 64, 64, 4]), nothing, "1 or 3 channels");
         rejected(&outline(&[-1, 4, 64, 64]), nothing, "1 or 3 channels");
         rejected(&outline(&[-1, 784]), nothing, "[n, 784]");
         rejected(&outline(&[8, 3, 64, 64]), nothing, "fixed at 8");

@@ -7,7 +7,7 @@
 use indicatif::{ProgressBar, ProgressStyle};
 use siamese_core::model::Model;
 
-use super::usage::ASPECTS;
+use super::usage::Alternatives;
 use super::{AdoptError, Fitted, Outputs, Usage};
 use crate::data::Gallery;
 use crate::evaluate::compare;
@@ -42,7 +42,7 @@ pub struct TrialResult {
     pub unit: Unit,
 }
 
-/// Tries alternatives to the `requested` usage.
+/// Tries alternatives to the `requested` usage in some `aspects`.
 ///
 /// # Errors
 ///
@@ -51,10 +51,11 @@ pub(super) fn try_others(
     outputs: &mut Outputs<'_, impl Model>,
     images: &Gallery<Fitted>,
     requested: &Usage,
+    aspects: &[Alternatives],
 ) -> Result<TrialResult, AdoptError> {
     let style = ProgressStyle::with_template("trying other preprocessings {wide_bar} {pos}/{len}")
         .expect("a template that indicatif knows");
-    let n_alternatives = ASPECTS.iter().map(|alternatives| alternatives(requested).len() - 1);
+    let n_alternatives = aspects.iter().map(|alternatives| alternatives(requested).len() - 1);
     let n_trials: usize = 1 + n_alternatives.sum::<usize>();
     let bar = ProgressBar::new(n_trials.try_into().unwrap_or(u64::MAX)).with_style(style);
     let mut comparisons = |usage: &Usage| -> Result<Comparisons, AdoptError> {
@@ -65,7 +66,7 @@ pub(super) fn try_others(
     let mut trials = vec![Trial { usage: requested.clone(), eer: Some(eer(&first)) }];
     let mut best = (requested.clone(), first.clone());
     bar.inc(1);
-    for alternatives in ASPECTS {
+    for alternatives in aspects {
         let mut found: Option<(Usage, Comparisons, f64)> = None;
         let lowest = eer(&best.1);
         for usage in alternatives(&best.0).into_iter().filter(|usage| *usage != best.0) {

@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Formatter};
 
-use siamese_core::model::{Align, Length};
+use siamese_core::model::{Align, Element, Length};
 use siamese_core::preprocessing::{Colour, Fit, Preprocessing};
 use siamese_core::score::{Embedding, InvalidEmbedding};
 
@@ -43,8 +43,13 @@ const FITS: [Fit; 3] = [Fit::Stretch, Fit::Pad, Fit::Crop];
 /// Returns the alternatives of one aspect of a usage; the usage itself is among them.
 pub(super) type Alternatives = fn(&Usage) -> Vec<Usage>;
 
-/// The aspects of a usage, the most important first.
-pub(super) const ASPECTS: [Alternatives; 4] = [ranges, colours, fits, lengths];
+/// The aspects of a usage, the most important first. The range comes first.
+const ASPECTS: [Alternatives; 4] = [ranges, colours, fits, lengths];
+
+/// Returns the aspects that can be tried with a network, the most important first. Bytes have only one range.
+pub(super) fn aspects(element: Option<Element>) -> &'static [Alternatives] {
+    if element == Some(Element::U8) { &ASPECTS[1..] } else { &ASPECTS }
+}
 
 fn ranges(usage: &Usage) -> Vec<Usage> {
     let Preprocessing { colour, ref mean, ref std, scale, .. } = usage.preprocessing;
@@ -147,6 +152,17 @@ mod tests {
             }
         }
         assert_eq!(colours(&usage(Colour::Grey)).len(), 1);
+    }
+
+    #[test]
+    fn bytes_are_tried_in_their_own_range_only() {
+        let usage = usage(Colour::Rgb);
+        let alternatives = aspects(Some(Element::U8)).iter().flat_map(|aspect| aspect(&usage));
+        for other in alternatives {
+            let Preprocessing { scale, mean, std, .. } = other.preprocessing;
+            let own = &usage.preprocessing;
+            assert_eq!((scale, &mean, &std), (own.scale, &own.mean, &own.std));
+        }
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use std::fmt::{Display, Formatter};
 
+use super::super::retrieval::{retrieval_note, retrieval_rates};
 use super::sections::{OneShotLines, OperatingLines, ProbabilityLines, UnseenLines};
 use crate::evaluate::{Evaluation, TABLE_FMRS};
-use crate::statistics::Interval;
+use crate::statistics::{Estimate, Interval};
 
 /// Writes an evaluation as a table and some sections.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +35,12 @@ impl Display for Table<'_> {
             let value = format!("{:.2} %", 100.0 * measures.fnmr_at[index]);
             row(f, &name, &value, &format!("{interval}{unsupported}"))?;
         }
+        if let Some(retrieval) = &evaluation.retrieval {
+            for (name, Estimate { value, interval }) in retrieval_rates(retrieval) {
+                let interval = interval.as_ref().map(percents).unwrap_or_default();
+                row(f, name, &format!("{:.2} %", 100.0 * value), &interval)?;
+            }
+        }
         writeln!(f)?;
         writeln!(
             f,
@@ -43,6 +50,7 @@ impl Display for Table<'_> {
             100.0 * evaluation.rates.fmr,
             100.0 * evaluation.rates.fnmr,
         )?;
+        writeln!(f, "{}", retrieval_note(evaluation))?;
         if let Some(one_shot) = &evaluation.one_shot {
             write!(f, "{}", OneShotLines(one_shot))?;
         }

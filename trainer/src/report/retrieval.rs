@@ -1,0 +1,25 @@
+//! The names and the notes of retrieval.
+
+use crate::evaluate::Evaluation;
+use crate::statistics::{Estimate, Retrieval};
+
+/// Returns the results with their names.
+pub(super) fn retrieval_rates(retrieval: &Retrieval) -> [(&'static str, Estimate); 3] {
+    let Retrieval { recall_at_1, recall_at_5, mean_average_precision, .. } = *retrieval;
+    [("Recall@1", recall_at_1), ("Recall@5", recall_at_5), ("mAP", mean_average_precision)]
+}
+
+/// Describes what the results were measured on, or why there are none.
+pub(super) fn retrieval_note(evaluation: &Evaluation) -> String {
+    match &evaluation.retrieval {
+        Some(Retrieval { queries, left_out: 0, .. }) => {
+            format!("Recall and mAP: each of {queries} images ranks all others")
+        }
+        Some(Retrieval { queries, left_out, .. }) => format!(
+            "Recall and mAP: each of {queries} images ranks all others; {left_out} images are no queries, because their \
+             identity has no other image"
+        ),
+        None => "Recall and mAP are left out: a list compares only its own pairs, so there is no ranking of all images"
+            .to_owned(),
+    }
+}
