@@ -263,6 +263,7 @@ impl Train {
                 .then_some(config.loss.margin),
             threshold: None,
             calibration: None,
+            familiarity: None,
             provenance: Some(record.provenance(steps)),
             weights: None,
             golden: None,
