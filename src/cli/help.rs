@@ -60,7 +60,7 @@ Files:
       The companion of NAME.npy. The first line is \"# \" and the digest of the model. Each further line is the path of the
       image of one row, in the order of the rows.
   NAME.jsonl
-      One JSON object on each line: path, embedding, digest.
+      One JSON object on each line: path, embedding, digest; face and familiarity if the model knows them.
 
 Exit status:
   0  Every image was embedded.

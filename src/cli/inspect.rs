@@ -104,6 +104,16 @@ fn text(model: &Description) -> String {
             lines.push(("FMR", format!("at most {} %: {point}", 100.0 * fmr)));
         }
     }
+    lines.push((
+        "familiarity",
+        card.familiarity.as_ref().map_or_else(
+            || "not described: calibrate the model again, so that it warns of images unlike those of the calibration".to_owned(),
+            |described| {
+                let (images, identities) = (described.images(), described.identities());
+                format!("compared with {images} images of {identities} identities")
+            },
+        ),
+    ));
     if let Some(Weights { kind: WeightKind::Int8, made_from, drift }) = &card.weights {
         lines.push(("weights", format!("int8, made from {made_from}")));
         lines.push(("drift", drift.to_string()));

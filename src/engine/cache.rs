@@ -9,13 +9,16 @@ use sha2::{Digest, Sha256};
 use siamese_core::model::{Choice, Face};
 use siamese_core::score::Embedding;
 
-/// An image's embedding, and its face if the model aligns faces.
+/// An image's embedding, and what is known of the image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EmbeddedImage {
     /// The embedding.
     pub embedding: Embedding,
     /// The face that was embedded; `None` if the model embeds whole images, or if the client stored the embedding.
     pub face: Option<Face>,
+    /// How much the image is like those of the calibration, in `(0, 1]`; `None` if the model does not describe these, or
+    /// if the client stored the embedding.
+    pub familiarity: Option<f64>,
 }
 
 /// The key of an upload: the digest of its bytes, and the choice among its faces.
@@ -109,7 +112,8 @@ mod tests {
     }
 
     fn embedding(value: f32) -> EmbeddedImage {
-        EmbeddedImage { embedding: Embedding::new([value]).expect("a point"), face: None }
+        let embedding = Embedding::new([value]).expect("a point");
+        EmbeddedImage { embedding, face: None, familiarity: None }
     }
 
     #[tokio::test]

@@ -1,9 +1,10 @@
 //! A model in service, and everything that is replaced together with it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use siamese_core::file::FileStamps;
 use siamese_core::model::{Description, LoadError, Source};
+use siamese_core::score::{Embedding, Stream};
 use thiserror::Error;
 use tokio::task::JoinHandle;
 
@@ -25,6 +26,8 @@ pub struct Deployment {
     pub cache: Option<Cache>,
     /// The state of the model's self-test.
     pub self_test: Arc<SelfTest>,
+    /// The familiarity of the images that ran.
+    stream: Mutex<Stream>,
     _watch: Watch,
     /// How the model runs, and the size of its file.
     origin: Option<(Plan, u64)>,
@@ -119,7 +122,22 @@ impl Deployment {
             tokio::spawn(async move { self_test.watch(&batcher, &model.golden, interval).await })
         });
         let cache = Some(settings.cache.max_bytes).filter(|bytes| 0 < *bytes).map(Cache::new);
-        Self { model, batcher, cache, self_test, _watch: watch, origin: None }
+        let stream = Mutex::default();
+        Self { model, batcher, cache, self_test, stream, _watch: watch, origin: None }
+    }
+
+    /// How familiar a new image is, if the model describes the images of its calibration. The image counts in the
+    /// stream.
+    pub fn familiarity(&self, embedding: &Embedding, statistics: &[f32]) -> Option<f64> {
+        let described = self.model.card.familiarity.as_ref()?;
+        let familiarity = described.of(embedding, statistics)?;
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner).add(described, familiarity);
+        Some(familiarity)
+    }
+
+    /// The [drift](Stream::drift) of the images that ran; 0 if the model does not describe the images of its calibration.
+    pub fn drift(&self) -> f64 {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner).drift()
     }
 }
 

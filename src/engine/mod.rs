@@ -57,6 +57,13 @@ pub enum Event<'a> {
         /// Whether its embedding was there.
         is_known: bool,
     },
+    /// An image was embedded, or found in the cache, by a model that describes the images of its calibration.
+    Seen {
+        /// The model's digest.
+        digest: &'a str,
+        /// How much the image is like those of the calibration, in `(0, 1]`.
+        familiarity: f64,
+    },
     /// The duration of a stage of a request.
     Took(Stage, Duration),
     /// An image was not decoded, because no request waits for it any more.

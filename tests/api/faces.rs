@@ -208,7 +208,9 @@ async fn a_small_face_is_warned_of() {
     let response = compared(&app, png(photograph)).await;
     assert_eq!(response["warnings"][0]["code"], "face_small", "{response}");
     assert_eq!(response["warnings"][0]["field"], "b");
-    assert!(compared(&app, png(selfie())).await.get("warnings").is_none());
+    // A portrait on a coloured background is unlike the grey ones of the calibration, but not small.
+    let large = compared(&app, png(selfie())).await;
+    assert!(!large.to_string().contains("face_small"), "{large}");
 }
 
 #[tokio::test]
@@ -243,7 +245,7 @@ async fn a_model_without_alignment_finds_no_faces() {
     app.post("/embed?faces=only", "image/jpeg", face(SAME[0]))
         .await
         .refused(422, "no_face_detector");
-    assert!(app.compare().await.ok().json().get("a").is_none());
+    assert!(app.compare().await.ok().json()["a"].get("face").is_none());
     assert!(app.get("/model").await.ok().json()["input"].get("align").is_none());
     let aligned = self::app().get("/model").await.ok().json();
     assert_eq!(aligned["input"]["align"]["left_eye"], json!([47.8, 45.4]));

@@ -13,6 +13,7 @@ mod digests;
 mod documents;
 mod embed;
 mod faces;
+mod familiarity;
 mod health;
 mod hostile_clients;
 mod hostile_connections;

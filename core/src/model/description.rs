@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 use super::{Card, GoldenCheck, Length, Preprocessor, Provider, Statement, Weights};
 use crate::preprocessing::{Alignment, Preprocessing};
-use crate::score::{OperatingPoint, Unseen};
+use crate::score::{Familiarity, OperatingPoint, UNFAMILIAR, Unseen};
 
 /// The description of a loaded model.
 #[derive(Clone, Debug)]
@@ -57,6 +57,9 @@ struct Published<'a> {
     threshold: Option<f64>,
     calibration: Option<Measured<'a>>,
     operating_points: Vec<OperatingPoint>,
+    /// What is known of the images of the calibration; null if the card does not describe them, so that no image has a
+    /// familiarity.
+    familiarity: Option<Described>,
     provenance: Option<serde_json::Value>,
     weights: Option<&'a Weights>,
     golden_pairs: usize,
@@ -98,6 +101,29 @@ struct Measured<'a> {
     unseen: &'a [Unseen],
 }
 
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = Familiarity))]
+struct Described {
+    images: u64,
+    identities: u64,
+    /// An image with a lower familiarity has the warning `unfamiliar`.
+    unfamiliar_below: f64,
+    /// A stream of images with a lower mean familiarity counts as unlike the calibration.
+    tolerated_mean: f64,
+}
+
+impl From<&Familiarity> for Described {
+    fn from(described: &Familiarity) -> Self {
+        Self {
+            images: described.images(),
+            identities: described.identities(),
+            unfamiliar_below: UNFAMILIAR,
+            tolerated_mean: described.tolerated(),
+        }
+    }
+}
+
 /// The card as `GET /model` returns it: without the golden images, with the execution provider in use.
 impl Serialize for Description {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -129,6 +155,7 @@ impl Serialize for Description {
             operating_points: calibration
                 .map(|calibration| calibration.operating_points().collect())
                 .unwrap_or_default(),
+            familiarity: card.familiarity.as_ref().map(Described::from),
             provenance: card.published_provenance(),
             weights: card.weights.as_ref(),
             golden_pairs: card.golden.as_ref().map_or(0, |golden| golden.pairs.len()),

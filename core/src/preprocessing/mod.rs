@@ -23,6 +23,7 @@ mod resize;
 mod samples;
 mod side;
 mod similarity;
+mod statistics;
 
 pub use align::{Alignment, InvalidAlignment, Landmarks};
 pub use colour::Colour;

@@ -4,6 +4,7 @@
 
 mod calibration;
 mod embedding;
+mod familiarity;
 mod operating_point;
 mod probability;
 mod scores;
@@ -13,6 +14,7 @@ pub use calibration::{
     Calibration, CalibrationError, InvalidCalibration, InvalidTable, InvalidUnseen, Unseen,
 };
 pub use embedding::{Distance, Embedding, InvalidDistance, InvalidEmbedding};
+pub use familiarity::{Example, Familiarity, InvalidFamiliarity, NotDescribed, Stream, UNFAMILIAR};
 pub use operating_point::{OperatingPoint, UnsupportedFmr};
 pub use probability::{InvalidProbability, Probability};
 pub use scores::{NoPairs, Rates, Scores, equal_error_rate, threshold_between};

@@ -26,6 +26,9 @@ struct Line<'a> {
     /// The face that was embedded, if the model aligns faces.
     #[serde(skip_serializing_if = "Option::is_none")]
     face: Option<Face>,
+    /// How much the image is like those that the model was calibrated on, in `(0, 1]`, if the card describes these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    familiarity: Option<f64>,
     digest: &'a str,
 }
 
@@ -141,7 +144,8 @@ impl Sink {
         let embedding = image.embedding.coordinates();
         match self {
             Self::Lines(lines) => {
-                let line = Line { path: path.into(), embedding, face: image.face, digest };
+                let EmbeddedImage { face, familiarity, .. } = *image;
+                let line = Line { path: path.into(), embedding, face, familiarity, digest };
                 serde_json::to_writer(&mut *lines, &line)?;
                 lines.write_all(b"\n")
             }

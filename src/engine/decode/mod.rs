@@ -66,6 +66,15 @@ pub struct Lane {
     admitted: Gate,
 }
 
+/// The model's input for an upload.
+pub(crate) struct Input {
+    pub(crate) pixels: Pixels,
+    /// The face on the pixels, if the model aligns faces.
+    pub(crate) face: Option<Face>,
+    /// The statistics of the pixels, if the model describes the images of its calibration.
+    pub(crate) statistics: Option<Vec<f32>>,
+}
+
 /// Where an upload is decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Executor {
@@ -179,15 +188,13 @@ impl Decoder {
         executor: Executor,
         priority: Priority,
         choice: Choice,
-    ) -> Result<(Pixels, Option<Face>), DecodeError> {
+    ) -> Result<Input, DecodeError> {
         let (planes, face) = self.planes(model, upload, executor, priority, choice).await?;
-        let preprocessing = &model.card.preprocessing;
         if planes.bytes().len() <= SMALL_PLANES {
-            return Ok((preprocessing.pixels(&planes), face));
+            return Ok(Input::of(model, &planes, face));
         }
         let model = model.clone();
-        let pixels = compute(move || model.card.preprocessing.pixels(&planes)).await;
-        Ok((pixels, face))
+        Ok(compute(move || Input::of(&model, &planes, face)).await)
     }
 
     /// The model's input for an upload, as a PNG.
@@ -326,6 +333,16 @@ async fn in_turn<T: Send + 'static>(gate: &Gate, work: impl FnOnce() -> T + Send
         work()
     })
     .await
+}
+
+impl Input {
+    fn of(model: &Description, planes: &Planes, face: Option<Face>) -> Self {
+        let preprocessing = &model.card.preprocessing;
+        let pixels = preprocessing.pixels(planes);
+        let described = model.card.familiarity.as_ref();
+        let statistics = described.map(|_| preprocessing.statistics(&pixels));
+        Self { pixels, face, statistics }
+    }
 }
 
 impl Lane {

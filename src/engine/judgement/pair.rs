@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use siamese_core::model::Face;
+use siamese_core::score::UNFAMILIAR;
 use utoipa::ToSchema;
 
 use super::{Judge, Judgement};
@@ -14,8 +15,15 @@ const SMALL: f64 = 40.0;
 /// What the model saw of an image.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 pub struct Seen {
-    /// The face, in pixels of the image after its orientation is applied.
-    pub face: Face,
+    /// How much the image is like those that the model was calibrated on: the share of these that are at least as
+    /// unusual, above 0 and at most 1. Absent if the model's card does not describe them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, exclusive_minimum = 0.0, maximum = 1.0)]
+    pub familiarity: Option<f64>,
+    /// The face, in pixels of the image after its orientation is applied. Absent if the model embeds whole images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub face: Option<Face>,
 }
 
 /// A reason to trust a result less.
@@ -45,13 +53,33 @@ impl Warning {
     }
 }
 
+impl Warning {
+    /// The warning about an image that is unlike those of the calibration.
+    pub fn unfamiliar(field: &str, familiarity: Option<f64>) -> Option<Self> {
+        familiarity.filter(|familiarity| *familiarity < UNFAMILIAR).map(|_| Self {
+            code: "unfamiliar",
+            field: field.to_owned(),
+            detail: "the image is unlike those that this model was calibrated on, so its error rates and probabilities do \
+                     not apply"
+                .to_owned(),
+        })
+    }
+}
+
+impl Seen {
+    /// What is known of an image; `None` if nothing is.
+    fn of(&EmbeddedImage { face, familiarity, .. }: &EmbeddedImage) -> Option<Self> {
+        (face.is_some() || familiarity.is_some()).then_some(Self { familiarity, face })
+    }
+}
+
 /// The decision on a pair, and what the model saw of the two images.
 #[derive(Clone, Serialize, ToSchema)]
 pub struct JudgedPair {
     /// The decision.
     #[serde(flatten)]
     pub judgement: Judgement,
-    /// Absent if the model embeds whole images, or if the source is a stored embedding.
+    /// Absent if the source is a stored embedding, or if nothing is known of the image.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub a: Option<Seen>,
@@ -69,10 +97,12 @@ impl JudgedPair {
     /// Decides on two images; `names` are their paths, for warnings.
     pub fn of(judge: &Judge, pair: [&EmbeddedImage; 2], names: [&str; 2]) -> Self {
         let judgement = judge.judge(pair[0].embedding.distance(&pair[1].embedding));
-        let about =
-            |(name, image): (&str, &EmbeddedImage)| Warning::about(name, image.face.as_ref());
-        let warnings = names.into_iter().zip(pair).filter_map(about).collect();
-        let [a, b] = pair.map(|image| image.face.map(|face| Seen { face }));
+        let about = |(name, image): (&str, &EmbeddedImage)| {
+            let of_face = Warning::about(name, image.face.as_ref());
+            of_face.into_iter().chain(Warning::unfamiliar(name, image.familiarity))
+        };
+        let warnings = names.into_iter().zip(pair).flat_map(about).collect();
+        let [a, b] = pair.map(Seen::of);
         Self { judgement, a, b, warnings }
     }
 }
@@ -82,6 +112,14 @@ mod tests {
     use siamese_core::preprocessing::Landmarks;
 
     use super::*;
+
+    #[test]
+    fn an_unfamiliar_image_is_warned_of() {
+        assert_eq!(Warning::unfamiliar("a", None), None);
+        assert_eq!(Warning::unfamiliar("a", Some(0.02)), None);
+        let warning = Warning::unfamiliar("a", Some(0.019)).expect("a warning");
+        assert_eq!((warning.code, warning.field.as_str()), ("unfamiliar", "a"));
+    }
 
     #[test]
     fn a_small_face_is_warned_of() {

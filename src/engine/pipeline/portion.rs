@@ -14,7 +14,7 @@ use super::source::check;
 use super::{Embedded, ItemError, Need, Refusal, Source, Timings};
 use crate::engine::batch::{Priority, Reservation};
 use crate::engine::cache::{Claim, EmbeddedImage, Found, Key};
-use crate::engine::decode::{Admitted, Executor};
+use crate::engine::decode::{Admitted, Executor, Input};
 use crate::engine::deployment::Deployment;
 use crate::engine::{Engine, Event, Stage};
 use crate::ops::blocking::{SMALL, compute};
@@ -34,9 +34,9 @@ enum SourceState<'a> {
         claim: Option<Claim<'a>>,
     },
     /// It must be run.
-    Pixels(Pixels, Option<Face>, Option<Claim<'a>>),
+    Pixels(Input, Option<Claim<'a>>),
     /// It is in the model.
-    Running(Option<Face>, Option<Claim<'a>>),
+    Running(Option<Face>, Option<Vec<f32>>, Option<Claim<'a>>),
     /// It is finished: embedded, stored by the client, found in the cache, or failed.
     Done(Result<EmbeddedImage, ItemError>),
 }
@@ -84,7 +84,7 @@ impl Engine {
         drop(lanes);
         let timings = Timings { decode, cached, ..Timings::default() };
         match reservation {
-            Some(reservation) => self.run(reservation, states, priority, timings).await,
+            Some(reservation) => self.run(deployment, reservation, states, priority, timings).await,
             None => Ok(Embedded {
                 outcomes: states.into_iter().map(SourceState::outcome).collect(),
                 timings,
@@ -104,13 +104,17 @@ impl Engine {
             let upload = match source {
                 Source::Embedding(embedding, digest) => {
                     let checked = check(&deployment.model, embedding, digest);
-                    let image = |embedding| EmbeddedImage { embedding, face: None };
+                    let image =
+                        |embedding| EmbeddedImage { embedding, face: None, familiarity: None };
                     return SourceState::Done(checked.map(image));
                 }
                 Source::Upload(upload) => upload,
             };
             let claim = match found {
-                Some(Found::Known(image)) => return SourceState::Done(Ok(image)),
+                Some(Found::Known(image)) => {
+                    self.see(deployment, &image);
+                    return SourceState::Done(Ok(image));
+                }
                 Some(Found::Claimed(claim)) => Some(claim),
                 None => None,
             };
@@ -188,13 +192,14 @@ impl Engine {
     ) -> SourceState<'a> {
         let SourceState::Upload { upload, executor, claim } = state else { return state };
         match self.decoder.pixels(&deployment.model, upload, executor, priority, choice).await {
-            Ok((pixels, face)) => SourceState::Pixels(pixels, face, claim),
+            Ok(input) => SourceState::Pixels(input, claim),
             Err(err) => SourceState::Done(Err(err.into())),
         }
     }
 
     async fn run(
         &self,
+        deployment: &Deployment,
         reservation: Reservation,
         mut states: Vec<SourceState<'_>>,
         priority: Priority,
@@ -206,10 +211,13 @@ impl Engine {
         self.observe(Event::Took(Stage::Model, output.model));
         let mut embedded = output.embedded.into_iter();
         let outcomes = states.into_iter().map(|state| match state {
-            SourceState::Running(face, claim) => {
+            SourceState::Running(face, statistics, claim) => {
                 let embedding = embedded.next().expect("the model returns a result for each image");
                 let embedding = embedding.map_err(ItemError::Output)?;
-                let image = EmbeddedImage { embedding, face };
+                let familiarity = statistics
+                    .and_then(|statistics| deployment.familiarity(&embedding, &statistics));
+                let image = EmbeddedImage { embedding, face, familiarity };
+                self.see(deployment, &image);
                 if let Some(claim) = claim {
                     claim.fulfil(image.clone());
                 }
@@ -225,15 +233,25 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Reports an image whose familiarity is known.
+    fn see(&self, deployment: &Deployment, image: &EmbeddedImage) {
+        if let Some(familiarity) = image.familiarity {
+            self.observe(Event::Seen { digest: &deployment.model.digest, familiarity });
+        }
+    }
+}
+
 impl SourceState<'_> {
     /// Takes its pixels for the model, if it has any.
     fn begin_run(&mut self) -> Option<Pixels> {
         let Self::Pixels(..) = self else { return None };
-        let Self::Pixels(pixels, face, claim) = std::mem::replace(self, Self::Running(None, None))
+        let Self::Pixels(Input { pixels, face, statistics }, claim) =
+            std::mem::replace(self, Self::Running(None, None, None))
         else {
             unreachable!("the match above checked it");
         };
-        *self = Self::Running(face, claim);
+        *self = Self::Running(face, statistics, claim);
         Some(pixels)
     }
 

@@ -18,6 +18,7 @@ use crate::ops::telemetry::dropped_lines;
 pub(crate) struct Gauges<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) model: &'a Description,
+    pub(crate) drift: f64,
     pub(crate) cached_bytes: u64,
     pub(crate) body_bytes: usize,
     pub(crate) receiving: usize,
@@ -41,6 +42,9 @@ impl Gauges<'_> {
         let help = "Resident memory of the decoder processes";
         bytes(registry, "workers_resident_memory", help, process::workers_resident_memory());
         let ready = u32::from(self.ready);
+        let help = "Evidence that recent images are unlike those of the calibration: 0 is none, and from 1 on the stream is \
+                    unfamiliar";
+        gauge(registry, "familiarity_drift", help, self.drift);
         gauge(registry, "ready", "1 if the server is ready to receive requests, else 0", ready);
         let age = self.self_test_age.as_secs_f64();
         seconds(registry, "self_test_age", "Time since the last successful self-test", age);

@@ -221,6 +221,7 @@ impl Metrics {
             Event::LookedUp { is_known } => {
                 if is_known { &self.hits } else { &self.misses }.inc();
             }
+            Event::Seen { digest, familiarity } => self.judged.see(digest, familiarity),
             Event::Took(stage, took) => match stage {
                 Stage::Decode => &self.decode,
                 Stage::Queue => &self.queue,

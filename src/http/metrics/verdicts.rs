@@ -1,4 +1,4 @@
-//! Metrics of verdicts and distances, by model. A drift in these shows that the images have changed.
+//! Metrics of verdicts, distances and familiarity, by model. A drift in these shows that the images have changed.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -8,7 +8,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
-use siamese_core::score::Verdict;
+use siamese_core::score::{UNFAMILIAR, Verdict};
 
 use crate::engine::judgement::Judgement;
 
@@ -20,9 +20,11 @@ const DISTANCES: [f64; 24] = [
 
 const GAPS: [f64; 10] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0];
 
+const FAMILIARITIES: [f64; 8] = [0.01, UNFAMILIAR, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0];
+
 const VERDICTS: [&str; 2] = ["same", "different"];
 
-/// The most models whose metrics are exported: the one in service, and those before it. Each has about 55 lines, and a
+/// The most models whose metrics are exported: the one in service, and those before it. Each has about 70 lines, and a
 /// collector keeps the series of models that are gone.
 const MAX_MODELS: usize = 4;
 
@@ -31,6 +33,8 @@ pub(crate) struct Verdicts {
     counts: Family<VerdictLabels, Counter>,
     distances: Family<DigestLabel, Histogram>,
     gaps: Family<VerdictLabels, Histogram>,
+    familiarities: Family<DigestLabel, Histogram>,
+    unfamiliar: Family<DigestLabel, Counter>,
     /// The exported models, the latest last.
     exported: RwLock<VecDeque<(Arc<str>, ModelVerdicts)>>,
 }
@@ -38,6 +42,8 @@ pub(crate) struct Verdicts {
 /// The metrics of one model.
 struct ModelVerdicts {
     distances: Histogram,
+    familiarities: Histogram,
+    unfamiliar: Counter,
     same: VerdictMetrics,
     different: VerdictMetrics,
 }
@@ -64,6 +70,8 @@ impl Verdicts {
             counts: Family::default(),
             distances: Family::new_with_constructor(|| Histogram::new(DISTANCES)),
             gaps: Family::new_with_constructor(|| Histogram::new(GAPS)),
+            familiarities: Family::new_with_constructor(|| Histogram::new(FAMILIARITIES)),
+            unfamiliar: Family::default(),
             exported: RwLock::default(),
         };
         registry.register("verdicts", "Verdicts, by model", all.counts.clone());
@@ -77,6 +85,16 @@ impl Verdicts {
             "threshold_gap",
             "Difference between distance and threshold, as a positive number, by verdict and model",
             all.gaps.clone(),
+        );
+        registry.register(
+            "familiarity",
+            "How much images are like those of the calibration: the share of these that are as unusual, by model",
+            all.familiarities.clone(),
+        );
+        registry.register(
+            "unfamiliar_images",
+            "Images that are unlike those of the calibration, by model",
+            all.unfamiliar.clone(),
         );
         all
     }
@@ -96,9 +114,23 @@ impl Verdicts {
 
     /// Counts a judgement of a model. Judgements of a model that is no longer exported are not counted.
     pub(crate) fn count(&self, digest: &str, judgement: &Judgement) {
+        self.if_exported(digest, |model| model.count(judgement));
+    }
+
+    /// Counts an image with its familiarity to a model, if the model is still exported.
+    pub(crate) fn see(&self, digest: &str, familiarity: f64) {
+        self.if_exported(digest, |model| {
+            model.familiarities.observe(familiarity);
+            if familiarity < UNFAMILIAR {
+                model.unfamiliar.inc();
+            }
+        });
+    }
+
+    fn if_exported(&self, digest: &str, count: impl FnOnce(&ModelVerdicts)) {
         let exported = self.exported.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, judged)) = exported.iter().rev().find(|(other, _)| **other == *digest) {
-            judged.count(judgement);
+        if let Some((_, model)) = exported.iter().rev().find(|(other, _)| **other == *digest) {
+            count(model);
         }
     }
 
@@ -111,8 +143,14 @@ impl Verdicts {
             }
         };
         let [same, different] = VERDICTS.map(metrics);
-        let distances = DigestLabel { digest: digest.clone() };
-        ModelVerdicts { same, different, distances: self.distances.get_or_create_owned(&distances) }
+        let model = DigestLabel { digest: digest.clone() };
+        ModelVerdicts {
+            same,
+            different,
+            distances: self.distances.get_or_create_owned(&model),
+            familiarities: self.familiarities.get_or_create_owned(&model),
+            unfamiliar: self.unfamiliar.get_or_create_owned(&model),
+        }
     }
 
     fn forget(&self, digest: &Arc<str>) {
@@ -121,7 +159,10 @@ impl Verdicts {
             self.counts.remove(&labels);
             self.gaps.remove(&labels);
         }
-        self.distances.remove(&DigestLabel { digest: digest.clone() });
+        let model = DigestLabel { digest: digest.clone() };
+        self.distances.remove(&model);
+        self.familiarities.remove(&model);
+        self.unfamiliar.remove(&model);
     }
 }
 

@@ -29,13 +29,14 @@ macro_rules! files {
 
 static INDEX: Asset = Asset::new(HTML, include_bytes!("index.html"));
 static DOCS: Asset = Asset::new(HTML, include_bytes!("docs.html"));
-static FILES: [(&str, Asset); 25] = files! {
+static FILES: [(&str, Asset); 26] = files! {
     "app.js": SCRIPT = "scripts/app.js",
     "api.js": SCRIPT = "scripts/api.js",
     "calibration.js": SCRIPT = "scripts/calibration.js",
     "chart.js": SCRIPT = "scripts/chart.js",
     "docs.js": SCRIPT = "scripts/docs.js",
     "elements.js": SCRIPT = "scripts/elements.js",
+    "familiarity.js": SCRIPT = "scripts/familiarity.js",
     "images.js": SCRIPT = "scripts/images.js",
     "samples.js": SCRIPT = "scripts/samples.js",
     "terms.js": SCRIPT = "scripts/terms.js",

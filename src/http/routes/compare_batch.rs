@@ -55,7 +55,7 @@ enum PairResult<'a> {
                 "detail": "the image is empty", "field": "pairs[1].b"
             }}
         ],
-        "model": {"name": "faces", "digest": "sha256:efb53ef2..."}
+        "model": {"name": "faces", "digest": "sha256:c44b6172..."}
     })))
 )]
 pub(crate) async fn compare_batch(

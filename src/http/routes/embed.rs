@@ -63,6 +63,11 @@ struct ImageEmbedding<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     face: Option<Face>,
+    /// How much the image is like those that the model was calibrated on: the share of these that are at least as
+    /// unusual, above 0 and at most 1. Absent if the model's card does not describe them, and for a stored embedding.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, exclusive_minimum = 0.0, maximum = 1.0)]
+    familiarity: Option<f64>,
     /// Reasons to trust the embedding less; absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
@@ -72,8 +77,10 @@ struct ImageEmbedding<'a> {
 impl<'a> ImageEmbedding<'a> {
     /// `name` is the path of the image in the request.
     fn of(name: &str, image: &'a EmbeddedImage) -> Self {
-        let warnings = Warning::about(name, image.face.as_ref()).into_iter().collect();
-        Self { embedding: image.embedding.coordinates(), face: image.face, warnings }
+        let EmbeddedImage { ref embedding, face, familiarity } = *image;
+        let of_face = Warning::about(name, face.as_ref()).into_iter();
+        let warnings = of_face.chain(Warning::unfamiliar(name, familiarity)).collect();
+        Self { embedding: embedding.coordinates(), face, familiarity, warnings }
     }
 }
 
@@ -101,7 +108,8 @@ impl<'a> ImageEmbedding<'a> {
                 "points": {"left_eye": [16.1, 56.7], "right_eye": [48.9, 56.1], "nose": [28.3, 74.2], "mouth": [31.0, 88.9]},
                 "score": 0.9373, "roll": -1.0
             },
-            "model": {"name": "faces", "digest": "sha256:efb53ef2..."}
+            "familiarity": 1.0,
+            "model": {"name": "faces", "digest": "sha256:c44b6172..."}
         })),
         (Floats = "application/octet-stream"),
         (Floats = "application/x-npy"),

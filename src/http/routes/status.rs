@@ -60,6 +60,7 @@ pub(crate) async fn metrics(State(service): State<Arc<Service>>, headers: Header
     let text = service.metrics.text(&Gauges {
         settings: service.settings(),
         model: &deployment.model,
+        drift: deployment.drift(),
         cached_bytes: deployment.cache.as_ref().map_or(0, Cache::bytes),
         body_bytes: service.bodies.bytes(),
         receiving: service.bodies.receiving.bodies(),

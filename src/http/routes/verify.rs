@@ -106,7 +106,7 @@ enum Area {
 
 impl Area {
     fn of(seen: Option<Seen>) -> Self {
-        let Some(Seen { face }) = seen else { return Self::Unknown {} };
+        let Some(Seen { face: Some(face), .. }) = seen else { return Self::Unknown {} };
         #[expect(clippy::cast_possible_truncation, reason = "saturates")]
         let whole = |length: f64| length.round() as i64;
         let [x, y, w, h] = face.area.map(whole);

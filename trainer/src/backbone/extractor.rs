@@ -72,6 +72,7 @@ impl Extractor {
             margin: None,
             threshold: None,
             calibration: None,
+            familiarity: None,
             provenance: None,
             weights: None,
             golden: None,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use siamese_core::model::{Card, Options, Source, rewrite};
+use siamese_core::score::UNFAMILIAR;
 
 use super::{ModelAndImages, Statements, file_stem, messages};
 use crate::draft;
@@ -87,7 +88,7 @@ pub(super) fn calibrated(
 /// Describes the calibration of the model at `out`.
 pub(super) fn summary(
     out: &Path,
-    Calibrated { point, calibration, unseen, unit }: &Calibrated,
+    Calibrated { point, calibration, unseen, familiarity, unit }: &Calibrated,
 ) -> String {
     let mut summary = format!(
         "{}: threshold {} with FMR {:.2} %, FNMR {:.2} %; EER {:.2} %; {} same and {} \
@@ -112,5 +113,14 @@ pub(super) fn summary(
         },
         |unseen| UnseenLines(unseen).to_string(),
     );
+    summary += &match familiarity {
+        Ok(described) => format!(
+            "The model knows what these {} images look like, and the server warns of others: it says `unfamiliar` to an \
+             image that is less usual than {} % of these\n",
+            described.images(),
+            100.0 - 100.0 * UNFAMILIAR
+        ),
+        Err(why) => format!("The server cannot warn of images unlike these: {why}\n"),
+    };
     summary
 }

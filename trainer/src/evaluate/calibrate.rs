@@ -2,8 +2,8 @@
 
 use siamese_core::model::Card;
 use siamese_core::score::{
-    Calibration, CalibrationError, InvalidUnseen, OperatingPoint, Threshold, Unseen as UnseenRow,
-    UnsupportedFmr,
+    Calibration, CalibrationError, Familiarity, InvalidUnseen, NotDescribed, OperatingPoint,
+    Threshold, Unseen as UnseenRow, UnsupportedFmr,
 };
 use thiserror::Error;
 
@@ -30,6 +30,8 @@ pub struct Calibrated {
     pub calibration: Calibration,
     /// The errors on identities that a threshold was not chosen on; `None` if there are too few identities.
     pub unseen: Option<Unseen>,
+    /// What the images look like to the model, or why they cannot be described.
+    pub familiarity: Result<Familiarity, NotDescribed>,
     /// The unit of resampling.
     pub unit: Unit,
 }
@@ -94,16 +96,18 @@ pub fn calibrate(
     let all = same.iter().chain(&different).map(|distance| distance.get());
     let nearest = all.filter(|distance| 0.0 < *distance).min_by(f64::total_cmp);
     let point = choose(&calibration, request.fmr, nearest, embedded.card().margin)?;
-    Ok(Calibrated { point, calibration, unseen, unit: comparisons.unit() })
+    let familiarity = embedded.familiarity();
+    Ok(Calibrated { point, calibration, unseen, familiarity, unit: comparisons.unit() })
 }
 
 impl Calibrated {
-    /// Returns the card with this threshold and calibration.
+    /// Returns the card with this threshold, calibration, and description of the images.
     #[must_use]
     pub fn apply_to(&self, card: Card) -> Card {
         Card {
             threshold: Some(self.point.threshold),
             calibration: Some(self.calibration.clone()),
+            familiarity: self.familiarity.clone().ok(),
             ..card
         }
     }

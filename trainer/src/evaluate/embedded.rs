@@ -164,6 +164,19 @@ impl Embedded {
         compare_grouped(&self.gallery, &self.embeddings)
     }
 
+    /// Returns each image's identity, embedding and statistics.
+    pub(super) fn with_statistics(&self) -> Vec<(usize, &Embedding, Vec<f32>)> {
+        let preprocessing = &self.card().preprocessing;
+        let mut rest: Vec<_> = self.embeddings.iter().map(|embeddings| embeddings.iter()).collect();
+        let samples = self.gallery.samples().iter();
+        samples
+            .map(|sample| {
+                let embedding = rest[sample.identity].next().expect("one embedding per image");
+                (sample.identity, embedding, preprocessing.statistics(&sample.pixels))
+            })
+            .collect()
+    }
+
     /// Measures the one-shot error; needs identities.
     pub fn one_shot(&self, one_shot: OneShot) -> Result<OneShotRate, NoEpisode> {
         one_shot.measure(self.gallery.identities(), &self.embeddings)

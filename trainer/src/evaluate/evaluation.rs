@@ -7,7 +7,7 @@ use siamese_core::model::Card;
 use siamese_core::score::{Rates, Scores, Threshold};
 
 use super::operating::{Aim, Operating, chosen};
-use super::{Embedded, InvertedLabels, ProbabilityCheck, Subject};
+use super::{Embedded, Familiar, InvertedLabels, ProbabilityCheck, Subject};
 use crate::learn::history::Entry;
 use crate::statistics::{
     Band, Bootstrap, Comparisons, Grid, Measures, NotComparable, OneShotRate, Plane, Retrieval,
@@ -62,6 +62,8 @@ pub struct Evaluation {
     pub probability: ProbabilityCheck,
     /// The errors on identities that a threshold was not chosen on; `None` if there are too few identities.
     pub unseen: Option<Unseen>,
+    /// How much the images are like those of the calibration; `None` if the model's card does not describe these.
+    pub familiar: Option<Familiar>,
     /// The map of the images, if requested.
     pub map: Option<Map>,
     /// The training history, if the run folder is known.
@@ -136,6 +138,7 @@ impl Evaluation {
             operating,
             probability,
             unseen,
+            familiar: embedded.familiar(),
             map: None,
             history: Vec::new(),
             origin: Vec::new(),

@@ -34,6 +34,9 @@ pub(super) fn page(evaluation: &Evaluation, thumbnail: &dyn Fn([u32; 2]) -> Stri
         page.unseen(unseen);
     }
     page.probability(evaluation);
+    if let Some(familiar) = evaluation.familiar {
+        page.line(&format!("<h2>Familiarity</h2>\n<p>{familiar}. The server warns of each image that is unlike them."));
+    }
     if let Some(training) = charts::training(&evaluation.history) {
         page.line("<h2>Training</h2>\n<p>The training loss. The dashed line is the loss of a network that has learned nothing.");
         page.charts([training]);

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::charts::worst;
 use crate::evaluate::{
-    Aim, Evaluation, Map, OfIdentity, Operating, ProbabilityCheck, TABLE_FMRS, ThresholdSource,
-    TrainingOverlap,
+    Aim, Evaluation, Familiar, Map, OfIdentity, Operating, ProbabilityCheck, TABLE_FMRS,
+    ThresholdSource, TrainingOverlap,
 };
 use crate::learn::history::Entry;
 use crate::statistics::{Comparison, Interval, OneShotRate, Retrieval, Unit, Unseen};
@@ -29,6 +29,9 @@ pub(super) struct Record {
     threshold: AtThreshold,
     operating_points: Vec<Point>,
     unseen: Option<Unseen>,
+    /// How much the images are like those of the calibration; absent if the model's card does not describe these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    familiarity: Option<Familiar>,
     probability: ProbabilityCheck,
     effective_different_pairs: Option<f64>,
     margin: Option<f64>,
@@ -161,6 +164,7 @@ impl Record {
             },
             operating_points: evaluation.operating.iter().map(Point::of).collect(),
             unseen: evaluation.unseen.clone(),
+            familiarity: evaluation.familiar,
             probability: evaluation.probability.clone(),
             effective_different_pairs: evaluation.effective_different_pairs(),
             margin: evaluation.margin,

@@ -185,3 +185,34 @@ fn a_foreign_model_with_a_sidecar_is_calibrated_into_another_file() {
     assert_eq!(card.name, "calibrated");
     assert!((card.threshold.expect("a threshold").get() - 5.0).abs() < 1e-12);
 }
+
+#[test]
+fn a_calibrated_model_knows_what_its_images_look_like() {
+    let shades: Vec<Vec<u8>> =
+        (0..5).map(|at| (0..10).map(|image| 24 * at + image % 3).collect()).collect();
+    let identities: Vec<_> = ["a", "b", "c", "d", "e"].into_iter().zip(&shades).collect();
+    let identities: Vec<_> = identities.iter().map(|(name, of)| (*name, of.as_slice())).collect();
+    let ground = Ground::of(&identities);
+    let output = ground.run("calibrate", &["--out", "out.onnx"]).success();
+    assert!(output.contains("knows what these 50 images look like"), "{output}");
+    let described = card(&ground.at("out.onnx")).familiarity.expect("a description");
+    assert_eq!((described.images(), described.identities()), (50, 5));
+
+    let report = ground.at("report").display().to_string();
+    let output =
+        ground.run_on(&ground.at("out.onnx"), "evaluate", &["--report", &report]).success();
+    assert!(output.contains("Familiarity: 0.0 % of these images are unlike"), "{output}");
+    let page = fs::read_to_string(ground.at("report/index.html")).expect("a page");
+    assert!(page.contains("<h2>Familiarity</h2>"));
+    let record = fs::read_to_string(ground.at("report/report.json")).expect("a record");
+    let record: serde_json::Value = serde_json::from_str(&record).expect("JSON");
+    assert_eq!(record["familiarity"]["unfamiliar"], 0.0);
+}
+
+#[test]
+fn few_images_are_not_described_and_the_reason_is_stated() {
+    let ground = separated();
+    let output = ground.run("calibrate", &["--out", "out.onnx"]).success();
+    assert!(output.contains("at least 50 images are needed, not 4"), "{output}");
+    assert!(card(&ground.at("out.onnx")).familiarity.is_none());
+}

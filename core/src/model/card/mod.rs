@@ -24,13 +24,13 @@ use values::{Values, invalid};
 pub use weights::{Drift, WeightKind, Weights};
 
 use crate::preprocessing::{Colour, Fit, InvalidPreprocessing, Preprocessing};
-use crate::score::{Calibration, Embedding, InvalidEmbedding, Threshold};
+use crate::score::{Calibration, Embedding, Familiarity, InvalidEmbedding, Threshold};
 
 /// The prefix of all keys in a model's ONNX metadata. A sidecar omits it.
 pub const PREFIX: &str = "siamese.";
 
 /// The keys, without [`PREFIX`]. A card with any other key is refused.
-pub const KEYS: [&str; 20] = [
+pub const KEYS: [&str; 21] = [
     "name",
     "purpose",
     "limits",
@@ -48,6 +48,7 @@ pub const KEYS: [&str; 20] = [
     "margin",
     "threshold",
     "calibration",
+    "familiarity",
     "provenance",
     "weights",
     "golden",
@@ -74,6 +75,8 @@ pub struct Card {
     pub threshold: Option<Threshold>,
     /// The measured error rates.
     pub calibration: Option<Calibration>,
+    /// What the images of the calibration look like to the model.
+    pub familiarity: Option<Familiarity>,
     /// The origin: trainer, commit, seed, loss, data. Free JSON, but [without the names](HeldOut) of held-out
     /// identities.
     pub provenance: Option<serde_json::Value>,
@@ -173,6 +176,7 @@ impl Card {
             purpose: values.parsed("purpose")?,
             limits: values.parsed("limits")?,
             align: Align::read(&values, &preprocessing)?,
+            familiarity: familiarity(&values, &preprocessing)?,
             preprocessing,
             length: values.parsed("embedding")?.unwrap_or_default(),
             margin,
@@ -208,6 +212,7 @@ impl Card {
             ("margin", self.margin.map(|margin| margin.to_string())),
             ("threshold", self.threshold.map(|threshold| threshold.get().to_string())),
             ("calibration", self.calibration.as_ref().map(json)),
+            ("familiarity", self.familiarity.as_ref().map(json)),
             ("provenance", self.provenance.as_ref().map(json)),
             ("weights", self.weights.as_ref().map(json)),
             ("golden", self.golden.as_ref().map(json)),
@@ -260,6 +265,24 @@ impl FromStr for Length {
 
 fn json<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("a card's parts have text keys and finite numbers")
+}
+
+/// Reads the description of the calibration images, which must be of this preprocessing.
+fn familiarity(
+    values: &Values,
+    preprocessing: &Preprocessing,
+) -> Result<Option<Familiarity>, CardError> {
+    let described: Option<Familiarity> = values.json("familiarity")?;
+    if let Some(found) = described.as_ref().map(Familiarity::statistics)
+        && found != preprocessing.statistics_count()
+    {
+        let why = format!(
+            "it has {found} statistics of an image, but this input has {}: calibrate the model again",
+            preprocessing.statistics_count()
+        );
+        return Err(values.invalid("familiarity", why));
+    }
+    Ok(described)
 }
 
 /// `112` or `112x92`: height, then width.

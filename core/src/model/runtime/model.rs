@@ -16,6 +16,7 @@ use crate::model::{
     ModelError, Source,
 };
 use crate::preprocessing::Pixels;
+use crate::score::Familiarity;
 
 /// The time limit for reading the model's files again after a panic.
 const READ_AGAIN: Duration = Duration::from_mins(1);
@@ -87,6 +88,15 @@ impl OnnxModel {
         }
 
         let (card, width) = (network.card.clone(), network.width);
+        if let Some(described) = card.familiarity.as_ref().map(Familiarity::width)
+            && described != width
+        {
+            let why = format!(
+                "its card describes images by embeddings of {described} numbers, but its output has {width}: calibrate it \
+                 again"
+            );
+            return Err(LoadError::Shape { path: path.to_owned(), why });
+        }
         let preprocessor = source
             .preprocessor(&card)
             .map_err(|source| LoadError::Detector { path: path.to_owned(), source })?;

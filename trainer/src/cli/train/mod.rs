@@ -346,6 +346,7 @@ impl Train {
                 .then_some(config.loss.margin),
             threshold: None,
             calibration: None,
+            familiarity: None,
             provenance: Some(provenance),
             weights: None,
             golden: None,

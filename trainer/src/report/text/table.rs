@@ -59,6 +59,9 @@ impl Display for Table<'_> {
             writeln!(f, "{}", UnseenLines(unseen))?;
         }
         write!(f, "{}", ProbabilityLines(evaluation))?;
+        if let Some(familiar) = &evaluation.familiar {
+            writeln!(f, "Familiarity: {familiar}")?;
+        }
         if TABLE_FMRS.iter().any(|fmr| *fmr < evaluation.smallest_fmr()) {
             writeln!(
                 f,

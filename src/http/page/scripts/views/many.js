@@ -2,6 +2,7 @@
 
 import * as api from "../api.js";
 import { element, find, formatDistance } from "../elements.js";
+import { unfamiliarResults } from "../familiarity.js";
 import { Slot, Tray, show } from "../images.js";
 import { offer, personIn } from "../samples.js";
 import { ask } from "../threshold.js";
@@ -65,6 +66,7 @@ export function start(card, calibration, notify) {
     verdict.replaceChildren(
       element("strong", {}, title),
       element("span", {}, `The line across each bar is the threshold, ${formatDistance(valid[0].threshold)}.`),
+      ...unfamiliarResults(valid),
     );
     const max = calibration.maxDistance(...valid.map((result) => result.distance));
     ranking.replaceChildren(...valid.map((result) => row(result, max, truth(result))));

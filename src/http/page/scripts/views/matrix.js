@@ -4,6 +4,7 @@ import * as api from "../api.js";
 import { distance, groups } from "../calibration.js";
 import { Chart } from "../chart.js";
 import { element, find, formatDistance } from "../elements.js";
+import { unfamiliarResults } from "../familiarity.js";
 import { Tray, show } from "../images.js";
 import { offer, personIn } from "../samples.js";
 import { ask } from "../threshold.js";
@@ -40,7 +41,7 @@ export function start(card, calibration, notify) {
       notify(null);
       const errors = results.flatMap(({ error }, index) => (error ? [[index, error.message]] : []));
       tray.showErrors(new Map(errors));
-      const images = results.map(({ embedding }, index) => ({ file: files[index], embedding }));
+      const images = results.map((result, index) => ({ ...result, file: files[index] }));
       const embedded = images.filter((image) => image.embedding);
       if (1 < embedded.length) showMatrix(embedded);
     } catch (problem) {
@@ -61,7 +62,7 @@ export function start(card, calibration, notify) {
       verdict.replaceChildren(
         element("strong", {}, found.length === 1 ? "1 group" : `${found.length} groups`),
         element("span", {}, `Images are in one group if distances of at most ${limit} connect them.`),
-        ...truth(files, found),
+        ...truth(files, found), ...unfamiliarResults(embedded),
       );
       table.replaceChildren(matrix(files, distances, found, threshold));
     };

@@ -4,6 +4,7 @@ import * as api from "../api.js";
 import { Chart } from "../chart.js";
 import { Command, curl } from "./command.js";
 import { boundedPercent, element, find, formatDistance, formatMilliseconds, percent } from "../elements.js";
+import { ofImages, unfamiliarPair } from "../familiarity.js";
 import { Slot } from "../images.js";
 import { offer, personIn } from "../samples.js";
 import { term } from "../terms.js";
@@ -47,7 +48,7 @@ export function start(card, calibration, notify) {
       b.showError(null);
       a.showFace(response.a?.face);
       b.showFace(response.b?.face);
-      for (const { field, detail } of response.warnings ?? []) ({ a, b })[field]?.showNote(`${detail[0].toUpperCase()}${detail.slice(1)}.`);
+      for (const { field, detail } of ofImages(response.warnings)) ({ a, b })[field]?.showNote(`${detail[0].toUpperCase()}${detail.slice(1)}.`);
       notify(null);
       showResult();
     } catch (problem) {
@@ -87,6 +88,7 @@ export function start(card, calibration, notify) {
     verdict.className = `verdict ${same ? "same" : "different"}`;
     verdict.replaceChildren(
       element("strong", {}, same ? "Same" : "Different"), element("span", {}, reason), ...truth(same),
+      ...unfamiliarPair(result.warnings),
     );
   }
 
