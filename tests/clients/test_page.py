@@ -44,7 +44,7 @@ def test_two_images_get_a_verdict(server, open_page):
         model_input = page.locator(f"{slot} .model-input")
         expect(model_input).to_be_visible()
         assert model_input.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [150, 150]
-    for name in ("decode", "queue", "model", "total", "round trip"):
+    for name in ("decode", "search", "queue", "model", "total", "round trip"):
         expect(page.locator(".timings")).to_contain_text(name)
 
 

@@ -72,7 +72,7 @@ struct ImageEmbedding<'a> {
 impl<'a> ImageEmbedding<'a> {
     /// `name` is the path of the image in the request.
     fn of(name: &str, image: &'a EmbeddedImage) -> Self {
-        let warnings = Warning::about(name, image.face.as_ref()).into_iter().collect();
+        let warnings = Warning::about(name, image.face.as_ref());
         Self { embedding: image.embedding.coordinates(), face: image.face, warnings }
     }
 }
@@ -99,7 +99,7 @@ impl<'a> ImageEmbedding<'a> {
             "face": {
                 "box": [2.4, 35.7, 73.1, 73.1],
                 "points": {"left_eye": [16.1, 56.7], "right_eye": [48.9, 56.1], "nose": [28.3, 74.2], "mouth": [31.0, 88.9]},
-                "score": 0.9373, "roll": -1.0
+                "score": 0.9373, "roll": -1.0, "yaw": -20.0, "sharpness": 0.6
             },
             "model": {"name": "faces", "digest": "sha256:efb53ef2..."}
         })),

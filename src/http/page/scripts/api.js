@@ -54,6 +54,12 @@ export async function pixels(file) {
   return URL.createObjectURL(await response.blob());
 }
 
+/// The warnings of a result, as sentences; with `field`, only those of the image at this path. Null if there are none.
+export function warnings({ warnings = [] }, field) {
+  const about = warnings.filter((warning) => field === undefined || warning.field === field);
+  return about.map(({ detail }) => toSentence(detail)).join(" ") || null;
+}
+
 const readResult = (result) => (result.error ? { error: new Problem(result.error) } : result);
 
 async function send(path, options = {}) {

@@ -47,7 +47,8 @@ export function start(card, calibration, notify) {
       b.showError(null);
       a.showFace(response.a?.face);
       b.showFace(response.b?.face);
-      for (const { field, detail } of response.warnings ?? []) ({ a, b })[field]?.showNote(`${detail[0].toUpperCase()}${detail.slice(1)}.`);
+      a.showWarning(api.warnings(response, "a"));
+      b.showWarning(api.warnings(response, "b"));
       notify(null);
       showResult();
     } catch (problem) {
@@ -126,7 +127,7 @@ function position(calibration, { distance, probability }) {
 function timings({ cached, ...durations }) {
   const rows = Object.entries(durations).map(([name, duration]) => [name, formatMilliseconds(duration)]);
   const isRun = 0 < durations.model;
-  const shown = rows.filter(([name]) => isRun || !["decode", "queue", "model"].includes(name));
+  const shown = rows.filter(([name]) => isRun || !["decode", "search", "queue", "model"].includes(name));
   if (cached) shown.unshift(["cache", isRun ? "one image" : "both images"]);
   const items = shown.map(([name, text]) => element("div", {}, element("dt", {}, name), element("dd", {}, text)));
   return element("dl", { class: "timings", "aria-label": "Time of each step" }, ...items);
