@@ -148,6 +148,24 @@ async fn a_face_that_is_turned_counts_too() {
     assert_eq!(refused.refused(422, "face_ambiguous").as_deref(), Some("image"));
 }
 
+#[tokio::test]
+async fn the_first_face_of_a_detection_is_the_one_that_is_embedded() {
+    let app = app();
+    // The two are of about one size, and the photograph is decoded coarsely at first.
+    for width in [430, 440, 450] {
+        let mut photograph = background(2400, 1600);
+        place(&mut photograph, SAME[0], 300, 500, 440);
+        place(&mut photograph, OTHER, 1500, 500, width);
+        let mut upload = Cursor::new(Vec::new());
+        DynamicImage::from(photograph).write_to(&mut upload, ImageFormat::Jpeg).expect("a JPEG");
+        let upload = upload.into_inner();
+        let embedded = app.post("/embed", "image/jpeg", upload.clone()).await.ok().json();
+        let all = app.post("/detect", "image/jpeg", upload).await.ok().json();
+        assert_eq!(all["faces"].as_array().map(Vec::len), Some(2), "{all}");
+        assert_eq!(all["faces"][0], embedded["face"]);
+    }
+}
+
 #[test]
 fn a_detector_that_does_not_detect_is_refused_at_load() {
     let path = root().join("models/faces.onnx");

@@ -68,6 +68,12 @@ pub enum InvalidPreprocessing {
     /// The number of standard deviations is neither 1 nor the number of channels, or one is not positive.
     #[error("the std must be one positive number, or one for each channel")]
     Std,
+    /// Black and white are nearly the same input, or infinitely far apart.
+    #[error(
+        "after scale and std, black and white are {0:e} apart in the input, so the model could not tell images apart: \
+         for an input of 0 to 1, set scale to 1/255 and std to 1"
+    )]
+    Contrast(f32),
 }
 
 impl Preprocessing {
@@ -101,7 +107,14 @@ impl Preprocessing {
         {
             return Err(InvalidPreprocessing::Std);
         }
-        Ok(())
+        /// Below it, a network's own numbers, of about 1, round the difference away.
+        const LEAST: f32 = 1e-4;
+        let contrasts = self.std.iter().map(|std| (255.0 * self.scale / std).abs());
+        let is_usable = |contrast: &f32| contrast.is_finite() && LEAST <= *contrast;
+        match contrasts.into_iter().find(|contrast| !is_usable(contrast)) {
+            Some(contrast) => Err(InvalidPreprocessing::Contrast(contrast)),
+            None => Ok(()),
+        }
     }
 
     /// Turns an upload into a model's input.
@@ -344,7 +357,18 @@ mod tests {
                 Preprocessing { std: vec![1.0, 0.0, 1.0], ..valid.clone() },
                 InvalidPreprocessing::Std,
             ),
-            (Preprocessing { std: vec![f32::INFINITY], ..valid }, InvalidPreprocessing::Std),
+            (
+                Preprocessing { std: vec![f32::INFINITY], ..valid.clone() },
+                InvalidPreprocessing::Std,
+            ),
+            (
+                Preprocessing { scale: 2e-30, std: vec![1.0], ..valid.clone() },
+                InvalidPreprocessing::Contrast(255.0 * 2e-30),
+            ),
+            (
+                Preprocessing { scale: 1.0, std: vec![1e-38], ..valid },
+                InvalidPreprocessing::Contrast(f32::INFINITY),
+            ),
         ] {
             assert_eq!(invalid.validate(), Err(expected));
         }

@@ -212,7 +212,7 @@ impl Decoder {
         Ok(compute(move || model.card.preprocessing.png(&planes)).await)
     }
 
-    /// All faces of an upload, the largest first.
+    /// All faces of an upload: the one that is embedded, then the others, the largest first.
     pub(crate) async fn faces(
         &self,
         model: &Arc<Description>,
@@ -220,6 +220,13 @@ impl Decoder {
         executor: Executor,
         searches: &Searches,
     ) -> Result<(Photograph, Vec<Face>), DecodeError> {
+        let priority = Priority::Interactive;
+        let (bytes, choice) = (upload.clone(), Choice::Largest);
+        let first = match self.planes(model, bytes, executor, priority, choice, searches).await {
+            Ok((_, face)) => face,
+            Err(DecodeError::FaceNotFound) => None,
+            Err(err) => return Err(err),
+        };
         let decoding = Decoding::Photograph(Detail::Fine);
         let decoded = self.decoded(decoding, upload, executor).await?;
         let Decoded::Photograph(photograph) = decoded else {
@@ -227,7 +234,7 @@ impl Decoder {
         };
         let model = model.clone();
         let search = move || {
-            let faces = model.preprocessor.detect(&photograph).unwrap_or(Ok(Vec::new()));
+            let faces = model.preprocessor.detect(&photograph, first).unwrap_or(Ok(Vec::new()));
             faces.map(|faces| (photograph, faces))
         };
         let begun = Instant::now();

@@ -19,7 +19,7 @@ use crate::http::service::Service;
 
 #[derive(Serialize, ToSchema)]
 struct Detected {
-    /// The largest first.
+    /// First the face that `/embed` and `/compare` use, then the others, the largest first.
     faces: Vec<Face>,
     image: ImageSize,
 }

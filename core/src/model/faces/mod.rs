@@ -46,7 +46,7 @@ pub struct Face {
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", try_from = "String")]
 pub enum Choice {
     /// The largest.
     #[default]
@@ -69,6 +69,14 @@ impl FromStr for Choice {
             "only" => Ok(Self::Only),
             _ => Err(UnknownChoice),
         }
+    }
+}
+
+impl TryFrom<String> for Choice {
+    type Error = UnknownChoice;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
     }
 }
 
@@ -112,9 +120,19 @@ impl Aligner {
         Ok(Self { alignment, detector, idle: Mutex::new(vec![first]) })
     }
 
-    /// All faces of a photograph, the largest first.
-    pub(super) fn detect(&self, photograph: &Photograph) -> Result<Vec<Face>, DecodeError> {
-        self.search(|search| search.all(photograph, usize::MAX))
+    /// All faces of a photograph: the one that an alignment has chosen, then the others, the largest first. Two faces of
+    /// about one size may have another order in a photograph with other detail, so the size alone does not tell.
+    pub(super) fn detect(
+        &self,
+        photograph: &Photograph,
+        first: Option<Face>,
+    ) -> Result<Vec<Face>, DecodeError> {
+        let mut faces = self.search(|search| search.all(photograph, usize::MAX))?;
+        if let Some(first) = first {
+            faces.retain(|face| !search::is_same(face, &first));
+            faces.insert(0, first);
+        }
+        Ok(faces)
     }
 
     /// The chosen face of a photograph, and its chip as planes of the model's input. `hint` is what a coarse photograph of

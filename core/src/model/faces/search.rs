@@ -247,6 +247,16 @@ fn squares(photograph: &Photograph, tiles: u32, least: u32) -> Vec<Square> {
     rows.into_iter().flat_map(row).collect()
 }
 
+/// Whether two faces of one image are the same.
+pub(super) fn is_same(one: &Face, other: &Face) -> bool {
+    let shape = |Face { area: [left, top, width, height], points, .. }: &Face| Shape {
+        centre: [left + width / 2.0, top + height / 2.0],
+        size: [*width, *height],
+        points: points.points(),
+    };
+    shape(one).shows_face_of(&shape(other))
+}
+
 /// Candidates as faces of the full image, the largest first.
 fn faces(found: Vec<Candidate>, photograph: &Photograph) -> Vec<Face> {
     let mut found = combine(found);

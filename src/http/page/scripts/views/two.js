@@ -12,7 +12,7 @@ import { ask } from "../threshold.js";
 const EXAMPLES = {
   "one person twice": ["s5_1", "s5_2"],
   "two people": ["s5_1", "s1_1"],
-  "a difficult pair": ["s1_1", "s1_2"],
+  "one person, less alike": ["s1_1", "s1_2"],
 };
 
 /// Starts the view. Returns a function that compares again.
