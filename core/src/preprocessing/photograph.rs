@@ -217,14 +217,16 @@ impl Photograph {
         let half = f64::from(side) * step / 2.0;
         let square = self.upright_square(Square { centre, half, angle: 0.0 }, side, colour);
         let side = side as usize;
-        let mut planes = Vec::with_capacity(square.len() / (side * side) * width * height);
-        for plane in square.chunks_exact(side * side) {
-            for row in 0..height {
-                for column in 0..width {
-                    let place = placing.apply([float(column) + 0.5, float(row) + 0.5]);
-                    let [x, y] =
-                        [0, 1].map(|axis| (place[axis] - centre[axis] + half) / step - 0.5);
-                    planes.push(between_pixels(plane, side, [x, y]));
+        let sources: Vec<&[u8]> = square.chunks_exact(side * side).collect();
+        let area = width * height;
+        let mut planes = vec![0; sources.len() * area];
+        for row in 0..height {
+            for column in 0..width {
+                let place = placing.apply([float(column) + 0.5, float(row) + 0.5]);
+                let place = [0, 1].map(|axis| (place[axis] - centre[axis] + half) / step - 0.5);
+                let between = Between::of(place, side);
+                for (index, source) in sources.iter().enumerate() {
+                    planes[index * area + row * width + column] = between.value(source, side);
                 }
             }
         }
@@ -259,25 +261,45 @@ pub(super) fn float(number: usize) -> f64 {
     f64::from(u32::try_from(number).expect("a side has at most 4096 pixels"))
 }
 
-/// The value between the four pixels around a place, by bilinear interpolation; `[0, 0]` is the first pixel's centre.
-fn between_pixels(plane: &[u8], side: usize, point: Point) -> u8 {
-    let last = float(side - 1);
-    let [(column, x), (row, y)] = point.map(|part| {
-        let part = part.clamp(0.0, last);
+/// A place between four pixels of a square, for bilinear interpolation.
+struct Between {
+    /// The index of the first of the four, row by row.
+    first: usize,
+    /// How far the place is from the first column and row, in pixels: 0 to 1.
+    part: [f64; 2],
+}
+
+impl Between {
+    /// The first pixel's centre is `[0, 0]`. A place beyond the square is moved to its edge.
+    fn of(point: Point, side: usize) -> Self {
+        let last = float(side - 1);
+        let [(column, x), (row, y)] = point.map(|place| {
+            let place = place.clamp(0.0, last);
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "within a side"
+            )]
+            let pixel = (place as usize).min(side.saturating_sub(2));
+            (pixel, place - float(pixel))
+        });
+        Self { first: row * side + column, part: [x, y] }
+    }
+
+    /// The value in a plane.
+    fn value(&self, plane: &[u8], side: usize) -> u8 {
+        let [x, y] = self.part;
+        let at = |index: usize| f64::from(plane[index]);
+        let line = |first: usize| at(first) * (1.0 - x) + at(first + 1) * x;
+        let value = line(self.first) * (1.0 - y) + line(self.first + side) * y;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "within a side"
+            reason = "between bytes, and rounded"
         )]
-        let pixel = (part as usize).min(side.saturating_sub(2));
-        (pixel, part - float(pixel))
-    });
-    let at = |row: usize, column: usize| f64::from(plane[row * side + column]);
-    let line = |row: usize| at(row, column) * (1.0 - x) + at(row, column + 1) * x;
-    let value = line(row) * (1.0 - y) + line(row + 1) * y;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between bytes")]
-    let byte = value.round() as u8;
-    byte
+        let byte = (value + 0.5) as u8;
+        byte
+    }
 }
 
 /// The positions of a square's side that lie within the photograph, and the pixels that they cover.

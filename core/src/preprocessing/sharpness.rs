@@ -26,15 +26,16 @@ impl Photograph {
         let placing = Similarity::between(&PLACES, &face.points())?;
         let plane = self.warped(&placing, [SIDE; 2], Colour::Grey);
         let [width, height] = self.size().map(f64::from);
-        let is_inside = |column: usize, row: usize| {
-            let [x, y] = placing.apply([float(column) + 0.5, float(row) + 0.5]);
-            (0.0..=width).contains(&x) && (0.0..=height).contains(&y)
-        };
-        let value = |column: usize, row: usize| {
-            is_inside(column, row).then(|| f64::from(plane[row * SIDE + column]))
-        };
-        let lost = [lost(value), lost(|row, column| value(column, row))];
-        lost.into_iter().flatten().reduce(f64::min)
+        let values = plane.iter().enumerate().map(|(index, byte)| {
+            let place = [index % SIDE, index / SIDE].map(|pixel| float(pixel) + 0.5);
+            let [x, y] = placing.apply(place);
+            let is_inside = (0.0..=width).contains(&x) && (0.0..=height).contains(&y);
+            is_inside.then(|| f64::from(*byte))
+        });
+        let values: Vec<Option<f64>> = values.collect();
+        let along = lost(|place, line| values[line * SIDE + place]);
+        let across = lost(|place, line| values[place * SIDE + line]);
+        [along, across].into_iter().flatten().reduce(f64::min)
     }
 }
 
