@@ -132,9 +132,9 @@ impl Compare {
         if self.json {
             json(&One { pair, model: model.signature() })
         } else {
-            let warnings: String =
-                pair.warnings.iter().map(|warning| format!("{}.\n", line(warning))).collect();
-            format!("{}\n{warnings}", pair.judgement.text())
+            let warnings = pair.warnings.iter().map(|warning| line(warning) + ".");
+            let lines: Vec<String> = [pair.judgement.text()].into_iter().chain(warnings).collect();
+            lines.join("\n") + "\n"
         }
     }
 

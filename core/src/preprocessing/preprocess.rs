@@ -16,6 +16,10 @@ use super::{Colour, DecodeError, Fit, Limits, Pixels};
 /// The longest permitted side of a model's input.
 const MAX_SIDE: u32 = 4_096;
 
+/// The least difference of black and white in the input. Below it, a network's own numbers, of about 1, round the
+/// difference away.
+const LEAST_CONTRAST: f32 = 1e-4;
+
 /// How an image becomes a model's input, in this order: colour, size, scale.
 ///
 /// A value is `(byte * scale - mean) / std`.
@@ -107,10 +111,8 @@ impl Preprocessing {
         {
             return Err(InvalidPreprocessing::Std);
         }
-        /// Below it, a network's own numbers, of about 1, round the difference away.
-        const LEAST: f32 = 1e-4;
         let contrasts = self.std.iter().map(|std| (255.0 * self.scale / std).abs());
-        let is_usable = |contrast: &f32| contrast.is_finite() && LEAST <= *contrast;
+        let is_usable = |contrast: &f32| contrast.is_finite() && LEAST_CONTRAST <= *contrast;
         match contrasts.into_iter().find(|contrast| !is_usable(contrast)) {
             Some(contrast) => Err(InvalidPreprocessing::Contrast(contrast)),
             None => Ok(()),

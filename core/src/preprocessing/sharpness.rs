@@ -27,8 +27,8 @@ impl Photograph {
         let plane = self.warped(&placing, [SIDE; 2], Colour::Grey);
         let [width, height] = self.size().map(f64::from);
         let values = plane.iter().enumerate().map(|(index, byte)| {
-            let place = [index % SIDE, index / SIDE].map(|pixel| float(pixel) + 0.5);
-            let [x, y] = placing.apply(place);
+            let centre = [index % SIDE, index / SIDE].map(|pixel| float(pixel) + 0.5);
+            let [x, y] = placing.apply(centre);
             let is_inside = (0.0..=width).contains(&x) && (0.0..=height).contains(&y);
             is_inside.then(|| f64::from(*byte))
         });
