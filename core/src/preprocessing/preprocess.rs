@@ -16,9 +16,9 @@ use super::{Colour, DecodeError, Fit, Limits, Pixels};
 /// The longest permitted side of a model's input.
 const MAX_SIDE: u32 = 4_096;
 
-/// The least difference of black and white in the input. Below it, a network's own numbers, of about 1, round the
-/// difference away.
-const LEAST_CONTRAST: f32 = 1e-4;
+/// The least difference of black and white in the input. It is no model's, and the differences between images would vanish
+/// in the products of a network. What a larger one is worth depends on the network, so a run shows it.
+const LEAST_CONTRAST: f32 = 1e-12;
 
 /// How an image becomes a model's input, in this order: colour, size, scale.
 ///
