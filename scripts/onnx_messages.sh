@@ -40,7 +40,7 @@ WANTED = {
     "FunctionProto": "node attribute_proto",
     "GraphProto": "node initializer output sparse_initializer",
     "ValueInfoProto": "name",
-    "NodeProto": "attribute",
+    "NodeProto": "input output attribute",
     "AttributeProto": "t g tensors graphs sparse_tensor sparse_tensors",
     "SparseTensorProto": "values indices",
     "TensorProto": "raw_data external_data data_location",

@@ -1,5 +1,6 @@
 //! The command `siamese compare`.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -95,6 +96,9 @@ impl Compare {
             }
             Ok(ControlFlow::Continue(()))
         })?;
+        if !(is_one || self.json) {
+            note_warnings(&results);
+        }
         results.sort_by(|a, b| {
             let [a, b] = [a, b].map(|other| other.pair.judgement.distance.get());
             a.total_cmp(&b)
@@ -128,9 +132,9 @@ impl Compare {
         if self.json {
             json(&One { pair, model: model.signature() })
         } else {
-            let warning = |warning: &Warning| format!("{}: {}.\n", warning.field, warning.detail);
-            let warnings: String = pair.warnings.iter().map(warning).collect();
-            format!("{}\n{warnings}", pair.judgement.text())
+            let warnings = pair.warnings.iter().map(|warning| line(warning) + ".");
+            let lines: Vec<String> = [pair.judgement.text()].into_iter().chain(warnings).collect();
+            lines.join("\n") + "\n"
         }
     }
 
@@ -138,10 +142,25 @@ impl Compare {
         if self.json {
             return json(&Many { results, model: model.signature() });
         }
-        let line = |OtherImage { path, pair: JudgedPair { judgement, .. } }: &OtherImage| {
+        let row = |OtherImage { path, pair: JudgedPair { judgement, .. } }: &OtherImage| {
             let (verdict, distance) = (judgement.verdict.word(), judgement.distance.get());
             format!("{verdict:9}  {distance:.4}  {}\n", shown(&path.to_path()))
         };
-        results.iter().map(line).collect()
+        results.iter().map(row).collect()
+    }
+}
+
+/// A warning as one line.
+fn line(Warning { field, detail, .. }: &Warning) -> String {
+    format!("{field}: {detail}")
+}
+
+/// Notes the warnings of several pairs, each once: all pairs share the first image.
+fn note_warnings(results: &[OtherImage]) {
+    let mut noted = HashSet::new();
+    for warning in results.iter().flat_map(|other| &other.pair.warnings) {
+        if noted.insert((&warning.field, warning.code)) {
+            output::note(&line(warning));
+        }
     }
 }

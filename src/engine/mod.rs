@@ -78,8 +78,10 @@ pub type Observer = Arc<dyn Fn(Event) + Send + Sync>;
 /// A stage of a request's work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// From sources to pixels.
+    /// From sources to images, or to pixels if the model embeds whole images.
     Decode,
+    /// From images to pixels of a face.
+    Search,
     /// In the queue before the model.
     Queue,
     /// In a run of the model.
@@ -229,6 +231,7 @@ impl Stage {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Decode => "decode",
+            Self::Search => "search",
             Self::Queue => "queue",
             Self::Model => "model",
         }

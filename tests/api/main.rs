@@ -28,6 +28,7 @@ mod models;
 mod networks;
 mod numbers;
 mod observability;
+mod odd_faces;
 mod outputs;
 mod overload;
 mod page;

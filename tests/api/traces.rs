@@ -134,17 +134,17 @@ fn a_request_and_its_stages_are_spans_of_the_clients_trace() {
     let server = Server::with(&[("SIAMESE_TRACES__ENDPOINT", &collector.endpoint())]);
     compare(&server, &traceparent("01"));
 
-    let spans = collector.take(4);
+    let spans = collector.take(5);
     assert!(spans.iter().all(|item| item["traceId"] == TRACE), "{spans:?}");
     let names: Vec<&str> = spans.iter().filter_map(|item| item["name"].as_str()).collect();
-    assert_eq!(names, ["model", "queue", "decode", "POST /compare"]);
-    let request = &spans[3];
+    assert_eq!(names, ["model", "queue", "search", "decode", "POST /compare"]);
+    let request = &spans[4];
     assert_eq!((&request["parentSpanId"], &request["kind"]), (&json!(PARENT), &json!(2)));
     assert_eq!(attribute(request, "http.route")["stringValue"], "/compare");
     assert_eq!(attribute(request, "http.response.status_code")["intValue"], "200");
     assert_eq!(attribute(request, "siamese.request_id")["stringValue"], "mine");
     let [mut end, begun] = ["endTimeUnixNano", "startTimeUnixNano"].map(|key| time(request, key));
-    for part in &spans[..3] {
+    for part in &spans[..4] {
         assert_eq!(part["parentSpanId"], request["spanId"]);
         assert_eq!(time(part, "endTimeUnixNano"), end, "parts follow each other");
         end = time(part, "startTimeUnixNano");

@@ -44,7 +44,7 @@ def test_two_images_get_a_verdict(server, open_page):
         model_input = page.locator(f"{slot} .model-input")
         expect(model_input).to_be_visible()
         assert model_input.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [150, 150]
-    for name in ("decode", "queue", "model", "total", "round trip"):
+    for name in ("decode", "search", "queue", "model", "total", "round trip"):
         expect(page.locator(".timings")).to_contain_text(name)
 
 
@@ -101,7 +101,7 @@ def test_the_threshold_changes_verdict_rates_and_curl(server, open_page):
 @pytest.mark.parametrize("width", [390, 768, 1440])
 def test_a_moved_threshold_moves_nothing_else(server, open_page, width):
     page = open_page(server.address, width=width)
-    page.get_by_role("button", name="a difficult pair").click()
+    page.get_by_role("button", name="one person, less alike").click()
     slider = page.get_by_role("slider", name="Threshold")
     expect(slider).to_be_visible()
     page.wait_for_load_state("networkidle")
@@ -253,10 +253,10 @@ def test_images_unlike_those_of_the_calibration_are_named(open_page, width):
 
 
 @pytest.mark.parametrize(("model", "verdict", "truth"), [("faces", "Same", "right"), ("orl", "Different", "wrong")])
-def test_a_difficult_pair_shows_how_good_the_model_is(open_page, model, verdict, truth):
+def test_a_harder_pair_shows_how_good_the_model_is(open_page, model, verdict, truth):
     own_server = Server(SIAMESE_MODEL__FILE=str(ROOT / "models" / f"{model}.onnx"))
     page = open_page(own_server.address)
-    page.get_by_role("button", name="a difficult pair").click()
+    page.get_by_role("button", name="one person, less alike").click()
     expect(page.locator(VERDICT)).to_have_text(verdict)
     expect(page.locator("#two-verdict .truth")).to_have_text(f"The model is {truth}: these are two images of one person.")
     page.close()

@@ -78,9 +78,14 @@ impl Preprocessor {
         }
     }
 
-    /// All faces of a photograph, the largest first. `None` if the model does not align faces.
-    pub fn detect(&self, photograph: &Photograph) -> Option<Result<Vec<Face>, DecodeError>> {
-        self.aligner.as_ref().map(|aligner| guard(|| aligner.detect(photograph)))
+    /// All faces of a photograph: the one that an alignment of the same upload has chosen, then the others, the largest
+    /// first. `None` if the model does not align faces.
+    pub fn detect(
+        &self,
+        photograph: &Photograph,
+        first: Option<Face>,
+    ) -> Option<Result<Vec<Face>, DecodeError>> {
+        self.aligner.as_ref().map(|aligner| guard(|| aligner.detect(photograph, first)))
     }
 
     /// Turns an upload into planes of the model's input, and finds the chosen face.

@@ -43,8 +43,9 @@ pub enum DecodeError {
     /// No face is in the image, and the model needs one.
     #[error("no face was found in the image")]
     FaceNotFound,
-    /// Several faces are in the image, and the request allows only one. Holds their boxes: left, top, width, height.
-    #[error("{} faces are in the image: {}", .0.len(), boxes(.0))]
+    /// Several faces are in the image, and the request allows only one. Holds the boxes of those that were found until
+    /// then: left, top, width, height.
+    #[error("several faces are in the image, among them {}", boxes(.0))]
     FaceAmbiguous(Vec<[u32; 4]>),
     /// The decoder or the resize has a defect: it panicked or crashed. Only this image is affected.
     #[error("the decoder failed")]

@@ -21,6 +21,7 @@ mod pixels;
 mod preprocess;
 mod resize;
 mod samples;
+mod sharpness;
 mod side;
 mod similarity;
 mod statistics;

@@ -1,6 +1,7 @@
 //! An upright image as large as the search for a face needs it.
 
-use image::metadata::Orientation;
+use std::f64::consts::FRAC_PI_2;
+
 use serde::{Deserialize, Serialize};
 
 use super::colour::Colour;
@@ -67,6 +68,14 @@ pub struct Square {
     pub half: f64,
     /// How far it is turned around its centre, clockwise, in radians.
     pub angle: f64,
+}
+
+impl Square {
+    /// The same area, turned clockwise by quarter turns.
+    #[must_use]
+    pub fn turned(self, quarters: u8) -> Self {
+        Self { angle: self.angle + f64::from(quarters) * FRAC_PI_2, ..self }
+    }
 }
 
 impl Photograph {
@@ -148,38 +157,16 @@ impl Photograph {
         [0, 1].map(|axis| point[axis] * f64::from(full[axis]) / f64::from(size[axis]))
     }
 
-    /// The photograph turned clockwise by a number of quarter turns.
-    #[must_use]
-    pub fn turned(&self, quarters: u8) -> Self {
-        let orientation = match quarters % 4 {
-            0 => Orientation::NoTransforms,
-            1 => Orientation::Rotate90,
-            2 => Orientation::Rotate180,
-            _ => Orientation::Rotate270,
-        };
-        let image = self.image.clone().upright(orientation);
-        Self { image, full: self.full.upright(orientation), is_coarse: self.is_coarse }
-    }
-
-    /// Where a point of the photograph [turned](Self::turned) by `quarters` is in this one.
-    pub fn turned_back(&self, [x, y]: Point, quarters: u8) -> Point {
-        let [width, height] = self.size().map(f64::from);
-        match quarters % 4 {
-            0 => [x, y],
-            1 => [y, height - x],
-            2 => [width - x, height - y],
-            _ => [width - y, x],
-        }
-    }
-
     /// A square area, resized to `side` pixels by the antialiased triangle filter. It is black beyond the photograph.
     ///
     /// # Shapes
     ///
     /// Planes `[side, side]`: one of a grey photograph, or if `colour` is grey; else red, green and blue.
     pub fn square(&self, area: Square, side: u32, colour: Colour) -> Vec<u8> {
-        if area.angle == 0.0 {
-            return self.upright_square(area, side, colour);
+        #[expect(clippy::float_cmp, reason = "only whole quarter turns need no interpolation")]
+        let quarters = (0..4_u8).find(|quarters| f64::from(*quarters) * FRAC_PI_2 == area.angle);
+        if let Some(quarters) = quarters {
+            return turned(self.upright_square(area, side, colour), side as usize, quarters);
         }
         let Square { centre, half, angle } = area;
         let placing = Similarity::onto(centre, half, angle, f64::from(side));
@@ -230,14 +217,16 @@ impl Photograph {
         let half = f64::from(side) * step / 2.0;
         let square = self.upright_square(Square { centre, half, angle: 0.0 }, side, colour);
         let side = side as usize;
-        let mut planes = Vec::with_capacity(square.len() / (side * side) * width * height);
-        for plane in square.chunks_exact(side * side) {
-            for row in 0..height {
-                for column in 0..width {
-                    let place = placing.apply([float(column) + 0.5, float(row) + 0.5]);
-                    let [x, y] =
-                        [0, 1].map(|axis| (place[axis] - centre[axis] + half) / step - 0.5);
-                    planes.push(between_pixels(plane, side, [x, y]));
+        let sources: Vec<&[u8]> = square.chunks_exact(side * side).collect();
+        let area = width * height;
+        let mut planes = vec![0; sources.len() * area];
+        for row in 0..height {
+            for column in 0..width {
+                let place = placing.apply([float(column) + 0.5, float(row) + 0.5]);
+                let place = [0, 1].map(|axis| (place[axis] - centre[axis] + half) / step - 0.5);
+                let between = Between::of(place, side);
+                for (index, source) in sources.iter().enumerate() {
+                    planes[index * area + row * width + column] = between.value(source, side);
                 }
             }
         }
@@ -245,30 +234,72 @@ impl Photograph {
     }
 }
 
+/// What planes of a square area are if it is turned clockwise by quarter turns.
+fn turned(planes: Vec<u8>, side: usize, quarters: u8) -> Vec<u8> {
+    if quarters == 0 {
+        return planes;
+    }
+    let last = side - 1;
+    let mut all = Vec::with_capacity(planes.len());
+    for plane in planes.chunks_exact(side * side) {
+        for row in 0..side {
+            all.extend((0..side).map(|column| {
+                let [column, row] = match quarters {
+                    1 => [last - row, column],
+                    2 => [last - column, last - row],
+                    _ => [row, last - column],
+                };
+                plane[row * side + column]
+            }));
+        }
+    }
+    all
+}
+
 /// A number of pixels.
 pub(super) fn float(number: usize) -> f64 {
     f64::from(u32::try_from(number).expect("a side has at most 4096 pixels"))
 }
 
-/// The value between the four pixels around a place, by bilinear interpolation; `[0, 0]` is the first pixel's centre.
-fn between_pixels(plane: &[u8], side: usize, point: Point) -> u8 {
-    let last = float(side - 1);
-    let [(column, x), (row, y)] = point.map(|part| {
-        let part = part.clamp(0.0, last);
+/// A place between four pixels of a square, for bilinear interpolation.
+struct Between {
+    /// The index of the first of the four, row by row.
+    first: usize,
+    /// How far the place is from the first column and row, in pixels: 0 to 1.
+    part: [f64; 2],
+}
+
+impl Between {
+    /// The first pixel's centre is `[0, 0]`. A place beyond the square is moved to its edge.
+    fn of(point: Point, side: usize) -> Self {
+        let last = float(side - 1);
+        let [(column, x), (row, y)] = point.map(|place| {
+            let place = place.clamp(0.0, last);
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "within a side"
+            )]
+            let pixel = (place as usize).min(side.saturating_sub(2));
+            (pixel, place - float(pixel))
+        });
+        Self { first: row * side + column, part: [x, y] }
+    }
+
+    /// The value in a plane.
+    fn value(&self, plane: &[u8], side: usize) -> u8 {
+        let [x, y] = self.part;
+        let at = |index: usize| f64::from(plane[index]);
+        let line = |first: usize| at(first) * (1.0 - x) + at(first + 1) * x;
+        let value = line(self.first) * (1.0 - y) + line(self.first + side) * y;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "within a side"
+            reason = "between bytes, and rounded"
         )]
-        let pixel = (part as usize).min(side.saturating_sub(2));
-        (pixel, part - float(pixel))
-    });
-    let at = |row: usize, column: usize| f64::from(plane[row * side + column]);
-    let line = |row: usize| at(row, column) * (1.0 - x) + at(row, column + 1) * x;
-    let value = line(row) * (1.0 - y) + line(row + 1) * y;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between bytes")]
-    let byte = value.round() as u8;
-    byte
+        let byte = (value + 0.5) as u8;
+        byte
+    }
 }
 
 /// The positions of a square's side that lie within the photograph, and the pixels that they cover.
@@ -316,20 +347,15 @@ mod tests {
     }
 
     #[test]
-    fn a_point_of_a_turned_photograph_is_found_again() {
-        let photograph = small();
-        for quarters in 0..4 {
-            let turned = photograph.turned(quarters);
-            let [width, height] = turned.size();
-            let places = (0..height).flat_map(|row| (0..width).map(move |column| [column, row]));
-            for (place, byte) in places.zip(turned.bytes()) {
-                let centre = place.map(|part| f64::from(part) + 0.5);
-                let [x, y] = photograph.turned_back(centre, quarters);
-                // The photograph's bytes count its pixels from 1.
-                let expected = 4.0 * (y - 0.5) + x + 0.5;
-                assert!((f64::from(*byte) - expected).abs() < 1e-9, "{quarters} quarters");
-            }
-        }
+    fn a_square_is_turned_clockwise() {
+        let area = Square { centre: [2.0, 1.0], half: 1.0, angle: 0.0 };
+        let turned = |quarters| small().square(area.turned(quarters), 2, Colour::Grey);
+        let [upright, quarter, half, three] = [0, 1, 2, 3].map(turned);
+        assert_eq!(upright, [2, 3, 6, 7]);
+        // Its upper edge is the right edge of the upright square.
+        assert_eq!(quarter, [3, 7, 2, 6]);
+        assert_eq!(half, [7, 6, 3, 2]);
+        assert_eq!(three, [6, 2, 7, 3]);
     }
 
     #[test]

@@ -16,6 +16,10 @@ use super::{Colour, DecodeError, Fit, Limits, Pixels};
 /// The longest permitted side of a model's input.
 const MAX_SIDE: u32 = 4_096;
 
+/// The least difference of black and white in the input. It is no model's, and the differences between images would vanish
+/// in the products of a network. What a larger one is worth depends on the network, so a run shows it.
+const LEAST_CONTRAST: f32 = 1e-12;
+
 /// How an image becomes a model's input, in this order: colour, size, scale.
 ///
 /// A value is `(byte * scale - mean) / std`.
@@ -68,6 +72,12 @@ pub enum InvalidPreprocessing {
     /// The number of standard deviations is neither 1 nor the number of channels, or one is not positive.
     #[error("the std must be one positive number, or one for each channel")]
     Std,
+    /// Black and white are nearly the same input, or infinitely far apart.
+    #[error(
+        "after scale and std, black and white are {0:e} apart in the input, so the model could not tell images apart: \
+         for an input of 0 to 1, set scale to 1/255 and std to 1"
+    )]
+    Contrast(f32),
 }
 
 impl Preprocessing {
@@ -101,7 +111,12 @@ impl Preprocessing {
         {
             return Err(InvalidPreprocessing::Std);
         }
-        Ok(())
+        let contrasts = self.std.iter().map(|std| (255.0 * self.scale / std).abs());
+        let is_usable = |contrast: &f32| contrast.is_finite() && LEAST_CONTRAST <= *contrast;
+        match contrasts.into_iter().find(|contrast| !is_usable(contrast)) {
+            Some(contrast) => Err(InvalidPreprocessing::Contrast(contrast)),
+            None => Ok(()),
+        }
     }
 
     /// Turns an upload into a model's input.
@@ -344,7 +359,18 @@ mod tests {
                 Preprocessing { std: vec![1.0, 0.0, 1.0], ..valid.clone() },
                 InvalidPreprocessing::Std,
             ),
-            (Preprocessing { std: vec![f32::INFINITY], ..valid }, InvalidPreprocessing::Std),
+            (
+                Preprocessing { std: vec![f32::INFINITY], ..valid.clone() },
+                InvalidPreprocessing::Std,
+            ),
+            (
+                Preprocessing { scale: 2e-30, std: vec![1.0], ..valid.clone() },
+                InvalidPreprocessing::Contrast(255.0 * 2e-30),
+            ),
+            (
+                Preprocessing { scale: 1.0, std: vec![1e-38], ..valid },
+                InvalidPreprocessing::Contrast(f32::INFINITY),
+            ),
         ] {
             assert_eq!(invalid.validate(), Err(expected));
         }

@@ -1,5 +1,7 @@
 //! A decoded image.
 
+use std::ops::Range;
+
 use image::metadata::Orientation;
 use image::{GrayImage, RgbImage, imageops};
 
@@ -90,22 +92,23 @@ impl Image {
         }
     }
 
-    /// Reads a row into as many planes as the image [has](Self::planes). Each plane is at least as long as the row.
+    /// Reads some columns of a row into as many planes as the image [has](Self::planes). Each plane is at least as long.
     #[inline(always)]
-    pub(super) fn read_row(&self, row: usize, planes: &mut [Vec<u8>]) {
-        let width = self.columns.samples() as usize;
+    pub(super) fn read_row(&self, row: usize, columns: Range<usize>, planes: &mut [Vec<u8>]) {
+        let start = row * self.columns.samples() as usize + columns.start;
+        let width = columns.len();
         match (&self.samples, planes) {
             (Samples::Grey(image), [grey]) => {
-                grey[..width].copy_from_slice(&image.as_raw()[row * width..][..width]);
+                grey[..width].copy_from_slice(&image.as_raw()[start..][..width]);
             }
             (Samples::Rgb(image), [grey]) => {
-                let (pixels, _) = image.as_raw()[row * width * 3..][..width * 3].as_chunks();
+                let (pixels, _) = image.as_raw()[start * 3..][..width * 3].as_chunks();
                 for (byte, pixel) in grey.iter_mut().zip(pixels) {
                     *byte = luma(*pixel);
                 }
             }
             (Samples::Rgb(image), [red, green, blue]) => {
-                let (pixels, _) = image.as_raw()[row * width * 3..][..width * 3].as_chunks::<3>();
+                let (pixels, _) = image.as_raw()[start * 3..][..width * 3].as_chunks::<3>();
                 let planes = red.iter_mut().zip(green).zip(blue);
                 for (((red, green), blue), pixel) in planes.zip(pixels) {
                     [*red, *green, *blue] = *pixel;

@@ -5,16 +5,19 @@
 //! others go to workers, in lanes by size. An image never waits behind a larger one, and never takes the place of a
 //! smaller one.
 
+mod searches;
 pub mod worker;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use siamese_core::model::{Choice, Description, Face, Finished};
 use siamese_core::preprocessing::{
     DecodeError, Decoded, Decoding, Detail, Estimate, Limits, Photograph, Pixels, Planes,
 };
+use tokio::time::Instant;
 
 use super::admission::{Gate, Held, Limit};
 use super::batch::Priority;
@@ -22,6 +25,8 @@ use super::{Event, Observer};
 use crate::ops::blocking::{SMALL as SMALL_UPLOAD, compute};
 use crate::ops::settings::ImageSettings;
 use worker::{Allowance, Pool};
+
+pub(crate) use searches::Searches;
 
 /// The most that is decoded inline: pixels, and pixels times passes. A baseline JPEG of that size takes some 0.2 ms, a
 /// few times the cost of a thread switch.
@@ -188,8 +193,10 @@ impl Decoder {
         executor: Executor,
         priority: Priority,
         choice: Choice,
+        searches: &Searches,
     ) -> Result<Input, DecodeError> {
-        let (planes, face) = self.planes(model, upload, executor, priority, choice).await?;
+        let (planes, face) =
+            self.planes(model, upload, executor, priority, choice, searches).await?;
         if planes.bytes().len() <= SMALL_PLANES {
             return Ok(Input::of(model, &planes, face));
         }
@@ -204,20 +211,29 @@ impl Decoder {
         upload: Bytes,
         executor: Executor,
         choice: Choice,
+        searches: &Searches,
     ) -> Result<Vec<u8>, DecodeError> {
         let priority = Priority::Interactive;
-        let (planes, _) = self.planes(model, upload, executor, priority, choice).await?;
+        let (planes, _) = self.planes(model, upload, executor, priority, choice, searches).await?;
         let model = model.clone();
         Ok(compute(move || model.card.preprocessing.png(&planes)).await)
     }
 
-    /// All faces of an upload, the largest first.
+    /// All faces of an upload: the one that is embedded, then the others, the largest first.
     pub(crate) async fn faces(
         &self,
         model: &Arc<Description>,
         upload: Bytes,
         executor: Executor,
+        searches: &Searches,
     ) -> Result<(Photograph, Vec<Face>), DecodeError> {
+        let priority = Priority::Interactive;
+        let (bytes, choice) = (upload.clone(), Choice::Largest);
+        let first = match self.planes(model, bytes, executor, priority, choice, searches).await {
+            Ok((_, face)) => face,
+            Err(DecodeError::FaceNotFound) => None,
+            Err(err) => return Err(err),
+        };
         let decoding = Decoding::Photograph(Detail::Fine);
         let decoded = self.decoded(decoding, upload, executor).await?;
         let Decoded::Photograph(photograph) = decoded else {
@@ -225,10 +241,13 @@ impl Decoder {
         };
         let model = model.clone();
         let search = move || {
-            let faces = model.preprocessor.detect(&photograph).unwrap_or(Ok(Vec::new()));
+            let faces = model.preprocessor.detect(&photograph, first).unwrap_or(Ok(Vec::new()));
             faces.map(|faces| (photograph, faces))
         };
-        self.counted(in_turn(&self.searches, search).await)
+        let begun = Instant::now();
+        let found = in_turn(&self.searches, search).await;
+        searches.took(begun.elapsed());
+        self.counted(found)
     }
 
     /// Planes of the model's input for an upload, and the face on them.
@@ -239,12 +258,13 @@ impl Decoder {
         executor: Executor,
         priority: Priority,
         choice: Choice,
+        searches: &Searches,
     ) -> Result<(Planes, Option<Face>), DecodeError> {
         let _share = match priority {
             Priority::Interactive => None,
             Priority::Bulk => Some(self.bulk.enter(1).await),
         };
-        let mut finer = None;
+        let (mut finer, mut search) = (None, Duration::ZERO);
         loop {
             let decoding = model.preprocessor.decoding(finer);
             let decoded = match self.decoded(decoding, upload.clone(), executor).await? {
@@ -254,7 +274,11 @@ impl Decoder {
             let model = model.clone();
             let finish = move || model.preprocessor.finish(decoded, choice, finer);
             let gate = if finer.is_some() { &self.searches } else { &self.threads };
-            match self.counted(in_turn(gate, finish).await)? {
+            let begun = Instant::now();
+            let finished = in_turn(gate, finish).await;
+            search += begun.elapsed();
+            searches.took(search);
+            match self.counted(finished)? {
                 Finished::Planes(planes, face) => return Ok((planes, face)),
                 Finished::Finer(next) => finer = Some(next),
             }

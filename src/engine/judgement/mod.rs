@@ -3,6 +3,7 @@
 //! The server and the command line both use this module.
 
 mod pair;
+mod warning;
 
 use serde::Serialize;
 use siamese_core::model::Card;
@@ -10,7 +11,8 @@ use siamese_core::score::{Calibration, Distance, Threshold, UnsupportedFmr, Verd
 use thiserror::Error;
 use utoipa::ToSchema;
 
-pub use pair::{JudgedPair, Seen, Warning};
+pub use pair::{JudgedPair, Seen};
+pub use warning::Warning;
 
 /// How the caller wants pairs to be judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use super::admission::Limit;
 use super::batch::{EmbedError, Priority};
 use super::cache::EmbeddedImage;
+use super::decode::Searches;
 use super::deployment::Deployment;
 use super::{Engine, Event, Stage};
 
@@ -47,8 +48,10 @@ pub struct Embedded {
 /// The duration of each stage of a request. Portions overlap, so the sum may exceed the request's duration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timings {
-    /// From sources to pixels.
+    /// From sources to pixels, without the search.
     pub decode: Duration,
+    /// The search for a face and its alignment; zero if no image was searched.
+    pub search: Duration,
     /// In the queue before the model.
     pub queue: Duration,
     /// In the runs of the model.
@@ -156,10 +159,10 @@ impl Engine {
         let executor =
             self.decoder.choose_executor(&upload, Priority::Interactive).map_err(item)?;
         let _admitted = self.decoder.admit(executor, upload.len()).map_err(Refusal::Overloaded)?;
-        let shown = self.decoder.png(&deployment.model, upload, executor, choice).await;
-        let decode = begun.elapsed();
-        self.observe(Event::Took(Stage::Decode, decode));
-        Ok((shown.map_err(item)?, Timings { decode, ..Timings::default() }))
+        let searches = Searches::default();
+        let shown = self.decoder.png(&deployment.model, upload, executor, choice, &searches).await;
+        let timings = self.prepared(begun, &searches);
+        Ok((shown.map_err(item)?, timings))
     }
 
     /// All faces of an upload, the largest first, and the size of the upright image.
@@ -173,11 +176,11 @@ impl Engine {
         let executor =
             self.decoder.choose_executor(&upload, Priority::Interactive).map_err(item)?;
         let _admitted = self.decoder.admit(executor, upload.len()).map_err(Refusal::Overloaded)?;
-        let found = self.decoder.faces(&deployment.model, upload, executor).await;
-        let decode = begun.elapsed();
-        self.observe(Event::Took(Stage::Decode, decode));
+        let searches = Searches::default();
+        let found = self.decoder.faces(&deployment.model, upload, executor, &searches).await;
+        let timings = self.prepared(begun, &searches);
         let (photograph, faces) = found.map_err(item)?;
-        Ok(((faces, photograph.full_size()), Timings { decode, ..Timings::default() }))
+        Ok(((faces, photograph.full_size()), timings))
     }
 
     /// Embeds sources as [`Engine::embed`] does, but always in portions with bulk priority, however few they are.
@@ -190,6 +193,17 @@ impl Engine {
         let choice = self.settings.image.faces;
         let Embedded { outcomes, timings } = self.in_portions(deployment, sources, choice).await?;
         Ok(Embedded { outcomes: in_order(outcomes, &positions), timings })
+    }
+
+    /// The timings of images whose decoding began at an instant, and has ended.
+    fn prepared(&self, begun: Instant, searches: &Searches) -> Timings {
+        let search = searches.longest();
+        let decode = begun.elapsed().saturating_sub(search);
+        self.observe(Event::Took(Stage::Decode, decode));
+        if !search.is_zero() {
+            self.observe(Event::Took(Stage::Search, search));
+        }
+        Timings { decode, search, ..Timings::default() }
     }
 
     async fn in_portions(
@@ -225,6 +239,7 @@ impl Engine {
 impl Timings {
     fn add(&mut self, portion: Self) {
         self.decode += portion.decode;
+        self.search += portion.search;
         self.queue += portion.queue;
         self.model += portion.model;
         self.cached += portion.cached;

@@ -14,7 +14,7 @@ use super::source::check;
 use super::{Embedded, ItemError, Need, Refusal, Source, Timings};
 use crate::engine::batch::{Priority, Reservation};
 use crate::engine::cache::{Claim, EmbeddedImage, Found, Key};
-use crate::engine::decode::{Admitted, Executor, Input};
+use crate::engine::decode::{Admitted, Executor, Input, Searches};
 use crate::engine::deployment::Deployment;
 use crate::engine::{Engine, Event, Stage};
 use crate::ops::blocking::{SMALL, compute};
@@ -65,12 +65,12 @@ impl Engine {
         let states = self.sort(deployment, sources, found, priority);
         let Admission { mut reservation, lanes } =
             self.admit(deployment, &states, priority).await?;
-        let states = join_all(
-            states.into_iter().map(|state| self.decode(deployment, state, choice, priority)),
-        )
-        .await;
-        let decode = begun.elapsed();
-        self.observe(Event::Took(Stage::Decode, decode));
+        let searches = Searches::default();
+        let decoded = states
+            .into_iter()
+            .map(|state| self.decode(deployment, state, choice, priority, &searches));
+        let states = join_all(decoded).await;
+        let timings = Timings { cached, ..self.prepared(begun, &searches) };
         if need == Need::All {
             first_failure(&states)?;
         }
@@ -82,7 +82,6 @@ impl Engine {
             reservation = Some(deployment.batcher.wait(decoded).await);
         }
         drop(lanes);
-        let timings = Timings { decode, cached, ..Timings::default() };
         match reservation {
             Some(reservation) => self.run(deployment, reservation, states, priority, timings).await,
             None => Ok(Embedded {
@@ -189,9 +188,11 @@ impl Engine {
         state: SourceState<'a>,
         choice: Choice,
         priority: Priority,
+        searches: &Searches,
     ) -> SourceState<'a> {
         let SourceState::Upload { upload, executor, claim } = state else { return state };
-        match self.decoder.pixels(&deployment.model, upload, executor, priority, choice).await {
+        let model = &deployment.model;
+        match self.decoder.pixels(model, upload, executor, priority, choice, searches).await {
             Ok(input) => SourceState::Pixels(input, claim),
             Err(err) => SourceState::Done(Err(err.into())),
         }

@@ -75,6 +75,7 @@ pub struct Metrics {
     connections: Connections,
     batches: Histogram,
     decode: Histogram,
+    search: Histogram,
     queue: Histogram,
     model: Histogram,
     hits: Counter,
@@ -172,6 +173,7 @@ impl Metrics {
             connections,
             batches,
             decode: stage(Stage::Decode),
+            search: stage(Stage::Search),
             queue: stage(Stage::Queue),
             model: stage(Stage::Model),
             hits: lookup("hit"),
@@ -224,6 +226,7 @@ impl Metrics {
             Event::Seen { digest, familiarity } => self.judged.see(digest, familiarity),
             Event::Took(stage, took) => match stage {
                 Stage::Decode => &self.decode,
+                Stage::Search => &self.search,
                 Stage::Queue => &self.queue,
                 Stage::Model => &self.model,
             }

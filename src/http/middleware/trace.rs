@@ -53,6 +53,9 @@ async fn trace(State(traces): State<Traces>, mut request: Request, next: Next) -
     }
     if let Some(timings) = response.extensions().get::<Timings>() {
         span.stage(Stage::Decode.as_str(), timings.decode);
+        if !timings.search.is_zero() {
+            span.stage(Stage::Search.as_str(), timings.search);
+        }
         span.stage(Stage::Queue.as_str(), timings.queue);
         span.stage(Stage::Model.as_str(), timings.model);
     }

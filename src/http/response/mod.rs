@@ -10,6 +10,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use crate::engine::Stage;
 use crate::engine::pipeline::Timings;
 
 pub(crate) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -32,14 +33,14 @@ pub(crate) fn json(body: &impl Serialize) -> Response {
 }
 
 /// The `Server-Timing` header, in milliseconds with microsecond digits. It begins with the number of images whose
-/// embeddings were in the cache, if there are any.
+/// embeddings were in the cache, if there are any. It has a search if an image was searched for a face.
 pub(crate) fn server_timing(timings: Timings, total: Duration) -> HeaderValue {
-    let stages = [
-        ("decode", timings.decode),
-        ("queue", timings.queue),
-        ("model", timings.model),
+    let search = (!timings.search.is_zero()).then_some((Stage::Search.as_str(), timings.search));
+    let stages = [(Stage::Decode.as_str(), timings.decode)].into_iter().chain(search).chain([
+        (Stage::Queue.as_str(), timings.queue),
+        (Stage::Model.as_str(), timings.model),
         ("total", total),
-    ];
+    ]);
     let mut text = String::with_capacity(80);
     if 0 < timings.cached {
         write!(text, "cache;desc=\"{}\"", timings.cached)

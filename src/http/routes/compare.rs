@@ -47,12 +47,12 @@ struct Comparison<'a> {
         "a": {"familiarity": 1.0, "face": {
             "box": [2.4, 35.7, 73.1, 73.1],
             "points": {"left_eye": [16.1, 56.7], "right_eye": [48.9, 56.1], "nose": [28.3, 74.2], "mouth": [31.0, 88.9]},
-            "score": 0.9373, "roll": -1.0
+            "score": 0.9373, "roll": -1.0, "yaw": -20.0, "sharpness": 0.6
         }},
         "b": {"familiarity": 1.0, "face": {
             "box": [8.1, 33.3, 74.2, 74.2],
             "points": {"left_eye": [27.9, 54.8], "right_eye": [61.6, 56.9], "nose": [43.1, 75.4], "mouth": [42.3, 89.0]},
-            "score": 0.8897, "roll": 3.6
+            "score": 0.8897, "roll": 3.6, "yaw": -2.0, "sharpness": 0.56
         }},
         "model": {"name": "faces", "digest": "sha256:c44b6172..."}
     })))

@@ -19,7 +19,7 @@ use crate::http::service::Service;
 
 #[derive(Serialize, ToSchema)]
 struct Detected {
-    /// The largest first.
+    /// First the face that `/embed` and `/compare` use, then the others, the largest first.
     faces: Vec<Face>,
     image: ImageSize,
 }
@@ -48,7 +48,7 @@ struct ImageSize {
         "faces": [{
             "box": [412.0, 380.0, 290.0, 290.0],
             "points": {"left_eye": [486.1, 470.3], "right_eye": [614.9, 468.8], "nose": [552.0, 540.2], "mouth": [549.7, 604.6]},
-            "score": 0.93, "roll": -0.7
+            "score": 0.93, "roll": -0.7, "yaw": 2.0, "sharpness": 0.61
         }],
         "image": {"width": 960, "height": 1280}
     })))

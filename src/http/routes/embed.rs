@@ -78,8 +78,7 @@ impl<'a> ImageEmbedding<'a> {
     /// `name` is the path of the image in the request.
     fn of(name: &str, image: &'a EmbeddedImage) -> Self {
         let EmbeddedImage { ref embedding, face, familiarity } = *image;
-        let of_face = Warning::about(name, face.as_ref()).into_iter();
-        let warnings = of_face.chain(Warning::unfamiliar(name, familiarity)).collect();
+        let warnings = Warning::about(name, face.as_ref(), familiarity);
         Self { embedding: embedding.coordinates(), face, familiarity, warnings }
     }
 }
@@ -106,7 +105,7 @@ impl<'a> ImageEmbedding<'a> {
             "face": {
                 "box": [2.4, 35.7, 73.1, 73.1],
                 "points": {"left_eye": [16.1, 56.7], "right_eye": [48.9, 56.1], "nose": [28.3, 74.2], "mouth": [31.0, 88.9]},
-                "score": 0.9373, "roll": -1.0
+                "score": 0.9373, "roll": -1.0, "yaw": -20.0, "sharpness": 0.6
             },
             "familiarity": 1.0,
             "model": {"name": "faces", "digest": "sha256:c44b6172..."}

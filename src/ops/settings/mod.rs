@@ -296,8 +296,14 @@ mod tests {
         refused("[model]\nsessions = 1025", &[], "model.sessions must be at most 1024");
         refused("[server]\nmax_in_flight = 9223372036854775807", &[], "server.max_in_flight");
         refused("[model]\nthreshold = -1.0", &[], "threshold");
-        refused("[model]\ndevice = \"tpu\"", &[], "device");
-        refused("[cuda]\nconvolution_search = \"thorough\"", &[], "convolution_search");
+        let device = "a device is `cpu`, `prefer-gpu` or `require-gpu` for key `model.device`";
+        refused("[model]\ndevice = \"tpu\"", &[], device);
+        let search = "is `heuristic`, `exhaustive` or `default` for key `cuda.convolution_search`";
+        refused("[cuda]\nconvolution_search = \"thorough\"", &[], search);
+        let format = "a log format is `text` or `json` for key `log.format`";
+        refused("", &[("SIAMESE_LOG__FORMAT", "xml")], format);
+        let faces = "is `largest` or `only` for key `image.faces`";
+        refused("[image]\nfaces = \"all\"", &[], faces);
         refused("[cuda]\ndevice_id = -1", &[], "device_id");
         refused(
             "",

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use siamese_core::preprocessing;
+use thiserror::Error;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -24,12 +25,29 @@ const TEXT: usize = 500;
 
 /// The format of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "String")]
 pub enum LogFormat {
     /// For a terminal.
     Text,
     /// For machines.
     Json,
+}
+
+/// The text names no [`LogFormat`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("a log format is `text` or `json`")]
+pub struct UnknownFormat;
+
+impl TryFrom<String> for LogFormat {
+    type Error = UnknownFormat;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.as_str() {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(UnknownFormat),
+        }
+    }
 }
 
 /// Logs to standard error, for a command. `RUST_LOG` selects what is logged; the default is `level` and above.

@@ -24,6 +24,14 @@ enum Purpose {
     HoldOut,
 }
 
+/// The folders that divide a data set.
+struct Folders {
+    /// The length of the path that they have in common, with its last `/`.
+    start: usize,
+    /// By their paths.
+    purposes: BTreeMap<String, Purpose>,
+}
+
 /// An identity of a divided data set.
 #[derive(Default)]
 struct Merged {
@@ -50,13 +58,13 @@ impl Purpose {
 /// Merges identities of one name below the folders that divide the data, if at least two such folders contain all
 /// images. Otherwise returns the identities as they are.
 pub(super) fn divide(mut identities: Vec<Identity>) -> Divided {
-    let Some(folders) = folders(&identities) else {
+    let Some(Folders { start, purposes: folders }) = Folders::find(&identities) else {
         identities.sort_by(|a, b| natural::compare(&a.name, &b.name));
         return Divided { identities, ..Divided::default() };
     };
     let mut merged = BTreeMap::<String, Merged>::new();
     for Identity { name, images } in identities {
-        if let Some((folder, name)) = name.split_once('/') {
+        if let Some((folder, name)) = split(&name, start) {
             let entry = merged.entry(name.to_owned()).or_default();
             entry.images.extend(images);
             entry.purposes.extend(folders.get(folder));
@@ -80,14 +88,37 @@ pub(super) fn divide(mut identities: Vec<Identity>) -> Divided {
     }
 }
 
-/// Returns the folders that divide the data, if all images are below at least two of them.
-fn folders(identities: &[Identity]) -> Option<BTreeMap<String, Purpose>> {
-    let purpose = |identity: &Identity| {
-        let (folder, _) = identity.name.split_once('/')?;
-        Some((folder.to_owned(), Purpose::of(folder)?))
-    };
-    let folders: BTreeMap<_, _> = identities.iter().map(purpose).collect::<Option<_>>()?;
-    (2 <= folders.len()).then_some(folders)
+impl Folders {
+    /// Finds the folders that divide the data, if all images are below at least two of them. They may be below a folder
+    /// that contains everything, such as `data`.
+    fn find(identities: &[Identity]) -> Option<Self> {
+        let mut start = 0;
+        loop {
+            let purpose = |identity: &Identity| {
+                let (folder, _) = split(&identity.name, start)?;
+                Some((folder.to_owned(), Purpose::of(&folder[start..])?))
+            };
+            let purposes: Option<BTreeMap<_, _>> = identities.iter().map(purpose).collect();
+            match purposes {
+                Some(purposes) if 2 <= purposes.len() => return Some(Self { start, purposes }),
+                _ => {}
+            }
+            let (common, _) = split(&identities.first()?.name, start)?;
+            let is_common = |identity: &Identity| {
+                split(&identity.name, start).is_some_and(|(folder, _)| folder == common)
+            };
+            if !identities.iter().all(is_common) {
+                return None;
+            }
+            start = common.len() + 1;
+        }
+    }
+}
+
+/// Splits a name behind its first folder from `start`: the folder with those above it, and the rest.
+fn split(name: &str, start: usize) -> Option<(&str, &str)> {
+    let end = start + name.get(start..)?.find('/')?;
+    Some((&name[..end], &name[end + 1..]))
 }
 
 /// Describes in a line how the folders were understood.
@@ -202,6 +233,16 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_that_contains_everything_is_passed() {
+        check(
+            &["data/set/train/a", "data/set/train/b", "data/set/val/c", "data/set/val/d"],
+            &[("a", 1), ("b", 1), ("c", 1), ("d", 1)],
+            &["c", "d"],
+            "the folders data/set/train, data/set/val divide the data: 2 identities in data/set/train, and 2",
+        );
+    }
+
+    #[test]
     fn other_folders_are_identities() {
         for folders in [
             &["test", "train"][..],
@@ -209,6 +250,8 @@ mod tests {
             &["s1", "train/a", "val/b"],
             &["train/a", "train/b"],
             &["trains/a", "trains/b"],
+            &["data/train/a", "more/val/b"],
+            &["data/a", "data/b"],
         ] {
             let expected: Vec<_> = folders.iter().map(|name| (*name, 1)).collect();
             check(folders, &expected, &[], "");

@@ -140,7 +140,7 @@ impl Card {
         preprocessing.validate().map_err(|err| {
             let key = match err {
                 InvalidPreprocessing::Side => "input",
-                InvalidPreprocessing::Scale => "scale",
+                InvalidPreprocessing::Scale | InvalidPreprocessing::Contrast(_) => "scale",
                 InvalidPreprocessing::Mean | InvalidPreprocessing::Range { .. } => "mean",
                 InvalidPreprocessing::Std => "std",
             };

@@ -132,8 +132,9 @@ impl Network {
         let planes = photograph.square(square, self.side, Colour::Rgb);
         self.input.clear();
         // The single plane of a grey photograph stands for all three.
-        let planes = planes.chunks_exact(side * side).cycle().take(3).flatten();
-        self.input.extend(planes.map(|byte| f32::from(*byte) / 127.5 - 1.0));
+        for plane in planes.chunks_exact(side * side).cycle().take(3) {
+            self.input.extend(plane.iter().map(|byte| f32::from(*byte) / 127.5 - 1.0));
+        }
         let tensor = TensorRef::from_array_view(([1, 3, side, side], &self.input[..]))?;
         let outputs = self.session.run(ort::inputs![tensor])?;
         let (_, points) = outputs["points"].try_extract_tensor::<f32>()?;

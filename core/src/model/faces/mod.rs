@@ -31,6 +31,11 @@ pub struct Face {
     pub score: f32,
     /// The angle of the line from eye to eye, clockwise, in degrees.
     pub roll: f64,
+    /// An estimate of how far the head is turned, in degrees: positive if the nose points to the right of the face as
+    /// the image shows it.
+    pub yaw: f64,
+    /// How much detail the face has: 0 to 1, whatever its size and contrast. A sharp face has some 0.6.
+    pub sharpness: f64,
     /// The width of the box in the image that was searched, in pixels. The model reads no more detail than this.
     #[serde(skip)]
     pub searched_width: f64,
@@ -41,7 +46,7 @@ pub struct Face {
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", try_from = "String")]
 pub enum Choice {
     /// The largest.
     #[default]
@@ -64,6 +69,14 @@ impl FromStr for Choice {
             "only" => Ok(Self::Only),
             _ => Err(UnknownChoice),
         }
+    }
+}
+
+impl TryFrom<String> for Choice {
+    type Error = UnknownChoice;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
     }
 }
 
@@ -107,9 +120,19 @@ impl Aligner {
         Ok(Self { alignment, detector, idle: Mutex::new(vec![first]) })
     }
 
-    /// All faces of a photograph, the largest first.
-    pub(super) fn detect(&self, photograph: &Photograph) -> Result<Vec<Face>, DecodeError> {
-        self.search(|search| search.all(photograph))
+    /// All faces of a photograph: the one that an alignment has chosen, then the others, the largest first. Two faces of
+    /// about one size may have another order in a photograph with other detail, so the size alone does not tell.
+    pub(super) fn detect(
+        &self,
+        photograph: &Photograph,
+        first: Option<Face>,
+    ) -> Result<Vec<Face>, DecodeError> {
+        let mut faces = self.search(|search| search.all(photograph, usize::MAX))?;
+        if let Some(first) = first {
+            faces.retain(|face| !search::is_same(face, &first));
+            faces.insert(0, first);
+        }
+        Ok(faces)
     }
 
     /// The chosen face of a photograph, and its chip as planes of the model's input. `hint` is what a coarse photograph of
@@ -135,9 +158,9 @@ impl Aligner {
         };
         // The other faces only count: both choices align a face alike.
         if choice == Choice::Only {
-            let all = self.detect(photograph)?;
-            if 1 < all.len() {
-                return Err(DecodeError::FaceAmbiguous(all.iter().map(Face::pixels).collect()));
+            let several = self.search(|search| search.all(photograph, 2))?;
+            if 1 < several.len() {
+                return Err(DecodeError::FaceAmbiguous(several.iter().map(Face::pixels).collect()));
             }
         }
         let points = Landmarks::new(face.points.points().map(|point| photograph.reduced(point)));

@@ -47,6 +47,11 @@ impl Shape {
         self.size[0] * self.size[1]
     }
 
+    /// Whether two boxes show the same face.
+    pub(super) fn shows_face_of(&self, other: &Self) -> bool {
+        SAME_FACE < self.overlap(other)
+    }
+
     /// Intersection over union of the boxes.
     fn overlap(&self, other: &Self) -> f64 {
         let common = |axis: usize| {
@@ -83,7 +88,7 @@ pub(super) fn combine(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
     while let Some(best) = candidates.first().copied() {
         let (same, rest): (Vec<_>, Vec<_>) = candidates
             .into_iter()
-            .partition(|other| *other == best || SAME_FACE < best.shape.overlap(&other.shape));
+            .partition(|other| *other == best || best.shape.shows_face_of(&other.shape));
         candidates = rest;
         let weighted: Vec<_> =
             same.iter().map(|face| (f64::from(face.score), face.shape)).collect();
@@ -97,7 +102,7 @@ pub(super) fn distinct(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
     candidates.sort_by(|one, other| other.score.total_cmp(&one.score));
     let mut faces: Vec<Candidate> = Vec::new();
     for candidate in candidates {
-        if faces.iter().all(|face| face.shape.overlap(&candidate.shape) <= SAME_FACE) {
+        if !faces.iter().any(|face| face.shape.shows_face_of(&candidate.shape)) {
             faces.push(candidate);
         }
     }

@@ -2,6 +2,7 @@
 
 use ort::ep::{self, ArenaExtendStrategy, ExecutionProviderDispatch, cuda};
 use serde::Deserialize;
+use thiserror::Error;
 
 /// `[cuda]`: settings that matter only if a GPU runs the model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -19,7 +20,7 @@ pub struct Cuda {
 
 /// How the algorithm of a convolution is chosen, for each new shape.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "String")]
 pub enum ConvolutionSearch {
     /// By cuDNN's heuristics, without a measurement.
     #[default]
@@ -28,6 +29,24 @@ pub enum ConvolutionSearch {
     Exhaustive,
     /// No search: the same algorithm for all shapes.
     Default,
+}
+
+/// The text names no [`ConvolutionSearch`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("a convolution search is `heuristic`, `exhaustive` or `default`")]
+pub struct UnknownSearch;
+
+impl TryFrom<String> for ConvolutionSearch {
+    type Error = UnknownSearch;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.as_str() {
+            "heuristic" => Ok(Self::Heuristic),
+            "exhaustive" => Ok(Self::Exhaustive),
+            "default" => Ok(Self::Default),
+            _ => Err(UnknownSearch),
+        }
+    }
 }
 
 impl Cuda {

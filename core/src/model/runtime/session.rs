@@ -28,7 +28,7 @@ pub struct Options {
 
 /// The device that the operator requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", try_from = "String")]
 pub enum Device {
     /// The CPU, even if there is a GPU.
     Cpu,
@@ -73,6 +73,14 @@ impl FromStr for Device {
             "require-gpu" => Ok(Self::RequireGpu),
             _ => Err(UnknownDevice),
         }
+    }
+}
+
+impl TryFrom<String> for Device {
+    type Error = UnknownDevice;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
     }
 }
 

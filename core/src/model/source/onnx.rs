@@ -53,6 +53,10 @@ pub mod value_info {
 
 /// `NodeProto`.
 pub mod node {
+    /// `input`.
+    pub const INPUT: u64 = 1;
+    /// `output`.
+    pub const OUTPUT: u64 = 2;
     /// `attribute`.
     pub const ATTRIBUTE: u64 = 5;
 }

@@ -1,18 +1,22 @@
 //! The outputs of an ONNX file.
 //!
-//! A model may have more outputs than its embedding, such as a map. A session of a file with one output computes only
-//! what that output needs.
+//! A model may have more outputs than its embedding, such as a map. ONNX Runtime runs every node of a file, whatever
+//! outputs are asked for. So a session of the embedding alone gets a file without the nodes of the others.
 
-use super::onnx::graph::OUTPUT;
+use std::collections::HashSet;
+
+use super::onnx::attribute::{G, GRAPHS};
+use super::onnx::graph::{NODE, OUTPUT};
 use super::onnx::model::GRAPH;
+use super::onnx::node::{self, ATTRIBUTE, INPUT};
 use super::onnx::value_info::NAME;
-use super::protobuf::{NotOnnx, each, put};
+use super::protobuf::{Field, NotOnnx, each, fields, put};
 
 /// The name of the embedding among several outputs.
 pub const EMBEDDING: &str = "embedding";
 
-/// Returns the file without its outputs other than [`EMBEDDING`]. `None` if that would not change it, or if it has no
-/// output of this name.
+/// Returns the file with [`EMBEDDING`] as its only output, and with the nodes that this output needs. `None` if the file has
+/// one output, or none of this name.
 pub(in crate::model) fn embedding_alone(onnx: &[u8]) -> Result<Option<Vec<u8>>, NotOnnx> {
     let names = names(onnx)?;
     if names.len() < 2 || !names.contains(&EMBEDDING.as_bytes()) {
@@ -22,26 +26,56 @@ pub(in crate::model) fn embedding_alone(onnx: &[u8]) -> Result<Option<Vec<u8>>, 
     for field in each(onnx) {
         let field = field?;
         match field.body {
-            Some(graph) if field.number == GRAPH => {
-                let mut kept = Vec::with_capacity(graph.len());
-                for part in each(graph) {
-                    let part = part?;
-                    let is_kept = match part.body {
-                        Some(output) if part.number == OUTPUT => {
-                            name(output)? == EMBEDDING.as_bytes()
-                        }
-                        _ => true,
-                    };
-                    if is_kept {
-                        kept.extend_from_slice(part.whole);
-                    }
-                }
-                put(&mut written, GRAPH, &kept);
-            }
+            Some(graph) if field.number == GRAPH => put(&mut written, GRAPH, &reduced(graph)?),
             _ => written.extend_from_slice(field.whole),
         }
     }
     Ok(Some(written))
+}
+
+fn reduced(graph: &[u8]) -> Result<Vec<u8>, NotOnnx> {
+    let parts = fields(graph)?;
+    // The nodes are in the order of execution, so each is seen before those that it needs.
+    let mut needed: HashSet<&[u8]> = HashSet::from([EMBEDDING.as_bytes()]);
+    let mut is_needed = vec![true; parts.len()];
+    let mut contains_graphs = false;
+    for (part, is_needed) in parts.iter().zip(&mut is_needed).rev() {
+        let Some(body) = part.body else { continue };
+        match part.number {
+            OUTPUT => *is_needed = name(body)? == EMBEDDING.as_bytes(),
+            NODE => {
+                let of_node = fields(body)?;
+                let named = |number| {
+                    of_node.iter().filter(move |it| it.number == number).filter_map(|it| it.body)
+                };
+                *is_needed = named(node::OUTPUT).any(|it| needed.contains(it));
+                contains_graphs |= contains_graph(&of_node)?;
+                if *is_needed {
+                    needed.extend(named(INPUT));
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut kept = Vec::with_capacity(graph.len());
+    for (part, is_needed) in parts.iter().zip(is_needed) {
+        // A graph within a node may read any tensor of this one, so no node is removed then.
+        if is_needed || (contains_graphs && part.number == NODE) {
+            kept.extend_from_slice(part.whole);
+        }
+    }
+    Ok(kept)
+}
+
+fn contains_graph(of_node: &[Field<'_>]) -> Result<bool, NotOnnx> {
+    for attribute in of_node.iter().filter(|it| it.number == ATTRIBUTE).filter_map(|it| it.body) {
+        for field in each(attribute) {
+            if matches!(field?.number, G | GRAPHS) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 fn names(onnx: &[u8]) -> Result<Vec<&[u8]>, NotOnnx> {
@@ -72,6 +106,45 @@ fn name(output: &[u8]) -> Result<&[u8], NotOnnx> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn node(input: &str, output: &str, attribute: Option<u64>) -> Vec<u8> {
+        let mut node = Vec::new();
+        put(&mut node, INPUT, input.as_bytes());
+        put(&mut node, node::OUTPUT, output.as_bytes());
+        if let Some(number) = attribute {
+            let mut attribute = Vec::new();
+            put(&mut attribute, number, &[]);
+            put(&mut node, ATTRIBUTE, &attribute);
+        }
+        node
+    }
+
+    fn graph(nodes: &[Vec<u8>], outputs: &[&str]) -> Vec<u8> {
+        let mut graph = Vec::new();
+        for node in nodes {
+            put(&mut graph, NODE, node);
+        }
+        for output in outputs {
+            let mut value = Vec::new();
+            put(&mut value, NAME, output.as_bytes());
+            put(&mut graph, OUTPUT, &value);
+        }
+        graph
+    }
+
+    #[test]
+    fn nodes_that_the_embedding_does_not_need_are_removed() {
+        let shared = || node("pixels", "shared", None);
+        let own = || node("shared", "embedding", None);
+        let both = ["embedding", "map"];
+        let other = node("shared", "map", None);
+        let reduced_graph = reduced(&graph(&[shared(), other, own()], &both)).expect("a graph");
+        assert_eq!(reduced_graph, graph(&[shared(), own()], &["embedding"]));
+        // A node with a graph of its own may read tensors that it does not name.
+        let other = || node("shared", "map", Some(G));
+        let kept = reduced(&graph(&[shared(), other(), own()], &both)).expect("a graph");
+        assert_eq!(kept, graph(&[shared(), other(), own()], &["embedding"]));
+    }
 
     fn file(outputs: &[&str]) -> Vec<u8> {
         let mut graph = vec![0x08, 0x01];

@@ -82,12 +82,14 @@ impl Kernel {
     ///
     /// # Shapes
     ///
-    /// - `source`: all samples of the source's side, and then at least [`LANES`] more, which do not count
+    /// - `source`: the samples of [`Self::span`], and then at least [`LANES`] more, which do not count
     /// - `target`: all positions of the target's side
     #[inline(always)]
     pub(super) fn along(&self, source: &[u8], target: &mut [u8]) {
+        let skipped = self.span().start;
         for (byte, (first, _, coefficients)) in target.iter_mut().zip(self.taps()) {
-            *byte = weighted(&source[first..first + coefficients.len() * LANES], coefficients);
+            let start = first - skipped;
+            *byte = weighted(&source[start..start + coefficients.len() * LANES], coefficients);
         }
     }
 
@@ -178,7 +180,7 @@ mod tests {
         let whole = [0.0, f32::from(side)];
         let kernel = Kernel::new(Side::whole(side.into()), whole, expected.len());
         let mut along = vec![0; expected.len()];
-        kernel.along(&[source, &[255; LANES]].concat(), &mut along);
+        kernel.along(&[&source[kernel.span()], &[255; LANES]].concat(), &mut along);
         assert_eq!(along, expected);
         let mut across = vec![0; expected.len()];
         kernel.across(&source[kernel.span()], 1, &mut across);

@@ -56,6 +56,9 @@ fn resize(&Resizing { image, colour, size, ref part }: &Resizing<'_>) -> Vec<u8>
     let across = kernel(image.rows(), part.rows, size.height);
     let along = kernel(image.columns(), part.columns, size.width);
     let [width, height] = [image.columns(), image.rows()].map(|side| side.samples() as usize);
+    // Of a small part, only its own samples are read.
+    let columns = along.as_ref().map_or(0..width, Kernel::span);
+    let width = columns.len();
     let [target_width, target_height] = [size.width, size.height].map(|side| side as usize);
     let rows = across.as_ref().map_or(0..height, Kernel::span);
 
@@ -68,7 +71,7 @@ fn resize(&Resizing { image, colour, size, ref part }: &Resizing<'_>) -> Vec<u8>
     let mut resized = vec![0; planes * plane_size];
     let mut row_planes = vec![vec![0; width + LANES]; planes];
     for (index, row) in rows.enumerate() {
-        image.read_row(row, &mut row_planes);
+        image.read_row(row, columns.clone(), &mut row_planes);
         for (source, plane) in row_planes.iter().zip(resized.chunks_exact_mut(plane_size)) {
             let line = &mut plane[index * line_width..][..line_width];
             match &along_first {

@@ -54,6 +54,14 @@ export async function pixels(file) {
   return URL.createObjectURL(await response.blob());
 }
 
+/// The warnings of a result about its faces, as sentences; with `field`, only those of the image at this path. Null if there
+/// are none. The page says of an unfamiliar image what that means for the figures: see `familiarity.js`.
+export function warnings({ warnings = [] }, field) {
+  const isHere = (warning) => field === undefined || warning.field === field;
+  const about = warnings.filter((warning) => isHere(warning) && warning.code !== "unfamiliar");
+  return about.map(({ detail }) => toSentence(detail)).join(" ") || null;
+}
+
 const readResult = (result) => (result.error ? { error: new Problem(result.error) } : result);
 
 async function send(path, options = {}) {

@@ -5,9 +5,6 @@ import { element } from "./elements.js";
 const UNLIKE = "unlike those this model was calibrated on";
 const isUnfamiliar = ({ code }) => code === "unfamiliar";
 
-/// The warnings that belong to one image, not to the figures.
-export const ofImages = (warnings = []) => warnings.filter((warning) => !isUnfamiliar(warning));
-
 /// Says which images of a pair are unfamiliar: a list of at most one element.
 export function unfamiliarPair(warnings = []) {
   const fields = warnings.filter(isUnfamiliar).map(({ field }) => field);

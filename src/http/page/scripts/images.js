@@ -45,6 +45,7 @@ export class Slot {
     this.file = file;
     this.showError(null);
     this.showNote(null);
+    this.showWarning(null);
     this.showFace(null);
     this.inset.hidden = true;
     this.hint.hidden = true;
@@ -72,7 +73,9 @@ export class Slot {
     const [left, top, side, rows] = face.box;
     const radius = Math.max(side / 40, Math.max(width, height) / 200);
     const points = Object.values(face.points).map(([x, y]) => svgElement("circle", { cx: x, cy: y, r: radius }));
-    const title = svgElement("title", {}, `The face that the model sees; the detector's score is ${face.score.toFixed(2)}`);
+    const { score, sharpness, yaw } = face;
+    const quality = `score of the detector ${score.toFixed(2)}, sharpness ${sharpness.toFixed(2)}, turned by ${Math.abs(yaw)}°`;
+    const title = svgElement("title", {}, `The face that the model sees: ${quality}`);
     this.face.append(title, svgElement("rect", { x: left, y: top, width: side, height: rows, rx: radius }), ...points);
   }
 
@@ -85,6 +88,11 @@ export class Slot {
   /// Shows what was not taken. Null clears it.
   showNote(message) {
     this.messages.showNote(message);
+  }
+
+  /// Shows why to trust the result less. Null clears it.
+  showWarning(message) {
+    this.messages.showWarning(message);
   }
 }
 
@@ -123,11 +131,12 @@ export class Tray {
     this.onchange();
   }
 
-  /// Shows errors of single images: a map from index to message.
-  showErrors(errors) {
+  /// Shows errors and warnings of single images: maps from index to text.
+  showErrors(errors, warnings) {
     [...this.list.children].forEach((item, index) => {
       item.classList.toggle("invalid", errors.has(index));
       item.querySelector(".reason").textContent = errors.get(index) ?? "";
+      item.querySelector(".warning").textContent = warnings.get(index) ?? "";
     });
   }
 
@@ -142,20 +151,25 @@ export class Tray {
     const removeFile = () => this.set(this.files.filter((_, other) => other !== index));
     const label = `Remove ${file.name}`;
     const remove = element("button", { type: "button", "aria-label": label, onclick: removeFile }, "×");
-    return element("li", { title: file.name }, image, remove, element("span", { class: "reason" }));
+    return element("li", { title: file.name }, image, remove, element("span", { class: "reason" }), element("span", { class: "warning" }));
   }
 }
 
-/// The messages of an input: the error of its images, and a note on what was not taken.
+/// The messages of an input: the error of its images, why to trust the result less, and what was not taken.
 class Messages {
   constructor() {
     this.error = element("p", { class: "error", role: "alert", hidden: true });
+    this.warning = element("p", { class: "warning", role: "status", hidden: true });
     this.note = element("p", { class: "note", role: "alert", hidden: true });
-    this.elements = [this.error, this.note];
+    this.elements = [this.error, this.warning, this.note];
   }
 
   showError(message) {
     set(this.error, message);
+  }
+
+  showWarning(message) {
+    set(this.warning, message);
   }
 
   showNote(message) {

@@ -48,12 +48,15 @@ export function start(card, calibration, notify) {
     }
   }
 
-  /// Shows each error beside its image. An error of the one image fails all pairs, and is shown once.
+  /// Shows each error and each warning beside its image. An error of the one image fails all pairs, and is shown once.
   function showErrors(results) {
     const ofOne = results.find((result) => result.error?.field?.endsWith("a"));
     one.showError(ofOne ? ofOne.error.message : null);
     const errors = results.flatMap((result, index) => (result.error && !ofOne ? [[index, result.error.message]] : []));
-    many.showErrors(new Map(errors));
+    const warnings = results.map((result, index) => [index, api.warnings(result, `b[${index}]`)]);
+    many.showErrors(new Map(errors), new Map(warnings));
+    const valid = results.find((result) => !result.error);
+    one.showWarning(valid ? api.warnings(valid, "a") : null);
   }
 
   function showRanking(results, files) {

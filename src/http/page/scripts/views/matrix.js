@@ -40,7 +40,7 @@ export function start(card, calibration, notify) {
       }
       notify(null);
       const errors = results.flatMap(({ error }, index) => (error ? [[index, error.message]] : []));
-      tray.showErrors(new Map(errors));
+      tray.showErrors(new Map(errors), new Map(results.map((result, index) => [index, api.warnings(result)])));
       const images = results.map((result, index) => ({ ...result, file: files[index] }));
       const embedded = images.filter((image) => image.embedding);
       if (1 < embedded.length) showMatrix(embedded);

@@ -4,7 +4,7 @@ import * as api from "../api.js";
 import { Chart } from "../chart.js";
 import { Command, curl } from "./command.js";
 import { boundedPercent, element, find, formatDistance, formatMilliseconds, percent } from "../elements.js";
-import { ofImages, unfamiliarPair } from "../familiarity.js";
+import { unfamiliarPair } from "../familiarity.js";
 import { Slot } from "../images.js";
 import { offer, personIn } from "../samples.js";
 import { term } from "../terms.js";
@@ -13,7 +13,7 @@ import { ask } from "../threshold.js";
 const EXAMPLES = {
   "one person twice": ["s5_1", "s5_2"],
   "two people": ["s5_1", "s1_1"],
-  "a difficult pair": ["s1_1", "s1_2"],
+  "one person, less alike": ["s1_1", "s1_2"],
 };
 
 /// Starts the view. Returns a function that compares again.
@@ -48,7 +48,8 @@ export function start(card, calibration, notify) {
       b.showError(null);
       a.showFace(response.a?.face);
       b.showFace(response.b?.face);
-      for (const { field, detail } of ofImages(response.warnings)) ({ a, b })[field]?.showNote(`${detail[0].toUpperCase()}${detail.slice(1)}.`);
+      a.showWarning(api.warnings(response, "a"));
+      b.showWarning(api.warnings(response, "b"));
       notify(null);
       showResult();
     } catch (problem) {
@@ -128,7 +129,7 @@ function position(calibration, { distance, probability }) {
 function timings({ cached, ...durations }) {
   const rows = Object.entries(durations).map(([name, duration]) => [name, formatMilliseconds(duration)]);
   const isRun = 0 < durations.model;
-  const shown = rows.filter(([name]) => isRun || !["decode", "queue", "model"].includes(name));
+  const shown = rows.filter(([name]) => isRun || !["decode", "search", "queue", "model"].includes(name));
   if (cached) shown.unshift(["cache", isRun ? "one image" : "both images"]);
   const items = shown.map(([name, text]) => element("div", {}, element("dt", {}, name), element("dd", {}, text)));
   return element("dl", { class: "timings", "aria-label": "Time of each step" }, ...items);
