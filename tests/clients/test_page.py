@@ -25,6 +25,17 @@ def compare(page: Page, a, b) -> None:
     choose(page, "#slot-b", b)
 
 
+# The bytes of a PNG of an image that is out of focus.
+BLUR = """async (url) => {
+  const image = await createImageBitmap(await (await fetch(url)).blob());
+  const canvas = new OffscreenCanvas(image.width, image.height);
+  const context = canvas.getContext("2d");
+  context.filter = "blur(2px)";
+  context.drawImage(image, 0, 0);
+  return Array.from(new Uint8Array(await (await canvas.convertToBlob()).arrayBuffer()));
+}"""
+
+
 def check_accessibility(page: Page) -> None:
     """Fails if the page has a serious or critical accessibility problem."""
     violations = Axe().run(page).response["violations"]
@@ -394,6 +405,18 @@ def test_an_image_without_a_face_gets_an_error(server, open_page):
     compare(page, SAME[0], NO_FACE)
     expect(page.locator("#slot-b .error")).to_contain_text("No face was found")
     expect(page.locator(VERDICT)).to_have_count(0)
+
+
+def test_a_blurred_face_is_warned_of(server, open_page, tmp_path):
+    page = open_page(server.address)
+    blurred = tmp_path / "blurred.png"
+    blurred.write_bytes(bytes(page.evaluate(BLUR, "/page/samples/s5_2.jpg")))
+    compare(page, SAME[0], blurred)
+    expect(page.locator("#slot-b .warning")).to_contain_text("The face is blurred")
+    expect(page.locator("#slot-a .warning")).to_be_hidden()
+    choose(page, "#slot-b", SAME[1])
+    expect(page.locator(VERDICT)).to_have_text("Same")
+    expect(page.locator("#slot-b .warning")).to_be_hidden()
 
 
 def test_the_models_input_replaces_an_image_that_the_browser_can_not_decode(open_page):
