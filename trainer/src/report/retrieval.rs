@@ -4,9 +4,10 @@ use crate::evaluate::Evaluation;
 use crate::statistics::{Estimate, Retrieval};
 
 /// Returns the results with their names.
-pub(super) fn retrieval_rates(retrieval: &Retrieval) -> [(&'static str, Estimate); 3] {
-    let Retrieval { recall_at_1, recall_at_5, mean_average_precision, .. } = *retrieval;
-    [("Recall@1", recall_at_1), ("Recall@5", recall_at_5), ("mAP", mean_average_precision)]
+pub(super) fn retrieval_rates(
+    retrieval: &Retrieval,
+) -> impl Iterator<Item = (&'static str, Estimate)> {
+    Retrieval::NAMES.into_iter().zip(retrieval.estimates())
 }
 
 /// Describes what the results were measured on, or why there are none.

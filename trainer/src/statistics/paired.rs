@@ -79,7 +79,7 @@ impl Differences {
 }
 
 impl Difference {
-    fn of(value: f64, drawn: Vec<f64>) -> Option<Self> {
+    pub(super) fn of(value: f64, drawn: Vec<f64>) -> Option<Self> {
         let count = |is_there: &dyn Fn(f64) -> bool| {
             u32::try_from(drawn.iter().filter(|difference| is_there(**difference)).count())
                 .unwrap_or(u32::MAX)

@@ -39,6 +39,7 @@ fn two_models_are_compared_pair_by_pair() {
         line.split_whitespace().collect::<Vec<_>>().join(" ")
     };
     assert_eq!(row("EER"), "EER 50.00 % 50.00 % +0.00 % +0.00 to +0.00 % 1.000");
+    assert_eq!(row("Recall@1"), "Recall@1 75.00 % 75.00 % +0.00 % +0.00 to +0.00 % 1.000");
     // At 10 all pairs are called same; at 2.5 those with distances 1 and 2.
     assert!(row("FMR at its").contains("100.00 % 25.00 % -75.00 %"), "{output}");
     assert!(row("FNMR at its").contains("0.00 % 50.00 % +50.00 %"), "{output}");

@@ -4,7 +4,7 @@ use anyhow::ensure;
 
 use super::{Contested, Row};
 use crate::evaluate::{Evaluation, TABLE_FMRS};
-use crate::statistics::{Differences, Grid};
+use crate::statistics::{Difference, Differences, Grid, Retrieval};
 
 /// Two evaluations of the same images, and their differences.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub struct SideBySide {
     /// The second model's results minus the first's, at the FMRs of [`TABLE_FMRS`] and at each model's threshold; `None`
     /// without resamples.
     pub differences: Option<Differences>,
+    /// The differences of retrieval, in the order of its names; `None` without resamples, or for a list.
+    pub retrieval: Option<[Difference; 3]>,
     /// The pairs with different verdicts.
     pub contested: Contested,
     /// The origin of the results: names and values.
@@ -50,8 +52,10 @@ impl SideBySide {
             (&second.comparisons, &grids[1]),
             first.bootstrap,
         );
+        let retrieval =
+            Retrieval::differences(&first.comparisons, &second.comparisons, first.bootstrap);
         let contested = Contested::of(&evaluations);
-        Ok(Self { evaluations, differences, contested, origin: Vec::new() })
+        Ok(Self { evaluations, differences, retrieval, contested, origin: Vec::new() })
     }
 
     /// Describes the images in one line.
@@ -115,6 +119,15 @@ impl SideBySide {
                     .map(|evaluation| evaluation.measures.fnmr_at[evaluation.grid_index(fmr)]),
                 difference: differences.map(|differences| differences.fnmr_at[index]),
             });
+        }
+        if let (Some(a), Some(b)) = (&a.retrieval, &b.retrieval) {
+            let [a, b] = [a, b].map(Retrieval::estimates);
+            rows.extend(Retrieval::NAMES.into_iter().enumerate().map(|(at, name)| Row {
+                name: name.to_owned(),
+                is_rate: true,
+                values: [a[at].value, b[at].value],
+                difference: self.retrieval.map(|differences| differences[at]),
+            }));
         }
         rows.push(Row {
             name: "FMR at its threshold".to_owned(),

@@ -1,11 +1,11 @@
 //! Retrieval: how well each image finds the other images of its identity.
 
+mod ranking;
+
 use serde::Serialize;
 
-use super::{Bootstrap, Comparison, Comparisons, Interval, Unit, real, real64};
-
-/// The ranks of recall.
-const RANKS: [usize; 2] = [1, 5];
+use super::{Bootstrap, Comparisons, Difference, Interval, Unit, real, real64};
+use ranking::{Ranking, rankings};
 
 /// The results of retrieval. Each image is a query once, and ranks all other images by their distance. An image whose
 /// identity has no other image finds nothing, so it is no query; others still rank it. All queries have the same weight.
@@ -29,9 +29,9 @@ pub struct Retrieval {
     /// the share of such images at their rank or before. It counts all ranks, other than `MAP@R` of Musgrave et al.
     pub mean_average_precision: Estimate,
     /// The number of queries; at least 1.
-    pub queries: usize,
+    pub queries: u64,
     /// The number of images that are no queries, because their identity has no other image.
-    pub left_out: usize,
+    pub left_out: u64,
 }
 
 /// A share in [0, 1].
@@ -51,77 +51,70 @@ struct Sums {
     queries: u64,
 }
 
-/// The ranking of one query, as far as it is known.
-#[derive(Clone, Copy, Debug, Default)]
-struct Ranking {
-    ranked: usize,
-    found: usize,
-    recall: [f64; RANKS.len()],
-    /// The sum of the precisions at each found image.
-    precisions: f64,
-    /// Among the images at the distance that is being read: all, and those of the identity.
-    tied: [usize; 2],
-}
-
 impl Retrieval {
+    /// The names of the results, in the order of [`estimates`](Self::estimates).
+    pub const NAMES: [&str; 3] = ["Recall@1", "Recall@5", "mAP"];
+
     /// Measures all images; `None` for a list, which compares only its own pairs, so there is no ranking.
-    ///
-    /// It reads the pairs once, in the order of their distances, and keeps a few numbers for each image.
     pub fn of(comparisons: &Comparisons, bootstrap: Bootstrap) -> Option<Self> {
-        if comparisons.unit() == Unit::Component {
-            return None;
-        }
-        let mut n_images = 0;
-        let starts: Vec<usize> = comparisons
-            .images()
-            .iter()
-            .map(|count| {
-                let start = n_images;
-                n_images += *count as usize;
-                start
-            })
-            .collect();
-        let image = |pair: &Comparison, side: usize| {
-            starts[pair.identities[side] as usize] + pair.images[side] as usize
-        };
-        let mut rankings = vec![Ranking::default(); n_images];
-        let mut touched = Vec::new();
-        for ties in comparisons.pairs().chunk_by(|a, b| a.distance == b.distance) {
-            for pair in ties {
-                for query in [0, 1].map(|side| image(pair, side)) {
-                    let tied = &mut rankings[query].tied;
-                    if tied[0] == 0 {
-                        touched.push(query);
-                    }
-                    tied[0] += 1;
-                    tied[1] += usize::from(pair.is_same);
-                }
-            }
-            for query in touched.drain(..) {
-                rankings[query].advance();
-            }
-        }
-        let ends = starts[1..].iter().copied().chain([n_images]);
-        let sums: Vec<Sums> =
-            starts.iter().zip(ends).map(|(start, end)| Sums::of(&rankings[*start..end])).collect();
+        let sums = Sums::of_all(comparisons)?;
         let drawn = bootstrap.draws(comparisons, |copies| Sums::mean(&sums, copies));
         let values = Sums::mean(&sums, &vec![1; sums.len()])?;
         let estimate = |at: usize| Estimate {
             value: values[at],
             interval: Interval::of(drawn.iter().map(|values| values[at])),
         };
-        let queries = rankings.iter().filter(|ranking| 0 < ranking.found).count();
+        let queries = sums.iter().map(|sums| sums.queries).sum();
+        let images: u64 = comparisons.images().iter().map(|count| u64::from(*count)).sum();
         Some(Self {
             recall_at_1: estimate(0),
             recall_at_5: estimate(1),
             mean_average_precision: estimate(2),
             queries,
-            left_out: n_images - queries,
+            left_out: images - queries,
         })
+    }
+
+    /// Returns the results in the order of their [names](Self::NAMES).
+    pub fn estimates(&self) -> [Estimate; 3] {
+        [self.recall_at_1, self.recall_at_5, self.mean_average_precision]
+    }
+
+    /// Returns the differences of two models on the same images, in the order of the [names](Self::NAMES): the second
+    /// model's results minus the first's, with the same resamples for both. `None` for a list, or without resamples.
+    ///
+    /// # Panics
+    ///
+    /// If the comparisons are not of the same images.
+    pub fn differences(
+        first: &Comparisons,
+        second: &Comparisons,
+        bootstrap: Bootstrap,
+    ) -> Option<[Difference; 3]> {
+        assert_eq!(first.images(), second.images(), "both compare the same images");
+        let sums = [Sums::of_all(first)?, Sums::of_all(second)?];
+        let less = |copies: &[u64]| {
+            let [first, second] = [Sums::mean(&sums[0], copies)?, Sums::mean(&sums[1], copies)?];
+            Some([0, 1, 2].map(|at| second[at] - first[at]))
+        };
+        let measured = less(&vec![1; first.images().len()])?;
+        let drawn = bootstrap.draws(first, less);
+        let of = |at: usize| {
+            Difference::of(measured[at], drawn.iter().map(|values| values[at]).collect())
+        };
+        Some([of(0)?, of(1)?, of(2)?])
     }
 }
 
 impl Sums {
+    /// Ranks all images, and sums by identity; `None` for a list.
+    fn of_all(comparisons: &Comparisons) -> Option<Vec<Self>> {
+        if comparisons.unit() == Unit::Component {
+            return None;
+        }
+        Some(rankings(comparisons).iter().map(|rankings| Self::of(rankings)).collect())
+    }
+
     fn of(rankings: &[Ranking]) -> Self {
         let mut sums = Self::default();
         for ranking in rankings.iter().filter(|ranking| 0 < ranking.found) {
@@ -148,37 +141,6 @@ impl Sums {
     }
 }
 
-impl Ranking {
-    /// Ranks the tied images next.
-    fn advance(&mut self) {
-        let [all, same] = std::mem::take(&mut self.tied);
-        if self.found == 0 {
-            for (recall, rank) in self.recall.iter_mut().zip(RANKS) {
-                let within = rank.saturating_sub(self.ranked).min(all);
-                *recall = 1.0 - missed(all, same, within);
-            }
-        }
-        if 0 < same {
-            for place in 1..=all {
-                // The expected number of images of the identity before one that stands at this place.
-                let before = match all {
-                    1 => 0.0,
-                    _ => real(place - 1) * real(same - 1) / real(all - 1),
-                };
-                let precision = (real(self.found) + before + 1.0) / real(self.ranked + place);
-                self.precisions += real(same) / real(all) * precision;
-            }
-        }
-        self.ranked += all;
-        self.found += same;
-    }
-}
-
-/// Returns the probability that none of the `same` images is among the first `within` of `all`, in random order.
-fn missed(all: usize, same: usize, within: usize) -> f64 {
-    (0..within).map(|drawn| real((all - drawn).saturating_sub(same)) / real(all - drawn)).product()
-}
-
 #[cfg(test)]
 mod tests {
     use rand::{RngExt, SeedableRng};
@@ -200,11 +162,9 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(found: Retrieval, [at_1, at_5, precision]: [f64; 3], [queries, left_out]: [usize; 2]) {
-        let Retrieval { recall_at_1, recall_at_5, mean_average_precision, .. } = found;
-        let found_rates = [recall_at_1, recall_at_5, mean_average_precision];
+    fn check(found: Retrieval, [at_1, at_5, precision]: [f64; 3], [queries, left_out]: [u64; 2]) {
         for (Estimate { value: found, interval }, expected) in
-            found_rates.into_iter().zip([at_1, at_5, precision])
+            found.estimates().into_iter().zip([at_1, at_5, precision])
         {
             assert!((found - expected).abs() < 1e-12, "{found} is not {expected}");
             let Interval { low, high } = interval.expect("resamples");
@@ -275,9 +235,8 @@ mod tests {
                 images.map(|_| Embedding::new(point()).expect("a point")).collect()
             })
             .collect();
-        let singles = points.iter().filter(|images| images.len() == 1).count();
-        let all = points.iter().map(Vec::len).sum::<usize>();
-        check(measure(&points), naive(&points, 1), [all - singles, singles]);
+        // Identities with 1 to 5 images: three with one image, and nine with more.
+        check(measure(&points), naive(&points, 1), [30, 3]);
     }
 
     #[test]
@@ -285,8 +244,7 @@ mod tests {
         let values: &[&[f32]] = &[&[0.0, 1.0, 1.0], &[1.0, 0.0, 2.0], &[1.0, 3.0], &[0.0, 2.0]];
         let points = points(values);
         let (found, expected) = (measure(&points), naive(&points, 20_000));
-        let found = [found.recall_at_1, found.recall_at_5, found.mean_average_precision];
-        let found = found.map(|estimate| estimate.value);
+        let found = found.estimates().map(|estimate| estimate.value);
         for (found, expected) in found.into_iter().zip(expected) {
             assert!((found - expected).abs() < 5e-3, "{found} is not {expected}");
         }
@@ -312,6 +270,28 @@ mod tests {
         let none = Bootstrap { resamples: 0, seed: 0 };
         let found = Retrieval::of(&comparisons, none).expect("identities").recall_at_1;
         assert_eq!(found.interval, None);
+    }
+
+    #[test]
+    fn the_difference_of_two_models_uses_the_same_resamples() {
+        let [good, bad] = [
+            points(&[&[0.0, 1.0], &[10.0, 11.0], &[20.0, 21.0], &[30.0, 31.0]]),
+            points(&[&[0.0, 10.0], &[1.0, 11.0], &[20.0, 21.0], &[30.0, 31.0]]),
+        ]
+        .map(|points| Comparisons::new(&points).expect("pairs"));
+        let of =
+            |first, second| Retrieval::differences(first, second, BOOTSTRAP).expect("resamples");
+        let [at_1, _, precision] = of(&good, &bad);
+        assert!(
+            (at_1.value + 0.5).abs() < 1e-12 && precision.value < 0.0,
+            "{at_1:?} {precision:?}"
+        );
+        assert!(at_1.interval.low < -0.5 && at_1.interval.high <= 0.0, "{at_1:?}");
+        for same in of(&good, &good) {
+            assert_eq!((same.value, same.interval), (0.0, Interval { low: 0.0, high: 0.0 }));
+        }
+        let none = Bootstrap { resamples: 0, seed: 0 };
+        assert_eq!(Retrieval::differences(&good, &bad, none), None);
     }
 
     #[test]
