@@ -14,7 +14,7 @@ use siamese::engine::cache::Key;
 use siamese_core::model::{
     Choice, Device, Embedded, LoadError, Model, ModelError, OnnxModel, Options,
 };
-use siamese_core::preprocessing::{Limits, Pixels};
+use siamese_core::preprocessing::{Colour, Limits, Pixels, Preprocessing};
 use siamese_core::score::Embedding;
 use tokio::sync::{mpsc, oneshot};
 
@@ -26,6 +26,7 @@ fn main() {
     preprocessing(&mut criterion, &model);
     running(&mut criterion, &mut model);
     measuring(&mut criterion);
+    recognising(&mut criterion, &model);
     naming(&mut criterion);
     handing_over(&mut criterion);
     criterion.final_summary();
@@ -88,6 +89,28 @@ fn measuring(criterion: &mut Criterion) {
             bencher.iter(|| black_box(a).distance(black_box(b)));
         });
     }
+}
+
+/// Compares an image with the calibration: the statistics of its pixels, and the rest.
+fn recognising(criterion: &mut Criterion, model: &OnnxModel) {
+    let mut group = criterion.benchmark_group("familiarity");
+    let small = &model.card().preprocessing;
+    let large = Preprocessing { height: 224, width: 224, colour: Colour::Rgb, ..small.clone() };
+    let upload = upload(Kind::Face);
+    for (name, preprocessing) in
+        [("statistics of 72x60 grey", small), ("statistics of 224x224 rgb", &large)]
+    {
+        let pixels = preprocessing.preprocess(&upload, &Limits::default()).expect("pixels");
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| preprocessing.statistics(black_box(&pixels)));
+        });
+    }
+    let described = model.card().familiarity.as_ref().expect("the shipped model has a description");
+    let embedding = Embedding::new(vec![0.1; described.width()]).expect("a point");
+    let statistics = vec![0.1; described.statistics()];
+    group.bench_function("of an embedding", |bencher| {
+        bencher.iter(|| described.of(black_box(&embedding), black_box(&statistics)));
+    });
 }
 
 /// Computes the cache key of an upload.

@@ -138,9 +138,12 @@ impl Compare {
         if self.json {
             return json(&Many { results, model: model.signature() });
         }
-        let line = |OtherImage { path, pair: JudgedPair { judgement, .. } }: &OtherImage| {
+        let line = |OtherImage { path, pair }: &OtherImage| {
+            let JudgedPair { judgement, warnings, .. } = pair;
             let (verdict, distance) = (judgement.verdict.word(), judgement.distance.get());
-            format!("{verdict:9}  {distance:.4}  {}\n", shown(&path.to_path()))
+            let is_unfamiliar = warnings.iter().any(|warning| warning.code == Warning::UNFAMILIAR);
+            let note = if is_unfamiliar { "  (unfamiliar)" } else { "" };
+            format!("{verdict:9}  {distance:.4}  {}{note}\n", shown(&path.to_path()))
         };
         results.iter().map(line).collect()
     }

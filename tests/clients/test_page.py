@@ -228,6 +228,30 @@ def test_faces_are_not_offered_for_another_model(open_page):
     own_server.stop()
 
 
+@pytest.mark.parametrize("width", [1440, 390])
+def test_images_unlike_those_of_the_calibration_are_named(open_page, width):
+    own_server = Server(SIAMESE_MODEL__FILE=str(ROOT / "models" / "orl.onnx"))
+    page = open_page(own_server.address, width=width)
+    unlike = "unlike those this model was calibrated on; the figures below do not apply."
+    note = page.locator("#two-verdict .unfamiliar")
+    compare(page, SAME[0], NO_FACE)
+    expect(note).to_have_text(f"The second image is {unlike}")
+    compare(page, NO_FACE, NO_FACE)
+    expect(note).to_have_text(f"These images are {unlike}")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    check_accessibility(page)
+    compare(page, *SAME)
+    expect(page.locator(VERDICT)).to_have_text("Same")
+    expect(note).to_have_count(0)
+
+    page.get_by_role("link", name="One against many").click()
+    choose(page, "#slot-one", SAME[0])
+    choose(page, "#tray-many", SAME[1], NO_FACE)
+    expect(page.locator("#many-verdict .unfamiliar")).to_contain_text("1 of 2 results have an image unlike")
+    page.close()
+    own_server.stop()
+
+
 @pytest.mark.parametrize(("model", "verdict", "truth"), [("faces", "Same", "right"), ("orl", "Different", "wrong")])
 def test_a_difficult_pair_shows_how_good_the_model_is(open_page, model, verdict, truth):
     own_server = Server(SIAMESE_MODEL__FILE=str(ROOT / "models" / f"{model}.onnx"))

@@ -54,10 +54,13 @@ impl Warning {
 }
 
 impl Warning {
+    /// The code of the warning about an image that is unlike those of the calibration.
+    pub const UNFAMILIAR: &'static str = "unfamiliar";
+
     /// The warning about an image that is unlike those of the calibration.
     pub fn unfamiliar(field: &str, familiarity: Option<f64>) -> Option<Self> {
         familiarity.filter(|familiarity| *familiarity < UNFAMILIAR).map(|_| Self {
-            code: "unfamiliar",
+            code: Self::UNFAMILIAR,
             field: field.to_owned(),
             detail: "the image is unlike those that this model was calibrated on, so its error rates and probabilities do \
                      not apply"
