@@ -87,7 +87,8 @@ def main():
     parser.add_argument("data", type=pathlib.Path)
     parser.add_argument("--also", action="append", default=[], metavar="NAME=FOLDER")
     parser.add_argument("--limit", type=int, default=400, help="most images of another collection")
-    parser.add_argument("--models", default="orl,characters,faces", help="the models, of models/")
+    parser.add_argument("--models", default="orl,characters,faces", help="the models, of models/; or NAME=FILE for another file")
+    parser.add_argument("--folds", type=int, default=4, help="how many folds of identities are measured")
     arguments = parser.parse_args()
     MADE.mkdir(parents=True, exist_ok=True)
     data = arguments.data
@@ -111,10 +112,11 @@ def main():
         collections[name] = images(pathlib.Path(folder), arguments.limit)
 
     for name in arguments.models.split(","):
-        model = ROOT / f"models/{name}.onnx"
+        name, _, file = name.partition("=")
+        model = pathlib.Path(file or ROOT / f"models/{name}.onnx")
         folder, identities, is_fourth = domains[name]
         unseen = {}
-        for fold in range(4):
+        for fold in range(arguments.folds):
             chosen = [at for at in range(len(identities)) if (at % 4 == fold) == is_fourth]
             names = MADE / "identities.txt"
             names.write_text("\n".join(str(identities[at].relative_to(data / folder)) for at in chosen))

@@ -28,7 +28,7 @@ impl Preprocessing {
     /// The number of [`statistics`](Self::statistics) of an image.
     pub fn statistics_count(&self) -> usize {
         let [channels, height, width] = self.shape();
-        let colours = if channels == 1 { 0 } else { 1 };
+        let colours = usize::from(channels != 1);
         channels + 1 + colours + 2 * sizes(height, width) + MIRRORS + CELLS * CELLS
     }
 
@@ -97,22 +97,36 @@ fn brightness(planes: &[&[f32]], to_range: &[[f32; 2]]) -> Vec<f32> {
         }
     }
     let share = 1.0 / as_f32(planes.len());
-    sum.iter_mut().for_each(|sum| *sum *= share);
+    for sum in &mut sum {
+        *sum *= share;
+    }
     sum
 }
 
 /// The mean difference of the largest and the smallest channel.
 fn saturation(planes: &[&[f32]], to_range: &[[f32; 2]]) -> f32 {
-    let [mut largest, mut smallest] =
-        [f32::NEG_INFINITY, f32::INFINITY].map(|limit| vec![limit; planes[0].len()]);
-    for (plane, [factor, offset]) in planes.iter().zip(to_range) {
-        for ((value, largest), smallest) in plane.iter().zip(&mut largest).zip(&mut smallest) {
-            let value = value * factor + offset;
-            *largest = largest.max(value);
-            *smallest = smallest.min(value);
+    /// The places that are worked on at once.
+    const PART: usize = 64 * LANES;
+    let area = planes[0].len();
+    let mut sum = 0.0;
+    let [mut largest, mut smallest] = [[0.0; PART]; 2];
+    for start in (0..area).step_by(PART) {
+        let size = PART.min(area - start);
+        let (largest, smallest) = (&mut largest[..size], &mut smallest[..size]);
+        largest.fill(f32::NEG_INFINITY);
+        smallest.fill(f32::INFINITY);
+        for (plane, [factor, offset]) in planes.iter().zip(to_range) {
+            let values = &plane[start..start + size];
+            let limits = largest.iter_mut().zip(smallest.iter_mut());
+            for (value, (largest, smallest)) in values.iter().zip(limits) {
+                let value = value * factor + offset;
+                *largest = if *largest < value { value } else { *largest };
+                *smallest = if value < *smallest { value } else { *smallest };
+            }
         }
+        sum += differences(largest, smallest);
     }
-    as_mean(differences(&largest, &smallest), largest.len())
+    as_mean(sum, area)
 }
 
 impl Plane {
@@ -129,13 +143,17 @@ impl Plane {
     /// image.
     fn symmetry(&self, middle: f32, contrast: f32) -> [f32; MIRRORS] {
         let variance = (contrast + 0.01).powi(2);
-        let product = |(a, b): (&f32, &f32)| (a - middle) * (b - middle);
+        let product = |a: f32, b: f32| (a - middle) * (b - middle);
         let rows = || self.values.chunks_exact(self.width);
-        let across =
-            |row: &[f32]| f64::from(row.iter().zip(row.iter().rev()).map(product).sum::<f32>());
-        let down = |(a, b): (&[f32], &[f32])| f64::from(a.iter().zip(b).map(product).sum::<f32>());
-        let sums = [rows().map(across).sum(), rows().zip(rows().rev()).map(down).sum()];
-        sums.map(|sum| as_mean(sum, self.values.len()) / variance)
+        let mut reversed = vec![0.0; self.width];
+        let mut across = 0.0;
+        for row in rows() {
+            reversed.copy_from_slice(row);
+            reversed.reverse();
+            across += sum_over(row, &reversed, product);
+        }
+        let down = rows().zip(rows().rev()).map(|(a, b)| sum_over(a, b, product)).sum();
+        [across, down].map(|sum| as_mean(sum, self.values.len()) / variance)
     }
 
     /// Each two by two values as their mean. The last row or column of an odd side is left out.
@@ -172,11 +190,10 @@ impl Plane {
             }
         }
         let places = (0..CELLS).flat_map(|band| (0..CELLS).map(move |cell| [band, cell]));
-        let means = places.map(move |[band, cell]| {
+        places.map(move |[band, cell]| {
             let area = (rows[band + 1] - rows[band]) * (columns[cell + 1] - columns[cell]);
             as_mean(sums[band][cell], area)
-        });
-        means
+        })
     }
 }
 
@@ -209,15 +226,19 @@ fn sum_of(values: &[f32], of: impl Fn(f32) -> f32) -> f64 {
 
 /// The sum of the absolute differences.
 fn differences(a: &[f32], b: &[f32]) -> f64 {
+    sum_over(a, b, |a, b| (a - b).abs())
+}
+
+fn sum_over(a: &[f32], b: &[f32], of: impl Fn(f32, f32) -> f32) -> f64 {
     let sum = |(a, b): (&[f32], &[f32])| {
         let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
         let mut sums = [0.0_f32; LANES];
         for (a, b) in a.iter().zip(b) {
             for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-                *sum += (a - b).abs();
+                *sum += of(*a, *b);
             }
         }
-        let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| (a - b).abs()).sum();
+        let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| of(*a, *b)).sum();
         f64::from(sums.iter().sum::<f32>() + rest)
     };
     a.chunks(256 * LANES).zip(b.chunks(256 * LANES)).map(sum).sum()
@@ -278,10 +299,16 @@ mod tests {
         near(*contrast, 0.01_f32.ln());
         let (sharpness, symmetry_and_cells) = rest.split_at(rest.len() - 11);
         let (symmetry, cells) = symmetry_and_cells.split_at(2);
-        symmetry.iter().for_each(|number| near(*number, 0.0));
+        for number in symmetry {
+            near(*number, 0.0);
+        }
         assert_eq!(sharpness.len(), 4, "9 by 12 pixels are halved once");
-        sharpness.iter().for_each(|number| near(*number, 0.003_f32.ln()));
-        cells.iter().for_each(|number| near(*number, 0.2));
+        for number in sharpness {
+            near(*number, 0.003_f32.ln());
+        }
+        for number in cells {
+            near(*number, 0.2);
+        }
     }
 
     #[test]
@@ -309,7 +336,9 @@ mod tests {
         near(numbers[4], (1.0_f32 / 9.0 + 0.01).ln());
         let cells = &numbers[numbers.len() - 9..];
         near(cells[0], 1.0 / 3.0);
-        cells[1..].iter().for_each(|number| near(*number, 0.0));
+        for number in &cells[1..] {
+            near(*number, 0.0);
+        }
     }
 
     #[test]

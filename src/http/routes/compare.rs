@@ -54,7 +54,7 @@ struct Comparison<'a> {
             "points": {"left_eye": [27.9, 54.8], "right_eye": [61.6, 56.9], "nose": [43.1, 75.4], "mouth": [42.3, 89.0]},
             "score": 0.8897, "roll": 3.6, "yaw": -2.0, "sharpness": 0.56
         }},
-        "model": {"name": "faces", "digest": "sha256:c44b6172..."}
+        "model": {"name": "faces", "digest": "sha256:f6e087d6..."}
     })))
 )]
 pub(crate) async fn compare(

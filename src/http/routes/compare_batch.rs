@@ -55,7 +55,7 @@ enum PairResult<'a> {
                 "detail": "the image is empty", "field": "pairs[1].b"
             }}
         ],
-        "model": {"name": "faces", "digest": "sha256:c44b6172..."}
+        "model": {"name": "faces", "digest": "sha256:f6e087d6..."}
     })))
 )]
 pub(crate) async fn compare_batch(

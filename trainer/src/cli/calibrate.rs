@@ -113,7 +113,7 @@ pub(super) fn summary(
         },
         |unseen| UnseenLines(unseen).to_string(),
     );
-    summary += &match familiarity {
+    let familiarity = match familiarity {
         Ok(described) => format!(
             "The model knows what these {} images look like, and the server warns of others: it says `unfamiliar` to an \
              image that is less usual than {} % of these\n",
@@ -122,5 +122,5 @@ pub(super) fn summary(
         ),
         Err(why) => format!("The server cannot warn of images unlike these: {why}\n"),
     };
-    summary
+    summary + &familiarity
 }

@@ -1,6 +1,6 @@
 use super::*;
 
-/// Numbers in `[0, 1)` that look random; the same for each seed (SplitMix64).
+/// Numbers in `[0, 1)` that look random; the same for each seed (`SplitMix64`).
 struct Chance(u64);
 
 impl Chance {
@@ -170,7 +170,7 @@ fn a_stream_of_unfamiliar_images_is_noticed_soon_and_forgotten_soon() {
     let mut stream = Stream::default();
     (0..1_000).for_each(|_| stream.add(&described, 0.5));
     assert!(stream.drift() < 0.3, "{}", stream.drift());
-    let begin = (1..).find(|_| {
+    let begin = (1..1_000).find(|_| {
         stream.add(&described, 0.01);
         stream.is_unfamiliar()
     });

@@ -2,7 +2,7 @@
 
 import * as api from "../api.js";
 import { element, find, formatDistance } from "../elements.js";
-import { unfamiliarResults } from "../familiarity.js";
+import { unfamiliarResults } from "./familiarity.js";
 import { Slot, Tray, show } from "../images.js";
 import { offer, personIn } from "../samples.js";
 import { ask } from "../threshold.js";

@@ -4,7 +4,7 @@ import * as api from "../api.js";
 import { distance, groups } from "../calibration.js";
 import { Chart } from "../chart.js";
 import { element, find, formatDistance } from "../elements.js";
-import { unfamiliarResults } from "../familiarity.js";
+import { unfamiliarResults } from "./familiarity.js";
 import { Tray, show } from "../images.js";
 import { offer, personIn } from "../samples.js";
 import { ask } from "../threshold.js";

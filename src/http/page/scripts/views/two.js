@@ -4,7 +4,7 @@ import * as api from "../api.js";
 import { Chart } from "../chart.js";
 import { Command, curl } from "./command.js";
 import { boundedPercent, element, find, formatDistance, formatMilliseconds, percent } from "../elements.js";
-import { unfamiliarPair } from "../familiarity.js";
+import { unfamiliarPair } from "./familiarity.js";
 import { Slot } from "../images.js";
 import { offer, personIn } from "../samples.js";
 import { term } from "../terms.js";

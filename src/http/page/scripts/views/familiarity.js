@@ -1,6 +1,6 @@
 // What the page says of images that are unlike those of the calibration.
 
-import { element } from "./elements.js";
+import { element } from "../elements.js";
 
 const UNLIKE = "unlike those this model was calibrated on";
 const isUnfamiliar = ({ code }) => code === "unfamiliar";
