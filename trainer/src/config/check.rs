@@ -99,6 +99,11 @@ impl Config {
             LossKind::Contrastive => {}
         }
         ensure!(
+            self.whitening.is_none() || matches!(self.network, NetworkConfig::Head(_)),
+            "this network needs identities, which a list does not name: choose --network compact or baseline, or a \
+             --backbone"
+        );
+        ensure!(
             !self.loss.needs_classifier(),
             "the classifier beside the loss needs identities, which a list does not name: choose classifier_weight = 0"
         );

@@ -31,7 +31,13 @@ pub(super) fn measure(
     let names: Vec<_> = columns.iter().map(String::as_str).collect();
     let all = graph.node("Concat", &names, vec![integer("axis", 1)]);
     let onnx = graft(onnx, &graph, &[value(&all, &[columns.len()])])?;
-    let card = Card { length: Length::AsIs, golden: None, threshold: None, ..card.clone() };
+    let card = Card {
+        length: Length::AsIs,
+        golden: None,
+        threshold: None,
+        familiarity: None,
+        ..card.clone()
+    };
     let onnx = rewrite(&onnx, &card.to_metadata())?;
     let mut model =
         in_memory("the network's ranges".as_ref(), onnx, &on_cpu()).map_err(Int8Error::Load)?;
