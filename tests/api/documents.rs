@@ -85,7 +85,7 @@ fn every_problem_code_is_documented() {
 #[test]
 fn the_documented_cards_match_the_shipped_models() {
     let cards = fs::read_to_string(root().join("models/README.md")).expect("the cards");
-    for name in ["faces.onnx", "orl.onnx", "characters.onnx"] {
+    for name in ["faces.onnx", "orl.onnx", "things.onnx", "characters.onnx"] {
         let (_, card) = cards.split_once(&format!("\n# `{name}`\n")).expect("a card");
         let card = card.split("\n# ").next().expect("a card");
         let model = load(&root().join("models").join(name)).description().clone();

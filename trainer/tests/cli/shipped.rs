@@ -59,7 +59,7 @@ fn the_calibration_is_from_ten_people_unseen_in_training() {
 #[test]
 fn no_shipped_file_names_its_held_out_identities() {
     let folder = Path::new(ORL).parent().expect("a folder");
-    for name in ["orl.onnx", "characters.onnx"] {
+    for name in ["orl.onnx", "things.onnx", "characters.onnx"] {
         let file = fs::read(folder.join(name)).expect("a model");
         let text = String::from_utf8_lossy(&file);
         let held_out = text.split("\"held_out\":").nth(1).expect("a provenance");
