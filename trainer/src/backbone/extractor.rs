@@ -109,16 +109,13 @@ impl Extractor {
         let name = digest.trim_start_matches("sha256:");
         let file = self.cache.join(&name[..2]).join(&name[2..]);
         let known = fs::read(&file).ok().and_then(|bytes| self.read(&bytes));
-        let features = match known {
-            Some(features) => features,
-            None => {
-                let features = self.compute(upload)?;
-                // The cache only saves time, so a full disk is no error.
-                let _ = write(&file, &features);
-                features
-            }
-        };
         self.bar.inc(1);
+        if let Some(features) = known {
+            return Ok(features);
+        }
+        let features = self.compute(upload)?;
+        // The cache only saves time, so a full disk is no error.
+        let _ = write(&file, &features);
         Ok(features)
     }
 

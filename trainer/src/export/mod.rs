@@ -87,6 +87,10 @@ pub fn export(network: &Network, card: Card, images: &[&Pixels]) -> Result<Expor
 
 /// Exports a backbone with `head` as a model with `card` and golden pairs. Compares it on images: `features` are inputs of
 /// the head, and `pixels` are inputs of the model with the names of their images.
+///
+/// # Panics
+///
+/// If the network is not a head.
 pub fn on_backbone(
     backbone: &Backbone,
     head: &Network,

@@ -163,8 +163,8 @@ fn closed_form(training: &Gallery, held: &Gallery) -> Option<Vec<Candidate>> {
 /// Trains a head, and measures it. `None` if the images do not suffice for its sizes, if there are no identities, or if the
 /// training diverges.
 fn trained(config: &Config, training: &Gallery, held: &Gallery) -> Option<Candidate> {
-    let NetworkConfig::Head(head) = &config.network else { return None };
-    if training.listing().is_some() || training.samples().len() <= head.components {
+    let NetworkConfig::Head(sizes) = &config.network else { return None };
+    if training.listing().is_some() || training.samples().len() <= sizes.components {
         return None;
     }
     let mut learning = Learning::new(config, training);
@@ -172,8 +172,8 @@ fn trained(config: &Config, training: &Gallery, held: &Gallery) -> Option<Candid
         learning.advance();
     }
     Some(Candidate {
-        components: head.components,
-        width: head.width,
+        components: sizes.components,
+        width: sizes.width,
         shrinkage: config.whitening?.shrinkage,
         steps: learning.steps(),
         eer: learning.eer(held).ok()?,

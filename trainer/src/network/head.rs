@@ -78,8 +78,8 @@ impl Head {
         let noise: Vec<f32> =
             (0..n_rows * n_components).map(|_| self.config.noise * normal(random)).collect();
         let noise = TensorData::new(noise, [n_rows, n_components]);
-        let noisy = components.clone() + Tensor::from_data(noise, &components.device());
-        let each: Tensor<4> = noisy.reshape([n_rows, n_components, 1, 1]);
+        let varied = components.clone() + Tensor::from_data(noise, &components.device());
+        let each: Tensor<4> = varied.reshape([n_rows, n_components, 1, 1]);
         dropout.channels(each, self.config.dropout).flatten(1, 3)
     }
 }

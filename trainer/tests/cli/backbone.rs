@@ -53,14 +53,14 @@ fn a_head_on_a_file_makes_a_model_and_its_features_are_cached() {
 fn a_list_of_pairs_gives_a_head_in_closed_form() {
     let ground = Ground::new();
     made::write(&ground.at("data"), 6, 4);
-    let mut list = "a,b,same\n".to_owned();
-    for identity in 0..6 {
+    let lines = (0..6).flat_map(|identity| {
         let other = (identity + 1) % 6;
-        for (a, b) in [(0, 1), (2, 3)] {
-            list += &format!("pattern{identity}/{a}.png,pattern{identity}/{b}.png,1\n");
-            list += &format!("pattern{identity}/{a}.png,pattern{other}/{b}.png,0\n");
-        }
-    }
+        [(0, 1), (2, 3)].map(|(a, b)| {
+            let first = format!("pattern{identity}/{a}.png");
+            format!("{first},pattern{identity}/{b}.png,1\n{first},pattern{other}/{b}.png,0\n")
+        })
+    });
+    let list = format!("a,b,same\n{}", lines.collect::<String>());
     std::fs::write(ground.at("data/pairs.csv"), list).expect("a file");
     let arguments = ["train", "--data", "data/pairs.csv", "--out", "model.onnx", "--backbone", ORL];
     let outcome = ground.program(arguments.map(AsRef::as_ref));

@@ -1,6 +1,6 @@
 //! The graph of EfficientNet-lite0, from its weights.
 //!
-//! M. Tan, Q. Le, *EfficientNet: rethinking model scaling for convolutional neural networks*, ICML 2019. Lite0 has no
+//! M. Tan, Q. Le, *`EfficientNet`: rethinking model scaling for convolutional neural networks*, ICML 2019. Lite0 has no
 //! squeeze-and-excitation, and `ReLU6` instead of swish. The padding is that of TensorFlow's `SAME`. For sides that are
 //! multiples of 32, it does not depend on the side.
 

@@ -189,7 +189,7 @@ impl<'a> Graph<'a> {
                 let by_channel = self.weights(&original, scales[&original.input[0]])?;
                 for (input, (node, tensors)) in changed.input[1..].iter_mut().zip(by_channel) {
                     replaced.insert(input.clone());
-                    *input = node.output[0].clone();
+                    input.clone_from(&node.output[0]);
                     nodes.push(node);
                     constants.extend(tensors);
                 }
