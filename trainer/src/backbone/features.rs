@@ -227,6 +227,7 @@ mod tests {
                 mean: vec![0.0],
                 std: vec![1.0],
             },
+            multiple: 1,
             origin: serde_json::Value::Null,
         }
     }

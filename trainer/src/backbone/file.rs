@@ -75,6 +75,7 @@ pub(super) fn open(path: &Path) -> anyhow::Result<Backbone> {
             mean,
             std,
         },
+        multiple: 1,
         origin: serde_json::json!({"file": name, "digest": digest_of_file(path)?}),
         name: path.to_string_lossy().into_owned(),
     })

@@ -9,6 +9,7 @@ mod lite0;
 
 use std::path::Path;
 
+use anyhow::ensure;
 use siamese_core::preprocessing::Preprocessing;
 
 pub use extractor::{Extractor, Features};
@@ -21,6 +22,8 @@ pub struct Backbone {
     onnx: Vec<u8>,
     output: Output,
     preprocessing: Preprocessing,
+    /// The sides of an image must be multiples of this number of pixels.
+    multiple: u32,
     origin: serde_json::Value,
 }
 
@@ -65,6 +68,29 @@ impl Backbone {
     /// Returns the preprocessing that it was trained with.
     pub fn preprocessing(&self) -> &Preprocessing {
         &self.preprocessing
+    }
+
+    /// Checks that it can read images of a preprocessing.
+    ///
+    /// # Errors
+    ///
+    /// If it can't; the error says which images it reads.
+    pub fn check(&self, preprocessing: &Preprocessing) -> anyhow::Result<()> {
+        let Preprocessing { height, width, colour, .. } = *preprocessing;
+        let (name, multiple) = (self.name(), self.multiple);
+        ensure!(
+            colour.channels() == self.preprocessing.colour.channels(),
+            "{name} reads {} images, not {colour}: omit --colour",
+            self.preprocessing.colour
+        );
+        ensure!(
+            height.is_multiple_of(multiple) && width.is_multiple_of(multiple),
+            "{name} reads images whose sides are multiples of {multiple} pixels, not {height}x{width}: choose another \
+             --input, such as {}x{}",
+            height.next_multiple_of(multiple),
+            width.next_multiple_of(multiple)
+        );
+        Ok(())
     }
 
     /// Returns its origin and its licence, for the provenance of a model.

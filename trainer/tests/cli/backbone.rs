@@ -103,6 +103,10 @@ fn a_backbone_that_cannot_be_used_is_refused_with_the_way_out() {
     std::fs::write(ground.at("text.onnx"), "not a network").expect("a file");
     let error = train(&ground, &["--backbone", "text.onnx"]).error();
     assert!(error.contains("text.onnx"), "{error}");
+    // Before the error stands a note that the weights are fetched.
+    let other_side = train(&ground, &["--backbone", "lite0", "--input", "100"]);
+    assert_eq!(other_side.code, Some(2), "{}", other_side.stderr);
+    assert!(other_side.stderr.contains("such as 128x128"), "{}", other_side.stderr);
     let usage = train(&ground, &["--backbone", "lite0", "--network", "compact"]);
     assert_eq!(usage.code, Some(2), "{}", usage.stderr);
     assert!(usage.stderr.contains("--network"), "{}", usage.stderr);

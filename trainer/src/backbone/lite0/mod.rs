@@ -18,6 +18,8 @@ pub(super) const NAME: &str = "lite0";
 const INPUT: &str = "pixels";
 /// The side of the images that it was trained with.
 const SIDE: u32 = 224;
+/// The pixels of a side for one place of the coarsest map. With other sides, the maps would not fit on each other.
+const STRIDE: u32 = 32;
 /// The version of ONNX's operators: the first one that quantises each channel by itself.
 const OPSET: i64 = 13;
 const IR_VERSION: i64 = 8;
@@ -65,6 +67,7 @@ pub(super) fn open() -> anyhow::Result<Backbone> {
             mean: vec![127.0],
             std: vec![128.0],
         },
+        multiple: STRIDE,
         origin: serde_json::json!({
             "name": "EfficientNet-lite0, trained on ImageNet",
             "licence": "Apache-2.0",

@@ -168,10 +168,7 @@ impl Train {
         let data = messages::open(&self.data, self.identities)?;
         let backbone = self.options.backbone(file.as_ref().map(ConfigFile::config))?;
         let config = self.config(file.as_ref(), &data, backbone.as_ref());
-        config.check()?;
-        if let Some(listing) = data.listing() {
-            config.check_listed(listing)?;
-        }
+        check(&config, &data, backbone.as_ref())?;
         Ok(toml::to_string(&config)?)
     }
 
@@ -213,10 +210,7 @@ impl Train {
             (Some(saved), _) => saved.config.clone(),
             (None, file) => self.config(file.as_ref(), &data, backbone.as_ref()),
         };
-        config.check()?;
-        if let Some(listing) = data.listing() {
-            config.check_listed(listing)?;
-        }
+        check(&config, &data, backbone.as_ref())?;
         let earlier = match &file {
             Some(ConfigFile::Run(record)) => Some(record.as_ref()),
             _ => None,
@@ -352,6 +346,15 @@ impl Train {
             golden: None,
         })
     }
+}
+
+/// Checks that a configuration suits the images and the backbone.
+fn check(config: &Config, data: &Collection, backbone: Option<&Backbone>) -> anyhow::Result<()> {
+    config.check()?;
+    if let Some(listing) = data.listing() {
+        config.check_listed(listing)?;
+    }
+    backbone.map_or(Ok(()), |backbone| backbone.check(&config.preprocessing()))
 }
 
 /// Returns up to [`MAX_COMPARED`] images, spread evenly over a gallery.
