@@ -18,6 +18,8 @@ use super::Backbone;
 use crate::cache;
 use crate::data::{Unreadable, digest_of};
 
+/// The length of a digest as text, at the end of a cached file.
+const CHECKSUM: usize = "sha256:".len() + 64;
 /// The side of a thumbnail.
 const SIDE: u32 = 64;
 
@@ -142,6 +144,10 @@ impl Extractor {
 
     fn read(&self, bytes: &[u8]) -> Option<Features> {
         let [channels, height, width] = Features::SHAPE;
+        let (bytes, checksum) = bytes.split_at_checked(bytes.len().checked_sub(CHECKSUM)?)?;
+        if digest_of(bytes).as_bytes() != checksum {
+            return None;
+        }
         let (row, thumbnail) = bytes.split_at_checked(self.width * size_of::<f32>())?;
         if thumbnail.len() != channels * height * width {
             return None;
@@ -189,6 +195,7 @@ fn write(path: &Path, features: &Features) -> anyhow::Result<()> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
     bytes.extend(features.thumbnail.values().iter().map(|value| (value * 255.0).round() as u8));
     file.write_all(&bytes)?;
+    file.write_all(digest_of(&bytes).as_bytes())?;
     file.persist(path)?;
     Ok(())
 }

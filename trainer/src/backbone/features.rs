@@ -5,8 +5,9 @@ use siamese_core::model::{EMBEDDING, NotOnnx};
 use super::{Backbone, Map, Output};
 use crate::onnx::{Builder, graft, integer, integers, map, signed, text, value};
 
-/// What the names of added nodes start with.
-const PREFIX: &str = "siamese_";
+/// What the names of added nodes start with: the first that the file does not contain. A backbone can be a model of this
+/// trainer.
+const PREFIXES: [&str; 4] = ["siamese_", "head_", "second_head_", "third_head_"];
 /// The name of the map of embeddings among the outputs.
 pub(super) const MAP: &str = "map";
 /// The smallest length of a row. A shorter one, such as that of a uniform image, is not enlarged to unit length.
@@ -41,7 +42,7 @@ impl Backbone {
     /// For each map these are the means of its channels over all places, and their standard deviations if the map has
     /// them. Each of these rows is scaled to unit length.
     pub fn with_features(&self) -> Result<Vec<u8>, NotOnnx> {
-        let mut graph = Builder::with_prefix(PREFIX);
+        let mut graph = Builder::with_prefix(self.prefix());
         let Row { tensor, .. } = self.row(&mut graph);
         let features = graph.node("Identity", &[&tensor], vec![]);
         graft(&self.onnx, &graph, &[value(&features, &[self.features()])])
@@ -54,7 +55,7 @@ impl Backbone {
     /// is scaled to unit length, so a place's part in a distance can be told.
     pub fn with_head(&self, head: &Head) -> Result<Vec<u8>, NotOnnx> {
         let (features, width) = (self.features(), head.bias.len());
-        let mut graph = Builder::with_prefix(PREFIX);
+        let mut graph = Builder::with_prefix(self.prefix());
         let row = self.row(&mut graph);
         let bias = graph.floats(head.bias.clone(), &[width]);
         let weights = graph.floats(head.weights.clone(), &[features, width]);
@@ -66,6 +67,13 @@ impl Backbone {
         graph.named("Identity", &[&embedding], EMBEDDING);
         places(&mut graph, maps, &row, &weights, &embedding, width);
         graft(&self.onnx, &graph, &[value(EMBEDDING, &[width]), map(MAP, width)])
+    }
+
+    fn prefix(&self) -> &'static str {
+        let is_free = |prefix: &&&str| {
+            !self.onnx.windows(prefix.len()).any(|bytes| bytes == prefix.as_bytes())
+        };
+        PREFIXES.iter().find(is_free).unwrap_or(&PREFIXES[0])
     }
 
     /// Adds the row of features of each image.

@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use siamese_core::model::{Device, EMBEDDING, Options, Outline, Port, Source};
+use siamese_core::model::{
+    Device, EMBEDDING, LoadError, OnnxModel, Options, Outline, Port, Source,
+};
+use siamese_core::output::note;
 use siamese_core::preprocessing::{Colour, Fit, Preprocessing};
 
 use super::features::MAP;
@@ -46,9 +49,10 @@ pub(super) fn open(path: &Path) -> anyhow::Result<Backbone> {
             path.display()
         )
     })?;
-    let (mean, std) = match colour {
-        Colour::Grey => (vec![0.5], vec![0.5]),
-        Colour::Rgb | Colour::Bgr => (MEAN.to_vec(), STD.to_vec()),
+    let preprocessing = match OnnxModel::load(path, &options) {
+        Ok(model) => model.card().preprocessing.clone(),
+        Err(LoadError::NoCard { .. }) => usual(path, colour, [height, width]),
+        Err(error) => return Err(error.into()),
     };
     let output = features(output).with_context(|| {
         format!(
@@ -66,19 +70,26 @@ pub(super) fn open(path: &Path) -> anyhow::Result<Backbone> {
     Ok(Backbone {
         onnx: source.onnx().to_vec(),
         output,
-        preprocessing: Preprocessing {
-            height,
-            width,
-            colour,
-            fit: Fit::Stretch,
-            scale: 1.0 / 255.0,
-            mean,
-            std,
-        },
+        preprocessing,
         multiple: 1,
         origin: serde_json::json!({"file": name, "digest": digest_of_file(path)?}),
         name: path.to_string_lossy().into_owned(),
     })
+}
+
+/// The preprocessing of a file that states none: as most networks are trained.
+fn usual(path: &Path, colour: Colour, [height, width]: [u32; 2]) -> Preprocessing {
+    let (mean, std) = match colour {
+        Colour::Grey => (vec![0.5], vec![0.5]),
+        Colour::Rgb | Colour::Bgr => (MEAN.to_vec(), STD.to_vec()),
+    };
+    note(&format!(
+        "note: {} states no preprocessing, so bytes are scaled to 0 to 1, mean {mean:?} and std {std:?}: if it was trained \
+         otherwise, describe it in a sidecar, {}",
+        path.display(),
+        path.with_extension("toml").display()
+    ));
+    Preprocessing { height, width, colour, fit: Fit::Stretch, scale: 1.0 / 255.0, mean, std }
 }
 
 fn size(input: &Port) -> Option<(Colour, u32, u32)> {

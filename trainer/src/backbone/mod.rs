@@ -12,6 +12,8 @@ use std::path::Path;
 use anyhow::ensure;
 use siamese_core::preprocessing::Preprocessing;
 
+use crate::data::digest_of;
+
 pub use extractor::{Extractor, Features};
 pub use features::Head;
 
@@ -63,6 +65,11 @@ impl Backbone {
     /// Returns its short name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Returns the digest of its ONNX file.
+    pub fn digest(&self) -> String {
+        digest_of(&self.onnx)
     }
 
     /// Returns the preprocessing that it was trained with.

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub struct BackboneConfig {
     /// The name of a known network, or the path of an ONNX file.
     pub name: String,
+    /// The digest of its ONNX file.
+    pub digest: String,
     /// The factor for a byte; see [`Preprocessing`](siamese_core::preprocessing::Preprocessing).
     pub scale: f32,
     /// The number subtracted next.

@@ -116,13 +116,15 @@ impl Config {
         self.loss.kind = kind;
     }
 
-    /// Adapts the head of a backbone to a number of images that is too small to choose its sizes by measurement: a head in
-    /// closed form, with as many coordinates as the images can determine.
-    pub fn shrink_head(&mut self, n_images: usize) {
+    /// Adapts the head of a backbone to a number of images: as many components as these can determine. If its training is
+    /// open, it is a head in closed form.
+    pub fn shrink_head(&mut self, n_images: usize, is_open: bool) {
         if let NetworkConfig::Head(head) = &mut self.network {
             head.components = head.components.min(n_images / 2).max(1);
             head.width = head.width.min(head.components);
-            self.length = Length::Steps(0);
+            if is_open {
+                self.length = Length::Steps(0);
+            }
         }
     }
 

@@ -2,6 +2,8 @@
 
 use siamese_core::preprocessing::{Colour, Fit, Preprocessing};
 
+use crate::backbone::Backbone;
+
 use super::{
     BackboneConfig, Config, Input, Length, LossConfig, LossKind, Optimizer, Sampling, Schedule,
     Watch, Whitening,
@@ -100,16 +102,18 @@ impl Config {
         }
     }
 
-    /// The recipe for a backbone with this number of features: a head that starts in closed form and is trained on cached
+    /// The recipe for a backbone: a head that starts in closed form and is trained on cached
     /// features, in seconds.
-    pub fn on_backbone(name: &str, preprocessing: &Preprocessing, features: usize) -> Self {
+    pub fn on_backbone(backbone: &Backbone) -> Self {
+        let (preprocessing, features) = (backbone.preprocessing(), backbone.features());
         let Preprocessing { height, width, colour, fit, scale, ref mean, ref std } = *preprocessing;
         let compact = Self::compact();
         Self {
             length: Length::Steps(400),
             input: Input { height, width, colour, fit },
             backbone: Some(BackboneConfig {
-                name: name.to_owned(),
+                name: backbone.name().to_owned(),
+                digest: backbone.digest(),
                 scale,
                 mean: mean.clone(),
                 std: std.clone(),

@@ -23,6 +23,8 @@ const NO_LEARNING: f64 = 0.95;
 const CHANCE: f64 = 0.4;
 /// The number of entries in a history, in addition to those of measurements.
 const ENTRIES: u32 = 200;
+/// The reason why a network without a training gives no embedding.
+const NO_FEATURES: &str = "all images have the same features: use images that differ";
 /// The advice for a network whose outputs are not finite.
 const DIVERGED: &str = "the training diverged: try a smaller --rate";
 
@@ -165,7 +167,7 @@ pub fn train(
     };
     let eer = match eer {
         Some(eer) => eer,
-        None => learning.eer(gallery).context(DIVERGED)?,
+        None => learning.eer(gallery).context(if steps == 0 { NO_FEATURES } else { DIVERGED })?,
     };
     // A network that is computed in closed form has no steps, but an EER.
     if steps == 0 {

@@ -42,7 +42,7 @@ fn a_head_on_a_file_makes_a_model_and_its_features_are_cached() {
     assert_eq!(provenance["backbone"]["file"], "orl.onnx", "{provenance}");
     assert_eq!(provenance["data"]["identities"], 6, "{provenance}");
 
-    let cached = ground.at("cache/features");
+    let cached = ground.at("cache/siamese/features");
     assert_eq!(files(&cached), 48);
     let again = ["--backbone", ORL, "--hold-out-fold", "0/4", "--run", "again"];
     train(&ground, &again).success();

@@ -84,7 +84,7 @@ impl Ground {
     pub(crate) fn program<'a>(&self, arguments: impl IntoIterator<Item = &'a OsStr>) -> Outcome {
         let mut command = Command::new(env!("CARGO_BIN_EXE_siamese-trainer"));
         command.current_dir(&self.0).args(arguments).env_remove("SOURCE_DATE_EPOCH");
-        command.env("SIAMESE_CACHE", self.at("cache"));
+        command.env("XDG_CACHE_HOME", self.at("cache"));
         Outcome::of(&mut command)
     }
 }

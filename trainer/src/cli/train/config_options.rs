@@ -18,8 +18,9 @@ pub(super) struct ConfigOptions {
     /// The network, with its recipe
     #[arg(long, value_enum, default_value = "compact")]
     network: Recipe,
-    /// Start from a pretrained network, and train a head on its features in closed form: `lite0`
-    /// (EfficientNet-lite0, `ImageNet`), or an ONNX file
+    /// Start from a pretrained network, and train a head on its features: `lite0` (EfficientNet-lite0,
+    /// `ImageNet`), or an ONNX file. Without --steps, --loss or --rate, the kind of head is chosen by
+    /// measurement
     #[arg(long, value_name = "lite0|FILE.onnx", conflicts_with_all = ["network", "config"])]
     backbone: Option<String>,
     /// A file with the complete configuration; a `run.toml` of an earlier run also gives its held-out
@@ -77,6 +78,15 @@ impl ConfigOptions {
         self.config.as_deref().map(read).transpose()
     }
 
+    /// Returns whether the head of a backbone is chosen by measurement: no option and no file says how it is trained.
+    pub(super) fn leaves_head_open(&self) -> bool {
+        self.config.is_none()
+            && self.loss.is_none()
+            && self.steps.is_none()
+            && self.epochs.is_none()
+            && self.rate.is_none()
+    }
+
     /// Opens the backbone of the command line, or else that of an earlier configuration.
     pub(super) fn backbone(&self, earlier: Option<&Config>) -> anyhow::Result<Option<Backbone>> {
         let earlier = earlier.and_then(|config| config.backbone.as_ref());
@@ -94,9 +104,7 @@ impl ConfigOptions {
     ) -> Config {
         let mut config = match (file, backbone, self.network) {
             (Some(config), _, _) => config.clone(),
-            (None, Some(backbone), _) => {
-                Config::on_backbone(backbone.name(), backbone.preprocessing(), backbone.features())
-            }
+            (None, Some(backbone), _) => Config::on_backbone(backbone),
             (None, None, Recipe::Baseline) => Config::baseline(),
             (None, None, Recipe::Compact) => Config::compact(),
             (None, None, Recipe::Wavelet) => Config::wavelet(),

@@ -169,7 +169,14 @@ impl Train {
         let backbone = self.options.backbone(file.as_ref().map(ConfigFile::config))?;
         let config = self.config(file.as_ref(), &data, backbone.as_ref());
         check(&config, &data, backbone.as_ref())?;
-        Ok(toml::to_string(&config)?)
+        let mut printed = toml::to_string(&config)?;
+        if backbone.is_some() && self.options.leaves_head_open() {
+            printed.insert_str(
+                0,
+                "# Without --config, the sizes of the head and its training are chosen by measurement on the images.\n",
+            );
+        }
+        Ok(printed)
     }
 
     /// Returns the path of the model file.
@@ -211,6 +218,14 @@ impl Train {
             (None, file) => self.config(file.as_ref(), &data, backbone.as_ref()),
         };
         check(&config, &data, backbone.as_ref())?;
+        if let (Some(backbone), Some(configured)) = (&backbone, &config.backbone) {
+            ensure!(
+                backbone.digest() == configured.digest,
+                "the backbone {} has changed since the run that the configuration comes from: start a new run with \
+                 --backbone",
+                backbone.name()
+            );
+        }
         let earlier = match &file {
             Some(ConfigFile::Run(record)) => Some(record.as_ref()),
             _ => None,
@@ -227,12 +242,14 @@ impl Train {
             self.reader(&config, align.clone()).read(backbone.as_ref(), training, held_out)?;
 
         if saved.is_none() && file.is_none() && backbone.is_some() {
-            match Choice::on(&config, &images.training) {
+            let n_images = images.training.samples().len();
+            let is_open = self.options.leaves_head_open();
+            match is_open.then(|| Choice::on(&config, &images.training)).flatten() {
                 Some(choice) => {
                     note(&choice.to_string());
                     choice.apply_to(&mut config);
                 }
-                None => config.shrink_head(images.training.samples().len()),
+                None => config.shrink_head(n_images, is_open),
             }
             config.check()?;
         }

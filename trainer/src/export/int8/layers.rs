@@ -33,8 +33,8 @@ pub enum LayersError {
     NotOnnx(#[from] NotOnnx),
     /// The file has no large linear layer.
     #[error(
-        "no linear layer of the model has {LEAST_WEIGHTS} weights or more, so int8 has no benefit: serve the model \
-         unchanged"
+        "the model has no convolution whose weights are in single precision, and no linear layer with {LEAST_WEIGHTS} such \
+         weights or more, so int8 has no benefit: serve the model unchanged"
     )]
     NoneLarge,
     /// A weight is not finite.

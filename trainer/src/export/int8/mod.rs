@@ -47,6 +47,12 @@ pub enum Int8Error {
     /// The file is not ONNX.
     #[error(transparent)]
     NotOnnx(#[from] NotOnnx),
+    /// The network runs several images for one.
+    #[error(
+        "the network looks at several views of each image, so the ranges of its tensors can't be told: serve the model \
+         unchanged"
+    )]
+    Views,
     /// The operators can't be quantised by channel.
     #[error(
         "the model uses version {0} of ONNX's operators, and int8 needs at least 13: export it with opset_version=17"

@@ -1,10 +1,10 @@
 //! The ranges of a network's tensors on real images.
 
-use siamese_core::model::{Card, Length, rewrite};
+use siamese_core::model::{Card, Length, LoadError, ModelError, rewrite};
 use siamese_core::preprocessing::Pixels;
 
 use super::Int8Error;
-use crate::export::{in_memory, on_cpu, run};
+use crate::export::{ExportError, in_memory, on_cpu, run};
 use crate::onnx::{Builder, graft, integer, value};
 
 /// What the names of added nodes start with.
@@ -39,11 +39,19 @@ pub(super) fn measure(
         ..card.clone()
     };
     let onnx = rewrite(&onnx, &card.to_metadata())?;
-    let mut model =
-        in_memory("the network's ranges".as_ref(), onnx, &on_cpu()).map_err(Int8Error::Load)?;
+    let mut model = in_memory("the network's ranges".as_ref(), onnx, &on_cpu()).map_err(
+        |error| match error {
+            LoadError::Run { source: ModelError::Shape { .. }, .. } => Int8Error::Views,
+            error => Int8Error::Load(error),
+        },
+    )?;
     let mut ranges = vec![[0.0_f32; 2]; tensors.len()];
     for image in images.chunks(8) {
-        for embedding in run(&mut model, image)? {
+        let embeddings = run(&mut model, image).map_err(|error| match error {
+            ExportError::Run(ModelError::Shape { .. }) => Int8Error::Views,
+            error => error.into(),
+        })?;
+        for embedding in embeddings {
             for (range, found) in ranges.iter_mut().zip(embedding.coordinates().chunks_exact(2)) {
                 range[0] = range[0].min(-found[1]);
                 range[1] = range[1].max(found[0]);
