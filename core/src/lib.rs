@@ -1,14 +1,15 @@
-//! The code that serving and training share: image preprocessing, models, and scores.
+//! The code that serving and training share: image preprocessing, models, scores, and changes.
 //!
 //! This crate does not depend on an async runtime, on HTTP or on a metrics library. The feature `openapi` adds the
 //! schemas for the API's document, and the feature `manual` the manual pages of both programs.
 //!
-//! A module uses only modules to its right in `model → preprocessing, score, file, output`.
+//! A module uses only modules to its right in `changes, model → preprocessing, score, file, output`.
 
 // A print panics if standard output is full: `output` writes.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod causes;
+pub mod changes;
 pub mod file;
 #[cfg(feature = "manual")]
 pub mod manual;

@@ -43,6 +43,22 @@ Exit status:
   2  The command line, the settings or a file is wrong; no image, or not every image, was compared.
   3  The machine has a problem, such as a missing library or a full standard output.";
 
+/// For `siamese changes`.
+pub(super) const CHANGES: &str = "\
+Examples:
+  siamese changes before.png after.png --out changes.png
+      List what has changed, and draw it.
+  siamese changes expected/ actual/ --out changes.html
+      Compare the files of two folders by name, and write a page with the differences.
+  siamese changes before.jpg after.jpg --ignore 0,0,200,40 --align shift
+      Leave out a rectangle, and correct a shift of the camera.
+
+Exit status:
+  0  Nothing has changed.
+  1  Something has changed.
+  2  The command line, the settings or a file is wrong; the images could not be compared.
+  3  The machine has a problem, such as a missing library or a full standard output.";
+
 /// For `siamese embed`.
 pub(super) const EMBED: &str = "\
 Examples:

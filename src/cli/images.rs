@@ -16,7 +16,7 @@ use super::Failure;
 use crate::engine::Engine;
 use crate::engine::cache::EmbeddedImage;
 use crate::engine::deployment::{Deployment, Tuning};
-use crate::engine::pipeline::Source;
+use crate::engine::pipeline::{Compared, Refusal, Scene, Source};
 use crate::ops::blocking::compute;
 use crate::ops::settings::Settings;
 
@@ -86,6 +86,16 @@ impl Images {
         })
     }
 
+    /// Compares two images place by place. The inner error is a text for people.
+    pub(super) fn changes(&self, scene: Scene) -> Result<Result<Compared, String>, Failure> {
+        match self.runtime.block_on(self.engine.changes(&self.deployment, scene)) {
+            Ok((compared, _)) => Ok(Ok(compared)),
+            Err(Refusal::Item { error, .. }) => Ok(Err(error.to_string())),
+            Err(Refusal::NotCompared(why)) => Ok(Err(why.to_string())),
+            Err(refusal) => Err(Failure::machine(&refusal)),
+        }
+    }
+
     async fn embed_portion(&self, files: &[PathBuf]) -> Result<Vec<Embedded>, Failure> {
         let paths = files.to_vec();
         let read = compute(move || paths.iter().map(|path| read(path)).collect::<Vec<_>>()).await;
@@ -110,7 +120,7 @@ impl Images {
 }
 
 /// Reads a file within [`LARGEST_FILE`]: a device may have no end.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     fs::File::open(path)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
     if LARGEST_FILE < bytes.len() as u64 {

@@ -1,5 +1,6 @@
 //! The command line: one file per command, and the meaning of the exit codes.
 
+mod changes;
 mod compare;
 mod completions;
 mod embed;
@@ -42,6 +43,9 @@ enum Command {
     /// Compare two images, or one image with many.
     #[command(after_help = help::COMPARE)]
     Compare(compare::Compare),
+    /// Find what has changed between two images, or between the images of two folders.
+    #[command(after_help = help::CHANGES)]
+    Changes(changes::Changes),
     /// Compute the embeddings of images and folders of images.
     #[command(after_help = help::EMBED)]
     Embed(embed::Embed),
@@ -101,6 +105,7 @@ impl Cli {
         match self.command {
             Command::Serve(command) => command.run(),
             Command::Compare(command) => command.run(),
+            Command::Changes(command) => command.run(),
             Command::Embed(command) => command.run(),
             Command::Inspect(command) => command.run(),
             Command::Health(command) => command.run(),

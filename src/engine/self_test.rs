@@ -51,7 +51,7 @@ impl SelfTest {
             let images = golden.pixels().to_vec();
             let failure =
                 match batcher.wait(images.len()).await.embed(images, Priority::Interactive).await {
-                    Ok(output) => golden.check(&output.embedded).err().map(|err| causes(&err)),
+                    Ok(output) => golden.check(&output.outputs).err().map(|err| causes(&err)),
                     Err(err) => Some(causes(&err)),
                 };
             self.record(failure);

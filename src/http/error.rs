@@ -9,10 +9,12 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use siamese_core::model::ModelError;
 use siamese_core::preprocessing::DecodeError;
-use siamese_core::score::InvalidEmbedding;
+use siamese_core::score::{InvalidEmbedding, InvalidMap};
 use strum::{EnumDiscriminants, VariantArray};
 use thiserror::Error;
 use utoipa::ToSchema;
+
+use crate::engine::pipeline::NotCompared;
 
 /// An error, and the part of the request that causes it.
 #[derive(Clone, Debug, Error)]
@@ -76,6 +78,14 @@ pub(crate) enum Fault {
     FaceAmbiguous(DecodeError),
     #[error("this model embeds whole images, so it has no face detector")]
     NoFaceDetector,
+    #[error(
+        "this model aligns faces, so it cannot compare images place by place; serve a model of whole images, such as changes.onnx"
+    )]
+    NotForChanges,
+    #[error(transparent)]
+    AlignmentFailed(NotCompared),
+    #[error(transparent)]
+    NothingToCompare(NotCompared),
     #[error("the text is not an image in base64: {0}")]
     Base64Invalid(Cow<'static, str>),
     #[error("{0}")]
@@ -107,6 +117,8 @@ pub(crate) enum Cause {
     ModelPanicked,
     #[error("the model's output is not an embedding")]
     Output(#[source] InvalidEmbedding),
+    #[error("the model's output is not a map")]
+    Map(#[source] InvalidMap),
     #[error("a handler panicked: {0}")]
     Panicked(String),
     #[error("an image could not be decoded")]
@@ -172,6 +184,8 @@ pub(crate) enum Origin {
     List,
     /// The route finds faces.
     Faces,
+    /// The route finds changes.
+    Changes,
     /// One faulty source fails the whole request.
     Source,
 }
@@ -179,7 +193,9 @@ pub(crate) enum Origin {
 impl Kind {
     /// The status, the code and the origins.
     pub(crate) const fn definition(self) -> (StatusCode, &'static str, &'static [Origin]) {
-        use Origin::{Any, Faces, Health, Judging, Key, List, NoRoute, Source, Stored, Work};
+        use Origin::{
+            Any, Changes, Faces, Health, Judging, Key, List, NoRoute, Source, Stored, Work,
+        };
         use StatusCode as S;
 
         match self {
@@ -208,6 +224,9 @@ impl Kind {
             Self::FaceNotFound => (S::UNPROCESSABLE_ENTITY, "face_not_found", &[Source]),
             Self::FaceAmbiguous => (S::UNPROCESSABLE_ENTITY, "face_ambiguous", &[Source]),
             Self::NoFaceDetector => (S::UNPROCESSABLE_ENTITY, "no_face_detector", &[Faces]),
+            Self::NotForChanges => (S::UNPROCESSABLE_ENTITY, "not_for_changes", &[Changes]),
+            Self::AlignmentFailed => (S::UNPROCESSABLE_ENTITY, "alignment_failed", &[Changes]),
+            Self::NothingToCompare => (S::UNPROCESSABLE_ENTITY, "nothing_to_compare", &[Changes]),
             Self::Base64Invalid => (S::UNPROCESSABLE_ENTITY, "base64_invalid", &[Source]),
             Self::EmbeddingInvalid => (S::UNPROCESSABLE_ENTITY, "embedding_invalid", &[Source]),
             Self::OperatingPointUnsupported => {

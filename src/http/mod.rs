@@ -33,7 +33,7 @@ pub use service::Service;
 use crate::ops::keys::Keys;
 use connection::responses::UnsentResponses;
 use middleware::{authorise, cors, exchange, identify, linger, malformed, secure, unsent};
-use routes::{compare, compare_batch, detect, embed, model, pixels, status, verify};
+use routes::{changes, compare, compare_batch, detect, embed, model, pixels, status, verify};
 
 /// The most bytes of unsent responses on the admin port.
 const ADMIN_UNSENT_BYTES: usize = 8 << 20;
@@ -45,6 +45,7 @@ pub fn router(service: Arc<Service>, keys: Arc<Keys>) -> Router {
     let work = Router::new()
         .route("/compare", post(compare::compare))
         .route("/compare/batch", post(compare_batch::compare_batch))
+        .route("/changes", post(changes::changes))
         .route("/embed", post(embed::embed))
         .route("/detect", post(detect::detect))
         .route("/pixels", post(pixels::pixels));

@@ -14,7 +14,7 @@ use crate::engine::Engine;
 use crate::engine::admission::{Gate, Limit};
 use crate::engine::batch::EmbedError;
 use crate::engine::deployment::Deployment;
-use crate::engine::pipeline::{ItemError, Refusal};
+use crate::engine::pipeline::{ItemError, NotCompared, Refusal};
 use crate::ops::settings::Settings;
 use crate::ops::telemetry::RateLimiter;
 
@@ -102,6 +102,7 @@ impl Service {
         match refusal {
             Refusal::Overloaded(limit) => self.overloaded(limit).into(),
             Refusal::Item { at, error } => Fault::from(error).of(names[at].as_ref()),
+            Refusal::NotCompared(why) => Fault::from(why).into(),
             Refusal::Model(EmbedError::Model(err)) => Fault::Internal(Cause::Model(err)).into(),
             Refusal::Model(EmbedError::Panicked) => Fault::Internal(Cause::ModelPanicked).into(),
             Refusal::Model(EmbedError::Stopped) => {
@@ -125,6 +126,17 @@ impl From<ItemError> for Fault {
                 Self::EmbeddingInvalid(err.to_string())
             }
             ItemError::Output(err) => Self::Internal(Cause::Output(err)),
+            ItemError::Map(err) => Self::Internal(Cause::Map(err)),
+        }
+    }
+}
+
+impl From<NotCompared> for Fault {
+    fn from(why: NotCompared) -> Self {
+        match why {
+            NotCompared::NotAligned { .. } => Self::AlignmentFailed(why),
+            NotCompared::CellTooSmall { .. } => Self::QueryInvalid(why.to_string()),
+            NotCompared::Nothing => Self::NothingToCompare(why),
         }
     }
 }

@@ -6,7 +6,9 @@ use serde::{Serialize, Serializer};
 
 use super::{Card, GoldenCheck, Length, Preprocessor, Provider, Statement, Weights};
 use crate::preprocessing::{Alignment, Preprocessing};
-use crate::score::{Familiarity, OperatingPoint, UNFAMILIAR, Unseen};
+use crate::score::{
+    Calibration, ChangeCalibration, Familiarity, OperatingPoint, UNFAMILIAR, Unseen,
+};
 
 /// The description of a loaded model.
 #[derive(Clone, Debug)]
@@ -19,6 +21,8 @@ pub struct Description {
     pub digest: String,
     /// The number of coordinates of an embedding.
     pub width: usize,
+    /// Rows and columns of the map of an input; `None` if the model has no map.
+    pub map: Option<[usize; 2]>,
     /// The execution provider that runs the model.
     pub provider: Provider,
     /// Whether the model takes only one image in a run, so that images can't be batched.
@@ -53,10 +57,14 @@ struct Published<'a> {
     digest: &'a str,
     input: Input<'a>,
     embedding: Output,
+    /// The places of an input for which the model has an output of its own; null if it sees an input as a whole.
+    map: Option<Places>,
     margin: Option<f64>,
     threshold: Option<f64>,
     calibration: Option<Measured<'a>>,
     operating_points: Vec<OperatingPoint>,
+    /// How the model finds changes; null if it is not calibrated for that.
+    changes: Option<Changing<'a>>,
     /// What is known of the images of the calibration; null if the card does not describe them, so that no image has a
     /// familiarity.
     familiarity: Option<Described>,
@@ -89,6 +97,38 @@ struct Output {
 
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+struct Places {
+    rows: usize,
+    columns: usize,
+}
+
+/// How the model finds changes between two images.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+struct Changing<'a> {
+    /// The largest distance of an unchanged cell.
+    threshold: f64,
+    /// The error rates for one cell. Unchanged cells are the same pairs, and changed cells the different pairs.
+    cells: Measured<'a>,
+    /// The error rates for a pair of images, whose distance is that of the most different cell.
+    images: Measured<'a>,
+    /// For cells.
+    operating_points: Vec<OperatingPoint>,
+}
+
+impl<'a> From<&'a ChangeCalibration> for Changing<'a> {
+    fn from(changes: &'a ChangeCalibration) -> Self {
+        Self {
+            threshold: changes.threshold.get(),
+            cells: (&changes.cells).into(),
+            images: (&changes.images).into(),
+            operating_points: changes.cells.operating_points().collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(as = Calibration))]
 struct Measured<'a> {
     data: &'a str,
@@ -111,6 +151,20 @@ struct Described {
     unfamiliar_below: f64,
     /// A stream of images with a lower mean familiarity counts as unlike the calibration.
     tolerated_mean: f64,
+}
+
+impl<'a> From<&'a Calibration> for Measured<'a> {
+    fn from(calibration: &'a Calibration) -> Self {
+        Self {
+            data: calibration.data(),
+            split: calibration.split(),
+            identities: calibration.identities(),
+            same_pairs: calibration.same_pairs(),
+            different_pairs: calibration.different_pairs(),
+            eer: calibration.eer(),
+            unseen: calibration.unseen(),
+        }
+    }
 }
 
 impl From<&Familiarity> for Described {
@@ -141,20 +195,14 @@ impl Serialize for Description {
                 align: card.align.as_ref().map(|align| align.points),
             },
             embedding: Output { width: self.width, length: card.length },
+            map: self.map.map(|[rows, columns]| Places { rows, columns }),
             margin: card.margin,
             threshold: card.threshold.map(f64::from),
-            calibration: calibration.map(|calibration| Measured {
-                data: calibration.data(),
-                split: calibration.split(),
-                identities: calibration.identities(),
-                same_pairs: calibration.same_pairs(),
-                different_pairs: calibration.different_pairs(),
-                eer: calibration.eer(),
-                unseen: calibration.unseen(),
-            }),
+            calibration: calibration.map(Measured::from),
             operating_points: calibration
                 .map(|calibration| calibration.operating_points().collect())
                 .unwrap_or_default(),
+            changes: card.changes.as_ref().map(Changing::from),
             familiarity: card.familiarity.as_ref().map(Described::from),
             provenance: card.published_provenance(),
             weights: card.weights.as_ref(),

@@ -27,13 +27,16 @@ pub use runtime::{
     Port, Provider, UnknownDevice, forbid_telemetry,
 };
 pub use source::protobuf::NotOnnx;
-pub use source::{EMBEDDING, Source, onnx, protobuf, rewrite};
+pub use source::{EMBEDDING, MAP, Source, onnx, protobuf, rewrite};
 
 use crate::preprocessing::Pixels;
-use crate::score::{Embedding, InvalidEmbedding};
+use crate::score::{Embedding, InvalidEmbedding, InvalidMap, Map};
 
 /// The model's result for one image: an embedding, or the reason why the output is not one.
 pub type Embedded = Result<Embedding, InvalidEmbedding>;
+
+/// The model's map of one image, or the reason why the output is not one.
+pub type Mapped = Result<Map, InvalidMap>;
 
 /// One tower of a siamese network: turns preprocessed images into embeddings.
 ///
@@ -45,8 +48,20 @@ pub trait Model: Send + 'static {
     /// If the output for one image is not finite, only that image's result is an error.
     fn embed(&mut self, images: &[Pixels]) -> Result<Vec<Embedded>, ModelError>;
 
+    /// Computes the map of each image, in order. A model without a map sees each image as one place.
+    ///
+    /// If the output for one image is not finite, only that image's result is an error.
+    fn map(&mut self, images: &[Pixels]) -> Result<Vec<Mapped>, ModelError> {
+        Ok(self.embed(images)?.into_iter().map(one_place).collect())
+    }
+
     /// Opens the session again from the files, and discards all state of the old one.
     fn renew(&mut self) -> Result<(), LoadError>;
+}
+
+/// A map of one place, which is the embedding of the image.
+fn one_place(embedded: Embedded) -> Mapped {
+    Map::new(1, 1, embedded?.coordinates())
 }
 
 /// Why a run failed for all of its images.
@@ -63,6 +78,16 @@ pub enum ModelError {
         /// The embedding's width, as loaded.
         width: usize,
         /// The output's shape.
+        found: Vec<i64>,
+    },
+    /// The shape of the map is not `[n, width, rows, columns]`, or differs from the shape at load.
+    #[error("the model's map has shape {found:?}, not [{images}, {}, {}, {}]", shape[0], shape[1], shape[2])]
+    Map {
+        /// Images in the run.
+        images: usize,
+        /// The map's width, rows and columns, as loaded; zeros while it is loaded.
+        shape: [usize; 3],
+        /// The map's shape.
         found: Vec<i64>,
     },
 }

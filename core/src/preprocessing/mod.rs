@@ -35,4 +35,5 @@ pub use error::{DecodeError, Diagnosis};
 pub use fit::Fit;
 pub use photograph::{Detail, Photograph, PhotographForm, Point, Square};
 pub use pixels::Pixels;
+pub(crate) use preprocess::png;
 pub use preprocess::{InvalidPreprocessing, Planes, Preprocessing};

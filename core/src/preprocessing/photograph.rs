@@ -1,4 +1,4 @@
-//! An upright image as large as the search for a face needs it.
+//! An upright image as large as the search for a face or for changes needs it.
 
 use std::f64::consts::FRAC_PI_2;
 
@@ -22,6 +22,8 @@ pub enum Detail {
     Coarse,
     /// Enough for small faces.
     Fine,
+    /// All that a photograph can hold.
+    Full,
 }
 
 impl Detail {
@@ -30,6 +32,7 @@ impl Detail {
         let least = match self {
             Self::Coarse => 600,
             Self::Fine => 1_040,
+            Self::Full => LONGEST,
         };
         (1..=3).rev().find(|halvings| least <= longest >> halvings).unwrap_or(0)
     }
@@ -38,7 +41,7 @@ impl Detail {
 /// A place in an image: columns from the left, rows from the top, in pixels.
 pub type Point = [f64; 2];
 
-/// An upright image of at most 2080 pixels a side, in which faces are searched.
+/// An upright image of at most 2080 pixels a side, in which faces or changes are searched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Photograph {
     image: Image,
@@ -114,6 +117,21 @@ impl Photograph {
         Some(Self { image: Image::new(samples), full, is_coarse })
     }
 
+    /// A photograph of planes of `size` (columns and rows): one, or red, green and blue.
+    ///
+    /// # Panics
+    ///
+    /// If the number of bytes does not match.
+    pub fn of_planes(planes: Vec<u8>, [width, height]: [u32; 2]) -> Self {
+        let full = Size { width, height };
+        Self { image: Image::new(Samples::of_planes(planes, full)), full, is_coarse: false }
+    }
+
+    /// Whether it has one byte for each pixel.
+    pub fn is_grey(&self) -> bool {
+        self.image.planes(Colour::Rgb) == 1
+    }
+
     /// What another process must know besides the bytes.
     pub fn form(&self) -> PhotographForm {
         PhotographForm { size: self.size(), full: self.full_size(), is_coarse: self.is_coarse }
@@ -157,6 +175,21 @@ impl Photograph {
         [0, 1].map(|axis| point[axis] * f64::from(full[axis]) / f64::from(size[axis]))
     }
 
+    /// The photograph, resized by the antialiased triangle filter. At its own size it is unchanged.
+    ///
+    /// # Shapes
+    ///
+    /// Planes `[height, width]`: one of a grey photograph, or if `colour` is grey; else red, green and blue.
+    ///
+    /// # Panics
+    ///
+    /// If a side is 0.
+    pub fn planes(&self, [width, height]: [u32; 2], colour: Colour) -> Vec<u8> {
+        assert!(0 < width && 0 < height, "a plane has pixels");
+        let whole = Part::whole(self.image.size());
+        resize_part(&self.image, colour, whole, Size { width, height })
+    }
+
     /// A square area, resized to `side` pixels by the antialiased triangle filter. It is black beyond the photograph.
     ///
     /// # Shapes
@@ -174,23 +207,40 @@ impl Photograph {
     }
 
     fn upright_square(&self, area: Square, side: u32, colour: Colour) -> Vec<u8> {
-        let side_length = side as usize;
-        let plane_size = side_length * side_length;
-        let mut planes = vec![0; self.image.planes(colour) * plane_size];
-        let step = 2.0 * area.half / f64::from(side);
+        let start = area.centre.map(|place| place - area.half);
+        self.rectangle(start, [2.0 * area.half; 2], [side; 2], colour)
+    }
+
+    /// A rectangle from `start` of `size` pixels, resized to `target` (columns and rows) by the antialiased triangle filter.
+    /// It is black beyond the photograph.
+    ///
+    /// # Shapes
+    ///
+    /// Planes `[rows, columns]`: one of a grey photograph, or if `colour` is grey; else red, green and blue.
+    pub fn rectangle(
+        &self,
+        start: Point,
+        size: Point,
+        target: [u32; 2],
+        colour: Colour,
+    ) -> Vec<u8> {
+        let [width, height] = target.map(|side| side as usize);
+        let mut planes = vec![0; self.image.planes(colour) * width * height];
         let lengths = self.size();
-        let spans =
-            [0, 1].map(|axis| Span::of(area.centre[axis] - area.half, step, side, lengths[axis]));
+        let spans = [0, 1].map(|axis| {
+            let step = size[axis] / f64::from(target[axis]);
+            Span::of(start[axis], step, target[axis], lengths[axis])
+        });
         let [Some(columns), Some(rows)] = spans else { return planes };
         let part = Part { columns: columns.source, rows: rows.source };
         let inside = Size { width: columns.length(), height: rows.length() };
         let resized = resize_part(&self.image, colour, part, inside);
-        let width = inside.width as usize;
-        let inner = resized.chunks_exact(width * inside.height as usize);
-        for (plane, inner) in planes.chunks_exact_mut(plane_size).zip(inner) {
-            let lines = plane.chunks_exact_mut(side_length).skip(rows.target[0] as usize);
-            for (line, source) in lines.zip(inner.chunks_exact(width)) {
-                line[columns.target[0] as usize..][..width].copy_from_slice(source);
+        let inner_width = inside.width as usize;
+        let inner = resized.chunks_exact(inner_width * inside.height as usize);
+        for (plane, inner) in planes.chunks_exact_mut(width * height).zip(inner) {
+            let lines = plane.chunks_exact_mut(width).skip(rows.target[0] as usize);
+            for (line, source) in lines.zip(inner.chunks_exact(inner_width)) {
+                line[columns.target[0] as usize..][..inner_width].copy_from_slice(source);
             }
         }
         planes

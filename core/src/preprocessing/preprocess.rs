@@ -170,7 +170,7 @@ impl Preprocessing {
     /// Encodes planes as a PNG of the input's size. It is grey if the planes are grey. Its colours are correct for any
     /// order of the model's channels.
     pub fn png(&self, planes: &Planes) -> Vec<u8> {
-        png(&planes.0, self.width, self.height)
+        png(&planes.0, [self.width, self.height])
     }
 
     /// Scales planes to the model's numbers: the last part of [`preprocess`](Self::preprocess).
@@ -211,7 +211,7 @@ impl Preprocessing {
 
 impl Planes {
     /// Takes planes of the input's size.
-    pub(super) fn new(bytes: Vec<u8>) -> Self {
+    pub(crate) fn new(bytes: Vec<u8>) -> Self {
         Self(bytes)
     }
 
@@ -221,8 +221,8 @@ impl Planes {
     }
 }
 
-/// Encodes planes of one size as a PNG file.
-fn png(planes: &[u8], width: u32, height: u32) -> Vec<u8> {
+/// Encodes planes of one size (columns and rows) as a PNG file: one plane, or red, green and blue.
+pub(crate) fn png(planes: &[u8], [width, height]: [u32; 2]) -> Vec<u8> {
     let area = width as usize * height as usize;
     let (colour, interleaved): (_, Cow<[u8]>) = if planes.len() == area {
         (ExtendedColorType::L8, planes.into())

@@ -3,8 +3,10 @@
 //! All functions are pure: numbers in, values out. This module knows no images, no model and no HTTP.
 
 mod calibration;
+mod change_calibration;
 mod embedding;
 mod familiarity;
+mod map;
 mod operating_point;
 mod probability;
 mod scores;
@@ -13,8 +15,10 @@ mod threshold;
 pub use calibration::{
     Calibration, CalibrationError, InvalidCalibration, InvalidTable, InvalidUnseen, Unseen,
 };
+pub use change_calibration::{ChangeCalibration, InvalidChangeCalibration};
 pub use embedding::{Distance, Embedding, InvalidDistance, InvalidEmbedding};
 pub use familiarity::{Example, Familiarity, InvalidFamiliarity, NotDescribed, Stream, UNFAMILIAR};
+pub use map::{InvalidMap, Map};
 pub use operating_point::{OperatingPoint, UnsupportedFmr};
 pub use probability::{InvalidProbability, Probability};
 pub use scores::{NoPairs, Rates, Scores, equal_error_rate, threshold_between};

@@ -17,7 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use siamese_core::causes;
-use siamese_core::model::{Embedded, Model, ModelError};
+use siamese_core::model::{Embedded, Mapped, Model, ModelError};
 use siamese_core::preprocessing::Pixels;
 use thiserror::Error;
 use tokio::sync::oneshot;
@@ -25,7 +25,7 @@ use tokio::sync::oneshot;
 use super::admission::{Gate, Held, Limit};
 use monitor::{RunMonitor, RunSlot};
 pub use queue::Priority;
-use queue::{ImageResult, QueuedImage};
+use queue::{ImageResult, QueuedImage, Reply, Sender};
 
 /// A handle to the sessions' threads, which end when the last handle is dropped.
 #[derive(Clone)]
@@ -40,9 +40,9 @@ pub struct Reservation {
 
 /// The results of a job's images, and the time they took.
 #[derive(Debug)]
-pub struct EmbedOutput {
+pub struct Output<T> {
     /// One for each image, in order.
-    pub embedded: Vec<Embedded>,
+    pub outputs: Vec<T>,
     /// The time in the queue.
     pub queue: Duration,
     /// The duration of the job's run; the longer one if the job was part of two.
@@ -181,25 +181,43 @@ impl Reservation {
         self,
         pixels: Vec<Pixels>,
         priority: Priority,
-    ) -> Result<EmbedOutput, EmbedError> {
+    ) -> Result<Output<Embedded>, EmbedError> {
+        self.run(pixels, priority, Reply::Embedding).await
+    }
+
+    /// Computes the maps of a job's images, as [`Reservation::embed`] computes embeddings.
+    pub async fn map(
+        self,
+        pixels: Vec<Pixels>,
+        priority: Priority,
+    ) -> Result<Output<Mapped>, EmbedError> {
+        self.run(pixels, priority, Reply::Map).await
+    }
+
+    async fn run<T>(
+        self,
+        pixels: Vec<Pixels>,
+        priority: Priority,
+        reply: fn(Sender<T>) -> Reply,
+    ) -> Result<Output<T>, EmbedError> {
         let queued = Instant::now();
-        let (images, replies): (Vec<_>, Vec<_>) = pixels
+        let (images, results): (Vec<_>, Vec<_>) = pixels
             .into_iter()
             .map(|pixels| {
-                let (reply, done) = oneshot::channel();
-                (QueuedImage { pixels, queued, reply }, done)
+                let (sender, result) = oneshot::channel();
+                (QueuedImage { pixels, queued, reply: reply(sender) }, result)
             })
             .unzip();
         self.handle.monitor.queue.put(images, priority);
-        let mut output = EmbedOutput {
-            embedded: Vec::with_capacity(replies.len()),
+        let mut output = Output {
+            outputs: Vec::with_capacity(results.len()),
             queue: Duration::ZERO,
             model: Duration::ZERO,
         };
-        for reply in replies {
-            let ImageResult { embedded, queue, model } =
-                reply.await.unwrap_or(Err(EmbedError::Stopped))?;
-            output.embedded.push(embedded);
+        for result in results {
+            let ImageResult { output: of_image, queue, model } =
+                result.await.unwrap_or(Err(EmbedError::Stopped))?;
+            output.outputs.push(of_image);
             output.queue = output.queue.max(queue);
             output.model = output.model.max(model);
         }
@@ -240,30 +258,72 @@ fn work(mut model: impl Model, slot: &RunSlot, largest: usize, observe: &impl Fn
     }
 }
 
-/// Runs the model once, and sends the results to the callers.
+/// Runs the model once for each kind of output, and sends the results to the callers.
 fn run(model: &mut impl Model, images: &mut Vec<QueuedImage>) -> Result<(), Event> {
-    let begun = Instant::now();
-    let (pixels, callers): (Vec<_>, Vec<_>) =
-        images.drain(..).map(|image| (image.pixels, (begun - image.queued, image.reply))).unzip();
-    let result = catch_unwind(AssertUnwindSafe(|| model.embed(&pixels)));
-    let took = begun.elapsed();
-    let embedded = match result {
-        Ok(Ok(embedded)) => embedded.into_iter(),
-        Ok(Err(err)) => {
-            refuse(callers, &EmbedError::Model(Arc::new(err)));
-            return Err(Event::Failed);
+    let (mut to_embed, mut to_map) = (Job::default(), Job::default());
+    for QueuedImage { pixels, queued, reply } in images.drain(..) {
+        match reply {
+            Reply::Embedding(sender) => to_embed.add(pixels, queued, sender),
+            Reply::Map(sender) => to_map.add(pixels, queued, sender),
         }
-        Err(_) => {
-            refuse(callers, &EmbedError::Panicked);
-            return Err(Event::Panicked);
-        }
-    };
-    debug_assert_eq!(embedded.len(), pixels.len(), "a model skipped an image");
-    for (embedded, (queue, reply)) in embedded.zip(callers) {
-        // The caller may have left in the meantime, which is no error.
-        let _ = reply.send(Ok(ImageResult { embedded, queue, model: took }));
     }
-    Ok(())
+    let embedded = to_embed.run(|pixels| model.embed(pixels));
+    if embedded == Err(Event::Panicked) {
+        to_map.refuse(&EmbedError::Panicked);
+        return embedded;
+    }
+    to_map.run(|pixels| model.map(pixels)).and(embedded)
+}
+
+/// Images that need the same kind of output.
+struct Job<T> {
+    pixels: Vec<Pixels>,
+    callers: Vec<(Instant, Sender<T>)>,
+}
+
+impl<T> Default for Job<T> {
+    fn default() -> Self {
+        Self { pixels: Vec::new(), callers: Vec::new() }
+    }
+}
+
+impl<T> Job<T> {
+    fn add(&mut self, pixels: Pixels, queued: Instant, sender: Sender<T>) {
+        self.pixels.push(pixels);
+        self.callers.push((queued, sender));
+    }
+
+    fn run(self, model: impl FnOnce(&[Pixels]) -> Result<Vec<T>, ModelError>) -> Result<(), Event> {
+        if self.pixels.is_empty() {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        let result = catch_unwind(AssertUnwindSafe(|| model(&self.pixels)));
+        let took = begun.elapsed();
+        let outputs = match result {
+            Ok(Ok(outputs)) => outputs,
+            Ok(Err(err)) => {
+                self.refuse(&EmbedError::Model(Arc::new(err)));
+                return Err(Event::Failed);
+            }
+            Err(_) => {
+                self.refuse(&EmbedError::Panicked);
+                return Err(Event::Panicked);
+            }
+        };
+        debug_assert_eq!(outputs.len(), self.pixels.len(), "a model skipped an image");
+        for (output, (queued, sender)) in outputs.into_iter().zip(self.callers) {
+            // The caller may have left in the meantime, which is no error.
+            let _ = sender.send(Ok(ImageResult { output, queue: begun - queued, model: took }));
+        }
+        Ok(())
+    }
+
+    fn refuse(self, err: &EmbedError) {
+        for (_, sender) in self.callers {
+            let _ = sender.send(Err(err.clone()));
+        }
+    }
 }
 
 /// Replaces a session whose state a panic may have damaged. Returns false if that fails.
@@ -280,14 +340,6 @@ fn renew(model: &mut impl Model, observe: &impl Fn(Event)) -> bool {
     tracing::error!(why, "the model panicked, and no new session can be opened");
     observe(Event::Lost);
     false
-}
-
-type Caller = (Duration, oneshot::Sender<Result<ImageResult, EmbedError>>);
-
-fn refuse(callers: Vec<Caller>, err: &EmbedError) {
-    for (_, reply) in callers {
-        let _ = reply.send(Err(err.clone()));
-    }
 }
 
 /// A moving average in nanoseconds, in which a new value has the weight of one eighth.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use siamese_core::model::Embedded;
+use siamese_core::model::{Embedded, Mapped};
 use siamese_core::preprocessing::Pixels;
 use tokio::sync::oneshot;
 
@@ -14,14 +14,32 @@ use super::EmbedError;
 pub(super) struct QueuedImage {
     pub(super) pixels: Pixels,
     pub(super) queued: Instant,
-    pub(super) reply: oneshot::Sender<Result<ImageResult, EmbedError>>,
+    pub(super) reply: Reply,
 }
 
+/// The channel for the result of one image. It tells what the model is to compute.
+pub(super) enum Reply {
+    Embedding(Sender<Embedded>),
+    Map(Sender<Mapped>),
+}
+
+pub(super) type Sender<T> = oneshot::Sender<Result<ImageResult<T>, EmbedError>>;
+
 /// The result of one image, and the time it took.
-pub(super) struct ImageResult {
-    pub(super) embedded: Embedded,
+pub(super) struct ImageResult<T> {
+    pub(super) output: T,
     pub(super) queue: Duration,
     pub(super) model: Duration,
+}
+
+impl Reply {
+    /// Whether no request waits for the result any more.
+    pub(super) fn is_closed(&self) -> bool {
+        match self {
+            Self::Embedding(sender) => sender.is_closed(),
+            Self::Map(sender) => sender.is_closed(),
+        }
+    }
 }
 
 /// The priority of an image.
@@ -155,7 +173,7 @@ mod tests {
         let item = || QueuedImage {
             pixels: Pixels::new(vec![0.0]),
             queued: Instant::now(),
-            reply: oneshot::channel().0,
+            reply: Reply::Embedding(oneshot::channel().0),
         };
         std::iter::repeat_with(item).take(count).collect()
     }

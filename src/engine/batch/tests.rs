@@ -81,7 +81,7 @@ fn pixels(values: &[f32]) -> Vec<Pixels> {
 }
 
 impl Setup {
-    fn send(&self, values: &[f32]) -> JoinHandle<Result<EmbedOutput, EmbedError>> {
+    fn send(&self, values: &[f32]) -> JoinHandle<Result<Output<Embedded>, EmbedError>> {
         self.send_as(Priority::Interactive, values)
     }
 
@@ -89,7 +89,7 @@ impl Setup {
         &self,
         priority: Priority,
         values: &[f32],
-    ) -> JoinHandle<Result<EmbedOutput, EmbedError>> {
+    ) -> JoinHandle<Result<Output<Embedded>, EmbedError>> {
         let reservation = self.batcher.reserve(values.len()).expect("places");
         tokio::spawn(soon(reservation.embed(pixels(values), priority)))
     }
@@ -108,8 +108,8 @@ impl Setup {
     }
 }
 
-fn values(output: &EmbedOutput) -> Vec<f32> {
-    output.embedded.iter().map(|result| result.as_ref().expect("finite").coordinates()[0]).collect()
+fn values(output: &Output<Embedded>) -> Vec<f32> {
+    output.outputs.iter().map(|result| result.as_ref().expect("finite").coordinates()[0]).collect()
 }
 
 #[tokio::test]

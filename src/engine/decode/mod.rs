@@ -53,8 +53,8 @@ pub(crate) struct Decoder {
     pool: Pool,
     /// The bytes of uploads in lanes. The rest of the bytes for all bodies is for other requests.
     uploads: Gate,
-    /// Photographs that are searched for small faces, which takes long. The other threads are for photographs in which a
-    /// face is seen at once.
+    /// Photographs that are aligned, or searched for small faces, which takes long. The other threads are for photographs
+    /// in which a face is seen at once.
     searches: Gate,
     /// Bulk images on a thread or in a lane.
     bulk: Gate,
@@ -248,6 +248,27 @@ impl Decoder {
         let found = in_turn(&self.searches, search).await;
         searches.took(begun.elapsed());
         self.counted(found)
+    }
+
+    /// A photograph with all the detail that it can hold.
+    pub(crate) async fn photograph(
+        &self,
+        upload: Bytes,
+        executor: Executor,
+    ) -> Result<Photograph, DecodeError> {
+        let decoding = Decoding::Photograph(Detail::Full);
+        match self.decoded(decoding, upload, executor).await? {
+            Decoded::Photograph(photograph) => Ok(photograph),
+            Decoded::Planes(_) => unreachable!("the result is of the kind that was asked for"),
+        }
+    }
+
+    /// Works on a thread for a long time, in turn with the searches for small faces.
+    pub(crate) async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        in_turn(&self.searches, work).await
     }
 
     /// Planes of the model's input for an upload, and the face on them.

@@ -2,6 +2,7 @@
 //!
 //! The server and the command line both use this module.
 
+mod changes;
 mod pair;
 mod warning;
 
@@ -11,6 +12,7 @@ use siamese_core::score::{Calibration, Distance, Threshold, UnsupportedFmr, Verd
 use thiserror::Error;
 use utoipa::ToSchema;
 
+pub use changes::{ChangeJudge, ChangePoint, ChangeVerdict};
 pub use pair::{JudgedPair, Seen};
 pub use warning::Warning;
 
@@ -62,6 +64,9 @@ pub enum NoThreshold {
         "the model has no calibration, so no threshold can be found for an FMR; set a threshold"
     )]
     NotCalibrated,
+    /// The model is not calibrated for changes.
+    #[error("the model is not calibrated for changes; set a threshold")]
+    NotForChanges,
     /// The calibration does not support the FMR.
     #[error(transparent)]
     Unsupported(#[from] UnsupportedFmr),

@@ -4,6 +4,7 @@
 //! many images as keep the model busy for one run. It takes its places only when its turn comes. One portion is
 //! decoded while the previous one is in the model.
 
+mod changes;
 mod portion;
 mod source;
 
@@ -13,7 +14,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use siamese_core::model::{Choice, Face};
 use siamese_core::preprocessing::DecodeError;
-use siamese_core::score::InvalidEmbedding;
+use siamese_core::score::{InvalidEmbedding, InvalidMap};
 use thiserror::Error;
 use tokio::time::Instant;
 
@@ -24,6 +25,7 @@ use super::decode::Searches;
 use super::deployment::Deployment;
 use super::{Engine, Event, Stage};
 
+pub use changes::{Compared, NotCompared, Scene};
 pub use source::Source;
 use source::distinct;
 
@@ -83,6 +85,9 @@ pub enum ItemError {
     /// The model's output is not an embedding.
     #[error("the model's output is not a valid embedding")]
     Output(#[source] InvalidEmbedding),
+    /// The model's output is not a map.
+    #[error("the model's output is not a valid map")]
+    Map(#[from] InvalidMap),
 }
 
 /// Why a request has no result.
@@ -100,6 +105,9 @@ pub enum Refusal {
         #[source]
         error: ItemError,
     },
+    /// Two images can't be compared place by place.
+    #[error(transparent)]
+    NotCompared(NotCompared),
     /// The model gave no result.
     #[error(transparent)]
     Model(EmbedError),

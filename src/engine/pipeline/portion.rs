@@ -210,7 +210,7 @@ impl Engine {
         let output = reservation.embed(pixels, priority).await.map_err(Refusal::Model)?;
         self.observe(Event::Took(Stage::Queue, output.queue));
         self.observe(Event::Took(Stage::Model, output.model));
-        let mut embedded = output.embedded.into_iter();
+        let mut embedded = output.outputs.into_iter();
         let outcomes = states.into_iter().map(|state| match state {
             SourceState::Running(face, statistics, claim) => {
                 let embedding = embedded.next().expect("the model returns a result for each image");

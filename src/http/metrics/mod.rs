@@ -1,5 +1,6 @@
 //! The metrics of a server, in `OpenMetrics` text.
 
+mod changes;
 mod connections;
 mod failures;
 mod gauges;
@@ -23,9 +24,10 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::engine::admission::Limit;
-use crate::engine::judgement::Judgement;
+use crate::engine::judgement::{ChangeVerdict, Judgement};
 use crate::engine::{Event, Observer, Stage, batch};
 use crate::ops::traces::ExportOutcome;
+use changes::Changes;
 use failures::Failures;
 use labels::{
     CodeLabel, DroppedLabel, DurationLabels, LimitLabel, OutcomeLabel, RequestLabels, RouteLabel,
@@ -70,6 +72,7 @@ pub struct Metrics {
     disconnects: Family<RouteLabel, Counter>,
     item_problems: Family<CodeLabel, Counter>,
     judged: Verdicts,
+    changes: Changes,
     failures: Failures,
     workers: Workers,
     connections: Connections,
@@ -159,6 +162,7 @@ impl Metrics {
 
         let connections = Connections::register(&mut registry);
         let judged = Verdicts::register(&mut registry);
+        let changes = Changes::register(&mut registry);
         let failures = Failures::register(&mut registry);
         let workers = Workers::register(&mut registry);
         Self {
@@ -168,6 +172,7 @@ impl Metrics {
             disconnects,
             item_problems,
             judged,
+            changes,
             failures,
             workers,
             connections,
@@ -206,6 +211,11 @@ impl Metrics {
     /// Counts a verdict of the model with this digest.
     pub(crate) fn judged(&self, digest: &str, judgement: &Judgement) {
         self.judged.count(digest, judgement);
+    }
+
+    /// Counts a verdict on two images of a scene.
+    pub(crate) fn changed(&self, verdict: ChangeVerdict) {
+        self.changes.count(verdict);
     }
 
     /// Returns an observer that counts the engine's events.

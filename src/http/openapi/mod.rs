@@ -12,7 +12,7 @@ use utoipa::openapi::{self, SecurityRequirement};
 use utoipa::{Modify, OpenApi};
 
 use super::error::Details;
-use super::routes::{compare, compare_batch, detect, embed, model, pixels, status};
+use super::routes::{changes, compare, compare_batch, detect, embed, model, pixels, status};
 use crate::http::response::asset::Asset;
 use headers::Headers;
 use problems::Problems;
@@ -37,6 +37,7 @@ pub(crate) async fn document(headers: HeaderMap) -> Response {
     paths(
         compare::compare,
         compare_batch::compare_batch,
+        changes::changes,
         embed::embed,
         detect::detect,
         pixels::pixels,

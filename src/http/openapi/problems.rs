@@ -12,12 +12,13 @@ use crate::http::error::{Kind, Origin};
 
 /// What a route does that can fail.
 pub(super) fn origins(path: &str) -> &'static [Origin] {
-    use Origin::{Any, Faces, Health, Judging, Key, List, Source, Stored, Work};
+    use Origin::{Any, Changes, Faces, Health, Judging, Key, List, Source, Stored, Work};
 
     match path {
         "/compare" => &[Any, Key, Work, Judging, Stored, Source],
         // A faulty source fails only its own pair.
         "/compare/batch" => &[Any, Key, Work, Judging, Stored, List],
+        "/changes" => &[Any, Key, Work, Judging, Source, Changes],
         "/embed" => &[Any, Key, Work, Stored, List, Source],
         "/detect" => &[Any, Key, Work, List, Source, Faces],
         "/pixels" => &[Any, Key, Work, List, Source],

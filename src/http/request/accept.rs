@@ -5,6 +5,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 
 use crate::http::error::{Fault, Problem};
+use crate::http::response::geo_json::GEO_JSON;
 use crate::http::response::numbers::{BYTES, NPY, Numbers};
 
 pub(crate) const JSON: &str = "application/json";
@@ -17,6 +18,16 @@ pub(crate) const PNG: &str = "image/png";
 pub(crate) enum Form {
     Json,
     Numbers(Numbers),
+}
+
+/// The formats of changes in a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ChangesForm {
+    Json,
+    Png,
+    /// A `NumPy` file.
+    Npy,
+    GeoJson,
 }
 
 /// The client accepts JSON.
@@ -51,6 +62,19 @@ impl<S: Sync> FromRequestParts<S> for Form {
     }
 }
 
+impl<S: Sync> FromRequestParts<S> for ChangesForm {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let forms =
+            [(JSON, Self::Json), (PNG, Self::Png), (NPY, Self::Npy), (GEO_JSON, Self::GeoJson)];
+        let refusal = Fault::NotAcceptable(
+            "application/json, image/png, application/x-npy or application/geo+json",
+        );
+        Ok(preferred(&head.headers, &forms).ok_or(refusal)?)
+    }
+}
+
 /// Rejects a client that does not accept this media type.
 pub(crate) fn only(kind: &'static str, headers: &HeaderMap) -> Result<(), Fault> {
     if quality(headers, kind) <= 0.0 {
@@ -61,18 +85,26 @@ pub(crate) fn only(kind: &'static str, headers: &HeaderMap) -> Result<(), Fault>
 
 /// Chooses the format that the client prefers; JSON without a preference.
 pub(crate) fn embedding_form(headers: &HeaderMap) -> Result<Form, Fault> {
-    let mut best = (0.0, None);
-    let numbers = [(BYTES, Numbers::Bare), (NPY, Numbers::Npy)];
-    let numbers = numbers.map(|(kind, form)| (kind, Form::Numbers(form)));
-    for (kind, form) in [(JSON, Form::Json)].into_iter().chain(numbers) {
-        let quality = quality(headers, kind);
-        if best.0 < quality {
-            best = (quality, Some(form));
-        }
-    }
-    best.1.ok_or(Fault::NotAcceptable(
+    let forms = [
+        (JSON, Form::Json),
+        (BYTES, Form::Numbers(Numbers::Bare)),
+        (NPY, Form::Numbers(Numbers::Npy)),
+    ];
+    preferred(headers, &forms).ok_or(Fault::NotAcceptable(
         "application/json, application/octet-stream or application/x-npy",
     ))
+}
+
+/// The form that the client prefers; the first of those that it prefers equally.
+fn preferred<T: Copy>(headers: &HeaderMap, forms: &[(&str, T)]) -> Option<T> {
+    let mut best = (0.0, None);
+    for (kind, form) in forms {
+        let quality = quality(headers, kind);
+        if best.0 < quality {
+            best = (quality, Some(*form));
+        }
+    }
+    best.1
 }
 
 /// Whether the client prefers `OpenMetrics`, as Prometheus does.

@@ -50,8 +50,13 @@ impl Form {
     }
 
     /// Returns one part as an image to embed, without a copy.
-    pub(crate) fn upload(&self, Image(image): &Image) -> Source {
-        Source::Upload(self.body.slice_ref(image))
+    pub(crate) fn upload(&self, image: &Image) -> Source {
+        Source::Upload(self.slice(image))
+    }
+
+    /// Returns the bytes of one part, without a copy.
+    pub(crate) fn slice(&self, Image(image): &Image) -> Bytes {
+        self.body.slice_ref(image)
     }
 }
 

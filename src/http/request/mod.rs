@@ -2,6 +2,7 @@
 
 pub(crate) mod accept;
 pub(crate) mod body;
+pub(crate) mod changing;
 pub(crate) mod form;
 pub(crate) mod images;
 pub(crate) mod json;
@@ -10,4 +11,5 @@ pub(crate) mod multipart;
 pub(crate) mod pairs;
 pub(crate) mod query;
 pub(crate) mod received;
+pub(crate) mod scene;
 pub(crate) mod source;

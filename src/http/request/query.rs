@@ -19,6 +19,9 @@ use crate::http::service::{Service, pinned};
 /// A deadline that the client chooses. It can only shorten the server's.
 const TIMEOUT: &str = "x-request-timeout-ms";
 
+/// The error for more than one criterion.
+const ONE_CRITERION: &str = "only one of `threshold` and `fmr` is allowed, and only once";
+
 /// How pairs are decided: without a parameter, by the threshold in force.
 #[derive(Default, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -151,35 +154,45 @@ fn take_faces(faces: &mut Option<Choice>, value: &str) -> Result<(), Fault> {
 pub(crate) fn judging(query: Option<&str>) -> Result<(Criterion, Option<Choice>), Fault> {
     let (mut judging, mut faces) = (Judging::default(), None);
     for (key, value) in pairs(query) {
-        let parameter = match &*key {
-            "faces" => {
-                take_faces(&mut faces, &value)?;
-                continue;
-            }
-            "threshold" => &mut judging.threshold,
-            "fmr" => &mut judging.fmr,
-            _ => return unknown(&key),
+        if key == "faces" {
+            take_faces(&mut faces, &value)?;
+        } else if !judging.take(&key, &value)? {
+            return unknown(&key);
+        }
+    }
+    Ok((judging.criterion()?, faces))
+}
+
+impl Judging {
+    /// Takes a parameter. Returns whether it is one of these.
+    pub(super) fn take(&mut self, key: &str, value: &str) -> Result<bool, Fault> {
+        let parameter = match key {
+            "threshold" => &mut self.threshold,
+            "fmr" => &mut self.fmr,
+            _ => return Ok(false),
         };
         let Ok(number) = value.trim_ascii().parse() else {
             return invalid(&format!("`{key}` must be a number"));
         };
         if parameter.replace(number).is_some() {
-            return invalid("only one of `threshold` and `fmr` is allowed, and only once");
+            return invalid(ONE_CRITERION);
+        }
+        Ok(true)
+    }
+
+    /// The criterion that they state.
+    pub(super) fn criterion(&self) -> Result<Criterion, Fault> {
+        match (self.threshold, self.fmr) {
+            (None, None) => Ok(Criterion::InForce),
+            (Some(threshold), None) => match Threshold::try_from(threshold) {
+                Ok(threshold) => Ok(Criterion::Threshold(threshold)),
+                Err(err) => invalid(&err.to_string()),
+            },
+            (None, Some(fmr)) if 0.0 < fmr && fmr < 1.0 => Ok(Criterion::Fmr(fmr)),
+            (None, Some(_)) => invalid("`fmr` must be greater than 0 and less than 1"),
+            (Some(_), Some(_)) => invalid(ONE_CRITERION),
         }
     }
-    let criterion = match (judging.threshold, judging.fmr) {
-        (None, None) => Criterion::InForce,
-        (Some(threshold), None) => match Threshold::try_from(threshold) {
-            Ok(threshold) => Criterion::Threshold(threshold),
-            Err(err) => return invalid(&err.to_string()),
-        },
-        (None, Some(fmr)) if 0.0 < fmr && fmr < 1.0 => Criterion::Fmr(fmr),
-        (None, Some(_)) => return invalid("`fmr` must be greater than 0 and less than 1"),
-        (Some(_), Some(_)) => {
-            return invalid("only one of `threshold` and `fmr` is allowed, and only once");
-        }
-    };
-    Ok((criterion, faces))
 }
 
 /// Rejects any query.
@@ -197,15 +210,15 @@ pub(crate) fn deadline(headers: &HeaderMap, most: Duration) -> Result<Duration, 
 }
 
 /// The decoded keys and values.
-fn pairs(query: Option<&str>) -> form_urlencoded::Parse<'_> {
+pub(super) fn pairs(query: Option<&str>) -> form_urlencoded::Parse<'_> {
     form_urlencoded::parse(query.unwrap_or_default().as_bytes())
 }
 
-fn unknown<T>(key: &str) -> Result<T, Fault> {
+pub(super) fn unknown<T>(key: &str) -> Result<T, Fault> {
     invalid(&format!("`{}` is not a parameter of this route", shown(key)))
 }
 
-fn invalid<T>(why: &str) -> Result<T, Fault> {
+pub(super) fn invalid<T>(why: &str) -> Result<T, Fault> {
     Err(Fault::QueryInvalid(why.to_owned()))
 }
 

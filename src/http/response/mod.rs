@@ -1,6 +1,7 @@
 //! Parts that several responses share.
 
 pub(crate) mod asset;
+pub(crate) mod geo_json;
 pub(crate) mod numbers;
 
 use std::fmt::Write;

@@ -1,5 +1,6 @@
 //! The handlers, one file per route.
 
+pub(crate) mod changes;
 pub(crate) mod compare;
 pub(crate) mod compare_batch;
 pub(crate) mod detect;

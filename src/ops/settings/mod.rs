@@ -23,7 +23,7 @@ use thiserror::Error;
 pub use access::{Auth, Cors, Origin, TlsSettings};
 pub use image::ImageSettings;
 pub use listen::{InvalidListen, Listen};
-pub use model::{CacheSettings, Health, ModelSettings};
+pub use model::{CHANGES_MODEL, CacheSettings, Health, ModelSettings};
 pub use server::{OverloadStatus, Server};
 pub use telemetry::{InvalidVariable, Log, TraceSettings};
 

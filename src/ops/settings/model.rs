@@ -13,6 +13,9 @@ use super::SettingsError;
 /// The default model.
 pub(super) const SHIPPED: &str = "models/faces.onnx";
 
+/// The model that comes with the program for changes.
+pub const CHANGES_MODEL: &str = "models/changes.onnx";
+
 /// `[model]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,13 +61,23 @@ pub struct Health {
 }
 
 impl ModelSettings {
+    /// Uses another of the models that come with the program if the settings name none.
+    pub fn default_to(&mut self, shipped: &str) {
+        if self.file.is_none() {
+            let program = std::env::current_exe().ok();
+            self.file = places(program.as_deref(), shipped).find(|path| path.is_file());
+        }
+    }
+
     /// The model's file: the one in the settings, else the default model.
     pub fn file(&self) -> Result<PathBuf, SettingsError> {
         if let Some(named) = &self.file {
             return Ok(named.clone());
         }
         let program = std::env::current_exe().ok();
-        places(program.as_deref()).find(|path| path.is_file()).ok_or(SettingsError::NoModel)
+        places(program.as_deref(), SHIPPED)
+            .find(|path| path.is_file())
+            .ok_or(SettingsError::NoModel)
     }
 
     /// The time limit for reading the model's files.
@@ -82,9 +95,12 @@ impl ModelSettings {
 ///
 /// They are beside an installed program, and in the root of the checkout above `target/PROFILE/`. The working
 /// directory comes last, because anybody may have put a file there.
-fn places(program: Option<&Path>) -> impl Iterator<Item = PathBuf> {
+fn places<'a>(
+    program: Option<&'a Path>,
+    shipped: &'a str,
+) -> impl Iterator<Item = PathBuf> + use<'a> {
     let beside = program.into_iter().flat_map(|program| program.ancestors().skip(1).take(3));
-    beside.chain(std::iter::once(Path::new(""))).map(|folder| folder.join(SHIPPED))
+    beside.chain(std::iter::once(Path::new(""))).map(move |folder| folder.join(shipped))
 }
 
 impl Health {
@@ -105,9 +121,10 @@ mod tests {
 
     #[test]
     fn the_program_s_folder_has_priority_over_the_working_directory() {
-        let found: Vec<PathBuf> = places(Some(Path::new("/opt/siamese/bin/siamese"))).collect();
+        let found: Vec<PathBuf> =
+            places(Some(Path::new("/opt/siamese/bin/siamese")), SHIPPED).collect();
         let expected = ["/opt/siamese/bin", "/opt/siamese", "/opt", ""];
         assert_eq!(found, expected.map(|folder| Path::new(folder).join(SHIPPED)));
-        assert_eq!(places(None).collect::<Vec<_>>(), [Path::new(SHIPPED)]);
+        assert_eq!(places(None, SHIPPED).collect::<Vec<_>>(), [Path::new(SHIPPED)]);
     }
 }

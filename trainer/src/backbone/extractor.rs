@@ -74,6 +74,7 @@ impl Extractor {
             margin: None,
             threshold: None,
             calibration: None,
+            changes: None,
             familiarity: None,
             provenance: None,
             weights: None,

@@ -24,13 +24,15 @@ use values::{Values, invalid};
 pub use weights::{Drift, WeightKind, Weights};
 
 use crate::preprocessing::{Colour, Fit, InvalidPreprocessing, Preprocessing};
-use crate::score::{Calibration, Embedding, Familiarity, InvalidEmbedding, Threshold};
+use crate::score::{
+    Calibration, ChangeCalibration, Embedding, Familiarity, InvalidEmbedding, Threshold,
+};
 
 /// The prefix of all keys in a model's ONNX metadata. A sidecar omits it.
 pub const PREFIX: &str = "siamese.";
 
 /// The keys, without [`PREFIX`]. A card with any other key is refused.
-pub const KEYS: [&str; 21] = [
+pub const KEYS: [&str; 22] = [
     "name",
     "purpose",
     "limits",
@@ -48,6 +50,7 @@ pub const KEYS: [&str; 21] = [
     "margin",
     "threshold",
     "calibration",
+    "changes",
     "familiarity",
     "provenance",
     "weights",
@@ -75,6 +78,8 @@ pub struct Card {
     pub threshold: Option<Threshold>,
     /// The measured error rates.
     pub calibration: Option<Calibration>,
+    /// How the model finds changes, and how often it errs.
+    pub changes: Option<ChangeCalibration>,
     /// What the images of the calibration look like to the model.
     pub familiarity: Option<Familiarity>,
     /// The origin: trainer, commit, seed, loss, data. Free JSON, but [without the names](HeldOut) of held-out
@@ -182,6 +187,7 @@ impl Card {
             margin,
             threshold,
             calibration: values.json("calibration")?,
+            changes: values.json("changes")?,
             provenance: values
                 .json("provenance")?
                 .map(|provenance| held_out::with(provenance, HeldOut::stored)),
@@ -212,6 +218,7 @@ impl Card {
             ("margin", self.margin.map(|margin| margin.to_string())),
             ("threshold", self.threshold.map(|threshold| threshold.get().to_string())),
             ("calibration", self.calibration.as_ref().map(json)),
+            ("changes", self.changes.as_ref().map(json)),
             ("familiarity", self.familiarity.as_ref().map(json)),
             ("provenance", self.provenance.as_ref().map(json)),
             ("weights", self.weights.as_ref().map(json)),

@@ -3,7 +3,9 @@
 mod cuda;
 mod input;
 mod library;
+mod mapper;
 mod model;
+mod network;
 mod outline;
 mod session;
 mod sizes;

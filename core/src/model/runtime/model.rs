@@ -7,13 +7,14 @@ use std::time::Duration;
 use ort::session::Session;
 use ort::value::{TensorElementType, ValueType};
 
-use super::input::{Buffers, Input};
+use super::mapper::Mapper;
+use super::network::Network;
 use super::session::open;
 use super::sizes::Sizes;
 use super::{Options, Provider, synthetic};
 use crate::model::{
-    Card, Description, EMBEDDING, Embedded, GoldenCheck, GoldenError, Length, LoadError, Model,
-    ModelError, Source,
+    Card, Description, EMBEDDING, Embedded, GoldenCheck, GoldenError, Length, LoadError, Mapped,
+    Model, ModelError, Source, one_place,
 };
 use crate::preprocessing::Pixels;
 use crate::score::Familiarity;
@@ -23,7 +24,8 @@ const READ_AGAIN: Duration = Duration::from_mins(1);
 
 /// A model loaded into an ONNX Runtime session.
 pub struct OnnxModel {
-    network: Network,
+    embedder: Embedder,
+    mapper: Option<Mapper>,
     description: Arc<Description>,
     path: PathBuf,
     options: Options,
@@ -42,8 +44,8 @@ impl OnnxModel {
         let card = Arc::new(source.card()?);
         let digest = source.digest(&card);
         let (session, provider) = open(path, &source.embedding_alone()?, options)?;
-        let input = Input::of(&session, &card.preprocessing)
-            .and_then(|input| check_output(&session).map(|()| input))
+        let network = Network::new(session, &card.preprocessing)
+            .and_then(|network| check_output(network.session()).map(|()| network))
             .map_err(|why| LoadError::Shape { path: path.to_owned(), why })?;
 
         let unsuitable = |source| LoadError::Input { path: path.to_owned(), source };
@@ -51,29 +53,27 @@ impl OnnxModel {
             .map(|seed| synthetic::waves(&card.preprocessing, seed))
             .collect::<Result<Vec<_>, _>>()
             .map_err(unsuitable)?;
-        let sizes = Sizes::any(1);
-        let buffers = Buffers::default();
-        let mut network = Network { session, card, input, buffers, width: 0, sizes };
+        let mut embedder = Embedder { network, card, width: 0 };
         let failed = |source| LoadError::Run { path: path.to_owned(), source };
-        network.width = network.probe_width(&synthetic[..1]).map_err(failed)?;
+        embedder.width = embedder.probe_width(&synthetic[..1]).map_err(failed)?;
         // An export may declare any batch size and still contain a fixed one: a run of two images shows it.
-        let one_at_a_time = !(input.is_dynamic
-            && network.probe_width(&synthetic).is_ok_and(|width| width == network.width));
+        let one_at_a_time = !(embedder.network.is_dynamic()
+            && embedder.probe_width(&synthetic).is_ok_and(|width| width == embedder.width));
         if !one_at_a_time {
             let largest = options.max_batch.get();
-            network.sizes = match provider {
+            embedder.network.sizes = match provider {
                 Provider::Cpu => Sizes::any(largest),
                 Provider::Cuda => Sizes::few(largest),
             };
-            network.warm(&synthetic[0]).map_err(failed)?;
+            embedder.warm(&synthetic[0]).map_err(failed)?;
         }
-        if network.width == 1 && network.card.length == Length::Unit {
+        if embedder.width == 1 && embedder.card.length == Length::Unit {
             let why = "its output is one number for each image, which is always 1 or -1 at unit length: export the \
                        layer before it, or use it as-is (embedding)";
             return Err(LoadError::Shape { path: path.to_owned(), why: why.to_owned() });
         }
         let (golden, embedded) =
-            check_golden(&mut network, synthetic).map_err(|err| match err {
+            check_golden(&mut embedder, synthetic).map_err(|err| match err {
                 GoldenError::Embedding(_, source) => {
                     LoadError::Output { path: path.to_owned(), source }
                 }
@@ -81,13 +81,13 @@ impl OnnxModel {
             })?;
         // The varied images run only if the golden ones do not show that the model tells images apart.
         if !synthetic::differ(&embedded) {
-            let varied = synthetic::varied(&network.card.preprocessing).map_err(unsuitable)?;
-            if !synthetic::differ(&network.embed(&varied).map_err(failed)?) {
+            let varied = synthetic::varied(&embedder.card.preprocessing).map_err(unsuitable)?;
+            if !synthetic::differ(&embedder.embed(&varied).map_err(failed)?) {
                 return Err(LoadError::Collapsed { path: path.to_owned() });
             }
         }
 
-        let (card, width) = (network.card.clone(), network.width);
+        let (card, width) = (embedder.card.clone(), embedder.width);
         if let Some(described) = card.familiarity.as_ref().map(Familiarity::width)
             && described != width
         {
@@ -100,10 +100,12 @@ impl OnnxModel {
         let preprocessor = source
             .preprocessor(&card)
             .map_err(|source| LoadError::Detector { path: path.to_owned(), source })?;
+        let mapper = Mapper::open(source, &card, options, embedder.network.sizes)?;
+        let map = mapper.as_ref().map(Mapper::places);
         let description =
-            Description { card, preprocessor, digest, width, provider, one_at_a_time, golden };
+            Description { card, preprocessor, digest, width, map, provider, one_at_a_time, golden };
         let description = Arc::new(description);
-        Ok(Self { network, description, path: path.to_owned(), options: *options })
+        Ok(Self { embedder, mapper, description, path: path.to_owned(), options: *options })
     }
 
     /// The model's description; shared, because it never changes.
@@ -119,7 +121,14 @@ impl OnnxModel {
 
 impl Model for OnnxModel {
     fn embed(&mut self, images: &[Pixels]) -> Result<Vec<Embedded>, ModelError> {
-        self.network.embed(images)
+        self.embedder.embed(images)
+    }
+
+    fn map(&mut self, images: &[Pixels]) -> Result<Vec<Mapped>, ModelError> {
+        match &mut self.mapper {
+            Some(mapper) => mapper.map(images),
+            None => Ok(self.embed(images)?.into_iter().map(one_place).collect()),
+        }
     }
 
     fn renew(&mut self) -> Result<(), LoadError> {
@@ -133,36 +142,31 @@ impl Model for OnnxModel {
     }
 }
 
-/// A session and the data for its runs.
-struct Network {
-    session: Session,
+/// A session whose output is the embedding.
+struct Embedder {
+    network: Network,
     card: Arc<Card>,
-    input: Input,
-    buffers: Buffers,
     width: usize,
-    sizes: Sizes,
 }
 
-impl Network {
+impl Embedder {
     fn embed(&mut self, images: &[Pixels]) -> Result<Vec<Embedded>, ModelError> {
-        let (card, width) = (self.card.clone(), self.width);
+        let Self { network, card, width } = self;
+        let width = *width;
         let mut embedded = Vec::with_capacity(images.len());
-        for batch in images.chunks(self.sizes.largest()) {
-            let size = self.sizes.of(batch.len());
-            self.run(batch, size, |shape, values| {
-                if *shape != [size, width].map(as_dimension) {
-                    return Err(shape_error(size, width, shape));
-                }
-                let rows = values.chunks_exact(width).take(batch.len());
-                embedded.extend(rows.map(|row| card.embedding(row)));
-                Ok(())
-            })?;
-        }
+        network.run_all(images, |images, size, shape, values| {
+            if *shape != [size, width].map(as_dimension) {
+                return Err(shape_error(size, width, shape));
+            }
+            let rows = values.chunks_exact(width).take(images);
+            embedded.extend(rows.map(|row| card.embedding(row)));
+            Ok(())
+        })?;
         Ok(embedded)
     }
 
     fn probe_width(&mut self, images: &[Pixels]) -> Result<usize, ModelError> {
-        self.run(images, images.len(), |shape, values| {
+        self.network.run(images, images.len(), |shape, values| {
             let width = values.len() / images.len();
             if 0 < width && *shape == [images.len(), width].map(as_dimension) {
                 Ok(width)
@@ -174,40 +178,25 @@ impl Network {
 
     /// Runs each size once, so that no request waits for the provider's plans.
     fn warm(&mut self, image: &Pixels) -> Result<(), ModelError> {
-        for size in self.sizes.to_warm() {
+        for size in self.network.sizes.to_warm() {
             self.embed(&vec![image.clone(); size])?;
         }
         Ok(())
-    }
-
-    /// Runs the images; fills the batch with zeros up to `size`.
-    fn run<T>(
-        &mut self,
-        images: &[Pixels],
-        size: usize,
-        read: impl FnOnce(&[i64], &[f32]) -> Result<T, ModelError>,
-    ) -> Result<T, ModelError> {
-        let image_shape = self.card.preprocessing.shape();
-        let tensor = self.input.tensor(images, size, image_shape, &mut self.buffers);
-        let outputs =
-            self.session.run([tensor.map_err(ModelError::Run)?]).map_err(ModelError::Run)?;
-        let (shape, values) = outputs[0].try_extract_tensor::<f32>().map_err(ModelError::Run)?;
-        read(shape, values)
     }
 }
 
 /// Checks the golden pairs that the model carries. If it carries none, records the distance of the synthetic images. Also
 /// returns the embeddings of the images.
 fn check_golden(
-    network: &mut Network,
+    embedder: &mut Embedder,
     synthetic: Vec<Pixels>,
 ) -> Result<(GoldenCheck, Vec<Embedded>), GoldenError> {
-    let Some(golden) = &network.card.golden else {
-        let embedded = network.embed(&synthetic).map_err(GoldenError::Model)?;
+    let Some(golden) = &embedder.card.golden else {
+        let embedded = embedder.embed(&synthetic).map_err(GoldenError::Model)?;
         return Ok((GoldenCheck::record(synthetic, &embedded)?, embedded));
     };
-    let check = GoldenCheck::new(golden, &network.card.preprocessing)?;
-    let embedded = network.embed(check.pixels()).map_err(GoldenError::Model)?;
+    let check = GoldenCheck::new(golden, &embedder.card.preprocessing)?;
+    let embedded = embedder.embed(check.pixels()).map_err(GoldenError::Model)?;
     check.check(&embedded)?;
     Ok((check, embedded))
 }
@@ -255,16 +244,16 @@ mod tests {
     fn a_padded_run_gives_the_same_embeddings_as_a_run_without_padding() {
         let shipped = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/orl.onnx"));
         let options = Options { device: Device::Cpu, ..Options::default() };
-        let mut network = OnnxModel::load(shipped, &options).expect("a model").network;
-        let card = network.card.clone();
+        let mut embedder = OnnxModel::load(shipped, &options).expect("a model").embedder;
+        let card = embedder.card.clone();
         let images: Vec<Pixels> = (0..11)
             .map(|seed| synthetic::waves(&card.preprocessing, seed).expect("pixels"))
             .collect();
         for images in [&images[..], &images[..1], &images[..5]] {
-            network.sizes = Sizes::any(8);
-            let exact = network.embed(images).expect("a run");
-            network.sizes = Sizes::few(8);
-            let padded = network.embed(images).expect("a run");
+            embedder.network.sizes = Sizes::any(8);
+            let exact = embedder.embed(images).expect("a run");
+            embedder.network.sizes = Sizes::few(8);
+            let padded = embedder.embed(images).expect("a run");
             assert_eq!(exact.len(), padded.len());
             for (exact, padded) in exact.iter().zip(&padded) {
                 let [exact, padded] =

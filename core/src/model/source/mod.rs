@@ -25,7 +25,7 @@ use super::preprocessor::Preprocessor;
 use crate::file::{self, FileStamps, Limited, Stamp};
 
 pub use metadata::rewrite;
-pub use outputs::EMBEDDING;
+pub use outputs::{EMBEDDING, MAP};
 
 /// The largest ONNX file including its weights: the size limit of a protobuf message.
 const LARGEST_MODEL: u64 = (1 << 31) - 1;
@@ -163,9 +163,18 @@ impl Source {
 
     /// The model without outputs other than its embedding.
     pub(in crate::model) fn embedding_alone(&self) -> Result<Cow<'_, [u8]>, LoadError> {
-        let alone = outputs::embedding_alone(&self.onnx)
-            .map_err(|source| LoadError::NotOnnx { path: self.path.clone(), source })?;
+        let alone = self.alone(EMBEDDING)?;
         Ok(alone.map_or(Cow::Borrowed(&self.onnx[..]), Cow::Owned))
+    }
+
+    /// The model without outputs other than its map; `None` if it has no map beside the embedding.
+    pub(in crate::model) fn map_alone(&self) -> Result<Option<Vec<u8>>, LoadError> {
+        self.alone(MAP)
+    }
+
+    fn alone(&self, output: &str) -> Result<Option<Vec<u8>>, LoadError> {
+        outputs::alone(&self.onnx, output)
+            .map_err(|source| LoadError::NotOnnx { path: self.path.clone(), source })
     }
 
     /// The size of the model with its weights, in bytes.

@@ -1,7 +1,7 @@
 //! The outputs of an ONNX file.
 //!
 //! A model may have more outputs than its embedding, such as a map. ONNX Runtime runs every node of a file, whatever
-//! outputs are asked for. So a session of the embedding alone gets a file without the nodes of the others.
+//! outputs are asked for. So a session of one output gets a file without the nodes of the others.
 
 use std::collections::HashSet;
 
@@ -14,35 +14,39 @@ use super::protobuf::{Field, NotOnnx, each, fields, put};
 
 /// The name of the embedding among several outputs.
 pub const EMBEDDING: &str = "embedding";
+/// The name of the map among several outputs.
+pub const MAP: &str = "map";
 
-/// Returns the file with [`EMBEDDING`] as its only output, and with the nodes that this output needs. `None` if the file has
-/// one output, or none of this name.
-pub(in crate::model) fn embedding_alone(onnx: &[u8]) -> Result<Option<Vec<u8>>, NotOnnx> {
+/// Returns the file with one of several outputs, and with the nodes that this output needs. `None` if the file has one
+/// output, or none of this name.
+pub(in crate::model) fn alone(onnx: &[u8], output: &str) -> Result<Option<Vec<u8>>, NotOnnx> {
     let names = names(onnx)?;
-    if names.len() < 2 || !names.contains(&EMBEDDING.as_bytes()) {
+    if names.len() < 2 || !names.contains(&output.as_bytes()) {
         return Ok(None);
     }
     let mut written = Vec::with_capacity(onnx.len());
     for field in each(onnx) {
         let field = field?;
         match field.body {
-            Some(graph) if field.number == GRAPH => put(&mut written, GRAPH, &reduced(graph)?),
+            Some(graph) if field.number == GRAPH => {
+                put(&mut written, GRAPH, &reduced(graph, output)?)
+            }
             _ => written.extend_from_slice(field.whole),
         }
     }
     Ok(Some(written))
 }
 
-fn reduced(graph: &[u8]) -> Result<Vec<u8>, NotOnnx> {
+fn reduced(graph: &[u8], output: &str) -> Result<Vec<u8>, NotOnnx> {
     let parts = fields(graph)?;
     // The nodes are in the order of execution, so each is seen before those that it needs.
-    let mut needed: HashSet<&[u8]> = HashSet::from([EMBEDDING.as_bytes()]);
+    let mut needed: HashSet<&[u8]> = HashSet::from([output.as_bytes()]);
     let mut is_needed = vec![true; parts.len()];
     let mut contains_graphs = false;
     for (part, is_needed) in parts.iter().zip(&mut is_needed).rev() {
         let Some(body) = part.body else { continue };
         match part.number {
-            OUTPUT => *is_needed = name(body)? == EMBEDDING.as_bytes(),
+            OUTPUT => *is_needed = name(body)? == output.as_bytes(),
             NODE => {
                 let of_node = fields(body)?;
                 let named = |number| {
@@ -138,11 +142,12 @@ mod tests {
         let own = || node("shared", "embedding", None);
         let both = ["embedding", "map"];
         let other = node("shared", "map", None);
-        let reduced_graph = reduced(&graph(&[shared(), other, own()], &both)).expect("a graph");
+        let reduced_graph =
+            reduced(&graph(&[shared(), other, own()], &both), EMBEDDING).expect("a graph");
         assert_eq!(reduced_graph, graph(&[shared(), own()], &["embedding"]));
         // A node with a graph of its own may read tensors that it does not name.
         let other = || node("shared", "map", Some(G));
-        let kept = reduced(&graph(&[shared(), other(), own()], &both)).expect("a graph");
+        let kept = reduced(&graph(&[shared(), other(), own()], &both), EMBEDDING).expect("a graph");
         assert_eq!(kept, graph(&[shared(), other(), own()], &["embedding"]));
     }
 
@@ -159,19 +164,21 @@ mod tests {
     }
 
     #[test]
-    fn the_embedding_is_kept_alone() {
-        let file_of = |outputs| embedding_alone(&file(outputs)).expect("a message");
+    fn one_output_is_kept_alone() {
+        let file_of = |outputs| alone(&file(outputs), EMBEDDING).expect("a message");
         assert_eq!(file_of(&["embedding", "map"]), Some(file(&["embedding"])));
         assert_eq!(file_of(&["map", "embedding"]), Some(file(&["embedding"])));
         assert_eq!(file_of(&["embedding"]), None);
         assert_eq!(file_of(&["a", "b"]), None);
+        let map = alone(&file(&["embedding", "map"]), MAP).expect("a message");
+        assert_eq!(map, Some(file(&["map"])));
     }
 
     #[test]
     fn a_truncated_file_is_no_model() {
         let whole = file(&["embedding", "map"]);
         for length in 3..whole.len() {
-            assert_eq!(embedding_alone(&whole[..length]), Err(NotOnnx), "{length} bytes");
+            assert_eq!(alone(&whole[..length], EMBEDDING), Err(NotOnnx), "{length} bytes");
         }
     }
 }

@@ -357,6 +357,7 @@ impl Train {
                 .then_some(config.loss.margin),
             threshold: None,
             calibration: None,
+            changes: None,
             familiarity: None,
             provenance: Some(provenance),
             weights: None,

@@ -96,6 +96,7 @@ impl Network {
             margin: None,
             threshold: None,
             calibration: None,
+            changes: None,
             familiarity: None,
             provenance: Some(serde_json::json!({
                 "adopted_from": {"file": file, "digest": self.digest},

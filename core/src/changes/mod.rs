@@ -1,0 +1,25 @@
+//! What has changed between two images: distances by cell, and regions.
+//!
+//! The images are aligned, and cut into tiles. A model computes a map of each tile. The distances between the maps tell
+//! which cells are changed.
+
+mod alignment;
+mod distances;
+mod grid;
+mod kind;
+mod light;
+mod mask;
+mod outline;
+mod overlay;
+mod regions;
+mod render;
+mod views;
+
+pub use alignment::{Align, AlignmentFailed, AlignmentKind, Placement, UnknownAlign, align};
+pub use distances::{Distances, Layout};
+pub use grid::Grid;
+pub use kind::Kind;
+pub use light::{Light, Tone};
+pub use mask::{Mask, Rectangle};
+pub use overlay::{Overlay, overlay};
+pub use regions::{Region, RegionDistance};

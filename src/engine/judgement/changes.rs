@@ -1,0 +1,137 @@
+//! From the distances of cells to the verdict on two images.
+
+use serde::Serialize;
+use siamese_core::model::Card;
+use siamese_core::score::{ChangeCalibration, Threshold};
+use utoipa::ToSchema;
+
+use super::{Criterion, Measured, NoThreshold, Source, measured};
+
+/// A threshold for cells, with its source and error rates.
+#[derive(Clone, Debug)]
+pub struct ChangeJudge<'a> {
+    threshold: Threshold,
+    source: Source,
+    calibration: Option<&'a ChangeCalibration>,
+}
+
+/// Whether an image has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ChangeVerdict {
+    /// At least one cell is farther apart than the threshold.
+    Changed,
+    /// No cell is.
+    Unchanged,
+}
+
+/// The source of a threshold for cells and, if the model is calibrated for changes, its error rates.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct ChangePoint {
+    source: Source,
+    /// The unit of the error rates beside it: a same pair is an unchanged cell, and a different pair is a changed cell.
+    unit: Unit,
+    #[serde(flatten)]
+    #[schema(value_type = Measured)]
+    measured: Option<Measured>,
+    /// The error rates for pairs of images. A same pair is an unchanged image: its FNMR is the share of unchanged images
+    /// with a false alarm. Absent if the model is not calibrated for changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    images: Option<Measured>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ChangeUnit)]
+#[serde(rename_all = "lowercase")]
+enum Unit {
+    Cell,
+}
+
+impl ChangeVerdict {
+    /// `changed` or `unchanged`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Changed => "changed",
+            Self::Unchanged => "unchanged",
+        }
+    }
+}
+
+impl<'a> ChangeJudge<'a> {
+    /// Finds the threshold for a criterion.
+    pub fn new(criterion: Criterion, card: &'a Card) -> Result<Self, NoThreshold> {
+        let calibration = card.changes.as_ref();
+        let calibrated = || calibration.ok_or(NoThreshold::NotForChanges);
+        let (threshold, source) = match criterion {
+            Criterion::Threshold(threshold) => (threshold, Source::Request),
+            Criterion::Fmr(fmr) => {
+                (calibrated()?.cells.for_fmr(fmr)?.threshold, Source::Calibration)
+            }
+            Criterion::InForce => (calibrated()?.threshold, Source::Calibration),
+        };
+        Ok(Self { threshold, source, calibration })
+    }
+
+    /// The selected threshold.
+    pub fn threshold(&self) -> Threshold {
+        self.threshold
+    }
+
+    /// The verdict on images whose most different cells have this distance.
+    pub fn verdict(&self, greatest: f64) -> ChangeVerdict {
+        if self.threshold.get() < greatest {
+            ChangeVerdict::Changed
+        } else {
+            ChangeVerdict::Unchanged
+        }
+    }
+
+    /// The source of the threshold and its error rates.
+    pub fn point(&self) -> ChangePoint {
+        let rates = |of: fn(&ChangeCalibration) -> &siamese_core::score::Calibration| {
+            self.calibration.map(|calibration| measured(of(calibration), self.threshold))
+        };
+        ChangePoint {
+            source: self.source,
+            unit: Unit::Cell,
+            measured: rates(|calibration| &calibration.cells),
+            images: rates(|calibration| &calibration.images),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn card(changes: Option<&str>) -> Card {
+        let mut entries = vec![("input", "4"), ("colour", "grey")];
+        entries.extend(changes.map(|changes| ("changes", changes)));
+        let values = entries.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned()));
+        Card::parse(&values.collect(), "test").expect("a card")
+    }
+
+    #[test]
+    fn a_threshold_is_that_of_the_request_or_of_the_calibration_for_changes() {
+        let measured = r#"{"data":"boards","split":"unseen","identities":2,"same_pairs":4,"different_pairs":4,
+            "eer":0.0,"table":[[0.25,0,1],[0.5,0,0],[0.75,1,0]]}"#;
+        let changes =
+            format!(r#"{{"reach":1,"threshold":0.5,"cells":{measured},"images":{measured}}}"#);
+        let card_with = card(Some(&changes));
+        let judge = |criterion| ChangeJudge::new(criterion, &card_with).expect("a judge");
+        assert_eq!(judge(Criterion::InForce).threshold().get(), 0.5);
+        assert_eq!(judge(Criterion::Fmr(0.25)).threshold().get(), 0.75);
+        assert_eq!(judge(Criterion::InForce).verdict(0.5), ChangeVerdict::Unchanged);
+        assert_eq!(judge(Criterion::InForce).verdict(0.51), ChangeVerdict::Changed);
+        let point = serde_json::to_value(judge(Criterion::InForce).point()).expect("JSON");
+        assert_eq!((&point["unit"], &point["images"]["fnmr"]), (&"cell".into(), &0.0.into()));
+
+        let bare = card(None);
+        let refused = ChangeJudge::new(Criterion::InForce, &bare).err();
+        assert_eq!(refused, Some(NoThreshold::NotForChanges));
+        let threshold = Threshold::try_from(0.1).expect("a threshold");
+        let given = ChangeJudge::new(Criterion::Threshold(threshold), &bare).expect("a judge");
+        assert_eq!(given.point().images, None);
+    }
+}
