@@ -22,7 +22,7 @@ struct Layers {
 const CORE: Layers = Layers {
     name: "siamese_core",
     sources: "core/src",
-    modules: &["manual", "model", "preprocessing", "score", "file", "output", "memory", "causes"],
+    modules: &["manual", "model", "changes", "preprocessing", "score", "file", "output", "memory", "causes"],
     rooms: &[],
 };
 

@@ -157,6 +157,21 @@ impl Photograph {
         [0, 1].map(|axis| point[axis] * f64::from(full[axis]) / f64::from(size[axis]))
     }
 
+    /// The photograph, resized by the antialiased triangle filter. At its own size it is unchanged.
+    ///
+    /// # Shapes
+    ///
+    /// Planes `[height, width]`: one of a grey photograph, or if `colour` is grey; else red, green and blue.
+    ///
+    /// # Panics
+    ///
+    /// If a side is 0.
+    pub fn planes(&self, [width, height]: [u32; 2], colour: Colour) -> Vec<u8> {
+        assert!(0 < width && 0 < height, "a plane has pixels");
+        let whole = Part::whole(self.image.size());
+        resize_part(&self.image, colour, whole, Size { width, height })
+    }
+
     /// A square area, resized to `side` pixels by the antialiased triangle filter. It is black beyond the photograph.
     ///
     /// # Shapes
