@@ -1,7 +1,8 @@
 //! Measures the alignment of photographs that were moved by known transforms.
 //!
 //! `cargo run --release -p siamese-core --example alignment -- FOLDER [COUNT]`. FOLDER has images, also in folders of its
-//! own. Each pair shows one of them with other light, noise, JPEG and pasted objects.
+//! own. Each pair shows one of them with other light, noise, JPEG and pasted objects. If FOLDER has aligned pairs, as
+//! `1-before.jpg` and `1-after.jpg`, each pair is moved by up to 8 whole pixels instead.
 
 #![expect(
     clippy::cast_possible_truncation,
@@ -21,6 +22,9 @@ use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
 use siamese_core::changes::{Align, AlignmentKind, Placement, align};
 use siamese_core::preprocessing::{Detail, Limits, Photograph};
+
+/// How the name of a first image ends, if a folder has pairs.
+const BEFORE: &str = "-before.jpg";
 
 type Matrix = [[f64; 3]; 2];
 
@@ -42,6 +46,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     collect(Path::new(&folder), &mut files)?;
     files.sort();
     rng.shuffle(&mut files);
+    if files.iter().any(|file| file.to_string_lossy().ends_with(BEFORE)) {
+        return measure_pairs(&mut rng, &files);
+    }
     println!("images of one file");
     measure(&mut rng, count, |rng| open(&files, rng))?;
     println!("mosaics of 12 images, 2048 pixels wide");
@@ -101,6 +108,39 @@ fn measure(
     Ok(())
 }
 
+/// Aligns cut-outs of pairs that lie on each other.
+fn measure_pairs(rng: &mut Rng, files: &[PathBuf]) -> Result<(), Box<dyn Error>> {
+    /// How far the cut-outs are from the edges.
+    const MARGIN: u32 = 8;
+    for how in [Align::Auto, Align::Shift, Align::Affine, Align::None] {
+        for reach in [0, 8_i32] {
+            let mut tally = Tally::default();
+            for file in files {
+                let name = file.to_string_lossy();
+                let Some(start) = name.strip_suffix(BEFORE) else { continue };
+                let [x, y] = [(); 2].map(|()| rng.i32(-reach..=reach));
+                let [before, after] =
+                    [image::open(file)?, image::open(format!("{start}-after.jpg"))?];
+                let size = [before.width() - 2 * MARGIN, before.height() - 2 * MARGIN];
+                let cut = |image: image::DynamicImage, [x, y]: [i32; 2]| {
+                    let place = [x, y].map(|shift| MARGIN.saturating_add_signed(shift));
+                    lossless(&image.crop_imm(place[0], place[1], size[0], size[1]).into_luma8())
+                };
+                let matrix = [[1.0, 0.0, f64::from(x)], [0.0, 1.0, f64::from(y)]];
+                tally.add(&cut(before, [0, 0])?, &cut(after, [x, y])?, how, Some(matrix));
+            }
+            println!("moved by up to {reach} {how:<7} {tally}");
+        }
+    }
+    Ok(())
+}
+
+fn lossless(image: &image::GrayImage) -> Result<Photograph, Box<dyn Error>> {
+    let mut bytes = format!("P5 {} {} 255\n", image.width(), image.height()).into_bytes();
+    bytes.extend_from_slice(image);
+    Ok(Photograph::decode(&bytes, &Limits::default(), Detail::Fine)?)
+}
+
 /// What was found in pairs of one kind.
 #[derive(Default)]
 struct Tally {
@@ -124,7 +164,11 @@ impl Tally {
                     AlignmentKind::Shift => 1,
                     AlignmentKind::Affine => 2,
                 }] += 1;
-                self.errors.extend(matrix.map(|matrix| error(&placement, matrix, after.size())));
+                let error = matrix.map(|matrix| error(&placement, matrix, after.size()));
+                if error.is_some_and(|error| 2.0 < error) && env::var_os("VERBOSE").is_some() {
+                    println!("{matrix:?} found as {placement:?}");
+                }
+                self.errors.extend(error);
             }
             Err(failed) => {
                 self.confidences.push(failed.confidence);
@@ -178,6 +222,7 @@ fn pair(
     moved: Move,
     rng: &mut Rng,
 ) -> Result<(Photograph, Photograph, Matrix), Box<dyn Error>> {
+    let other = &imageops::resize(other, scene.width(), scene.height(), FilterType::Triangle);
     let [width, height] = [scene.width(), scene.height()].map(f64::from);
     let margin = [width, height].map(|side| (side * 0.1).round());
     let size = [0, 1].map(|axis| ([width, height][axis] - 2.0 * margin[axis]) as u32);

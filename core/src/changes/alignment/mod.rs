@@ -4,13 +4,6 @@
 //! refined by the intensities, up to the full resolution. How well the images agree after that, tile by tile, decides
 //! between the results, and is the confidence. All of this uses [reliefs](relief): the images without their light.
 
-#![expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "sides have at most 2080 pixels, and places are checked against them"
-)]
-
 mod agreement;
 mod choice;
 mod equations;
@@ -29,3 +22,4 @@ mod transform;
 pub use choice::align;
 pub use kind::{Align, AlignmentKind, UnknownAlign};
 pub use placement::{AlignmentFailed, Placement};
+pub(super) use transform::Transform;

@@ -37,7 +37,7 @@ impl Transform {
 
     /// The same transform between scaled images: `from` and `to` are the lengths that a pixel becomes in the image that
     /// is mapped and in the other, along columns and rows.
-    pub(super) fn scaled(&self, from: [f64; 2], to: [f64; 2]) -> Self {
+    pub(in crate::changes) fn scaled(&self, from: [f64; 2], to: [f64; 2]) -> Self {
         Self([0, 1].map(|axis| {
             let [a, b, shift] = self.0[axis];
             [a / from[0] * to[axis], b / from[1] * to[axis], shift * to[axis]]

@@ -20,34 +20,39 @@ pub(super) fn consensus(matches: &[[Point; 2]], factor: f64) -> Option<Transform
     if matches.len() < LEAST {
         return None;
     }
-    let tolerance = TOLERANCE / factor;
+    let tolerance = (TOLERANCE / factor).powi(2);
     let agreeing = |transform: &Transform| -> Vec<[Point; 2]> {
         matches.iter().copied().filter(|pair| error(transform, pair) < tolerance).collect()
     };
     let mut state = 7;
-    let mut best = Vec::new();
+    let count = |transform: &Transform| {
+        matches.iter().filter(|pair| error(transform, pair) < tolerance).count()
+    };
+    let (mut most, mut best) = (0, None);
     for _ in 0..TRIES {
         let sample = [0; 3].map(|_| {
             let index = (f64::from(uniform(&mut state)) * matches.len() as f64) as usize;
             matches[index.min(matches.len() - 1)]
         });
         if let Some(transform) = fit(&sample).filter(is_plausible) {
-            let agreeing = agreeing(&transform);
-            if best.len() < agreeing.len() {
-                best = agreeing;
+            let count = count(&transform);
+            if most < count {
+                (most, best) = (count, Some(transform));
             }
         }
     }
     // A fit to all of them is better than one to three, and more may agree with it.
-    for _ in 0..4 {
-        best = agreeing(&fit(&best).filter(is_plausible)?);
+    let mut best = best?;
+    for _ in 0..5 {
+        best = fit(&agreeing(&best)).filter(is_plausible)?;
     }
-    if best.len() < LEAST { None } else { fit(&best).filter(is_plausible) }
+    (LEAST <= count(&best)).then_some(best)
 }
 
+/// The square of the distance of a match from its place.
 fn error(transform: &Transform, [after, before]: &[Point; 2]) -> f64 {
     let place = transform.apply(*after);
-    (place[0] - before[0]).hypot(place[1] - before[1])
+    (place[0] - before[0]).powi(2) + (place[1] - before[1]).powi(2)
 }
 
 /// Whether it can be another view of one scene.
