@@ -3,6 +3,14 @@
 //! The images are aligned, and cut into tiles. A model computes a map of each tile. The distances between the maps tell
 //! which cells are changed.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "sides have at most 2080 pixels, and places are checked against them"
+)]
+
 mod alignment;
 mod distances;
 mod grid;

@@ -152,6 +152,11 @@ impl Photograph {
         3 * LONGEST as usize * LONGEST as usize
     }
 
+    /// Whether it has one channel.
+    pub fn is_grey(&self) -> bool {
+        self.image.planes(Colour::Rgb) == 1
+    }
+
     /// Columns and rows.
     pub fn size(&self) -> [u32; 2] {
         let Size { width, height } = self.image.size();
