@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde::Serialize;
 
 use super::grid::Grid;
-use crate::score::{Map, Threshold};
+use crate::score::Map;
 
 /// The distance of each cell between two images: how different the images are there.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,9 +65,9 @@ impl Distances {
     /// # Panics
     ///
     /// If the maps are not those of a tile of the grid.
-    pub fn add(&mut self, grid: &Grid, tile: usize, maps: [&Map; 2], reach: usize) {
+    pub fn add(&mut self, grid: &Grid, tile: usize, maps: [&Map; 2]) {
         let [before, after] = maps;
-        grid.place(tile, &before.distances(after, reach), &mut self.values);
+        grid.place(tile, &before.distances(after), &mut self.values);
     }
 
     /// Sets the distance of each cell that is not compared to 0. Call it after the last tile.
@@ -103,10 +103,5 @@ impl Distances {
 
     pub(super) fn is_compared(&self, index: usize) -> bool {
         self.is_compared[index]
-    }
-
-    /// Whether the cell at an index is changed.
-    pub(super) fn is_changed(&self, index: usize, threshold: Threshold) -> bool {
-        threshold.get() < f64::from(self.values[index])
     }
 }

@@ -8,6 +8,9 @@ use super::outline::outline;
 use crate::preprocessing::{Photograph, Point};
 use crate::score::Threshold;
 
+/// The share of the threshold that the cells around a changed one must exceed to belong to its region.
+const EXTENT: f64 = 0.75;
+
 /// Changed cells that touch each other, also at their corners.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -60,24 +63,39 @@ impl Distances {
     ///
     /// If the images differ in size.
     pub fn regions(&self, threshold: Threshold, images: [&Photograph; 2]) -> Vec<Region> {
-        let layout = self.layout();
-        let mut is_open: Vec<bool> =
-            (0..self.values().len()).map(|index| self.is_changed(index, threshold)).collect();
-        if !is_open.contains(&true) {
+        let groups = self.groups(threshold);
+        if groups.is_empty() {
             return Vec::new();
         }
+        let layout = self.layout();
         let size = images[1].size().map(f64::from);
         let grey = Grey::of(images);
-        let mut regions = Vec::new();
-        for first in 0..is_open.len() {
-            if is_open[first] {
-                let cells = connected(first, layout.columns, &mut is_open);
-                let kind = grey.kind(&cells, &layout);
-                regions.push(self.region(cells, kind, size));
-            }
-        }
+        let regions = groups.into_iter().map(|cells| {
+            let kind = grey.kind(&cells, &layout);
+            self.region(cells, kind, size)
+        });
+        let mut regions: Vec<Region> = regions.collect();
         regions.sort_by(|one, other| other.distance.greatest.total_cmp(&one.distance.greatest));
         regions
+    }
+
+    /// The cells of each region: connected cells of which one is above the threshold, and all are above [`EXTENT`] of it.
+    pub(super) fn groups(&self, threshold: Threshold) -> Vec<Vec<usize>> {
+        let above = |share: f64| {
+            let threshold = share * threshold.get();
+            move |index: usize| threshold < f64::from(self.values()[index])
+        };
+        let (is_peak, is_part) = (above(1.0), above(EXTENT));
+        let columns = self.layout().columns;
+        let mut is_open: Vec<bool> = (0..self.values().len()).map(is_part).collect();
+        let mut groups = Vec::new();
+        for index in 0..is_open.len() {
+            if is_open[index] {
+                groups.push(connected(index, columns, &mut is_open));
+            }
+        }
+        groups.retain(|cells| cells.iter().copied().any(&is_peak));
+        groups
     }
 
     fn region(&self, cells: Vec<usize>, kind: Kind, [width, height]: Point) -> Region {

@@ -58,7 +58,7 @@ impl Distances {
         let [width, height] = image.size().map(|side| side as usize);
         let mut plane = vec![0; width * height];
         let layout = self.layout();
-        for index in (0..self.values().len()).filter(|index| self.is_changed(*index, threshold)) {
+        for index in self.groups(threshold).into_iter().flatten() {
             for y in layout.pixels(index / layout.columns, height) {
                 let columns = layout.pixels(index % layout.columns, width);
                 plane[y * width..][columns].fill(255);
@@ -144,7 +144,7 @@ mod tests {
         let grid = Grid::new(image.size(), 2.0, [1, 2], &preprocessing);
         let mut distances = Distances::new(&grid, Mask::none(image.size()).compared(&grid));
         let map = |values: [f32; 2]| Map::new(1, 2, values).expect("a map");
-        distances.add(&grid, 0, [&map([0.0, 0.0]), &map([0.0, 3.0])], 0);
+        distances.add(&grid, 0, [&map([0.0, 0.0]), &map([0.0, 3.0])]);
         (image, distances)
     }
 

@@ -127,11 +127,6 @@ impl Photograph {
         Self { image: Image::new(Samples::of_planes(planes, full)), full, is_coarse: false }
     }
 
-    /// Whether it has one byte for each pixel.
-    pub fn is_grey(&self) -> bool {
-        self.image.planes(Colour::Rgb) == 1
-    }
-
     /// What another process must know besides the bytes.
     pub fn form(&self) -> PhotographForm {
         PhotographForm { size: self.size(), full: self.full_size(), is_coarse: self.is_coarse }

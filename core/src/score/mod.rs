@@ -15,7 +15,7 @@ mod threshold;
 pub use calibration::{
     Calibration, CalibrationError, InvalidCalibration, InvalidTable, InvalidUnseen, Unseen,
 };
-pub use change_calibration::{ChangeCalibration, InvalidChangeCalibration};
+pub use change_calibration::ChangeCalibration;
 pub use embedding::{Distance, Embedding, InvalidDistance, InvalidEmbedding};
 pub use familiarity::{Example, Familiarity, InvalidFamiliarity, NotDescribed, Stream, UNFAMILIAR};
 pub use map::{InvalidMap, Map};

@@ -116,8 +116,7 @@ mod tests {
     fn a_threshold_is_that_of_the_request_or_of_the_calibration_for_changes() {
         let measured = r#"{"data":"boards","split":"unseen","identities":2,"same_pairs":4,"different_pairs":4,
             "eer":0.0,"table":[[0.25,0,1],[0.5,0,0],[0.75,1,0]]}"#;
-        let changes =
-            format!(r#"{{"reach":1,"threshold":0.5,"cells":{measured},"images":{measured}}}"#);
+        let changes = format!(r#"{{"threshold":0.5,"cells":{measured},"images":{measured}}}"#);
         let card_with = card(Some(&changes));
         let judge = |criterion| ChangeJudge::new(criterion, &card_with).expect("a judge");
         assert_eq!(judge(Criterion::InForce).threshold().get(), 0.5);

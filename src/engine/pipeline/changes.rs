@@ -130,12 +130,11 @@ impl Engine {
             .await?;
         let model = deployment.model.clone();
         let prepare = move || {
-            let (grid, reach) = grid(&model, &after, cell)?;
+            let grid = grid(&model, &after, cell)?;
             let views = Views::of([before, after], align, &ignored, ignored_image.as_ref())?;
-            Ok((views, grid, reach))
+            Ok((views, grid))
         };
-        let (views, grid, reach) =
-            self.decoder.in_turn(prepare).await.map_err(Refusal::NotCompared)?;
+        let (views, grid) = self.decoder.in_turn(prepare).await.map_err(Refusal::NotCompared)?;
         let mut timings = Timings { decode: begun.elapsed(), ..Timings::default() };
         self.observe(Event::Took(Stage::Decode, timings.decode));
 
@@ -162,7 +161,7 @@ impl Engine {
             timings.add(took);
             let (before, after) = maps.split_at(tiles.len());
             for ((tile, before), after) in tiles.iter().zip(before).zip(after) {
-                distances.add(&grid, *tile, [before, after], reach);
+                distances.add(&grid, *tile, [before, after]);
             }
         }
         drop(maps);
@@ -250,16 +249,11 @@ impl Views {
     }
 }
 
-/// The cells of an image, and how far apart a cell's counterpart may be.
-fn grid(
-    model: &Description,
-    image: &Photograph,
-    cell: Option<f64>,
-) -> Result<(Grid, usize), NotCompared> {
+/// The cells of an image.
+fn grid(model: &Description, image: &Photograph, cell: Option<f64>) -> Result<Grid, NotCompared> {
     let preprocessing = &model.card.preprocessing;
     let [width, full_width] = [image.size(), image.full_size()].map(|[width, _]| f64::from(width));
     let (reduced, enlarged) = (width / full_width, full_width / width);
-    let reach = model.card.changes.as_ref().map_or(0, |changes| changes.reach);
     let places = model.map.unwrap_or([1, 1]);
     let stride = f64::from(preprocessing.height) / float(places[0]);
     // A map shows no more than the pixels of the image do.
@@ -273,7 +267,7 @@ fn grid(
         let factor = (float(grid.tiles()) / float(MAX_TILES)).sqrt();
         return Err(NotCompared::CellTooSmall { least: (side * factor * enlarged).ceil() });
     }
-    Ok((grid, reach))
+    Ok(grid)
 }
 
 /// A number of places or tiles.
