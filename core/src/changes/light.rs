@@ -164,7 +164,8 @@ fn line(knots: &[Knot]) -> Option<Line> {
         };
         let middle = [mean(&|knot| knot.level), mean(&|knot| knot.median)];
         let variance = mean(&|knot| (knot.level - middle[0]).powi(2));
-        if !(LEAST < variance) {
+        let has_contrast = LEAST < variance;
+        if !has_contrast {
             return None;
         }
         let slope = mean(&|knot| (knot.level - middle[0]) * (knot.median - middle[1])) / variance;
@@ -217,7 +218,8 @@ mod tests {
 
     #[test]
     fn changes_do_not_matter() {
-        let changed = |index, level| if index % 3 == 0 { 250.0 } else { 0.8 * level + 5.0 };
+        let changed =
+            |index, level| if usize::is_multiple_of(index, 3) { 250.0 } else { 0.8 * level + 5.0 };
         check(overlay(&levels(), changed), 0.8, 5.0);
     }
 
@@ -236,7 +238,7 @@ mod tests {
         let board: Vec<u8> =
             levels().iter().map(|level| if *level < 90 { 0 } else { 255 }).collect();
         let defects =
-            |index: usize, level: f64| if index % 11 == 0 { 255.0 - level } else { level };
+            |index: usize, level: f64| if index.is_multiple_of(11) { 255.0 - level } else { level };
         let noise = |index: usize, level: f64| (level + (index % 5) as f64 - 2.0).clamp(0.0, 255.0);
         for mut overlay in [
             overlay(&board, |_, level| level),
