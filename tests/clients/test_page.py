@@ -4,20 +4,15 @@ import json
 import subprocess
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from conftest import FACES, REMOTE, ROOT, Server
+from conftest import FACES, REMOTE, ROOT, Server, check_accessibility, choose
 
 SAME = [FACES / "s5_1.jpg", FACES / "s5_2.jpg"]
 OTHER = FACES / "s1_1.jpg"
 NO_FACE = ROOT / "tests" / "fixtures" / "images" / "420.jpg"
 NO_IMAGE = {"name": "letter.png", "mimeType": "image/png", "buffer": b"Dear server"}
 VERDICT = "#two-verdict strong"
-
-
-def choose(page: Page, area: str, *files) -> None:
-    page.locator(f"{area} input[type=file]").first.set_input_files(list(files))
 
 
 def compare(page: Page, a, b) -> None:
@@ -34,13 +29,6 @@ BLUR = """async (url) => {
   context.drawImage(image, 0, 0);
   return Array.from(new Uint8Array(await (await canvas.convertToBlob()).arrayBuffer()));
 }"""
-
-
-def check_accessibility(page: Page) -> None:
-    """Fails if the page has a serious or critical accessibility problem."""
-    violations = Axe().run(page).response["violations"]
-    severe = [rule for rule in violations if rule["impact"] in ("serious", "critical")]
-    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in severe] == []
 
 
 def test_two_images_get_a_verdict(server, open_page):
