@@ -11,7 +11,7 @@ const TERMS = {
   FNMR: "False non-match rate: the share of same pairs that are called different.",
   EER: "Equal error rate: the value of FMR and FNMR at the threshold where the two are equal.",
   Cell: "A small square of an image. Its distance is how different the two images are to the model there.",
-  Region: "Changed cells that touch each other.",
+  Region: "Changed cells that touch each other, and cells around them that are nearly as different.",
   "False alarms": "The share of unchanged cells, or unchanged image pairs, that are called changed.",
   "Missed changes": "The share of changed cells, or changed image pairs, that are called unchanged.",
   Margin: "How far training pushed different pairs apart. It is not the threshold.",

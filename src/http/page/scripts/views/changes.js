@@ -114,9 +114,9 @@ function startView(card, notify) {
 
   function showResult() {
     const { picture } = found;
-    const { alignment, image, distances } = result;
+    const { alignment, image, light, distances } = result;
     picture.show(image, alignment.matrix);
-    result.detail = picture.isShown ? new Detail(picture.pixels(), distances) : null;
+    result.detail = picture.isShown ? new Detail(picture.pixels(), distances, light) : null;
     showAlignment(inWords(result));
     if (calibration.threshold === undefined) return askForThreshold();
     chart ??= new Chart(find("changes-chart"), calibration, cells(ratesOfScenes), showAt);

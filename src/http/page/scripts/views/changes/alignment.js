@@ -1,11 +1,11 @@
-// How the server brought the first image onto the second, in words.
+// How the server aligned the images, and how their light differs, in words.
 
 import { percent } from "../../elements.js";
 
 /// Below this confidence, the server does not take an alignment for certain.
 const LEAST_CONFIDENCE = 0.3;
-/// What is called no change of light: a hundredth.
-const LEAST_GAIN = 0.01;
+/// A medium brightness, of 255.
+const MIDDLE = 128;
 
 /// What was found: sentences, and a warning or null. `size` is that of the second image.
 export function inWords({ alignment, light, image }) {
@@ -38,11 +38,16 @@ function pixels(value) {
   return `${size} ${size === 1 ? "pixel" : "pixels"}`;
 }
 
-/// How the brightness was evened out; null if it was not.
-function lightInWords({ gain }) {
-  if (gain.every((factor) => Math.abs(factor - 1) < LEAST_GAIN)) return null;
-  return `The contrast of the first image was multiplied by ${gain.map((factor) => factor.toFixed(2)).join(", ")} (red, green, blue) to match.`;
+/// How the light differs; null if it does not.
+function lightInWords({ channels }) {
+  if (channels.every(({ gain, offset }) => gain === 1 && offset === 0)) return null;
+  const levels = channels.map(({ gain, offset }) => gain * MIDDLE + offset);
+  const change = mean(levels) / MIDDLE - 1;
+  const difference = Math.abs(change) < 0.01 ? "in another light" : `${percent(Math.abs(change))} ${change < 0 ? "darker" : "lighter"}`;
+  return `The second image is ${difference}, which was evened out.`;
 }
+
+const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 function warning({ confidence, overlap }) {
   if (confidence < LEAST_CONFIDENCE) {

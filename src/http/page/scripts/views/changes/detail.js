@@ -7,14 +7,16 @@ const PLAIN = 4;
 
 /// The detail of each cell of two images, as sums over its grey pixels.
 export class Detail {
-  /// `images` are two pictures of one size, as `ImageData`, and `distances` those of their cells.
-  constructor(images, distances) {
+  /// `images` are two pictures of one size, as `ImageData`, and `distances` those of their cells. `light` is how the light of
+  /// the first image was changed to that of the second.
+  constructor(images, distances, { channels }) {
     this.sums = images.map((image) => sums(image, distances));
+    this.gains = [channels.reduce((sum, { gain }) => sum + gain, 0) / channels.length, 1];
   }
 
   /// What happened in some cells.
   kind(cells) {
-    const [before, after] = this.sums.map((sums) => deviation(sums, cells) + PLAIN);
+    const [before, after] = this.sums.map((sums, index) => this.gains[index] * deviation(sums, cells) + PLAIN);
     if (MORE * before <= after) return "added";
     return MORE * after <= before ? "removed" : "altered";
   }

@@ -1,5 +1,7 @@
 // The distances of the cells between two images, and the regions above a threshold. The rules are those of the server.
 
+/// The share of the threshold that the cells around a changed one must exceed to belong to its region.
+const EXTENT = 0.75;
 /// The colours of a distance of the threshold, and of twice the threshold and more, and how much they cover at most.
 const COLOURS = [[255, 200, 0], [220, 0, 40]];
 const MOST_COVER = 0.65;
@@ -18,12 +20,15 @@ export class Distances {
     return this.values.slice().sort()[this.values.length >> 1];
   }
 
-  /// The regions above a threshold, the most different first: changed cells that touch each other, also at their corners.
+  /// The regions above a threshold, the most different first: cells that touch each other, also at their corners, of which
+  /// one is changed and the others nearly.
   regions(threshold) {
-    const isOpen = this.values.map((value) => (threshold < value ? 1 : 0));
+    const isOpen = this.values.map((value) => (EXTENT * threshold < value ? 1 : 0));
     const found = [];
     for (let first = 0; first < isOpen.length; first += 1) {
-      if (isOpen[first]) found.push(this.region(this.connected(first, isOpen)));
+      if (!isOpen[first]) continue;
+      const cells = this.connected(first, isOpen);
+      if (cells.some((index) => threshold < this.values[index])) found.push(this.region(cells));
     }
     return found.sort((one, other) => other.greatest - one.greatest);
   }

@@ -14,6 +14,8 @@ export class Swipe {
       onkeydown: (event) => this.step(event),
       onpointerdown: (event) => this.take(event),
       onpointermove: (event) => this.follow(event),
+      // A swipe ends with a click, which is not one on the picture.
+      onclick: (event) => event.stopPropagation(),
     });
     this.move(0.5);
   }
