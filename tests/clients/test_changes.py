@@ -305,6 +305,41 @@ def test_the_alignment_is_chosen_and_told(things, open_page):
     expect(page.locator("#changes-alignment-warning")).to_be_hidden()
 
 
+DROP = """async ([selector, names]) => {
+    const data = new DataTransfer();
+    for (const name of names) {
+        const blob = await (await fetch(`/page/samples/${name}.jpg`)).blob();
+        data.items.add(new File([blob], `${name}.jpg`, { type: "image/jpeg" }));
+    }
+    const event = new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: data });
+    document.querySelector(selector).dispatchEvent(event);
+}"""
+
+
+@pytest.mark.parametrize("place", ["#slot-before", "#changes-title"])
+def test_two_dropped_files_are_before_and_after(things, open_page, place):
+    page = open_view(open_page, things)
+    page.evaluate(DROP, [place, ["board_before", "board_after"]])
+    expect(page.locator("#slot-before .frame > img")).to_have_attribute("alt", "board_before.jpg")
+    expect(page.locator("#slot-after .frame > img")).to_have_attribute("alt", "board_after.jpg")
+    expect(page.locator(VERDICT)).to_have_text("Changed", timeout=SLOW)
+
+
+def test_the_regions_of_a_large_map_are_found_while_the_slider_moves(things, open_page):
+    page = open_page(f"{things.address}/#changes")
+    took = page.evaluate("""async () => {
+      const { Distances } = await import("/page/views/changes/distances.js");
+      const [rows, columns] = [260, 260];
+      // A wave, so that there are many regions with long outlines.
+      const value = (_, index) => Math.sin(index % columns) + Math.sin(Math.floor(index / columns));
+      const distances = new Distances({ rows, columns, values: Float32Array.from({ length: rows * columns }, value) }, 8, { width: 2080, height: 2080 });
+      const start = performance.now();
+      const found = distances.regions(0.5).length;
+      return [found, performance.now() - start];
+    }""")
+    assert 100 < took[0] and took[1] < 1000, took
+
+
 @pytest.mark.parametrize(("button", "file"), [("Heat map as PNG", "board_after-heat.png"), ("Mask as PNG", "board_after-mask.png")])
 def test_the_pictures_of_the_server_are_downloaded(things, open_page, button, file):
     page = open_view(open_page, things)

@@ -86,7 +86,7 @@ def test_the_threshold_changes_verdict_rates_and_curl(server, open_page):
     slider = page.get_by_role("slider", name="Threshold")
     expect(page.locator(".rates")).to_contain_text("FMR")
     before = page.locator(".rates").inner_text()
-    command = page.locator(".command code")
+    command = page.locator("#two .command code")
     expect(command).not_to_contain_text("threshold")
     slider.fill("0.2")
     expect(page.locator(VERDICT)).to_have_text("Different")
@@ -198,7 +198,7 @@ def test_a_model_without_a_threshold_asks_for_one(described, open_page):
     page.get_by_label("no threshold").fill("0.2")
     page.get_by_role("button", name="Use threshold").click()
     expect(page.locator(VERDICT)).to_have_text("Same")
-    expect(page.locator(".command code")).to_contain_text("?threshold=0.2")
+    expect(page.locator("#two .command code")).to_contain_text("?threshold=0.2")
     page.get_by_label("no threshold").fill("0.01")
     page.keyboard.press("Enter")
     expect(page.locator(VERDICT)).to_have_text("Different")
@@ -306,14 +306,14 @@ def test_the_command_is_copied_on_plain_http(server, browser, open_page, host):
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     reader = open_page(server.address)
     reader.context.grant_permissions(["clipboard-read"])
-    assert reader.evaluate("navigator.clipboard.readText()") == page.locator(".command code").inner_text()
+    assert reader.evaluate("navigator.clipboard.readText()") == page.locator("#two .command code").inner_text()
 
 
 def test_the_curl_command_gets_the_same_verdict(server, open_page):
     page = open_page(server.address)
     compare(page, *SAME)
     page.get_by_role("slider", name="Threshold").fill("0.2")
-    command = page.locator(".command code").inner_text()
+    command = page.locator("#two .command code").inner_text()
     output = subprocess.run(command, shell=True, cwd=FACES, capture_output=True, check=True).stdout
     assert json.loads(output)["verdict"] == "different"
 
@@ -497,7 +497,7 @@ def test_the_api_key_is_requested_once(open_page, tmp_path):
     expect(field).to_be_hidden()
     compare(page, *SAME)
     expect(page.locator(VERDICT)).to_have_text("Same")
-    command = page.locator(".command code").inner_text()
+    command = page.locator("#two .command code").inner_text()
     output = subprocess.run(command, shell=True, cwd=FACES, capture_output=True, check=True).stdout
     assert json.loads(output)["verdict"] == "same"
     own_server.stop()
