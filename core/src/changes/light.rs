@@ -27,16 +27,17 @@ pub struct Tone {
 }
 
 impl Overlay {
-    /// Gives `before` the light of `after`, where the light differs.
+    /// Gives `before` the light of `after`, where the light differs. What is lighter or darker in `after` than `before` can
+    /// become is clipped: there, one of the two was clipped when it was taken.
     ///
     /// Changed areas do not matter, as long as they are less than half of the pixels of most levels. The images stay as
     /// they are if they differ too much, or if they are uniform.
     pub fn even_out(&mut self) -> Light {
         let area = self.covered.len();
-        let planes = self.before.chunks_exact_mut(area).zip(self.after.chunks_exact(area));
+        let planes = self.before.chunks_exact_mut(area).zip(self.after.chunks_exact_mut(area));
         let channels = planes.map(|(before, after)| {
             let tone = Pairs::of(before, after, &self.covered).tone();
-            tone.apply(before, &self.covered);
+            tone.apply(before, after, &self.covered);
             tone
         });
         Light { channels: channels.collect() }
@@ -52,14 +53,17 @@ impl Tone {
         (self.gain * level + self.offset).clamp(0.0, 255.0)
     }
 
-    fn apply(&self, plane: &mut [u8], covered: &[bool]) {
+    fn apply(&self, before: &mut [u8], after: &mut [u8], covered: &[bool]) {
         if *self == Self::UNCHANGED {
             return;
         }
         let table: Vec<u8> =
             (0..=u8::MAX).map(|level| self.level(level.into()).round() as u8).collect();
-        for (byte, _) in plane.iter_mut().zip(covered).filter(|(_, is_covered)| **is_covered) {
-            *byte = table[usize::from(*byte)];
+        let (darkest, lightest) = (table[0], table[LEVELS - 1]);
+        let pixels = before.iter_mut().zip(after).zip(covered);
+        for ((before, after), _) in pixels.filter(|(_, is_covered)| **is_covered) {
+            *before = table[usize::from(*before)];
+            *after = (*after).clamp(darkest, lightest);
         }
     }
 }
@@ -88,7 +92,9 @@ impl Pairs {
         const CLEARLY: f64 = 0.9;
         let there = curve(|before, after| self.counts[before * LEVELS + after]);
         let back = curve(|after, before| self.counts[before * LEVELS + after]);
-        let (Some(there), Some(back)) = (line(&there), line(&back)) else { return Tone::UNCHANGED };
+        let (Some(there), Some(back)) = (best_line(there), best_line(back)) else {
+            return Tone::UNCHANGED;
+        };
         if !(0.0 < there.slope && 0.0 < back.slope && LEAST < there.slope * back.slope) {
             return Tone::UNCHANGED;
         }
@@ -149,6 +155,15 @@ struct Line {
     middle: [f64; 2],
 }
 
+/// The line through the knots that are not clipped in either image. If these do not determine one, as in an image of black
+/// and white, the line through all knots.
+fn best_line(knots: Vec<Knot>) -> Option<Line> {
+    let is_clipped = |level: f64| level <= 0.0 || (LEVELS - 1) as f64 <= level;
+    let (clipped, clear): (Vec<Knot>, Vec<Knot>) =
+        knots.into_iter().partition(|knot| is_clipped(knot.level) || is_clipped(knot.median));
+    line(&clear).or_else(|| line(&[clear, clipped].into_iter().flatten().collect::<Vec<_>>()))
+}
+
 /// The line through most knots: each has a weight that falls with its distance. `None` if they have nearly one level.
 fn line(knots: &[Knot]) -> Option<Line> {
     /// The distance at which a knot has a quarter of its weight, in levels: first, and at last.
@@ -158,7 +173,7 @@ fn line(knots: &[Knot]) -> Option<Line> {
     let mut weights: Vec<f64> = knots.iter().map(|knot| knot.weight).collect();
     let mut distance = DISTANCES[0];
     loop {
-        let all: f64 = weights.iter().sum();
+        let all: f64 = weights.iter().sum::<f64>().max(f64::MIN_POSITIVE);
         let mean = |value: &dyn Fn(&Knot) -> f64| {
             knots.iter().zip(&weights).map(|(knot, weight)| weight * value(knot)).sum::<f64>() / all
         };
@@ -258,6 +273,18 @@ mod tests {
             assert_eq!(light.channels, [Tone::UNCHANGED]);
             assert_eq!(overlay.before, before);
         }
+    }
+
+    #[test]
+    fn clipped_highlights_are_no_difference() {
+        // A longer exposure clips what is light, and a shorter one shows it.
+        let clipped: Vec<u8> = levels().iter().map(|level| level.saturating_mul(2)).collect();
+        let scene = levels();
+        let mut overlay = overlay(&clipped, |index, _| f64::from(scene[index]));
+        overlay.even_out();
+        let differences = overlay.before.iter().zip(&overlay.after);
+        let greatest = differences.map(|(before, after)| before.abs_diff(*after)).max();
+        assert!(greatest <= Some(3), "{greatest:?}");
     }
 
     #[test]
