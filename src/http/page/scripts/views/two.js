@@ -1,12 +1,12 @@
 // Two images: the verdict, and the measurements behind it.
 
 import * as api from "../api.js";
-import { Chart } from "../chart.js";
+import { Chart } from "../charts/chart.js";
 import { Command, curl } from "./command.js";
 import { boundedPercent, element, find, formatDistance, percent } from "../elements.js";
 import { unfamiliarPair } from "./familiarity.js";
 import { Slot } from "../images.js";
-import { PAIRS } from "../rates.js";
+import { PAIRS } from "../charts/rates.js";
 import { offerFaces, personIn } from "../samples.js";
 import { term } from "../terms.js";
 import { ask } from "../threshold.js";
