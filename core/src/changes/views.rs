@@ -6,6 +6,10 @@ use crate::preprocessing::Photograph;
 impl Overlay {
     /// Both photographs. Where the earlier one does not reach, it has the pixels of the later one, so that a model sees no
     /// difference there.
+    ///
+    /// # Panics
+    ///
+    /// If the sides are longer than those of a photograph.
     pub fn photographs(self) -> [Photograph; 2] {
         let Self { size, mut before, after, covered, .. } = self;
         let area = covered.len();

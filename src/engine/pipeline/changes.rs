@@ -165,7 +165,7 @@ impl Engine {
             }
         }
         drop(maps);
-        let images = Arc::into_inner(images).expect("all tiles are done");
+        let images = Arc::unwrap_or_clone(images);
         let distances = distances.finished();
         Ok((Compared { images, enlarged, size, alignment, light, distances }, timings))
     }
