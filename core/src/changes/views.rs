@@ -109,3 +109,81 @@ impl Overlay {
         [before, after].map(|planes| Photograph::of_planes(planes, size))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::preprocessing::{Colour, Detail, Fit, Limits, Preprocessing};
+
+    /// A photograph of some size, as random as images are: noise, stripes or one colour, with a few spots.
+    fn photograph(random: &mut fastrand::Rng) -> Photograph {
+        let sides = [1, 2, 15, 16, 17, 40, 90];
+        let [width, height] = [(); 2].map(|()| sides[random.usize(..sides.len())]);
+        let is_grey = random.bool();
+        let (kind, contrast) = (random.u8(..3), random.u8(1..));
+        let mut pixels: Vec<u8> = (0..width * height)
+            .map(|index| match kind {
+                0 => random.u8(..contrast),
+                1 => {
+                    if index % width % 8 < 4 {
+                        0
+                    } else {
+                        contrast
+                    }
+                }
+                _ => contrast,
+            })
+            .collect();
+        for _ in 0..random.usize(..4) {
+            let index = random.usize(..pixels.len());
+            pixels[index] = random.u8(..);
+        }
+        let kind = if is_grey { "P5" } else { "P6" };
+        let bytes = pixels.into_iter().flat_map(|pixel| {
+            let count = if is_grey { 1 } else { 3 };
+            [pixel, pixel / 2, 255 - pixel].into_iter().take(count)
+        });
+        let head = format!("{kind} {width} {height} 255\n");
+        let upload: Vec<u8> = head.into_bytes().into_iter().chain(bytes).collect();
+        Photograph::decode(&upload, &Limits::default(), Detail::Full).expect("a photograph")
+    }
+
+    #[test]
+    fn any_two_photographs_are_compared_or_refused_with_a_reason() {
+        let preprocessing = Preprocessing {
+            height: 16,
+            width: 16,
+            colour: Colour::Rgb,
+            fit: Fit::Stretch,
+            scale: 1.0,
+            mean: vec![0.0],
+            std: vec![1.0],
+        };
+        let mut random = fastrand::Rng::with_seed(7);
+        let mut compared = 0;
+        for _ in 0..300 {
+            let pair = [photograph(&mut random), photograph(&mut random)];
+            let size = pair[1].size();
+            let how = [Align::Auto, Align::None, Align::Shift, Align::Affine][random.usize(..4)];
+            let number = |random: &mut fastrand::Rng| 200.0 * random.f64() - 50.0;
+            let rectangles = vec![[(); 4].map(|()| number(&mut random))];
+            let image = random.bool().then(|| photograph(&mut random));
+            let Ok(views) = Views::of(pair, how, &Ignored { rectangles, image }) else {
+                assert!(matches!(how, Align::Shift | Align::Affine));
+                continue;
+            };
+            assert!(views.images().iter().all(|image| image.size() == size));
+            let Placement { confidence, overlap, matrix, .. } = views.alignment;
+            assert!((0.0..=1.0).contains(&confidence) && (0.0..=1.0).contains(&overlap));
+            assert!(matrix.as_flattened().iter().all(|number| number.is_finite()));
+            let grid = Grid::new(size, 4.0, [4, 4], &preprocessing);
+            let Ok(distances) = views.distances(&grid) else { continue };
+            let tiles = 0..grid.tiles();
+            let pixels = tiles.map(|tile| grid.pixels(&views.images()[0], tile, &preprocessing));
+            assert!(pixels.into_iter().all(|pixels| pixels.values().len() == 3 * 16 * 16));
+            assert!(views.compared(distances).distances.values().iter().all(|value| *value == 0.0));
+            compared += 1;
+        }
+        assert!(100 < compared, "{compared}");
+    }
+}
