@@ -157,7 +157,6 @@ mod tests {
         let threshold = Threshold::try_from(1.0).expect("a threshold");
         let regions = distances.regions(threshold, [&image, &image]);
         assert_eq!(regions.len(), 1);
-        assert_eq!(regions[0].bounds, [2.0, 0.0, 2.0, 2.0]);
         assert_eq!(regions[0].polygon, [[2.0, 0.0], [4.0, 0.0], [4.0, 2.0], [2.0, 2.0]]);
         let mask = pixels(&distances.mask(&image, threshold));
         let (black, white) = ([0; 3], [255; 3]);
