@@ -20,11 +20,15 @@ use fastrand::Rng;
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
-use siamese_core::changes::{Align, AlignmentKind, Placement, align};
+use siamese_core::changes::{Align, AlignmentKind, Placement, align, overlay};
 use siamese_core::preprocessing::{Detail, Limits, Photograph};
 
 /// How the name of a first image ends, if a folder has pairs.
 const BEFORE: &str = "-before.jpg";
+const AFTER: &str = "-after.jpg";
+
+/// How far the images of such a pair are moved at most, in pixels.
+const MARGIN: i32 = 8;
 
 type Matrix = [[f64; 3]; 2];
 
@@ -108,36 +112,41 @@ fn measure(
     Ok(())
 }
 
-/// Aligns cut-outs of pairs that lie on each other.
+/// Aligns cut-outs of pairs that nearly lie on each other. The error is that against the placement before the cut-out is
+/// moved, because such pairs are seldom exact.
 fn measure_pairs(rng: &mut Rng, files: &[PathBuf]) -> Result<(), Box<dyn Error>> {
-    /// How far the cut-outs are from the edges.
-    const MARGIN: u32 = 8;
     for how in [Align::Auto, Align::Shift, Align::Affine, Align::None] {
-        for reach in [0, 8_i32] {
+        for other in [BEFORE, AFTER] {
             let mut tally = Tally::default();
             for file in files {
                 let name = file.to_string_lossy();
                 let Some(start) = name.strip_suffix(BEFORE) else { continue };
-                let [x, y] = [(); 2].map(|()| rng.i32(-reach..=reach));
-                let [before, after] =
-                    [image::open(file)?, image::open(format!("{start}-after.jpg"))?];
-                let size = [before.width() - 2 * MARGIN, before.height() - 2 * MARGIN];
-                let cut = |image: image::DynamicImage, [x, y]: [i32; 2]| {
-                    let place = [x, y].map(|shift| MARGIN.saturating_add_signed(shift));
-                    lossless(&image.crop_imm(place[0], place[1], size[0], size[1]).into_luma8())
+                let [x, y] = [(); 2].map(|()| rng.i32(-MARGIN..=MARGIN));
+                let before = cut(file, [0, 0])?;
+                let file = PathBuf::from(format!("{start}{other}"));
+                let Ok(still) = align(&before, &cut(&file, [0, 0])?, how) else {
+                    tally.failed += 1;
+                    continue;
                 };
-                let matrix = [[1.0, 0.0, f64::from(x)], [0.0, 1.0, f64::from(y)]];
-                tally.add(&cut(before, [0, 0])?, &cut(after, [x, y])?, how, Some(matrix));
+                let matrix = still
+                    .matrix
+                    .map(|[a, b, shift]| [a, b, shift + a * f64::from(x) + b * f64::from(y)]);
+                tally.add(&before, &cut(&file, [x, y])?, how, Some(matrix));
             }
-            println!("moved by up to {reach} {how:<7} {tally}");
+            println!("moved {other:<11} {how:<7} {tally}");
         }
     }
     Ok(())
 }
 
-fn lossless(image: &image::GrayImage) -> Result<Photograph, Box<dyn Error>> {
-    let mut bytes = format!("P5 {} {} 255\n", image.width(), image.height()).into_bytes();
-    bytes.extend_from_slice(image);
+/// The middle of an image, moved.
+fn cut(file: &Path, shift: [i32; 2]) -> Result<Photograph, Box<dyn Error>> {
+    let image = image::open(file)?.into_luma8();
+    let size = [image.width(), image.height()].map(|side| side - 2 * MARGIN.unsigned_abs());
+    let place = shift.map(|shift| (MARGIN + shift).unsigned_abs());
+    let part = imageops::crop_imm(&image, place[0], place[1], size[0], size[1]).to_image();
+    let mut bytes = format!("P5 {} {} 255\n", size[0], size[1]).into_bytes();
+    bytes.extend_from_slice(&part);
     Ok(Photograph::decode(&bytes, &Limits::default(), Detail::Fine)?)
 }
 
@@ -149,9 +158,36 @@ struct Tally {
     kinds: [usize; 3],
     failed: usize,
     seconds: f64,
+    /// The sums of the mean differences of pixels, as they are known to lie and as they were found to.
+    differences: [f64; 2],
 }
 
 impl Tally {
+    fn add_differences(
+        &mut self,
+        before: &Photograph,
+        after: &Photograph,
+        found: &Placement,
+        matrix: Option<Matrix>,
+    ) {
+        let Some(matrix) = matrix else { return };
+        let [known, found] = [Placement { matrix, ..*found }, *found].map(|placement| {
+            let mut overlay = overlay(before, after, &placement);
+            overlay.even_out();
+            let area = overlay.covered.len();
+            let planes = overlay.before.iter().zip(&overlay.after).enumerate();
+            let common = planes.filter(|(index, _)| overlay.covered[index % area]);
+            let (sum, count) = common.fold((0.0, 0.0), |(sum, count), (_, (before, after))| {
+                (sum + f64::from(before.abs_diff(*after)), count + 1.0)
+            });
+            sum / f64::max(count, 1.0)
+        });
+        if found > known + 2.0 && env::var_os("VERBOSE").is_some() {
+            println!("{matrix:?} differs by {known}, {found}");
+        }
+        self.differences = [self.differences[0] + known, self.differences[1] + found];
+    }
+
     fn add(&mut self, before: &Photograph, after: &Photograph, how: Align, matrix: Option<Matrix>) {
         let start = Instant::now();
         let found = align(before, after, how);
@@ -164,6 +200,7 @@ impl Tally {
                     AlignmentKind::Shift => 1,
                     AlignmentKind::Affine => 2,
                 }] += 1;
+                self.add_differences(before, after, &placement, matrix);
                 let error = matrix.map(|matrix| error(&placement, matrix, after.size()));
                 if error.is_some_and(|error| 2.0 < error) && env::var_os("VERBOSE").is_some() {
                     println!("{matrix:?} found as {placement:?}");
@@ -196,6 +233,8 @@ impl std::fmt::Display for Tally {
         let [least, low, middle, most] =
             [0.0, 0.05, 0.5, 1.0].map(|part| quantile(&self.confidences, part));
         write!(f, " | confidence {least:.2} {low:.2} {middle:.2} {most:.2}")?;
+        let [known, found] = self.differences.map(|sum| sum / self.errors.len().max(1) as f64);
+        write!(f, " | difference {known:.2} {found:.2}")?;
         write!(f, " | {:.0} ms", 1000.0 * self.seconds / all as f64)
     }
 }

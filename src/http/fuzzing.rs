@@ -6,10 +6,10 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use bytes::Bytes;
 
 use super::error::{Fault, Problem};
+use super::request::form::multipart::{self, Part};
 use super::request::images::Images;
-use super::request::multipart::Part;
 use super::request::pairs::{Pair, Pairs};
-use super::request::{accept, multipart, query, received};
+use super::request::{accept, query, received};
 use crate::engine::pipeline::Source;
 
 /// The allowed names of a form's parts.

@@ -4,6 +4,7 @@
 mod app;
 mod browsers;
 mod bulk;
+mod changes;
 mod collectors;
 mod command_line;
 mod compare;

@@ -9,6 +9,7 @@ import time
 import urllib.request
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -40,6 +41,17 @@ class Server:
     def stop(self) -> None:
         self.process.kill()
         self.process.wait()
+
+
+def choose(page: Page, area: str, *files) -> None:
+    page.locator(f"{area} input[type=file]").first.set_input_files(list(files))
+
+
+def check_accessibility(page: Page) -> None:
+    """Fails if the page has a serious or critical accessibility problem."""
+    violations = Axe().run(page).response["violations"]
+    severe = [rule for rule in violations if rule["impact"] in ("serious", "critical")]
+    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in severe] == []
 
 
 @pytest.fixture(scope="session")

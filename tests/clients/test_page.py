@@ -4,20 +4,15 @@ import json
 import subprocess
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from conftest import FACES, REMOTE, ROOT, Server
+from conftest import FACES, REMOTE, ROOT, Server, check_accessibility, choose
 
 SAME = [FACES / "s5_1.jpg", FACES / "s5_2.jpg"]
 OTHER = FACES / "s1_1.jpg"
 NO_FACE = ROOT / "tests" / "fixtures" / "images" / "420.jpg"
 NO_IMAGE = {"name": "letter.png", "mimeType": "image/png", "buffer": b"Dear server"}
 VERDICT = "#two-verdict strong"
-
-
-def choose(page: Page, area: str, *files) -> None:
-    page.locator(f"{area} input[type=file]").first.set_input_files(list(files))
 
 
 def compare(page: Page, a, b) -> None:
@@ -34,13 +29,6 @@ BLUR = """async (url) => {
   context.drawImage(image, 0, 0);
   return Array.from(new Uint8Array(await (await canvas.convertToBlob()).arrayBuffer()));
 }"""
-
-
-def check_accessibility(page: Page) -> None:
-    """Fails if the page has a serious or critical accessibility problem."""
-    violations = Axe().run(page).response["violations"]
-    severe = [rule for rule in violations if rule["impact"] in ("serious", "critical")]
-    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in severe] == []
 
 
 def test_two_images_get_a_verdict(server, open_page):
@@ -98,7 +86,7 @@ def test_the_threshold_changes_verdict_rates_and_curl(server, open_page):
     slider = page.get_by_role("slider", name="Threshold")
     expect(page.locator(".rates")).to_contain_text("FMR")
     before = page.locator(".rates").inner_text()
-    command = page.locator(".command code")
+    command = page.locator("#two .command code")
     expect(command).not_to_contain_text("threshold")
     slider.fill("0.2")
     expect(page.locator(VERDICT)).to_have_text("Different")
@@ -210,7 +198,7 @@ def test_a_model_without_a_threshold_asks_for_one(described, open_page):
     page.get_by_label("no threshold").fill("0.2")
     page.get_by_role("button", name="Use threshold").click()
     expect(page.locator(VERDICT)).to_have_text("Same")
-    expect(page.locator(".command code")).to_contain_text("?threshold=0.2")
+    expect(page.locator("#two .command code")).to_contain_text("?threshold=0.2")
     page.get_by_label("no threshold").fill("0.01")
     page.keyboard.press("Enter")
     expect(page.locator(VERDICT)).to_have_text("Different")
@@ -318,14 +306,14 @@ def test_the_command_is_copied_on_plain_http(server, browser, open_page, host):
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     reader = open_page(server.address)
     reader.context.grant_permissions(["clipboard-read"])
-    assert reader.evaluate("navigator.clipboard.readText()") == page.locator(".command code").inner_text()
+    assert reader.evaluate("navigator.clipboard.readText()") == page.locator("#two .command code").inner_text()
 
 
 def test_the_curl_command_gets_the_same_verdict(server, open_page):
     page = open_page(server.address)
     compare(page, *SAME)
     page.get_by_role("slider", name="Threshold").fill("0.2")
-    command = page.locator(".command code").inner_text()
+    command = page.locator("#two .command code").inner_text()
     output = subprocess.run(command, shell=True, cwd=FACES, capture_output=True, check=True).stdout
     assert json.loads(output)["verdict"] == "different"
 
@@ -509,7 +497,7 @@ def test_the_api_key_is_requested_once(open_page, tmp_path):
     expect(field).to_be_hidden()
     compare(page, *SAME)
     expect(page.locator(VERDICT)).to_have_text("Same")
-    command = page.locator(".command code").inner_text()
+    command = page.locator("#two .command code").inner_text()
     output = subprocess.run(command, shell=True, cwd=FACES, capture_output=True, check=True).stdout
     assert json.loads(output)["verdict"] == "same"
     own_server.stop()

@@ -27,16 +27,17 @@ pub struct Tone {
 }
 
 impl Overlay {
-    /// Gives `before` the light of `after`, where the light differs.
+    /// Gives `before` the light of `after`, where the light differs. What is lighter or darker in `after` than `before` can
+    /// become is clipped: there, one of the two was clipped when it was taken.
     ///
     /// Changed areas do not matter, as long as they are less than half of the pixels of most levels. The images stay as
     /// they are if they differ too much, or if they are uniform.
     pub fn even_out(&mut self) -> Light {
         let area = self.covered.len();
-        let planes = self.before.chunks_exact_mut(area).zip(self.after.chunks_exact(area));
+        let planes = self.before.chunks_exact_mut(area).zip(self.after.chunks_exact_mut(area));
         let channels = planes.map(|(before, after)| {
             let tone = Pairs::of(before, after, &self.covered).tone();
-            tone.apply(before, &self.covered);
+            tone.apply(before, after, &self.covered);
             tone
         });
         Light { channels: channels.collect() }
@@ -52,14 +53,17 @@ impl Tone {
         (self.gain * level + self.offset).clamp(0.0, 255.0)
     }
 
-    fn apply(&self, plane: &mut [u8], covered: &[bool]) {
+    fn apply(&self, before: &mut [u8], after: &mut [u8], covered: &[bool]) {
         if *self == Self::UNCHANGED {
             return;
         }
         let table: Vec<u8> =
             (0..=u8::MAX).map(|level| self.level(level.into()).round() as u8).collect();
-        for (byte, _) in plane.iter_mut().zip(covered).filter(|(_, is_covered)| **is_covered) {
-            *byte = table[usize::from(*byte)];
+        let (darkest, lightest) = (table[0], table[LEVELS - 1]);
+        let pixels = before.iter_mut().zip(after).zip(covered);
+        for ((before, after), _) in pixels.filter(|(_, is_covered)| **is_covered) {
+            *before = table[usize::from(*before)];
+            *after = (*after).clamp(darkest, lightest);
         }
     }
 }
@@ -88,7 +92,9 @@ impl Pairs {
         const CLEARLY: f64 = 0.9;
         let there = curve(|before, after| self.counts[before * LEVELS + after]);
         let back = curve(|after, before| self.counts[before * LEVELS + after]);
-        let (Some(there), Some(back)) = (line(&there), line(&back)) else { return Tone::UNCHANGED };
+        let (Some(there), Some(back)) = (best_line(there), best_line(back)) else {
+            return Tone::UNCHANGED;
+        };
         if !(0.0 < there.slope && 0.0 < back.slope && LEAST < there.slope * back.slope) {
             return Tone::UNCHANGED;
         }
@@ -149,6 +155,15 @@ struct Line {
     middle: [f64; 2],
 }
 
+/// The line through the knots that are not clipped in either image. If these do not determine one, as in an image of black
+/// and white, the line through all knots.
+fn best_line(knots: Vec<Knot>) -> Option<Line> {
+    let is_clipped = |level: f64| level <= 0.0 || (LEVELS - 1) as f64 <= level;
+    let (clipped, clear): (Vec<Knot>, Vec<Knot>) =
+        knots.into_iter().partition(|knot| is_clipped(knot.level) || is_clipped(knot.median));
+    line(&clear).or_else(|| line(&[clear, clipped].into_iter().flatten().collect::<Vec<_>>()))
+}
+
 /// The line through most knots: each has a weight that falls with its distance. `None` if they have nearly one level.
 fn line(knots: &[Knot]) -> Option<Line> {
     /// The distance at which a knot has a quarter of its weight, in levels: first, and at last.
@@ -158,13 +173,14 @@ fn line(knots: &[Knot]) -> Option<Line> {
     let mut weights: Vec<f64> = knots.iter().map(|knot| knot.weight).collect();
     let mut distance = DISTANCES[0];
     loop {
-        let all: f64 = weights.iter().sum();
+        let all: f64 = weights.iter().sum::<f64>().max(f64::MIN_POSITIVE);
         let mean = |value: &dyn Fn(&Knot) -> f64| {
             knots.iter().zip(&weights).map(|(knot, weight)| weight * value(knot)).sum::<f64>() / all
         };
         let middle = [mean(&|knot| knot.level), mean(&|knot| knot.median)];
         let variance = mean(&|knot| (knot.level - middle[0]).powi(2));
-        if !(LEAST < variance) {
+        let has_contrast = LEAST < variance;
+        if !has_contrast {
             return None;
         }
         let slope = mean(&|knot| (knot.level - middle[0]) * (knot.median - middle[1])) / variance;
@@ -217,7 +233,8 @@ mod tests {
 
     #[test]
     fn changes_do_not_matter() {
-        let changed = |index, level| if index % 3 == 0 { 250.0 } else { 0.8 * level + 5.0 };
+        let changed =
+            |index, level| if usize::is_multiple_of(index, 3) { 250.0 } else { 0.8 * level + 5.0 };
         check(overlay(&levels(), changed), 0.8, 5.0);
     }
 
@@ -236,7 +253,7 @@ mod tests {
         let board: Vec<u8> =
             levels().iter().map(|level| if *level < 90 { 0 } else { 255 }).collect();
         let defects =
-            |index: usize, level: f64| if index % 11 == 0 { 255.0 - level } else { level };
+            |index: usize, level: f64| if index.is_multiple_of(11) { 255.0 - level } else { level };
         let noise = |index: usize, level: f64| (level + (index % 5) as f64 - 2.0).clamp(0.0, 255.0);
         for mut overlay in [
             overlay(&board, |_, level| level),
@@ -256,6 +273,18 @@ mod tests {
             assert_eq!(light.channels, [Tone::UNCHANGED]);
             assert_eq!(overlay.before, before);
         }
+    }
+
+    #[test]
+    fn clipped_highlights_are_no_difference() {
+        // A longer exposure clips what is light, and a shorter one shows it.
+        let clipped: Vec<u8> = levels().iter().map(|level| level.saturating_mul(2)).collect();
+        let scene = levels();
+        let mut overlay = overlay(&clipped, |index, _| f64::from(scene[index]));
+        overlay.even_out();
+        let differences = overlay.before.iter().zip(&overlay.after);
+        let greatest = differences.map(|(before, after)| before.abs_diff(*after)).max();
+        assert!(greatest <= Some(3), "{greatest:?}");
     }
 
     #[test]

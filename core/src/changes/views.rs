@@ -11,6 +11,7 @@ use super::overlay::{Overlay, overlay};
 use crate::preprocessing::{Photograph, Point};
 
 /// Two photographs of one size, with the same light, ready for a model.
+#[derive(Clone, Debug)]
 pub struct Views {
     images: [Photograph; 2],
     /// How many pixels of the second image one of its photograph's is, along both sides.
@@ -90,6 +91,10 @@ impl Views {
 impl Overlay {
     /// Both photographs. Where the earlier one does not reach, it has the pixels of the later one, so that a model sees no
     /// difference there.
+    ///
+    /// # Panics
+    ///
+    /// If the sides are longer than those of a photograph.
     pub fn photographs(self) -> [Photograph; 2] {
         let Self { size, mut before, after, covered, .. } = self;
         let area = covered.len();

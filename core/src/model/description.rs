@@ -114,6 +114,8 @@ struct Changing<'a> {
     images: Measured<'a>,
     /// For cells.
     operating_points: Vec<OperatingPoint>,
+    /// For pairs of images.
+    image_operating_points: Vec<OperatingPoint>,
 }
 
 impl<'a> From<&'a ChangeCalibration> for Changing<'a> {
@@ -123,6 +125,7 @@ impl<'a> From<&'a ChangeCalibration> for Changing<'a> {
             cells: (&changes.cells).into(),
             images: (&changes.images).into(),
             operating_points: changes.cells.operating_points().collect(),
+            image_operating_points: changes.images.operating_points().collect(),
         }
     }
 }

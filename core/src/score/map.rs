@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::InvalidEmbedding;
+use super::{Embedding, InvalidEmbedding};
 
 /// The output of a model for each place of an image.
 ///
@@ -72,6 +72,29 @@ impl Map {
         &self.values
     }
 
+    /// The part of each place, row by row, in the cosine of two embeddings: that of this map's mean over its places, and
+    /// another. The parts add up to the cosine.
+    ///
+    /// # Panics
+    ///
+    /// If the embedding has another width: only those of one model can be compared.
+    pub fn contributions(&self, other: &Embedding) -> Vec<f64> {
+        assert_eq!(self.width(), other.width(), "both come from one model");
+        let places = self.rows * self.columns;
+        let (mut products, mut square) = (vec![0.0; places], 0.0);
+        for (values, coordinate) in self.values.chunks(places).zip(other.coordinates()) {
+            let mut sum = 0.0;
+            for (product, value) in products.iter_mut().zip(values) {
+                *product += f64::from(*value) * f64::from(*coordinate);
+                sum += f64::from(*value);
+            }
+            square += sum * sum;
+        }
+        // The length of the sum over all places: that of the mean, times the number of places.
+        let length = (square.sqrt() * other.length()).max(f64::MIN_POSITIVE);
+        products.into_iter().map(|product| product / length).collect()
+    }
+
     /// The L2 distance at each place, row by row.
     ///
     /// # Panics
@@ -106,6 +129,18 @@ mod tests {
         let other = map(1, 2, &[0.0, 3.0, 1.0, 5.0]);
         assert_eq!(one.distances(&other), [0.0, 5.0]);
         assert_eq!(one.width(), 2);
+    }
+
+    #[test]
+    fn parts_of_places_add_up_to_the_cosine() {
+        let parts = map(1, 2, &[3.0, 5.0, 0.0, 6.0]);
+        let other = Embedding::new([0.6, 0.8]).expect("an embedding");
+        // The mean is [4, 3].
+        let contributions = parts.contributions(&other);
+        let cosine = (4.0 * 0.6 + 3.0 * 0.8) / 5.0;
+        assert!((contributions.iter().sum::<f64>() - cosine).abs() < 1e-6, "{contributions:?}");
+        assert!((contributions[0] - 3.0 * 0.6 / 10.0).abs() < 1e-6);
+        assert_eq!(map(1, 1, &[0.0, 0.0]).contributions(&other), [0.0]);
     }
 
     #[test]

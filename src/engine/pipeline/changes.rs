@@ -91,7 +91,7 @@ impl Engine {
             }
         }
         drop(maps);
-        let views = Arc::into_inner(views).expect("all tiles are done");
+        let views = Arc::unwrap_or_clone(views);
         Ok((views.compared(distances), timings))
     }
 

@@ -5,6 +5,7 @@
 //! decoded while the previous one is in the model.
 
 mod changes;
+mod explain;
 mod portion;
 mod source;
 
@@ -26,6 +27,7 @@ use super::deployment::Deployment;
 use super::{Engine, Event, Stage};
 
 pub use changes::Scene;
+pub use explain::Explanation;
 pub use siamese_core::changes::{Compared, NotCompared};
 pub use source::Source;
 use source::distinct;
@@ -246,7 +248,8 @@ impl Engine {
 }
 
 impl Timings {
-    fn add(&mut self, portion: Self) {
+    /// Adds the timings of more work for the same request.
+    pub fn add(&mut self, portion: Self) {
         self.decode += portion.decode;
         self.search += portion.search;
         self.queue += portion.queue;

@@ -2,14 +2,12 @@
 
 pub(crate) mod accept;
 pub(crate) mod body;
-pub(crate) mod changing;
+pub(crate) mod changes;
 pub(crate) mod form;
 pub(crate) mod images;
 pub(crate) mod json;
 pub(crate) mod mistake;
-pub(crate) mod multipart;
 pub(crate) mod pairs;
 pub(crate) mod query;
 pub(crate) mod received;
-pub(crate) mod scene;
 pub(crate) mod source;

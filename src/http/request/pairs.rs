@@ -1,5 +1,6 @@
 //! The sources of `/compare` and `/compare/batch`: a pair, or many.
 
+use bytes::Bytes;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -87,6 +88,18 @@ pub(crate) struct OneToManyForm<'a> {
 impl Pair {
     /// The paths of the two sources, for error messages.
     pub(crate) const NAMES: [&str; 2] = ["a", "b"];
+
+    /// The uploads, for a route that needs the pixels.
+    pub(crate) fn uploads(&self) -> Result<[Bytes; 2], Problem> {
+        let upload = |at: usize| match &self.0[at] {
+            Source::Upload(upload) => Ok(upload.clone()),
+            Source::Embedding(..) => {
+                let why = "an embedding has no pixels that could be explained; send an image";
+                Err(malformed(why).of(Self::NAMES[at]))
+            }
+        };
+        Ok([upload(0)?, upload(1)?])
+    }
 
     fn from_sources(Compare { a, b }: Compare) -> Result<Self, Problem> {
         Ok(Self([read_at("a", a)?, read_at("b", b)?]))

@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use siamese_core::model::Choice;
 use siamese_core::score::Threshold;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use super::mistake::shown;
 use crate::engine::deployment::Deployment;
@@ -53,6 +53,27 @@ pub(crate) struct Ruling {
     criterion: Criterion,
 }
 
+/// Whether a comparison is explained.
+#[derive(Default, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it documents a parameter")]
+pub(crate) struct Explaining {
+    /// `map` explains the distance by places of the images. It takes several runs of the model, with bulk priority: 8 for a
+    /// model with a map, else 134.
+    #[param(nullable = false, inline)]
+    explain: Option<Explain>,
+}
+
+/// How a comparison is explained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(crate) enum Explain {
+    Map,
+}
+
+/// A ruling, and whether the comparison is explained.
+pub(crate) struct Explained(pub(crate) Ruling, pub(crate) Option<Explain>);
+
 /// A ruling by the threshold in force, for routes without a query.
 pub(crate) struct InForce(pub(crate) Ruling);
 
@@ -87,6 +108,23 @@ impl FromRequestParts<Arc<Service>> for Ruling {
 
     async fn from_request_parts(head: &mut Parts, service: &Arc<Service>) -> Result<Self, Problem> {
         Ok(Self::new(judging(head.uri.query())?, head, service)?)
+    }
+}
+
+impl FromRequestParts<Arc<Service>> for Explained {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Parts, service: &Arc<Service>) -> Result<Self, Problem> {
+        let mut explain = None;
+        let judging = judging_and(head.uri.query(), |key, value| match (key, value) {
+            ("explain", "map") if explain.is_none() => {
+                explain = Some(Explain::Map);
+                Ok(())
+            }
+            ("explain", _) => invalid("`explain` must be `map`, and is allowed only once"),
+            _ => unknown(key),
+        })?;
+        Ok(Self(Ruling::new(judging, head, service)?, explain))
     }
 }
 
@@ -152,12 +190,20 @@ fn take_faces(faces: &mut Option<Choice>, value: &str) -> Result<(), Fault> {
 
 /// Parses `threshold=` or `fmr=`, and `faces=`.
 pub(crate) fn judging(query: Option<&str>) -> Result<(Criterion, Option<Choice>), Fault> {
+    judging_and(query, |key, _| unknown(key))
+}
+
+/// Parses `threshold=` or `fmr=`, and `faces=`. `other` parses any other parameter.
+fn judging_and(
+    query: Option<&str>,
+    mut other: impl FnMut(&str, &str) -> Result<(), Fault>,
+) -> Result<(Criterion, Option<Choice>), Fault> {
     let (mut judging, mut faces) = (Judging::default(), None);
     for (key, value) in pairs(query) {
         if key == "faces" {
             take_faces(&mut faces, &value)?;
         } else if !judging.take(&key, &value)? {
-            return unknown(&key);
+            other(&key, &value)?;
         }
     }
     Ok((judging.criterion()?, faces))

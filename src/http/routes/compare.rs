@@ -10,11 +10,11 @@ use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use crate::engine::judgement::JudgedPair;
-use crate::engine::pipeline::Timings;
+use crate::engine::pipeline::{Explanation, Timings};
 use crate::http::error::Problem;
 use crate::http::request::accept::AcceptsJson;
 use crate::http::request::pairs::{Compare, CompareForm, Pair};
-use crate::http::request::query::{Choosing, Judging, Ruling};
+use crate::http::request::query::{Choosing, Explained, Explaining, Judging, Ruling};
 use crate::http::request::received::Received;
 use crate::http::response::timed_json;
 use crate::http::service::Service;
@@ -23,6 +23,10 @@ use crate::http::service::Service;
 struct Comparison<'a> {
     #[serde(flatten)]
     pair: JudgedPair,
+    /// Where the images agree and where they differ; absent without `explain`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    explanation: Option<Explanation>,
     model: Signature<'a>,
 }
 
@@ -33,7 +37,7 @@ struct Comparison<'a> {
 #[utoipa::path(
     post,
     path = "/compare",
-    params(Judging, Choosing),
+    params(Judging, Choosing, Explaining),
     request_body(content(
         (CompareForm = "multipart/form-data"),
         (Compare = "application/json", example = json!({"a": "UDUgMSAxIDI1NQqA", "b": {"image": "data:image/x-portable-graymap;base64,UDUgMSAxIDI1NQqA"}})),
@@ -60,12 +64,21 @@ struct Comparison<'a> {
 pub(crate) async fn compare(
     State(service): State<Arc<Service>>,
     _: AcceptsJson,
-    ruling: Ruling,
+    Explained(ruling, explain): Explained,
     request: Received<Pair>,
 ) -> Result<Response, Problem> {
     let Received { content: pair, deadline, .. } = request;
-    let (pair, timings) = judge_pair(&service, &ruling, pair, Pair::NAMES, deadline).await?;
-    Ok(timed_json(&Comparison { pair, model: ruling.deployment.model.signature() }, timings))
+    let uploads = explain.map(|_| pair.uploads()).transpose()?;
+    let (pair, mut timings) = judge_pair(&service, &ruling, pair, Pair::NAMES, deadline).await?;
+    let mut explanation = None;
+    if let Some(uploads) = uploads {
+        let explained = service.engine.explain(&ruling.deployment, uploads, ruling.choice);
+        let (explained, took) = service.within(deadline, explained, &Pair::NAMES).await?;
+        timings.add(took);
+        explanation = Some(explained);
+    }
+    let model = ruling.deployment.model.signature();
+    Ok(timed_json(&Comparison { pair, explanation, model }, timings))
 }
 
 /// Embeds a pair and decides on it; `names` are the paths of the two sources, for error messages.

@@ -10,7 +10,10 @@ use super::{Align, AlignmentFailed, AlignmentKind, Placement};
 use crate::preprocessing::Photograph;
 
 /// The least confidence of an alignment that is not `none`.
-const LEAST_CONFIDENCE: f64 = 0.3;
+///
+/// Measured by `examples/alignment.rs` on 960 pairs of photographs, of which up to a third had changed: those of one scene
+/// have at least 0.59, and unrelated ones at most 0.13.
+const LEAST_CONFIDENCE: f64 = 0.4;
 
 /// How much higher the mean correlation of a less simple alignment must be.
 const CLEARLY: f64 = 0.02;
@@ -146,13 +149,13 @@ impl<'a> Search<'a> {
     fn affine(&self, shift: &Found) -> Found {
         let factor = self.pair.coarsest().after.scale[0];
         let starts = [Some(shift.transform), transform(self.before, self.after, factor)];
-        let found = starts.into_iter().flatten().map(|start| {
-            let refined = self.pair.refined(&start, Freedom::Affine);
-            self.found(AlignmentKind::Affine, refined)
+        let rated = starts.into_iter().flatten().map(|start| {
+            let rough = self.pair.roughly_refined(&start, Freedom::Affine);
+            (rough, self.pair.agreement(&rough).mean())
         });
-        found
-            .max_by(|one, other| one.agreement.mean().total_cmp(&other.agreement.mean()))
-            .expect("the shift is a start")
+        let (best, _) =
+            rated.max_by(|one, other| one.1.total_cmp(&other.1)).expect("the shift is a start");
+        self.found(AlignmentKind::Affine, self.pair.refined(&best, Freedom::Affine))
     }
 
     fn found(&self, kind: AlignmentKind, transform: Transform) -> Found {

@@ -2,7 +2,7 @@
 
 use super::agreement::Agreement;
 use super::plane::Plane;
-use super::refine::{Freedom, refine};
+use super::refine::{Freedom, places, refine};
 use super::relief::relief;
 use super::transform::Transform;
 use crate::preprocessing::{Colour, Photograph, Point};
@@ -21,6 +21,8 @@ pub(super) struct Pair {
 pub(super) struct Level {
     pub(super) before: Scaled,
     pub(super) after: Scaled,
+    /// Where they are compared.
+    places: Vec<[usize; 2]>,
 }
 
 /// A relief at some scale.
@@ -35,7 +37,8 @@ impl Pair {
         let level = |halvings: u32| {
             let factor = f64::from(1 << halvings).recip();
             let [before, after] = [before, after].map(|photograph| Scaled::of(photograph, factor));
-            Level { before, after }
+            let places = places(&after.plane);
+            Level { before, after, places }
         };
         let [one, other] = [before.size(), after.size()];
         let [width, height] = [0, 1].map(|axis| one[axis].max(other[axis]) as usize);
@@ -61,34 +64,39 @@ impl Pair {
         Agreement::of(&level.before.plane, &level.after.plane, &level.scaled(transform))
     }
 
+    /// Refines a transform at the coarsest scale.
+    pub(super) fn roughly_refined(&self, transform: &Transform, freedom: Freedom) -> Transform {
+        self.coarsest().refined(transform, freedom)
+    }
+
     /// Refines a transform up to the full resolution.
     pub(super) fn refined(&self, transform: &Transform, freedom: Freedom) -> Transform {
-        self.levels.iter().rev().fold(*transform, |transform, level| {
-            let start = level.scaled(&transform);
-            match refine(&level.before.plane, &level.after.plane, &start, freedom) {
-                Some(refined) => level.full(&refined),
-                None => transform,
-            }
-        })
+        let levels = self.levels.iter().rev();
+        levels.fold(*transform, |transform, level| level.refined(&transform, freedom))
     }
 }
 
 impl Level {
     /// A transform of the photographs, between these reliefs.
-    pub(super) fn scaled(&self, transform: &Transform) -> Transform {
+    fn scaled(&self, transform: &Transform) -> Transform {
         transform.scaled(self.after.scale, self.before.scale)
     }
 
-    /// A transform of these reliefs, between the photographs.
-    pub(super) fn full(&self, transform: &Transform) -> Transform {
-        transform.scaled(self.after.scale.map(f64::recip), self.before.scale.map(f64::recip))
-    }
-}
-
-impl Level {
-    /// A shift of these reliefs, between the photographs. What their rounded sizes differ is left out.
+    /// A shift of these reliefs, between the photographs.
     pub(super) fn full_shift(&self, shift: Point) -> Transform {
+        // The scales of both are equal but for rounding, which would make it more than a shift.
         Transform::shift([0, 1].map(|axis| shift[axis] / self.after.scale[axis]))
+    }
+
+    /// Refines a transform of the photographs. It stays as it is if this leads nowhere.
+    fn refined(&self, transform: &Transform, freedom: Freedom) -> Transform {
+        let Self { before, after, places } = self;
+        match refine(&before.plane, &after.plane, places, &self.scaled(transform), freedom) {
+            Some(refined) => {
+                refined.scaled(after.scale.map(f64::recip), before.scale.map(f64::recip))
+            }
+            None => *transform,
+        }
     }
 }
 

@@ -16,6 +16,9 @@ const SLOPE: f32 = 0.03;
 /// How far a refinement may move a corner, in pixels: beyond that it is lost.
 const FARTHEST: f64 = 6.0;
 
+/// A step that moves corners by less is the last, in pixels.
+const DONE: f64 = 0.002;
+
 /// What a refinement may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Freedom {
@@ -25,35 +28,36 @@ pub(super) enum Freedom {
     Affine,
 }
 
-/// Finds the transform of `after` to `before` near `start` with the least sum of squared differences.
+/// Finds the transform of `after` to `before` near `start` with the least sum of squared differences at some
+/// [`places`].
 ///
 /// This is the inverse compositional algorithm (S. Baker and I. Matthews, *Lucas-Kanade 20 years on: a unifying
-/// framework*, 2004). Each difference has a weight that falls with its size (S. Geman and D. McClure, 1987), so changed
+/// framework*, 2004). Each difference has a weight that falls with its size (S. Geman and D. E. `McClure`, 1987), so changed
 /// areas do not matter. `None` if there is too little detail, or if it leads too far away.
 pub(super) fn refine(
     before: &Plane,
     after: &Plane,
+    places: &[[usize; 2]],
     start: &Transform,
     freedom: Freedom,
 ) -> Option<Transform> {
-    let places = places(after);
     let mut transform = *start;
     for _ in 0..STEPS {
-        let step = step(before, after, &places, &transform, freedom)?;
+        let step = step(before, after, places, &transform, freedom)?;
         transform = transform.after(&step.inverse()?);
-        let moved = step.distance(&Transform::IDENTITY, after.size());
-        if !(transform.distance(start, after.size()) < FARTHEST) {
+        let is_near = transform.distance(start, after.size()) < FARTHEST;
+        if !is_near {
             return None;
         }
-        if moved < 0.002 {
+        if step.distance(&Transform::IDENTITY, after.size()) < DONE {
             break;
         }
     }
     Some(transform)
 }
 
-/// Columns and rows of pixels with detail, evenly chosen among all of them.
-fn places(after: &Plane) -> Vec<[usize; 2]> {
+/// Columns and rows of pixels with detail, evenly chosen among all of them: where a refinement compares.
+pub(super) fn places(after: &Plane) -> Vec<[usize; 2]> {
     let is_steep = |[column, row]: [usize; 2]| {
         let [x, y] = after.slopes(column, row);
         SLOPE * SLOPE < x * x + y * y
@@ -97,10 +101,14 @@ fn step(
         Freedom::Shift => 2,
         Freedom::Affine => 6,
     };
-    let [x, y, a, b, c, d] = equations.solve(unknowns)?;
-    let [a, b, c, d] = [a, b, c, d].map(|part| part / half);
-    let shift = |across: f64, down: f64| -(across * width + down * height) / 2.0;
-    Some(Transform([[1.0 + a, b, x + shift(a, b)], [c, 1.0 + d, y + shift(c, d)]]))
+    let [right, below, turns @ ..] = equations.solve(unknowns)?;
+    let turns = [[turns[0], turns[1]], [turns[2], turns[3]]].map(|row| row.map(|part| part / half));
+    // The places were taken from the centre.
+    let centred = |[across, down]: [f64; 2]| f64::midpoint(across * width, down * height);
+    Some(Transform([
+        [1.0 + turns[0][0], turns[0][1], right - centred(turns[0])],
+        [turns[1][0], 1.0 + turns[1][1], below - centred(turns[1])],
+    ]))
 }
 
 /// The standard deviation of most differences, by their median. `None` if there are too few.

@@ -26,10 +26,10 @@ impl Transform {
 
     /// `None` if it maps the plane to less than a plane.
     pub(super) fn inverse(&self) -> Option<Self> {
-        let [[a, b, x], [c, d, y]] = self.0;
+        let [[a, b, right], [c, d, below]] = self.0;
         let determinant = a * d - b * c;
-        let [a, b, c, d] = [d, -b, -c, a].map(|part| part / determinant);
-        let inverse = Self([[a, b, -(a * x + b * y)], [c, d, -(c * x + d * y)]]);
+        let rows = [[d, -b], [-c, a]].map(|row| row.map(|part| part / determinant));
+        let inverse = Self(rows.map(|[x, y]| [x, y, -(x * right + y * below)]));
         let is_sound =
             determinant.is_normal() && inverse.0.as_flattened().iter().all(|part| part.is_finite());
         is_sound.then_some(inverse)

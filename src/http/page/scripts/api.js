@@ -26,12 +26,19 @@ export function unreachable() {
 export const model = async () => (await send("/model")).json();
 
 /// Compares two files. The result contains the time of each step.
-export async function compare(a, b, query) {
-  const start = performance.now();
-  const response = await send(`/compare${query}`, { method: "POST", body: form([["a", a], ["b", b]]) });
-  const result = await response.json();
-  const timings = serverTimings(response.headers.get("server-timing"));
-  return { ...result, timings: { ...timings, "round trip": performance.now() - start } };
+export const compare = (a, b, query) => timed(`/compare${query}`, [["a", a], ["b", b]]);
+
+/// Finds what has changed between two files. The result contains the time of each step.
+export const changes = (before, after, query) => timed(`/changes${query}`, scene(before, after));
+
+/// The distance of each cell between two files, as the bytes of a `.npy` file.
+export async function cellDistances(before, after, query) {
+  return (await sendScene(before, after, query, "application/x-npy")).arrayBuffer();
+}
+
+/// The changes between two files as a PNG file.
+export async function changesPng(before, after, query) {
+  return (await sendScene(before, after, query, "image/png")).blob();
 }
 
 /// Compares one file with each of several files. Returns a result or `{error}` for each of them, in order.
@@ -62,10 +69,24 @@ export function warnings({ warnings = [] }, field) {
   return about.map(({ detail }) => toSentence(detail)).join(" ") || null;
 }
 
+/// Sends a form, and reads the result with the time of each step.
+async function timed(path, parts) {
+  const start = performance.now();
+  const response = await send(path, { method: "POST", body: form(parts) });
+  const result = await response.json();
+  const timings = serverTimings(response.headers.get("server-timing"));
+  return { ...result, timings: { ...timings, "round trip": performance.now() - start } };
+}
+
+const scene = (before, after) => [["before", before], ["after", after]];
+
+const sendScene = (before, after, query, accept) =>
+  send(`/changes${query}`, { method: "POST", body: form(scene(before, after)), headers: { accept } });
+
 const readResult = (result) => (result.error ? { error: new Problem(result.error) } : result);
 
 async function send(path, options = {}) {
-  const headers = key ? { authorization: authorization() } : {};
+  const headers = { ...options.headers, ...(key && { authorization: authorization() }) };
   let response;
   try {
     response = await fetch(path, { ...options, headers });

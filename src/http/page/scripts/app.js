@@ -5,11 +5,12 @@ import { Calibration } from "./calibration.js";
 import { element, find, percent } from "./elements.js";
 import { term } from "./terms.js";
 import { offerBox } from "./threshold.js";
+import * as changes from "./views/changes.js";
 import * as many from "./views/many.js";
 import * as matrix from "./views/matrix.js";
 import * as two from "./views/two.js";
 
-const VIEWS = ["two", "one-to-many", "matrix"];
+const VIEWS = ["two", "one-to-many", "matrix", "changes"];
 
 function showView() {
   const wanted = VIEWS.includes(location.hash.slice(1)) ? location.hash.slice(1) : VIEWS[0];
@@ -84,7 +85,8 @@ async function start() {
     showFacts(card);
     const calibration = new Calibration(card);
     const views = [two, many, matrix].map((view) => view.start(card, calibration, notify));
-    offerBox(calibration, () => views.forEach((compareAgain) => compareAgain()));
+    offerBox(find("threshold"), calibration, () => views.forEach((compareAgain) => compareAgain()));
+    changes.start(card, notify);
     document.body.dataset.ready = "";
   } catch (problem) {
     notify(problem, start);

@@ -11,6 +11,17 @@ export class Calibration {
     this.isUnit = card.embedding.length === "unit";
   }
 
+  /// The error rates for the cells of two images: unchanged cells are same pairs, and changed cells different pairs.
+  static ofCells({ changes }) {
+    const { operating_points, cells } = changes ?? {};
+    return new Calibration({ operating_points, calibration: cells, in_force: changes, embedding: {} });
+  }
+
+  /// The error rates for unchanged and changed pairs of images, by the threshold for cells.
+  static ofScenes({ changes }) {
+    return new Calibration({ operating_points: changes?.image_operating_points, embedding: {} });
+  }
+
   get known() {
     return this.points.length > 0;
   }

@@ -7,9 +7,10 @@ import { register } from "./transfer.js";
 const TYPES = "image/*,.tif,.tiff,.pgm,.ppm,.pnm,.bmp";
 
 /// An input for one image. It calls `onchange` after each new file. `next` is the input that takes further files.
+/// `showsInput` tells whether the model's input is shown below the image: what the model sees of an image as a whole.
 export class Slot {
-  constructor(container, title, onchange) {
-    Object.assign(this, { container, onchange, file: null, next: null });
+  constructor(container, title, onchange, { showsInput = true } = {}) {
+    Object.assign(this, { container, onchange, showsInput, file: null, next: null });
     this.image = element("img", { alt: "", hidden: true });
     this.face = svgElement("svg", { class: "face" });
     this.hint = element("p", { class: "hint" }, "Drop or paste an image here");
@@ -40,7 +41,7 @@ export class Slot {
     else this.showNote(ignored(others.length));
   }
 
-  /// Sets the image, and shows the model's input below it.
+  /// Sets the image.
   async put(file) {
     this.file = file;
     this.showError(null);
@@ -52,6 +53,10 @@ export class Slot {
     show(this.image, file, file.name);
     this.container.classList.add("filled");
     this.onchange();
+    if (this.showsInput) await this.showInput(file);
+  }
+
+  async showInput(file) {
     try {
       const url = await pixels(file);
       if (this.file !== file) return URL.revokeObjectURL(url);

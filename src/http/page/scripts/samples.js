@@ -1,13 +1,18 @@
-// The shipped photographs: two images of each of four people.
+// The shipped images: two photographs of each of four people, and two pairs of scenes that have changed.
 
 import { unreachable } from "./api.js";
 import { element } from "./elements.js";
 
 const people = new WeakMap();
 
-/// Offers examples as buttons, if the model is for faces. `put` receives the files of an example.
-export function offer(container, card, examples, put, notify) {
-  container.hidden = !isForFaces(card);
+/// Offers examples of faces, if the model is for faces.
+export function offerFaces(container, card, examples, put, notify) {
+  if (isForFaces(card)) offer(container, examples, put, notify);
+}
+
+/// Offers examples as buttons. `put` receives the files of an example.
+export function offer(container, examples, put, notify) {
+  container.hidden = false;
   for (const [label, names] of Object.entries(examples)) {
     const load = () => fetchAll(names).then(put, (problem) => notify(problem, load));
     container.append(element("button", { type: "button", onclick: load }, label));
@@ -22,7 +27,7 @@ function isForFaces({ name, purpose, calibration }) {
   return [name, purpose, calibration?.data].some((text) => /\bfaces?\b/i.test(text ?? ""));
 }
 
-/// Fetches shipped photographs, by their names without extension: `s5_1` is photograph 1 of person 5.
+/// Fetches shipped images, by their names without extension: `s5_1` is photograph 1 of person 5.
 async function fetchAll(names) {
   const fetchFile = async (name) => {
     const response = await fetch(`/page/samples/${name}.jpg`);

@@ -1,20 +1,20 @@
-// The box that names a threshold, for a model that has none.
+// The boxes that name a threshold, for a model that has none.
 
-import { element, find } from "./elements.js";
+import { element } from "./elements.js";
 
-/// Shows the box if no threshold is in force. `onname` is called after each threshold that the user names.
-export function offerBox(calibration, onname) {
-  const form = find("threshold");
+/// Shows the box, a form with a number, if no threshold is in force. `onname` is called after each threshold that the user
+/// names.
+export function offerBox(form, calibration, onname) {
   form.hidden = calibration.inForce !== undefined;
   form.onsubmit = (event) => {
     event.preventDefault();
-    calibration.threshold = find("threshold-value").valueAsNumber;
+    calibration.threshold = form.querySelector("input").valueAsNumber;
     onname();
   };
 }
 
-/// Asks for a threshold in place of a verdict.
-export function ask(verdict) {
+/// Asks for a threshold in place of a verdict. `help` says more, for example which distances there are.
+export function ask(verdict, help = "") {
   verdict.className = "verdict";
-  verdict.replaceChildren(element("span", {}, "This model has no threshold. Name one above to get a verdict."));
+  verdict.replaceChildren(element("span", {}, `This model has no threshold. Name one above to get a verdict. ${help}`));
 }

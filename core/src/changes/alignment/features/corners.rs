@@ -49,9 +49,9 @@ fn is_peak(responses: &Plane, column: usize, row: usize) -> bool {
     let neighbours = (row - 1..=row + 1)
         .flat_map(|near_row| (column - 1..=column + 1).map(move |near| [near, near_row]));
     neighbours.filter(|place| *place != [column, row]).all(|[near, near_row]| {
-        let there = responses.at(near, near_row);
         // Of equal neighbours, the first is the peak.
-        there < here || (there == here && (row, column) < (near_row, near))
+        let order = responses.at(near, near_row).total_cmp(&here);
+        order.then((row, column).cmp(&(near_row, near))).is_lt()
     })
 }
 

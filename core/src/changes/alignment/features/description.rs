@@ -37,25 +37,6 @@ impl Pattern {
         Self { comparisons, disc }
     }
 
-    /// The mean of each pixel and its neighbours: a comparison of single pixels would be one of noise.
-    pub(super) fn smooth(&self, plane: &Plane) -> Plane {
-        const REACH: usize = 2;
-        let Plane { width, height, values } = plane;
-        let mean = |values: &[f32], index: usize, step: usize| {
-            let near = values[index - REACH * step..=index + REACH * step].iter().step_by(step);
-            near.sum::<f32>() / (2 * REACH + 1) as f32
-        };
-        // Descriptions do not reach the edges.
-        let smooth = |values: &[f32], step: usize| -> Vec<f32> {
-            let inner = REACH * step..values.len().saturating_sub(REACH * step);
-            (0..values.len())
-                .map(|index| if inner.contains(&index) { mean(values, index, step) } else { 0.0 })
-                .collect()
-        };
-        let values = smooth(&smooth(values, 1), *width);
-        Plane { width: *width, height: *height, values }
-    }
-
     /// Describes the surroundings of a pixel, which is at least [`Self::REACH`] pixels from the edges.
     pub(super) fn describe(&self, smooth: &Plane, [column, row]: [usize; 2]) -> Bits {
         let value = |x: i32, y: i32| {
@@ -78,6 +59,25 @@ impl Pattern {
     }
 }
 
+/// The mean of each pixel and its neighbours: a comparison of single pixels would be one of noise.
+pub(super) fn smooth(plane: &Plane) -> Plane {
+    const REACH: usize = 2;
+    let Plane { width, height, values } = plane;
+    let mean = |values: &[f32], index: usize, step: usize| {
+        let near = values[index - REACH * step..=index + REACH * step].iter().step_by(step);
+        near.sum::<f32>() / (2 * REACH + 1) as f32
+    };
+    // Descriptions do not reach the edges.
+    let smooth = |values: &[f32], step: usize| -> Vec<f32> {
+        let inner = REACH * step..values.len().saturating_sub(REACH * step);
+        (0..values.len())
+            .map(|index| if inner.contains(&index) { mean(values, index, step) } else { 0.0 })
+            .collect()
+    };
+    let values = smooth(&smooth(values, 1), *width);
+    Plane { width: *width, height: *height, values }
+}
+
 /// A place of a normal distribution around the corner, within the surroundings however they are turned.
 fn place(state: &mut u64) -> [f32; 2] {
     loop {
@@ -89,7 +89,7 @@ fn place(state: &mut u64) -> [f32; 2] {
     }
 }
 
-/// A number from 0 to 1. The sequence is that of SplitMix64 (G. Steele et al., 2014).
+/// A number from 0 to 1. The sequence is that of `SplitMix64` (G. Steele et al., 2014).
 pub(super) fn uniform(state: &mut u64) -> f32 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut bits = *state;

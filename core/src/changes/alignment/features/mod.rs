@@ -6,7 +6,7 @@ mod description;
 
 use consensus::consensus;
 use corners::corners;
-use description::{Bits, Pattern};
+use description::{Bits, Pattern, smooth};
 
 use super::pair::Scaled;
 use super::transform::Transform;
@@ -19,7 +19,7 @@ const STEP: f64 = 0.8;
 const SCALES: i32 = 4;
 
 /// How many corners each scale may have.
-const CORNERS: [usize; SCALES as usize] = [600, 450, 350, 250];
+const CORNERS: [usize; SCALES as usize] = [400, 300, 225, 175];
 
 /// A corner, and what its surroundings look like.
 struct Feature {
@@ -41,7 +41,7 @@ fn features(photograph: &Photograph, factor: f64) -> Vec<Feature> {
     let mut features = Vec::new();
     for (scale, most) in (0..SCALES).zip(CORNERS) {
         let Scaled { plane, scale } = Scaled::of(photograph, factor * STEP.powi(scale));
-        let smooth = pattern.smooth(&plane);
+        let smooth = smooth(&plane);
         features.extend(corners(&plane, Pattern::REACH, most).into_iter().map(|[column, row]| {
             let place = [(column as f64 + 0.5) / scale[0], (row as f64 + 0.5) / scale[1]];
             Feature { place, bits: pattern.describe(&smooth, [column, row]) }

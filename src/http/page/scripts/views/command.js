@@ -1,4 +1,4 @@
-// The request of a comparison as a command, and its copy.
+// A command for a terminal, such as the request of a comparison, and its copy.
 
 import { authorization } from "../api.js";
 import { element } from "../elements.js";
@@ -31,11 +31,12 @@ function copySelected(code) {
   return document.execCommand("copy");
 }
 
-/// The comparison of two files by curl.
-export function curl(a, b, query) {
+/// A form of named files, sent by curl.
+export function curl(path, parts) {
   const key = authorization();
   const header = key ? `-H ${quoted(`Authorization: ${key}`)} ` : "";
-  return `curl ${header}${part("a", a)} ${part("b", b)} '${location.origin}/compare${query}'`;
+  const form = parts.map(([name, file]) => part(name, file)).join(" ");
+  return `curl ${header}${form} '${location.origin}${path}'`;
 }
 
 /// A part of a form. curl reads a comma or semicolon in the name of a file, unless the name is in double quotes.

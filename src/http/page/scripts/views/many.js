@@ -4,7 +4,7 @@ import * as api from "../api.js";
 import { element, find, formatDistance } from "../elements.js";
 import { unfamiliarResults } from "./familiarity.js";
 import { Slot, Tray, show } from "../images.js";
-import { offer, personIn } from "../samples.js";
+import { offerFaces, personIn } from "../samples.js";
 import { ask } from "../threshold.js";
 
 const EXAMPLES = {
@@ -25,7 +25,7 @@ export function start(card, calibration, notify) {
     one.put(first);
     many.set(others);
   };
-  offer(find("many-samples"), card, EXAMPLES, putAll, notify);
+  offerFaces(find("many-samples"), card, EXAMPLES, putAll, notify);
 
   async function compare() {
     const request = (lastRequest += 1);

@@ -2,11 +2,12 @@
 
 import * as api from "../api.js";
 import { distance, groups } from "../calibration.js";
-import { Chart } from "../chart.js";
+import { Chart } from "../charts/chart.js";
 import { element, find, formatDistance } from "../elements.js";
 import { unfamiliarResults } from "./familiarity.js";
 import { Tray, show } from "../images.js";
-import { offer, personIn } from "../samples.js";
+import { PAIRS } from "../charts/rates.js";
+import { offerFaces, personIn } from "../samples.js";
 import { ask } from "../threshold.js";
 
 const EXAMPLES = {
@@ -23,7 +24,7 @@ export function start(card, calibration, notify) {
   const figure = find("matrix-figure");
   let lastRequest = 0;
 
-  offer(find("matrix-samples"), card, EXAMPLES, (files) => tray.set(files), notify);
+  offerFaces(find("matrix-samples"), card, EXAMPLES, (files) => tray.set(files), notify);
 
   async function compare() {
     const request = (lastRequest += 1);
@@ -66,7 +67,7 @@ export function start(card, calibration, notify) {
       );
       table.replaceChildren(matrix(files, distances, found, threshold));
     };
-    showGroups(new Chart(card, calibration, showGroups).threshold);
+    showGroups(new Chart(card, calibration, PAIRS, showGroups).threshold);
   }
 
   return compare;

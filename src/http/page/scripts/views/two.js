@@ -1,14 +1,16 @@
 // Two images: the verdict, and the measurements behind it.
 
 import * as api from "../api.js";
-import { Chart } from "../chart.js";
+import { Chart } from "../charts/chart.js";
 import { Command, curl } from "./command.js";
-import { boundedPercent, element, find, formatDistance, formatMilliseconds, percent } from "../elements.js";
+import { boundedPercent, element, find, formatDistance, percent } from "../elements.js";
 import { unfamiliarPair } from "./familiarity.js";
 import { Slot } from "../images.js";
-import { offer, personIn } from "../samples.js";
+import { PAIRS } from "../charts/rates.js";
+import { offerFaces, personIn } from "../samples.js";
 import { term } from "../terms.js";
 import { ask } from "../threshold.js";
+import { timings } from "./timings.js";
 
 const EXAMPLES = {
   "one person twice": ["s5_1", "s5_2"],
@@ -32,7 +34,7 @@ export function start(card, calibration, notify) {
     a.put(first);
     b.put(second);
   };
-  offer(find("two-samples"), card, EXAMPLES, putPair, notify);
+  offerFaces(find("two-samples"), card, EXAMPLES, putPair, notify);
 
   async function compare() {
     if (a.isEmpty || b.isEmpty) return;
@@ -70,11 +72,11 @@ export function start(card, calibration, notify) {
     const command = new Command();
     const judge = (threshold) => {
       showVerdict(threshold);
-      command.show(curl(a.file, b.file, calibration.query(threshold)));
+      command.show(curl(`/compare${calibration.query(threshold)}`, [["a", a.file], ["b", b.file]]));
     };
     const heading = element("h2", {}, "The same request with curl");
     figure.replaceChildren(card, element("div", { class: "card" }, heading, command.element), timings(result.timings));
-    const chart = new Chart(card, calibration, judge);
+    const chart = new Chart(card, calibration, PAIRS, judge);
     card.prepend(element("h2", {}, "The distance of this pair"));
     chart.drawing.after(position(calibration, result));
     chart.mark(result.distance);
@@ -123,14 +125,4 @@ function position(calibration, { distance, probability }) {
     );
   }
   return element("p", { class: "position" }, ...parts);
-}
-
-/// The time of each step. An image in the cache is not decoded and not run.
-function timings({ cached, ...durations }) {
-  const rows = Object.entries(durations).map(([name, duration]) => [name, formatMilliseconds(duration)]);
-  const isRun = 0 < durations.model;
-  const shown = rows.filter(([name]) => isRun || !["decode", "search", "queue", "model"].includes(name));
-  if (cached) shown.unshift(["cache", isRun ? "one image" : "both images"]);
-  const items = shown.map(([name, text]) => element("div", {}, element("dt", {}, name), element("dd", {}, text)));
-  return element("dl", { class: "timings", "aria-label": "Time of each step" }, ...items);
 }

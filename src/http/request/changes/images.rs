@@ -4,11 +4,11 @@ use bytes::Bytes;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::form::Image;
-use super::json::{self, Json};
-use super::mistake::malformed;
-use super::received::{Content, FromContent};
-use super::source::{SourceJson, read_at};
+use super::super::form::Image;
+use super::super::json::{self, Json};
+use super::super::mistake::malformed;
+use super::super::received::{Content, FromContent};
+use super::super::source::{SourceJson, read_at};
 use crate::engine::pipeline::Source;
 use crate::http::error::{Fault, Problem};
 use crate::ops::settings::Server;

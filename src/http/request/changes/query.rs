@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use siamese_core::changes::{Align, Rectangle};
 use utoipa::{IntoParams, ToSchema};
 
-use super::query::{Judging, invalid, pairs, unknown};
+use super::super::query::{Judging, invalid, pairs, unknown};
 use crate::engine::deployment::Deployment;
 use crate::engine::judgement::{ChangeJudge, Criterion};
 use crate::http::error::{Fault, Problem};

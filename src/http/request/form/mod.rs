@@ -1,5 +1,7 @@
 //! Deserialises a form: the fields of a type are the names of parts, and the values are slices of the body.
 
+pub(crate) mod multipart;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +13,7 @@ use serde::de::{Deserializer, Error, IntoDeserializer, Visitor};
 use serde::{Deserialize, forward_to_deserialize_any};
 use utoipa::ToSchema;
 
-use super::multipart::{self, Part};
+use self::multipart::Part;
 use crate::engine::pipeline::Source;
 use crate::http::error::{Fault, Problem};
 
@@ -147,6 +149,11 @@ impl<'de> Deserializer<'de> for Parts<'de> {
         }
     }
 
+    /// A part that is there.
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
+        visitor.visit_some(self)
+    }
+
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Problem> {
         let contents = self.parts.into_iter().map(|part| part.content);
         visitor.visit_seq(SeqDeserializer::new(contents.map(BorrowedBytesDeserializer::new)))
@@ -157,7 +164,7 @@ impl<'de> Deserializer<'de> for Parts<'de> {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
         newtype_struct tuple tuple_struct map struct enum identifier
     }
 }

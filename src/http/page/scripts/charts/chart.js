@@ -1,7 +1,7 @@
-// The chart of distances: the measured pairs as two curves, the threshold, the margin, and the compared pair.
+// The chart of distances: what was measured as two curves, the threshold, the margin, and the distance found.
 
-import { element, formatDistance, percent, svgElement } from "./elements.js";
-import { glossary, meaning, term } from "./terms.js";
+import { element, formatDistance, svgElement } from "../elements.js";
+import { glossary, meaning, term } from "../terms.js";
 
 /// The labels of the threshold, the margin and the pair have a row each, so that they never overlap.
 const ROW = 17;
@@ -13,10 +13,11 @@ const COUNT = 180;
 const EDGE = 10;
 const NARROW = matchMedia("(max-width: 640px)");
 
-/// A chart with the threshold as a line and as a slider. Both can be moved. `onmove` receives each new threshold.
+/// A chart with the threshold as a line and as a slider. Both can be moved. `subject` is what has distances: see `rates.js`.
+/// `onmove` receives each new threshold.
 export class Chart {
-  constructor(container, calibration, onmove) {
-    Object.assign(this, { calibration, onmove, threshold: calibration.threshold, distance: null });
+  constructor(container, calibration, subject, onmove) {
+    Object.assign(this, { calibration, subject, onmove, threshold: calibration.threshold, distance: null });
     this.parts = svgElement("g");
     // A touch ends if its element is replaced, so this one stays.
     this.handle = svgElement("line", { class: "handle", y1: 0, y2: FLOOR }, svgElement("title", {}, meaning("Threshold")));
@@ -28,8 +29,7 @@ export class Chart {
     const reset = () => this.move(calibration.threshold);
     this.reset = element("button", { type: "button", onclick: reset }, "Reset threshold");
     this.rates = element("p", { class: "rates" });
-    const terms = ["Same pair", "Different pair", "Distance", "Threshold", "FMR", "FNMR"];
-    if (calibration.margin) terms.push("Margin");
+    const terms = calibration.margin ? [...subject.terms, "Margin"] : subject.terms;
     container.replaceChildren(
       this.drawing,
       element("div", { class: "slider" }, term("Threshold"), this.slider, this.reset),
@@ -40,7 +40,7 @@ export class Chart {
     this.draw();
   }
 
-  /// Marks the distance of the compared pair.
+  /// Marks the distance that was found.
   mark(distance) {
     this.distance = distance;
     this.draw();
@@ -83,7 +83,9 @@ export class Chart {
     if (calibration.known) {
       const { same, different } = calibration.densities(max, COUNT);
       parts.push(curve(different, "different", axis), curve(same, "same", axis));
-      parts.push(legend("same pairs", "same", EDGE), legend("different pairs", "different", EDGE + 102));
+      const [first, second] = [this.subject.same, this.subject.different];
+      // A sign is followed by a gap and by characters that are about 7 wide.
+      parts.push(legend(first, "same", EDGE), legend(second, "different", EDGE + 32 + 7 * first.length));
     }
     parts.push(svgElement("line", { class: "axis", x1: EDGE, x2: width - EDGE, y1: FLOOR, y2: FLOOR }));
     for (const tick of ticks(max, width)) {
@@ -97,7 +99,7 @@ export class Chart {
     }
     if (distance !== null) {
       parts.push(...pair(distance, distance <= threshold ? "same" : "different", axis));
-      labels.push(label(`this pair ${formatDistance(distance)}`, distance, 2, axis, threshold));
+      labels.push(label(`${this.subject.found} ${formatDistance(distance)}`, distance, 2, axis, threshold));
     }
     parts.push(upright(threshold, "threshold", 0, axis), ...labels);
     this.axis = axis;
@@ -113,27 +115,14 @@ export class Chart {
   }
 
   description() {
-    const pair = this.distance === null ? "" : ` The distance of this pair is ${formatDistance(this.distance)}.`;
-    const curves = this.calibration.known ? "Two curves show the distances of same pairs and of different pairs. " : "";
-    return `${curves}The threshold is ${formatDistance(this.threshold)}.${pair}`;
+    const { same, different, found } = this.subject;
+    const mark = this.distance === null ? "" : ` Marked is ${found}, ${formatDistance(this.distance)}.`;
+    const curves = this.calibration.known ? `Two curves show the distances of ${same} and of ${different}. ` : "";
+    return `${curves}The threshold is ${formatDistance(this.threshold)}.${mark}`;
   }
 
   showRates() {
-    const rates = this.calibration.at(this.threshold);
-    if (!rates) {
-      const text = "This model is not calibrated. Its error rates are unknown.";
-      return this.rates.replaceChildren(element("span", { class: "wide" }, text));
-    }
-    const { same_pairs, different_pairs, identities, data, split } = this.calibration.measured;
-    const rate = (name, share, count, kind, verdict) => {
-      const pairs = `${count.toLocaleString("en")} ${kind} pairs`;
-      return element("span", {}, element("b", {}, term(name), ` ${percent(share)}`), ` of ${pairs} are called ${verdict}.`);
-    };
-    this.rates.replaceChildren(
-      rate("FMR", rates.fmr, different_pairs, "different", "same"),
-      rate("FNMR", rates.fnmr, same_pairs, "same", "different"),
-      element("small", {}, `Measured on ${identities} identities of ${data}: ${split}.`),
-    );
+    this.rates.replaceChildren(...this.subject.rates(this.calibration, this.threshold));
   }
 }
 

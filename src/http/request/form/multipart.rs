@@ -4,7 +4,7 @@
 
 use memchr::memmem::Finder;
 
-use super::mistake::{malformed, shown};
+use super::super::mistake::{malformed, shown};
 use crate::http::error::{Fault, Problem};
 
 /// The most parts of a form. No request needs more.

@@ -1,0 +1,7 @@
+//! What a request for changes contains: the images, and the query.
+
+mod images;
+mod query;
+
+pub(crate) use images::{Changes, ChangesForm, SceneImages};
+pub(crate) use query::{Changing, Comparing, View};
