@@ -8,6 +8,7 @@ use crate::preprocessing::{Photograph, Point};
 use crate::score::Threshold;
 
 /// Two images of one size, and what differs between them.
+#[derive(Clone, Debug)]
 pub struct Compared {
     /// The first image on the pixels of the second, and the second image.
     pub(super) images: [Photograph; 2],

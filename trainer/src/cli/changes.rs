@@ -57,7 +57,7 @@ impl<'a> Changes<'a> {
         let mut evaluation = ChangeEvaluation::of(measured, bootstrap)?;
         let mut output = ChangeTable(&evaluation).to_string();
         if let Some(folder) = folder {
-            evaluation.origin = messages::origin_of_changes(&evaluation.measured, bootstrap);
+            evaluation.origin = messages::origin_of_changes(&evaluation.changes, bootstrap);
             let pictures = self.pictures(&evaluation, model);
             let files = report::change_files(&evaluation, &pictures);
             output += &messages::write_report(folder, files)?;
@@ -92,11 +92,11 @@ impl<'a> Changes<'a> {
         evaluation: &ChangeEvaluation,
         model: &mut OnnxModel,
     ) -> BTreeMap<usize, Pictures> {
-        let ChangeEvaluation { measured, threshold, .. } = evaluation;
+        let ChangeEvaluation { changes, threshold, .. } = evaluation;
         let mut pictures = BTreeMap::new();
         for index in evaluation.worst().into_iter().flatten() {
-            let pair = &measured.pairs[index];
-            let drawn = Pictures::of(pair, self.images, measured.measuring, *threshold, model);
+            let pair = &changes.pairs[index];
+            let drawn = Pictures::of(pair, self.images, changes.measuring, *threshold, model);
             pictures.extend(drawn.map(|drawn| (index, drawn)));
         }
         pictures
@@ -111,13 +111,13 @@ pub(super) fn load(inputs: &ModelAndImages) -> anyhow::Result<OnnxModel> {
 /// Describes the calibration of the model at `out`.
 pub(super) fn summary(out: &Path, calibrated: &CalibratedChanges) -> String {
     let CalibratedChanges {
+        decisive,
         changes,
         unchanged,
         cells,
         cells_interval,
         alarmed,
         alarmed_interval,
-        ..
     } = calibrated;
     let range = |interval: Interval| {
         format!(" ({:.2} – {:.2} %)", 100.0 * interval.low, 100.0 * interval.high)
@@ -129,8 +129,14 @@ pub(super) fn summary(out: &Path, calibrated: &CalibratedChanges) -> String {
         UnchangedImages::Listed => "unchanged pairs",
         UnchangedImages::WithoutChanges => "pairs without their changed cells",
     };
+    let decisive = decisive.as_ref().map(|names| {
+        format!(
+            "The threshold is the greatest distance of an unchanged cell in {names}: if something has changed there that the \
+             list does not tell, correct the list\n"
+        )
+    });
     let (of_cells_all, images) = (&changes.cells, &changes.images);
-    format!(
+    let measured = format!(
         "{}: threshold {}; {alarmed} of {} {what} have a false alarm{}; it misses {:.2} %{} of the changed cells, and \
          {:.4} %{} of the unchanged cells are false alarms; {} unchanged and {} changed cells of {} components ({}, {})\n",
         out.display(),
@@ -146,5 +152,6 @@ pub(super) fn summary(out: &Path, calibrated: &CalibratedChanges) -> String {
         of_cells_all.identities(),
         of_cells_all.data(),
         of_cells_all.split(),
-    )
+    );
+    measured + &decisive.unwrap_or_default()
 }

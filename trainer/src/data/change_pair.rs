@@ -15,6 +15,14 @@ pub struct ChangePair {
     pub area: ChangedArea,
 }
 
+/// The files of a pair.
+pub(crate) struct Uploads {
+    /// The first image and the second one.
+    pub(crate) images: [Vec<u8>; 2],
+    /// The image that is light where the second image differs, if the list names one.
+    pub(crate) mask: Option<Vec<u8>>,
+}
+
 impl Collection {
     /// Returns the pairs in the order of the list; `None` unless it is a list that tells where pairs have changed.
     pub fn change_pairs(&self) -> Option<Vec<ChangePair>> {
@@ -38,14 +46,14 @@ impl ChangePair {
         self.images.each_ref().map(|image| image.name.as_str())
     }
 
-    /// Reads the uploads of both images, and that of the mask if there is one. `root` is the folder of the list.
-    pub fn uploads(&self, root: &Path) -> Result<([Vec<u8>; 2], Option<Vec<u8>>), Unreadable> {
+    /// Reads the files. `root` is the folder of the list.
+    pub(crate) fn uploads(&self, root: &Path) -> Result<Uploads, Unreadable> {
         let [before, after] = &self.images;
         let mask = match &self.area {
             ChangedArea::Mask(name) => Some(std::fs::read(root.join(name))?),
             ChangedArea::Nowhere | ChangedArea::Boxes(_) => None,
         };
-        Ok(([before.upload(root)?, after.upload(root)?], mask))
+        Ok(Uploads { images: [before.upload(root)?, after.upload(root)?], mask })
     }
 }
 

@@ -19,6 +19,7 @@ mod variants;
 pub(crate) mod vary;
 
 pub use change_pair::ChangePair;
+pub(crate) use change_pair::Uploads;
 pub use collection::{Collection, Identity, Image};
 pub(crate) use digest::text as digest_text;
 pub use digest::{digest_of, digest_of_file};

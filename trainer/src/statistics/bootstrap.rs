@@ -99,7 +99,8 @@ impl Bootstrap {
     ) -> Vec<T> {
         let is_counted = |unit: &usize| 0 < comparisons.images()[*unit];
         let n_units = comparisons.images().len();
-        self.draws_of((0..n_units).filter(is_counted).collect(), n_units, measure)
+        let units: Vec<usize> = (0..n_units).filter(is_counted).collect();
+        self.draws_of(&units, n_units, measure)
     }
 
     /// Computes the interval of a figure of `n_units` units. `figure` takes the number of copies of each. A draw for which it
@@ -111,13 +112,14 @@ impl Bootstrap {
         n_units: usize,
         figure: impl Fn(&[u64]) -> Option<f64> + Sync,
     ) -> Option<Interval> {
-        Interval::of(self.draws_of((0..n_units).collect(), n_units, figure).into_iter())
+        let units: Vec<usize> = (0..n_units).collect();
+        Interval::of(self.draws_of(&units, n_units, figure).into_iter())
     }
 
     /// As [`draws`](Self::draws), of these of `n_units` units.
     fn draws_of<T: Send>(
         &self,
-        units: Vec<usize>,
+        units: &[usize],
         n_units: usize,
         measure: impl Fn(&[u64]) -> Option<T> + Sync,
     ) -> Vec<T> {
@@ -129,7 +131,7 @@ impl Bootstrap {
                 // Each resample has its own random stream, so the result does not depend on the threads.
                 let mut random = ChaCha8Rng::seed_from_u64(self.seed);
                 random.set_stream(u64::from(resample));
-                redraw(&units, n_units, &measure, &mut random)
+                redraw(units, n_units, &measure, &mut random)
             })
             .collect()
     }

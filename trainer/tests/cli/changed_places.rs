@@ -88,6 +88,10 @@ fn a_threshold_lets_a_share_of_the_unchanged_images_be_false() {
     assert!(output.contains("0 of 3 unchanged pairs have a false alarm"), "{output}");
     assert!(output.contains("of 6 components (list, listed pairs)"), "{output}");
     // The threshold is the false alarm of scene 6, which misses the faint cell of scene 3.
+    assert!(
+        output.contains("unchanged cell in scenes/6-before.png and scenes/6-after.png:"),
+        "{output}"
+    );
     assert!(output.contains("it misses 33.33 %"), "{output}");
     assert!((30.0..70.0).contains(&strict.threshold.get()), "{:?}", strict.threshold);
     assert_eq!((strict.images.same_pairs(), strict.images.different_pairs()), (3, 3));

@@ -31,6 +31,8 @@ pub struct CalibratedChanges {
     pub changes: ChangeCalibration,
     /// Which images count as unchanged.
     pub unchanged: UnchangedImages,
+    /// The names of the unchanged images whose greatest distance is the threshold; `None` if it is that of no image.
+    pub decisive: Option<String>,
     /// The errors of cells at the threshold: FMR of changed cells, FNMR of unchanged cells.
     pub cells: Rates,
     /// Their intervals; `None` without resamples, or with one component.
@@ -69,9 +71,9 @@ impl CalibratedChanges {
     ) -> Result<Self, CalibrateChangesError> {
         let cells = measured.cells()?;
         let (unchanged, of_unchanged) = measured.unchanged_images();
-        let images = [of_unchanged, measured.changed_images()]
-            .map(|images| images.into_iter().map(|(_, value)| distance(value)).collect());
-        let [same, different]: [Vec<Distance>; 2] = images;
+        let same: Vec<Distance> = of_unchanged.iter().map(|(_, value)| distance(*value)).collect();
+        let different: Vec<Distance> =
+            measured.changed_images().into_iter().map(distance).collect();
         let of_cells = cells.distances();
         let threshold = choose(&same, &of_cells, request.fnmr_images)?;
         let components = u64::try_from(cells.identities()).unwrap_or(u64::MAX);
@@ -79,6 +81,8 @@ impl CalibratedChanges {
             Calibration::fit(&measured.data, request.split, components, same, different)
         };
         let grid = Grid::new([]).with_thresholds([threshold]);
+        let decisive =
+            of_unchanged.iter().find(|(_, value)| threshold.get().to_bits() == value.to_bits());
         let alarmed = same.iter().filter(|distance| threshold.get() < distance.get()).count();
         let band = request.bootstrap.intervals(&cells, &grid);
         Ok(Self {
@@ -88,6 +92,7 @@ impl CalibratedChanges {
                 images: fit(&same, &different)?,
             },
             unchanged,
+            decisive: decisive.map(|(pair, _)| measured.pairs[*pair].pair.names().join(" and ")),
             cells: Measures::of(&cells, &grid).rates_at[0],
             cells_interval: band.map(|band| band.rates_at[0]),
             alarmed,

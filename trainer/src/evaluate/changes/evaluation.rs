@@ -16,7 +16,7 @@ const WORST: usize = 6;
 #[derive(Clone, Debug)]
 pub struct ChangeEvaluation {
     /// The pairs.
-    pub measured: MeasuredChanges,
+    pub changes: MeasuredChanges,
     /// The cells. Unchanged ones are same pairs, and changed ones different pairs.
     pub cells: Comparisons,
     /// EER and AUC of the cells, and their errors at the thresholds of `points`.
@@ -65,28 +65,28 @@ pub struct AtThreshold {
 impl ChangeEvaluation {
     /// Measures the pairs. The threshold is that of the card, or the one where both errors of cells are equal.
     #[expect(clippy::missing_panics_doc, reason = "a threshold lies between two distances")]
-    pub fn of(measured: MeasuredChanges, bootstrap: Bootstrap) -> Result<Self, OneKindOfCells> {
-        let cells = measured.cells()?;
-        let (threshold, threshold_source) = match &measured.model.card.changes {
-            Some(ChangeCalibration { threshold, .. }) => (*threshold, ThresholdSource::Model),
-            None => {
-                let balanced = Measures::of(&cells, &Grid::new([])).eer_threshold;
-                let balanced =
-                    Threshold::try_from(balanced).expect("it lies between two distances");
-                (balanced, ThresholdSource::SamePairs)
-            }
+    pub fn of(changes: MeasuredChanges, bootstrap: Bootstrap) -> Result<Self, OneKindOfCells> {
+        let cells = changes.cells()?;
+        let calibration = changes.model.card.changes.as_ref();
+        let in_force = calibration.map(|ChangeCalibration { threshold, .. }| *threshold);
+        let (threshold, threshold_source) = if let Some(threshold) = in_force {
+            (threshold, ThresholdSource::Model)
+        } else {
+            let balanced = Measures::of(&cells, &Grid::new([])).eer_threshold;
+            let balanced = Threshold::try_from(balanced).expect("it lies between two distances");
+            (balanced, ThresholdSource::SamePairs)
         };
         let others =
             FACTORS.iter().filter_map(|factor| Threshold::try_from(factor * threshold.get()).ok());
         let grid = Grid::new([]).with_thresholds(others.chain([threshold]));
         let measures = Measures::of(&cells, &grid);
         let points = grid.thresholds().iter().zip(&measures.rates_at).map(|(threshold, rates)| {
-            let detection = sum(&measured.detections(*threshold), |_| 1);
+            let detection = sum(&changes.detections(*threshold), |_| 1);
             AtThreshold { threshold: *threshold, cells: *rates, detection }
         });
         let points: Vec<_> = points.collect();
         let band = bootstrap.intervals(&cells, &grid);
-        let of_components = measured.detections(threshold);
+        let of_components = changes.detections(threshold);
         let figure = |of: fn(&Detection) -> Option<f64>| {
             let value = of(&sum(&of_components, |_| 1))?;
             let resampled =
@@ -104,7 +104,7 @@ impl ChangeEvaluation {
             measures,
             band,
             cells,
-            measured,
+            changes,
             bootstrap,
             origin: Vec::new(),
         })
@@ -128,7 +128,7 @@ impl ChangeEvaluation {
     /// Returns the indices of the pairs with the most boxes that are missed, and of those with the most false regions, the
     /// worst first. The first are empty if all boxes are found, the second if no region is false.
     pub fn worst(&self) -> [Vec<usize>; 2] {
-        let detections = self.measured.pairs.iter().map(|pair| pair.detection(self.threshold));
+        let detections = self.changes.pairs.iter().map(|pair| pair.detection(self.threshold));
         let detections: Vec<Detection> = detections.collect();
         let worst = |error: fn(&Detection) -> u64| {
             let of = |index: &usize| error(&detections[*index]);
@@ -148,7 +148,7 @@ impl ChangeEvaluation {
 
     /// Describes the model and the pairs in one line.
     pub fn headline(&self) -> String {
-        let MeasuredChanges { model, data, pairs, measuring, .. } = &self.measured;
+        let MeasuredChanges { model, data, pairs, measuring, .. } = &self.changes;
         let unchanged = pairs.iter().filter(|pair| pair.is_unchanged()).count();
         let [same, different] = self.cell_counts();
         let shifted = measuring

@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::area::Area;
 use super::{Shift, Truth};
-use crate::data::{ChangePair, Unreadable};
+use crate::data::{ChangePair, Unreadable, Uploads};
 
 /// The pairs of tiles that run together: as few as fill a batch of a few images, because each tile takes memory.
 const TILES_OF_RUN: usize = 4;
@@ -64,9 +64,9 @@ impl Prepared {
         shift: Option<Shift>,
     ) -> Result<Self, NotPrepared> {
         let decode = |upload: &[u8]| Photograph::decode(upload, &Limits::default(), Detail::Full);
-        let (uploads, mask) = pair.uploads(root)?;
-        let [before, after] = [decode(&uploads[0])?, decode(&uploads[1])?];
-        let digest = uploads
+        let Uploads { images, mask } = pair.uploads(root)?;
+        let [before, after] = [decode(&images[0])?, decode(&images[1])?];
+        let digest = images
             .iter()
             .chain(&mask)
             .fold(Sha256::new(), |digest, upload| digest.chain_update(Sha256::digest(upload)));

@@ -15,28 +15,27 @@ pub enum UnchangedImages {
 }
 
 impl MeasuredChanges {
-    /// Returns the greatest distance of each image on which each changed cell is a false alarm, with its component.
-    pub fn unchanged_images(&self) -> (UnchangedImages, Vec<(u32, f64)>) {
-        let listed: Vec<_> = self
-            .pairs
-            .iter()
-            .filter(|pair| pair.is_unchanged())
-            .map(|pair| (pair.pair.component, pair.distances.greatest()))
+    /// Returns the greatest distance of each image on which each changed cell is a false alarm, with the index of its pair.
+    pub fn unchanged_images(&self) -> (UnchangedImages, Vec<(usize, f64)>) {
+        let pairs = || self.pairs.iter().enumerate();
+        let listed: Vec<_> = pairs()
+            .filter(|(_, pair)| pair.is_unchanged())
+            .map(|(index, pair)| (index, pair.distances.greatest()))
             .collect();
         if !listed.is_empty() {
             return (UnchangedImages::Listed, listed);
         }
-        let rest = self.pairs.iter().filter_map(|pair| {
+        let rest = pairs().filter_map(|(index, pair)| {
             let cells = pair.truth.away_from_changes(pair.distances.layout().columns);
             let values = cells.iter().map(|cell| pair.distances.values()[*cell]);
-            Some((pair.pair.component, values.reduce(f32::max)?.into()))
+            Some((index, values.reduce(f32::max)?.into()))
         });
         (UnchangedImages::WithoutChanges, rest.collect())
     }
 
-    /// Returns the greatest distance of each pair that has changed, with its component.
-    pub fn changed_images(&self) -> Vec<(u32, f64)> {
+    /// Returns the greatest distance of each pair that has changed.
+    pub fn changed_images(&self) -> Vec<f64> {
         let changed = self.pairs.iter().filter(|pair| !pair.is_unchanged());
-        changed.map(|pair| (pair.pair.component, pair.distances.greatest())).collect()
+        changed.map(|pair| pair.distances.greatest()).collect()
     }
 }

@@ -17,14 +17,14 @@ use crate::statistics::{Interval, Unit};
 
 /// Returns `index.html`. `pictures` are those of the worst pairs, by their index.
 pub(super) fn page(evaluation: &ChangeEvaluation, pictures: &BTreeMap<usize, Pictures>) -> String {
-    let measured = &evaluation.measured;
-    let mut page = Page::new(&format!("{} on {}", measured.model.card.name, measured.data));
+    let changes = &evaluation.changes;
+    let mut page = Page::new(&format!("{} on {}", changes.model.card.name, changes.data));
     page.line(&format!("<p class=\"quiet\">{}.", escape(&evaluation.headline())));
-    if let Some(warning) = measured.training().warning(Unit::Component) {
+    if let Some(warning) = changes.training().warning(Unit::Component) {
         page.warning(&warning);
     }
-    if !measured.skipped.is_empty() {
-        let skipped = measured.skipped.len();
+    if !changes.skipped.is_empty() {
+        let skipped = changes.skipped.len();
         page.line(&format!(
             "<p class=\"warning\">{skipped} pairs could not be compared, and were skipped."
         ));
@@ -122,7 +122,7 @@ impl Page {
             );
             for index in worst {
                 if let Some(pictures) = pictures.get(&index) {
-                    self.worst_change(evaluation, &evaluation.measured.pairs[index], pictures);
+                    self.worst_change(evaluation, &evaluation.changes.pairs[index], pictures);
                 }
             }
         }

@@ -84,26 +84,26 @@ struct Pair {
 
 impl Record {
     pub(super) fn of(evaluation: &ChangeEvaluation) -> Self {
-        let ChangeEvaluation { measured, measures, band, bootstrap, .. } = evaluation;
+        let ChangeEvaluation { changes, measures, band, bootstrap, .. } = evaluation;
         let [unchanged_cells, changed_cells] = evaluation.cell_counts();
         let in_force = evaluation.in_force().cells;
         let of_cells = evaluation.cells_interval();
         let figure = |value, interval| Figure { value, interval };
         let with_interval =
             |found: Option<WithInterval>| found.map(|found| figure(found.value, found.interval));
-        let pair = |index: &usize| Pair::of(&measured.pairs[*index], evaluation);
+        let pair = |index: &usize| Pair::of(&changes.pairs[*index], evaluation);
         let [most_missed, most_false] =
             evaluation.worst().map(|worst| worst.iter().map(pair).collect());
         Self {
             model: Named {
-                name: measured.model.card.name.clone(),
-                digest: measured.model.digest.clone(),
+                name: changes.model.card.name.clone(),
+                digest: changes.model.digest.clone(),
             },
-            data: measured.data.clone(),
-            data_digest: measured.digest.clone(),
-            training: measured.training(),
-            shift: measured.measuring.shift.map_or(0, |shift| shift.pixels),
-            pairs: measured.pairs.len(),
+            data: changes.data.clone(),
+            data_digest: changes.digest.clone(),
+            training: changes.training(),
+            shift: changes.measuring.shift.map_or(0, |shift| shift.pixels),
+            pairs: changes.pairs.len(),
             components: evaluation.cells.identities(),
             unchanged_cells,
             changed_cells,
@@ -125,7 +125,7 @@ impl Record {
             },
             most_missed,
             most_false,
-            skipped: measured.skipped.clone(),
+            skipped: changes.skipped.clone(),
         }
     }
 }
