@@ -17,7 +17,7 @@ from torch.nn import functional
 from network import CELL, Backbone, Head, distances, normalised
 
 # How many of a hundred pairs come from each file. The rest is divided among the boards.
-SHARES = {"photographs": 35, "screenshots": 20, "textures": 10}
+SHARES = {"photo": 35, "screen": 20, "texture": 10}
 BATCH = 12
 LEARNING_RATE = 3e-3
 WARM_UP = 50
@@ -42,8 +42,10 @@ def labels(changed: np.ndarray, unclear: np.ndarray) -> torch.Tensor:
 @torch.no_grad()
 def features(backbone: Backbone, images: np.ndarray) -> list[torch.Tensor]:
     """Computes the two maps of the backbone for `images`, in half precision."""
-    batches = [backbone(normalised(torch.tensor(images[start : start + 32]))) for start in range(0, len(images), 32)]
-    return [torch.cat([batch[part].half() for batch in batches]) for part in range(2)]
+    # Four images at a time stay in the cache of the processor. More take three times as long.
+    starts = range(0, len(images), 4)
+    batches = [[maps.half() for maps in backbone(normalised(torch.tensor(images[start : start + 4])))] for start in starts]
+    return [torch.cat(maps) for maps in zip(*batches)]
 
 
 class Pairs:
