@@ -5,6 +5,7 @@ WEIGHTS is the file of EfficientNet-lite0, and HEAD is from `train.py`. The scri
 images, and fails if an output differs by more than 1e-4. `siamese-trainer calibrate` adds the threshold.
 """
 
+import io
 import json
 import sys
 import warnings
@@ -18,6 +19,7 @@ import torch
 from network import DEVIATION, MEAN, SIDE, Backbone, Head, Network
 from pairs import COUNTS, TRAINED_BOARDS
 
+OPSET = 17
 PURPOSE = "Finds the places that have changed between two images of one scene."
 LIMITS = (
     "Trained on made changes of photographs, screenshots and textures, and on two circuit boards. Faint changes are often "
@@ -42,21 +44,25 @@ PROVENANCE = {
 
 def write(network: Network, path: Path) -> None:
     """Writes the network as ONNX, for any number of images."""
-    outputs = ["embedding", "map"]
-    axes = {name: {0: "n"} for name in ["pixels", *outputs]}
+    outputs, file = ["embedding", "map"], io.BytesIO()
     with warnings.catch_warnings():
-        # The padding depends on the size of the image, which is fixed.
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        # PyTorch warns that the padding is fixed, as is the size of the image, and that it has a newer exporter.
+        warnings.simplefilter("ignore")
         torch.onnx.export(
             network,
             torch.zeros(1, 3, SIDE, SIDE),
-            path,
-            opset_version=17,
+            file,
+            opset_version=OPSET,
             input_names=["pixels"],
             output_names=outputs,
-            dynamic_axes=axes,
+            dynamic_axes={name: {0: "n"} for name in ["pixels", *outputs]},
             dynamo=False,
         )
+    # ONNX Runtime computes what is constant, and joins the padding with the convolutions.
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(path)
+    onnxruntime.InferenceSession(file.getvalue(), options, providers=["CPUExecutionProvider"])
 
 
 def describe(path: Path) -> None:
@@ -76,6 +82,9 @@ def describe(path: Path) -> None:
         "provenance": json.dumps(PROVENANCE, separators=(",", ":"), sort_keys=True),
     }
     model = onnx.load(path)
+    # ONNX Runtime names all sets of operators that it knows. The network needs one.
+    del model.opset_import[:]
+    model.opset_import.append(onnx.helper.make_opsetid("", OPSET))
     onnx.helper.set_model_props(model, {f"siamese.{key}": value for key, value in card.items()})
     onnx.checker.check_model(model)
     onnx.save(model, path)
