@@ -65,7 +65,7 @@ fn write(ground: &Ground, with_unchanged: bool) {
 fn run(ground: &Ground, model: &str, command: &str, arguments: &[&str]) -> Outcome {
     let fixed = [command, "--data", "list.csv", "--model", model, "--resamples", "40"];
     let all: Vec<_> = fixed.iter().chain(arguments).collect();
-    ground.program(all.into_iter().map(|argument| argument.as_ref()))
+    ground.program(all.into_iter().map(AsRef::as_ref))
 }
 
 fn card(ground: &Ground) -> Card {
