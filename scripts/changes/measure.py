@@ -114,7 +114,7 @@ def report(name: str, url: str, pairs: Iterator[Pair]) -> None:
     for threshold in THRESHOLDS:
         found, regions, false = sum(judge(cells, threshold, boxes) for cells, boxes in measured)
         share = f"{found / changes:6.1%} found, " if changes else ""
-        print(f"  {threshold}: {share}{false} of {regions} regions are false ({false / max(regions, 1):.1%})", flush=True)
+        print(f"  {threshold}: {share}{false} of {regions} regions are false", flush=True)
 
 
 def main() -> int:
