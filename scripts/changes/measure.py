@@ -31,9 +31,9 @@ Pair = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def held_out_boards(data: Path, shift: int) -> Iterator[Pair]:
-    """Every third pair of the board. With a shift, the images are parts of the originals, so far from each other."""
-    margin = 16 if shift else 0
-    for number, path in enumerate(boards.boards(data, HELD_OUT_BOARD)[::3]):
+    """The pairs of the board. With a shift: every third one, as parts of the originals that are so far from each other."""
+    margin, step = (16, 3) if shift else (0, 1)
+    for number, path in enumerate(boards.boards(data, HELD_OUT_BOARD)[::step]):
         before, after, boxes = boards.load(path)
         angle = np.random.default_rng(number).uniform(0, 2 * np.pi)
         direction = np.array([np.sin(angle), np.cos(angle)])
