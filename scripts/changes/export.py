@@ -36,7 +36,7 @@ PROVENANCE = {
         {"name": "Grocery Store", "folds": [1, 2, 3], "licence": "MIT"},
         {"name": "made changes, screenshots and textures"},
     ],
-    "held_out": {"DeepPCB": ["20085"], "Grocery Store": {"folds": [0]}},
+    "not_trained_on": {"DeepPCB": ["20085"], "Grocery Store": {"folds": [0]}},
     "pairs": COUNTS,
     "recipe": "scripts/changes",
 }

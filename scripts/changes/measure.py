@@ -31,9 +31,9 @@ Pair = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def held_out_boards(data: Path, shift: int) -> Iterator[Pair]:
-    """Every third pair of the board. With a shift, the images are parts of the originals, so far from each other."""
-    margin = 16 if shift else 0
-    for number, path in enumerate(boards.boards(data, HELD_OUT_BOARD)[::3]):
+    """The pairs of the board. With a shift: every third one, as parts of the originals that are so far from each other."""
+    margin, step = (16, 3) if shift else (0, 1)
+    for number, path in enumerate(boards.boards(data, HELD_OUT_BOARD)[::step]):
         before, after, boxes = boards.load(path)
         angle = np.random.default_rng(number).uniform(0, 2 * np.pi)
         direction = np.array([np.sin(angle), np.cos(angle)])
@@ -58,6 +58,7 @@ def held_out_photographs(data: Path, count: int, with_changes: bool) -> Iterator
 
 
 def cut(image: np.ndarray, corner: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
+    """The part of an image at `corner`: its row and its column."""
     return image[corner[0] : corner[0] + size[0], corner[1] : corner[1] + size[1]]
 
 
@@ -112,8 +113,8 @@ def report(name: str, url: str, pairs: Iterator[Pair]) -> None:
     print(f"{name}: {len(measured)} pairs, {changes} changes")
     for threshold in THRESHOLDS:
         found, regions, false = sum(judge(cells, threshold, boxes) for cells, boxes in measured)
-        share = f"{found / changes:6.1%} found, {false / max(regions, 1):5.1%} of {regions} regions are" if changes else f"{false:3}"
-        print(f"  {threshold}: {share} false", flush=True)
+        share = f"{found / changes:6.1%} found, " if changes else ""
+        print(f"  {threshold}: {share}{false} of {regions} regions are false", flush=True)
 
 
 def main() -> int:

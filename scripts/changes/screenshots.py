@@ -10,6 +10,7 @@ from truth import truth
 from words import WORDS, font
 
 Colour = tuple[int, int, int]
+Font = ImageFont.FreeTypeFont
 Box = tuple[int, int, int, int]
 
 
@@ -22,7 +23,7 @@ class Part:
     colour: Colour
     outline: Colour | None = None
     words: str = ""
-    font: ImageFont.FreeTypeFont | None = None
+    font: Font | None = None
 
     def draw(self, draw: ImageDraw.ImageDraw) -> None:
         """Draws the part. For a button and a cell, `outline` is the colour of the words."""
@@ -129,7 +130,7 @@ def window(random: np.random.Generator, width: int, height: int) -> list[Part]:
     return parts
 
 
-def paragraph(random: np.random.Generator, left: int, top: int, ink: Colour, fonts: list) -> tuple[list[Part], int]:
+def paragraph(random: np.random.Generator, left: int, top: int, ink: Colour, fonts: list[Font]) -> tuple[list[Part], int]:
     """Lines of text, and where the next part begins."""
     chosen, parts = fonts[random.integers(3)], []
     for _ in range(int(random.integers(1, 5))):
@@ -138,7 +139,7 @@ def paragraph(random: np.random.Generator, left: int, top: int, ink: Colour, fon
     return parts, top
 
 
-def buttons(random: np.random.Generator, left: int, top: int, colours: tuple, chosen: ImageFont.FreeTypeFont) -> tuple[list[Part], int]:
+def buttons(random: np.random.Generator, left: int, top: int, colours: tuple, chosen: Font) -> tuple[list[Part], int]:
     """A row of buttons, and where the next part begins. `colours` are those of two kinds of buttons, and of the words."""
     parts = []
     for _ in range(int(random.integers(1, 4))):
@@ -149,7 +150,7 @@ def buttons(random: np.random.Generator, left: int, top: int, colours: tuple, ch
     return parts, top + 38
 
 
-def table(random: np.random.Generator, place: tuple, colours: tuple, chosen: ImageFont.FreeTypeFont) -> tuple[list[Part], int]:
+def table(random: np.random.Generator, place: tuple, colours: tuple, chosen: Font) -> tuple[list[Part], int]:
     """A table, and where the next part begins. `place` is its left, its top, and its right edge."""
     left, top, right = place
     rows, columns = int(random.integers(2, 6)), int(random.integers(2, 6))

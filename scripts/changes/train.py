@@ -139,7 +139,7 @@ def main() -> int:
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     backbone = Backbone(Path(sys.argv[1]))
     files = [Pairs(path, backbone) for path in sorted(Path(sys.argv[2]).glob("*.npz"))]
-    train(files, int(sys.argv[4]) if len(sys.argv) == 5 else 3000, Path(sys.argv[3]))
+    train(files, int(sys.argv[4]) if len(sys.argv) == 5 else 2000, Path(sys.argv[3]))
     return 0
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ImageFont
 
-# The package `fonts-dejavu-core` of Debian has these fonts.
+# Debian's packages fonts-dejavu-core and fonts-dejavu-extra have these fonts.
 FONTS = sorted(Path("/usr/share/fonts/truetype/dejavu").glob("DejaVuSans*.ttf"))
 WORDS = (
     "total order invoice settings account user network error date price search profile save cancel apply close open file edit "
