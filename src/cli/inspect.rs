@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use siamese_core::model::{Description, Device, OnnxModel, Options, WeightKind, Weights};
 use siamese_core::output;
-use siamese_core::score::Calibration;
+use siamese_core::score::{Calibration, ChangeCalibration};
 
 use super::{Failure, Outcome, json};
 use crate::engine::judgement::{Criterion, Judge};
@@ -33,6 +33,24 @@ impl Inspect {
         output::print(if self.json { json(description) } else { text(description) })?;
         Ok(Outcome::Done)
     }
+}
+
+/// How the model finds changes, and how often it errs.
+fn changes(changes: &ChangeCalibration) -> [(&'static str, String); 3] {
+    let rates = |calibration: &Calibration| {
+        let point = calibration.at(changes.threshold);
+        let (same, different) = (calibration.same_pairs(), calibration.different_pairs());
+        format!(
+            "FMR {:.2} % of {different} changed ones, FNMR {:.3} % of {same} unchanged ones",
+            100.0 * point.fmr,
+            100.0 * point.fnmr
+        )
+    };
+    [
+        ("changes", format!("cells farther apart than {:.4}", changes.threshold.get())),
+        ("cells", rates(&changes.cells)),
+        ("images", rates(&changes.images)),
+    ]
 }
 
 fn text(model: &Description) -> String {
@@ -105,20 +123,7 @@ fn text(model: &Description) -> String {
             lines.push(("FMR", format!("at most {} %: {point}", 100.0 * fmr)));
         }
     }
-    if let Some(changes) = &card.changes {
-        let rates = |calibration: &Calibration| {
-            let point = calibration.at(changes.threshold);
-            let (same, different) = (calibration.same_pairs(), calibration.different_pairs());
-            format!(
-                "FMR {:.2} % of {different} changed ones, FNMR {:.3} % of {same} unchanged ones",
-                100.0 * point.fmr,
-                100.0 * point.fnmr
-            )
-        };
-        lines.push(("changes", format!("cells farther apart than {:.4}", changes.threshold.get())));
-        lines.push(("cells", rates(&changes.cells)));
-        lines.push(("images", rates(&changes.images)));
-    }
+    lines.extend(card.changes.iter().flat_map(changes));
     lines.push((
         "familiarity",
         card.familiarity.as_ref().map_or_else(
