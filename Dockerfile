@@ -29,12 +29,12 @@ COPY src src
 # The sample images of the page.
 COPY samples samples
 RUN touch core/src/lib.rs src/lib.rs src/main.rs && cargo build --release --locked --package siamese --bin siamese
-COPY models/faces.onnx models/faces.onnx
+COPY models/faces.onnx models/changes.onnx models/
 # The program, its library and its model; from the system, only the C libraries and the certificate authorities.
 RUN mkdir -p /image/opt/siamese/models /image/etc/ssl/certs /image/tmp \
     && cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ \
     && cp target/release/siamese target/onnxruntime/*/libonnxruntime.so /image/opt/siamese/ \
-    && cp models/faces.onnx /image/opt/siamese/models/ \
+    && cp models/faces.onnx models/changes.onnx /image/opt/siamese/models/ \
     && ldd /image/opt/siamese/* | grep -o '/[^ :]*/ld-linux[^ ]*\|=> /[^ ]*' | sed 's/=> //' | sort -u \
     | xargs -I LIBRARY cp --parents --dereference LIBRARY /image \
     && echo 'siamese:x:65532:65532::/:/' > /image/etc/passwd && chmod 1777 /image/tmp

@@ -68,7 +68,8 @@ def install(program: str, package: str) -> None:
 def serve(port: int) -> subprocess.Popen:
     """Starts the server and waits until it is ready."""
     subprocess.run(["cargo", "build", "--quiet", "--locked", "--workspace", "--bin", "siamese"], check=True, cwd=ROOT)
-    environment = {**os.environ, "RUST_LOG": "error"}
+    # A build without optimisation needs seconds for the many runs of an explanation.
+    environment = {**os.environ, "RUST_LOG": "error", "SIAMESE_SERVER__DEADLINE_MS": "60000"}
     listen = ["serve", "--device", "cpu", "--listen", f"127.0.0.1:{port}"]
     server = subprocess.Popen([TARGET / "debug" / "siamese", *listen], cwd=ROOT, env=environment)
     for _ in range(300):

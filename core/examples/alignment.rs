@@ -275,11 +275,14 @@ fn pair(
             let (sin, cos) = around(15.0, rng).to_radians().sin_cos();
             let scale = (around(1.0, rng) * 1.25_f64.ln()).exp();
             let shear = around(0.05, rng);
-            let [a, b] = [cos, sin * (-1.0) + shear * cos].map(|part| part * scale);
-            let [c, d] = [sin, cos + shear * sin].map(|part| part * scale);
-            let [x, y] = size.map(|side| f64::from(side) / 2.0);
-            let centre = [x - a * x - b * y, y - c * x - d * y];
-            [[a, b, centre[0] + shift[0] / 2.0], [c, d, centre[1] + shift[1] / 2.0]]
+            let turn = [[cos, shear * cos - sin], [sin, shear * sin + cos]];
+            let centre = size.map(|side| f64::from(side) / 2.0);
+            // The centre stays where it is, but for half of the shift.
+            [0, 1].map(|axis| {
+                let [a, b] = turn[axis].map(|part| part * scale);
+                let place = centre[axis] - a * centre[0] - b * centre[1];
+                [a, b, place + shift[axis] / 2.0]
+            })
         }
     };
     let before = RgbImage::from_fn(size[0], size[1], |column, row| {

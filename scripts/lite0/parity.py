@@ -31,7 +31,7 @@ class Convolution(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         outputs, inputs, side, _ = self.kernel.shape
-        total = [max((-(-length // self.stride) - 1) * self.stride + side - length, 0) for length in images.shape[2:]]
+        total = [max((-(-length // self.stride) - 1) * self.stride + side - length, 0) for length in map(int, images.shape[2:])]
         before = [length // 2 for length in total]
         padding = [before[1], total[1] - before[1], before[0], total[0] - before[0]]
         groups = outputs if inputs == 1 else 1

@@ -11,8 +11,8 @@ use siamese_core::model::{Description, Signature};
 use siamese_core::output;
 use siamese_core::score::{Threshold, Verdict};
 
-use super::files::{PathInJson, files};
 use super::images::Images;
+use super::images::files::{PathInJson, files};
 use super::{Failure, ModelArgs, Outcome, json};
 use crate::engine::cache::EmbeddedImage;
 use crate::engine::deployment::Tuning;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use siamese_core::model::{Description, Device, OnnxModel, Options, WeightKind, Weights};
 use siamese_core::output;
+use siamese_core::score::Calibration;
 
 use super::{Failure, Outcome, json};
 use crate::engine::judgement::{Criterion, Judge};
@@ -103,6 +104,20 @@ fn text(model: &Description) -> String {
                 );
             lines.push(("FMR", format!("at most {} %: {point}", 100.0 * fmr)));
         }
+    }
+    if let Some(changes) = &card.changes {
+        let rates = |calibration: &Calibration| {
+            let point = calibration.at(changes.threshold);
+            let (same, different) = (calibration.same_pairs(), calibration.different_pairs());
+            format!(
+                "FMR {:.2} % of {different} changed ones, FNMR {:.3} % of {same} unchanged ones",
+                100.0 * point.fmr,
+                100.0 * point.fnmr
+            )
+        };
+        lines.push(("changes", format!("cells farther apart than {:.4}", changes.threshold.get())));
+        lines.push(("cells", rates(&changes.cells)));
+        lines.push(("images", rates(&changes.images)));
     }
     lines.push((
         "familiarity",

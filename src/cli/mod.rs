@@ -5,7 +5,6 @@ mod compare;
 mod completions;
 mod embed;
 mod failure;
-mod files;
 mod health;
 mod help;
 mod images;

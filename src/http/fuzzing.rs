@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use bytes::Bytes;
 
 use super::error::{Fault, Problem};
+use super::request::changes::{self, SceneImages};
 use super::request::form::multipart::{self, Part};
 use super::request::images::Images;
 use super::request::pairs::{Pair, Pairs};
@@ -39,12 +40,13 @@ pub fn multipart(
     Some(parts.map(|parts| parts.into_iter().map(owned).collect()))
 }
 
-/// Parses JSON as the bodies of `/compare`, `/compare/batch` and `/embed`.
-pub fn request(json: &[u8]) -> [Result<(), &'static str>; 3] {
+/// Parses JSON as the bodies of `/compare`, `/compare/batch`, `/embed` and `/changes`.
+pub fn request(json: &[u8]) -> [Result<(), &'static str>; 4] {
     [
         Pair::from_json(json).map(drop).map_err(|problem| code(&problem)),
         Pairs::from_json(json, MOST_PAIRS).map(drop).map_err(|problem| code(&problem)),
         Images::from_json(json).map(drop).map_err(|problem| code(&problem)),
+        SceneImages::from_json(json).map(drop).map_err(|problem| code(&problem)),
     ]
 }
 
@@ -69,6 +71,7 @@ pub fn head(text: &[u8], most: Duration) -> Vec<Result<Duration, &'static str>> 
     if let Ok(text) = std::str::from_utf8(text) {
         responses.push(done(query::judging(Some(text)).map(drop)));
         responses.push(done(query::none(Some(text))));
+        responses.push(done(changes::parse(text)));
     }
     if let Ok(value) = HeaderValue::from_bytes(text) {
         let with = |name: HeaderName| HeaderMap::from_iter([(name, value.clone())]);

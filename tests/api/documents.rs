@@ -100,6 +100,20 @@ fn the_documented_cards_match_the_shipped_models() {
     }
 }
 
+#[test]
+fn the_documented_card_of_changes_matches_the_shipped_model() {
+    let cards = fs::read_to_string(root().join("models/README.md")).expect("the cards");
+    let (_, card) = cards.split_once("\n# `changes.onnx`\n").expect("a card");
+    let card = card.split("\n# ").next().expect("a card");
+    let model = load(&root().join("models/changes.onnx")).description().clone();
+    let changes = model.card.changes.as_ref().expect("a calibration for changes");
+    assert!(card.contains(&model.digest), "{}", model.digest);
+    let stated = card.split_once("| threshold | ").expect("a row").1;
+    let stated: f64 = stated.split(',').next().expect("a figure").parse().expect("a number");
+    assert!((stated - changes.threshold.get()).abs() < 5e-5, "{stated}");
+    assert_eq!(model.map, Some([28, 28]));
+}
+
 /// All metrics with their labels. The series of a histogram count as one metric.
 async fn metrics() -> BTreeMap<String, BTreeSet<String>> {
     let mut metrics = BTreeMap::<String, BTreeSet<String>>::new();

@@ -12,13 +12,19 @@ fn text(response: &TestResponse) -> String {
 
 /// The files that a file of the page names, as absolute paths or relative to itself.
 fn named(by: &str, text: &str) -> Vec<String> {
-    let folder = by.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
+    let folder: Vec<&str> = by.split('/').rev().skip(1).collect();
+    let folder: Vec<&str> = folder.into_iter().rev().collect();
     let files = text.split(['"', '\'']).filter(|text| !text.contains("${"));
     files
         .filter_map(|text| {
-            let absolute = text.strip_prefix("/page/").or_else(|| text.strip_prefix("../"));
-            let relative = || text.strip_prefix("./").map(|file| format!("{folder}{file}"));
-            absolute.map(str::to_owned).or_else(relative)
+            if let Some(absolute) = text.strip_prefix("/page/") {
+                return Some(absolute.to_owned());
+            }
+            let ups = text.matches("../").count();
+            let file = text.trim_start_matches("../").trim_start_matches("./");
+            let is_relative = text.starts_with("./") || text.starts_with("../");
+            let outer = folder.get(..folder.len().checked_sub(ups)?)?;
+            is_relative.then(|| [outer, &[file]].concat().join("/"))
         })
         .collect()
 }

@@ -32,7 +32,7 @@ pub struct Layout {
 
 impl Layout {
     /// The pixels of a row or column of cells, in an image with this many rows or columns of pixels.
-    pub(super) fn pixels(&self, place: usize, length: usize) -> Range<usize> {
+    pub fn pixels(&self, place: usize, length: usize) -> Range<usize> {
         let [start, end] = [place, place + 1].map(|cells| {
             #[expect(
                 clippy::cast_possible_truncation,
@@ -101,7 +101,12 @@ impl Distances {
         self.values.iter().copied().fold(0.0, f32::max).into()
     }
 
-    pub(super) fn is_compared(&self, index: usize) -> bool {
+    /// Whether a cell is compared, by its index: row by row.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such cell.
+    pub fn is_compared(&self, index: usize) -> bool {
         self.is_compared[index]
     }
 }

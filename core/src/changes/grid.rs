@@ -1,6 +1,8 @@
 //! The cells of an image, and the tiles in which a model sees them.
 
 use super::distances::Layout;
+use super::not_compared::NotCompared;
+use crate::model::Description;
 use crate::preprocessing::{Photograph, Pixels, Planes, Preprocessing};
 
 /// The cells of an image, and the tiles in which a model sees them.
@@ -39,7 +41,43 @@ struct Span {
 /// How many pixels of an input's edge are too little surrounded.
 const EDGE: usize = 32;
 
+/// The most tiles of an image: more would occupy a model for minutes.
+const MAX_TILES: usize = 1_024;
+
 impl Grid {
+    /// The cells of an image for a model. `cell` is their side in pixels of the full image; `None` chooses the smallest that
+    /// the model sees in one pixel for each pixel of the photograph. A model without a map sees a cell as one input.
+    ///
+    /// # Errors
+    ///
+    /// If the cells are smaller than the model can see, or need too many tiles.
+    ///
+    /// # Panics
+    ///
+    /// If the cell is not positive.
+    pub fn for_model(
+        model: &Description,
+        image: &Photograph,
+        cell: Option<f64>,
+    ) -> Result<Self, NotCompared> {
+        let preprocessing = &model.card.preprocessing;
+        let [enlarged, _] = image.enlarged([1.0; 2]);
+        let places = model.map.unwrap_or([1, 1]);
+        let stride = f64::from(preprocessing.height) / float(places[0]);
+        // A map shows no more than the pixels of the image do.
+        let least = if model.map.is_some() { stride } else { 1.0 };
+        let side = cell.map_or(stride, |cell| cell / enlarged);
+        if side < least * (1.0 - 1e-6) {
+            return Err(NotCompared::CellTooSmall { least: (least * enlarged).ceil() });
+        }
+        let grid = Self::new(image.size(), side, places, preprocessing);
+        if MAX_TILES < grid.tiles() {
+            let factor = (float(grid.tiles()) / float(MAX_TILES)).sqrt();
+            return Err(NotCompared::CellTooSmall { least: (side * factor * enlarged).ceil() });
+        }
+        Ok(grid)
+    }
+
     /// Divides an image of `size` (columns and rows) into cells of `cell` pixels. The model's map has `places` (rows and
     /// columns) for an input of `preprocessing`.
     ///
@@ -156,7 +194,7 @@ impl Axis {
     }
 }
 
-/// A number of cells.
+/// A number of cells or tiles.
 fn float(number: usize) -> f64 {
     f64::from(u32::try_from(number).expect("an image has at most as many cells as pixels"))
 }

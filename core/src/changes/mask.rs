@@ -54,17 +54,9 @@ impl Mask {
 
     /// Masks the light pixels of an image, which is stretched to the size of this one.
     pub fn add_image(&mut self, image: &Photograph) {
-        const LIGHT: u8 = 128;
-        let [width, height] = self.size;
-        let [columns, rows] = image.size().map(|side| side as usize);
-        let grey = image.planes(image.size(), Colour::Grey);
-        for row in 0..height {
-            let line = &grey[row * rows / height * columns..][..columns];
-            for column in 0..width {
-                if LIGHT <= line[column * columns / width] {
-                    self.is_masked[row * width + column] = true;
-                }
-            }
+        let light = light_pixels(image, self.size);
+        for (is_masked, is_light) in self.is_masked.iter_mut().zip(light) {
+            *is_masked |= is_light;
         }
     }
 
@@ -96,6 +88,21 @@ impl Mask {
         }
         compared
     }
+}
+
+/// For each pixel of an image of `size` (columns and rows), row by row, whether `image` is light there. The image is
+/// stretched to this size.
+pub fn light_pixels(image: &Photograph, size: [usize; 2]) -> Vec<bool> {
+    const LIGHT: u8 = 128;
+    let [width, height] = size;
+    let [columns, rows] = image.size().map(|side| side as usize);
+    let grey = image.planes(image.size(), Colour::Grey);
+    let mut light = Vec::with_capacity(width * height);
+    for row in 0..height {
+        let line = &grey[row * rows / height * columns..][..columns];
+        light.extend((0..width).map(|column| LIGHT <= line[column * columns / width]));
+    }
+    light
 }
 
 #[cfg(test)]

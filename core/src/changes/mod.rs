@@ -12,11 +12,13 @@
 )]
 
 mod alignment;
+mod compared;
 mod distances;
 mod grid;
 mod kind;
 mod light;
 mod mask;
+mod not_compared;
 mod outline;
 mod overlay;
 mod regions;
@@ -24,10 +26,13 @@ mod render;
 mod views;
 
 pub use alignment::{Align, AlignmentFailed, AlignmentKind, Placement, UnknownAlign, align};
+pub use compared::Compared;
 pub use distances::{Distances, Layout};
 pub use grid::Grid;
 pub use kind::Kind;
 pub use light::{Light, Tone};
-pub use mask::{Mask, Rectangle};
+pub use mask::{Mask, Rectangle, light_pixels};
+pub use not_compared::NotCompared;
 pub use overlay::{Overlay, overlay};
-pub use regions::{Region, RegionDistance};
+pub use regions::{Region, RegionDistance, connected};
+pub use views::{Ignored, Views};

@@ -80,7 +80,7 @@ impl Distances {
     }
 
     /// The cells of each region: connected cells of which one is above the threshold, and all are above [`EXTENT`] of it.
-    pub(super) fn groups(&self, threshold: Threshold) -> Vec<Vec<usize>> {
+    pub fn groups(&self, threshold: Threshold) -> Vec<Vec<usize>> {
         let above = |share: f64| {
             let threshold = share * threshold.get();
             move |index: usize| threshold < f64::from(self.values()[index])
@@ -133,8 +133,13 @@ impl Distances {
     }
 }
 
-/// Closes the cell at an index and all open cells connected with it, and returns them in order.
-pub(super) fn connected(first: usize, columns: usize, is_open: &mut [bool]) -> Vec<usize> {
+/// Closes the place at an index and all open places connected with it, also at corners, and returns them in order. Places
+/// are row by row.
+///
+/// # Panics
+///
+/// If there is no such place, or there are no columns.
+pub fn connected(first: usize, columns: usize, is_open: &mut [bool]) -> Vec<usize> {
     let rows = is_open.len() / columns;
     let mut found = vec![first];
     is_open[first] = false;

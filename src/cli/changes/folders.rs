@@ -8,7 +8,7 @@ use serde::Serialize;
 use siamese_core::file::shown;
 
 use crate::cli::Failure;
-use crate::cli::files::files;
+use crate::cli::images::files::files;
 use crate::engine::judgement::{ChangeJudge, ChangeVerdict};
 use crate::engine::pipeline::Compared;
 

@@ -3,6 +3,7 @@
 mod folders;
 mod report;
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -98,7 +99,7 @@ impl Changes {
     /// Checks what is written before anything is computed.
     fn check_out(&self, is_folder: [bool; 2]) -> Result<(), Failure> {
         let Some(out) = &self.out else { return Ok(()) };
-        let extension = out.extension().map(|extension| extension.to_ascii_lowercase());
+        let extension = out.extension().map(OsStr::to_ascii_lowercase);
         let is_page = extension.is_some_and(|extension| extension == "html");
         match (is_folder == [true, true], is_page) {
             (true, false) => Err(Failure::Caller(format!(

@@ -11,8 +11,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use siamese_core::file::shown;
 use siamese_core::output::note;
 
-use super::files::files;
 use super::images::Images;
+use super::images::files::files;
 use super::{Failure, ModelArgs, Outcome};
 use crate::engine::deployment::Tuning;
 use crate::ops::telemetry;

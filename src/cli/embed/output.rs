@@ -14,7 +14,7 @@ use siamese_core::output::{Destination, OutputError, is_closed};
 
 use super::rows::{Rows, check, foreign, names};
 use crate::cli::Failure;
-use crate::cli::files::PathInJson;
+use crate::cli::images::files::PathInJson;
 use crate::engine::cache::EmbeddedImage;
 
 /// One line of a `.jsonl` file.

@@ -119,8 +119,9 @@ mod tests {
         let changes = format!(r#"{{"threshold":0.5,"cells":{measured},"images":{measured}}}"#);
         let card_with = card(Some(&changes));
         let judge = |criterion| ChangeJudge::new(criterion, &card_with).expect("a judge");
-        assert_eq!(judge(Criterion::InForce).threshold().get(), 0.5);
-        assert_eq!(judge(Criterion::Fmr(0.25)).threshold().get(), 0.75);
+        let threshold = |value: f64| Threshold::try_from(value).expect("a threshold");
+        assert_eq!(judge(Criterion::InForce).threshold(), threshold(0.5));
+        assert_eq!(judge(Criterion::Fmr(0.25)).threshold(), threshold(0.75));
         assert_eq!(judge(Criterion::InForce).verdict(0.5), ChangeVerdict::Unchanged);
         assert_eq!(judge(Criterion::InForce).verdict(0.51), ChangeVerdict::Changed);
         let point = serde_json::to_value(judge(Criterion::InForce).point()).expect("JSON");
@@ -129,8 +130,7 @@ mod tests {
         let bare = card(None);
         let refused = ChangeJudge::new(Criterion::InForce, &bare).err();
         assert_eq!(refused, Some(NoThreshold::NotForChanges));
-        let threshold = Threshold::try_from(0.1).expect("a threshold");
-        let given = ChangeJudge::new(Criterion::Threshold(threshold), &bare).expect("a judge");
+        let given = ChangeJudge::new(Criterion::Threshold(threshold(0.1)), &bare).expect("a judge");
         assert_eq!(given.point().images, None);
     }
 }

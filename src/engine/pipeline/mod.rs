@@ -26,8 +26,9 @@ use super::decode::Searches;
 use super::deployment::Deployment;
 use super::{Engine, Event, Stage};
 
-pub use changes::{Compared, NotCompared, Scene};
+pub use changes::Scene;
 pub use explain::Explanation;
+pub use siamese_core::changes::{Compared, NotCompared};
 pub use source::Source;
 use source::distinct;
 

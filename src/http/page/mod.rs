@@ -29,15 +29,15 @@ macro_rules! files {
 
 static INDEX: Asset = Asset::new(HTML, include_bytes!("index.html"));
 static DOCS: Asset = Asset::new(HTML, include_bytes!("docs.html"));
-static FILES: [(&str, Asset); 44] = files! {
+static FILES: [(&str, Asset); 46] = files! {
     "app.js": SCRIPT = "scripts/app.js",
     "api.js": SCRIPT = "scripts/api.js",
     "calibration.js": SCRIPT = "scripts/calibration.js",
-    "chart.js": SCRIPT = "scripts/chart.js",
+    "charts/chart.js": SCRIPT = "scripts/charts/chart.js",
     "docs.js": SCRIPT = "scripts/docs.js",
     "elements.js": SCRIPT = "scripts/elements.js",
     "images.js": SCRIPT = "scripts/images.js",
-    "rates.js": SCRIPT = "scripts/rates.js",
+    "charts/rates.js": SCRIPT = "scripts/charts/rates.js",
     "samples.js": SCRIPT = "scripts/samples.js",
     "terms.js": SCRIPT = "scripts/terms.js",
     "threshold.js": SCRIPT = "scripts/threshold.js",
@@ -60,6 +60,8 @@ static FILES: [(&str, Asset); 44] = files! {
     "views/matrix.js": SCRIPT = "scripts/views/matrix.js",
     "views/timings.js": SCRIPT = "scripts/views/timings.js",
     "views/two.js": SCRIPT = "scripts/views/two.js",
+    "views/two/explanation.js": SCRIPT = "scripts/views/two/explanation.js",
+    "views/two/overlay.js": SCRIPT = "scripts/views/two/overlay.js",
     "style.css": STYLE = "style.css",
     "icon.svg": DRAWING = "icon.svg",
     "samples/board_after.jpg": PHOTOGRAPH = "../../../samples/board_after.jpg",

@@ -34,6 +34,11 @@ struct Comparison<'a> {
 ///
 /// Each of the two sources is an image or a stored embedding. The verdict is `same` if their distance is at most the
 /// threshold, else `different`.
+///
+/// How to read the explanation that `explain=map` adds: each value belongs to a cell of the image as `/pixels` shows it, and
+/// a high value speaks for `same`. Compare the values of a `decomposition` with their mean, because they add up to the
+/// similarity. A value of an `occlusion` above 0 says that the images are farther apart without the cell. The values describe
+/// the model, not the world. If `without_highest` is not greater than `without_lowest`, they say little about this pair.
 #[utoipa::path(
     post,
     path = "/compare",

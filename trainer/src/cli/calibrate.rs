@@ -2,12 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::ensure;
 use clap::Args;
 use siamese_core::model::{Card, Options, Source, rewrite};
 use siamese_core::score::UNFAMILIAR;
 
+use super::changes::{self, Changes};
 use super::{ModelAndImages, Statements, file_stem, messages};
 use crate::draft;
+use crate::evaluate::changes::DEFAULT_FNMR_IMAGES;
 use crate::evaluate::{CalibrateError, Calibrated, CalibrationRequest, Embedded, calibrate};
 use crate::export::ensure_golden;
 use crate::report::UnseenLines;
@@ -26,6 +29,10 @@ pub struct Calibrate {
     /// Choose the threshold with at most this FMR, instead of the one where FMR and FNMR are equal
     #[arg(long, value_name = "X")]
     pub fmr: Option<f64>,
+    /// For a list of changes: the largest share of unchanged images with a false alarm at the threshold
+    /// [default: 0.02]
+    #[arg(long, value_name = "X", conflicts_with = "fmr")]
+    pub fnmr_images: Option<f64>,
     /// How the identities relate to the training data; a note that is stored in the calibration. A model
     /// of this trainer knows it already
     #[arg(long, value_name = "TEXT")]
@@ -48,18 +55,47 @@ impl Calibrate {
     /// Measures all pairs, chooses the threshold, and writes the calibrated model. Returns the output.
     pub fn run(&self) -> anyhow::Result<String> {
         draft::check(&self.out)?;
-        let options = Options::default();
-        let embedded = self.inputs.embed(&options)?;
+        let images = self.inputs.images.collection()?;
         let bootstrap = Bootstrap { resamples: self.resamples, seed: self.seed };
+        if let Some(changes) = Changes::of(&self.inputs, &images) {
+            return self.calibrate_changes(&changes, bootstrap);
+        }
+        ensure!(
+            self.fnmr_images.is_none(),
+            "--fnmr-images needs a list with a column boxes or mask: give one, or use --fmr"
+        );
+        let embedded = self.inputs.embed_all(&images, &Options::default())?;
         let calibrated = calibrated(&embedded, self.fmr, self.split.as_deref(), bootstrap)?;
+        self.write(calibrated.apply_to(embedded.card().clone()))?;
+        Ok(summary(&self.out, &calibrated))
+    }
 
+    fn calibrate_changes(
+        &self,
+        changes: &Changes<'_>,
+        bootstrap: Bootstrap,
+    ) -> anyhow::Result<String> {
+        ensure!(
+            self.fmr.is_none(),
+            "--fmr chooses the threshold of whole images: use --fnmr-images for a list of changes"
+        );
+        let mut model = changes::load(&self.inputs)?;
+        let fnmr_images = self.fnmr_images.unwrap_or(DEFAULT_FNMR_IMAGES);
+        let split = self.split.as_deref();
+        let calibrated = changes.calibrate(&mut model, fnmr_images, split, bootstrap)?;
+        self.write(calibrated.apply_to(model.card().clone()))?;
+        Ok(changes::summary(&self.out, &calibrated))
+    }
+
+    /// Writes the model with a calibrated card, under its new name and with its sentences.
+    fn write(&self, card: Card) -> anyhow::Result<()> {
         // With its external weights: the new file may be in another folder.
         let source = Source::read(&self.inputs.model)?;
-        let card = self.named(calibrated.apply_to(embedded.card().clone()));
-        let mut card = self.statements.on(card);
+        let mut card = self.statements.on(self.named(card));
         ensure_golden(source.onnx(), &mut card)?;
-        draft::model(&self.out, &rewrite(source.onnx(), &card.to_metadata())?, &options)?;
-        Ok(summary(&self.out, &calibrated))
+        let onnx = rewrite(source.onnx(), &card.to_metadata())?;
+        draft::model(&self.out, &onnx, &Options::default())?;
+        Ok(())
     }
 
     /// Writes the name on a card. The name of an intermediate file would say nothing about the model.

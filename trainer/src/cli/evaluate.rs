@@ -7,7 +7,9 @@ use clap::Args;
 use siamese_core::model::Options;
 use siamese_core::output::{check_folder, note};
 
+use super::changes::{self, Changes};
 use super::{ModelAndImages, messages};
+use crate::evaluate::changes::Shift;
 use crate::evaluate::{Embedded, Evaluation};
 use crate::learn::{RunFolder, history};
 use crate::report::{self, Table};
@@ -35,10 +37,14 @@ pub struct Evaluate {
     /// Number of enrolled images per identity
     #[arg(long, value_name = "K", default_value_t = 1, requires = "one_shot")]
     pub shots: usize,
+    /// For a list of changes: shift the first image of each pair by N pixels, in a random direction, as if
+    /// the camera had moved
+    #[arg(long, value_name = "N")]
+    pub shift: Option<u32>,
     /// Number of bootstrap resamples for the intervals; 0 for no intervals
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub resamples: u32,
-    /// The random seed of the resampling and of the episodes
+    /// The random seed of the resampling, of the episodes and of the directions of shifts
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
 }
@@ -47,7 +53,16 @@ impl Evaluate {
     /// Measures the model, and writes the report if requested. Returns the output.
     pub fn run(&self) -> anyhow::Result<String> {
         self.report.as_deref().map_or(Ok(()), check_folder)?;
-        let embedded = self.inputs.embed(&Options::default())?;
+        let images = self.inputs.images.collection()?;
+        let bootstrap = Bootstrap { resamples: self.resamples, seed: self.seed };
+        if let Some(changes) = Changes::of(&self.inputs, &images) {
+            return self.evaluate_changes(&changes, bootstrap);
+        }
+        ensure!(
+            self.shift.is_none(),
+            "--shift needs a list with a column boxes or mask: give one, or omit --shift"
+        );
+        let embedded = self.inputs.embed_all(&images, &Options::default())?;
         ensure!(
             self.one_shot.is_none() || embedded.gallery().listing().is_none(),
             "--one-shot needs identities, and a list of pairs names none: give a folder, or omit --one-shot"
@@ -57,7 +72,6 @@ impl Evaluate {
             embedded.one_shot(OneShot { ways, shots, episodes, seed })
         });
         let one_shot = one_shot.transpose()?;
-        let bootstrap = Bootstrap { resamples: self.resamples, seed: self.seed };
         let mut evaluation = Evaluation::of(&embedded, bootstrap)?;
         evaluation.one_shot = one_shot;
         if let Some(run) = &self.run {
@@ -76,6 +90,21 @@ impl Evaluate {
             }
         }
         finish(evaluation, &embedded, self.report.as_deref())
+    }
+
+    fn evaluate_changes(
+        &self,
+        changes: &Changes<'_>,
+        bootstrap: Bootstrap,
+    ) -> anyhow::Result<String> {
+        ensure!(
+            self.one_shot.is_none() && self.run.is_none(),
+            "--one-shot and --run do not apply to a list of changes: omit them"
+        );
+        let mut model = changes::load(&self.inputs)?;
+        let shift = self.shift.filter(|pixels| 0 < *pixels);
+        let shift = shift.map(|pixels| Shift { pixels, seed: self.seed });
+        changes.evaluate(&mut model, shift, bootstrap, self.report.as_deref())
     }
 }
 

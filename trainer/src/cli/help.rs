@@ -27,7 +27,9 @@ Examples:
   siamese-trainer evaluate --model mine.onnx --data DIR
       Print the error rates on all identities of DIR.
   siamese-trainer evaluate --model mine.onnx --data DIR --fold 0/4 --report report
-      Write a page with curves for a quarter of the identities.";
+      Write a page with curves for a quarter of the identities.
+  siamese-trainer evaluate --model changes.onnx --data boards.csv --shift 5 --report report
+      Measure how well changes are found in pairs of images that are 5 pixels apart.";
 
 /// For `siamese-trainer report`.
 pub(super) const REPORT: &str = "\
@@ -43,7 +45,9 @@ Examples:
   siamese-trainer calibrate --model raw.onnx --data DIR --hold-out-fold 0/4 --out mine.onnx
       Choose the threshold where both errors are equal.
   siamese-trainer calibrate --model raw.onnx --data DIR --fmr 0.01 --out mine.onnx
-      Choose the threshold for a false match rate of at most 1 %.";
+      Choose the threshold for a false match rate of at most 1 %.
+  siamese-trainer calibrate --model raw.onnx --data boards.csv --fnmr-images 0.02 --out changes.onnx
+      Choose the threshold for changes, with a false alarm in at most 2 % of unchanged images.";
 
 /// For `siamese-trainer export`.
 pub(super) const EXPORT: &str = "\

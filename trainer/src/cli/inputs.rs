@@ -41,7 +41,7 @@ pub struct ModelAndImages {
 /// The images to compare.
 #[derive(Clone, Debug, Args)]
 pub struct Images {
-    /// The images: a folder DIR/IDENTITY/IMAGE, or a CSV list of images with labels, or of pairs
+    /// The images: a folder DIR/IDENTITY/IMAGE, or a CSV list of images with labels, of pairs, or of changes
     #[arg(long, visible_alias = "pairs", value_name = "DIR|FILE.csv")]
     pub data: PathBuf,
     /// Use only these identities; `@FILE` reads them from a file, one per line. With `each-image` as the
@@ -58,11 +58,19 @@ pub struct Images {
 }
 
 impl ModelAndImages {
-    /// Loads the model, preprocesses the images for it, and embeds them.
+    /// Loads the model, preprocesses the selected images for it, and embeds them.
     pub(super) fn embed(&self, options: &Options) -> anyhow::Result<Embedded> {
-        let images = self.images.collection()?;
+        self.embed_all(&self.images.collection()?, options)
+    }
+
+    /// Loads the model, preprocesses these images for it, and embeds them.
+    pub(super) fn embed_all(
+        &self,
+        images: &Collection,
+        options: &Options,
+    ) -> anyhow::Result<Embedded> {
         let mut model = OnnxModel::load(&self.model, options)?;
-        let gallery = self.images.load(&images, &model)?;
+        let gallery = self.images.load(images, &model)?;
         Ok(Embedded::by(&mut model, gallery, images.name())?)
     }
 }

@@ -9,6 +9,7 @@ use super::inputs::Identities;
 use crate::config::{arguments, build, now};
 use crate::data::{Collection, DataError};
 use crate::draft;
+use crate::evaluate::changes::MeasuredChanges;
 use crate::evaluate::{Embedded, Evaluation};
 use crate::report::Files;
 use crate::statistics::Bootstrap;
@@ -70,19 +71,36 @@ pub(super) fn origin(models: &[&Embedded], bootstrap: Bootstrap) -> Vec<(&'stati
     let each = || names.iter().zip(models);
     let mut origin: Vec<_> =
         each().map(|([name, _], it)| (*name, it.model().digest.clone())).collect();
-    let Bootstrap { resamples, seed } = bootstrap;
-    origin.extend([
-        ("Images", models[0].gallery().digest().to_owned()),
-        ("Command", arguments().collect::<Vec<_>>().join(" ")),
-        ("Resampling", format!("{resamples} resamples, seed {seed}")),
-        ("Trainer", build()),
-        ("Written", now()),
-    ]);
+    origin.extend(of_run(models[0].gallery().digest(), bootstrap));
     origin.extend(each().filter_map(|([_, name], it)| {
         let provenance = it.card().published_provenance()?;
         Some((*name, serde_json::to_string_pretty(&provenance).unwrap_or_default()))
     }));
     origin
+}
+
+/// Returns the origin of a report of a list of changes, as names and values.
+pub(super) fn origin_of_changes(
+    MeasuredChanges { model, digest, .. }: &MeasuredChanges,
+    bootstrap: Bootstrap,
+) -> Vec<(&'static str, String)> {
+    let mut origin = vec![("Model", model.digest.clone())];
+    origin.extend(of_run(digest, bootstrap));
+    let provenance = model.card.published_provenance();
+    let training = provenance.map(|value| serde_json::to_string_pretty(&value).unwrap_or_default());
+    origin.extend(training.map(|training| ("Training of the model", training)));
+    origin
+}
+
+/// Returns the origin of any report: the images, the command, and the program.
+fn of_run(images: &str, Bootstrap { resamples, seed }: Bootstrap) -> [(&'static str, String); 5] {
+    [
+        ("Images", images.to_owned()),
+        ("Command", arguments().collect::<Vec<_>>().join(" ")),
+        ("Resampling", format!("{resamples} resamples, seed {seed}")),
+        ("Trainer", build()),
+        ("Written", now()),
+    ]
 }
 
 /// Writes a report into a folder. Returns a line with its location.

@@ -6,7 +6,7 @@
 mod adopt;
 mod align;
 mod calibrate;
-
+mod changes;
 mod evaluate;
 mod export;
 mod help;
@@ -30,7 +30,6 @@ use crate::config::CudaUnavailable;
 pub use adopt::Adopt;
 pub use align::AlignOptions;
 pub use calibrate::Calibrate;
-
 pub use evaluate::Evaluate;
 pub use export::{Export, WeightFormat};
 pub use inputs::{Images, ModelAndImages};

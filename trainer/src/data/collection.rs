@@ -14,7 +14,7 @@ use super::{DataError, Listing, Variant, folder, list};
 /// because an image would then be on both sides of the split.
 ///
 /// Invariant: there is at least one identity; names are unique and in natural order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Collection {
     root: PathBuf,
     name: String,
@@ -153,7 +153,7 @@ impl Collection {
     }
 
     /// Returns whether it is one side of a [partition](Self::partition).
-    pub(super) fn is_part(&self) -> bool {
+    pub fn is_part(&self) -> bool {
         self.is_part
     }
 

@@ -9,7 +9,7 @@ use sha2::Sha256;
 use sha2::digest::Digest;
 
 /// Returns `sha256:` and the hex digits of a digest.
-pub(super) fn text(digest: impl AsRef<[u8]>) -> String {
+pub(crate) fn text(digest: impl AsRef<[u8]>) -> String {
     let mut text = String::from("sha256:");
     for byte in digest.as_ref() {
         write!(text, "{byte:02x}").expect("a String takes all that is written");

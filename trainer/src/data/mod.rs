@@ -2,6 +2,7 @@
 //!
 //! This module knows files and the core's image code. It knows no network and no loss.
 
+mod change_pair;
 mod collection;
 mod colour;
 mod digest;
@@ -17,12 +18,16 @@ mod splits;
 mod variants;
 pub(crate) mod vary;
 
+pub use change_pair::ChangePair;
+pub(crate) use change_pair::Uploads;
 pub use collection::{Collection, Identity, Image};
+pub(crate) use digest::text as digest_text;
 pub use digest::{digest_of, digest_of_file};
+pub(crate) use error::listed;
 pub use error::{DataError, Unreadable};
 pub use gallery::{Gallery, Sample};
 pub use hold_out::{Fold, HoldOut, InvalidFold};
 pub use inspect::inspect;
-pub use list::{BadLine, ListError, ListedPair, Listing};
+pub use list::{BadLine, ChangedArea, Corners, ListError, ListedPair, Listing};
 pub use variants::Variant;
 pub use vary::{Augmentation, Symmetry};

@@ -2,6 +2,7 @@
 
 mod by_identity;
 mod calibrate;
+pub mod changes;
 mod embedded;
 mod evaluation;
 mod familiar;

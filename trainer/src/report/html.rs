@@ -29,6 +29,9 @@ td small{display:block;line-height:1.1}\
 .pairs figure{margin:0;padding:.5rem;border-radius:10px;background:var(--raised);border:2px solid transparent}\
 .pairs figure.wrong{border-color:var(--alarm)}.pairs div{display:flex;gap:4px}\
 .pairs img{width:50%;aspect-ratio:1;object-fit:contain;image-rendering:auto}\
+.changes{margin:1rem 0;padding:.6rem;border-radius:10px;background:var(--raised)}\
+.changes div{display:grid;grid-template-columns:repeat(3,1fr);gap:6px}\
+.changes rect{fill:none;stroke:#16a34a;stroke-width:2;vector-effect:non-scaling-stroke}\
 figcaption{font-size:.78rem;line-height:1.35;margin-top:.3rem;overflow-wrap:anywhere}\
 figcaption b{color:var(--ink);font-size:.95rem}figcaption .error{color:var(--alarm);font-weight:600}\
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1rem;font-size:.85rem}\
@@ -36,7 +39,7 @@ dt{color:var(--quiet)}dd{margin:0;overflow-wrap:anywhere;white-space:pre-wrap;fo
 @media(max-width:520px){dl{grid-template-columns:1fr}dd{margin-bottom:.5rem}}";
 
 /// The terms that the pages explain in a tooltip.
-const TERMS: [(&str, &str); 8] = [
+const TERMS: [(&str, &str); 10] = [
     ("FMR", "False match rate: the share of different pairs that are called same"),
     ("FNMR", "False non-match rate: the share of same pairs that are called different"),
     ("EER", "Equal error rate: FMR and FNMR at the threshold where they are equal"),
@@ -45,6 +48,8 @@ const TERMS: [(&str, &str); 8] = [
         "Area under the ROC curve: the probability that a same pair has a smaller distance than a different pair; 0.5 is \
          chance, 1 is perfect",
     ),
+    ("Recall", "The share of changes that a region finds"),
+    ("Precision", "The share of regions that belong to a change"),
     ("Recall@1", "The share of images whose nearest other image is of their identity"),
     ("Recall@5", "The share of images with another image of their identity among the nearest five"),
     (

@@ -1,5 +1,6 @@
 //! Reports of an evaluation or of a comparison: a table for the terminal, and HTML, SVG and JSON files.
 
+mod changes;
 mod charts;
 mod html;
 mod page;
@@ -8,6 +9,7 @@ mod retrieval;
 mod text;
 mod two;
 
+pub use changes::{ChangeTable, change_files};
 pub use text::{Table, TableOfTwo, UnseenLines};
 
 use crate::evaluate::{Evaluation, SideBySide};

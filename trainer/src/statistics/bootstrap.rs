@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::{Comparisons, Grid, Measures};
+use super::{Comparisons, Grid, Measures, real};
 
 /// The settings of the resampling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,21 +97,63 @@ impl Bootstrap {
         comparisons: &Comparisons,
         measure: impl Fn(&[u64]) -> Option<T> + Sync,
     ) -> Vec<T> {
+        let is_counted = |unit: &usize| 0 < comparisons.images()[*unit];
+        let n_units = comparisons.images().len();
+        let units: Vec<usize> = (0..n_units).filter(is_counted).collect();
+        self.draws_of(&units, n_units, measure)
+    }
+
+    /// Computes the interval of a figure of `n_units` units. `figure` takes the number of copies of each. A draw for which it
+    /// returns `None` is repeated. It must not return `None` if each unit is drawn once.
+    ///
+    /// Returns `None` if `resamples` is 0, or if there is only one unit.
+    pub fn interval(
+        &self,
+        n_units: usize,
+        figure: impl Fn(&[u64]) -> Option<f64> + Sync,
+    ) -> Option<Interval> {
+        let units: Vec<usize> = (0..n_units).collect();
+        Interval::of(self.draws_of(&units, n_units, figure).into_iter())
+    }
+
+    /// As [`draws`](Self::draws), of these of `n_units` units.
+    fn draws_of<T: Send>(
+        &self,
+        units: &[usize],
+        n_units: usize,
+        measure: impl Fn(&[u64]) -> Option<T> + Sync,
+    ) -> Vec<T> {
         // With one unit, all resamples are equal.
-        let resamples = if comparisons.identities() < 2 { 0 } else { self.resamples };
+        let resamples = if units.len() < 2 { 0 } else { self.resamples };
         (0..resamples)
             .into_par_iter()
             .map(|resample| {
                 // Each resample has its own random stream, so the result does not depend on the threads.
                 let mut random = ChaCha8Rng::seed_from_u64(self.seed);
                 random.set_stream(u64::from(resample));
-                redraw(comparisons, &measure, &mut random)
+                redraw(units, n_units, &measure, &mut random)
             })
             .collect()
     }
 }
 
 impl Interval {
+    /// Returns the interval of a share: `part` of `whole` independent trials (E. Wilson, *Probable inference, the law of
+    /// succession, and statistical inference*, 1927). It is from 0 to 1 without a trial.
+    pub fn of_share(part: usize, whole: usize) -> Self {
+        /// The quantile of the normal distribution.
+        const Z: f64 = 1.96;
+        if whole == 0 {
+            return Self { low: 0.0, high: 1.0 };
+        }
+        let (share, trials) = (real(part) / real(whole), real(whole));
+        let weight = 1.0 + Z * Z / trials;
+        let middle = (share + Z * Z / (2.0 * trials)) / weight;
+        let half =
+            Z * (share * (1.0 - share) / trials + (Z / (2.0 * trials)).powi(2)).sqrt() / weight;
+        Self { low: (middle - half).max(0.0), high: (middle + half).min(1.0) }
+    }
+
     /// Returns the interval of some values; `None` if there are none.
     pub(super) fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
         let mut sorted: Vec<f64> = values.collect();
@@ -125,18 +167,16 @@ impl Interval {
 }
 
 fn redraw<T>(
-    comparisons: &Comparisons,
+    units: &[usize],
+    n_units: usize,
     measure: impl Fn(&[u64]) -> Option<T>,
     random: &mut ChaCha8Rng,
 ) -> T {
-    let with_images: Vec<usize> = (0..comparisons.images().len())
-        .filter(|identity| 0 < comparisons.images()[*identity])
-        .collect();
-    // The loop ends, because drawing each identity once is possible and has both kinds of pairs.
+    // The loop ends, because drawing each unit once is possible and can be measured.
     loop {
-        let mut copies = vec![0; comparisons.images().len()];
-        for _ in &with_images {
-            copies[with_images[random.random_range(0..with_images.len())]] += 1;
+        let mut copies = vec![0; n_units];
+        for _ in units {
+            copies[units[random.random_range(0..units.len())]] += 1;
         }
         if let Some(measured) = measure(&copies) {
             return measured;
@@ -234,6 +274,25 @@ mod tests {
         let listed = Comparisons::listed(&points, &pairs).expect("pairs");
         let bootstrap = Bootstrap { resamples: 50, seed: 0 };
         assert_eq!(bootstrap.intervals(&listed, &Grid::new([])), None);
+    }
+
+    #[test]
+    fn the_interval_of_a_share_is_wilsons() {
+        // The textbook values for 0 and 10 of 100.
+        let Interval { low, high } = Interval::of_share(0, 100);
+        assert!(low.abs() < 1e-9 && (high - 0.0370).abs() < 1e-4, "{low} {high}");
+        let Interval { low, high } = Interval::of_share(10, 100);
+        assert!((low - 0.0552).abs() < 1e-4 && (high - 0.1744).abs() < 1e-4, "{low} {high}");
+        assert_eq!(Interval::of_share(0, 0), Interval { low: 0.0, high: 1.0 });
+    }
+
+    #[test]
+    fn a_figure_of_units_has_an_interval() {
+        let mean = |copies: &[u64]| Some(super::super::real64(copies[1] + 3 * copies[2]) / 3.0);
+        let bootstrap = Bootstrap { resamples: 400, seed: 7 };
+        let Interval { low, high } = bootstrap.interval(3, mean).expect("resamples");
+        assert!(low < 4.0 / 3.0 && 4.0 / 3.0 < high, "{low} {high}");
+        assert_eq!(bootstrap.interval(1, |_| Some(0.0)), None);
     }
 
     #[test]

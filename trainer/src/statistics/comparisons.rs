@@ -127,6 +127,35 @@ impl Comparisons {
         Ok(Self { unit: Unit::Component, images: images.collect(), within, pairs: found })
     }
 
+    /// Takes measured distances of `n_components` components. A distance has the index of its component, and whether it is
+    /// that of a same pair.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such component.
+    pub fn measured(
+        n_components: usize,
+        distances: impl IntoIterator<Item = (u32, Distance, bool)>,
+    ) -> Result<Self, NotComparable> {
+        let mut images = vec![0; n_components];
+        let mut within = vec![[0, 0]; n_components];
+        let pair = |(component, distance, is_same): (u32, Distance, bool)| {
+            images[component as usize] = 2;
+            within[component as usize][usize::from(!is_same)] += 1;
+            Comparison { distance, identities: [component; 2], images: [0, 1], is_same }
+        };
+        let mut pairs: Vec<Comparison> = distances.into_iter().map(pair).collect();
+        let [same, different] = [0, 1].map(|kind| within.iter().any(|counts| 0 < counts[kind]));
+        if !same {
+            return Err(NotComparable::NoSamePairs);
+        }
+        if !different {
+            return Err(NotComparable::NoDifferentPairs);
+        }
+        sort(&mut pairs);
+        Ok(Self { unit: Unit::Component, images, within, pairs })
+    }
+
     /// Returns the unit of resampling.
     pub fn unit(&self) -> Unit {
         self.unit
@@ -225,6 +254,22 @@ mod tests {
         assert_eq!(refusal(&[]), NotComparable::TooFewIdentities(0));
         assert_eq!(refusal(&[&[0.0, 1.0], &[]]), NotComparable::TooFewIdentities(1));
         assert_eq!(refusal(&[&[0.0], &[1.0]]), NotComparable::NoSamePairs);
+    }
+
+    #[test]
+    fn measured_distances_are_pairs_within_their_component() {
+        let distance = |value: f64| Distance::try_from(value).expect("a distance");
+        let distances =
+            [(2, distance(3.0), false), (0, distance(1.0), true), (2, distance(2.0), true)];
+        let comparisons = Comparisons::measured(3, distances).expect("pairs");
+        let found = comparisons.pairs().iter().map(|pair| (pair.distance.get(), pair.is_same));
+        assert_eq!(found.collect::<Vec<_>>(), [(1.0, true), (2.0, true), (3.0, false)]);
+        assert_eq!(
+            (comparisons.identities(), comparisons.within()),
+            (2, &[[1, 0], [0, 0], [1, 1]][..])
+        );
+        let refusal = Comparisons::measured(3, distances.into_iter().skip(1)).expect_err("refused");
+        assert_eq!(refusal, NotComparable::NoDifferentPairs);
     }
 
     #[test]

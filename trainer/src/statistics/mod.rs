@@ -4,6 +4,7 @@
 
 mod bootstrap;
 mod comparisons;
+mod even_sample;
 mod likelihood;
 mod measures;
 mod one_shot;
@@ -17,6 +18,7 @@ mod unseen;
 
 pub use bootstrap::{Band, Bootstrap, Interval, RatesInterval};
 pub use comparisons::{Comparison, Comparisons, NotComparable};
+pub use even_sample::EvenSample;
 pub use likelihood::{Cllr, Steps, cost, curve};
 pub use measures::{Grid, Measures};
 pub use one_shot::{GroupRate, NoEpisode, OneShot, OneShotRate};
@@ -35,6 +37,6 @@ pub(crate) fn real(count: usize) -> f64 {
 
 /// As [`real`].
 #[expect(clippy::cast_precision_loss, reason = "no one has 2^53 of them")]
-fn real64(count: u64) -> f64 {
+pub(crate) fn real64(count: u64) -> f64 {
     count as f64
 }

@@ -104,7 +104,7 @@ fn step(
     let [right, below, turns @ ..] = equations.solve(unknowns)?;
     let turns = [[turns[0], turns[1]], [turns[2], turns[3]]].map(|row| row.map(|part| part / half));
     // The places were taken from the centre.
-    let centred = |[across, down]: [f64; 2]| (across * width + down * height) / 2.0;
+    let centred = |[across, down]: [f64; 2]| f64::midpoint(across * width, down * height);
     Some(Transform([
         [1.0 + turns[0][0], turns[0][1], right - centred(turns[0])],
         [turns[1][0], 1.0 + turns[1][1], below - centred(turns[1])],

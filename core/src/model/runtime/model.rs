@@ -72,15 +72,14 @@ impl OnnxModel {
                        layer before it, or use it as-is (embedding)";
             return Err(LoadError::Shape { path: path.to_owned(), why: why.to_owned() });
         }
-        let (golden, embedded) =
-            check_golden(&mut embedder, synthetic).map_err(|err| match err {
-                GoldenError::Embedding(_, source) => {
-                    LoadError::Output { path: path.to_owned(), source }
-                }
-                source => LoadError::Golden { path: path.to_owned(), source },
-            })?;
+        let (golden, found) = check_golden(&mut embedder, synthetic).map_err(|err| match err {
+            GoldenError::Embedding(_, source) => {
+                LoadError::Output { path: path.to_owned(), source }
+            }
+            source => LoadError::Golden { path: path.to_owned(), source },
+        })?;
         // The varied images run only if the golden ones do not show that the model tells images apart.
-        if !synthetic::differ(&embedded) {
+        if !synthetic::differ(&found) {
             let varied = synthetic::varied(&embedder.card.preprocessing).map_err(unsuitable)?;
             if !synthetic::differ(&embedder.embed(&varied).map_err(failed)?) {
                 return Err(LoadError::Collapsed { path: path.to_owned() });
@@ -192,13 +191,13 @@ fn check_golden(
     synthetic: Vec<Pixels>,
 ) -> Result<(GoldenCheck, Vec<Embedded>), GoldenError> {
     let Some(golden) = &embedder.card.golden else {
-        let embedded = embedder.embed(&synthetic).map_err(GoldenError::Model)?;
-        return Ok((GoldenCheck::record(synthetic, &embedded)?, embedded));
+        let found = embedder.embed(&synthetic).map_err(GoldenError::Model)?;
+        return Ok((GoldenCheck::record(synthetic, &found)?, found));
     };
     let check = GoldenCheck::new(golden, &embedder.card.preprocessing)?;
-    let embedded = embedder.embed(check.pixels()).map_err(GoldenError::Model)?;
-    check.check(&embedded)?;
-    Ok((check, embedded))
+    let found = embedder.embed(check.pixels()).map_err(GoldenError::Model)?;
+    check.check(&found)?;
+    Ok((check, found))
 }
 
 fn shape_error(images: usize, width: usize, found: &[i64]) -> ModelError {

@@ -29,7 +29,7 @@ pub(in crate::model) fn alone(onnx: &[u8], output: &str) -> Result<Option<Vec<u8
         let field = field?;
         match field.body {
             Some(graph) if field.number == GRAPH => {
-                put(&mut written, GRAPH, &reduced(graph, output)?)
+                put(&mut written, GRAPH, &reduced(graph, output)?);
             }
             _ => written.extend_from_slice(field.whole),
         }

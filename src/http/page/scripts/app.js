@@ -15,6 +15,7 @@ const VIEWS = ["two", "one-to-many", "matrix", "changes"];
 function showView() {
   const wanted = VIEWS.includes(location.hash.slice(1)) ? location.hash.slice(1) : VIEWS[0];
   for (const view of VIEWS) find(view).hidden = view !== wanted;
+  document.body.dataset.view = wanted;
   for (const link of document.querySelectorAll("nav a")) {
     if (link.hash === `#${wanted}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");

@@ -26,9 +26,10 @@ export class Calibration {
     return this.points.length > 0;
   }
 
-  /// The query for a threshold. The server uses the threshold in force without one.
-  query(threshold) {
-    return threshold === this.inForce ? "" : `?threshold=${threshold}`;
+  /// The query for a threshold, with further parameters. The server uses the threshold in force without one.
+  query(threshold, ...more) {
+    const parts = threshold === this.inForce ? more : [`threshold=${threshold}`, ...more];
+    return parts.length ? `?${parts.join("&")}` : "";
   }
 
   /// The FMR and FNMR at a threshold. Between two operating points, each rate is the worse one of the two.

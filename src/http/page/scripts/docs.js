@@ -21,7 +21,8 @@ function route(method, path, { summary, description, parameters, requestBody, re
   const id = `${method}${path.replaceAll("/", "-")}`;
   find("routes").append(element("a", { href: `#${id}` }, path));
   const parts = [element("h2", {}, element("span", { class: "method" }, method.toUpperCase()), ` ${path}`)];
-  for (const text of [summary, description]) if (text) parts.push(element("p", {}, ...formatted(text)));
+  const paragraphs = [summary, ...(description ?? "").split("\n\n")].filter(Boolean);
+  parts.push(...paragraphs.map((text) => element("p", {}, ...formatted(text))));
   parts.push(...parameterList("Query", parameters, "query"), ...parameterList("Headers", parameters, "header"));
   if (requestBody) parts.push(element("h3", {}, "Body"), ...bodies(requestBody.content));
   const success = responses["200"];

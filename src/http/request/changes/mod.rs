@@ -4,4 +4,6 @@ mod images;
 mod query;
 
 pub(crate) use images::{Changes, ChangesForm, SceneImages};
+#[cfg(fuzzing)]
+pub(crate) use query::parse;
 pub(crate) use query::{Changing, Comparing, View};

@@ -133,6 +133,12 @@ impl Query {
     }
 }
 
+/// Parses a query, and forgets it.
+#[cfg(fuzzing)]
+pub(crate) fn parse(query: &str) -> Result<(), Fault> {
+    Query::parse(Some(query))?.judging.criterion().map(drop)
+}
+
 /// Reads `x,y,width,height;…`.
 fn rectangles(text: &str) -> Result<Vec<Rectangle>, Fault> {
     let rectangle = |text: &str| {

@@ -19,8 +19,8 @@ pub enum ListError {
     /// The first line does not name the columns of a list.
     #[error(
         "the first line must name the columns a,b,same (pairs), anchor,positive,negative (triplets), \
-         before,after,changed (change detection) or path,label (images), separated by commas; split may be added; it is \
-         {0:?}"
+         before,after,changed (change detection) or path,label (images), separated by commas; split may be added, and \
+         boxes or mask to change detection; it is {0:?}"
     )]
     Header(String),
     /// There is no line below the header.
@@ -62,6 +62,14 @@ pub enum BadLine {
         /// The value.
         value: String,
     },
+    /// The boxes are invalid.
+    #[error("boxes is {0:?}: write x1 y1 x2 y2 for each box, in pixels, and ; between boxes")]
+    InvalidBoxes(String),
+    /// The label contradicts the boxes or the mask.
+    #[error(
+        "changed contradicts {0}: a changed pair has a value there, and an unchanged pair has none"
+    )]
+    ContradictsArea(&'static str),
     /// The label of an image is empty or cannot be a name.
     #[error("{0:?} is not a label: write the identity of the image")]
     NoIdentity(String),

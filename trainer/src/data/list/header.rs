@@ -2,6 +2,7 @@
 
 use std::fs::File;
 
+use super::area::{AreaColumn, ChangedArea};
 use super::error::{BadLine, ListError, from_csv};
 
 /// The kinds of lists.
@@ -19,21 +20,31 @@ const FORMS: [Form; 3] = [
 ];
 pub(super) const SPLIT: &str = "split";
 
+impl Form {
+    fn is_of_changes(self) -> bool {
+        self.label.is_some_and(|(label, _)| label == "changed")
+    }
+}
+
 /// The positions of a list's columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     form: Form,
     images: Vec<usize>,
+    /// `None` for triplets, and for changes with an area, which may omit it.
     label: Option<usize>,
+    area: Option<(AreaColumn, usize)>,
     split: Option<usize>,
 }
 
 /// The fields of a line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Row<'a> {
     pub(super) images: Vec<&'a str>,
     /// `None` for a triplet, which has no label.
     pub(super) is_same: Option<bool>,
+    /// `None` if the list does not tell where a pair has changed.
+    pub(super) area: Option<ChangedArea>,
     /// `None` if the list has no column `split`.
     pub(super) is_held_out: Option<bool>,
 }
@@ -52,20 +63,23 @@ impl Header {
         let place =
             |name: &str| columns.iter().position(|column| column.eq_ignore_ascii_case(name));
         let split = place(SPLIT);
+        let area = AreaColumn::ALL.into_iter().find_map(|area| Some((area, place(area.name())?)));
         FORMS.into_iter().find_map(|form| {
             let images = form.images.iter().map(|name| place(name)).collect::<Option<Vec<_>>>()?;
-            let label = match form.label {
-                Some((name, _)) => Some(place(name)?),
-                None => None,
-            };
-            let known = images.len() + usize::from(label.is_some()) + usize::from(split.is_some());
-            (known == columns.len()).then_some(Self { form, images, label, split })
+            let area = area.filter(|_| form.is_of_changes());
+            let label = form.label.and_then(|(name, _)| place(name));
+            if form.label.is_some() && label.is_none() && area.is_none() {
+                return None;
+            }
+            let optional = [label, split, area.map(|(_, column)| column)];
+            let known = images.len() + optional.iter().flatten().count();
+            (known == columns.len()).then_some(Self { form, images, label, area, split })
         })
     }
 
     /// Returns whether the images of a pair show one place before and after.
     pub(super) fn is_of_changes(&self) -> bool {
-        self.form.label.is_some_and(|(label, _)| label == "changed")
+        self.form.is_of_changes()
     }
 
     pub(super) fn row<'a>(&self, record: &'a csv::StringRecord) -> Result<Row<'a>, BadLine> {
@@ -79,10 +93,25 @@ impl Header {
             }
             _ => None,
         };
+        let area = match self.area {
+            Some((area, column)) => Some((area, area.area(field(column))?)),
+            None => None,
+        };
+        let is_same = match &area {
+            None => is_same,
+            Some((column, area)) => {
+                let is_unchanged = *area == ChangedArea::Nowhere;
+                if is_same.is_some_and(|is_same| is_same != is_unchanged) {
+                    return Err(BadLine::ContradictsArea(column.name()));
+                }
+                Some(is_unchanged)
+            }
+        };
         let is_held_out = self.split.map(|column| side(field(column)));
         Ok(Row {
             images: self.images.iter().map(|column| field(*column)).collect(),
             is_same,
+            area: area.map(|(_, area)| area),
             is_held_out: is_held_out.transpose()?,
         })
     }
@@ -112,7 +141,7 @@ mod tests {
     fn row(columns: &str, line: &str) -> Option<(Vec<String>, Option<bool>, Option<bool>)> {
         let record = |text: &str| csv::StringRecord::from(text.split(',').collect::<Vec<_>>());
         let line = record(line);
-        let Row { images, is_same, is_held_out } =
+        let Row { images, is_same, is_held_out, .. } =
             Header::of(&record(columns))?.row(&line).expect("a row");
         Some((images.into_iter().map(str::to_owned).collect(), is_same, is_held_out))
     }
@@ -133,8 +162,29 @@ mod tests {
     }
 
     #[test]
+    fn a_pair_is_unchanged_if_its_area_is_empty() {
+        check("before,after,boxes", "1,2,", &["1", "2"], [Some(true), None]);
+        check("mask,after,before,split", "m,2,1,train", &["1", "2"], [Some(false), Some(false)]);
+        check("before,after,changed,boxes", "1,2,1,0 0 1 1", &["1", "2"], [Some(false), None]);
+        let record = |text: &str| csv::StringRecord::from(text.split(',').collect::<Vec<_>>());
+        let header = Header::of(&record("before,after,changed,mask")).expect("a header");
+        let refusal = header.row(&record("1,2,1,")).expect_err("a contradiction");
+        assert_eq!(refusal, BadLine::ContradictsArea("mask"));
+    }
+
+    #[test]
     fn an_unknown_column_is_rejected() {
-        for columns in ["a,b", "a,b,same,splitt", "a,b,same,same", "a;b;same", "a,b,changed", ""] {
+        for columns in [
+            "a,b,boxes",
+            "a,b,same,mask",
+            "before,after,mask,boxes",
+            "a,b",
+            "a,b,same,splitt",
+            "a,b,same,same",
+            "a;b;same",
+            "a,b,changed",
+            "",
+        ] {
             assert_eq!(row(columns, "1,2,1,train"), None, "{columns}");
         }
     }

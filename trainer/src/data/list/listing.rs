@@ -1,9 +1,11 @@
 //! The pairs and triplets of a list.
 
+use super::ChangedArea;
+
 /// The pairs of a list, and its triplets.
 ///
 /// They refer to images by index.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Listing {
     pub(in crate::data) pairs: Vec<ListedPair>,
     pub(in crate::data) triplets: Vec<[usize; 3]>,
@@ -11,6 +13,8 @@ pub struct Listing {
     pub(in crate::data) repeated: Vec<u64>,
     /// Whether the images of a pair show one place before and after.
     pub(in crate::data) is_of_changes: bool,
+    /// Where pairs have changed, if the list tells it.
+    pub(in crate::data) areas: Vec<ChangedArea>,
 }
 
 /// Two images to compare.
@@ -22,6 +26,8 @@ pub struct ListedPair {
     pub right: usize,
     /// Whether the label is same.
     pub is_same: bool,
+    /// The index of its area in the listing, if the list tells where it has changed.
+    pub(in crate::data) area: Option<usize>,
 }
 
 /// If one component has more than 1/4 of the pairs, the intervals are unreliable.
@@ -31,6 +37,11 @@ impl Listing {
     /// Returns every pair once. A triplet gives two pairs: anchor and positive, anchor and negative.
     pub fn pairs(&self) -> &[ListedPair] {
         &self.pairs
+    }
+
+    /// Returns where a pair has changed; `None` if the list does not tell it.
+    pub fn area(&self, pair: &ListedPair) -> Option<&ChangedArea> {
+        pair.area.map(|area| &self.areas[area])
     }
 
     /// Returns the triplets as `[anchor, positive, negative]`; a list of pairs has none.
@@ -57,6 +68,7 @@ impl Listing {
             triplets: self.triplets.iter().filter_map(triplet).collect(),
             repeated: self.repeated.clone(),
             is_of_changes: self.is_of_changes,
+            areas: self.areas.clone(),
         }
     }
 
@@ -71,7 +83,7 @@ impl Listing {
     }
 
     /// Returns warnings; `sizes` are the numbers of images in the components.
-    pub(in crate::data) fn warnings(&self, sizes: &[usize]) -> Vec<String> {
+    pub fn warnings(&self, sizes: &[usize]) -> Vec<String> {
         let mut warnings = Vec::new();
         if !self.repeated.is_empty() {
             let lines: Vec<_> = self.repeated.iter().map(ToString::to_string).collect();
@@ -118,6 +130,7 @@ mod tests {
             left: *left,
             right: *right,
             is_same: true,
+            area: None,
         };
         let pairs = pairs.iter().map(pair).collect();
         Listing { pairs, ..Listing::default() }

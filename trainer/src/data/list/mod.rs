@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::path::Path;
 
+mod area;
 mod components;
 mod error;
 mod header;
@@ -11,6 +12,7 @@ mod labelled;
 mod listing;
 mod name;
 
+pub use area::{ChangedArea, Corners};
 pub use error::{BadLine, ListError};
 pub use listing::{ListedPair, Listing};
 
@@ -27,10 +29,12 @@ struct Reading {
     names: Vec<String>,
     indices: HashMap<String, usize>,
     lines: Vec<u64>,
-    /// The label of each pair, and the first line with it.
-    pairs: BTreeMap<[usize; 2], (bool, u64)>,
+    /// For each two images, the index of their pair, and its first line.
+    pairs: BTreeMap<[usize; 2], (usize, u64)>,
     /// The pairs in the order of the lines.
     order: Vec<ListedPair>,
+    /// Where pairs have changed, if the list tells it.
+    areas: Vec<ChangedArea>,
     triplets: Vec<[usize; 3]>,
     seen: HashSet<[usize; 3]>,
     repeated: Vec<u64>,
@@ -79,8 +83,8 @@ impl Reading {
         }
         match (row.is_same, images.as_slice()) {
             (None, &[anchor, same, different]) => {
-                self.pair([anchor, same], true, line)?;
-                self.pair([anchor, different], false, line)?;
+                self.pair([anchor, same], true, None, line)?;
+                self.pair([anchor, different], false, None, line)?;
                 let triplet = [anchor, same, different];
                 if self.seen.insert(triplet) {
                     self.triplets.push(triplet);
@@ -89,7 +93,8 @@ impl Reading {
                 }
             }
             (is_same, two) => {
-                if !self.pair([two[0], two[1]], is_same.unwrap_or_default(), line)? {
+                let is_same = is_same.unwrap_or_default();
+                if !self.pair([two[0], two[1]], is_same, row.area, line)? {
                     self.repeated.push(line);
                 }
             }
@@ -111,22 +116,35 @@ impl Reading {
     }
 
     /// Adds a pair; returns whether it is new.
-    fn pair(&mut self, two: [usize; 2], is_same: bool, line: u64) -> Result<bool, BadLine> {
+    fn pair(
+        &mut self,
+        two: [usize; 2],
+        is_same: bool,
+        area: Option<ChangedArea>,
+        line: u64,
+    ) -> Result<bool, BadLine> {
         let [left, right] = two;
         if left == right {
             return Err(BadLine::Itself(self.names[left].clone()));
         }
-        let known = self.pairs.get(&[left.min(right), left.max(right)]);
-        if let Some((was_same, earlier)) = known {
+        let key = [left.min(right), left.max(right)];
+        if let Some((index, earlier)) = self.pairs.get(&key) {
+            let known = self.order[*index];
+            // An area is in pixels of the second image, so the order matters.
+            let is_repeated = area.is_none() || known.left == left;
+            let known_area = known.area.map(|area| &self.areas[area]);
+            if known.is_same == is_same && is_repeated && known_area == area.as_ref() {
+                return Ok(false);
+            }
             let [one, other] = two.map(|image| self.names[image].clone());
-            return if *was_same == is_same {
-                Ok(false)
-            } else {
-                Err(BadLine::Contradiction(*earlier, one, other))
-            };
+            return Err(BadLine::Contradiction(*earlier, one, other));
         }
-        self.pairs.insert([left.min(right), left.max(right)], (is_same, line));
-        self.order.push(ListedPair { left, right, is_same });
+        self.pairs.insert(key, (self.order.len(), line));
+        let index = area.map(|area| {
+            self.areas.push(area);
+            self.areas.len() - 1
+        });
+        self.order.push(ListedPair { left, right, is_same, area: index });
         Ok(true)
     }
 
@@ -182,6 +200,7 @@ impl Reading {
             triplets: self.triplets.iter().map(triplet).collect(),
             repeated: self.repeated,
             is_of_changes,
+            areas: self.areas,
         };
         Ok(Collection::listed(path, identities, listing, held_out))
     }
@@ -252,6 +271,15 @@ mod tests {
         let list = list("before,after,changed\n1,2,0\n3,4,1\n2,1,0\n").expect("a list");
         assert_eq!(pairs(&list), [(0, 1, true), (2, 3, false)]);
         assert!(list.listing().expect("a list").repeated == [4]);
+    }
+
+    #[test]
+    fn a_repeated_pair_with_another_area_is_a_contradiction() {
+        let repeated = "before,after,boxes\n1,2,0 0 1 1\n1,2,0 0 1 1\n";
+        assert_eq!(list(repeated).expect("a list").listing().expect("a list").repeated, [3]);
+        rejects("before,after,boxes\n1,2,0 0 1 1\n1,2,0 0 1 2\n", "line 3: it contradicts line 2");
+        rejects("before,after,boxes\n1,2,0 0 1 1\n2,1,0 0 1 1\n", "line 3: it contradicts line 2");
+        rejects("before,after,boxes\n1,2,0 0 1\n", "line 2: boxes is \"0 0 1\"");
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 import * as api from "../api.js";
 import { Calibration } from "../calibration.js";
-import { Chart } from "../chart.js";
+import { Chart } from "../charts/chart.js";
 import { element, find, formatDistance } from "../elements.js";
 import { Slot } from "../images.js";
-import { cells } from "../rates.js";
+import { cells } from "../charts/rates.js";
 import { offer } from "../samples.js";
 import { ask, offerBox } from "../threshold.js";
 import { inWords } from "./changes/alignment.js";

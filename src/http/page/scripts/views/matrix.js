@@ -2,11 +2,11 @@
 
 import * as api from "../api.js";
 import { distance, groups } from "../calibration.js";
-import { Chart } from "../chart.js";
+import { Chart } from "../charts/chart.js";
 import { element, find, formatDistance } from "../elements.js";
 import { unfamiliarResults } from "./familiarity.js";
 import { Tray, show } from "../images.js";
-import { PAIRS } from "../rates.js";
+import { PAIRS } from "../charts/rates.js";
 import { offerFaces, personIn } from "../samples.js";
 import { ask } from "../threshold.js";
 

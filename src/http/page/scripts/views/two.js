@@ -1,16 +1,17 @@
 // Two images: the verdict, and the measurements behind it.
 
 import * as api from "../api.js";
-import { Chart } from "../chart.js";
+import { Chart } from "../charts/chart.js";
 import { Command, curl } from "./command.js";
 import { boundedPercent, element, find, formatDistance, percent } from "../elements.js";
 import { unfamiliarPair } from "./familiarity.js";
 import { Slot } from "../images.js";
-import { PAIRS } from "../rates.js";
+import { PAIRS } from "../charts/rates.js";
 import { offerFaces, personIn } from "../samples.js";
 import { term } from "../terms.js";
 import { ask } from "../threshold.js";
 import { timings } from "./timings.js";
+import { Explanation, runsFor } from "./two/explanation.js";
 
 const EXAMPLES = {
   "one person twice": ["s5_1", "s5_2"],
@@ -75,12 +76,19 @@ export function start(card, calibration, notify) {
       command.show(curl(`/compare${calibration.query(threshold)}`, [["a", a.file], ["b", b.file]]));
     };
     const heading = element("h2", {}, "The same request with curl");
-    figure.replaceChildren(card, element("div", { class: "card" }, heading, command.element), timings(result.timings));
+    const request = element("div", { class: "card" }, heading, command.element);
+    figure.replaceChildren(explanation().element, card, request, timings(result.timings));
     const chart = new Chart(card, calibration, PAIRS, judge);
     card.prepend(element("h2", {}, "The distance of this pair"));
     chart.drawing.after(position(calibration, result));
     chart.mark(result.distance);
     judge(chart.threshold);
+  }
+
+  /// What explains the result on request. It does not depend on the threshold, so it stays when that is moved.
+  function explanation() {
+    const query = calibration.query(calibration.threshold, "explain=map");
+    return new Explanation([a.file, b.file], query, runsFor(card), notify);
   }
 
   function showVerdict(threshold) {

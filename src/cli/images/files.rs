@@ -11,14 +11,14 @@ use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 use siamese_core::file::{is_left_by_desktop, shown};
 
-use super::Failure;
+use crate::cli::Failure;
 
 /// All given files, and all files in the given folders and their subfolders, in the order of their names.
 ///
 /// Links to files are followed. Links to folders are not, because they can form a cycle. A link that leads nowhere and
 /// a subfolder that cannot be read are in the list too: reading them gives the reason. Files that a desktop leaves in
 /// folders are not.
-pub(super) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+pub(in crate::cli) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut files = Vec::new();
     for path in paths {
         if !path.is_dir() {
@@ -55,7 +55,7 @@ fn collect_files(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
 
 /// A path in JSON, whose texts are UTF-8.
 #[derive(Serialize, Deserialize)]
-pub(super) struct PathInJson {
+pub(in crate::cli) struct PathInJson {
     /// The path; if it is not UTF-8, as it is [shown].
     path: String,
     /// The bytes of a path that is not UTF-8.
@@ -65,7 +65,7 @@ pub(super) struct PathInJson {
 
 impl PathInJson {
     /// The path of the file.
-    pub(super) fn to_path(&self) -> PathBuf {
+    pub(in crate::cli) fn to_path(&self) -> PathBuf {
         let bytes = self.path_base64.as_ref().and_then(|text| BASE64_STANDARD.decode(text).ok());
         bytes.map_or_else(|| PathBuf::from(&self.path), |bytes| OsString::from_vec(bytes).into())
     }

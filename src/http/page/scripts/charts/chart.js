@@ -1,7 +1,7 @@
 // The chart of distances: what was measured as two curves, the threshold, the margin, and the distance found.
 
-import { element, formatDistance, svgElement } from "./elements.js";
-import { glossary, meaning, term } from "./terms.js";
+import { element, formatDistance, svgElement } from "../elements.js";
+import { glossary, meaning, term } from "../terms.js";
 
 /// The labels of the threshold, the margin and the pair have a row each, so that they never overlap.
 const ROW = 17;

@@ -1,5 +1,7 @@
 //! From files to embeddings, with the same engine that serves requests.
 
+pub(super) mod files;
+
 use std::fs;
 use std::io::{self, Read};
 use std::num::NonZeroUsize;

@@ -1,7 +1,7 @@
 // What has distances, pairs of images or cells, and its error rates at a threshold in words.
 
-import { element, percent } from "./elements.js";
-import { term } from "./terms.js";
+import { element, percent } from "../elements.js";
+import { term } from "../terms.js";
 
 /// Pairs of images, which are the same or different.
 export const PAIRS = {
