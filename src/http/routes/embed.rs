@@ -101,14 +101,14 @@ impl<'a> ImageEmbedding<'a> {
     )),
     responses((status = 200, description = "The embeddings.", content(
         (Embeddings = "application/json", example = json!({
-            "embedding": [-0.0836, 0.0734],
+            "embedding": [-0.0796, 0.0736],
             "face": {
                 "box": [2.4, 35.7, 73.1, 73.1],
                 "points": {"left_eye": [16.1, 56.7], "right_eye": [48.9, 56.1], "nose": [28.3, 74.2], "mouth": [31.0, 88.9]},
                 "score": 0.9373, "roll": -1.0, "yaw": -20.0, "sharpness": 0.6
             },
             "familiarity": 1.0,
-            "model": {"name": "faces", "digest": "sha256:f6e087d6..."}
+            "model": {"name": "faces", "digest": "sha256:c687abf8..."}
         })),
         (Floats = "application/octet-stream"),
         (Floats = "application/x-npy"),
