@@ -168,13 +168,17 @@ impl<'a> Search<'a> {
     fn distinctness(&self, transform: &Transform, mean: f64) -> f64 {
         /// Shifts that are nearer to each other are the same, in pixels of the coarsest scale.
         const NEAR: f64 = 4.0;
-        /// How much less another shift must explain, as a share.
-        const DISTINCT: f64 = 0.2;
         let near = NEAR / self.pair.coarsest().after.scale[0];
         let is_other = |other: &Transform| near < other.distance(transform, self.pair.size());
-        let others = self.shifts.iter().filter(|(other, _)| is_other(other));
-        let rival = others.map(|(_, mean)| *mean).fold(0.0, f64::max);
-        ((mean - rival) / (DISTINCT * mean).max(f64::MIN_POSITIVE)).clamp(0.0, 1.0)
+        let rival = self.shifts.iter().find(|(other, _)| is_other(other));
+        let rival = rival.map_or(0.0, |(other, rated)| {
+            let refined = self.pair.roughly_refined(other, Freedom::Shift);
+            let is_rival = is_other(&refined);
+            if is_rival { self.pair.agreement(&refined).mean().max(*rated) } else { *rated }
+        });
+        // The more remains unexplained, the more of a difference is chance.
+        let clear = 0.05 + (1.0 - mean) / 4.0;
+        ((mean - rival) / clear).clamp(0.0, 1.0)
     }
 }
 
