@@ -18,6 +18,11 @@ pub const UNSENT_OF_CONNECTION: usize = 4 << 20;
 /// The most portions of bulk requests at once. With the largest portion, they still leave places for pairs.
 pub const PORTIONS: NonZeroUsize = NonZeroUsize::new(4).expect("not 0");
 
+/// The most pairs of images that are compared place by place at once: those of up to a megapixel each, and larger ones, which
+/// take long and much memory.
+pub const SCENES: [NonZeroUsize; 2] =
+    [NonZeroUsize::new(4).expect("not 0"), NonZeroUsize::new(2).expect("not 0")];
+
 /// The unit in which bytes are counted.
 const KIBIBYTE: usize = 1 << 10;
 
@@ -36,6 +41,8 @@ pub enum Limit {
     Requests,
     /// Images of bulk requests, and the number of bulk requests.
     Bulk,
+    /// Pairs of images that are compared place by place.
+    Scenes,
     /// Portions of bulk requests.
     Portions,
     /// Images in a lane of decode workers, and the bytes of their uploads.
@@ -61,13 +68,14 @@ pub enum WhenFull {
 
 impl Limit {
     /// All limits, in the order in which a request meets them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Connections,
         Self::Receiving,
         Self::Connection,
         Self::Bodies,
         Self::Requests,
         Self::Bulk,
+        Self::Scenes,
         Self::Portions,
         Self::Queue,
         Self::Decodes,
@@ -84,6 +92,7 @@ impl Limit {
             Self::Bodies => "bodies",
             Self::Requests => "requests",
             Self::Bulk => "bulk",
+            Self::Scenes => "scenes",
             Self::Portions => "portions",
             Self::Decodes => "decodes",
             Self::Decoders => "decoders",
@@ -104,7 +113,7 @@ impl Limit {
             Self::Decoders => Some("image.decodes"),
             Self::Queue => Some("model.queue"),
             Self::Unsent => Some("server.max_unsent_bytes"),
-            Self::Connection | Self::Portions => None,
+            Self::Connection | Self::Scenes | Self::Portions => None,
         }
     }
 
@@ -117,7 +126,7 @@ impl Limit {
             | Self::Bodies
             | Self::Unsent => WhenFull::EndAnother,
             Self::Requests | Self::Bulk | Self::Decodes | Self::Queue => WhenFull::Refuse,
-            Self::Portions | Self::Decoders => WhenFull::Wait,
+            Self::Scenes | Self::Portions | Self::Decoders => WhenFull::Wait,
         }
     }
 }

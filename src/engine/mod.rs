@@ -32,7 +32,7 @@ use siamese_core::file::FileStamps;
 use siamese_core::model::Description;
 
 use crate::ops::settings::Settings;
-use admission::{Gate, PORTIONS};
+use admission::{Gate, PORTIONS, SCENES};
 use decode::worker::Pool;
 use decode::{Decoder, Lane};
 use deployment::{DeployError, Deployment, Tuning};
@@ -97,6 +97,8 @@ pub struct Engine {
     bulk: Gate,
     /// The bulk requests: at most a quarter of all requests, because each takes long.
     bulk_requests: Gate,
+    /// The pairs of images that are compared place by place: small ones, and large ones.
+    scenes: [Gate; 2],
     /// The portions of bulk requests.
     portions: Gate,
     current: RwLock<Arc<Deployment>>,
@@ -143,6 +145,7 @@ impl Engine {
             decoder,
             bulk: Gate::new(settings.model.bulk_queue),
             bulk_requests: Gate::new(admission::quarter(settings.server.max_in_flight)),
+            scenes: SCENES.map(Gate::new),
             portions: Gate::new(PORTIONS),
             current: RwLock::new(Arc::new(deployment)),
             stamps: Mutex::default(),

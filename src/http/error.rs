@@ -85,6 +85,8 @@ pub(crate) enum Fault {
     #[error(transparent)]
     AlignmentFailed(NotCompared),
     #[error(transparent)]
+    SizesDiffer(NotCompared),
+    #[error(transparent)]
     NothingToCompare(NotCompared),
     #[error("the text is not an image in base64: {0}")]
     Base64Invalid(Cow<'static, str>),
@@ -226,6 +228,7 @@ impl Kind {
             Self::NoFaceDetector => (S::UNPROCESSABLE_ENTITY, "no_face_detector", &[Faces]),
             Self::NotForChanges => (S::UNPROCESSABLE_ENTITY, "not_for_changes", &[Changes]),
             Self::AlignmentFailed => (S::UNPROCESSABLE_ENTITY, "alignment_failed", &[Changes]),
+            Self::SizesDiffer => (S::UNPROCESSABLE_ENTITY, "sizes_differ", &[Changes]),
             Self::NothingToCompare => (S::UNPROCESSABLE_ENTITY, "nothing_to_compare", &[Changes]),
             Self::Base64Invalid => (S::UNPROCESSABLE_ENTITY, "base64_invalid", &[Source]),
             Self::EmbeddingInvalid => (S::UNPROCESSABLE_ENTITY, "embedding_invalid", &[Source]),

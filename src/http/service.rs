@@ -135,7 +135,10 @@ impl From<NotCompared> for Fault {
     fn from(why: NotCompared) -> Self {
         match why {
             NotCompared::NotAligned { .. } => Self::AlignmentFailed(why),
-            NotCompared::CellTooSmall { .. } => Self::QueryInvalid(why.to_string()),
+            NotCompared::CellTooSmall { .. } | NotCompared::CellTooLarge { .. } => {
+                Self::QueryInvalid(why.to_string())
+            }
+            NotCompared::SizesDiffer { .. } => Self::SizesDiffer(why),
             NotCompared::Nothing => Self::NothingToCompare(why),
         }
     }

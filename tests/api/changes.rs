@@ -147,6 +147,7 @@ async fn what_cannot_be_compared_is_refused_with_its_reason() {
     app.form("/changes", &parts).await.refused(422, "operating_point_unsupported");
     app.form("/changes?fmr=0.1", &parts).await.refused(422, "operating_point_unsupported");
     app.form(&format!("{ROUTE}&cell=4"), &parts).await.refused(400, "query_invalid");
+    app.form(&format!("{ROUTE}&cell=301"), &parts).await.refused(400, "query_invalid");
     app.form(&format!("{ROUTE}&faces=only"), &parts).await.refused(400, "query_invalid");
     let all = format!("{ROUTE}&ignore=0,0,9999,9999");
     app.form(&all, &parts).await.refused(422, "nothing_to_compare");
@@ -166,11 +167,26 @@ async fn what_cannot_be_compared_is_refused_with_its_reason() {
 
 #[tokio::test]
 async fn images_of_any_size_are_compared() {
-    for (one, other) in [((1, 1), (1, 1)), ((1, 1500), (3, 900)), ((2500, 30), (2500, 30))] {
+    for (one, other) in [((1, 1), (1, 1)), ((3, 1500), (3, 1500)), ((2500, 30), (2500, 30))] {
         let plain = |(width, height)| RgbImage::from_pixel(width, height, Rgb([120; 3]));
         let response = found(&format!("{ROUTE}&align=none"), plain(one), plain(other)).await;
         assert_eq!(response["image"], json!({"width": other.0, "height": other.1}));
     }
+    // Without an alignment, both must have one size. With one, the answer says that they differ.
+    let [tall, wide] = [(60, 70), (70, 60)];
+    let [tall, wide] = [tall, wide].map(|(width, height)| {
+        png(image::imageops::crop_imm(&scene(), 0, 0, width, height).to_image())
+    });
+    let parts: [(&str, &[u8]); 2] = [("before", &tall), ("after", &wide)];
+    app().form(&format!("{ROUTE}&align=none"), &parts).await.refused(422, "sizes_differ");
+    let response = app().form(ROUTE, &parts).await.ok().json();
+    let codes: Vec<&Value> = response["warnings"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|warning| &warning["code"])
+        .collect();
+    assert!(codes.contains(&&json!("sizes_differ")), "{response}");
     // A larger cell: the model sees less of the same image.
     let response = found(&format!("{ROUTE}&cell=32"), scene(), scene()).await;
     assert_eq!((&response["map"]["rows"], &response["map"]["columns"]), (&json!(9), &json!(10)));
@@ -229,7 +245,7 @@ fn the_exit_code_tells_whether_anything_has_changed() {
     assert_eq!(code, Some(0));
     let (code, stdout, stderr) = command(&[&before, &after, "--out", &out]);
     assert_eq!(code, Some(1), "{stderr}");
-    assert!(stdout.starts_with("changed: 1 regions, greatest distance "), "{stdout}");
+    assert!(stdout.starts_with("changed: 1 region, greatest distance "), "{stdout}");
     let drawn = image::open(&out).expect("a PNG").into_rgb8();
     assert_eq!(drawn.dimensions(), (300, 260));
     let (_, stdout, _) = command(&[&before, &after, "--json"]);

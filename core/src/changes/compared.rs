@@ -14,8 +14,8 @@ pub struct Compared {
     pub(super) images: [Photograph; 2],
     /// How many pixels of the second image one of its photograph's is, along both sides.
     pub(super) enlarged: Point,
-    /// The size of the second image: columns and rows.
-    pub size: [u32; 2],
+    /// The sizes of both images: columns and rows.
+    pub sizes: [[u32; 2]; 2],
     /// How the first image was brought onto the second, in pixels of both.
     pub alignment: Placement,
     /// How the light of the first image was changed to that of the second.

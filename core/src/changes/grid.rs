@@ -50,7 +50,7 @@ impl Grid {
     ///
     /// # Errors
     ///
-    /// If the cells are smaller than the model can see, or need too many tiles.
+    /// If the cells are smaller than the model can see, need too many tiles, or are larger than the image.
     ///
     /// # Panics
     ///
@@ -69,6 +69,10 @@ impl Grid {
         let side = cell.map_or(stride, |cell| cell / enlarged);
         if side < least * (1.0 - 1e-6) {
             return Err(NotCompared::CellTooSmall { least: (least * enlarged).ceil() });
+        }
+        let most = image.full_size().map(f64::from).into_iter().fold(stride * enlarged, f64::max);
+        if most < side * enlarged {
+            return Err(NotCompared::CellTooLarge { most });
         }
         let grid = Self::new(image.size(), side, places, preprocessing);
         if MAX_TILES < grid.tiles() {

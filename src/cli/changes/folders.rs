@@ -38,7 +38,7 @@ pub(super) enum FileResult {
         greatest: f64,
         regions: usize,
         #[serde(skip)]
-        views: Box<Views>,
+        views: Option<Box<Views>>,
     },
     /// Only the second folder has it.
     Added,
@@ -58,11 +58,12 @@ pub(super) struct Views {
 }
 
 impl Outcomes {
-    /// Compares the files of two folders by their paths in these.
+    /// Compares the files of two folders by their paths in these. Changes are drawn only on demand, because drawings take
+    /// memory.
     pub(super) fn of(
-        before: &Path,
-        after: &Path,
+        [before, after]: [&Path; 2],
         judge: &ChangeJudge,
+        is_drawn: bool,
         compare: impl Fn(&Path, &Path) -> Result<Result<Compared, String>, Failure>,
     ) -> Result<Self, Failure> {
         let mut names: BTreeMap<PathBuf, [Option<PathBuf>; 2]> = BTreeMap::new();
@@ -76,7 +77,9 @@ impl Outcomes {
         for (name, paths) in names {
             let result = match paths {
                 [Some(before), Some(after)] => match compare(&before, &after)? {
-                    Ok(compared) => FileResult::of(&compared, judge, before, after),
+                    Ok(compared) => {
+                        FileResult::of(&compared, judge, is_drawn.then_some([before, after]))
+                    }
                     Err(error) => FileResult::Failed { error },
                 },
                 [None, _] => FileResult::Added,
@@ -122,7 +125,7 @@ impl Outcomes {
                     writeln!(text, "unchanged  {greatest:.4}  {name}")
                 }
                 FileResult::Changed { greatest, regions, .. } => {
-                    writeln!(text, "changed    {greatest:.4}  {name}  ({regions} regions)")
+                    writeln!(text, "changed    {greatest:.4}  {name}  (regions: {regions})")
                 }
                 FileResult::Added => writeln!(text, "added              {name}"),
                 FileResult::Removed => writeln!(text, "removed            {name}"),
@@ -136,14 +139,15 @@ impl Outcomes {
 }
 
 impl FileResult {
-    fn of(compared: &Compared, judge: &ChangeJudge, before: PathBuf, after: PathBuf) -> Self {
+    fn of(compared: &Compared, judge: &ChangeJudge, paths: Option<[PathBuf; 2]>) -> Self {
         let greatest = compared.distances.greatest();
         match judge.verdict(greatest) {
             ChangeVerdict::Unchanged => Self::Unchanged { greatest },
             ChangeVerdict::Changed => {
                 let threshold = judge.threshold();
-                let heat_map = compared.heat_map(threshold);
-                let views = Box::new(Views { before, after, heat_map });
+                let views = paths.map(|[before, after]| {
+                    Box::new(Views { before, after, heat_map: compared.heat_map(threshold) })
+                });
                 Self::Changed { greatest, regions: compared.regions(threshold).len(), views }
             }
         }

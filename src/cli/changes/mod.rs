@@ -19,7 +19,7 @@ use siamese_core::score::Threshold;
 use super::images::{Images, read};
 use super::{Failure, ModelArgs, Outcome, json};
 use crate::engine::deployment::Tuning;
-use crate::engine::judgement::{ChangeJudge, ChangePoint, ChangeVerdict, Criterion};
+use crate::engine::judgement::{ChangeJudge, ChangePoint, ChangeVerdict, Criterion, Warning};
 use crate::engine::pipeline::{Compared, Scene};
 use crate::ops::settings::CHANGES_MODEL;
 use crate::ops::telemetry;
@@ -67,10 +67,25 @@ struct Found<'a> {
     operating_point: ChangePoint,
     alignment: Placement,
     light: Light,
-    map: Layout,
-    greatest: f64,
+    map: FoundMap,
+    image: ImageSize,
     regions: Vec<Region>,
+    warnings: Vec<Warning>,
     model: Signature<'a>,
+}
+
+#[derive(Serialize)]
+struct FoundMap {
+    #[serde(flatten)]
+    layout: Layout,
+    compared: usize,
+    greatest: f64,
+}
+
+#[derive(Serialize)]
+struct ImageSize {
+    width: u32,
+    height: u32,
 }
 
 impl Changes {
@@ -100,13 +115,13 @@ impl Changes {
     fn check_out(&self, is_folder: [bool; 2]) -> Result<(), Failure> {
         let Some(out) = &self.out else { return Ok(()) };
         let extension = out.extension().map(OsStr::to_ascii_lowercase);
-        let is_page = extension.is_some_and(|extension| extension == "html");
-        match (is_folder == [true, true], is_page) {
-            (true, false) => Err(Failure::Caller(format!(
+        let is = |name: &str| extension.as_deref().is_some_and(|extension| extension == name);
+        match is_folder == [true, true] {
+            true if !is("html") => Err(Failure::Caller(format!(
                 "{}: the differences of two folders are a page; name it .html",
                 shown(out)
             ))),
-            (false, true) => Err(Failure::Caller(format!(
+            false if !is("png") => Err(Failure::Caller(format!(
                 "{}: the difference of two files is a PNG; name it .png",
                 shown(out)
             ))),
@@ -140,6 +155,7 @@ impl Changes {
         if let Some(out) = &self.out {
             write(out, &compared.heat_map(judge.threshold()))?;
         }
+        let [_, [width, height]] = compared.sizes;
         output::print(if self.json {
             json(&Found {
                 verdict,
@@ -147,9 +163,14 @@ impl Changes {
                 operating_point: judge.point(),
                 alignment: compared.alignment,
                 light: compared.light.clone(),
-                map: compared.layout(),
-                greatest: compared.distances.greatest(),
+                map: FoundMap {
+                    layout: compared.layout(),
+                    compared: compared.distances.compared(),
+                    greatest: compared.distances.greatest(),
+                },
+                image: ImageSize { width, height },
                 regions,
+                warnings: Warning::about_scene(&compared),
                 model: model.signature(),
             })
         } else {
@@ -159,9 +180,12 @@ impl Changes {
     }
 
     fn folders(&self, images: &Images, judge: &ChangeJudge) -> Result<Outcome, Failure> {
-        let outcomes = Outcomes::of(&self.before, &self.after, judge, |before, after| {
-            self.compare(images, before, after)
-        })?;
+        let outcomes = Outcomes::of(
+            [&self.before, &self.after],
+            judge,
+            self.out.is_some(),
+            |before, after| self.compare(images, before, after),
+        )?;
         if let Some(out) = &self.out {
             write(out, report::page(&outcomes, judge.threshold()).as_bytes())?;
         }
@@ -219,11 +243,15 @@ fn text(
 ) -> String {
     const MOST: usize = 20;
     let (greatest, threshold) = (compared.distances.greatest(), threshold.get());
+    let noun = if regions.len() == 1 { "region" } else { "regions" };
     let mut text = format!(
-        "{}: {} regions, greatest distance {greatest:.4}, threshold {threshold:.4}\n",
+        "{}: {} {noun}, greatest distance {greatest:.4}, threshold {threshold:.4}\n",
         verdict.word(),
         regions.len()
     );
+    for Warning { detail, .. } in Warning::about_scene(compared) {
+        let _ = writeln!(text, "Note that {detail}.");
+    }
     let Placement { kind, matrix, confidence, .. } = compared.alignment;
     if kind != AlignmentKind::None {
         let [x, y] = [matrix[0][2], matrix[1][2]];

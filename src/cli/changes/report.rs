@@ -37,7 +37,7 @@ pub(super) fn page(outcomes: &Outcomes, threshold: Threshold) -> String {
         all - unchanged
     );
     for file in outcomes.files() {
-        if let FileResult::Changed { greatest, regions, views } = &file.result {
+        if let FileResult::Changed { greatest, regions, views: Some(views) } = &file.result {
             changed(&mut page, file, *greatest, *regions, views);
         }
     }
@@ -67,7 +67,7 @@ fn changed(page: &mut String, file: &OfName, greatest: f64, regions: usize, view
     let name = escaped(&file.name);
     let _ = writeln!(
         page,
-        "<section><h2>{name}</h2><p>{regions} regions, greatest distance {greatest:.4}</p><div class=\"views\">"
+        "<section><h2>{name}</h2><p>Regions: {regions}; greatest distance {greatest:.4}</p><div class=\"views\">"
     );
     let bytes = |path| read(path).unwrap_or_default();
     let images = [

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::future::try_join;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use siamese_core::changes::{Align, Compared, Grid, Ignored, Rectangle, Views};
-use siamese_core::preprocessing::{DecodeError, Photograph};
+use siamese_core::preprocessing::{DecodeError, Estimate, Photograph};
 use siamese_core::score::Map;
 use tokio::time::Instant;
 
@@ -38,6 +38,12 @@ pub struct Scene {
     pub cell: Option<f64>,
 }
 
+/// Whether an image has more than a megapixel. One of an unknown format is refused at once.
+fn is_large(upload: &[u8]) -> bool {
+    const MEGAPIXEL: u64 = 1_000_000;
+    Estimate::of(upload).is_some_and(|estimate| MEGAPIXEL < estimate.pixels)
+}
+
 impl Engine {
     /// Compares two images place by place.
     pub async fn changes(
@@ -47,6 +53,9 @@ impl Engine {
     ) -> Result<(Compared, Timings), Refusal> {
         let full = || Refusal::Overloaded(Limit::Bulk);
         let _request = self.bulk_requests.try_enter(1).ok_or_else(full)?;
+        let is_large = [&scene.before, &scene.after].into_iter().any(|upload| is_large(upload));
+        // Photographs that wait for their alignment take memory, so the request waits before they are decoded.
+        let _scene = self.scenes[usize::from(is_large)].enter(1).await;
         let begun = Instant::now();
         let Scene { before, after, ignored_image, ignored, align, cell } = scene;
         let ((before, after), image) =

@@ -11,7 +11,7 @@ use siamese_core::model::Signature;
 use siamese_core::score::Threshold;
 use utoipa::ToSchema;
 
-use crate::engine::judgement::{ChangePoint, ChangeVerdict};
+use crate::engine::judgement::{ChangePoint, ChangeVerdict, Warning};
 use crate::engine::pipeline::{Compared, Scene};
 use crate::http::error::Problem;
 use crate::http::request::accept::{self, ChangesForm as Accepted};
@@ -38,6 +38,10 @@ struct Found<'a> {
     image: ImageSize,
     /// Changed cells that touch each other, the most different first.
     regions: &'a [Region],
+    /// Reasons to trust the verdict less; absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    warnings: Vec<Warning>,
     model: Signature<'a>,
 }
 
@@ -122,7 +126,9 @@ pub(crate) async fn changes(
                 Features::of(&regions).into_response()
             } else {
                 let layout = compared.layout();
-                let Compared { alignment, light, distances, size: [width, height], .. } = compared;
+                let warnings = Warning::about_scene(&compared);
+                let Compared { alignment, light, distances, sizes: [_, [width, height]], .. } =
+                    compared;
                 json(&Found {
                     verdict,
                     threshold,
@@ -136,6 +142,7 @@ pub(crate) async fn changes(
                     },
                     image: ImageSize { width, height },
                     regions: &regions,
+                    warnings,
                     model: deployment.model.signature(),
                 })
             }

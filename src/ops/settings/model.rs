@@ -65,7 +65,9 @@ impl ModelSettings {
     pub fn default_to(&mut self, shipped: &str) {
         if self.file.is_none() {
             let program = std::env::current_exe().ok();
-            self.file = places(program.as_deref(), shipped).find(|path| path.is_file());
+            let found = places(program.as_deref(), shipped).find(|path| path.is_file());
+            // If it is missing, the error names it.
+            self.file = Some(found.unwrap_or_else(|| shipped.into()));
         }
     }
 
