@@ -121,7 +121,7 @@ mod tests {
         let judge = |criterion| ChangeJudge::new(criterion, &card_with).expect("a judge");
         let threshold = |value: f64| Threshold::try_from(value).expect("a threshold");
         assert_eq!(judge(Criterion::InForce).threshold(), threshold(0.5));
-        assert_eq!(judge(Criterion::Fmr(0.25)).threshold(), threshold(0.75));
+        assert_eq!(judge(Criterion::Fmr(0.8)).threshold(), threshold(0.75));
         assert_eq!(judge(Criterion::InForce).verdict(0.5), ChangeVerdict::Unchanged);
         assert_eq!(judge(Criterion::InForce).verdict(0.51), ChangeVerdict::Changed);
         let point = serde_json::to_value(judge(Criterion::InForce).point()).expect("JSON");
