@@ -79,7 +79,7 @@ impl Distances {
         regions
     }
 
-    /// The cells of each region: connected cells of which one is above the threshold, and all are above [`EXTENT`] of it.
+    /// The cells of each region: connected cells of which one is above the threshold, and all are above three quarters of it.
     pub fn groups(&self, threshold: Threshold) -> Vec<Vec<usize>> {
         let above = |share: f64| {
             let threshold = share * threshold.get();
