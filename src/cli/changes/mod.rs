@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
-use siamese_core::changes::{Align, AlignmentKind, Layout, Light, Placement, Rectangle, Region};
+use siamese_core::changes::{Align, AlignmentKind, Placement, Rectangle, Region};
 use siamese_core::file::shown;
 use siamese_core::model::{Description, Signature};
 use siamese_core::output;
@@ -19,7 +19,7 @@ use siamese_core::score::Threshold;
 use super::images::{Images, read};
 use super::{Failure, ModelArgs, Outcome, json};
 use crate::engine::deployment::Tuning;
-use crate::engine::judgement::{ChangeJudge, ChangePoint, ChangeVerdict, Criterion, Warning};
+use crate::engine::judgement::{ChangeJudge, ChangeVerdict, Criterion, JudgedScene, Warning};
 use crate::engine::pipeline::{Compared, Scene};
 use crate::ops::settings::CHANGES_MODEL;
 use crate::ops::telemetry;
@@ -62,30 +62,9 @@ pub(super) struct Changes {
 /// The result for two files.
 #[derive(Serialize)]
 struct Found<'a> {
-    verdict: ChangeVerdict,
-    threshold: Threshold,
-    operating_point: ChangePoint,
-    alignment: Placement,
-    light: Light,
-    map: FoundMap,
-    image: ImageSize,
-    regions: Vec<Region>,
-    warnings: Vec<Warning>,
-    model: Signature<'a>,
-}
-
-#[derive(Serialize)]
-struct FoundMap {
     #[serde(flatten)]
-    layout: Layout,
-    compared: usize,
-    greatest: f64,
-}
-
-#[derive(Serialize)]
-struct ImageSize {
-    width: u32,
-    height: u32,
+    scene: JudgedScene,
+    model: Signature<'a>,
 }
 
 impl Changes {
@@ -155,24 +134,9 @@ impl Changes {
         if let Some(out) = &self.out {
             write(out, &compared.heat_map(judge.threshold()))?;
         }
-        let [_, [width, height]] = compared.sizes;
         output::print(if self.json {
-            json(&Found {
-                verdict,
-                threshold: judge.threshold(),
-                operating_point: judge.point(),
-                alignment: compared.alignment,
-                light: compared.light.clone(),
-                map: FoundMap {
-                    layout: compared.layout(),
-                    compared: compared.distances.compared(),
-                    greatest: compared.distances.greatest(),
-                },
-                image: ImageSize { width, height },
-                regions,
-                warnings: Warning::about_scene(&compared),
-                model: model.signature(),
-            })
+            let scene = JudgedScene::of(judge, &compared, regions);
+            json(&Found { scene, model: model.signature() })
         } else {
             text(verdict, &compared, judge.threshold(), &regions)
         })?;

@@ -1,11 +1,12 @@
 //! From the distances of cells to the verdict on two images.
 
 use serde::Serialize;
+use siamese_core::changes::{Compared, Layout, Light, Placement, Region};
 use siamese_core::model::Card;
 use siamese_core::score::{ChangeCalibration, Threshold};
 use utoipa::ToSchema;
 
-use super::{Criterion, Measured, NoThreshold, Source, measured};
+use super::{Criterion, Measured, NoThreshold, Source, Warning, measured};
 
 /// A threshold for cells, with its source and error rates.
 #[derive(Clone, Debug)]
@@ -46,6 +47,64 @@ pub struct ChangePoint {
 #[serde(rename_all = "lowercase")]
 enum Unit {
     Cell,
+}
+
+/// The decision on two images of a scene, and what differs between them.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct JudgedScene {
+    /// The decision.
+    pub verdict: ChangeVerdict,
+    /// The largest distance of an unchanged cell.
+    pub threshold: Threshold,
+    operating_point: ChangePoint,
+    alignment: Placement,
+    light: Light,
+    map: SceneMap,
+    /// The size of the second image after its orientation is applied, in pixels.
+    image: SceneSize,
+    /// Changed cells that touch each other, the most different first.
+    pub regions: Vec<Region>,
+    /// Reasons to trust the verdict less; absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    warnings: Vec<Warning>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+struct SceneMap {
+    #[serde(flatten)]
+    layout: Layout,
+    /// The cells that are compared: not those outside the first image, nor ignored ones.
+    compared: usize,
+    /// The distance of the most different cell.
+    greatest: f64,
+}
+
+/// The size of an upright image, in pixels.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+struct SceneSize {
+    width: u32,
+    height: u32,
+}
+
+impl JudgedScene {
+    /// Decides on two images. `regions` are those above the judge's threshold.
+    pub fn of(judge: &ChangeJudge, compared: &Compared, regions: Vec<Region>) -> Self {
+        let distances = &compared.distances;
+        let (cells, greatest) = (distances.compared(), distances.greatest());
+        let [_, [width, height]] = compared.sizes;
+        Self {
+            verdict: judge.verdict(greatest),
+            threshold: judge.threshold(),
+            operating_point: judge.point(),
+            alignment: compared.alignment,
+            light: compared.light.clone(),
+            map: SceneMap { layout: compared.layout(), compared: cells, greatest },
+            image: SceneSize { width, height },
+            regions,
+            warnings: Warning::about_scene(compared),
+        }
+    }
 }
 
 impl ChangeVerdict {

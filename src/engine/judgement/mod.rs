@@ -12,7 +12,7 @@ use siamese_core::score::{Calibration, Distance, Threshold, UnsupportedFmr, Verd
 use thiserror::Error;
 use utoipa::ToSchema;
 
-pub use changes::{ChangeJudge, ChangePoint, ChangeVerdict};
+pub use changes::{ChangeJudge, ChangePoint, ChangeVerdict, JudgedScene};
 pub use pair::{JudgedPair, Seen};
 pub use warning::Warning;
 

@@ -6,13 +6,12 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use siamese_core::changes::{Layout, Light, Placement, Region};
+use siamese_core::changes::Layout;
 use siamese_core::model::Signature;
-use siamese_core::score::Threshold;
 use utoipa::ToSchema;
 
-use crate::engine::judgement::{ChangePoint, ChangeVerdict, Warning};
-use crate::engine::pipeline::{Compared, Scene};
+use crate::engine::judgement::JudgedScene;
+use crate::engine::pipeline::Scene;
 use crate::http::error::Problem;
 use crate::http::request::accept::{self, ChangesForm as Accepted};
 use crate::http::request::changes::{Changes, ChangesForm, Changing, Comparing, SceneImages, View};
@@ -27,40 +26,9 @@ use crate::ops::blocking::compute;
 
 #[derive(Serialize, ToSchema)]
 struct Found<'a> {
-    verdict: ChangeVerdict,
-    /// The largest distance of an unchanged cell.
-    threshold: Threshold,
-    operating_point: ChangePoint,
-    alignment: Placement,
-    light: Light,
-    map: FoundMap,
-    /// The size of the second image after its orientation is applied, in pixels.
-    image: ImageSize,
-    /// Changed cells that touch each other, the most different first.
-    regions: &'a [Region],
-    /// Reasons to trust the verdict less; absent if there are none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(required = false)]
-    warnings: Vec<Warning>,
-    model: Signature<'a>,
-}
-
-#[derive(Serialize, ToSchema)]
-struct FoundMap {
     #[serde(flatten)]
-    layout: Layout,
-    /// The cells that are compared: not those outside the first image, nor ignored ones.
-    compared: usize,
-    /// The distance of the most different cell.
-    greatest: f64,
-}
-
-/// The size of an upright image, in pixels.
-#[derive(Serialize, ToSchema)]
-#[schema(as = SceneSize)]
-struct ImageSize {
-    width: u32,
-    height: u32,
+    scene: JudgedScene,
+    model: Signature<'a>,
 }
 
 /// Find changes
@@ -125,26 +93,8 @@ pub(crate) async fn changes(
             if accepted == Accepted::GeoJson {
                 Features::of(&regions).into_response()
             } else {
-                let layout = compared.layout();
-                let warnings = Warning::about_scene(&compared);
-                let Compared { alignment, light, distances, sizes: [_, [width, height]], .. } =
-                    compared;
-                json(&Found {
-                    verdict,
-                    threshold,
-                    operating_point: judge.point(),
-                    alignment,
-                    light,
-                    map: FoundMap {
-                        layout,
-                        compared: distances.compared(),
-                        greatest: distances.greatest(),
-                    },
-                    image: ImageSize { width, height },
-                    regions: &regions,
-                    warnings,
-                    model: deployment.model.signature(),
-                })
+                let scene = JudgedScene::of(&judge, &compared, regions);
+                json(&Found { scene, model: deployment.model.signature() })
             }
         }
     };
