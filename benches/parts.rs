@@ -14,7 +14,7 @@ use siamese::engine::cache::Key;
 use siamese_core::model::{
     Choice, Device, Embedded, LoadError, Model, ModelError, OnnxModel, Options,
 };
-use siamese_core::preprocessing::{Colour, Limits, Pixels, Preprocessing};
+use siamese_core::preprocessing::{Colour, Decoded, Limits, Pixels, Preprocessing};
 use siamese_core::score::Embedding;
 use tokio::sync::{mpsc, oneshot};
 
@@ -24,6 +24,7 @@ fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     let mut model = shipped();
     preprocessing(&mut criterion, &model);
+    finding_faces(&mut criterion);
     running(&mut criterion, &mut model);
     measuring(&mut criterion);
     recognising(&mut criterion, &model);
@@ -34,7 +35,11 @@ fn main() {
 
 /// The small model of faces on one thread, so that its rates are per core.
 fn shipped() -> OnnxModel {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/orl.onnx");
+    load("orl.onnx")
+}
+
+fn load(name: &str) -> OnnxModel {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(name);
     let threads = Some(NonZeroUsize::MIN);
     let options = Options { device: Device::Cpu, threads, ..Options::default() };
     OnnxModel::load(&path, &options).expect("the shipped model loads")
@@ -58,6 +63,39 @@ fn preprocessing(criterion: &mut Criterion, model: &OnnxModel) {
                 bencher.iter(|| preprocessing.preprocess(upload, &limits));
             },
         );
+    }
+}
+
+/// Embeds faces in photographs: decodes them, finds and aligns the faces, and runs the default model.
+fn finding_faces(criterion: &mut Criterion) {
+    let mut model = load("faces.onnx");
+    let preprocessor = model.description().preprocessor.clone();
+    let limits = Limits::default();
+    for kind in Kind::WITH_FACES {
+        let uploads = kind.uploads().expect("the images can be generated");
+        let mut group = criterion.benchmark_group(format!("faces/{}", kind.name()));
+        group.throughput(Throughput::Elements(uploads.len() as u64));
+        let decoding = preprocessor.decoding(None);
+        let decode = |upload: &Vec<u8>| decoding.decode(upload, &limits).expect("a photograph");
+        let decoded: Vec<Decoded> = uploads.iter().map(decode).collect();
+        let preprocess = |upload: &Vec<u8>| preprocessor.preprocess(upload, &limits);
+        let pixels: Vec<Pixels> =
+            uploads.iter().map(preprocess).collect::<Result<_, _>>().expect("each has a face");
+        group.bench_function("decode", |bencher| {
+            bencher.iter(|| uploads.iter().for_each(|upload| drop(black_box(decode(upload)))));
+        });
+        group.bench_function("find and align", |bencher| {
+            let finish = |decoded: &Decoded| {
+                preprocessor.finish(decoded.clone(), Choice::Largest, None).expect("a face")
+            };
+            bencher.iter(|| decoded.iter().for_each(|decoded| drop(black_box(finish(decoded)))));
+        });
+        group.bench_function("all before the model", |bencher| {
+            bencher.iter(|| uploads.iter().for_each(|upload| drop(black_box(preprocess(upload)))));
+        });
+        group.bench_function("model", |bencher| {
+            bencher.iter(|| pixels.chunks(1).for_each(|image| drop(black_box(model.embed(image)))));
+        });
     }
 }
 

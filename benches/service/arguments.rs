@@ -55,8 +55,10 @@ impl Arguments {
         if self.quick { 1 } else { self.rounds }
     }
 
-    pub(crate) fn kinds(&self) -> &'static [Kind] {
-        if self.quick { &Kind::ALL[..1] } else { &Kind::ALL }
+    /// The images for a model, which may find faces in them.
+    pub(crate) fn kinds(&self, finds_faces: bool) -> &'static [Kind] {
+        let kinds = if finds_faces { &Kind::WITH_FACES } else { &Kind::ALL };
+        if self.quick { &kinds[..1] } else { kinds }
     }
 
     /// The numbers of concurrent connections.

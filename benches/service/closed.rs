@@ -89,9 +89,9 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
 
 fn cells(bench: &Bench) -> Vec<Cell> {
     let mut cells = Vec::new();
-    for &kind in bench.arguments.kinds() {
+    for &kind in bench.kinds() {
         for route in Route::ALL {
-            let most = if kind == Kind::TwelveMegapixels { 8 } else { usize::MAX };
+            let most = if kind.is_large() { 8 } else { usize::MAX };
             for connections in
                 bench.arguments.connections().iter().filter(|connections| **connections <= most)
             {
@@ -150,7 +150,7 @@ impl Cell {
 
     /// Large images take long, so a short round would contain too few.
     fn time(&self, bench: &Bench) -> Duration {
-        let factor = if self.kind == Kind::TwelveMegapixels { 3 } else { 1 };
+        let factor = if self.kind.is_large() { 3 } else { 1 };
         bench.arguments.seconds() * factor
     }
 

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use siamese_core::model::{Description, Device, Model, OnnxModel, Options};
-use siamese_core::preprocessing::{Limits, Pixels, Preprocessing};
+use siamese_core::model::{Description, Device, Model, OnnxModel, Options, Preprocessor};
+use siamese_core::preprocessing::{Limits, Pixels};
 
 use crate::Failure;
 use crate::images::Kind;
@@ -57,7 +57,7 @@ impl Configuration {
     pub(crate) fn for_many(kind: Kind) -> Vec<Self> {
         let cores = cores();
         // Decoding large images takes so long that the cost of a run does not matter.
-        let batch = if kind == Kind::TwelveMegapixels { 4 } else { LARGEST };
+        let batch = if kind.is_large() { 4 } else { LARGEST };
         vec![
             Self { sessions: cores, threads: 1, batch: 1, decoders: 1 },
             Self { sessions: cores, threads: 1, batch, decoders: 1 },
@@ -184,35 +184,31 @@ fn embed_for(
     configuration: Configuration,
     uploads: &[Vec<u8>],
 ) -> u32 {
-    let preprocessing = model.card().preprocessing.clone();
+    let preprocessor = model.description().preprocessor.clone();
     let (begun, mut images, mut uploads) = (Instant::now(), 0, uploads.iter().cycle());
     while images == 0 || begun.elapsed() < time {
         let batch: Vec<&[u8]> =
             uploads.by_ref().take(configuration.batch).map(Vec::as_slice).collect();
-        let pixels = preprocess_all(&preprocessing, &batch, configuration.decoders);
+        let pixels = preprocess_all(&preprocessor, &batch, configuration.decoders);
         let embedded = model.embed(&pixels).expect("the model runs");
         images += u32::try_from(embedded.len()).unwrap_or(0);
     }
     images
 }
 
-fn preprocess_all(
-    preprocessing: &Preprocessing,
-    uploads: &[&[u8]],
-    decoders: usize,
-) -> Vec<Pixels> {
+fn preprocess_all(preprocessor: &Preprocessor, uploads: &[&[u8]], decoders: usize) -> Vec<Pixels> {
     if decoders == 1 {
-        return uploads.iter().map(|upload| preprocess(preprocessing, upload)).collect();
+        return uploads.iter().map(|upload| preprocess(preprocessor, upload)).collect();
     }
     thread::scope(|scope| {
         let parts: Vec<_> = uploads
             .chunks(uploads.len().div_ceil(decoders))
-            .map(|part| scope.spawn(|| preprocess_all(preprocessing, part, 1)))
+            .map(|part| scope.spawn(|| preprocess_all(preprocessor, part, 1)))
             .collect();
         parts.into_iter().flat_map(|worker| worker.join().expect("a fixture decodes")).collect()
     })
 }
 
-fn preprocess(preprocessing: &Preprocessing, upload: &[u8]) -> Pixels {
-    preprocessing.preprocess(upload, &Limits::default()).expect("a fixture is preprocessed")
+fn preprocess(preprocessor: &Preprocessor, upload: &[u8]) -> Pixels {
+    preprocessor.preprocess(upload, &Limits::default()).expect("a fixture is preprocessed")
 }

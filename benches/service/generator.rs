@@ -27,7 +27,7 @@ pub(crate) fn measure(bench: &mut Bench) -> Result<(), Failure> {
         &about,
         &["images", "route", "KB a request", "requests/s", "CPU µs a request"],
     );
-    for kind in bench.arguments.kinds() {
+    for kind in bench.kinds() {
         for route in Route::ALL {
             let mut requests = route.requests(&kind.uploads()?);
             requests.truncate(1);

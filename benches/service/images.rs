@@ -23,6 +23,10 @@ pub(crate) enum Kind {
     Vga,
     /// 3000x4000, in colour.
     TwelveMegapixels,
+    /// 960x1280, in colour: a face a third as wide as the image.
+    Selfie,
+    /// 3000x4000, likewise.
+    LargeSelfie,
 }
 
 /// The parameters of a photograph.
@@ -33,25 +37,38 @@ struct Recipe {
     grain: i32,
     /// The number of photographs.
     count: usize,
+    /// Whether the face takes up a third of the width, before a background; else it fills the image.
+    has_background: bool,
 }
 
 impl Kind {
     pub(crate) const ALL: [Self; 3] = [Self::Face, Self::Vga, Self::TwelveMegapixels];
+    /// The kinds for a model that finds faces.
+    pub(crate) const WITH_FACES: [Self; 3] = [Self::Face, Self::Selfie, Self::LargeSelfie];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Face => "face",
             Self::Vga => "vga",
             Self::TwelveMegapixels => "12mp",
+            Self::Selfie => "selfie",
+            Self::LargeSelfie => "12mp-selfie",
         }
+    }
+
+    /// Whether decoding takes most of the time.
+    pub(crate) fn is_large(self) -> bool {
+        matches!(self, Self::TwelveMegapixels | Self::LargeSelfie)
     }
 
     /// The uploads, all JPEG, in a fixed order.
     pub(crate) fn uploads(self) -> io::Result<Vec<Vec<u8>>> {
         let recipe = match self {
             Self::Face => return faces()?.iter().map(fs::read).collect(),
-            Self::Vga => Recipe { width: 480, height: 640, grain: 7, count: 8 },
-            Self::TwelveMegapixels => Recipe { width: 3000, height: 4000, grain: 7, count: 4 },
+            Self::Vga => Recipe::new(480, 640, 8),
+            Self::TwelveMegapixels => Recipe::new(3000, 4000, 4),
+            Self::Selfie => Recipe { has_background: true, ..Recipe::new(960, 1280, 8) },
+            Self::LargeSelfie => Recipe { has_background: true, ..Recipe::new(3000, 4000, 4) },
         };
         let faces = faces()?;
         faces.iter().take(recipe.count).map(|face| recipe.kept(face)).collect()
@@ -63,20 +80,30 @@ fn faces() -> io::Result<Vec<PathBuf>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
     let mut faces = fs::read_dir(folder)?
         .map(|entry| Ok(entry?.path()))
-        .filter(|path| {
-            path.as_ref().is_ok_and(|path| path.extension().is_some_and(|end| end == "jpg"))
-        })
+        .filter(|path| path.as_ref().map_or(true, |path| is_face(path)))
         .collect::<io::Result<Vec<_>>>()?;
     faces.sort();
     Ok(faces)
 }
 
+/// Whether a sample is a portrait: these are named after the person and the image, such as `s5_1.jpg`.
+fn is_face(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let person = name.strip_prefix('s').and_then(|rest| rest.strip_suffix(".jpg"));
+    person.is_some_and(|person| person.starts_with(|letter: char| letter.is_ascii_digit()))
+}
+
 impl Recipe {
+    fn new(width: u32, height: u32, count: usize) -> Self {
+        Self { width, height, grain: 7, count, has_background: false }
+    }
+
     /// The photograph from an earlier run, or a new one.
     fn kept(&self, face: &Path) -> io::Result<Vec<u8>> {
-        let Self { width, height, grain, .. } = self;
+        let Self { width, height, grain, has_background, .. } = self;
         let stem = face.file_stem().unwrap_or_default().display();
-        let name = format!("{stem}-{width}x{height}-{grain}-{QUALITY}.jpg");
+        let kind = if *has_background { "selfie" } else { "face" };
+        let name = format!("{stem}-{kind}-{width}x{height}-{grain}-{QUALITY}.jpg");
         let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         if file.is_file() {
             return fs::read(file);
@@ -89,7 +116,11 @@ impl Recipe {
 
     fn make(&self, face: &GrayImage) -> io::Result<Vec<u8>> {
         let mut chance = fastrand::Rng::with_seed(7);
-        let enlarged = resize(face, self.width, self.height, FilterType::CatmullRom);
+        let enlarged = if self.has_background {
+            self.before_background(face)
+        } else {
+            resize(face, self.width, self.height, FilterType::CatmullRom)
+        };
         let mut rgb = Vec::with_capacity(enlarged.len() * 3);
         for (column, row, light) in enlarged.enumerate_pixels() {
             let light = i32::from(light.0[0]);
@@ -102,6 +133,22 @@ impl Recipe {
         let (width, height) = (self.width as usize, self.height as usize);
         compress(&rgb, width, height, PixelFormat::Rgb, QUALITY, Subsampling::S420)
             .map_err(io::Error::other)
+    }
+}
+
+impl Recipe {
+    /// The face in the middle of a background that changes slowly.
+    fn before_background(&self, face: &GrayImage) -> GrayImage {
+        let mut chance = fastrand::Rng::with_seed(8);
+        let coarse = GrayImage::from_fn(6, 8, |_, _| image::Luma([chance.u8(60..200)]));
+        let mut all = resize(&coarse, self.width, self.height, FilterType::CatmullRom);
+        let width = self.width * 35 / 100;
+        let height = width * face.height() / face.width();
+        let face = resize(face, width, height, FilterType::CatmullRom);
+        let [left, top] =
+            [self.width - width, self.height - height].map(|rest| i64::from(rest / 2));
+        image::imageops::replace(&mut all, &face, left, top);
+        all
     }
 }
 

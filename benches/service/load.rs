@@ -77,11 +77,11 @@ impl Target {
             });
         }
         tokio::time::sleep_until(begun.into()).await;
-        let (server, client) = (self.process.cpu(), thread_cpu());
+        let (server, client) = (self.process.cpu_of_all(), thread_cpu());
         let begun = Instant::now();
         tokio::time::sleep_until(end.into()).await;
         let took = begun.elapsed();
-        let server_cpu = self.process.cpu_since(server);
+        let server_cpu = self.process.cpu_of_all_since(server);
         let client_cpu = thread_cpu().saturating_sub(client);
         let samples = tasks.join_all().await.into_iter().flatten();
         let within = |sample: &Sample| begun <= sample.finished && sample.finished < begun + took;
@@ -100,7 +100,7 @@ impl Target {
         let begun = Instant::now();
         let due: Arc<[Instant]> = arrivals(rate, time).map(|offset| begun + offset).collect();
         let clock = Arc::new(Clock { due, next: AtomicUsize::new(0), passed: Semaphore::new(0) });
-        let (server, client) = (self.process.cpu(), thread_cpu());
+        let (server, client) = (self.process.cpu_of_all(), thread_cpu());
         let (ticking, idle) = (clock.clone(), connections.len());
         let ticks = thread::spawn(move || ticking.tick(idle));
         for mut connection in connections {
@@ -116,7 +116,7 @@ impl Target {
         }
         let samples = tasks.join_all().await.into_iter().flatten().collect();
         let took = begun.elapsed();
-        let server_cpu = self.process.cpu_since(server);
+        let server_cpu = self.process.cpu_of_all_since(server);
         let clock = ticks.join().expect("the clock does not panic");
         let client_cpu = thread_cpu().saturating_sub(client) + clock;
         Ok(Outcome { samples, took, server_cpu, client_cpu })

@@ -109,11 +109,16 @@ impl Bench {
         Ok(server)
     }
 
+    /// The kinds of image for the model.
+    pub(crate) fn kinds(&self) -> &'static [Kind] {
+        self.arguments.kinds(self.floor.description().preprocessor.aligns())
+    }
+
     /// The small kinds of image, as far as this measurement is selected for them.
     pub(crate) fn small_images(&self, measurement: &str) -> Vec<Kind> {
-        let kinds = self.arguments.kinds().iter().copied();
+        let kinds = self.kinds().iter().copied();
         kinds
-            .filter(|kind| *kind != Kind::TwelveMegapixels)
+            .filter(|kind| !kind.is_large())
             .filter(|kind| self.arguments.wants(&format!("{measurement}/{}", kind.name())))
             .collect()
     }

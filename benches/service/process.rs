@@ -33,6 +33,15 @@ impl Process {
         self.times(4)
     }
 
+    /// The same, including all processes below it: those that run, such as the workers of a server, and those that have ended.
+    pub(crate) fn cpu_of_all(self) -> Duration {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.0)).into_iter().flatten().flatten();
+        let children = tasks.map(|task| fs::read_to_string(task.path().join("children")));
+        let children = children.filter_map(Result::ok).collect::<Vec<_>>().join(" ");
+        let children = children.split_whitespace().filter_map(|id| id.parse().ok());
+        self.cpu_with_children() + children.map(|id| Self(id).cpu_of_all()).sum::<Duration>()
+    }
+
     /// The sum of the first `count` times: two of the process, then two of its children.
     fn times(self, count: usize) -> Duration {
         let stat = self.read("stat");
@@ -41,9 +50,14 @@ impl Process {
         ticks(fields.split_whitespace().skip(11).take(count))
     }
 
-    /// The CPU time since an earlier measurement.
+    /// The CPU time since an earlier measurement by [`Self::cpu`].
     pub(crate) fn cpu_since(self, before: Duration) -> Duration {
         self.cpu().saturating_sub(before)
+    }
+
+    /// The CPU time since an earlier measurement by [`Self::cpu_of_all`].
+    pub(crate) fn cpu_of_all_since(self, before: Duration) -> Duration {
+        self.cpu_of_all().saturating_sub(before)
     }
 
     pub(crate) fn memory(self) -> Memory {

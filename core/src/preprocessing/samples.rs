@@ -1,7 +1,5 @@
 //! A decoded image.
 
-use std::ops::Range;
-
 use image::metadata::Orientation;
 use image::{GrayImage, RgbImage, imageops};
 
@@ -92,29 +90,34 @@ impl Image {
         }
     }
 
-    /// Reads some columns of a row into as many planes as the image [has](Self::planes). Each plane is at least as long.
+    /// Reads a row from a column on into as many planes as the image [has](Self::planes). All are equally long.
     #[inline(always)]
-    pub(super) fn read_row(&self, row: usize, columns: Range<usize>, planes: &mut [Vec<u8>]) {
-        let start = row * self.columns.samples() as usize + columns.start;
-        let width = columns.len();
-        match (&self.samples, planes) {
-            (Samples::Grey(image), [grey]) => {
-                grey[..width].copy_from_slice(&image.as_raw()[start..][..width]);
+    pub(super) fn read_row<'a>(
+        &self,
+        row: usize,
+        column: usize,
+        mut planes: impl Iterator<Item = &'a mut [u8]>,
+    ) {
+        let start = row * self.columns.samples() as usize + column;
+        match (&self.samples, planes.next(), planes.next(), planes.next()) {
+            (Samples::Grey(image), Some(grey), None, None) => {
+                let width = grey.len();
+                grey.copy_from_slice(&image.as_raw()[start..][..width]);
             }
-            (Samples::Rgb(image), [grey]) => {
-                let (pixels, _) = image.as_raw()[start * 3..][..width * 3].as_chunks();
+            (Samples::Rgb(image), Some(grey), None, None) => {
+                let (pixels, _) = image.as_raw()[start * 3..].as_chunks();
                 for (byte, pixel) in grey.iter_mut().zip(pixels) {
                     *byte = luma(*pixel);
                 }
             }
-            (Samples::Rgb(image), [red, green, blue]) => {
-                let (pixels, _) = image.as_raw()[start * 3..][..width * 3].as_chunks::<3>();
+            (Samples::Rgb(image), Some(red), Some(green), Some(blue)) => {
+                let (pixels, _) = image.as_raw()[start * 3..].as_chunks::<3>();
                 let planes = red.iter_mut().zip(green).zip(blue);
                 for (((red, green), blue), pixel) in planes.zip(pixels) {
                     [*red, *green, *blue] = *pixel;
                 }
             }
-            (_, planes) => unreachable!("an image has one plane or three, not {}", planes.len()),
+            _ => unreachable!("an image has one plane or three"),
         }
     }
 

@@ -47,6 +47,12 @@ impl Similarity {
         [a * x - b * y + shift[0], b * x + a * y + shift[1]]
     }
 
+    /// Half of the side of the upright square around what a rectangle of this size becomes.
+    pub(super) fn reach(&self, [width, height]: Point) -> f64 {
+        let [a, b] = [self.a.abs(), self.b.abs()];
+        (a * width + b * height).max(b * width + a * height) / 2.0
+    }
+
     /// The length that a length of 1 becomes.
     pub(super) fn scale(&self) -> f64 {
         self.a.hypot(self.b)

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use siamese_core::model::{Choice, Description, Face, Finished};
+use siamese_core::model::{Choice, Description, Face, Finer, Finished};
 use siamese_core::preprocessing::{
     DecodeError, Decoded, Decoding, Detail, Estimate, Limits, Photograph, Pixels, Planes,
 };
@@ -287,21 +287,47 @@ impl Decoder {
         };
         let (mut finer, mut search) = (None, Duration::ZERO);
         loop {
-            let decoding = model.preprocessor.decoding(finer);
-            let decoded = match self.decoded(decoding, upload.clone(), executor).await? {
-                Decoded::Planes(planes) => return Ok((planes, None)),
-                photograph @ Decoded::Photograph(_) => photograph,
-            };
-            let model = model.clone();
-            let finish = move || model.preprocessor.finish(decoded, choice, finer);
-            let gate = if finer.is_some() { &self.searches } else { &self.threads };
-            let begun = Instant::now();
-            let finished = in_turn(gate, finish).await;
-            search += begun.elapsed();
-            searches.took(search);
+            let finished = self.finished(model, upload.clone(), executor, choice, finer).await?;
+            let (finished, took) = finished;
+            if model.preprocessor.aligns() {
+                search += took;
+                searches.took(search);
+            }
             match self.counted(finished)? {
                 Finished::Planes(planes, face) => return Ok((planes, face)),
                 Finished::Finer(next) => finer = Some(next),
+            }
+        }
+    }
+
+    /// Decodes an upload and turns it into planes, which takes the time that is returned too. What is decoded on a thread is
+    /// also searched there, while the photograph is in the caches of its core.
+    async fn finished(
+        &self,
+        model: &Arc<Description>,
+        upload: Bytes,
+        executor: Executor,
+        choice: Choice,
+        finer: Option<Finer>,
+    ) -> Result<(Result<Finished, DecodeError>, Duration), DecodeError> {
+        let decoding = model.preprocessor.decoding(finer);
+        let model = model.clone();
+        let finish = move |decoded| {
+            let begun = Instant::now();
+            let finished = model.preprocessor.finish(decoded, choice, finer);
+            (finished, begun.elapsed())
+        };
+        if executor == Executor::Thread && finer.is_none() {
+            match self.on_a_thread(decoding.clone(), upload.clone(), finish.clone()).await {
+                Err(DecodeError::TooLarge) => {}
+                finished => return self.counted(finished),
+            }
+        }
+        match self.decoded(decoding, upload, executor).await? {
+            planes @ Decoded::Planes(_) => Ok(finish(planes)),
+            photograph @ Decoded::Photograph(_) => {
+                let gate = if finer.is_some() { &self.searches } else { &self.threads };
+                Ok(in_turn(gate, move || finish(photograph)).await)
             }
         }
     }
@@ -314,7 +340,9 @@ impl Decoder {
     ) -> Result<Decoded, DecodeError> {
         let decoded = match executor {
             Executor::Inline => decoding.decode(&upload, &self.up_to(INLINE[0])),
-            Executor::Thread => self.on_a_thread(decoding.clone(), upload.clone()).await,
+            Executor::Thread => {
+                self.on_a_thread(decoding.clone(), upload.clone(), |decoded| decoded).await
+            }
             Executor::Worker(_) => Err(DecodeError::TooLarge),
         };
         let first = match (decoded, executor) {
@@ -332,7 +360,13 @@ impl Decoder {
         Err(DecodeError::TooLarge)
     }
 
-    async fn on_a_thread(&self, decoding: Decoding, upload: Bytes) -> Result<Decoded, DecodeError> {
+    /// Decodes on a thread, and works on the result there.
+    async fn on_a_thread<T: Send + 'static>(
+        &self,
+        decoding: Decoding,
+        upload: Bytes,
+        then: impl FnOnce(Decoded) -> T + Send + 'static,
+    ) -> Result<T, DecodeError> {
         let turn = Turn(Some(&self.observer));
         let place = self.threads.enter(1).await;
         turn.began();
@@ -340,7 +374,7 @@ impl Decoder {
         compute(move || {
             // The decode continues if its caller leaves, so it keeps the place.
             let _place = place;
-            decoding.decode(&upload, &limits)
+            decoding.decode(&upload, &limits).map(then)
         })
         .await
     }

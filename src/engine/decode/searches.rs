@@ -16,7 +16,7 @@ impl Searches {
         Duration::from_nanos(self.longest.load(Ordering::Relaxed))
     }
 
-    /// Records the time of all searches of one image so far, with their waits.
+    /// Records the time of all searches of one image so far.
     pub(super) fn took(&self, search: Duration) {
         let nanoseconds = u64::try_from(search.as_nanos()).unwrap_or(u64::MAX);
         self.longest.fetch_max(nanoseconds, Ordering::Relaxed);

@@ -18,6 +18,10 @@ use crate::preprocessing::{
 
 pub use detector::{Detector, InvalidDetector};
 
+/// How much a face may be enlarged to the model's input before the upload is decoded again with more detail. The portraits
+/// from which the errors of the default model are known are enlarged by 1.6.
+const ENLARGED: f64 = 1.5;
+
 /// A face in an upright image. Lengths are in pixels of the image before it is reduced, to a tenth.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -166,7 +170,7 @@ impl Aligner {
         let points = Landmarks::new(face.points.points().map(|point| photograph.reduced(point)));
         let chip = self.alignment.chip(photograph, &points, preprocessing);
         let (planes, scale) = chip.ok_or(DecodeError::FaceNotFound)?;
-        let is_enlarged = scale < 1.0;
+        let is_enlarged = scale * ENLARGED < 1.0;
         if is_enlarged && can_be_finer && photograph.is_coarse() {
             return Ok(Aligned::Finer(Hint::At(face)));
         }

@@ -5,9 +5,12 @@ use super::detector::{Detector, InvalidDetector, Network};
 use super::suppression::{Candidate, Shape, combine, distinct};
 use crate::preprocessing::{Landmarks, Photograph, Square};
 
-/// The margin around a photograph, in parts of its longer side. Without one, the detector misses a face that fills the
-/// frame.
+/// The margin around an image that is a crop around a face. Without one, the near network misses a face that fills the
+/// frame. With one, it misses a face that takes up a third of the width of a photograph.
 const MARGIN: f64 = 0.3;
+
+/// The longest side of an image that is first taken for such a crop, in pixels.
+const CROP: u32 = 256;
 
 /// The score of the near network from which a candidate counts as a face. On photographs of groceries one in a hundred
 /// reaches it; on portraits all do.
@@ -103,7 +106,7 @@ impl Search {
             let tiles = if quarters == 0 { &TILES[..] } else { &[TURNED_TILES] };
             for tiles in [0, 1].iter().chain(tiles) {
                 found.extend(match tiles {
-                    0 => self.near(photograph, quarters)?,
+                    0 => self.near(photograph, quarters, &margins(photograph))?.0,
                     tiles => self.far(photograph, quarters, *tiles, FOR_ALL)?,
                 });
                 if enough <= distinct(found.clone()).len() {
@@ -115,13 +118,21 @@ impl Search {
     }
 
     /// The faces in the whole photograph. The other quarter turns are tried if no face is clear: a face on its side looks
-    /// like an unclear one that is upright.
+    /// like an unclear one that is upright. They are searched as the upright one was found.
     fn whole(&mut self, photograph: &Photograph) -> ort::Result<Vec<Candidate>> {
         let score = |found: &[Candidate]| found.iter().map(|face| face.score).fold(0.0, f32::max);
-        let mut best = self.near_or_far(photograph, 0)?;
+        let margins = margins(photograph);
+        let (mut best, margins) = self.near(photograph, 0, &margins)?;
+        let is_far = best.is_empty();
+        if is_far {
+            best = self.far(photograph, 0, 1, FOR_ONE)?;
+        }
         if score(&best) < CLEAR {
             for quarters in 1..4 {
-                let found = self.near_or_far(photograph, quarters)?;
+                let (mut found, _) = self.near(photograph, quarters, margins)?;
+                if found.is_empty() && is_far {
+                    found = self.far(photograph, quarters, 1, FOR_ONE)?;
+                }
                 if score(&best) < score(&found) {
                     best = found;
                 }
@@ -130,21 +141,25 @@ impl Search {
         Ok(best)
     }
 
-    fn near_or_far(
+    /// The faces that take up a large part of the photograph, and that are upright after quarter turns. The margins are
+    /// tried in turn; the second result is the one with which faces were found, or all.
+    fn near<'a>(
         &mut self,
         photograph: &Photograph,
         quarters: u8,
-    ) -> ort::Result<Vec<Candidate>> {
-        let near = self.near(photograph, quarters)?;
-        if near.is_empty() { self.far(photograph, quarters, 1, FOR_ONE) } else { Ok(near) }
-    }
-
-    /// The faces that take up a large part of the photograph, and that are upright after quarter turns.
-    fn near(&mut self, photograph: &Photograph, quarters: u8) -> ort::Result<Vec<Candidate>> {
-        let square = around(photograph, MARGIN).turned(quarters);
-        let found = combine(self.near.run(photograph, square, SURE)?);
-        let found = self.closely(photograph, found, Some(square), FOR_ONE)?;
-        Ok(certain(found, quarters))
+        margins: &'a [f64],
+    ) -> ort::Result<(Vec<Candidate>, &'a [f64])> {
+        for margin in margins.chunks(1) {
+            let square = around(photograph, margin[0]).turned(quarters);
+            let found = combine(self.near.run(photograph, square, SURE)?);
+            // Without a margin, a large face may be cut by the frame.
+            let seen_in = (0.0 < margin[0]).then_some(square);
+            let found = certain(self.closely(photograph, found, seen_in, FOR_ONE)?, quarters);
+            if !found.is_empty() {
+                return Ok((found, margin));
+            }
+        }
+        Ok((Vec::new(), margins))
     }
 
     /// The faces in tiles of the photograph, `tiles` of them along its longer side, that are upright after quarter turns.
@@ -165,7 +180,7 @@ impl Search {
     }
 
     /// The faces among candidates of a square of the near network, or of the far network. The near network looks at each
-    /// of the `most` surest closely, until it is upright and large enough for its points to be exact.
+    /// of the `most` surest closely, until its points are exact.
     fn closely(
         &mut self,
         photograph: &Photograph,
@@ -206,6 +221,12 @@ fn certain(mut found: Vec<Candidate>, quarters: u8) -> Vec<Candidate> {
 fn is_exact(shape: &Shape, square: Square) -> bool {
     let turn = shape.angle() - square.angle;
     LARGE * 2.0 * square.half <= shape.longer() && LEVEL <= turn.cos()
+}
+
+/// The margins in which a face is searched in turn.
+fn margins(photograph: &Photograph) -> [f64; 2] {
+    let [width, height] = photograph.size();
+    if width.max(height) <= CROP { [MARGIN, 0.0] } else { [0.0, MARGIN] }
 }
 
 /// The whole photograph with a margin.

@@ -1,10 +1,11 @@
 //! Resizes an image to a model's input size.
 
 mod kernel;
+mod transpose;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use kernel::{Kernel, LANES};
+use kernel::Kernel;
 
 use super::Colour;
 use super::fit::{Part, Size, Target, all};
@@ -31,6 +32,9 @@ pub(super) fn fit(image: &Image, target: &Target) -> Vec<u8> {
 pub(super) fn resize_part(image: &Image, colour: Colour, part: Part, size: Size) -> Vec<u8> {
     Arch::new().dispatch(Resizing { image, colour, size, part })
 }
+
+/// The number of rows that are read before their columns are resized.
+const ROWS: usize = 64;
 
 /// A resize to run. Its loops are compiled once for any processor and once for those with wide vectors, where they
 /// take a third of the time.
@@ -69,15 +73,28 @@ fn resize(&Resizing { image, colour, size, ref part }: &Resizing<'_>) -> Vec<u8>
     let planes = image.planes(colour);
     let plane_size = rows.len() * line_width;
     let mut resized = vec![0; planes * plane_size];
-    let mut row_planes = vec![vec![0; width + LANES]; planes];
-    for (index, row) in rows.enumerate() {
-        image.read_row(row, columns.clone(), &mut row_planes);
-        for (source, plane) in row_planes.iter().zip(resized.chunks_exact_mut(plane_size)) {
-            let line = &mut plane[index * line_width..][..line_width];
-            match &along_first {
-                Some(kernel) => kernel.along(source, line),
-                None => line.copy_from_slice(&source[..width]),
+    if let Some(kernel) = &along_first {
+        // A block of rows at a time: all rows in their full width would take as much memory as the image.
+        let mut block = vec![0; planes * ROWS * width];
+        for first in rows.clone().step_by(ROWS) {
+            let count = ROWS.min(rows.end - first);
+            let lines = &mut block[..planes * count * width];
+            for row in 0..count {
+                let planes = lines.chunks_exact_mut(count * width);
+                let row_planes = planes.map(|plane| &mut plane[row * width..][..width]);
+                image.read_row(first + row, columns.start, row_planes);
             }
+            let start = (first - rows.start) * line_width;
+            let targets = resized.chunks_exact_mut(plane_size);
+            for (lines, plane) in lines.chunks_exact(count * width).zip(targets) {
+                kernel.along(lines, &mut plane[start..][..count * line_width]);
+            }
+        }
+    } else {
+        for (index, row) in rows.enumerate() {
+            let planes = resized.chunks_exact_mut(plane_size);
+            let row_planes = planes.map(|plane| &mut plane[index * width..][..width]);
+            image.read_row(row, columns.start, row_planes);
         }
     }
     if let Some(kernel) = across {
@@ -90,10 +107,7 @@ fn resize(&Resizing { image, colour, size, ref part }: &Resizing<'_>) -> Vec<u8>
     }
     if let Some(kernel) = along_last {
         let mut target = vec![0; planes * target_height * target_width];
-        resized.extend([0; LANES]);
-        for (index, line) in target.chunks_exact_mut(target_width).enumerate() {
-            kernel.along(&resized[index * line_width..], line);
-        }
+        kernel.along(&resized, &mut target);
         resized = target;
     }
     resized
