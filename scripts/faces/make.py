@@ -66,13 +66,14 @@ def single_precision(folder, images):
     """The networks, checked, in one model in single precision with a card but without a calibration."""
     import parity
     import weights
+    from channels import widened
     from networks import FULL, SHORT, anchors, detector, recognition
 
     original = fetch(folder)
     model = recognition(original["recognition"].read_bytes())
     detectors = {
-        "near": detector(original["near"].read_bytes(), anchors(SHORT)),
-        "far": detector(original["far"].read_bytes(), anchors(FULL)),
+        "near": widened(detector(original["near"].read_bytes(), anchors(SHORT))),
+        "far": widened(detector(original["far"].read_bytes(), anchors(FULL))),
     }
     files = sorted(path for path in images.rglob("*") if path.is_file())
     parity.check(model, detectors, original, files[:: max(1, len(files) // 50)][:50])

@@ -49,13 +49,13 @@ enum PairResult<'a> {
     )),
     responses((status = 200, description = "A result or an error for each pair.", body = Comparisons, example = json!({
         "results": [
-            {"verdict": "different", "distance": 0.6774, "threshold": 0.54045, "operating_point": {"source": "calibration"}},
+            {"verdict": "different", "distance": 0.6774, "threshold": 0.5381, "operating_point": {"source": "calibration"}},
             {"error": {
                 "type": "about:blank", "title": "Unprocessable Entity", "status": 422, "code": "image_empty",
                 "detail": "the image is empty", "field": "pairs[1].b"
             }}
         ],
-        "model": {"name": "faces", "digest": "sha256:c687abf8..."}
+        "model": {"name": "faces", "digest": "sha256:33950d72..."}
     })))
 )]
 pub(crate) async fn compare_batch(

@@ -108,7 +108,7 @@ impl<'a> ImageEmbedding<'a> {
                 "score": 0.9373, "roll": -1.0, "yaw": -20.0, "sharpness": 0.6
             },
             "familiarity": 1.0,
-            "model": {"name": "faces", "digest": "sha256:c687abf8..."}
+            "model": {"name": "faces", "digest": "sha256:33950d72..."}
         })),
         (Floats = "application/octet-stream"),
         (Floats = "application/x-npy"),
