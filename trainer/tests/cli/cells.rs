@@ -113,6 +113,13 @@ fn cells_are_learned_and_planted_changes_are_found() {
     let bytes = |name| fs::read(ground.at(name)).expect("a file");
     assert!(bytes("raw.onnx") == bytes("again.onnx"));
 
+    // So does a run that continues from an earlier checkpoint.
+    fs::remove_dir_all(ground.at("raw.run/step-60")).expect("the last checkpoint");
+    let resume =
+        ["train", "--resume", "--run", "raw.run", "--name", "raw", "--out", "resumed.onnx"];
+    run(&ground, &resume, &SPLIT).success();
+    assert!(bytes("raw.onnx") == bytes("resumed.onnx"));
+
     let measured = ["--fold", "0/4", "--resamples", "40"];
     let calibrate = ["calibrate", "--model", "raw.onnx", "--out", "model.onnx"];
     let output = run(&ground, &calibrate, &measured).success();

@@ -64,16 +64,15 @@ impl CellExtractor {
         let n_cells = places(&self.preprocessing).iter().product();
         let known = stored::read(&file)
             .and_then(|bytes| CellTile::read(&bytes, n_cells, self.sessions.width()));
-        let tiles = match known {
-            Some(tiles) => tiles,
-            None => {
-                let tiles = self.compute(&self.aligned(pair, uploads)?)?;
-                let mut bytes = Vec::new();
-                tiles.iter().for_each(|tile| tile.write(&mut bytes));
-                // The cache only saves time, so a full disk is no error.
-                let _ = stored::write(&file, &bytes);
-                tiles
-            }
+        let tiles = if let Some(tiles) = known {
+            tiles
+        } else {
+            let tiles = self.compute(&self.aligned(pair, uploads)?)?;
+            let mut bytes = Vec::new();
+            tiles.iter().for_each(|tile| tile.write(&mut bytes));
+            // The cache only saves time, so a full disk is no error.
+            let _ = stored::write(&file, &bytes);
+            tiles
         };
         self.bar.inc(1);
         Ok(tiles)

@@ -83,28 +83,27 @@ impl Tiles {
         let (mut names, mut skipped) = (HashSet::new(), Vec::new());
         let mut hasher = Sha256::new();
         for (pair, read) in listed.iter().zip(read) {
-            match read {
-                Err(why) => skipped.push(format!("{} ({why})", pair.names().join(" and "))),
-                Ok(read) => {
-                    hasher.update(format!("{:?} {:?}", pair.names(), pair.area));
-                    hasher.update(read.digest);
-                    let start = tiles.len();
-                    let changed = read.tiles.iter().zip(start..);
-                    let changed = changed.filter(|(tile, _)| tile.has_changed());
-                    let changed = changed.map(|(_, index)| index).collect();
-                    tiles.extend(read.tiles);
-                    // A pair without a known cell has no tile.
-                    if start < tiles.len() {
-                        pairs.push(TiledPair { all: start..tiles.len(), changed });
-                    }
-                    for (name, digest) in pair.names().into_iter().zip(read.digests) {
-                        // An image can be in several pairs.
-                        if names.insert(name) {
-                            files.push((name.to_owned(), digest));
-                        }
-                    }
+            let read = match read {
+                Ok(read) => read,
+                Err(why) => {
+                    skipped.push(format!("{} ({why})", pair.names().join(" and ")));
+                    continue;
                 }
+            };
+            hasher.update(format!("{:?} {:?}", pair.names(), pair.area));
+            hasher.update(read.digest);
+            let start = tiles.len();
+            let changed = read.tiles.iter().zip(start..).filter(|(tile, _)| tile.has_changed());
+            let changed = changed.map(|(_, index)| index).collect();
+            tiles.extend(read.tiles);
+            // A pair without a known cell has no tile.
+            if start < tiles.len() {
+                pairs.push(TiledPair { all: start..tiles.len(), changed });
             }
+            let named = pair.names().into_iter().zip(read.digests);
+            // An image can be in several pairs.
+            let new = named.filter(|(name, _)| names.insert(*name));
+            files.extend(new.map(|(name, digest)| (name.to_owned(), digest)));
         }
         if !skip_unreadable && !skipped.is_empty() {
             return Err(TilesError::NotCompared(skipped));
