@@ -7,7 +7,8 @@ service prepares them for the network, and the masks `changed` and `unclear` of 
 
 With `--images`, PAIRS gets a list `pairs.csv` for `siamese-trainer`, which holds every twelfth pair out, and the images
 and masks that it names. The service's own code then aligns the images and evens out their light. A cell that the truth is
-unclear about has a single pixel of the mask, so the trainer counts it as neither changed nor unchanged. SHARE is the share
+unclear about has a single pixel of the mask, so the trainer counts it as neither changed nor unchanged.
+These pixels count as changes of their own in the recall of `siamese-trainer evaluate`: look at its cells. SHARE is the share
 of the pairs that is made, 1 by default.
 
 A tenth of the pairs or more have no change. Each pair has a seed of its own, so the result is always the same. Every fourth
