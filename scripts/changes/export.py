@@ -16,8 +16,9 @@ import onnx
 import onnxruntime
 import torch
 
-from network import DEVIATION, MEAN, SIDE, Backbone, Head, Network
+from network import DEVIATION, MEAN, Backbone, Head, Network
 from pairs import COUNTS, TRAINED_BOARDS
+from truth import SIDE
 
 OPSET = 17
 PURPOSE = "Finds the places that have changed between two images of one scene."

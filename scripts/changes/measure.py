@@ -18,7 +18,7 @@ from scipy import ndimage
 
 import boards
 import photographs
-from network import CELL
+from truth import CELL
 
 THRESHOLDS = [1.0, 1.1, 1.2, 1.3, 1.4]
 # The neighbours of a changed cell belong to its region above this share of the threshold, as in the service.

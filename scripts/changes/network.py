@@ -15,8 +15,6 @@ from torch.nn import functional
 sys.path.insert(0, str(Path(__file__).parent.parent / "lite0"))
 from parity import Lite0  # noqa: E402
 
-CELL = 8
-SIDE = 224
 WIDTH = 32
 # The mean and the deviation of the colours that the backbone was trained with. The card of the model states them.
 MEAN, DEVIATION = 127.0, 128.0

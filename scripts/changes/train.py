@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from network import CELL, Backbone, Head, distances, normalised
+from network import Backbone, Head, distances, normalised
+from truth import CELL
 
 # How many of a hundred pairs come from each file. The rest is divided among the boards.
 SHARES = {"photo": 35, "screen": 20, "texture": 10}

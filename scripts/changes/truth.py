@@ -3,6 +3,9 @@
 import numpy as np
 from scipy import ndimage
 
+# The sides of a cell and of a tile, in pixels.
+CELL, SIDE = 8, 224
+
 
 def truth(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Gives two masks of pixels: those that are changed clearly, and those where it is unclear, as they changed a little.

@@ -165,6 +165,21 @@ impl Grid {
         }
     }
 
+    /// For each cell of a tile, row by row: the index of the cell of the image that has its value. `None` if another tile
+    /// gives that value, or if the cell is beyond the image.
+    pub fn places(&self, tile: usize) -> Vec<Option<usize>> {
+        let [rows, columns] = self.spans(tile);
+        let [of_rows, of_columns] = self.axes.map(|axis| axis.of_tile);
+        let [_, all_columns] = self.cells();
+        let cells = (0..of_rows).flat_map(|row| (0..of_columns).map(move |column| [row, column]));
+        let places = cells.map(|[row, column]| {
+            let (row, column) = (rows.tile + row, columns.tile + column);
+            let is_taken = |span: Span, at| span.taken[0] <= at && at < span.taken[1];
+            (is_taken(rows, row) && is_taken(columns, column)).then_some(row * all_columns + column)
+        });
+        places.collect()
+    }
+
     fn spans(&self, tile: usize) -> [Span; 2] {
         let [rows, columns] = self.axes;
         let across = columns.tiles();
@@ -264,6 +279,12 @@ mod tests {
         }
         let expected: Vec<f32> = pixels.into_iter().map(f32::from).collect();
         assert_eq!(all, expected);
+
+        // Each cell has its place in one tile.
+        let places = (0..grid.tiles()).flat_map(|tile| grid.places(tile).into_iter().flatten());
+        let mut places: Vec<usize> = places.collect();
+        places.sort_unstable();
+        assert_eq!(places, (0..60).collect::<Vec<_>>());
     }
 
     #[test]

@@ -1,25 +1,16 @@
 //! Computes the features of images on all cores, and caches them.
 
-use std::fs;
-use std::io::Write as _;
-use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::PathBuf;
 
-use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
-use siamese_core::model::{
-    Align, Card, Device, Length, Model, OnnxModel, Options, Preprocessor, Source, rewrite,
-};
+use siamese_core::model::{Align, Preprocessor};
 use siamese_core::preprocessing::{Colour, DecodeError, Fit, Limits, Pixels, Preprocessing};
-use tempfile::NamedTempFile;
 
-use super::Backbone;
+use super::sessions::Sessions;
+use super::{Backbone, stored};
 use crate::cache;
 use crate::data::{Unreadable, digest_of};
 
-/// The length of a digest as text, at the end of a cached file.
-const CHECKSUM: usize = "sha256:".len() + 64;
 /// The side of a thumbnail.
 const SIDE: u32 = 64;
 
@@ -38,15 +29,9 @@ impl Features {
 }
 
 /// Computes features.
-///
-/// Each thread takes a session of its own, which runs on one core: a convolutional network gains more from one image per
-/// core than from several cores per image.
 pub struct Extractor {
-    source: Source,
+    sessions: Sessions,
     preprocessor: Preprocessor,
-    width: usize,
-    /// Sessions that no thread uses.
-    idle: Mutex<Vec<OnnxModel>>,
     cache: PathBuf,
     bar: ProgressBar,
 }
@@ -64,42 +49,17 @@ impl Extractor {
         n_images: usize,
     ) -> anyhow::Result<Self> {
         let preprocessor = Preprocessor::new(preprocessing.clone(), align.clone())?;
-        let card = Card {
-            name: backbone.name().to_owned(),
-            purpose: None,
-            limits: None,
-            preprocessing: preprocessing.clone(),
-            align,
-            length: Length::AsIs,
-            margin: None,
-            threshold: None,
-            calibration: None,
-            changes: None,
-            familiarity: None,
-            provenance: None,
-            weights: None,
-            golden: None,
-        };
-        let onnx = rewrite(&backbone.with_features()?, &card.to_metadata())?;
-        // The file contains the preprocessing, so its digest determines the features of an image.
-        let digest = digest_of(&onnx);
-        let cache = cache::folder("features")?.join(digest.trim_start_matches("sha256:"));
-        let source = Source::of(Path::new(backbone.name()), onnx)?;
-        let first = OnnxModel::open(&source, &one_thread())?;
+        let onnx = backbone.with_features()?;
+        let sessions = Sessions::open(backbone.name(), &onnx, preprocessing, align)?;
+        let cache = cache::folder("features")?.join(sessions.folder());
         let style = ProgressStyle::with_template("features {wide_bar} {pos}/{len}, {eta} left")?;
-        Ok(Self {
-            width: first.description().width,
-            source,
-            preprocessor,
-            idle: Mutex::new(vec![first]),
-            cache,
-            bar: ProgressBar::new(n_images.try_into().unwrap_or(u64::MAX)).with_style(style),
-        })
+        let bar = ProgressBar::new(n_images.try_into().unwrap_or(u64::MAX)).with_style(style);
+        Ok(Self { sessions, preprocessor, cache, bar })
     }
 
     /// Returns the number of features of an image.
     pub fn width(&self) -> usize {
-        self.width
+        self.sessions.width()
     }
 
     /// Computes the features of an upload, or reads them from the cache.
@@ -111,14 +71,14 @@ impl Extractor {
         let digest = digest_of(upload);
         let name = digest.trim_start_matches("sha256:");
         let file = self.cache.join(&name[..2]).join(&name[2..]);
-        let known = fs::read(&file).ok().and_then(|bytes| self.read(&bytes));
+        let known = stored::read(&file).and_then(|bytes| self.read(&bytes));
         self.bar.inc(1);
         if let Some(features) = known {
             return Ok(features);
         }
         let features = self.compute(upload)?;
         // The cache only saves time, so a full disk is no error.
-        let _ = write(&file, &features);
+        let _ = stored::write(&file, &bytes(&features));
         Ok(features)
     }
 
@@ -131,25 +91,13 @@ impl Extractor {
         let limits = Limits::default();
         let pixels = self.preprocessor.preprocess(upload, &limits)?;
         let thumbnail = thumbnail(upload, &limits)?;
-        let idle = self.idle().pop();
-        let mut model = match idle {
-            Some(model) => model,
-            None => OnnxModel::open(&self.source, &one_thread())
-                .map_err(|error| std::io::Error::other(error.to_string()))?,
-        };
-        let embedded = model.embed(&[pixels]);
-        self.idle().push(model);
-        let row = embedded?.swap_remove(0)?;
-        Ok(Features { row: Pixels::new(row.coordinates().to_vec()), thumbnail })
+        let row = self.sessions.rows(&[pixels])?.swap_remove(0);
+        Ok(Features { row: Pixels::new(row), thumbnail })
     }
 
     fn read(&self, bytes: &[u8]) -> Option<Features> {
         let [channels, height, width] = Features::SHAPE;
-        let (bytes, checksum) = bytes.split_at_checked(bytes.len().checked_sub(CHECKSUM)?)?;
-        if digest_of(bytes).as_bytes() != checksum {
-            return None;
-        }
-        let (row, thumbnail) = bytes.split_at_checked(self.width * size_of::<f32>())?;
+        let (row, thumbnail) = bytes.split_at_checked(self.width() * size_of::<f32>())?;
         if thumbnail.len() != channels * height * width {
             return None;
         }
@@ -162,15 +110,6 @@ impl Extractor {
         let thumbnail = thumbnail.iter().map(|byte| f32::from(*byte) / 255.0).collect();
         Some(Features { row: Pixels::new(row), thumbnail: Pixels::new(thumbnail) })
     }
-
-    fn idle(&self) -> MutexGuard<'_, Vec<OnnxModel>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn one_thread() -> Options {
-    let one = NonZeroUsize::MIN;
-    Options { device: Device::Cpu, threads: Some(one), max_batch: one, ..Options::default() }
 }
 
 fn thumbnail(upload: &[u8], limits: &Limits) -> Result<Pixels, DecodeError> {
@@ -186,17 +125,11 @@ fn thumbnail(upload: &[u8], limits: &Limits) -> Result<Pixels, DecodeError> {
     preprocessing.preprocess(upload, limits)
 }
 
-/// Writes features as [`Extractor::read`] reads them. The file appears only when it is complete.
-fn write(path: &Path, features: &Features) -> anyhow::Result<()> {
-    let folder = path.parent().context("a path in the cache folder")?;
-    fs::create_dir_all(folder)?;
-    let mut file = NamedTempFile::new_in(folder)?;
+/// Features as [`Extractor::read`] reads them.
+fn bytes(features: &Features) -> Vec<u8> {
     let numbers = features.row.values().iter();
     let mut bytes: Vec<u8> = numbers.flat_map(|number| number.to_le_bytes()).collect();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
     bytes.extend(features.thumbnail.values().iter().map(|value| (value * 255.0).round() as u8));
-    file.write_all(&bytes)?;
-    file.write_all(digest_of(&bytes).as_bytes())?;
-    file.persist(path)?;
-    Ok(())
+    bytes
 }

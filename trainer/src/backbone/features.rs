@@ -226,6 +226,7 @@ mod tests {
             name: "made".to_owned(),
             onnx: model.encode_to_vec(),
             output: Output::Maps(vec![map(coarse, 4, 1, false), map(fine, 2, 2, true)]),
+            cells: None,
             preprocessing: Preprocessing {
                 height: SIDE,
                 width: SIDE,

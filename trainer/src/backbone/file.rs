@@ -70,6 +70,7 @@ pub(super) fn open(path: &Path) -> anyhow::Result<Backbone> {
     Ok(Backbone {
         onnx: source.onnx().to_vec(),
         output,
+        cells: None,
         preprocessing,
         multiple: 1,
         origin: serde_json::json!({"file": name, "digest": digest_of_file(path)?}),

@@ -2,18 +2,23 @@
 //!
 //! This module knows ONNX files, the maps in them, and their features of images. It knows no training.
 
+mod cells;
 mod extractor;
 mod features;
 mod file;
 mod lite0;
+mod sessions;
+mod stored;
 
 use std::path::Path;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use siamese_core::preprocessing::Preprocessing;
 
 use crate::data::digest_of;
 
+use cells::CellMap;
+pub use cells::{CellBackbone, CellExtractor, CellTile};
 pub use extractor::{Extractor, Features};
 pub use features::Head;
 
@@ -23,6 +28,8 @@ pub struct Backbone {
     name: String,
     onnx: Vec<u8>,
     output: Output,
+    /// Its first stages, if cells can be embedded from them.
+    cells: Option<CellBackbone>,
     preprocessing: Preprocessing,
     /// The sides of an image must be multiples of this number of pixels.
     multiple: u32,
@@ -98,6 +105,21 @@ impl Backbone {
             width.next_multiple_of(multiple)
         );
         Ok(())
+    }
+
+    /// Returns its first stages, from which cells are embedded.
+    ///
+    /// # Errors
+    ///
+    /// If it has no maps of cells; the error says what to do instead.
+    pub fn cells(&self) -> anyhow::Result<&CellBackbone> {
+        self.cells.as_ref().with_context(|| {
+            format!(
+                "{} can't be trained on the places of changes: give --backbone lite0, or a list with the column changed \
+                 instead of boxes or mask",
+                self.name()
+            )
+        })
     }
 
     /// Returns its origin and its licence, for the provenance of a model.

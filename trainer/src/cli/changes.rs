@@ -7,10 +7,10 @@ use siamese_core::model::{OnnxModel, Options};
 use siamese_core::output::note;
 
 use super::{ModelAndImages, messages};
-use crate::data::{ChangePair, Collection};
+use crate::data::{ChangePair, Collection, Shift};
 use crate::evaluate::changes::{
     CalibratedChanges, ChangeCalibrationRequest, ChangeEvaluation, MeasuredChanges, Measuring,
-    Pictures, Shift, UnchangedImages,
+    Pictures, UnchangedImages,
 };
 use crate::report::{self, ChangeTable};
 use crate::statistics::{Bootstrap, Interval, RatesInterval, Unit};
@@ -25,8 +25,13 @@ pub(super) struct Changes<'a> {
 impl<'a> Changes<'a> {
     /// Returns the pairs; `None` unless it is a list that tells where pairs have changed.
     pub(super) fn of(inputs: &ModelAndImages, images: &'a Collection) -> Option<Self> {
+        Self::listed(images, inputs.images.skip_unreadable)
+    }
+
+    /// Returns the pairs; `None` unless it is a list that tells where pairs have changed.
+    pub(super) fn listed(images: &'a Collection, skip_unreadable: bool) -> Option<Self> {
         let pairs = images.change_pairs()?;
-        Some(Self { images, pairs, skip_unreadable: inputs.images.skip_unreadable })
+        Some(Self { images, pairs, skip_unreadable })
     }
 
     /// Calibrates a model.

@@ -9,7 +9,7 @@ use siamese_core::output::{check_folder, note};
 
 use super::changes::{self, Changes};
 use super::{ModelAndImages, messages};
-use crate::evaluate::changes::Shift;
+use crate::data::Shift;
 use crate::evaluate::{Embedded, Evaluation};
 use crate::learn::{RunFolder, history};
 use crate::report::{self, Table};

@@ -4,7 +4,7 @@ use anyhow::{Context, bail, ensure};
 use siamese_core::preprocessing::Colour;
 
 use super::{Config, LossKind};
-use crate::data::Listing;
+use crate::data::{Listing, Symmetry};
 use crate::network::NetworkConfig;
 
 impl Config {
@@ -55,9 +55,19 @@ impl Config {
                 || matches!(self.network, NetworkConfig::Wavelet(_) | NetworkConfig::Head(_)),
             "whitening works only with the wavelet network or a backbone: remove it, or choose one of them"
         );
+        let is_on_backbone =
+            matches!(self.network, NetworkConfig::Head(_) | NetworkConfig::Cells(_));
         ensure!(
-            self.backbone.is_some() == matches!(self.network, NetworkConfig::Head(_)),
-            "a backbone and the network `head` belong together: give both or neither"
+            self.backbone.is_some() == is_on_backbone,
+            "a backbone belongs to the networks `head` and `cells`, and they need one: give both or neither"
+        );
+        ensure!(
+            self.learns_cells() == (self.loss.kind == LossKind::Cells),
+            "the cells of a list with boxes or a mask are learned with their own loss, and only they are: omit --loss"
+        );
+        ensure!(
+            !self.learns_cells() || self.symmetry == Symmetry::None,
+            "cells are learned from maps, which can't be turned: set symmetry to none"
         );
         let [_, height, width] = self.preprocessing().shape();
         ensure!(
@@ -69,6 +79,8 @@ impl Config {
             NetworkConfig::Compact(compact) => 2_usize << compact.blocks.len(),
             NetworkConfig::Wavelet(_) => 16,
             NetworkConfig::Head(_) => 1,
+            // A smaller tile has no cell that is surrounded.
+            NetworkConfig::Cells(_) => 64,
         };
         ensure!(
             least <= height.min(width),
@@ -95,6 +107,11 @@ impl Config {
                 !listing.triplets().is_empty(),
                 "the triplet loss needs triplets, and this list holds pairs: choose --loss contrastive, or a list with \
              the columns anchor,positive,negative"
+            ),
+            LossKind::Cells => ensure!(
+                listing.tells_places(),
+                "this configuration learns cells, and the list does not tell where pairs have changed: give a list with a \
+                 column boxes or mask, or another configuration"
             ),
             LossKind::Contrastive => {}
         }

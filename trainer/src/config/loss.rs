@@ -14,6 +14,9 @@ pub enum LossKind {
     Softmax,
     /// Weights all pairs of a batch by their cosines; hard pairs count most (Wang et al. 2019).
     MultiSimilarity,
+    /// Pushes changed cells apart beyond the margin, and pulls unchanged ones below it.
+    #[value(skip)]
+    Cells,
 }
 
 /// The loss and its parameters.
@@ -22,8 +25,8 @@ pub enum LossKind {
 pub struct LossConfig {
     /// The main loss.
     pub kind: LossKind,
-    /// The distance up to which different pairs are pushed apart (contrastive), or how much farther the negative must be
-    /// than the positive (triplet).
+    /// The distance up to which different pairs are pushed apart (contrastive), how much farther the negative must be than
+    /// the positive (triplet), or the distance between unchanged and changed cells (cells).
     pub margin: f64,
     /// The weight of an additional classifier over the training identities; 0 for none. It is ignored if the main loss is
     /// softmax.

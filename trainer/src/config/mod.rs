@@ -13,6 +13,7 @@ mod whitening;
 use serde::{Deserialize, Serialize};
 use siamese_core::preprocessing::{Colour, Fit, Preprocessing};
 
+use crate::backbone::CellBackbone;
 use crate::data::{Augmentation, Symmetry};
 use crate::network::NetworkConfig;
 pub use backbone::BackboneConfig;
@@ -133,6 +134,9 @@ impl Config {
     /// A list names no identities, so there is no classifier over them. Each image is augmented separately, so an erased
     /// patch or a mirror image would be a difference that the label does not state; both are off.
     pub fn adapt_to_list(&mut self, has_triplets: bool) {
+        if self.learns_cells() {
+            return;
+        }
         if has_triplets {
             self.choose_loss(LossKind::Triplet);
         }
@@ -145,6 +149,11 @@ impl Config {
         self.augmentation.erase = 0.0;
     }
 
+    /// Returns whether the network embeds the cells of images, from a list that tells where pairs have changed.
+    pub fn learns_cells(&self) -> bool {
+        matches!(self.network, NetworkConfig::Cells(_))
+    }
+
     /// Returns the preprocessing of images, for the backbone or else for the network.
     pub fn preprocessing(&self) -> Preprocessing {
         let Input { height, width, colour, fit } = self.input;
@@ -155,10 +164,16 @@ impl Config {
         Preprocessing { height, width, colour, fit, scale, mean, std }
     }
 
-    /// Returns the shape of the network's input: channels, height and width. The features of a backbone are channels.
+    /// Returns the shape of the network's input: channels, height and width. The features of a backbone are channels; its
+    /// maps have one place for each cell.
     pub fn shape(&self) -> [usize; 3] {
         match &self.network {
             NetworkConfig::Head(head) => [head.features, 1, 1],
+            NetworkConfig::Cells(cells) => {
+                let [_, height, width] = self.preprocessing().shape();
+                let side = CellBackbone::CELL as usize;
+                [cells.channels(), height / side, width / side]
+            }
             _ => self.preprocessing().shape(),
         }
     }

@@ -77,7 +77,7 @@ impl Built {
 pub struct Data {
     /// The last component of the folder's path, or the list's file name.
     pub name: String,
-    /// See [`Gallery::digest`].
+    /// Over the images and their names, and what a list tells of them.
     pub digest: String,
     /// The number of identities, or of components of a list.
     pub identities: usize,
@@ -88,28 +88,30 @@ pub struct Data {
     pub pairs: Option<usize>,
 }
 
+impl Data {
+    /// Describes the images of a training. `name` is that of the folder or the list.
+    pub fn of(name: &str, training: &Gallery) -> Self {
+        Self {
+            name: name.to_owned(),
+            digest: training.digest().to_owned(),
+            identities: training.identities().len(),
+            images: training.samples().len(),
+            pairs: training.listing().map(|listing| listing.pairs().len()),
+        }
+    }
+}
+
 impl Record {
-    /// Describes a run before it starts.
-    pub fn new(
-        config: Config,
-        data_name: String,
-        training: &Gallery,
-        held_out: Option<&Gallery>,
-    ) -> Self {
+    /// Describes a run before it starts. `held_out` names the identities or components that are held out.
+    pub fn new(config: Config, data: Data, held_out: Vec<String>) -> Self {
         Self {
             trainer: env!("CARGO_PKG_VERSION").to_owned(),
             commit: commit(),
             command: arguments().skip(1).collect(),
             built: Built::current(),
             device: Compute::default(),
-            data: Data {
-                name: data_name,
-                digest: training.digest().to_owned(),
-                identities: training.identities().len(),
-                images: training.samples().len(),
-                pairs: training.listing().map(|listing| listing.pairs().len()),
-            },
-            held_out: held_out.map_or_else(Vec::new, |gallery| gallery.identities().to_vec()),
+            data,
+            held_out,
             aligned: None,
             config,
         }

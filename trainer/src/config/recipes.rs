@@ -2,14 +2,14 @@
 
 use siamese_core::preprocessing::{Colour, Fit, Preprocessing};
 
-use crate::backbone::Backbone;
+use crate::backbone::{Backbone, CellBackbone};
 
 use super::{
     BackboneConfig, Config, Input, Length, LossConfig, LossKind, Optimizer, Sampling, Schedule,
     Watch, Whitening,
 };
 use crate::data::{Augmentation, Symmetry};
-use crate::network::{CompactConfig, HeadConfig, NetworkConfig, WaveletConfig};
+use crate::network::{CellsConfig, CompactConfig, HeadConfig, NetworkConfig, WaveletConfig};
 
 impl Config {
     /// The recipe of the baseline: independently drawn pairs, contrastive loss with margin 2, Adam 5e-4, 64 pairs per
@@ -131,6 +131,26 @@ impl Config {
             sampling: Sampling::Balanced { identities: 24, images: 4 },
             augmentation: Augmentation::default(),
             ..compact
+        }
+    }
+
+    /// The recipe for the cells of pairs: a head on the maps of a backbone, which are cached.
+    pub fn cells(backbone: &Backbone, maps: &CellBackbone) -> Self {
+        let [fine, coarse] = maps.widths();
+        let on_backbone = Self::on_backbone(backbone);
+        Self {
+            length: Length::Steps(2000),
+            network: NetworkConfig::Cells(CellsConfig { fine, coarse, width: 32 }),
+            whitening: None,
+            loss: LossConfig { kind: LossKind::Cells, margin: 1.0, ..Self::baseline().loss },
+            sampling: Sampling::Drawn { draws: 12 },
+            optimizer: Optimizer {
+                rate: 3e-3,
+                schedule: Schedule::OneCycle,
+                ..Self::baseline().optimizer
+            },
+            watch: Watch { evaluate_every: 250, checkpoint_every: 250, patience: None },
+            ..on_backbone
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! This module knows files and the core's image code. It knows no network and no loss.
 
-mod change_pair;
+mod changes;
 mod collection;
 mod colour;
 mod digest;
@@ -18,8 +18,8 @@ mod splits;
 mod variants;
 pub(crate) mod vary;
 
-pub use change_pair::ChangePair;
-pub(crate) use change_pair::Uploads;
+pub(crate) use changes::{AlignedPair, Uploads};
+pub use changes::{CellTruth, ChangePair, NotAligned, Shift, Truth};
 pub use collection::{Collection, Identity, Image};
 pub(crate) use digest::text as digest_text;
 pub use digest::{digest_of, digest_of_file};

@@ -5,9 +5,14 @@ use burn::module::Param;
 use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, Linear, PaddingConfig2d};
 use burn::tensor::Tensor;
+use siamese_core::model::{EMBEDDING, MAP};
 
-use crate::network::{Baseline, Compact, Network, Scale, Unit, View, Wavelet, Weights};
-use crate::onnx::{Builder, GraphProto, float, integer, integers, signed, text, value};
+use crate::network::{
+    Baseline, Cells, Compact, Network, Scale, Standard, Unit, View, Wavelet, Weights,
+};
+use crate::onnx::{
+    Builder, GraphProto, ValueInfoProto, float, integer, integers, map, signed, text, value,
+};
 
 /// The name of the graph's input, `[n, channels, height, width]`.
 const INPUT: &str = "pixels";
@@ -27,7 +32,9 @@ pub(super) fn graph(network: &Network, shape: [usize; 3]) -> GraphProto {
             let [_, width] = network.head.weight.dims();
             (wavelet(&mut graph, network, shape), width)
         }
-        Network::Head(_) => unreachable!("a head is exported with its backbone"),
+        Network::Head(_) | Network::Cells(_) => {
+            unreachable!("a head is exported with its backbone")
+        }
     };
     graph.named("Identity", &[&embedding], OUTPUT);
     GraphProto {
@@ -38,6 +45,26 @@ pub(super) fn graph(network: &Network, shape: [usize; 3]) -> GraphProto {
         output: vec![value(OUTPUT, &[width])],
         ..GraphProto::default()
     }
+}
+
+/// Adds a head of cells to the maps of its backbone. Returns the nodes, and their outputs: the embedding of an image, which is
+/// the mean of its cells, and the map of its cells.
+pub(super) fn cells(network: &Cells, [fine, coarse]: [&str; 2]) -> (Builder, [ValueInfoProto; 2]) {
+    let mut graph = Builder::with_prefix("cells_");
+    let fine = graph.standard(fine, &network.standard_fine);
+    let fine = graph.unit(&fine, &network.fine);
+    let down = graph.unit(&fine, &network.down);
+    let coarse = graph.standard(coarse, &network.standard_coarse);
+    let both = graph.node("Concat", &[&down, &coarse], vec![integer("axis", 1)]);
+    let join = graph.unit(&both, &network.join);
+    let weights = graph.parameter(&network.output.weight);
+    let bias = network.output.bias.as_ref().map(|bias| graph.parameter(bias));
+    let cells = graph.convolution(&join, &weights, bias.as_deref(), &network.output);
+    graph.named("Identity", &[&cells], MAP);
+    let mean = graph.node("GlobalAveragePool", &[&cells], vec![]);
+    graph.named("Flatten", &[&mean], EMBEDDING);
+    let [width, ..] = network.output.weight.dims();
+    (graph, [value(EMBEDDING, &[width]), map(MAP, width)])
 }
 
 fn baseline(graph: &mut Builder, network: &Baseline) -> String {
@@ -182,6 +209,13 @@ impl Builder {
         let root = self.node("Sqrt", &[&by_cell], vec![]);
         let root = self.node("Sqrt", &[&root], vec![]);
         self.node("Flatten", &[&root], vec![])
+    }
+
+    /// Standardises each channel of a map as it was measured.
+    fn standard(&mut self, map: &str, standard: &Standard) -> String {
+        let [scale, offset] = [&standard.scale, &standard.offset].map(|it| self.parameter(it));
+        let scaled = self.node("Mul", &[map, &scale], vec![]);
+        self.node("Add", &[&scaled, &offset], vec![])
     }
 
     fn fixed<const D: usize>(&mut self, weights: &Weights<D>) -> String {

@@ -4,6 +4,7 @@
 //! network on real images. This module writes no files.
 
 pub mod adopt;
+mod cells;
 mod golden;
 mod graph;
 pub mod int8;
@@ -17,8 +18,10 @@ use siamese_core::model::{
     Options, Source, rewrite,
 };
 use siamese_core::preprocessing::{DecodeError, Limits, Pixels};
-use siamese_core::score::{Embedding, InvalidEmbedding};
+use siamese_core::score::{Embedding, InvalidEmbedding, InvalidMap};
 use thiserror::Error;
+
+pub use cells::on_cells;
 
 use crate::backbone::{Backbone, Head};
 use crate::data::Gallery;
@@ -46,6 +49,9 @@ pub enum ExportError {
     /// The output of the exported model is not an embedding.
     #[error("the output of the exported model is not an embedding, so it was not written")]
     Embedding(#[source] InvalidEmbedding),
+    /// A map of the exported model is invalid.
+    #[error("the map of the exported model is invalid, so it was not written")]
+    Map(#[source] InvalidMap),
     /// The output of the trained network is not finite.
     #[error("the network's output is not finite, so no model was written")]
     NotFinite(#[source] NotFinite),
@@ -118,18 +124,31 @@ pub fn on_backbone(
 fn finish(
     onnx: &[u8],
     network: &Network,
-    mut card: Card,
+    card: Card,
     inputs: &[&Pixels],
     pixels: &[Pixels],
 ) -> Result<Exported, ExportError> {
+    let onnx = with_card(onnx, card)?;
+    let difference = compare(network, &mut load(onnx.clone())?, inputs, pixels)?;
+    Exported::checked(onnx, difference, pixels.len())
+}
+
+/// Adds a card and golden pairs.
+fn with_card(onnx: &[u8], mut card: Card) -> Result<Vec<u8>, ExportError> {
     card.golden = None;
     card.golden = Some(golden_pairs(&mut load(rewrite(onnx, &card.to_metadata())?)?, &card)?);
-    let onnx = rewrite(onnx, &card.to_metadata())?;
-    let difference = compare(network, &mut load(onnx.clone())?, inputs, pixels)?;
-    if TOLERANCE < difference {
-        return Err(ExportError::Parity(difference));
+    Ok(rewrite(onnx, &card.to_metadata())?)
+}
+
+impl Exported {
+    fn checked(onnx: Vec<u8>, difference: f64, compared: usize) -> Result<Self, ExportError> {
+        // A difference that is not a number is too large as well.
+        if difference <= TOLERANCE {
+            Ok(Self { onnx, difference, compared })
+        } else {
+            Err(ExportError::Parity(difference))
+        }
     }
-    Ok(Exported { onnx, difference, compared: pixels.len() })
 }
 
 /// Returns the ONNX file of a graph.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use siamese_core::output::{create_folder, note};
 
 use super::Trainee;
-use crate::data::{Gallery, Sample, digest_of_file};
+use crate::data::digest_of_file;
 use crate::draft;
 
 const RECORD: &str = "run.toml";
@@ -109,15 +109,18 @@ impl RunFolder {
         &self.0
     }
 
-    /// Writes a list of images, one per line, in the format of `sha256sum --check`.
+    /// Writes a list of images with their names and digests, one per line, in the format of `sha256sum --check`.
     ///
     /// # Errors
     ///
     /// If the folder cannot be written.
-    pub fn write_list(&self, name: &str, gallery: &Gallery) -> anyhow::Result<()> {
+    pub fn write_list<'a>(
+        &self,
+        name: &str,
+        files: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> anyhow::Result<()> {
         let mut text = String::new();
-        let files = gallery.samples().iter().filter(|sample| sample.variant.is_none());
-        for Sample { name, digest, .. } in files {
+        for (name, digest) in files {
             let hex = digest.strip_prefix("sha256:").unwrap_or(digest);
             writeln!(text, "{hex}  {name}")?;
         }

@@ -1,8 +1,10 @@
 //! The training loop.
 
 mod batch;
+mod cells;
 mod checkpoint;
 mod choice;
+mod examples;
 pub mod history;
 pub mod loss;
 mod measure;
@@ -13,8 +15,10 @@ mod trainee;
 mod whitening;
 
 pub use batch::Batch;
+pub use cells::{Tiles, TilesError};
 pub use checkpoint::{Best, RunFolder, State};
 pub use choice::{Candidate, Choice};
+pub use examples::Examples;
 pub use history::History;
 pub use measure::{NotFinite, embed, measure};
 pub use tensorboard::Events;

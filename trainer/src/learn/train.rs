@@ -10,9 +10,8 @@ use super::checkpoint::{Best, RunFolder, State};
 use super::history::History;
 use super::progress::{Measured, Progress};
 use super::tensorboard::Events;
-use super::{Learning, loss};
+use super::{Examples, Learning, loss};
 use crate::config::{Config, LossKind};
-use crate::data::Gallery;
 use crate::network::Network;
 
 /// The largest number of training images that are measured without a hold-out set.
@@ -72,15 +71,22 @@ impl RunningMean {
 /// If the folder cannot be written, or the outputs of the network are not finite.
 pub fn train(
     config: &Config,
-    training: &Gallery,
-    held_out: Option<&Gallery>,
+    training: Examples<'_>,
+    held_out: Option<Examples<'_>>,
     device: &Device,
     folder: &RunFolder,
     resume: bool,
     tensorboard: Option<&Path>,
 ) -> anyhow::Result<Trained> {
-    let in_all_forms = training.in_all_forms(config.symmetry, config.shape());
-    let mut learning = Learning::on(device, config, &in_all_forms);
+    let (forms, excerpt) = match training {
+        Examples::Images(gallery) => (
+            Some(gallery.in_all_forms(config.symmetry, config.shape())),
+            Some(gallery.excerpt(MAX_MEASURED)),
+        ),
+        Examples::Cells(_) => (None, None),
+    };
+    let in_all_forms = forms.as_deref().map_or(training, Examples::Images);
+    let mut learning = Learning::on(device, config, in_all_forms);
     let mut state = State::default();
     if resume {
         state = folder.state()?;
@@ -88,13 +94,17 @@ pub fn train(
             learning.load(folder, state)?;
         }
     }
-    let excerpt = training.excerpt(MAX_MEASURED);
-    let (measured_on, gallery) = match held_out {
-        Some(gallery) if gallery.listing().is_some() => (Measured::PairsHeldOut, gallery),
-        Some(gallery) => (Measured::HeldOut, gallery),
-        None => (Measured::Training, &excerpt),
+    let measured = held_out.or(excerpt.as_ref().map(Examples::Images)).unwrap_or(training);
+    let measured_on = match (measured, held_out.is_some()) {
+        (Examples::Images(_), false) => Measured::Training,
+        (Examples::Images(gallery), true) if gallery.listing().is_some() => Measured::PairsHeldOut,
+        (Examples::Images(_), true) => Measured::HeldOut,
+        (Examples::Cells(_), false) => Measured::TrainingCells,
+        (Examples::Cells(_), true) => Measured::CellsHeldOut,
     };
-    let patience = config.watch.patience.filter(|_| held_out.is_some());
+    // The best network of cells is kept, even if the run is not to stop early.
+    let keeps_best = matches!(training, Examples::Cells(_)).then_some(u32::MAX);
+    let patience = config.watch.patience.or(keeps_best).filter(|_| held_out.is_some());
     let mut progress = Progress::new(config, measured_on, learning.step(), learning.steps());
     let mut history = History::open(folder, learning.step())?;
     let mut events = Events::create(tensorboard, learning.step())?;
@@ -107,7 +117,7 @@ pub fn train(
         (Some(patience), Some(best)) => patience <= best.stale,
         _ => false,
     };
-    let epoch = config.epoch(in_all_forms.samples().len());
+    let epoch = config.epoch(in_all_forms.len());
     let entry_every = learning.steps().div_ceil(ENTRIES).max(1);
     while learning.step() < learning.steps() && !stopped(state) {
         let step_loss = learning.advance();
@@ -118,7 +128,7 @@ pub fn train(
         let is_last = step == learning.steps();
         let is_measured = is_last || step.is_multiple_of(config.watch.evaluate_every);
         if is_measured {
-            let now = learning.eer(gallery).context(DIVERGED)?;
+            let now = learning.eer(measured).context(DIVERGED)?;
             eer = Some(now);
             progress.measured(step, loss, now);
             last = Some(std::mem::take(&mut since_measurement).mean());
@@ -167,7 +177,7 @@ pub fn train(
     };
     let eer = match eer {
         Some(eer) => eer,
-        None => learning.eer(gallery).context(if steps == 0 { NO_FEATURES } else { DIVERGED })?,
+        None => learning.eer(measured).context(if steps == 0 { NO_FEATURES } else { DIVERGED })?,
     };
     // A network that is computed in closed form has no steps, but an EER.
     if steps == 0 {

@@ -12,10 +12,9 @@ use rand_chacha::ChaCha8Rng;
 
 use super::batch::{Supplied, Supply};
 use super::checkpoint::{RunFolder, State};
-use super::loss::{Classifier, contrastive, multi_similarity, triplet};
-use super::{Batch, measure};
+use super::loss::{self, Classifier, contrastive, multi_similarity, triplet};
+use super::{Batch, Examples, cells, measure};
 use crate::config::{Config, LossKind, Optimizer};
-use crate::data::Gallery;
 use crate::network::{Dropout, Network, unit_rows};
 
 /// All weights that are trained.
@@ -43,24 +42,33 @@ pub struct Learning<'a> {
 
 impl<'a> Learning<'a> {
     /// Starts a run on the CPU.
-    pub fn new(config: &'a Config, gallery: &'a Gallery) -> Self {
-        Self::on(&Device::flex(), config, gallery)
+    pub fn new(config: &'a Config, examples: impl Into<Examples<'a>>) -> Self {
+        Self::on(&Device::flex(), config, examples)
     }
 
     /// Starts a run on a device.
-    pub fn on(device: &Device, config: &'a Config, gallery: &'a Gallery) -> Self {
+    pub fn on(device: &Device, config: &'a Config, examples: impl Into<Examples<'a>>) -> Self {
+        let examples = examples.into();
         let device = device.clone().autodiff();
         let mut random = ChaCha8Rng::seed_from_u64(config.seed);
         let shape = config.shape();
-        let supply = Supply::new(config, gallery);
+        let supply = Supply::new(config, examples);
         let mut network = config.network.init(shape, &mut random, &device);
         if let Some(whitening) = config.whitening {
             whitening.apply(&mut network, &supply, shape, &mut random, &device);
         }
-        let classifier = config.loss.needs_classifier().then(|| {
-            let (width, unit) = (config.network.width(), config.network.unit());
-            Classifier::new(gallery.identities().len(), width, unit, &mut random, &device)
-        });
+        let classifier = match examples {
+            Examples::Images(gallery) if config.loss.needs_classifier() => {
+                let (width, unit) = (config.network.width(), config.network.unit());
+                let n_identities = gallery.identities().len();
+                Some(Classifier::new(n_identities, width, unit, &mut random, &device))
+            }
+            _ => None,
+        };
+        if let (Network::Cells(network), Examples::Cells(tiles)) = (&mut network, examples) {
+            let maps = cells::first_maps(tiles, shape);
+            network.standardise(Tensor::from_data(maps, &device));
+        }
         let optimizer = AdamWConfig::new()
             .with_weight_decay(config.optimizer.weight_decay)
             .with_epsilon(config.optimizer.epsilon)
@@ -74,7 +82,7 @@ impl<'a> Learning<'a> {
             trainee: Trainee { network, classifier },
             optimizer,
             step: 0,
-            steps: config.steps(gallery.samples().len()),
+            steps: config.steps(examples.len()),
         }
     }
 
@@ -126,9 +134,9 @@ impl<'a> Learning<'a> {
     }
 
     fn learn(&mut self, supplied: Supplied) -> f64 {
-        let Supplied { batch, pixels, mut random, .. } = supplied;
+        let Supplied { batch, pixels, count, mut random, .. } = supplied;
         let [channels, height, width] = self.config.shape();
-        let pixels = TensorData::new(pixels, [batch.images.len(), channels, height, width]);
+        let pixels = TensorData::new(pixels, [count, channels, height, width]);
         let mut dropout = Dropout::on(&mut random);
         let images = Tensor::from_data(pixels, &self.device);
         let mut embeddings = self.trainee.network.forward(images, &mut dropout);
@@ -151,6 +159,7 @@ impl<'a> Learning<'a> {
             LossKind::Contrastive => contrastive(embeddings, &batch.pairs, config.margin),
             LossKind::Triplet => triplet(embeddings, &batch.triplets, config.margin),
             LossKind::MultiSimilarity => multi_similarity(embeddings, &batch.identities),
+            LossKind::Cells => loss::cells(embeddings, &batch.cells, config.margin),
             LossKind::Softmax => {
                 let loss = label_loss.expect("a softmax run has a classifier");
                 return (loss.clone(), loss);
@@ -192,14 +201,21 @@ impl<'a> Learning<'a> {
         self.trainee.network.valid()
     }
 
-    /// Measures the equal error rate on all pairs of a gallery, in [0, 1].
+    /// Measures the equal error rate on all pairs of images, or on cells, in [0, 1].
     ///
     /// # Errors
     ///
-    /// See [`measure`].
-    pub fn eer(&self, gallery: &Gallery) -> anyhow::Result<f64> {
+    /// If outputs are not finite; see [`measure`].
+    pub fn eer<'b>(&self, examples: impl Into<Examples<'b>>) -> anyhow::Result<f64> {
         let shape = self.config.shape();
         let device = self.device.clone().inner();
-        Ok(measure(&self.network(), self.config.network.unit(), gallery, shape, &device)?.eer())
+        let network = self.network();
+        let scores = match examples.into() {
+            Examples::Images(gallery) => {
+                measure(&network, self.config.network.unit(), gallery, shape, &device)?
+            }
+            Examples::Cells(tiles) => cells::scores(&network, tiles, shape, &device)?,
+        };
+        Ok(scores.eer())
     }
 }

@@ -126,7 +126,7 @@ impl Compact {
 }
 
 impl Unit {
-    fn new(
+    pub(super) fn new(
         channels: [usize; 2],
         kernel: usize,
         stride: usize,
@@ -142,7 +142,7 @@ impl Unit {
     }
 
     /// Applies the unit; with `pooled`, 2x2 max pooling follows.
-    fn forward(&self, maps: Tensor<4>, pooled: bool) -> Tensor<4> {
+    pub(super) fn forward(&self, maps: Tensor<4>, pooled: bool) -> Tensor<4> {
         unit::unit(maps, &self.convolution, &self.norm, pooled)
     }
 }

@@ -3,6 +3,7 @@
 //! This module knows tensors. It knows no images, losses or files.
 
 mod baseline;
+mod cells;
 mod compact;
 mod dropout;
 #[cfg(feature = "kernels")]
@@ -20,6 +21,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 pub use baseline::Baseline;
+pub use cells::{Cells, CellsConfig, Standard};
 pub use compact::{Compact, CompactConfig, Unit};
 pub use dropout::Dropout;
 pub use head::{Head, HeadConfig};
@@ -39,6 +41,8 @@ pub enum NetworkConfig {
     Wavelet(WaveletConfig),
     /// Two linear layers on the features of a backbone.
     Head(HeadConfig),
+    /// Convolutions on the maps of a backbone, which embed each cell of an image.
+    Cells(CellsConfig),
 }
 
 /// A network that turns images into embeddings.
@@ -46,7 +50,7 @@ pub enum NetworkConfig {
 /// # Shapes
 ///
 /// - in: `[n, channels, height, width]`, values in [0, 1]
-/// - out: `[n, width]`
+/// - out: `[n, width]`; of [`Cells`], one row for each cell
 #[derive(Module, Debug)]
 #[expect(clippy::large_enum_variant, reason = "a program holds one or two of them")]
 pub enum Network {
@@ -58,6 +62,8 @@ pub enum Network {
     Wavelet(Wavelet),
     /// See [`Head`]. Its images are the features of a backbone.
     Head(Head),
+    /// See [`Cells`]. Its images are the maps of a backbone.
+    Cells(Cells),
 }
 
 impl NetworkConfig {
@@ -69,6 +75,7 @@ impl NetworkConfig {
             Self::Compact(config) => Network::Compact(config.init(shape, random, device)),
             Self::Wavelet(config) => Network::Wavelet(config.init(shape, random, device)),
             Self::Head(config) => Network::Head(config.init(random, device)),
+            Self::Cells(config) => Network::Cells(config.init(random, device)),
         }
     }
 
@@ -79,13 +86,14 @@ impl NetworkConfig {
             Self::Compact(config) => config.width,
             Self::Wavelet(config) => config.width,
             Self::Head(config) => config.width,
+            Self::Cells(config) => config.width,
         }
     }
 
     /// Returns whether embeddings are scaled to unit length.
     pub fn unit(&self) -> bool {
         match self {
-            Self::Baseline => false,
+            Self::Baseline | Self::Cells(_) => false,
             Self::Compact(config) => config.unit,
             Self::Wavelet(config) => config.unit,
             Self::Head(_) => true,
@@ -101,6 +109,7 @@ impl Network {
             Self::Compact(network) => network.forward(images, dropout),
             Self::Wavelet(network) => network.forward(images),
             Self::Head(network) => network.forward(images, dropout),
+            Self::Cells(network) => network.forward(images),
         }
     }
 

@@ -4,6 +4,7 @@ mod adopt;
 mod backbone;
 mod bad_data;
 mod calibrate;
+mod cells;
 mod changed_places;
 mod changes;
 mod choices;

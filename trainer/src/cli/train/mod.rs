@@ -1,17 +1,21 @@
 //! `siamese-trainer train`: trains a model on images and writes its file.
 
+mod cells;
 mod config_options;
 mod images;
+mod prepare;
+mod sides;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{bail, ensure};
+use anyhow::Context;
 use siamese_core::model::{Align, Card, Length, OnnxModel, Options, Source};
-use siamese_core::output::{Destination, check_folder, note};
+use siamese_core::output::check_folder;
 use siamese_core::preprocessing::Pixels;
 
+use super::changes::Changes;
 use super::inputs::Identities;
 use super::{AlignOptions, Statements, evaluate, file_stem, megabytes, messages};
 use crate::backbone::Backbone;
@@ -19,10 +23,14 @@ use crate::config::{Compute, Config, LossKind, Record};
 use crate::data::{Collection, Gallery, HoldOut};
 use crate::draft;
 use crate::evaluate::Embedded;
-use crate::export::{export, on_backbone, on_cpu};
-use crate::learn::{Choice, RunFolder, train};
+use crate::export::{export, on_backbone, on_cells, on_cpu};
+use crate::learn::train;
+use crate::network::NetworkConfig;
+use crate::statistics::Bootstrap;
 use config_options::{ConfigFile, ConfigOptions};
-use images::{Images, Reader};
+use images::Reader;
+use prepare::PreparedRun;
+use sides::Sides;
 
 /// The largest number of real images that an export is compared on.
 const MAX_COMPARED: usize = 64;
@@ -81,18 +89,6 @@ pub struct Train {
     tensorboard: Option<PathBuf>,
 }
 
-/// A run before its first step.
-struct PreparedRun {
-    folder: RunFolder,
-    record: Record,
-    device: Compute,
-    align: Option<Align>,
-    backbone: Option<Backbone>,
-    /// The files of both sides.
-    files: (Collection, Option<Collection>),
-    images: Images,
-}
-
 impl Train {
     /// Trains a model and exports it. Returns the output.
     ///
@@ -106,14 +102,14 @@ impl Train {
         }
         draft::check(&self.out)?;
         self.tensorboard.as_deref().map_or(Ok(()), check_folder)?;
-        let PreparedRun { folder, record, device, align, backbone, files, images } =
+        let PreparedRun { folder, record, device, align, backbone, files, sides } =
             self.prepare()?;
         let device = device.device()?;
-        let (config, held_out) = (&record.config, images.held_out.as_ref());
+        let config = &record.config;
         let trained = train(
             config,
-            &images.training,
-            held_out,
+            sides.training(),
+            sides.held_out(),
             &device,
             &folder,
             self.resume,
@@ -123,13 +119,19 @@ impl Train {
         let card = self.card(&record, backbone.as_ref(), align.clone(), trained.kept);
         let (training_files, held_out_files) = &files;
         let reader = self.reader(config, align);
-        let inputs = held_out.unwrap_or(&images.training);
-        let exported = match &backbone {
-            None => export(&trained.network, card, &sample(inputs))?,
-            Some(backbone) => {
+        let exported = match (&sides, &backbone) {
+            (Sides::Images(images), None) => {
+                export(&trained.network, card, &sample(images.measured()))?
+            }
+            (Sides::Images(images), Some(backbone)) => {
                 let pixels =
                     reader.some_pixels(held_out_files.as_ref().unwrap_or(training_files))?;
-                on_backbone(backbone, &trained.network, card, inputs, &pixels)?
+                on_backbone(backbone, &trained.network, card, images.measured(), &pixels)?
+            }
+            (Sides::Cells(cells), backbone) => {
+                let backbone = backbone.as_ref().context("cells are learned on a backbone")?;
+                let (stages, shape) = (backbone.cells()?, config.shape());
+                on_cells(stages, &trained.network, card, shape, &cells.sample)?
             }
         };
         draft::model(&self.out, &exported.onnx, &on_cpu())?;
@@ -146,16 +148,24 @@ impl Train {
         )?;
         if let Some(files) = held_out_files {
             // The training succeeded even if the report fails.
-            let held_out = match images.held_out {
-                Some(pixels) if backbone.is_none() => Ok(pixels),
-                _ => reader.pixels(files),
+            let (what, report) = match sides {
+                Sides::Cells(_) => {
+                    ("pairs", self.report_changes(exported.onnx, files, folder.path()))
+                }
+                Sides::Images(images) => {
+                    let held_out = match images.held_out {
+                        Some(pixels) if backbone.is_none() => Ok(pixels),
+                        _ => reader.pixels(files),
+                    };
+                    let report = held_out.and_then(|held_out| {
+                        self.report(exported.onnx, held_out, &record.data.name, folder.path())
+                    });
+                    ("identities", report)
+                }
             };
-            let report = held_out.and_then(|held_out| {
-                self.report(exported.onnx, held_out, &record.data.name, folder.path())
-            });
             let line = match report {
-                Ok(page) => format!("Report on the held-out identities: {}", page.display()),
-                Err(error) => format!("No report on the held-out identities: {error:#}"),
+                Ok(page) => format!("Report on the held-out {what}: {}", page.display()),
+                Err(error) => format!("No report on the held-out {what}: {error:#}"),
             };
             writeln!(output, "{line}")?;
         }
@@ -167,10 +177,10 @@ impl Train {
         let file = self.options.file()?;
         let data = messages::open(&self.data, self.identities)?;
         let backbone = self.options.backbone(file.as_ref().map(ConfigFile::config))?;
-        let config = self.config(file.as_ref(), &data, backbone.as_ref());
+        let config = self.config(file.as_ref(), &data, backbone.as_ref())?;
         check(&config, &data, backbone.as_ref())?;
         let mut printed = toml::to_string(&config)?;
-        if backbone.is_some() && self.options.leaves_head_open() {
+        if matches!(config.network, NetworkConfig::Head(_)) && self.options.leaves_head_open() {
             printed.insert_str(
                 0,
                 "# Without --config, the sizes of the head and its training are chosen by measurement on the images.\n",
@@ -182,112 +192,6 @@ impl Train {
     /// Returns the path of the model file.
     pub(super) fn out(&self) -> &Path {
         &self.out
-    }
-
-    /// Returns the path of the run folder. Nothing is created beside a device.
-    fn run_folder(&self) -> anyhow::Result<PathBuf> {
-        match &self.run {
-            Some(run) => Ok(run.clone()),
-            None if matches!(Destination::of(&self.out)?, Destination::File(_)) => {
-                Ok(self.out.with_extension("run"))
-            }
-            None => bail!(
-                "{} is not a regular file: name the run folder with --run DIR",
-                self.out.display()
-            ),
-        }
-    }
-
-    /// Reads and checks the configuration and the images, and writes the record of the run.
-    fn prepare(&self) -> anyhow::Result<PreparedRun> {
-        let path = self.run_folder()?;
-        if !self.resume {
-            RunFolder::check_empty(&path)?;
-        }
-        let resumed = self.resume.then(|| RunFolder::open(&path)).transpose()?;
-        let saved: Option<Record> = resumed.as_ref().map(RunFolder::read_record).transpose()?;
-        let device = self.device.or(saved.as_ref().map(|record| record.device)).unwrap_or_default();
-        device.check()?;
-        let file = self.options.file()?;
-        let data = messages::open(&self.data, self.identities)?;
-        let earlier_config = saved.as_ref().map(|record| &record.config);
-        let earlier_config = earlier_config.or(file.as_ref().map(ConfigFile::config));
-        let backbone = self.options.backbone(earlier_config)?;
-        let mut config = match (&saved, &file) {
-            (Some(saved), _) => saved.config.clone(),
-            (None, file) => self.config(file.as_ref(), &data, backbone.as_ref()),
-        };
-        check(&config, &data, backbone.as_ref())?;
-        if let (Some(backbone), Some(configured)) = (&backbone, &config.backbone) {
-            ensure!(
-                backbone.digest() == configured.digest,
-                "the backbone {} has changed since the run that the configuration comes from: start a new run with \
-                 --backbone",
-                backbone.name()
-            );
-        }
-        let earlier = match &file {
-            Some(ConfigFile::Run(record)) => Some(record.as_ref()),
-            _ => None,
-        };
-        let files = self.hold_out(earlier.or(saved.as_ref()), &data).split(&data)?;
-        let (training, held_out) = (&files.0, files.1.as_ref());
-        let align = self.align.read(&config.preprocessing())?;
-        if config.watch.patience.is_some() && held_out.is_none() {
-            bail!(
-                "--patience needs held-out identities: choose them with --hold-out or --hold-out-fold"
-            );
-        }
-        let mut images =
-            self.reader(&config, align.clone()).read(backbone.as_ref(), training, held_out)?;
-
-        if saved.is_none() && file.is_none() && backbone.is_some() {
-            let n_images = images.training.samples().len();
-            let is_open = self.options.leaves_head_open();
-            match is_open.then(|| Choice::on(&config, &images.training)).flatten() {
-                Some(choice) => {
-                    note(&choice.to_string());
-                    choice.apply_to(&mut config);
-                }
-                None => config.shrink_head(n_images, is_open),
-            }
-            config.check()?;
-        }
-        let mut record =
-            Record::new(config, data.name().to_owned(), &images.training, images.held_out.as_ref());
-        record.device = device;
-        record.aligned = align.as_ref().map(|align| align.points.to_string());
-        let has_same_images =
-            |other: &Record| other.data == record.data && other.held_out == record.held_out;
-        ensure!(
-            saved.as_ref().is_none_or(has_same_images),
-            "the run in {} started with other images: give the same --data and hold out the same identities",
-            path.display()
-        );
-        ensure!(
-            saved.as_ref().is_none_or(|saved| saved.aligned == record.aligned),
-            "the run in {} prepared its images in another way: give the same --align and --points",
-            path.display()
-        );
-        if !earlier.is_none_or(has_same_images) {
-            let warning =
-                "the images differ from those of the run that the configuration comes from";
-            images.warnings.push(warning.to_owned());
-        }
-        for warning in &images.warnings {
-            note(&format!("warning: {warning}"));
-        }
-        let folder = match resumed {
-            Some(folder) => folder,
-            None => RunFolder::create(&path)?,
-        };
-        let record = saved.unwrap_or(record);
-        folder.write_record(&record)?;
-        folder.write_list("training.sha256", &images.training)?;
-        if let Some(held_out) = &images.held_out {
-            folder.write_list("held-out.sha256", held_out)?;
-        }
-        Ok(PreparedRun { folder, record, device, align, backbone, files, images })
     }
 
     /// Writes a report on the held-out identities into the run folder. Returns the path of its page.
@@ -305,27 +209,33 @@ impl Train {
         Ok(folder.join("index.html"))
     }
 
+    /// Writes a report on held-out pairs into the run folder. Returns the path of its page.
+    fn report_changes(
+        &self,
+        onnx: Vec<u8>,
+        held_out: &Collection,
+        run: &Path,
+    ) -> anyhow::Result<PathBuf> {
+        let mut model = OnnxModel::open(&Source::of(&self.out, onnx)?, &Options::default())?;
+        let folder = run.join("report");
+        let changes = Changes::listed(held_out, self.skip_unreadable)
+            .context("the list does not tell where pairs have changed")?;
+        let bootstrap = Bootstrap { resamples: 1000, seed: 0 };
+        changes.evaluate(&mut model, None, bootstrap, Some(&folder))?;
+        Ok(folder.join("index.html"))
+    }
+
     /// Returns the configuration of the run.
     fn config(
         &self,
         file: Option<&ConfigFile>,
         data: &Collection,
         backbone: Option<&Backbone>,
-    ) -> Config {
+    ) -> anyhow::Result<Config> {
         let file = file.map(ConfigFile::config);
-        let mut config = self.options.config(file, data, backbone);
+        let mut config = self.options.config(file, data, backbone)?;
         config.watch.patience = self.patience.or(config.watch.patience);
-        config
-    }
-
-    /// Returns the identities to hold out: those of the command line, or those of the repeated run if the data has them.
-    fn hold_out(&self, repeated: Option<&Record>, data: &Collection) -> HoldOut {
-        let exists =
-            |name: &String| data.identities().iter().any(|identity| identity.name == *name);
-        match repeated.map(|record| &record.held_out).filter(|names| names.iter().all(exists)) {
-            Some(names) if self.hold_out.is_empty() => HoldOut { names: names.clone(), fold: None },
-            _ => self.hold_out.clone(),
-        }
+        Ok(config)
     }
 
     fn reader<'a>(&self, config: &'a Config, align: Option<Align>) -> Reader<'a> {

@@ -44,6 +44,11 @@ impl Listing {
         pair.area.map(|area| &self.areas[area])
     }
 
+    /// Returns whether the list tells where pairs have changed.
+    pub fn tells_places(&self) -> bool {
+        !self.areas.is_empty()
+    }
+
     /// Returns the triplets as `[anchor, positive, negative]`; a list of pairs has none.
     pub fn triplets(&self) -> &[[usize; 3]] {
         &self.triplets

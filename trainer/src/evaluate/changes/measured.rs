@@ -12,9 +12,9 @@ use siamese_core::model::{Description, OnnxModel};
 use siamese_core::score::{Distance, Threshold};
 use thiserror::Error;
 
+use super::Detection;
 use super::prepared::{ModelFailed, Prepared};
-use super::{CellTruth, Detection, Shift, Truth};
-use crate::data::{ChangePair, Collection, digest_text, listed};
+use crate::data::{CellTruth, ChangePair, Collection, Shift, Truth, digest_text, listed};
 use crate::evaluate::TrainingOverlap;
 use crate::statistics::{Comparisons, EvenSample, NotComparable};
 
@@ -141,7 +141,7 @@ impl MeasuredChanges {
                 match prepared {
                     Err(why) => skipped.push(format!("{} ({why})", name(pair))),
                     Ok(prepared) => {
-                        digest.update(prepared.digest);
+                        digest.update(prepared.0.digest);
                         measured.push(MeasuredPair::run(pair, *index, prepared, model)?);
                     }
                 }

@@ -1,17 +1,14 @@
 //! Change detection by place: lists that tell where the second image of a pair differs from the first.
 //!
 //! The core aligns the images of a pair and computes the distances of their cells, as it does for the server. The list
-//! gives the [`Truth`]. What a threshold finds is compared with it by cell, by box and by region.
+//! gives the [`Truth`](crate::data::Truth). What a threshold finds is compared with it by cell, by box and by region.
 
-mod area;
 mod calibrate;
 mod detection;
 mod evaluation;
 mod measured;
 mod pictures;
 mod prepared;
-mod shift;
-mod truth;
 mod unchanged;
 
 pub use calibrate::{
@@ -22,6 +19,4 @@ pub use evaluation::{AtThreshold, ChangeEvaluation, WithInterval};
 pub use measured::{MeasureError, MeasuredChanges, MeasuredPair, Measuring, OneKindOfCells};
 pub use pictures::Pictures;
 pub use prepared::ModelFailed;
-pub use shift::Shift;
-pub use truth::{CellTruth, Truth};
 pub use unchanged::UnchangedImages;

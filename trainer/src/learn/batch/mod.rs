@@ -10,7 +10,7 @@ use rand::seq::index::sample;
 use rand_chacha::ChaCha8Rng;
 
 use crate::config::{LossKind, Sampling};
-use crate::data::Gallery;
+use crate::data::{CellTruth, Gallery};
 use crate::learn::loss::{Pairs, Triplets};
 pub(super) use supply::{Supplied, Supply};
 
@@ -25,6 +25,8 @@ pub struct Batch {
     pub pairs: Pairs,
     /// The triplets of the triplet loss.
     pub triplets: Triplets,
+    /// What is known of each cell, for the loss of cells. There are then no images, identities, pairs or triplets.
+    pub cells: Vec<CellTruth>,
 }
 
 impl Sampling {
@@ -39,7 +41,7 @@ impl Sampling {
                 match loss {
                     LossKind::Contrastive => batch.pairs = Pairs::all(&batch.identities),
                     LossKind::Triplet => batch.triplets = Triplets::all(&batch.identities),
-                    LossKind::Softmax | LossKind::MultiSimilarity => {}
+                    LossKind::Softmax | LossKind::MultiSimilarity | LossKind::Cells => {}
                 }
             }
             Self::Drawn { draws } => {
@@ -59,7 +61,7 @@ impl Sampling {
                             batch.add_several(members, identities.index(0), 2, random);
                             batch.add_several(members, identities.index(1), 1, random);
                         }
-                        LossKind::Softmax | LossKind::MultiSimilarity => {
+                        LossKind::Softmax | LossKind::MultiSimilarity | LossKind::Cells => {
                             let identity = random.random_range(0..members.len());
                             batch.add_several(members, identity, 1, random);
                         }
@@ -70,7 +72,7 @@ impl Sampling {
                     LossKind::Triplet => {
                         batch.triplets = Triplets::neighbours(batch.images.len());
                     }
-                    LossKind::Softmax | LossKind::MultiSimilarity => {}
+                    LossKind::Softmax | LossKind::MultiSimilarity | LossKind::Cells => {}
                 }
             }
         }

@@ -1,7 +1,8 @@
-//! The losses: functions of embeddings and their identities.
+//! The losses: functions of embeddings and their identities, or of cells and what is known of them.
 //!
 //! This module knows no networks and no images.
 
+mod cells;
 mod classifier;
 mod contrastive;
 mod multi_similarity;
@@ -10,6 +11,7 @@ mod triplet;
 
 use burn::tensor::{Int, Tensor, TensorData};
 
+pub use cells::cells;
 pub use classifier::Classifier;
 pub use contrastive::{contrastive, floor};
 pub use multi_similarity::multi_similarity;

@@ -33,6 +33,10 @@ pub(super) enum Measured {
     HeldOut,
     /// Held-out pairs of a list.
     PairsHeldOut,
+    /// The cells of held-out pairs.
+    CellsHeldOut,
+    /// The cells of the training pairs, because there is no hold-out set. This EER is too low.
+    TrainingCells,
     /// The training images, because there is no hold-out set. This EER is too low.
     Training,
 }
@@ -43,6 +47,8 @@ impl Measured {
         match self {
             Self::HeldOut => "held-out identities",
             Self::PairsHeldOut => "held-out pairs",
+            Self::CellsHeldOut => "cells of held-out pairs",
+            Self::TrainingCells => "cells of the training pairs",
             Self::Training => "the training images",
         }
     }

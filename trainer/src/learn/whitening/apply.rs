@@ -39,7 +39,7 @@ impl Whitening {
                 set(&mut network.layer, whitened.discriminant(&labels, width), device);
                 network.layer.bias = None;
             }
-            Network::Baseline(_) | Network::Compact(_) => {}
+            Network::Baseline(_) | Network::Compact(_) | Network::Cells(_) => {}
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{ChangedArea, Collection, Image, Unreadable};
+use crate::data::{ChangedArea, Collection, Image, Unreadable};
 
 /// A pair of a list that tells where the second image differs from the first.
 #[derive(Clone, Debug, PartialEq)]
