@@ -74,6 +74,7 @@ fn finding_faces(criterion: &mut Criterion) {
     for kind in Kind::WITH_FACES {
         let uploads = kind.uploads().expect("the images can be generated");
         let mut group = criterion.benchmark_group(format!("faces/{}", kind.name()));
+        group.sample_size(if kind.is_large() { 10 } else { 50 });
         group.throughput(Throughput::Elements(uploads.len() as u64));
         let decoding = preprocessor.decoding(None);
         let decode = |upload: &Vec<u8>| decoding.decode(upload, &limits).expect("a photograph");

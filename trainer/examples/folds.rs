@@ -44,7 +44,7 @@ fn main() -> anyhow::Result<()> {
         let training = training.in_all_forms(config.symmetry, config.preprocessing().shape());
         let unseen = Gallery::load(&unseen.expect("a fold"), &config.preprocessing(), false)?;
         let start = Instant::now();
-        let mut learning = Learning::new(&config, &training);
+        let mut learning = Learning::new(&config, training.as_ref());
         let mut loss = 0.0;
         while learning.step() < learning.steps() {
             loss += learning.advance();

@@ -12,7 +12,15 @@ pub enum Examples<'a> {
     Cells(&'a Tiles),
 }
 
-impl Examples<'_> {
+impl<'a> Examples<'a> {
+    /// Returns the images, if these are images.
+    pub fn images(&self) -> Option<&'a Gallery> {
+        match self {
+            Self::Images(gallery) => Some(gallery),
+            Self::Cells(_) => None,
+        }
+    }
+
     /// Returns the number of images, or of pairs with cells. An epoch draws as many.
     pub fn len(&self) -> usize {
         match self {

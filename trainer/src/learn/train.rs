@@ -78,13 +78,9 @@ pub fn train(
     resume: bool,
     tensorboard: Option<&Path>,
 ) -> anyhow::Result<Trained> {
-    let (forms, excerpt) = match training {
-        Examples::Images(gallery) => (
-            Some(gallery.in_all_forms(config.symmetry, config.shape())),
-            Some(gallery.excerpt(MAX_MEASURED)),
-        ),
-        Examples::Cells(_) => (None, None),
-    };
+    let gallery = training.images();
+    let forms = gallery.map(|gallery| gallery.in_all_forms(config.symmetry, config.shape()));
+    let excerpt = gallery.map(|gallery| gallery.excerpt(MAX_MEASURED));
     let in_all_forms = forms.as_deref().map_or(training, Examples::Images);
     let mut learning = Learning::on(device, config, in_all_forms);
     let mut state = State::default();
@@ -95,13 +91,7 @@ pub fn train(
         }
     }
     let measured = held_out.or(excerpt.as_ref().map(Examples::Images)).unwrap_or(training);
-    let measured_on = match (measured, held_out.is_some()) {
-        (Examples::Images(_), false) => Measured::Training,
-        (Examples::Images(gallery), true) if gallery.listing().is_some() => Measured::PairsHeldOut,
-        (Examples::Images(_), true) => Measured::HeldOut,
-        (Examples::Cells(_), false) => Measured::TrainingCells,
-        (Examples::Cells(_), true) => Measured::CellsHeldOut,
-    };
+    let measured_on = Measured::of(measured, held_out.is_some());
     // The best network of cells is kept, even if the run is not to stop early.
     let keeps_best = matches!(training, Examples::Cells(_)).then_some(u32::MAX);
     let patience = config.watch.patience.or(keeps_best).filter(|_| held_out.is_some());
@@ -113,9 +103,8 @@ pub fn train(
     let mut since_entry = RunningMean::default();
     let mut last = None;
     let mut eer = None;
-    let stopped = |state: State| match (patience, state.best) {
-        (Some(patience), Some(best)) => patience <= best.stale,
-        _ => false,
+    let stopped = |state: State| {
+        patience.zip(state.best).is_some_and(|(patience, best)| patience <= best.stale)
     };
     let epoch = config.epoch(in_all_forms.len());
     let entry_every = learning.steps().div_ceil(ENTRIES).max(1);

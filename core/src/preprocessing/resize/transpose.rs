@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn rows_become_columns_at_any_size() {
         for [height, width] in [[1, 1], [8, 8], [3, 20], [17, 9], [64, 100]] {
-            let lines: Vec<u8> = (0..height * width).map(|index| (index * 7 % 251) as u8).collect();
+            let lines: Vec<u8> = (0..=250).cycle().take(height * width).collect();
             let mut columns = vec![0; lines.len()];
             transpose(&lines, width, &mut columns);
             for (index, byte) in columns.iter().enumerate() {

@@ -69,7 +69,9 @@ impl CellExtractor {
         } else {
             let tiles = self.compute(&self.aligned(pair, uploads)?)?;
             let mut bytes = Vec::new();
-            tiles.iter().for_each(|tile| tile.write(&mut bytes));
+            for tile in &tiles {
+                tile.write(&mut bytes);
+            }
             // The cache only saves time, so a full disk is no error.
             let _ = stored::write(&file, &bytes);
             tiles

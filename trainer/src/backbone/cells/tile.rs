@@ -73,7 +73,9 @@ mod tests {
         };
         let tiles = vec![tile(1.0), tile(0.125)];
         let mut bytes = Vec::new();
-        tiles.iter().for_each(|tile| tile.write(&mut bytes));
+        for tile in &tiles {
+            tile.write(&mut bytes);
+        }
         assert_eq!(CellTile::read(&bytes, 3, 2), Some(tiles));
         assert_eq!(CellTile::read(&bytes[1..], 3, 2), None);
         bytes[0] = 3;

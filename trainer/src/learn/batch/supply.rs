@@ -83,7 +83,7 @@ impl<'a> Supply<'a> {
         };
         let batch = match drawn {
             Drawn::Identities(members) => sampling.draw(loss, members, &mut random),
-            Drawn::List(draws) => draws.draw(sampling, loss, &mut random),
+            Drawn::List(list) => list.draw(sampling, loss, &mut random),
         };
         let shape = self.config.shape();
         let mut pixels = Vec::with_capacity(batch.images.len() * shape.iter().product::<usize>());

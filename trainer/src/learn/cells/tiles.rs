@@ -25,7 +25,7 @@ const CHANGED_SHARE: f64 = 0.5;
 pub struct Tiles {
     components: Vec<String>,
     pairs: Vec<TiledPair>,
-    tiles: Vec<CellTile>,
+    all: Vec<CellTile>,
     /// The name and the digest of each image.
     files: Vec<(String, String)>,
     digest: String,
@@ -100,9 +100,9 @@ impl Tiles {
             if start < tiles.len() {
                 pairs.push(TiledPair { all: start..tiles.len(), changed });
             }
-            let named = pair.names().into_iter().zip(read.digests);
+            let both = pair.names().into_iter().zip(read.digests);
             // An image can be in several pairs.
-            let new = named.filter(|(name, _)| names.insert(*name));
+            let new = both.filter(|(name, _)| names.insert(*name));
             files.extend(new.map(|(name, digest)| (name.to_owned(), digest)));
         }
         if !skip_unreadable && !skipped.is_empty() {
@@ -110,8 +110,9 @@ impl Tiles {
         }
         let components = images.identities().iter().map(|component| component.name.clone());
         let digest = digest_text(hasher.finalize());
-        let tiles = Self { components: components.collect(), pairs, tiles, files, digest, skipped };
-        let has = |what| tiles.tiles.iter().any(|tile| tile.truth.contains(&what));
+        let tiles =
+            Self { components: components.collect(), pairs, all: tiles, files, digest, skipped };
+        let has = |what| tiles.all.iter().any(|tile| tile.truth.contains(&what));
         if !has(CellTruth::Changed) {
             return Err(TilesError::NothingChanged(listed.len()));
         }
@@ -160,7 +161,7 @@ impl Tiles {
     /// evenly.
     pub(in crate::learn) fn spread(&self, most: usize) -> Vec<&CellTile> {
         let (changed, others): (Vec<&CellTile>, Vec<_>) =
-            self.tiles.iter().partition(|tile| tile.has_changed());
+            self.all.iter().partition(|tile| tile.has_changed());
         let step = |tiles: &[&CellTile]| (2 * tiles.len()).div_ceil(most).max(1);
         let steps = [step(&changed), step(&others)];
         let others = others.into_iter().step_by(steps[1]);
@@ -178,7 +179,7 @@ impl Tiles {
             } else {
                 random.random_range(all.clone())
             };
-            &self.tiles[index]
+            &self.all[index]
         });
         let tiles: Vec<_> = tiles.collect();
         DrawnTiles::of(&tiles)

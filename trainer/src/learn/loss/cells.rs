@@ -27,7 +27,7 @@ const FEWEST: usize = 200;
 pub fn cells(embeddings: &Tensor<2>, truth: &[CellTruth], margin: f64) -> Tensor<1> {
     let device = embeddings.device();
     let [before, after] =
-        [0, truth.len()].map(|start| embeddings.clone().slice([start..start + truth.len()]));
+        [0, truth.len()].map(|start| embeddings.clone().narrow(0, start, truth.len()));
     // The addend keeps the root's gradient finite where two embeddings coincide.
     let distance = (before - after).square().sum_dim(1).add_scalar(1e-6).sqrt();
     let excess = distance.sub_scalar(margin).mul_scalar(SLOPE);

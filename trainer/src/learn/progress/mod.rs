@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use siamese_core::output::note;
 
 use super::history::Entry;
-use super::loss;
+use super::{Examples, loss};
 use crate::config::{Config, LossKind};
 use sparkline::sparkline;
 
@@ -42,6 +42,17 @@ pub(super) enum Measured {
 }
 
 impl Measured {
+    /// Names the examples that the EER is measured on.
+    pub(super) fn of(examples: Examples<'_>, are_held_out: bool) -> Self {
+        match (examples, are_held_out) {
+            (Examples::Images(_), false) => Self::Training,
+            (Examples::Images(gallery), true) if gallery.listing().is_some() => Self::PairsHeldOut,
+            (Examples::Images(_), true) => Self::HeldOut,
+            (Examples::Cells(_), false) => Self::TrainingCells,
+            (Examples::Cells(_), true) => Self::CellsHeldOut,
+        }
+    }
+
     /// Returns a description.
     pub(super) fn text(self) -> &'static str {
         match self {
