@@ -4,17 +4,18 @@ use std::fs;
 use std::io::Write as _;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
-use indicatif::{ProgressBar, ProgressStyle};
 use siamese_core::model::{
     Align, Card, Device, Length, Model, OnnxModel, Options, Preprocessor, Source, rewrite,
 };
 use siamese_core::preprocessing::{Colour, DecodeError, Fit, Limits, Pixels, Preprocessing};
 use tempfile::NamedTempFile;
 
-use super::Backbone;
+use super::LoadedBackbone;
+use super::progress::Progress;
 use crate::cache;
 use crate::data::{Unreadable, digest_of};
 
@@ -26,7 +27,7 @@ const SIDE: u32 = 64;
 /// The features of one image.
 #[derive(Clone, Debug)]
 pub struct Features {
-    /// The row of features, as the head reads it.
+    /// The row of features of all poolings; see [`Backbone::pooled`](super::Backbone::pooled).
     pub row: Pixels,
     /// The image, small and stretched to a square, for comparisons with others; values in [0, 1]. See [`Features::SHAPE`].
     pub thumbnail: Pixels,
@@ -47,8 +48,11 @@ pub struct Extractor {
     width: usize,
     /// Sessions that no thread uses.
     idle: Mutex<Vec<OnnxModel>>,
-    cache: PathBuf,
-    bar: ProgressBar,
+    /// `None` if nothing can be cached.
+    cache: Option<PathBuf>,
+    /// Whether a warning has said that nothing can be written into the cache.
+    has_warned: AtomicBool,
+    progress: Progress,
 }
 
 impl Extractor {
@@ -56,13 +60,14 @@ impl Extractor {
     ///
     /// # Errors
     ///
-    /// If the network can't be run, or there is no cache folder.
+    /// If the network can't be run.
     pub fn new(
-        backbone: &Backbone,
+        loaded: &LoadedBackbone,
         preprocessing: &Preprocessing,
         align: Option<Align>,
         n_images: usize,
     ) -> anyhow::Result<Self> {
+        let backbone = &loaded.backbone;
         let preprocessor = Preprocessor::new(preprocessing.clone(), align.clone())?;
         let card = Card {
             name: backbone.name().to_owned(),
@@ -80,26 +85,24 @@ impl Extractor {
             weights: None,
             golden: None,
         };
-        let onnx = rewrite(&backbone.with_features()?, &card.to_metadata())?;
+        let onnx = rewrite(&loaded.with_features()?, &card.to_metadata())?;
         // The file contains the preprocessing, so its digest determines the features of an image.
         let digest = digest_of(&onnx);
-        let cache = cache::folder("features")?.join(digest.trim_start_matches("sha256:"));
+        let cache = cache::folder("features")
+            .map(|folder| folder.join(digest.trim_start_matches("sha256:")));
         let source = Source::of(Path::new(backbone.name()), onnx)?;
         let first = OnnxModel::open(&source, &one_thread())?;
-        let style = ProgressStyle::with_template("features {wide_bar} {pos}/{len}, {eta} left")?;
+        let Preprocessing { height, width, .. } = preprocessing;
+        let what = format!("features of images of {height}x{width} pixels");
         Ok(Self {
             width: first.description().width,
             source,
             preprocessor,
             idle: Mutex::new(vec![first]),
             cache,
-            bar: ProgressBar::new(n_images.try_into().unwrap_or(u64::MAX)).with_style(style),
+            has_warned: AtomicBool::new(false),
+            progress: Progress::new(what, n_images),
         })
-    }
-
-    /// Returns the number of features of an image.
-    pub fn width(&self) -> usize {
-        self.width
     }
 
     /// Computes the features of an upload, or reads them from the cache.
@@ -110,21 +113,29 @@ impl Extractor {
     pub fn features(&self, upload: &[u8]) -> Result<Features, Unreadable> {
         let digest = digest_of(upload);
         let name = digest.trim_start_matches("sha256:");
-        let file = self.cache.join(&name[..2]).join(&name[2..]);
-        let known = fs::read(&file).ok().and_then(|bytes| self.read(&bytes));
-        self.bar.inc(1);
-        if let Some(features) = known {
-            return Ok(features);
+        let file = self.cache.as_ref().map(|cache| cache.join(&name[..2]).join(&name[2..]));
+        let known = file.as_ref().and_then(|file| self.read(&fs::read(file).ok()?));
+        let is_new = known.is_none();
+        let features = known.map_or_else(|| self.compute(upload), Ok)?;
+        self.progress.advance();
+        if let (true, Some(file)) = (is_new, file) {
+            self.keep(&file, &features);
         }
-        let features = self.compute(upload)?;
-        // The cache only saves time, so a full disk is no error.
-        let _ = write(&file, &features);
         Ok(features)
+    }
+
+    /// Writes features into the cache. The cache only saves time, so a full disk is no error.
+    fn keep(&self, file: &Path, features: &Features) {
+        if let Err(error) = write(file, features)
+            && !self.has_warned.swap(true, Ordering::Relaxed)
+        {
+            cache::warn(&format!("{} can't be written ({error})", file.display()));
+        }
     }
 
     /// Removes the progress bar.
     pub fn finish(&self) {
-        self.bar.finish_and_clear();
+        self.progress.finish();
     }
 
     fn compute(&self, upload: &[u8]) -> Result<Features, Unreadable> {

@@ -105,7 +105,8 @@ impl Config {
     /// The recipe for a backbone: a head that starts in closed form and is trained on cached
     /// features, in seconds.
     pub fn on_backbone(backbone: &Backbone) -> Self {
-        let (preprocessing, features) = (backbone.preprocessing(), backbone.features());
+        let pooling = backbone.poolings().first().copied();
+        let (preprocessing, features) = (backbone.preprocessing(), backbone.features(pooling));
         let Preprocessing { height, width, colour, fit, scale, ref mean, ref std } = *preprocessing;
         let compact = Self::compact();
         Self {
@@ -113,7 +114,8 @@ impl Config {
             input: Input { height, width, colour, fit },
             backbone: Some(BackboneConfig {
                 name: backbone.name().to_owned(),
-                digest: backbone.digest(),
+                digest: backbone.digest().to_owned(),
+                pooling,
                 scale,
                 mean: mean.clone(),
                 std: std.clone(),

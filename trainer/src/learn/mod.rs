@@ -14,7 +14,7 @@ mod whitening;
 
 pub use batch::Batch;
 pub use checkpoint::{Best, RunFolder, State};
-pub use choice::{Candidate, Choice};
+pub use choice::{Candidate, Choice, InputChoice, MAX_IMAGES};
 pub use history::History;
 pub use measure::{NotFinite, embed, measure};
 pub use tensorboard::Events;

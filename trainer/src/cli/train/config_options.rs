@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use siamese_core::output::note;
 use siamese_core::preprocessing::Colour;
 
-use crate::backbone::Backbone;
+use crate::backbone::{Backbone, Pooling};
 use crate::cli::inputs::size;
 use crate::config::{Config, Input, Length, LossKind, Record};
 use crate::data::Collection;
@@ -20,9 +20,12 @@ pub(super) struct ConfigOptions {
     network: Recipe,
     /// Start from a pretrained network, and train a head on its features: `lite0` (EfficientNet-lite0,
     /// `ImageNet`), or an ONNX file. Without --steps, --loss or --rate, the kind of head is chosen by
-    /// measurement
+    /// measurement; without --input, the side of the input, and without --pooling, the pooling
     #[arg(long, value_name = "lite0|FILE.onnx", conflicts_with_all = ["network", "config"])]
     backbone: Option<String>,
+    /// How the maps of a backbone become features; the default is chosen by measurement
+    #[arg(long, value_enum)]
+    pooling: Option<Pooling>,
     /// A file with the complete configuration; a `run.toml` of an earlier run also gives its held-out
     /// identities
     #[arg(long, value_name = "FILE", conflicts_with = "network")]
@@ -87,6 +90,16 @@ impl ConfigOptions {
             && self.rate.is_none()
     }
 
+    /// Returns whether the size of the input of a backbone is chosen by measurement.
+    pub(super) fn leaves_input_open(&self) -> bool {
+        self.config.is_none() && self.input.is_none()
+    }
+
+    /// Returns whether the pooling of a backbone is chosen by measurement.
+    pub(super) fn leaves_pooling_open(&self) -> bool {
+        self.config.is_none() && self.pooling.is_none()
+    }
+
     /// Opens the backbone of the command line, or else that of an earlier configuration.
     pub(super) fn backbone(&self, earlier: Option<&Config>) -> anyhow::Result<Option<Backbone>> {
         let earlier = earlier.and_then(|config| config.backbone.as_ref());
@@ -101,7 +114,7 @@ impl ConfigOptions {
         file: Option<&Config>,
         images: &Collection,
         backbone: Option<&Backbone>,
-    ) -> Config {
+    ) -> anyhow::Result<Config> {
         let mut config = match (file, backbone, self.network) {
             (Some(config), _, _) => config.clone(),
             (None, Some(backbone), _) => Config::on_backbone(backbone),
@@ -125,6 +138,14 @@ impl ConfigOptions {
         if let Some([height, width]) = self.input {
             config.input = Input { height, width, ..config.input };
         }
+        match (self.pooling, backbone) {
+            (None, _) => {}
+            (Some(_), None) => bail!("--pooling is for a backbone: add --backbone, or omit it"),
+            (Some(pooling), Some(backbone)) => {
+                backbone.check_pooling(pooling)?;
+                config.set_pooling(Some(pooling), backbone);
+            }
+        }
         if let Some(loss) = self.loss {
             config.choose_loss(loss);
         }
@@ -133,7 +154,7 @@ impl ConfigOptions {
         config.optimizer.rate = self.rate.unwrap_or(config.optimizer.rate);
         let length = self.steps.map(Length::Steps);
         config.length = length.or(self.epochs.map(Length::Epochs)).unwrap_or(config.length);
-        config
+        Ok(config)
     }
 }
 

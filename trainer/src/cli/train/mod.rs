@@ -1,5 +1,6 @@
 //! `siamese-trainer train`: trains a model on images and writes its file.
 
+mod choose;
 mod config_options;
 mod images;
 
@@ -14,13 +15,14 @@ use siamese_core::preprocessing::Pixels;
 
 use super::inputs::Identities;
 use super::{AlignOptions, Statements, evaluate, file_stem, megabytes, messages};
-use crate::backbone::Backbone;
+use crate::backbone::{Backbone, LoadedBackbone};
 use crate::config::{Compute, Config, LossKind, Record};
 use crate::data::{Collection, Gallery, HoldOut};
 use crate::draft;
 use crate::evaluate::Embedded;
 use crate::export::{export, on_backbone, on_cpu};
-use crate::learn::{Choice, RunFolder, train};
+use crate::learn::{RunFolder, train};
+use choose::{Open, choose_head};
 use config_options::{ConfigFile, ConfigOptions};
 use images::{Images, Reader};
 
@@ -74,7 +76,7 @@ pub struct Train {
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
     /// Continue the run in the run folder, with its configuration
-    #[arg(long, conflicts_with_all = ["network", "config", "loss", "margin", "seed", "steps", "epochs", "rate", "colour", "input", "patience"])]
+    #[arg(long, conflicts_with_all = ["network", "config", "loss", "margin", "seed", "steps", "epochs", "rate", "colour", "input", "pooling", "patience"])]
     resume: bool,
     /// Also write loss, EER and learning rate into this folder, as an event file of `TensorBoard`
     #[arg(long, value_name = "DIR")]
@@ -87,7 +89,7 @@ struct PreparedRun {
     record: Record,
     device: Compute,
     align: Option<Align>,
-    backbone: Option<Backbone>,
+    backbone: Option<LoadedBackbone>,
     /// The files of both sides.
     files: (Collection, Option<Collection>),
     images: Images,
@@ -129,7 +131,8 @@ impl Train {
             Some(backbone) => {
                 let pixels =
                     reader.some_pixels(held_out_files.as_ref().unwrap_or(training_files))?;
-                on_backbone(backbone, &trained.network, card, inputs, &pixels)?
+                let pooling = config.backbone.as_ref().and_then(|backbone| backbone.pooling);
+                on_backbone(backbone, pooling, &trained.network, card, inputs, &pixels)?
             }
         };
         draft::model(&self.out, &exported.onnx, &on_cpu())?;
@@ -167,14 +170,22 @@ impl Train {
         let file = self.options.file()?;
         let data = messages::open(&self.data, self.identities)?;
         let backbone = self.options.backbone(file.as_ref().map(ConfigFile::config))?;
-        let config = self.config(file.as_ref(), &data, backbone.as_ref());
+        let config = self.config(file.as_ref(), &data, backbone.as_ref())?;
         check(&config, &data, backbone.as_ref())?;
         let mut printed = toml::to_string(&config)?;
-        if backbone.is_some() && self.options.leaves_head_open() {
-            printed.insert_str(
-                0,
-                "# Without --config, the sizes of the head and its training are chosen by measurement on the images.\n",
+        let Open { size, pooling } = self.is_input_open();
+        let open = [
+            (self.options.leaves_head_open(), "the sizes of the head and its training"),
+            (size, "the side of the input"),
+            (pooling, "the pooling"),
+        ];
+        let open: Vec<_> = open.iter().filter(|(is_open, _)| *is_open).map(|(_, it)| *it).collect();
+        if backbone.is_some() && !open.is_empty() {
+            let what = open.join(", ");
+            let comment = format!(
+                "# Without --config, these are chosen by measurement on the images: {what}.\n"
             );
+            printed.insert_str(0, &comment);
         }
         Ok(printed)
     }
@@ -215,7 +226,7 @@ impl Train {
         let backbone = self.options.backbone(earlier_config)?;
         let mut config = match (&saved, &file) {
             (Some(saved), _) => saved.config.clone(),
-            (None, file) => self.config(file.as_ref(), &data, backbone.as_ref()),
+            (None, file) => self.config(file.as_ref(), &data, backbone.as_ref())?,
         };
         check(&config, &data, backbone.as_ref())?;
         if let (Some(backbone), Some(configured)) = (&backbone, &config.backbone) {
@@ -238,24 +249,25 @@ impl Train {
                 "--patience needs held-out identities: choose them with --hold-out or --hold-out-fold"
             );
         }
+        let backbone = backbone.map(Backbone::load).transpose()?;
+        let is_new = saved.is_none() && file.is_none();
+        let open = self.is_input_open();
+        let choose =
+            |backbone| self.reader(&config, align.clone()).choose_input(backbone, training, open);
+        let choice = backbone.as_ref().filter(|_| is_new).and_then(choose);
+        if let (Some(choice), Some(backbone)) = (&choice, &backbone) {
+            choice.apply_to(&mut config, &backbone.backbone);
+        }
         let mut images =
             self.reader(&config, align.clone()).read(backbone.as_ref(), training, held_out)?;
 
-        if saved.is_none() && file.is_none() && backbone.is_some() {
-            let n_images = images.training.samples().len();
-            let is_open = self.options.leaves_head_open();
-            match is_open.then(|| Choice::on(&config, &images.training)).flatten() {
-                Some(choice) => {
-                    note(&choice.to_string());
-                    choice.apply_to(&mut config);
-                }
-                None => config.shrink_head(n_images, is_open),
-            }
-            config.check()?;
+        if is_new && backbone.is_some() {
+            choose_head(&mut config, &images.training, self.options.leaves_head_open())?;
         }
         let mut record =
             Record::new(config, data.name().to_owned(), &images.training, images.held_out.as_ref());
         record.device = device;
+        record.measured_inputs = choice.map_or_else(Vec::new, |choice| choice.measured().to_vec());
         record.aligned = align.as_ref().map(|align| align.points.to_string());
         let has_same_images =
             |other: &Record| other.data == record.data && other.held_out == record.held_out;
@@ -311,11 +323,19 @@ impl Train {
         file: Option<&ConfigFile>,
         data: &Collection,
         backbone: Option<&Backbone>,
-    ) -> Config {
+    ) -> anyhow::Result<Config> {
         let file = file.map(ConfigFile::config);
-        let mut config = self.options.config(file, data, backbone);
+        let mut config = self.options.config(file, data, backbone)?;
         config.watch.patience = self.patience.or(config.watch.patience);
-        config
+        Ok(config)
+    }
+
+    /// Returns what is chosen by measurement if there is a backbone. The places of landmarks belong to a size of the input.
+    fn is_input_open(&self) -> Open {
+        Open {
+            size: self.options.leaves_input_open() && self.align.is_off(),
+            pooling: self.options.leaves_pooling_open(),
+        }
     }
 
     /// Returns the identities to hold out: those of the command line, or those of the repeated run if the data has them.
@@ -336,14 +356,16 @@ impl Train {
     fn card(
         &self,
         record: &Record,
-        backbone: Option<&Backbone>,
+        backbone: Option<&LoadedBackbone>,
         align: Option<Align>,
         steps: u32,
     ) -> Card {
         let config = &record.config;
         let mut provenance = record.provenance(steps);
         if let Some(backbone) = backbone {
-            provenance["backbone"] = backbone.origin().clone();
+            provenance["backbone"] = backbone.backbone.origin().clone();
+            let pooling = config.backbone.as_ref().and_then(|backbone| backbone.pooling);
+            provenance["backbone"]["pooling"] = serde_json::json!(pooling);
         }
         self.statements.on(Card {
             name: self.name.clone().unwrap_or_else(|| file_stem(&self.out)),
