@@ -1,14 +1,12 @@
 //! Computes the features of images on all cores, and caches them.
 
-use std::path::PathBuf;
-
-use indicatif::{ProgressBar, ProgressStyle};
 use siamese_core::model::{Align, Preprocessor};
 use siamese_core::preprocessing::{Colour, DecodeError, Fit, Limits, Pixels, Preprocessing};
 
+use super::LoadedBackbone;
+use super::progress::Progress;
 use super::sessions::Sessions;
-use super::{Backbone, stored};
-use crate::cache;
+use super::stored::Stored;
 use crate::data::{Unreadable, digest_of};
 
 /// The side of a thumbnail.
@@ -17,7 +15,7 @@ const SIDE: u32 = 64;
 /// The features of one image.
 #[derive(Clone, Debug)]
 pub struct Features {
-    /// The row of features, as the head reads it.
+    /// The row of features of all poolings; see [`Backbone::pooled`](super::Backbone::pooled).
     pub row: Pixels,
     /// The image, small and stretched to a square, for comparisons with others; values in [0, 1]. See [`Features::SHAPE`].
     pub thumbnail: Pixels,
@@ -32,8 +30,8 @@ impl Features {
 pub struct Extractor {
     sessions: Sessions,
     preprocessor: Preprocessor,
-    cache: PathBuf,
-    bar: ProgressBar,
+    cache: Stored,
+    progress: Progress,
 }
 
 impl Extractor {
@@ -41,20 +39,21 @@ impl Extractor {
     ///
     /// # Errors
     ///
-    /// If the network can't be run, or there is no cache folder.
+    /// If the network can't be run.
     pub fn new(
-        backbone: &Backbone,
+        loaded: &LoadedBackbone,
         preprocessing: &Preprocessing,
         align: Option<Align>,
         n_images: usize,
     ) -> anyhow::Result<Self> {
         let preprocessor = Preprocessor::new(preprocessing.clone(), align.clone())?;
-        let onnx = backbone.with_features()?;
-        let sessions = Sessions::open(backbone.name(), &onnx, preprocessing, align)?;
-        let cache = cache::folder("features")?.join(sessions.folder());
-        let style = ProgressStyle::with_template("features {wide_bar} {pos}/{len}, {eta} left")?;
-        let bar = ProgressBar::new(n_images.try_into().unwrap_or(u64::MAX)).with_style(style);
-        Ok(Self { sessions, preprocessor, cache, bar })
+        let onnx = loaded.with_features()?;
+        let sessions = Sessions::open(loaded.backbone.name(), &onnx, preprocessing, align)?;
+        let cache = Stored::open("features", sessions.folder());
+        let Preprocessing { height, width, .. } = preprocessing;
+        let what = format!("features of images of {height}x{width} pixels");
+        let progress = Progress::new(what, n_images);
+        Ok(Self { sessions, preprocessor, cache, progress })
     }
 
     /// Returns the number of features of an image.
@@ -69,22 +68,21 @@ impl Extractor {
     /// If the upload can't be preprocessed, or the network fails on it.
     pub fn features(&self, upload: &[u8]) -> Result<Features, Unreadable> {
         let digest = digest_of(upload);
-        let name = digest.trim_start_matches("sha256:");
-        let file = self.cache.join(&name[..2]).join(&name[2..]);
-        let known = stored::read(&file).and_then(|bytes| self.read(&bytes));
-        self.bar.inc(1);
-        if let Some(features) = known {
-            return Ok(features);
-        }
-        let features = self.compute(upload)?;
-        // The cache only saves time, so a full disk is no error.
-        let _ = stored::write(&file, &bytes(&features));
+        let known = self.cache.read(&digest).and_then(|bytes| self.read(&bytes));
+        let features = if let Some(features) = known {
+            features
+        } else {
+            let features = self.compute(upload)?;
+            self.cache.keep(&digest, &bytes(&features));
+            features
+        };
+        self.progress.advance();
         Ok(features)
     }
 
     /// Removes the progress bar.
     pub fn finish(&self) {
-        self.bar.finish_and_clear();
+        self.progress.finish();
     }
 
     fn compute(&self, upload: &[u8]) -> Result<Features, Unreadable> {

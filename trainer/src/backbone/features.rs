@@ -2,7 +2,8 @@
 
 use siamese_core::model::{EMBEDDING, NotOnnx};
 
-use super::{Backbone, Map, Output};
+use super::pooling::{Part, Statistic};
+use super::{LoadedBackbone, Map, Output, Pooling};
 use crate::onnx::{Builder, graft, integer, integers, map, signed, text, value};
 
 /// What the names of added nodes start with: the first that the file does not contain. A backbone can be a model of this
@@ -22,85 +23,75 @@ pub struct Head {
     pub bias: Vec<f32>,
 }
 
-impl Map {
-    fn features(&self) -> usize {
-        if self.has_deviations { 2 * self.width } else { self.width }
-    }
-}
-
-impl Backbone {
-    /// Returns the number of features of an image.
-    pub fn features(&self) -> usize {
-        match &self.output {
-            Output::Maps(maps) => maps.iter().map(Map::features).sum(),
-            Output::Row { width, .. } => *width,
-        }
-    }
-
-    /// Returns an ONNX file whose embedding is the row of features of an image.
+impl LoadedBackbone {
+    /// Returns an ONNX file whose embedding is the row of features of an image, with those of all poolings.
     ///
-    /// For each map these are the means of its channels over all places, and their standard deviations if the map has
-    /// them. Each of these rows is scaled to unit length.
+    /// Each statistic of a map is a part of the row, and is scaled to unit length.
     pub fn with_features(&self) -> Result<Vec<u8>, NotOnnx> {
         let mut graph = Builder::with_prefix(self.prefix());
-        let Row { tensor, .. } = self.row(&mut graph);
+        let Row { tensor, .. } = self.row(&mut graph, &self.backbone.all_parts());
         let features = graph.node("Identity", &[&tensor], vec![]);
-        graft(&self.onnx, &graph, &[value(&features, &[self.features()])])
+        let width = self.backbone.all_features();
+        graft(&self.onnx.bytes, &graph, &[value(&features, &[width])])
     }
 
-    /// Returns an ONNX file with a head. Its output is the embedding.
+    /// Returns an ONNX file with a head on the features of a pooling. Its output is the embedding.
     ///
     /// If the features come from maps, the second output is the map of embeddings, `[n, width, rows, columns]`, at the
     /// resolution of the finest map: each place through the same head. The mean over its places is the embedding before that
     /// is scaled to unit length, so a place's part in a distance can be told.
-    pub fn with_head(&self, head: &Head) -> Result<Vec<u8>, NotOnnx> {
-        let (features, width) = (self.features(), head.bias.len());
+    pub fn with_head(&self, head: &Head, pooling: Option<Pooling>) -> Result<Vec<u8>, NotOnnx> {
+        let (features, width) = (self.backbone.features(pooling), head.bias.len());
         let mut graph = Builder::with_prefix(self.prefix());
-        let row = self.row(&mut graph);
+        let row = self.row(&mut graph, &self.backbone.parts(pooling));
         let bias = graph.floats(head.bias.clone(), &[width]);
         let weights = graph.floats(head.weights.clone(), &[features, width]);
         let embedding = graph.node("Gemm", &[&row.tensor, &weights, &bias], vec![]);
-        let Output::Maps(maps) = &self.output else {
+        let bytes = &self.onnx.bytes;
+        if row.parts.is_empty() {
             // A single output needs no particular name, and the network may use the name already.
-            return graft(&self.onnx, &graph, &[value(&embedding, &[width])]);
-        };
+            return graft(bytes, &graph, &[value(&embedding, &[width])]);
+        }
         graph.named("Identity", &[&embedding], EMBEDDING);
-        places(&mut graph, maps, &row, &weights, &embedding, width);
-        graft(&self.onnx, &graph, &[value(EMBEDDING, &[width]), map(MAP, width)])
+        places(&mut graph, &row.parts, &weights, &embedding, width);
+        graft(bytes, &graph, &[value(EMBEDDING, &[width]), map(MAP, width)])
     }
 
     fn prefix(&self) -> &'static str {
         let is_free = |prefix: &&&str| {
-            !self.onnx.windows(prefix.len()).any(|bytes| bytes == prefix.as_bytes())
+            !self.onnx.bytes.windows(prefix.len()).any(|bytes| bytes == prefix.as_bytes())
         };
         PREFIXES.iter().find(is_free).unwrap_or(&PREFIXES[0])
     }
 
-    /// Adds the row of features of each image.
-    fn row(&self, graph: &mut Builder) -> Row {
-        let maps = match &self.output {
+    /// Adds the row of features of each image, made of these parts.
+    fn row(&self, graph: &mut Builder, parts: &[Part]) -> Row {
+        let tensors = &self.onnx.tensors;
+        let maps = match &self.backbone.output {
             Output::Maps(maps) => maps,
-            Output::Row { tensor, .. } => {
-                return Row { tensor: tensor.clone(), lengths: Vec::new() };
-            }
+            Output::Row(_) => return Row { tensor: tensors[0].clone(), parts: Vec::new() },
         };
         let mut rows = Vec::new();
-        let mut lengths = Vec::new();
-        for map in maps {
-            let mean = graph.node("GlobalAveragePool", &[&map.tensor], vec![]);
-            let (row, length) = unit(graph, &mean, map.width);
+        let mut added = Vec::new();
+        for &Part { map, statistic } in parts {
+            let (tensor, Map { width, fineness, .. }) = (&tensors[map], maps[map]);
+            let (pooled, places) = match statistic {
+                Statistic::Mean => {
+                    let mean = graph.node("GlobalAveragePool", &[tensor], vec![]);
+                    (mean, Some(tensor.clone()))
+                }
+                Statistic::Deviation => (deviation(graph, tensor), None),
+                Statistic::GeneralisedMean => {
+                    let (mean, places) = generalised_mean(graph, tensor);
+                    (mean, Some(places))
+                }
+            };
+            let (row, length) = unit(graph, &pooled, width);
             rows.push(row);
-            lengths.push(length);
-            if map.has_deviations {
-                let off = graph.node("Sub", &[&map.tensor, &mean], vec![]);
-                let squares = graph.node("Mul", &[&off, &off], vec![]);
-                let variance = graph.node("GlobalAveragePool", &[&squares], vec![]);
-                let deviation = graph.node("Sqrt", &[&variance], vec![]);
-                rows.push(unit(graph, &deviation, map.width).0);
-            }
+            added.push(AddedPart { places, length, width, fineness });
         }
         let rows: Vec<_> = rows.iter().map(String::as_str).collect();
-        Row { tensor: graph.node("Concat", &rows, vec![integer("axis", 1)]), lengths }
+        Row { tensor: graph.node("Concat", &rows, vec![integer("axis", 1)]), parts: added }
     }
 }
 
@@ -108,8 +99,42 @@ impl Backbone {
 struct Row {
     /// `[n, features]`.
     tensor: String,
-    /// By map: the length of the row of its means, `[n, 1]`.
-    lengths: Vec<String>,
+    /// The statistics of maps that the row consists of, in order.
+    parts: Vec<AddedPart>,
+}
+
+/// A statistic of a map in a graph.
+struct AddedPart {
+    /// `[n, width, rows, columns]`: the mean over the places is the statistic. `None` if it belongs to the image as a whole.
+    places: Option<String>,
+    /// The length that the statistic is divided by, `[n, 1]`.
+    length: String,
+    width: usize,
+    fineness: usize,
+}
+
+/// Adds the standard deviation of each channel of a map, `[n, width, 1, 1]`.
+fn deviation(graph: &mut Builder, map: &str) -> String {
+    let mean = graph.node("GlobalAveragePool", &[map], vec![]);
+    let off = graph.node("Sub", &[map, &mean], vec![]);
+    let squares = graph.node("Mul", &[&off, &off], vec![]);
+    let variance = graph.node("GlobalAveragePool", &[&squares], vec![]);
+    graph.node("Sqrt", &[&variance], vec![])
+}
+
+/// Adds the generalised mean of each channel of a map, `[n, width, 1, 1]`. Also returns a map whose mean it is.
+fn generalised_mean(graph: &mut Builder, map: &str) -> (String, String) {
+    let least = graph.floats(vec![LEAST], &[1]);
+    let clipped = graph.node("Max", &[map, &least], vec![]);
+    let squares = graph.node("Mul", &[&clipped, &clipped], vec![]);
+    let cubes = graph.node("Mul", &[&squares, &clipped], vec![]);
+    let mean = graph.node("GlobalAveragePool", &[&cubes], vec![]);
+    let exponent = graph.floats(vec![1.0 / 3.0], &[1]);
+    let root = graph.node("Pow", &[&mean, &exponent], vec![]);
+    // The mean of the cubes is the cube of the result.
+    let square = graph.node("Mul", &[&root, &root], vec![]);
+    let places = graph.node("Div", &[&cubes, &square], vec![]);
+    (root, places)
 }
 
 /// Scales the pooled channels of a map, `[n, width, 1, 1]`, to rows of unit length. Also returns their lengths.
@@ -125,40 +150,34 @@ fn unit(graph: &mut Builder, pooled: &str, width: usize) -> (String, String) {
     (graph.node("Div", &[&row, &length], vec![]), length)
 }
 
-/// Adds the map of embeddings from the maps and the layer's `weights`, `[features, width]`. The mean over its places is the
-/// `embedding`, `[n, width]`.
-fn places(
-    graph: &mut Builder,
-    maps: &[Map],
-    row: &Row,
-    weights: &str,
-    embedding: &str,
-    width: usize,
-) {
-    let finest = maps.iter().map(|map| map.fineness).max().unwrap_or(1);
+/// Adds the map of embeddings from the parts of a row and the layer's `weights`, `[features, width]`. The mean over its places
+/// is the `embedding`, `[n, width]`.
+fn places(graph: &mut Builder, parts: &[AddedPart], weights: &str, embedding: &str, width: usize) {
+    let finest = parts.iter().map(|part| part.fineness).max().unwrap_or(1);
     let each_place = graph.integers(&[-1, 1, 1, 1]);
     let first_axis = graph.integers(&[0]);
     let mut sum: Option<String> = None;
     let mut offset = 0;
-    for (map, length) in maps.iter().zip(&row.lengths) {
-        let [start, end] = [offset, offset + map.width].map(|at| graph.integers(&[signed(at)]));
-        offset += map.features();
-        let part = graph.node("Slice", &[weights, &start, &end, &first_axis], vec![]);
-        let part = graph.node("Transpose", &[&part], vec![integers("perm", vec![1, 0])]);
-        let kernel = graph.integers(&[signed(width), signed(map.width), 1, 1]);
-        let part = graph.node("Reshape", &[&part, &kernel], vec![]);
-        let product = graph.node("Conv", &[&map.tensor, &part], vec![]);
-        let length = graph.node("Reshape", &[length, &each_place], vec![]);
+    for part in parts {
+        let [start, end] = [offset, offset + part.width].map(|at| graph.integers(&[signed(at)]));
+        offset += part.width;
+        let Some(map) = &part.places else { continue };
+        let layer = graph.node("Slice", &[weights, &start, &end, &first_axis], vec![]);
+        let layer = graph.node("Transpose", &[&layer], vec![integers("perm", vec![1, 0])]);
+        let kernel = graph.integers(&[signed(width), signed(part.width), 1, 1]);
+        let layer = graph.node("Reshape", &[&layer, &kernel], vec![]);
+        let product = graph.node("Conv", &[map, &layer], vec![]);
+        let length = graph.node("Reshape", &[&part.length, &each_place], vec![]);
         let mut places = graph.node("Div", &[&product, &length], vec![]);
-        if map.fineness < finest {
-            places = enlarged(graph, &places, finest / map.fineness);
+        if part.fineness < finest {
+            places = enlarged(graph, &places, finest / part.fineness);
         }
         sum = Some(match sum {
             Some(sum) => graph.node("Add", &[&sum, &places], vec![]),
             None => places,
         });
     }
-    let sum = sum.expect("at least one map");
+    let sum = sum.expect("each pooling has means");
     // Deviations and the bias belong to the image as a whole, so each place has the same part of them.
     let of_image = graph.integers(&[-1, signed(width), 1, 1]);
     let embedding = graph.node("Reshape", &[embedding, &of_image], vec![]);
@@ -186,16 +205,17 @@ mod tests {
 
     use prost::Message;
     use siamese_core::model::{Device, Model, OnnxModel, Options, Source, rewrite};
-    use siamese_core::preprocessing::{Colour, Fit, Pixels, Preprocessing};
+    use siamese_core::preprocessing::Pixels;
 
+    use super::super::Onnx;
+    use super::super::tests::described;
     use super::*;
     use crate::onnx::{GraphProto, ModelProto, images, operators};
 
-    const SIDE: u32 = 8;
     const WIDTH: usize = 3;
 
-    /// Makes a backbone with a map of 8 by 8 places and one of 4 by 4.
-    fn backbone() -> Backbone {
+    /// Makes the network of [`described`].
+    fn backbone() -> LoadedBackbone {
         let mut graph = Builder::default();
         let numbers = |count: u8| (0..count).map(|at| f32::from(at * 7 % 11) / 5.0 - 1.0).collect();
         let kernel = graph.floats(numbers(6), &[2, 3, 1, 1]);
@@ -216,29 +236,8 @@ mod tests {
             opset_import: vec![operators("", 13)],
             ..ModelProto::default()
         };
-        let map = |tensor, width, fineness, has_deviations| Map {
-            tensor,
-            width,
-            fineness,
-            has_deviations,
-        };
-        Backbone {
-            name: "made".to_owned(),
-            onnx: model.encode_to_vec(),
-            output: Output::Maps(vec![map(coarse, 4, 1, false), map(fine, 2, 2, true)]),
-            cells: None,
-            preprocessing: Preprocessing {
-                height: SIDE,
-                width: SIDE,
-                colour: Colour::Rgb,
-                fit: Fit::Stretch,
-                scale: 1.0,
-                mean: vec![0.0],
-                std: vec![1.0],
-            },
-            multiple: 1,
-            origin: serde_json::Value::Null,
-        }
+        let onnx = Onnx { bytes: model.encode_to_vec(), tensors: vec![coarse, fine] };
+        LoadedBackbone { backbone: described(), onnx, cells: None }
     }
 
     fn embedding(onnx: &[u8]) -> Vec<f32> {
@@ -255,38 +254,49 @@ mod tests {
     }
 
     #[test]
-    fn features_are_means_and_deviations_of_unit_length() {
+    fn features_are_statistics_of_unit_length() {
         let backbone = backbone();
         let row = embedding(&backbone.with_features().expect("ONNX"));
-        assert_eq!((row.len(), backbone.features()), (8, 8));
-        for part in [&row[..4], &row[4..6], &row[6..]] {
+        assert_eq!((row.len(), backbone.backbone.all_features()), (12, 12));
+        for part in [&row[..4], &row[4..8], &row[8..10], &row[10..]] {
             let length: f32 = part.iter().map(|value| value * value).sum();
             assert!((length - 1.0).abs() < 1e-5, "{part:?}");
         }
-        assert!(row[6..].iter().all(|deviation| 0.0 < *deviation), "{row:?}");
+        assert!(row[4..8].iter().all(|mean| 0.0 <= *mean), "{row:?}");
+        assert!(row[10..].iter().all(|deviation| 0.0 < *deviation), "{row:?}");
     }
 
     #[test]
     fn the_mean_over_the_map_of_embeddings_is_the_embedding() {
         let backbone = backbone();
-        let weights = (0..8 * 3_u8).map(|at| f32::from(at * 5 % 13) / 6.0 - 1.0).collect();
-        let head = Head { weights, bias: vec![0.25, -0.5, 1.0] };
-        let whole = backbone.with_head(&head).expect("ONNX");
-        let mut mean = Builder::with_prefix("test_");
-        let pooled = mean.node("GlobalAveragePool", &[MAP], vec![]);
-        let flat = mean.node("Flatten", &[&pooled], vec![]);
-        mean.named("Identity", &[&flat], "mean");
-        // The session has one output: the embedding, or here the mean of the map.
-        let of_map = graft(&whole, &mean, &[value("mean", &[WIDTH])]).expect("ONNX");
-        let (whole, of_map) = (embedding(&whole), embedding(&of_map));
-        for (one, other) in whole.iter().zip(&of_map) {
-            assert!((one - other).abs() < 1e-5, "{whole:?} {of_map:?}");
-        }
-        let features = embedding(&backbone.with_features().expect("ONNX"));
-        for (output, found) in whole.iter().enumerate() {
-            let products = features.iter().zip(head.weights[output..].iter().step_by(WIDTH));
-            let expected = products.map(|(feature, weight)| feature * weight).sum::<f32>();
-            assert!((expected + head.bias[output] - found).abs() < 1e-5, "{whole:?}");
+        let all = Pixels::new(embedding(&backbone.with_features().expect("ONNX")));
+        for pooling in [Pooling::Layers, Pooling::Mean, Pooling::Gem] {
+            let features = backbone.backbone.pooled(&all, Some(pooling));
+            let n_weights = features.values().len() * WIDTH;
+            let weight =
+                |at: usize| f32::from(u8::try_from(at * 5 % 13).expect("small")) / 6.0 - 1.0;
+            let weights = (0..n_weights).map(weight).collect();
+            let head = Head { weights, bias: vec![0.25, -0.5, 1.0] };
+            let whole = backbone.with_head(&head, Some(pooling)).expect("ONNX");
+            let mut mean = Builder::with_prefix("test_");
+            let pooled = mean.node("GlobalAveragePool", &[MAP], vec![]);
+            let flat = mean.node("Flatten", &[&pooled], vec![]);
+            mean.named("Identity", &[&flat], "mean");
+            // The session has one output: the embedding, or here the mean of the map.
+            let of_map = graft(&whole, &mean, &[value("mean", &[WIDTH])]).expect("ONNX");
+            let (whole, of_map) = (embedding(&whole), embedding(&of_map));
+            for (one, other) in whole.iter().zip(&of_map) {
+                assert!((one - other).abs() < 1e-5, "{pooling}: {whole:?} {of_map:?}");
+            }
+            for (output, found) in whole.iter().enumerate() {
+                let weights = head.weights[output..].iter().step_by(WIDTH);
+                let products = features.values().iter().zip(weights);
+                let expected = products.map(|(feature, weight)| feature * weight).sum::<f32>();
+                assert!(
+                    (expected + head.bias[output] - found).abs() < 1e-5,
+                    "{pooling}: {whole:?}"
+                );
+            }
         }
     }
 }

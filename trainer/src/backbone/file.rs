@@ -10,8 +10,8 @@ use siamese_core::output::note;
 use siamese_core::preprocessing::{Colour, Fit, Preprocessing};
 
 use super::features::MAP;
-use super::{Backbone, Map, Output};
-use crate::data::digest_of_file;
+use super::{Backbone, File, Map, Onnx, Output};
+use crate::data::{digest_of, digest_of_file};
 
 /// The mean and the standard deviation of a channel that most networks are trained with, as bytes: those of `ImageNet`.
 const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
@@ -54,6 +54,7 @@ pub(super) fn open(path: &Path) -> anyhow::Result<Backbone> {
         Err(LoadError::NoCard { .. }) => usual(path, colour, [height, width]),
         Err(error) => return Err(error.into()),
     };
+    let tensor = output.name.clone();
     let output = features(output).with_context(|| {
         format!(
             "the output of {} is neither [n, width] nor [n, width, rows, columns] in single precision, with a fixed width",
@@ -67,14 +68,19 @@ pub(super) fn open(path: &Path) -> anyhow::Result<Backbone> {
         }
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let bytes = source.onnx().to_vec();
+    // A run can be repeated in another folder.
+    let absolute = std::path::absolute(path)?;
     Ok(Backbone {
-        onnx: source.onnx().to_vec(),
         output,
         cells: None,
         preprocessing,
         multiple: 1,
+        has_open_sides: matches!(input.shape[..], [.., None, None]),
         origin: serde_json::json!({"file": name, "digest": digest_of_file(path)?}),
-        name: path.to_string_lossy().into_owned(),
+        name: absolute.to_string_lossy().into_owned(),
+        digest: digest_of(&bytes),
+        file: File::Read(Onnx { bytes, tensors: vec![tensor] }),
     })
 }
 
@@ -106,12 +112,10 @@ fn size(input: &Port) -> Option<(Colour, u32, u32)> {
 
 fn features(output: &Port) -> Option<Output> {
     (output.element == "f32").then_some(())?;
-    let tensor = output.name.clone();
     let width = |width: u64| usize::try_from(width).ok();
     match output.shape[..] {
-        [_, Some(features)] => Some(Output::Row { tensor, width: width(features)? }),
+        [_, Some(features)] => Some(Output::Row(width(features)?)),
         [_, Some(features), _, _] => Some(Output::Maps(vec![Map {
-            tensor,
             width: width(features)?,
             fineness: 1,
             has_deviations: false,

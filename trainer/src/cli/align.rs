@@ -20,6 +20,11 @@ pub struct AlignOptions {
 }
 
 impl AlignOptions {
+    /// Returns whether whole images are used.
+    pub(super) fn is_off(&self) -> bool {
+        self.align.is_none()
+    }
+
     /// Reads the detector of the model that `--align` names.
     pub(super) fn read(&self, preprocessing: &Preprocessing) -> anyhow::Result<Option<Align>> {
         let Some(path) = &self.align else { return Ok(None) };

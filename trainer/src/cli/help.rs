@@ -12,6 +12,8 @@ pub(super) const TRAIN: &str = "\
 Examples:
   siamese-trainer train --data DIR --hold-out-fold 0/4 --out raw.onnx
       Train on three quarters of the identities of DIR, and hold the others out.
+  siamese-trainer train --backbone lite0 --data DIR --hold-out-fold 0/4 --out raw.onnx
+      Train a head on the features of a pretrained network.
   siamese-trainer train --data changes.csv --out raw.onnx
       Train on a list of images with labels, or of pairs.
   siamese-trainer train --data DIR --identities each-image --hold-out-fold 0/4 --out raw.onnx

@@ -21,10 +21,13 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::anyhow;
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use siamese_core::model::LoadError;
 use siamese_core::output::{self, Destination, OutputError};
 
+use crate::backbone::NotFetched;
 use crate::config::CudaUnavailable;
 
 pub use adopt::Adopt;
@@ -74,8 +77,10 @@ pub fn run() -> ExitCode {
         Ok(arguments) => {
             arguments.command.run().and_then(|output| arguments.command.print(&output))
         }
-        // Clap explains the mistake itself.
-        Err(mistake) if mistake.use_stderr() => mistake.exit(),
+        Err(mistake) if mistake.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            mistake.exit()
+        }
+        Err(mistake) if mistake.use_stderr() => Err(anyhow!(in_one_line(&mistake))),
         Err(help) => {
             output::printed(help.print().and_then(|()| io::stdout().flush())).map_err(Into::into)
         }
@@ -89,12 +94,32 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// Returns clap's explanation of a mistake without the usage, which `--help` shows.
+fn in_one_line(mistake: &clap::Error) -> String {
+    let text = mistake.to_string();
+    let is_explanation =
+        |line: &&str| !line.starts_with("Usage:") && !line.starts_with("For more information");
+    let lines = text.lines().take_while(is_explanation).map(str::trim);
+    let mut explanation = String::new();
+    for line in lines.filter(|line| !line.is_empty()) {
+        let between = match explanation.chars().last() {
+            None => "",
+            Some(':') => " ",
+            Some(_) => ", ",
+        };
+        explanation.push_str(between);
+        explanation.push_str(line);
+    }
+    format!("{}; --help lists the options", explanation.trim_start_matches("error: "))
+}
+
 /// Returns 3 if the machine lacks something that every model needs or refuses to write, and 2 if the caller can correct
 /// the error.
 fn exit_code(error: &anyhow::Error) -> u8 {
     let is_of_machine = |cause: &(dyn std::error::Error + 'static)| {
         let load = cause.downcast_ref::<LoadError>();
         cause.is::<CudaUnavailable>()
+            || cause.is::<NotFetched>()
             || load
                 .is_some_and(|load| matches!(load, LoadError::Library(_) | LoadError::NoGpu { .. }))
             || cause.downcast_ref::<OutputError>().is_some_and(OutputError::is_of_machine)

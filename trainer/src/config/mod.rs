@@ -13,10 +13,10 @@ mod whitening;
 use serde::{Deserialize, Serialize};
 use siamese_core::preprocessing::{Colour, Fit, Preprocessing};
 
-use crate::backbone::CellBackbone;
+use crate::backbone::{Backbone, CellBackbone, Pooling};
 use crate::data::{Augmentation, Symmetry};
 use crate::network::NetworkConfig;
-pub use backbone::BackboneConfig;
+pub use backbone::{BackboneConfig, MeasuredInput};
 pub use compute::{BuiltWithoutCuda, Compute, CudaUnavailable};
 pub use loss::{LossConfig, LossKind};
 pub use provenance::{Built, Data, Record, arguments, build, now};
@@ -115,6 +115,18 @@ impl Config {
             self.loss.margin = if self.network.unit() { 0.3 } else { 1.0 };
         }
         self.loss.kind = kind;
+    }
+
+    /// Sets how the maps of a backbone become features, and the sizes of its head.
+    pub fn set_pooling(&mut self, pooling: Option<Pooling>, backbone: &Backbone) {
+        if let (Some(configured), NetworkConfig::Head(head)) =
+            (&mut self.backbone, &mut self.network)
+        {
+            configured.pooling = pooling;
+            head.features = backbone.features(pooling);
+            head.components = head.components.min(head.features);
+            head.width = head.width.min(head.components);
+        }
     }
 
     /// Adapts the head of a backbone to a number of images: as many components as these can determine. If its training is

@@ -7,7 +7,7 @@ use siamese_core::file::shown;
 use siamese_core::model::HeldOut;
 use time::OffsetDateTime;
 
-use super::{Compute, Config};
+use super::{Compute, Config, MeasuredInput};
 use crate::data::Gallery;
 
 /// The complete description of a run, as stored in `run.toml` in the run folder.
@@ -35,6 +35,9 @@ pub struct Record {
     /// Where the points of aligned faces lie in the input; absent if whole images are used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aligned: Option<String>,
+    /// The inputs that the configured one was chosen from, the usual one first; empty if nothing was measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub measured_inputs: Vec<MeasuredInput>,
     /// The configuration.
     pub config: Config,
 }
@@ -113,6 +116,7 @@ impl Record {
             data,
             held_out,
             aligned: None,
+            measured_inputs: Vec::new(),
             config,
         }
     }

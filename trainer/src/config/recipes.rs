@@ -2,7 +2,7 @@
 
 use siamese_core::preprocessing::{Colour, Fit, Preprocessing};
 
-use crate::backbone::{Backbone, CellBackbone};
+use crate::backbone::Backbone;
 
 use super::{
     BackboneConfig, Config, Input, Length, LossConfig, LossKind, Optimizer, Sampling, Schedule,
@@ -105,7 +105,8 @@ impl Config {
     /// The recipe for a backbone: a head that starts in closed form and is trained on cached
     /// features, in seconds.
     pub fn on_backbone(backbone: &Backbone) -> Self {
-        let (preprocessing, features) = (backbone.preprocessing(), backbone.features());
+        let pooling = backbone.poolings().first().copied();
+        let (preprocessing, features) = (backbone.preprocessing(), backbone.features(pooling));
         let Preprocessing { height, width, colour, fit, scale, ref mean, ref std } = *preprocessing;
         let compact = Self::compact();
         Self {
@@ -113,7 +114,8 @@ impl Config {
             input: Input { height, width, colour, fit },
             backbone: Some(BackboneConfig {
                 name: backbone.name().to_owned(),
-                digest: backbone.digest(),
+                digest: backbone.digest().to_owned(),
+                pooling,
                 scale,
                 mean: mean.clone(),
                 std: std.clone(),
@@ -135,8 +137,8 @@ impl Config {
     }
 
     /// The recipe for the cells of pairs: a head on the maps of a backbone, which are cached.
-    pub fn cells(backbone: &Backbone, maps: &CellBackbone) -> Self {
-        let [fine, coarse] = maps.widths();
+    /// The widths of the maps are the numbers of channels of the fine one and of the coarse one.
+    pub fn cells(backbone: &Backbone, [fine, coarse]: [usize; 2]) -> Self {
         let on_backbone = Self::on_backbone(backbone);
         Self {
             length: Length::Steps(2000),

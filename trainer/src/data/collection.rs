@@ -178,6 +178,17 @@ impl Collection {
         (self.part(|identity| !is_held_out(identity)), self.part(is_held_out))
     }
 
+    /// Returns evenly spread identities with about `n_images` images in total: whole identities, at least two of them,
+    /// and for a list enough for pairs of both kinds.
+    #[must_use]
+    pub fn spread(&self, n_images: usize) -> Self {
+        let step = self.n_images().div_ceil(n_images.max(1));
+        let step = step.min(self.identities.len() / 2).max(1);
+        let part = |step: usize| self.part(|identity| identity.is_multiple_of(step));
+        let has_both_kinds = |it: &Self| it.listing.as_ref().is_none_or(Listing::has_both_kinds);
+        (1..=step).rev().map(part).find(has_both_kinds).unwrap_or_else(|| self.clone())
+    }
+
     fn part(&self, is_wanted: impl Fn(usize) -> bool) -> Self {
         let mut identities = Vec::new();
         let mut new_indices = Vec::new();

@@ -23,7 +23,7 @@ use thiserror::Error;
 
 pub use cells::on_cells;
 
-use crate::backbone::{Backbone, Head};
+use crate::backbone::{Head, LoadedBackbone, Pooling};
 use crate::data::Gallery;
 use crate::learn::{NotFinite, embed};
 use crate::network::Network;
@@ -92,13 +92,14 @@ pub fn export(network: &Network, card: Card, images: &[&Pixels]) -> Result<Expor
 }
 
 /// Exports a backbone with `head` as a model with `card` and golden pairs. Compares it on images: `features` are inputs of
-/// the head, and `pixels` are inputs of the model with the names of their images.
+/// the head, which reads those of `pooling`, and `pixels` are inputs of the model with the names of their images.
 ///
 /// # Panics
 ///
 /// If the network is not a head.
 pub fn on_backbone(
-    backbone: &Backbone,
+    backbone: &LoadedBackbone,
+    pooling: Option<Pooling>,
     head: &Network,
     card: Card,
     features: &Gallery,
@@ -116,7 +117,7 @@ pub fn on_backbone(
         .iter()
         .filter_map(|(name, pixels)| Some((&first_of(name.as_str())?.pixels, pixels.clone())))
         .unzip();
-    finish(&backbone.with_head(&layer)?, head, card, &rows, &pixels)
+    finish(&backbone.with_head(&layer, pooling)?, head, card, &rows, &pixels)
 }
 
 /// Adds a card and golden pairs, and compares the model's embeddings of `pixels` with those that `network` gives for

@@ -17,7 +17,7 @@ mod whitening;
 pub use batch::Batch;
 pub use cells::{Tiles, TilesError};
 pub use checkpoint::{Best, RunFolder, State};
-pub use choice::{Candidate, Choice};
+pub use choice::{Candidate, Choice, InputChoice, MAX_IMAGES};
 pub use examples::Examples;
 pub use history::History;
 pub use measure::{NotFinite, embed, measure};

@@ -82,10 +82,28 @@ impl Ground {
 
     /// Runs the program in this folder.
     pub(crate) fn program<'a>(&self, arguments: impl IntoIterator<Item = &'a OsStr>) -> Outcome {
+        self.program_in(self.0.path(), arguments)
+    }
+
+    /// Runs the program in another folder.
+    pub(crate) fn program_in<'a>(
+        &self,
+        folder: &Path,
+        arguments: impl IntoIterator<Item = &'a OsStr>,
+    ) -> Outcome {
+        Outcome::of(self.command().current_dir(folder).args(arguments))
+    }
+
+    /// Runs the program in this folder where no other program is found.
+    pub(crate) fn program_without_python(&self, arguments: &[&str]) -> Outcome {
+        Outcome::of(self.command().args(arguments).env("PATH", self.at("no-programs")))
+    }
+
+    fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_siamese-trainer"));
-        command.current_dir(&self.0).args(arguments).env_remove("SOURCE_DATE_EPOCH");
+        command.current_dir(&self.0).env_remove("SOURCE_DATE_EPOCH");
         command.env("XDG_CACHE_HOME", self.at("cache"));
-        Outcome::of(&mut command)
+        command
     }
 }
 

@@ -1,16 +1,16 @@
 //! Computes the maps of pairs on all cores, and caches them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::tensor::f16;
-use indicatif::{ProgressBar, ProgressStyle};
 use siamese_core::changes::Grid;
 use siamese_core::preprocessing::{Photograph, Pixels, Preprocessing};
 
 use super::CellTile;
+use crate::backbone::progress::Progress;
 use crate::backbone::sessions::Sessions;
-use crate::backbone::{Backbone, CellBackbone, stored};
-use crate::cache;
+use crate::backbone::stored::Stored;
+use crate::backbone::{CellBackbone, LoadedBackbone};
 use crate::data::{AlignedPair, CellTruth, ChangePair, NotAligned, Uploads, digest_of};
 
 /// The most tiles of a pair. More would be much alike, and take much memory.
@@ -22,8 +22,8 @@ const MOST_CHANGED: usize = 12;
 pub struct CellExtractor {
     sessions: Sessions,
     preprocessing: Preprocessing,
-    cache: PathBuf,
-    bar: ProgressBar,
+    cache: Stored,
+    progress: Progress,
 }
 
 impl CellExtractor {
@@ -31,18 +31,17 @@ impl CellExtractor {
     ///
     /// # Errors
     ///
-    /// If the network has no maps of cells or can't be run, or if there is no cache folder.
+    /// If the network has no maps of cells, or can't be run.
     pub fn new(
-        backbone: &Backbone,
+        loaded: &LoadedBackbone,
         preprocessing: &Preprocessing,
         n_pairs: usize,
     ) -> anyhow::Result<Self> {
-        let onnx = backbone.cells()?.with_row(places(preprocessing).iter().product())?;
-        let sessions = Sessions::open(backbone.name(), &onnx, preprocessing, None)?;
-        let cache = cache::folder("cells")?.join(sessions.folder());
-        let style = ProgressStyle::with_template("maps {wide_bar} {pos}/{len}, {eta} left")?;
-        let bar = ProgressBar::new(n_pairs.try_into().unwrap_or(u64::MAX)).with_style(style);
-        Ok(Self { sessions, preprocessing: preprocessing.clone(), cache, bar })
+        let onnx = loaded.cells()?.with_row(places(preprocessing).iter().product())?;
+        let sessions = Sessions::open(loaded.backbone.name(), &onnx, preprocessing, None)?;
+        let cache = Stored::open("cells", sessions.folder());
+        let progress = Progress::new("maps of pairs".to_owned(), n_pairs);
+        Ok(Self { sessions, preprocessing: preprocessing.clone(), cache, progress })
     }
 
     /// Aligns a pair as the server does, and computes the maps of its tiles, or reads them from the cache. Of a large image,
@@ -59,11 +58,9 @@ impl CellExtractor {
         // Another version may align in another way.
         let key = (env!("CARGO_PKG_VERSION"), uploads.digest(), &pair.area);
         let digest = digest_of(format!("{key:?}").as_bytes());
-        let name = digest.trim_start_matches("sha256:");
-        let file = self.cache.join(&name[..2]).join(&name[2..]);
         let n_cells = places(&self.preprocessing).iter().product();
-        let known = stored::read(&file)
-            .and_then(|bytes| CellTile::read(&bytes, n_cells, self.sessions.width()));
+        let known = self.cache.read(&digest);
+        let known = known.and_then(|bytes| CellTile::read(&bytes, n_cells, self.sessions.width()));
         let tiles = if let Some(tiles) = known {
             tiles
         } else {
@@ -72,11 +69,10 @@ impl CellExtractor {
             for tile in &tiles {
                 tile.write(&mut bytes);
             }
-            // The cache only saves time, so a full disk is no error.
-            let _ = stored::write(&file, &bytes);
+            self.cache.keep(&digest, &bytes);
             tiles
         };
-        self.bar.inc(1);
+        self.progress.advance();
         Ok(tiles)
     }
 
@@ -98,7 +94,7 @@ impl CellExtractor {
 
     /// Removes the progress bar.
     pub fn finish(&self) {
-        self.bar.finish_and_clear();
+        self.progress.finish();
     }
 
     fn aligned(&self, pair: &ChangePair, uploads: &Uploads) -> Result<AlignedPair, NotAligned> {

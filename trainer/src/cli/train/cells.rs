@@ -6,7 +6,7 @@ use siamese_core::output::note;
 use siamese_core::preprocessing::Pixels;
 
 use super::MAX_COMPARED;
-use crate::backbone::{Backbone, CellExtractor};
+use crate::backbone::{CellExtractor, LoadedBackbone};
 use crate::config::{Config, Data};
 use crate::data::{Collection, DataError};
 use crate::learn::Tiles;
@@ -27,7 +27,7 @@ impl Cells {
     /// Aligns the pairs of both sides, and computes their maps.
     pub(super) fn read(
         config: &Config,
-        backbone: &Backbone,
+        backbone: &LoadedBackbone,
         training: &Collection,
         held_out: Option<&Collection>,
         skip_unreadable: bool,

@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use siamese_core::output::note;
 use siamese_core::preprocessing::Colour;
 
-use crate::backbone::Backbone;
+use crate::backbone::{Backbone, Pooling};
 use crate::cli::inputs::size;
 use crate::config::{Config, Input, Length, LossKind, Record};
 use crate::data::{Collection, Listing};
@@ -23,6 +23,9 @@ pub(super) struct ConfigOptions {
     /// measurement. With a list that has a column boxes or mask, `lite0` learns where images have changed
     #[arg(long, value_name = "lite0|FILE.onnx", conflicts_with_all = ["network", "config"])]
     backbone: Option<String>,
+    /// How the maps of a backbone become features; the default is chosen by measurement
+    #[arg(long, value_enum)]
+    pooling: Option<Pooling>,
     /// A file with the complete configuration; a `run.toml` of an earlier run also gives its held-out
     /// identities
     #[arg(long, value_name = "FILE", conflicts_with = "network")]
@@ -87,6 +90,16 @@ impl ConfigOptions {
             && self.rate.is_none()
     }
 
+    /// Returns whether the size of the input of a backbone is chosen by measurement.
+    pub(super) fn leaves_input_open(&self) -> bool {
+        self.config.is_none() && self.input.is_none()
+    }
+
+    /// Returns whether the pooling of a backbone is chosen by measurement.
+    pub(super) fn leaves_pooling_open(&self) -> bool {
+        self.config.is_none() && self.pooling.is_none()
+    }
+
     /// Opens the backbone of the command line, or else that of an earlier configuration.
     pub(super) fn backbone(&self, earlier: Option<&Config>) -> anyhow::Result<Option<Backbone>> {
         let earlier = earlier.and_then(|config| config.backbone.as_ref());
@@ -130,6 +143,14 @@ impl ConfigOptions {
         config.input.colour = self.colour.unwrap_or(config.input.colour);
         if let Some([height, width]) = self.input {
             config.input = Input { height, width, ..config.input };
+        }
+        match (self.pooling, backbone) {
+            (None, _) => {}
+            (Some(_), None) => bail!("--pooling is for a backbone: add --backbone, or omit it"),
+            (Some(pooling), Some(backbone)) => {
+                backbone.check_pooling(pooling)?;
+                config.set_pooling(Some(pooling), backbone);
+            }
         }
         if let Some(loss) = self.loss {
             config.choose_loss(loss);

@@ -5,7 +5,7 @@ use siamese_core::output::note;
 use siamese_core::preprocessing::{Limits, Pixels};
 
 use super::MAX_COMPARED;
-use crate::backbone::{Backbone, Extractor, Features};
+use crate::backbone::{Extractor, Features, LoadedBackbone};
 use crate::cli::inputs::some_pixels;
 use crate::config::Config;
 use crate::data::{Collection, DataError, Gallery, inspect};
@@ -39,7 +39,7 @@ impl Reader<'_> {
     /// Reads the images of both sides, and inspects them.
     pub(super) fn read(
         &self,
-        backbone: Option<&Backbone>,
+        backbone: Option<&LoadedBackbone>,
         training: &Collection,
         held_out: Option<&Collection>,
     ) -> anyhow::Result<Images> {
@@ -63,7 +63,7 @@ impl Reader<'_> {
 
     fn features(
         &self,
-        backbone: &Backbone,
+        backbone: &LoadedBackbone,
         training: &Collection,
         held_out: Option<&Collection>,
     ) -> anyhow::Result<Images> {
@@ -83,9 +83,11 @@ impl Reader<'_> {
         };
         let small = held_out.as_ref().map(thumbnails);
         let warnings = self.inspect(&thumbnails(&training), small.as_ref(), Features::SHAPE)?;
+        let pooling = self.config.backbone.as_ref().and_then(|backbone| backbone.pooling);
+        let pooled = |features: &Features| backbone.backbone.pooled(&features.row, pooling);
         Ok(Images {
-            training: training.map(|features| features.row.clone()),
-            held_out: held_out.map(|it| it.map(|features| features.row.clone())),
+            training: training.map(pooled),
+            held_out: held_out.map(|it| it.map(pooled)),
             warnings,
         })
     }

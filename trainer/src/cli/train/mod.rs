@@ -1,6 +1,7 @@
 //! `siamese-trainer train`: trains a model on images and writes its file.
 
 mod cells;
+mod choose;
 mod config_options;
 mod images;
 mod prepare;
@@ -18,7 +19,7 @@ use siamese_core::preprocessing::Pixels;
 use super::changes::Changes;
 use super::inputs::Identities;
 use super::{AlignOptions, Statements, evaluate, file_stem, megabytes, messages};
-use crate::backbone::Backbone;
+use crate::backbone::{Backbone, LoadedBackbone};
 use crate::config::{Compute, Config, LossKind, Record};
 use crate::data::{Collection, Gallery, HoldOut};
 use crate::draft;
@@ -27,6 +28,7 @@ use crate::export::{export, on_backbone, on_cells, on_cpu};
 use crate::learn::train;
 use crate::network::NetworkConfig;
 use crate::statistics::Bootstrap;
+use choose::Open;
 use config_options::{ConfigFile, ConfigOptions};
 use images::Reader;
 use prepare::PreparedRun;
@@ -82,7 +84,7 @@ pub struct Train {
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
     /// Continue the run in the run folder, with its configuration
-    #[arg(long, conflicts_with_all = ["network", "config", "loss", "margin", "seed", "steps", "epochs", "rate", "colour", "input", "patience"])]
+    #[arg(long, conflicts_with_all = ["network", "config", "loss", "margin", "seed", "steps", "epochs", "rate", "colour", "input", "pooling", "patience"])]
     resume: bool,
     /// Also write loss, EER and learning rate into this folder, as an event file of `TensorBoard`
     #[arg(long, value_name = "DIR")]
@@ -126,7 +128,9 @@ impl Train {
             (Sides::Images(images), Some(backbone)) => {
                 let pixels =
                     reader.some_pixels(held_out_files.as_ref().unwrap_or(training_files))?;
-                on_backbone(backbone, &trained.network, card, images.measured(), &pixels)?
+                let pooling = config.backbone.as_ref().and_then(|backbone| backbone.pooling);
+                let inputs = images.measured();
+                on_backbone(backbone, pooling, &trained.network, card, inputs, &pixels)?
             }
             (Sides::Cells(cells), backbone) => {
                 let backbone = backbone.as_ref().context("cells are learned on a backbone")?;
@@ -180,11 +184,19 @@ impl Train {
         let config = self.config(file.as_ref(), &data, backbone.as_ref())?;
         check(&config, &data, backbone.as_ref())?;
         let mut printed = toml::to_string(&config)?;
-        if matches!(config.network, NetworkConfig::Head(_)) && self.options.leaves_head_open() {
-            printed.insert_str(
-                0,
-                "# Without --config, the sizes of the head and its training are chosen by measurement on the images.\n",
+        let Open { size, pooling } = self.is_input_open();
+        let open = [
+            (self.options.leaves_head_open(), "the sizes of the head and its training"),
+            (size, "the side of the input"),
+            (pooling, "the pooling"),
+        ];
+        let open: Vec<_> = open.iter().filter(|(is_open, _)| *is_open).map(|(_, it)| *it).collect();
+        if matches!(config.network, NetworkConfig::Head(_)) && !open.is_empty() {
+            let what = open.join(", ");
+            let comment = format!(
+                "# Without --config, these are chosen by measurement on the images: {what}.\n"
             );
+            printed.insert_str(0, &comment);
         }
         Ok(printed)
     }
@@ -238,6 +250,14 @@ impl Train {
         Ok(config)
     }
 
+    /// Returns what is chosen by measurement if there is a backbone. The places of landmarks belong to a size of the input.
+    fn is_input_open(&self) -> Open {
+        Open {
+            size: self.options.leaves_input_open() && self.align.is_off(),
+            pooling: self.options.leaves_pooling_open(),
+        }
+    }
+
     fn reader<'a>(&self, config: &'a Config, align: Option<Align>) -> Reader<'a> {
         let (skip_unreadable, allow_duplicates) = (self.skip_unreadable, self.allow_duplicates);
         Reader { config, align, skip_unreadable, allow_duplicates }
@@ -246,14 +266,16 @@ impl Train {
     fn card(
         &self,
         record: &Record,
-        backbone: Option<&Backbone>,
+        backbone: Option<&LoadedBackbone>,
         align: Option<Align>,
         steps: u32,
     ) -> Card {
         let config = &record.config;
         let mut provenance = record.provenance(steps);
         if let Some(backbone) = backbone {
-            provenance["backbone"] = backbone.origin().clone();
+            provenance["backbone"] = backbone.backbone.origin().clone();
+            let pooling = config.backbone.as_ref().and_then(|backbone| backbone.pooling);
+            provenance["backbone"]["pooling"] = serde_json::json!(pooling);
         }
         self.statements.on(Card {
             name: self.name.clone().unwrap_or_else(|| file_stem(&self.out)),

@@ -7,14 +7,15 @@ use siamese_core::model::Align;
 use siamese_core::output::{Destination, note};
 
 use super::cells::Cells;
+use super::choose::choose_head;
 use super::config_options::ConfigFile;
 use super::sides::Sides;
 use super::{Train, check};
-use crate::backbone::Backbone;
+use crate::backbone::{Backbone, LoadedBackbone};
 use crate::cli::messages;
 use crate::config::{Compute, Config, Record};
 use crate::data::{Collection, HoldOut};
-use crate::learn::{Choice, RunFolder};
+use crate::learn::RunFolder;
 
 /// A run before its first step.
 pub(super) struct PreparedRun {
@@ -22,7 +23,7 @@ pub(super) struct PreparedRun {
     pub(super) record: Record,
     pub(super) device: Compute,
     pub(super) align: Option<Align>,
-    pub(super) backbone: Option<Backbone>,
+    pub(super) backbone: Option<LoadedBackbone>,
     /// The files of both sides.
     pub(super) files: (Collection, Option<Collection>),
     pub(super) sides: Sides,
@@ -69,25 +70,23 @@ impl Train {
                 "--patience needs held-out identities: choose them with --hold-out or --hold-out-fold"
             );
         }
+        let backbone = backbone.map(Backbone::load).transpose()?;
+        let is_new = saved.is_none() && file.is_none();
+        let choice = backbone.as_ref().filter(|_| is_new && !config.learns_cells());
+        let choice = choice.and_then(|backbone| {
+            let reader = self.reader(&config, align.clone());
+            reader.choose_input(backbone, training, self.is_input_open())
+        });
+        if let (Some(choice), Some(backbone)) = (&choice, &backbone) {
+            choice.apply_to(&mut config, &backbone.backbone);
+        }
         let sides = self.read(&config, align.clone(), backbone.as_ref(), training, held_out)?;
-        if let Sides::Images(images) = &sides
-            && saved.is_none()
-            && file.is_none()
-            && backbone.is_some()
-        {
-            let n_images = images.training.samples().len();
-            let is_open = self.options.leaves_head_open();
-            match is_open.then(|| Choice::on(&config, &images.training)).flatten() {
-                Some(choice) => {
-                    note(&choice.to_string());
-                    choice.apply_to(&mut config);
-                }
-                None => config.shrink_head(n_images, is_open),
-            }
-            config.check()?;
+        if let (Sides::Images(images), true, true) = (&sides, is_new, backbone.is_some()) {
+            choose_head(&mut config, &images.training, self.options.leaves_head_open())?;
         }
         let mut record = Record::new(config, sides.data(data.name()), sides.held_out_names());
         record.device = device;
+        record.measured_inputs = choice.map_or_else(Vec::new, |choice| choice.measured().to_vec());
         record.aligned = align.as_ref().map(|align| align.points.to_string());
         let has_same_images =
             |other: &Record| other.data == record.data && other.held_out == record.held_out;
@@ -124,7 +123,7 @@ impl Train {
         &self,
         config: &Config,
         align: Option<Align>,
-        backbone: Option<&Backbone>,
+        backbone: Option<&LoadedBackbone>,
         training: &Collection,
         held_out: Option<&Collection>,
     ) -> anyhow::Result<Sides> {

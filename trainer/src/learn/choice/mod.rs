@@ -1,4 +1,6 @@
-//! Chooses the sizes of a head by cross-validation within the training identities.
+//! Chooses the sizes of a head, and the features that it reads, by cross-validation within the training identities.
+
+mod input;
 
 use std::fmt::{self, Display};
 
@@ -13,16 +15,28 @@ use crate::config::{Config, Length, Whitening};
 use crate::data::Gallery;
 use crate::network::NetworkConfig;
 
+pub use input::InputChoice;
+
 /// The number of folds. The identities of one fold are measured with a head from the others.
 const FOLDS: usize = 4;
-/// The largest number of images that the choice is made on; the time grows with its cube.
-const MAX_IMAGES: usize = 1_500;
-/// The numbers of principal components.
-const COMPONENTS: [usize; 3] = [64, 128, 256];
-/// The numbers of coordinates.
-const WIDTHS: [usize; 5] = [16, 24, 40, 64, 128];
-/// The shrinkages; see [`Whitening::shrinkage`].
-const SHRINKAGES: [f64; 3] = [0.1, 0.4, 1.0];
+/// The largest number of images that a choice is made on; the time grows with its cube.
+pub const MAX_IMAGES: usize = 1_500;
+/// The sizes of heads in closed form.
+const GRID: Grid = Grid {
+    components: &[64, 128, 256],
+    widths: &[16, 24, 40, 64, 128],
+    shrinkages: &[0.1, 0.4, 1.0],
+};
+
+/// Sizes of heads in closed form; all combinations are measured.
+struct Grid {
+    /// The numbers of principal components.
+    components: &'static [usize],
+    /// The numbers of coordinates.
+    widths: &'static [usize],
+    /// See [`Whitening::shrinkage`].
+    shrinkages: &'static [f64],
+}
 
 /// The sizes of a head, and the EER that was measured with them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -50,20 +64,12 @@ impl Choice {
     /// Measures heads on the features of the training images: in closed form with several sizes, and one trained as `config`
     /// says. `None` if there are too few identities to choose from, or too few pairs.
     pub fn on(config: &Config, gallery: &Gallery) -> Option<Self> {
-        let part = gallery.spread(MAX_IMAGES);
-        let folds = FOLDS.min(part.identities().len() / 2);
-        if folds < 2 {
-            return None;
-        }
-        let measure = |fold: usize| {
-            let is_held = |identity: usize| identity % folds == fold;
-            let (training, held) = (part.part(|it| !is_held(it)), part.part(is_held));
-            let mut candidates = closed_form(&training, &held)?;
-            candidates.extend(trained(config, &training, &held));
+        let by_fold: Vec<Vec<Candidate>> = in_folds(gallery, |training, held| {
+            let mut candidates = closed_form(training, held, &GRID)?;
+            candidates.extend(trained(config, training, held));
             Some(candidates)
-        };
-        let by_fold: Vec<Vec<Candidate>> =
-            (0..folds).into_par_iter().map(measure).collect::<Option<_>>()?;
+        })?;
+        let folds = by_fold.len();
         // Folds differ in their numbers of images, so a size may be possible in some of them only.
         let in_fold = |candidate: &Candidate, fold: &[Candidate]| {
             fold.iter().find(|other| other.is_like(candidate)).map(|other| other.eer)
@@ -132,25 +138,43 @@ impl Display for Choice {
     }
 }
 
+/// Measures in each fold: the argument of `measure` is the training side, then the held side. `None` if there are too few
+/// identities, or if a measurement fails.
+fn in_folds<T: Send>(
+    gallery: &Gallery,
+    measure: impl Fn(&Gallery, &Gallery) -> Option<T> + Sync,
+) -> Option<Vec<T>> {
+    let part = gallery.spread(MAX_IMAGES);
+    let folds = FOLDS.min(part.identities().len() / 2);
+    if folds < 2 {
+        return None;
+    }
+    let measure = |fold: usize| {
+        let is_held = |identity: usize| identity % folds == fold;
+        measure(&part.part(|it| !is_held(it)), &part.part(is_held))
+    };
+    (0..folds).into_par_iter().map(measure).collect()
+}
+
 /// Measures heads in closed form. `None` if there are no pairs of one kind.
-fn closed_form(training: &Gallery, held: &Gallery) -> Option<Vec<Candidate>> {
+fn closed_form(training: &Gallery, held: &Gallery, grid: &Grid) -> Option<Vec<Candidate>> {
     let rows: Vec<_> =
         training.samples().iter().map(|sample| sample.pixels.values().to_vec()).collect();
     // The last components of few rows are noise.
     let most = rows.first()?.len().min(rows.len() / 2);
-    let components: Vec<_> = sizes(&COMPONENTS, most).collect();
+    let components: Vec<_> = sizes(grid.components, most).collect();
     let principal = Principal::of(&rows, *components.last()?);
     let labels = Labels::of(training);
     let mut candidates = Vec::new();
     for components in components {
-        for shrinkage in SHRINKAGES {
+        for &shrinkage in grid.shrinkages {
             let whitening = Whitening { variations: 0, shrinkage };
             let whitened = Whitened::of(whitening, &principal, &labels, components);
             let first = whitened.layer();
             let rows: Option<Vec<_>> =
                 held.samples().iter().map(|sample| first.apply(sample.pixels.values())).collect();
             let rows = rows?;
-            for width in sizes(&WIDTHS, components) {
+            for width in sizes(grid.widths, components) {
                 let second = whitened.discriminant(&labels, width);
                 let eer = eer(&second, &rows, held)?;
                 candidates.push(Candidate { components, width, shrinkage, steps: 0, eer });
