@@ -7,7 +7,7 @@ use crate::backbone::{Backbone, Pooling};
 use crate::config::{Config, MeasuredInput};
 use crate::data::Gallery;
 
-/// The sizes of the heads that inputs are compared with. More sizes take longer and did not change the choice.
+/// The sizes of the heads that inputs are compared with. More sizes take longer.
 const GRID: Grid = Grid { components: &[128, 256], widths: &[40], shrinkages: &[0.4] };
 
 /// The share by which an EER must be lower than that of the usual input. A smaller difference is noise with some tens of
