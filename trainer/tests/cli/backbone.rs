@@ -120,7 +120,7 @@ fn a_backbone_that_cannot_be_used_is_refused_with_the_way_out() {
 }
 
 #[test]
-fn size_and_pooling_are_chosen_by_measurement_unless_options_decide() {
+fn size_and_pooling_are_chosen_by_measurement_on_request() {
     let ground = Ground::new();
     made::write(&ground.at("data"), 8, 4);
     std::fs::copy(OPEN, ground.at("open.onnx")).expect("a file");
@@ -131,7 +131,7 @@ fn size_and_pooling_are_chosen_by_measurement_unless_options_decide() {
         let pooling = config.backbone.expect("a backbone").pooling;
         (record.measured_inputs, [config.input.height, config.input.width], pooling)
     };
-    let open = train(&ground, &["--backbone", "open.onnx", "--run", "open"]);
+    let open = train(&ground, &["--backbone", "open.onnx", "--choose-input", "--run", "open"]);
     assert!(open.stderr.contains("input: 224x224"), "{}", open.stderr);
     open.success();
     let (measured, input, chosen) = pooling("open");

@@ -23,9 +23,12 @@ pub(super) struct ConfigOptions {
     /// measurement. With a list that has a column boxes or mask, `lite0` learns where images have changed
     #[arg(long, value_name = "lite0|FILE.onnx", conflicts_with_all = ["network", "config"])]
     backbone: Option<String>,
-    /// How the maps of a backbone become features; the default is chosen by measurement
+    /// How the maps of a backbone become features; the default is the usual one of the backbone
     #[arg(long, value_enum)]
     pooling: Option<Pooling>,
+    /// Also choose the side of the input and the pooling of a backbone by measurement: it takes several times as long
+    #[arg(long, conflicts_with_all = ["network", "config"])]
+    choose_input: bool,
     /// A file with the complete configuration; a `run.toml` of an earlier run also gives its held-out
     /// identities
     #[arg(long, value_name = "FILE", conflicts_with = "network")]
@@ -92,12 +95,12 @@ impl ConfigOptions {
 
     /// Returns whether the size of the input of a backbone is chosen by measurement.
     pub(super) fn leaves_input_open(&self) -> bool {
-        self.config.is_none() && self.input.is_none()
+        self.choose_input && self.input.is_none()
     }
 
     /// Returns whether the pooling of a backbone is chosen by measurement.
     pub(super) fn leaves_pooling_open(&self) -> bool {
-        self.config.is_none() && self.pooling.is_none()
+        self.choose_input && self.pooling.is_none()
     }
 
     /// Opens the backbone of the command line, or else that of an earlier configuration.

@@ -84,7 +84,7 @@ pub struct Train {
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
     /// Continue the run in the run folder, with its configuration
-    #[arg(long, conflicts_with_all = ["network", "config", "loss", "margin", "seed", "steps", "epochs", "rate", "colour", "input", "pooling", "patience"])]
+    #[arg(long, conflicts_with_all = ["network", "config", "loss", "margin", "seed", "steps", "epochs", "rate", "colour", "input", "pooling", "choose_input", "patience"])]
     resume: bool,
     /// Also write loss, EER and learning rate into this folder, as an event file of `TensorBoard`
     #[arg(long, value_name = "DIR")]
