@@ -86,7 +86,7 @@ pub enum DataError {
     /// One side of the split of a list would be empty.
     #[error(
         "{held} of {all} components (groups of images that pairs connect) would be held out: each side needs at \
-         least one"
+         least one, so hold out another part, or add pairs that share no image with these"
     )]
     EmptySide {
         /// The number of held-out components.

@@ -179,7 +179,18 @@ fn lists_and_options_that_do_not_fit_are_refused() {
     fs::write(ground.at("list.csv"), "before,after,boxes\nscenes/1-before.png,scenes/none.png,\n")
         .expect("a list");
     let error = run(&ground, BRIGHTNESS, "evaluate", &[]).error();
-    assert!(error.contains("scenes/1-before.png and scenes/none.png (No such file"), "{error}");
+    assert!(
+        error.contains("scenes/1-before.png and scenes/none.png (scenes/none.png: No such"),
+        "{error}"
+    );
+
+    fs::write(
+        ground.at("list.csv"),
+        "before,after,boxes\nscenes/1-before.png,scenes/1-after.png,9000 0 9009 9\n",
+    )
+    .expect("a list");
+    let error = run(&ground, BRIGHTNESS, "evaluate", &[]).error();
+    assert!(error.contains("a box does not touch the image"), "{error}");
 
     let mut unchanged = "before,after,boxes\nscenes/1-before.png,scenes/2-before.png,\n".to_owned();
     for number in 4..=6 {

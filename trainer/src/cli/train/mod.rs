@@ -67,7 +67,7 @@ pub struct Train {
     device: Option<Compute>,
     /// Stop after N measurements without a lower EER on the held-out identities, and keep the best
     /// weights
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     patience: Option<u32>,
     /// Skip files that cannot be read as images, and list them, instead of stopping
     #[arg(long)]

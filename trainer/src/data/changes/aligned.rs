@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 use siamese_core::changes::{Align, Distances, Grid, Ignored, NotCompared, Views};
-use siamese_core::preprocessing::{DecodeError, Detail, Limits, Photograph};
+use siamese_core::preprocessing::{Detail, Limits, Photograph};
 use thiserror::Error;
 
 use super::area::Area;
@@ -27,8 +27,19 @@ pub(crate) struct AlignedPair {
 #[derive(Debug, Error)]
 pub enum NotAligned {
     /// A file cannot be read as an image.
+    #[error("{name}: {why}")]
+    File {
+        /// Its name in the list.
+        name: String,
+        /// Why it cannot be read.
+        why: Unreadable,
+    },
+    /// The backbone fails on a tile.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
+    /// A change is where the image has no pixels.
+    #[error("a box does not touch the image, which has {}x{} pixels", .0[0], .0[1])]
+    Outside([u32; 2]),
     /// The images can't be compared place by place.
     #[error("{0}")]
     NotCompared(#[from] NotCompared),
@@ -37,9 +48,10 @@ pub enum NotAligned {
     Small,
 }
 
-impl From<DecodeError> for NotAligned {
-    fn from(cause: DecodeError) -> Self {
-        Self::Unreadable(cause.into())
+impl NotAligned {
+    /// A file that cannot be read as an image.
+    pub(super) fn file(name: &str, why: impl Into<Unreadable>) -> Self {
+        Self::File { name: name.to_owned(), why: why.into() }
     }
 }
 
@@ -52,11 +64,20 @@ impl AlignedPair {
         shift: Option<(Shift, usize)>,
         grid: impl FnOnce(&Photograph) -> Result<Grid, NotCompared>,
     ) -> Result<Self, NotAligned> {
-        let decode = |upload: &[u8]| Photograph::decode(upload, &Limits::default(), Detail::Full);
+        let decode = |upload: &[u8], name: &str| {
+            Photograph::decode(upload, &Limits::default(), Detail::Full)
+                .map_err(|why| NotAligned::file(name, why))
+        };
         let Uploads { images, mask } = uploads;
-        let [before, after] = [decode(&images[0])?, decode(&images[1])?];
-        let mask = mask.as_deref().map(decode).transpose()?;
+        let [before_name, after_name] = pair.names();
+        let before = decode(&images[0], before_name)?;
+        let after = decode(&images[1], after_name)?;
+        let mask = mask.as_deref().zip(pair.mask());
+        let mask = mask.map(|(mask, name)| decode(mask, name)).transpose()?;
         let area = Area::of(&pair.area, mask.as_ref(), &after);
+        if !area.touches(after.size()) {
+            return Err(NotAligned::Outside(after.full_size()));
+        }
         let (images, area) = match shift {
             None => ([before, after], area),
             Some((shift, index)) => {

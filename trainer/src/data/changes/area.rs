@@ -29,6 +29,15 @@ impl Area {
         Self::Boxes(boxes.iter().map(reduced).collect())
     }
 
+    /// Whether each box has pixels of an image of `size` (columns and rows).
+    pub(super) fn touches(&self, size: [u32; 2]) -> bool {
+        let Self::Boxes(boxes) = self else { return true };
+        let [width, height] = size.map(f64::from);
+        boxes.iter().all(|[left, top, right, bottom]| {
+            *left < width && *top < height && 0.0 < *right && 0.0 < *bottom
+        })
+    }
+
     /// Cuts `margin` pixels off each side of an image of `size` (columns and rows) before the cut.
     ///
     /// # Panics
@@ -68,6 +77,14 @@ mod tests {
         let pixels = (0..20).map(|pixel| pixel == 6 || pixel == 13).collect();
         let inner = vec![true, false, false, false, false, true];
         assert_eq!(Area::Pixels(pixels).cut(1, [5, 4]), Area::Pixels(inner));
+    }
+
+    #[test]
+    fn a_box_beyond_the_image_is_noticed() {
+        let touches = |corners| Area::Boxes(vec![[0.0, 0.0, 9.0, 9.0], corners]).touches([20, 10]);
+        assert!(touches([19.0, 9.0, 90.0, 90.0]));
+        assert!(!touches([20.0, 0.0, 30.0, 9.0]));
+        assert!(!touches([-9.0, 0.0, 0.0, 9.0]));
     }
 
     #[test]

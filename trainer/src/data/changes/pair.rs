@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use crate::data::{ChangedArea, Collection, Image, Unreadable};
+use super::NotAligned;
+use crate::data::{ChangedArea, Collection, Image};
 
 /// A pair of a list that tells where the second image differs from the first.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,13 +48,22 @@ impl ChangePair {
     }
 
     /// Reads the files. `root` is the folder of the list.
-    pub(crate) fn uploads(&self, root: &Path) -> Result<Uploads, Unreadable> {
+    pub(crate) fn uploads(&self, root: &Path) -> Result<Uploads, NotAligned> {
+        let read =
+            |image: &Image| image.upload(root).map_err(|why| NotAligned::file(&image.name, why));
+        let mask = self
+            .mask()
+            .map(|name| std::fs::read(root.join(name)).map_err(|why| NotAligned::file(name, why)));
         let [before, after] = &self.images;
-        let mask = match &self.area {
-            ChangedArea::Mask(name) => Some(std::fs::read(root.join(name))?),
+        Ok(Uploads { images: [read(before)?, read(after)?], mask: mask.transpose()? })
+    }
+
+    /// Returns the name of its mask, if it has one.
+    pub(super) fn mask(&self) -> Option<&str> {
+        match &self.area {
+            ChangedArea::Mask(name) => Some(name),
             ChangedArea::Nowhere | ChangedArea::Boxes(_) => None,
-        };
-        Ok(Uploads { images: [before.upload(root)?, after.upload(root)?], mask })
+        }
     }
 }
 

@@ -1,7 +1,5 @@
 //! The columns of a list, and how a line is read.
 
-use std::fs::File;
-
 use super::area::{AreaColumn, ChangedArea};
 use super::error::{BadLine, ListError, from_csv};
 
@@ -50,7 +48,7 @@ pub(super) struct Row<'a> {
 }
 
 impl Header {
-    pub(super) fn read(reader: &mut csv::Reader<File>) -> Result<Self, ListError> {
+    pub(super) fn read(reader: &mut csv::Reader<&[u8]>) -> Result<Self, ListError> {
         let columns = reader.headers().map_err(from_csv)?;
         Self::of(columns).ok_or_else(|| {
             let line: String = columns.iter().collect::<Vec<_>>().join(",");

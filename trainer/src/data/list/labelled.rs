@@ -1,7 +1,6 @@
 //! Lists of images with their labels. A label is an identity, so such a list is like a folder of identities.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::File;
 use std::path::Path;
 
 use super::error::{BadLine, ListError, from_csv};
@@ -50,7 +49,7 @@ impl Columns {
 pub(super) fn read(
     path: &Path,
     columns: Columns,
-    mut reader: csv::Reader<File>,
+    mut reader: csv::Reader<&[u8]>,
 ) -> Result<Collection, ListError> {
     let mut labelled = Labelled::default();
     for record in reader.records() {

@@ -115,7 +115,7 @@ impl Listing {
                 "the pairs connect all images with each other, so the results have no intervals"
                     .to_owned(),
             );
-        } else if self.pairs.len() < LARGE_SHARE * largest {
+        } else if 1 < largest && self.pairs.len() < LARGE_SHARE * largest {
             warnings.push(format!(
                 "{largest} of the {} pairs are connected by shared images and are not independent: the intervals are \
                  unreliable",

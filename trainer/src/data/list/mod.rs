@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 mod area;
@@ -44,12 +45,18 @@ struct Reading {
 
 /// Reads a list.
 pub(super) fn read(path: &Path) -> Result<Collection, ListError> {
-    let file = File::open(path)?;
+    let mut file = File::open(path)?;
     let size = file.metadata()?.len();
     if LARGEST < size {
         return Err(ListError::TooLarge(size));
     }
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
+    let mut text = Vec::new();
+    file.read_to_end(&mut text)?;
+    // The reader counts a line that ends with CR and LF only when it reads the next one.
+    let lines = text.split(|byte| *byte == b'\n');
+    let lines: Vec<_> = lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line)).collect();
+    let text = lines.join(&b'\n');
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(&text[..]);
     if let Some(columns) = Columns::of(reader.headers().map_err(from_csv)?) {
         return labelled::read(path, columns, reader);
     }
