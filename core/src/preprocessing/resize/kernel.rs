@@ -16,7 +16,7 @@ const HALF: i32 = 1 << (PRECISION - 1);
 /// The number of samples that are weighted at once: their sums fit into registers.
 const LANES: usize = 32;
 
-/// The number of lines that are resampled at once.
+/// The most lines that are resampled at once.
 const BLOCK: usize = 64;
 
 /// For each position on a target's side: the samples of the source's side that it covers, and their weights.
@@ -83,9 +83,12 @@ impl Kernel {
     #[inline(always)]
     pub(super) fn along(&self, lines: &[u8], target: &mut [u8]) {
         let (width, target_width) = (self.span().len(), self.windows.len());
-        let [mut columns, mut done] = [width, target_width].map(|side| vec![0; side * BLOCK]);
-        let targets = target.chunks_mut(target_width * BLOCK);
-        for (lines, target) in lines.chunks(width * BLOCK).zip(targets) {
+        // Blocks of one size: a rest of few lines would take as long as a whole block.
+        let count = lines.len() / width;
+        let block = count.div_ceil(count.div_ceil(BLOCK).max(1)).max(1);
+        let [mut columns, mut done] = [width, target_width].map(|side| vec![0; side * block]);
+        let targets = target.chunks_mut(target_width * block);
+        for (lines, target) in lines.chunks(width * block).zip(targets) {
             let height = lines.len() / width;
             transpose(lines, width, &mut columns);
             let done = &mut done[..target_width * height];
@@ -103,27 +106,31 @@ impl Kernel {
     #[inline(always)]
     pub(super) fn across(&self, lines: &[u8], width: usize, target: &mut [u8]) {
         let skipped = self.span().start;
+        // The last chunk may cover samples of the one before it again.
+        let whole_chunks = (0..width / LANES).map(|index| index * LANES);
+        let last = width.checked_sub(LANES).filter(|start| start % LANES != 0);
+        let starts = whole_chunks.chain(last);
         for (line, (first, coefficients)) in target.chunks_exact_mut(width).zip(self.taps()) {
-            let lines = &lines[(first - skipped) * width..];
-            let (chunks, rest) = line.as_chunks_mut::<LANES>();
-            let end = chunks.len() * LANES;
-            for (index, chunk) in chunks.iter_mut().enumerate() {
+            let sources = lines[(first - skipped) * width..].chunks(width);
+            let sources = coefficients.iter().zip(sources);
+            for start in starts.clone() {
                 let mut sums = [HALF; LANES];
-                for (coefficient, source) in coefficients.iter().zip(lines.chunks(width)) {
-                    let bytes: &[u8; LANES] =
-                        source[index * LANES..].first_chunk().expect("a chunk of the line");
+                for (coefficient, source) in sources.clone() {
+                    let bytes: &[u8; LANES] = source[start..].first_chunk().expect("a chunk");
                     for (sum, byte) in sums.iter_mut().zip(bytes) {
                         *sum += coefficient * i32::from(*byte);
                     }
                 }
-                for (byte, sum) in chunk.iter_mut().zip(sums) {
+                for (byte, sum) in line[start..].iter_mut().zip(sums) {
                     *byte = whole(sum);
                 }
             }
-            for (index, byte) in rest.iter_mut().enumerate() {
-                let weighted = coefficients.iter().zip(lines[end + index..].iter().step_by(width));
-                let sum: i32 = weighted.map(|(weight, byte)| weight * i32::from(*byte)).sum();
-                *byte = whole(sum + HALF);
+            if width < LANES {
+                for (index, byte) in line.iter_mut().enumerate() {
+                    let weighted =
+                        sources.clone().map(|(weight, line)| weight * i32::from(line[index]));
+                    *byte = whole(weighted.sum::<i32>() + HALF);
+                }
             }
         }
     }
