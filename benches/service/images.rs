@@ -134,9 +134,7 @@ impl Recipe {
         compress(&rgb, width, height, PixelFormat::Rgb, QUALITY, Subsampling::S420)
             .map_err(io::Error::other)
     }
-}
 
-impl Recipe {
     /// The face in the middle of a background that changes slowly.
     fn before_background(&self, face: &GrayImage) -> GrayImage {
         let mut chance = fastrand::Rng::with_seed(8);

@@ -25,6 +25,7 @@ mod sharpness;
 mod side;
 mod similarity;
 mod statistics;
+mod warp;
 
 pub use align::{Alignment, InvalidAlignment, Landmarks};
 pub use colour::Colour;

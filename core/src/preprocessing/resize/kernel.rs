@@ -73,8 +73,7 @@ impl Kernel {
 
     /// Resamples along lines, which contain only the samples of [`Self::span`].
     ///
-    /// Blocks of lines are transposed, so that the sums of all lines of a block are formed at once. The sums of a single
-    /// line take five times as long.
+    /// Blocks of lines are transposed, so that the sums of all lines of a block are formed at once.
     ///
     /// # Shapes
     ///
