@@ -134,6 +134,9 @@ fn text(model: &Description) -> String {
             },
         ),
     ));
+    if let Some(reduction) = &card.reduction {
+        lines.push(("reduction", reduction.to_string()));
+    }
     if let Some(Weights { kind: WeightKind::Int8, made_from, drift }) = &card.weights {
         lines.push(("weights", format!("int8, made from {made_from}")));
         lines.push(("drift", drift.to_string()));

@@ -7,10 +7,13 @@ use axum::body::Body;
 use axum::http::StatusCode;
 use futures_util::future::join_all;
 use serde_json::json;
+use siamese::ops::settings::Decode;
 use siamese_core::model::{Description, Preprocessor};
-use siamese_core::preprocessing::{Fit, Preprocessing};
+use siamese_core::preprocessing::{Fit, Limits, Preprocessing, Reduction};
 
-use crate::app::{App, SAME, TestResponse, face, fixture, form, load, milliseconds, shipped};
+use crate::app::{
+    App, SAME, TestResponse, face, fixture, form, load, milliseconds, shared, shipped,
+};
 use crate::patience::eventually;
 use crate::uploads::jpeg::many_scans;
 use crate::uploads::tiff::tiff;
@@ -221,4 +224,30 @@ async fn a_unit_model_rejects_stored_embeddings_of_another_length() {
             );
         }
     }
+}
+
+/// The model's input for an upload, as the server shows it.
+async fn shown(app: &App, upload: &[u8]) -> Vec<u8> {
+    let response = app.post("/pixels", "image/jpeg", upload.to_vec()).await.ok();
+    image::load_from_memory(&response.body).expect("a PNG").into_bytes()
+}
+
+#[tokio::test]
+async fn a_large_jpeg_is_reduced_as_far_as_the_card_states_unless_the_setting_is_exact() {
+    let upload = image("reduced-orientation-6.jpg");
+    let fast = App::start();
+    let exact = App::sharing(shared(), |settings| settings.image.decode = Decode::Exact);
+    let card = &fast.model.card;
+    let measured = Reduction::from(card.reduction.expect("the card states it"));
+    let planes = |reduction| {
+        let planes = card.preprocessing.planes(&upload, &Limits::default(), reduction);
+        planes.expect("planes").bytes().to_vec()
+    };
+    let [reduced, full] = [planes(measured), planes(Reduction::Never)];
+    assert_ne!(reduced, full);
+    let difference = |(a, b): (&u8, &u8)| a.abs_diff(*b);
+    let largest = reduced.iter().zip(&full).map(difference).max();
+    assert!(largest <= Some(8), "{largest:?}");
+    assert_eq!(shown(&fast, &upload).await, reduced);
+    assert_eq!(shown(&exact, &upload).await, full);
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use siamese::engine::decode::worker::{Allowance, End, Event, Pool};
-use siamese_core::preprocessing::{DecodeError, Decoding, Limits};
+use siamese_core::preprocessing::{DecodeError, Decoding, Limits, Reduction};
 
 use crate::uploads::structured::{Draw, any_gif, any_tiff, any_webp};
 use crate::{Bomb, MAX_BODY, UPLOAD_TIMEOUT, alone, gif, preprocessing, tiff, webp};
@@ -45,8 +45,12 @@ impl Workers {
         assert!(upload.len() <= MAX_BODY, "{name}: {} bytes", upload.len());
         let upload = upload.into();
         let preprocessing = preprocessing();
-        let response =
-            self.pool.decode(Decoding::Planes(preprocessing), &upload, self.limits, ALLOWANCE);
+        let response = self.pool.decode(
+            Decoding::Planes(preprocessing, Reduction::default()),
+            &upload,
+            self.limits,
+            ALLOWANCE,
+        );
         let response = tokio::time::timeout(UPLOAD_TIMEOUT, response).await;
         let response =
             response.unwrap_or_else(|_| panic!("{name} is not decoded within {UPLOAD_TIMEOUT:?}"));

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use super::{Card, GoldenCheck, Length, Preprocessor, Provider, Statement, Weights};
+use super::{
+    Card, GoldenCheck, Length, MeasuredReduction, Preprocessor, Provider, Statement, Weights,
+};
 use crate::preprocessing::{Alignment, Preprocessing};
 use crate::score::{
     Calibration, ChangeCalibration, Familiarity, OperatingPoint, UNFAMILIAR, Unseen,
@@ -83,6 +85,9 @@ struct Input<'a> {
     resize: &'static str,
     #[serde(flatten)]
     preprocessing: &'a Preprocessing,
+    /// How far a JPEG may be reduced while it is decoded; absent if it was not measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reduction: Option<MeasuredReduction>,
     /// Where the points of a face lie in the input, in pixels; absent if the model does not align faces.
     #[serde(skip_serializing_if = "Option::is_none")]
     align: Option<Alignment>,
@@ -195,6 +200,7 @@ impl Serialize for Description {
                 shape: card.preprocessing.shape(),
                 resize: "bilinear",
                 preprocessing: &card.preprocessing,
+                reduction: card.reduction,
                 align: card.align.as_ref().map(|align| align.points),
             },
             embedding: Output { width: self.width, length: card.length },

@@ -16,7 +16,7 @@ use thiserror::Error;
 
 pub use card::{
     Align, Card, CardError, Drift, Golden, GoldenCheck, GoldenError, GoldenPair, HeldOut, Length,
-    Statement, WeightKind, Weights, sidecar_values,
+    MeasuredReduction, Statement, WeightKind, Weights, sidecar_values,
 };
 pub use description::{Description, Signature};
 pub use faces::{Choice, Detector, Face, InvalidDetector, UnknownChoice};

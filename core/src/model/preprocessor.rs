@@ -4,13 +4,14 @@ use super::card::{Align, Card};
 use super::faces::{Aligned, Aligner, Choice, Face, Hint, InvalidDetector};
 use crate::preprocessing::{
     DecodeError, Decoded, Decoding, Detail, Limits, Photograph, Pixels, Planes, Preprocessing,
-    guard,
+    Reduction, guard,
 };
 
 /// The preprocessing of one model, with the face detector that its card requires.
 #[derive(Debug)]
 pub struct Preprocessor {
     preprocessing: Preprocessing,
+    reduction: Reduction,
     aligner: Option<Aligner>,
 }
 
@@ -28,18 +29,22 @@ pub enum Finished {
 }
 
 impl Preprocessor {
-    /// Opens the sessions of the face detector, if faces are aligned.
+    /// Opens the sessions of the face detector, if faces are aligned. The [reduction](Reduction) is the default one.
     pub fn new(
         preprocessing: Preprocessing,
         align: Option<Align>,
     ) -> Result<Self, InvalidDetector> {
         let aligner = align.map(|align| Aligner::new(align.points, align.detector)).transpose()?;
-        Ok(Self { preprocessing, aligner })
+        Ok(Self { preprocessing, reduction: Reduction::default(), aligner })
     }
 
     /// The preprocessing that a card describes.
     pub fn of(card: &Card) -> Result<Self, InvalidDetector> {
-        Self::new(card.preprocessing.clone(), card.align.clone())
+        let preprocessor = Self::new(card.preprocessing.clone(), card.align.clone())?;
+        Ok(Self {
+            reduction: card.reduction.map(Reduction::from).unwrap_or_default(),
+            ..preprocessor
+        })
     }
 
     /// Whether it aligns faces.
@@ -50,7 +55,7 @@ impl Preprocessor {
     /// How an upload is decoded: at first, or with more detail. [`finish`](Self::finish) takes the result.
     pub fn decoding(&self, finer: Option<Finer>) -> Decoding {
         match (&self.aligner, finer) {
-            (None, _) => Decoding::Planes(self.preprocessing.clone()),
+            (None, _) => Decoding::Planes(self.preprocessing.clone(), self.reduction),
             (Some(_), None) => Decoding::Photograph(Detail::Coarse),
             (Some(_), Some(_)) => Decoding::Photograph(Detail::Fine),
         }

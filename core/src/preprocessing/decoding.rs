@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DecodeError, Detail, Limits, Photograph, PhotographForm, Planes, Preprocessing};
+use super::{
+    DecodeError, Detail, Limits, Photograph, PhotographForm, Planes, Preprocessing, Reduction,
+};
 
 /// What an upload is decoded to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Decoding {
     /// The planes of a model's input.
-    Planes(Preprocessing),
+    Planes(Preprocessing, Reduction),
     /// A photograph, in which a face is searched.
     Photograph(Detail),
 }
@@ -35,8 +37,8 @@ impl Decoding {
     /// Decodes an upload. It never panics on an upload.
     pub fn decode(&self, upload: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
         match self {
-            Self::Planes(preprocessing) => {
-                preprocessing.planes(upload, limits).map(Decoded::Planes)
+            Self::Planes(preprocessing, reduction) => {
+                preprocessing.planes(upload, limits, *reduction).map(Decoded::Planes)
             }
             Self::Photograph(detail) => {
                 Photograph::decode(upload, limits, *detail).map(Decoded::Photograph)
@@ -44,10 +46,19 @@ impl Decoding {
         }
     }
 
+    /// The same, with planes from a full decode. A photograph is as it was.
+    #[must_use]
+    pub fn in_full(self) -> Self {
+        match self {
+            Self::Planes(preprocessing, _) => Self::Planes(preprocessing, Reduction::Never),
+            photograph @ Self::Photograph(_) => photograph,
+        }
+    }
+
     /// The most bytes of a result.
     pub fn max_bytes(&self) -> usize {
         match self {
-            Self::Planes(preprocessing) => preprocessing.shape().iter().product(),
+            Self::Planes(preprocessing, _) => preprocessing.shape().iter().product(),
             Self::Photograph(_) => Photograph::max_bytes(),
         }
     }
@@ -55,7 +66,7 @@ impl Decoding {
     /// Takes the result of another process; `None` if its bytes are not a possible result.
     pub fn take(&self, form: Form, bytes: Vec<u8>) -> Option<Decoded> {
         match (self, form) {
-            (Self::Planes(preprocessing), Form::Planes) => {
+            (Self::Planes(preprocessing, _), Form::Planes) => {
                 preprocessing.planes_of(bytes).map(Decoded::Planes)
             }
             (Self::Photograph(_), Form::Photograph(form)) => {

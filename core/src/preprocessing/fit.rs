@@ -7,7 +7,7 @@ use image::metadata::Orientation;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::Colour;
+use super::{Colour, Reduction};
 
 /// How an image is fitted to the shape of a model's input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -89,11 +89,13 @@ impl Part {
 }
 
 /// The size, colour and fit that an image is converted to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Target {
     pub(super) size: Size,
     pub(super) colour: Colour,
     pub(super) fit: Fit,
+    /// How far a decoder may reduce an image before.
+    pub(super) reduction: Reduction,
 }
 
 impl Target {
@@ -187,7 +189,12 @@ mod tests {
     #[test]
     fn the_side_that_shrinks_least_determines_the_factor() {
         for (fit, expected) in [(Fit::Stretch, 3.0), (Fit::Pad, 4.0), (Fit::Crop, 3.0)] {
-            let target = Target { size: size(100, 100), colour: Colour::Grey, fit };
+            let target = Target {
+                size: size(100, 100),
+                colour: Colour::Grey,
+                fit,
+                reduction: Reduction::Never,
+            };
             for image in [size(400, 300), size(300, 400)] {
                 assert!((target.shrinks(image) - expected).abs() < 1e-6, "{fit} of {image:?}");
             }

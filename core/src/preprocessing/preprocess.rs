@@ -11,7 +11,7 @@ use super::decode::{Goal, decode, guard, serves_both};
 use super::fit::{Size, Target};
 use super::resize::fit;
 use super::samples::Image;
-use super::{Colour, DecodeError, Fit, Limits, Pixels};
+use super::{Colour, DecodeError, Fit, Limits, Pixels, Reduction};
 
 /// The longest permitted side of a model's input.
 const MAX_SIDE: u32 = 4_096;
@@ -119,7 +119,7 @@ impl Preprocessing {
         }
     }
 
-    /// Turns an upload into a model's input.
+    /// Turns an upload into a model's input, with the [default reduction](Reduction::Invisible).
     ///
     /// It never panics on an upload: a panic in decoding or resizing becomes [`DecodeError::DecoderFailed`].
     ///
@@ -127,12 +127,17 @@ impl Preprocessing {
     ///
     /// If the preprocessing is not [valid](Self::validate).
     pub fn preprocess(&self, upload: &[u8], limits: &Limits) -> Result<Pixels, DecodeError> {
-        Ok(self.pixels(&self.planes(upload, limits)?))
+        Ok(self.pixels(&self.planes(upload, limits, Reduction::default())?))
     }
 
     /// The part of [`preprocess`](Self::preprocess) that depends on the upload: decode, colour and fit.
-    pub fn planes(&self, upload: &[u8], limits: &Limits) -> Result<Planes, DecodeError> {
-        let target = self.target();
+    pub fn planes(
+        &self,
+        upload: &[u8],
+        limits: &Limits,
+        reduction: Reduction,
+    ) -> Result<Planes, DecodeError> {
+        let target = Target { reduction, ..self.target() };
         guard(|| Ok(Planes(fit(&decode(upload, limits, Goal::Input(&target))?, &target))))
     }
 
@@ -192,7 +197,7 @@ impl Preprocessing {
 
     fn target(&self) -> Target {
         let size = Size { width: self.width, height: self.height };
-        Target { size, colour: self.colour, fit: self.fit }
+        Target { size, colour: self.colour, fit: self.fit, reduction: Reduction::default() }
     }
 
     /// The value of each of the 256 bytes in a channel.
@@ -300,7 +305,8 @@ mod tests {
             (Colour::Bgr, &[255, 0, 0, 10, 20, 30]),
         ] {
             let preprocessing = preprocessing(colour);
-            let planes = preprocessing.planes(upload, &Limits::default()).expect("planes");
+            let planes = preprocessing.planes(upload, &Limits::default(), Reduction::Never);
+            let planes = planes.expect("planes");
             let file = preprocessing.png(&planes);
             let shown = image::load_from_memory(&file).expect("a PNG");
             assert_eq!((shown.width(), shown.height()), (2, 1));
@@ -324,7 +330,8 @@ mod tests {
             let planes = preprocessing.planes_by_fit(&photograph, &Limits::default(), &fits);
             for (fit, planes) in fits.into_iter().zip(planes.expect("planes")) {
                 let single = Preprocessing { fit, ..preprocessing.clone() };
-                let single = single.planes(&photograph, &Limits::default()).expect("planes");
+                let single = single.planes(&photograph, &Limits::default(), Reduction::default());
+                let single = single.expect("planes");
                 assert!(planes == single, "{colour:?}, {fit:?}");
             }
         }

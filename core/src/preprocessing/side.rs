@@ -1,5 +1,7 @@
 //! A side of an image: its pixels and the samples that hold them.
 
+use std::ops::Range;
+
 /// The number of pixels of a side, and the samples that hold them.
 ///
 /// A sample is a pixel, or the mean of several pixels if a decoder has shrunk the image. All samples except those at
@@ -49,6 +51,22 @@ impl Side {
     /// The index of the sample that holds a pixel.
     pub(super) fn sample_of(self, pixel: usize) -> usize {
         (pixel + self.lead as usize) >> self.halvings
+    }
+
+    /// The samples that hold pixels, and if a sample holds several pixels, their two neighbours.
+    pub(super) fn samples_around(self, pixels: Range<usize>) -> Range<usize> {
+        let neighbours = usize::from(0 < self.halvings);
+        let first = self.sample_of(pixels.start).saturating_sub(neighbours);
+        let end = self.sample_of(pixels.end - 1) + 1 + neighbours;
+        first..end.min(self.samples() as usize)
+    }
+
+    /// How far the centre of a pixel is from the centre of its sample, in samples: between -1/2 and 1/2.
+    pub(super) fn place_in_sample(self, pixel: usize) -> f64 {
+        let covered = 1_u32 << self.halvings;
+        let place = (pixel + self.lead as usize) % covered as usize;
+        let place = u32::try_from(place).expect("less than the number of pixels in a sample");
+        (f64::from(place) + 0.5) / f64::from(covered) - 0.5
     }
 }
 

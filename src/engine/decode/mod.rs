@@ -23,7 +23,7 @@ use super::admission::{Gate, Held, Limit};
 use super::batch::Priority;
 use super::{Event, Observer};
 use crate::ops::blocking::{SMALL as SMALL_UPLOAD, compute};
-use crate::ops::settings::ImageSettings;
+use crate::ops::settings::{Decode, ImageSettings};
 use worker::{Allowance, Pool};
 
 pub(crate) use searches::Searches;
@@ -48,6 +48,7 @@ const SMALL_PLANES: usize = 128 << 10;
 /// Decodes uploads.
 pub(crate) struct Decoder {
     limits: Limits,
+    decode: Decode,
     threads: Gate,
     lanes: Vec<Lane>,
     pool: Pool,
@@ -121,7 +122,18 @@ impl Decoder {
         let half = || Gate::new(NonZeroUsize::new(half).unwrap_or(NonZeroUsize::MIN));
         let (bulk, searches) = (half(), half());
         let uploads = Gate::of_bytes(bodies / 4 * 3);
-        Self { limits, threads, lanes: lanes.collect(), pool, uploads, searches, bulk, observer }
+        let decode = settings.decode;
+        Self {
+            limits,
+            decode,
+            threads,
+            lanes: lanes.collect(),
+            pool,
+            uploads,
+            searches,
+            bulk,
+            observer,
+        }
     }
 
     /// The lanes of workers, from small images to large ones.
@@ -310,7 +322,10 @@ impl Decoder {
         choice: Choice,
         finer: Option<Finer>,
     ) -> Result<(Result<Finished, DecodeError>, Duration), DecodeError> {
-        let decoding = model.preprocessor.decoding(finer);
+        let decoding = match (self.decode, model.preprocessor.decoding(finer)) {
+            (Decode::Exact, decoding) => decoding.in_full(),
+            (Decode::Fast, decoding) => decoding,
+        };
         let model = model.clone();
         let finish = move |decoded| {
             let begun = Instant::now();

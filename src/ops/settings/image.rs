@@ -22,8 +22,32 @@ pub struct ImageSettings {
     pub max_pixels_in_flight: NonZeroU64,
     /// The most images in each lane of workers: being decoded or waiting.
     pub queue: NonZeroUsize,
+    /// How a JPEG is decoded for a model that embeds whole images.
+    pub decode: Decode,
     /// Which face of an image counts, for a model that aligns faces.
     pub faces: Choice,
+}
+
+/// How a JPEG is decoded for a model that embeds whole images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Decode {
+    /// In full.
+    Exact,
+    /// At a fraction of its size, as far as the model's card states that distances hardly change.
+    Fast,
+}
+
+impl TryFrom<String> for Decode {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match &*text {
+            "exact" => Ok(Self::Exact),
+            "fast" => Ok(Self::Fast),
+            _ => Err("a decode is `exact` or `fast`"),
+        }
+    }
 }
 
 impl ImageSettings {

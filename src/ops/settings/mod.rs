@@ -21,7 +21,7 @@ use siamese_core::model::{Cuda, Device, Options};
 use thiserror::Error;
 
 pub use access::{Auth, Cors, Origin, TlsSettings};
-pub use image::ImageSettings;
+pub use image::{Decode, ImageSettings};
 pub use listen::{InvalidListen, Listen};
 pub use model::{CHANGES_MODEL, CacheSettings, Health, ModelSettings};
 pub use server::{OverloadStatus, Server};
@@ -304,6 +304,8 @@ mod tests {
         refused("", &[("SIAMESE_LOG__FORMAT", "xml")], format);
         let faces = "is `largest` or `only` for key `image.faces`";
         refused("[image]\nfaces = \"all\"", &[], faces);
+        let decode = "a decode is `exact` or `fast` for key `image.decode`";
+        refused("[image]\ndecode = \"slow\"", &[], decode);
         refused("[cuda]\ndevice_id = -1", &[], "device_id");
         refused(
             "",

@@ -36,6 +36,7 @@ impl Sessions {
             purpose: None,
             limits: None,
             preprocessing: preprocessing.clone(),
+            reduction: None,
             align,
             length: Length::AsIs,
             margin: None,

@@ -112,11 +112,14 @@ impl Adopt {
             use_best: self.best,
             skip_unreadable: images.skip_unreadable,
         };
-        let adopted = adopt(&network, &images.collection()?, &request, &options)?;
+        let images = images.collection()?;
+        let adopted = adopt(&network, &images, &request, &options)?;
         let embedded = adopted.embedded;
         let bootstrap = Bootstrap { resamples: 1000, seed: 0 };
         let split = self.split.as_deref();
-        let calibrated = calibrate::calibrated(&embedded, self.fmr, split, bootstrap)?;
+        let mut model = network.model(&adopted.card, &options)?;
+        let calibrated =
+            calibrate::calibrated(&embedded, &mut model, &images, self.fmr, split, bootstrap)?;
 
         let onnx = network.with(&self.statements.on(calibrated.apply_to(adopted.card)))?;
         let model = draft::model(&self.out, &onnx, &options)?;

@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
 use clap::Args;
-use siamese_core::model::{Card, Options, Source, rewrite};
+use siamese_core::model::{Card, OnnxModel, Options, Source, rewrite};
 use siamese_core::score::UNFAMILIAR;
 
 use super::changes::{self, Changes};
 use super::{ModelAndImages, Statements, file_stem, messages};
+use crate::data::Collection;
 use crate::draft;
 use crate::evaluate::changes::DEFAULT_FNMR_IMAGES;
-use crate::evaluate::{CalibrateError, Calibrated, CalibrationRequest, Embedded, calibrate};
+use crate::evaluate::{Calibrated, CalibrationRequest, Embedded, calibrate, measure_reduction};
 use crate::export::ensure_golden;
 use crate::report::UnseenLines;
 use crate::statistics::Bootstrap;
@@ -65,7 +66,9 @@ impl Calibrate {
             "--fnmr-images needs a list with a column boxes or mask: give one, or use --fmr"
         );
         let embedded = self.inputs.embed_all(&images, &Options::default())?;
-        let calibrated = calibrated(&embedded, self.fmr, self.split.as_deref(), bootstrap)?;
+        let mut model = OnnxModel::load(&self.inputs.model, &Options::default())?;
+        let split = self.split.as_deref();
+        let calibrated = calibrated(&embedded, &mut model, &images, self.fmr, split, bootstrap)?;
         self.write(calibrated.apply_to(embedded.card().clone()))?;
         Ok(summary(&self.out, &calibrated))
     }
@@ -106,25 +109,30 @@ impl Calibrate {
     }
 }
 
-/// Prints the warnings about the images, and calibrates on their embeddings.
+/// Prints the warnings about the images, calibrates on their embeddings, and measures how far JPEGs may be reduced for the
+/// model.
 ///
 /// The note about the relation to the training data is `split`, or what the model knows, or the selection of the images.
 pub(super) fn calibrated(
     embedded: &Embedded,
+    model: &mut OnnxModel,
+    images: &Collection,
     fmr: Option<f64>,
     split: Option<&str>,
     bootstrap: Bootstrap,
-) -> Result<Calibrated, CalibrateError> {
+) -> anyhow::Result<Calibrated> {
     messages::warnings(embedded);
     let subject = embedded.subject();
     let split = split.or(subject.split()).unwrap_or(embedded.selection());
-    calibrate(embedded, CalibrationRequest { fmr, split, bootstrap })
+    let calibrated = calibrate(embedded, CalibrationRequest { fmr, split, bootstrap })?;
+    let reduction = measure_reduction(model, images, calibrated.point.threshold)?;
+    Ok(Calibrated { reduction, ..calibrated })
 }
 
 /// Describes the calibration of the model at `out`.
 pub(super) fn summary(
     out: &Path,
-    Calibrated { point, calibration, unseen, familiarity, unit }: &Calibrated,
+    Calibrated { point, calibration, unseen, familiarity, unit, reduction }: &Calibrated,
 ) -> String {
     let mut summary = format!(
         "{}: threshold {} with FMR {:.2} %, FNMR {:.2} %; EER {:.2} %; {} same and {} \
@@ -158,5 +166,8 @@ pub(super) fn summary(
         ),
         Err(why) => format!("The server cannot warn of images unlike these: {why}\n"),
     };
-    summary + &familiarity
+    let reduction = reduction.map_or_else(String::new, |reduction| {
+        format!("Large JPEGs may be reduced while they are decoded: {reduction}\n")
+    });
+    summary + &familiarity + &reduction
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use siamese_core::preprocessing::{Colour, Fit, Limits, Preprocessing};
+use siamese_core::preprocessing::{Colour, Fit, Limits, Preprocessing, Reduction};
 
 use super::Collection;
 
@@ -32,7 +32,7 @@ impl Collection {
             std: vec![1.0],
         };
         let is_in_colour = |upload: &[u8]| {
-            let planes = reduced.planes(upload, &Limits::default());
+            let planes = reduced.planes(upload, &Limits::default(), Reduction::default());
             planes.is_ok_and(|planes| has_colours(planes.bytes(), (SIDE * SIDE) as usize))
         };
         let step = files.len().div_ceil(SAMPLED).max(1);

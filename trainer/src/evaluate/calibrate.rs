@@ -1,6 +1,6 @@
 //! Calibration: from measured pairs to the threshold and calibration of a model's card.
 
-use siamese_core::model::Card;
+use siamese_core::model::{Card, MeasuredReduction};
 use siamese_core::score::{
     Calibration, CalibrationError, Familiarity, InvalidUnseen, NotDescribed, OperatingPoint,
     Threshold, Unseen as UnseenRow, UnsupportedFmr,
@@ -34,6 +34,8 @@ pub struct Calibrated {
     pub familiarity: Result<Familiarity, NotDescribed>,
     /// The unit of resampling.
     pub unit: Unit,
+    /// How far JPEGs may be reduced; `None` if they may not, or if it was not measured.
+    pub reduction: Option<MeasuredReduction>,
 }
 
 /// A model could not be calibrated.
@@ -97,7 +99,14 @@ pub fn calibrate(
     let nearest = all.filter(|distance| 0.0 < *distance).min_by(f64::total_cmp);
     let point = choose(&calibration, request.fmr, nearest, embedded.card().margin)?;
     let familiarity = embedded.familiarity();
-    Ok(Calibrated { point, calibration, unseen, familiarity, unit: comparisons.unit() })
+    Ok(Calibrated {
+        point,
+        calibration,
+        unseen,
+        familiarity,
+        unit: comparisons.unit(),
+        reduction: None,
+    })
 }
 
 impl Calibrated {
@@ -108,6 +117,7 @@ impl Calibrated {
             threshold: Some(self.point.threshold),
             calibration: Some(self.calibration.clone()),
             familiarity: self.familiarity.clone().ok(),
+            reduction: self.reduction,
             ..card
         }
     }

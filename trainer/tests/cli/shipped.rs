@@ -128,4 +128,6 @@ fn the_model_can_be_calibrated_on_other_images() {
     let calibration = mine.card().calibration.as_ref().expect("a calibration");
     assert_eq!((calibration.data(), calibration.split()), ("data", "mine"));
     assert_eq!(mine.card().golden, card().golden);
+    let reduction = mine.card().reduction.expect("a measurement");
+    assert!(reduction.mean_of_threshold < 0.005 && 0 < reduction.pairs, "{reduction}");
 }

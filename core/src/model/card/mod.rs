@@ -3,6 +3,7 @@
 mod align;
 mod golden;
 mod held_out;
+mod reduction;
 mod sidecar;
 mod statement;
 mod values;
@@ -18,6 +19,7 @@ use thiserror::Error;
 pub use align::Align;
 pub use golden::{Golden, GoldenCheck, GoldenError, GoldenPair};
 pub use held_out::HeldOut;
+pub use reduction::MeasuredReduction;
 pub use sidecar::values as sidecar_values;
 pub use statement::Statement;
 use values::{Values, invalid};
@@ -32,7 +34,7 @@ use crate::score::{
 pub const PREFIX: &str = "siamese.";
 
 /// The keys, without [`PREFIX`]. A card with any other key is refused.
-pub const KEYS: [&str; 22] = [
+pub const KEYS: [&str; 23] = [
     "name",
     "purpose",
     "limits",
@@ -43,6 +45,7 @@ pub const KEYS: [&str; 22] = [
     "std",
     "fit",
     "resize",
+    "reduction",
     "align",
     "points",
     "detector",
@@ -68,6 +71,8 @@ pub struct Card {
     pub limits: Option<Statement>,
     /// How an image becomes the model's input.
     pub preprocessing: Preprocessing,
+    /// How far a JPEG may be reduced while it is decoded; `None` if it was not measured.
+    pub reduction: Option<MeasuredReduction>,
     /// How a face is found and aligned before; `None` if the whole image is used.
     pub align: Option<Align>,
     /// How the output becomes an embedding.
@@ -154,6 +159,10 @@ impl Card {
         if let Some(resize) = values.get("resize").filter(|resize| *resize != "bilinear") {
             return Err(invalid("resize", resize, "only `bilinear` is supported"));
         }
+        let reduction: Option<MeasuredReduction> = values.json("reduction")?;
+        if let Some(why) = reduction.as_ref().and_then(MeasuredReduction::refusal) {
+            return Err(values.invalid("reduction", why));
+        }
 
         let margin: Option<f64> = values.parsed("margin")?;
         if let Some(margin) = margin.filter(|margin| !(margin.is_finite() && 0.0 < *margin)) {
@@ -183,6 +192,7 @@ impl Card {
             align: Align::read(&values, &preprocessing)?,
             familiarity: familiarity(&values, &preprocessing)?,
             preprocessing,
+            reduction,
             length: values.parsed("embedding")?.unwrap_or_default(),
             margin,
             threshold,
@@ -211,6 +221,7 @@ impl Card {
             ("std", Some(Numbers::join(std))),
             ("fit", Some(fit.to_string())),
             ("resize", Some("bilinear".to_owned())),
+            ("reduction", self.reduction.as_ref().map(json)),
             ("align", self.align.as_ref().map(|_| Align::FACE.to_owned())),
             ("points", self.align.as_ref().map(|align| align.points.to_string())),
             ("detector", self.align.as_ref().map(|align| align.detector.to_string())),
@@ -336,6 +347,9 @@ mod tests {
         "data_digest":"sha256:01","split":"identities unseen in training","pairs":4950,"threshold":0.75,
         "median":0.003,"largest":0.03,"median_of_threshold":0.004,"largest_of_threshold":0.04,"flipped":0.001}}"#;
 
+    const REDUCTION: &str = r#"{"samples":2.0,"pairs":276,"mean_of_threshold":0.003,"largest_of_threshold":0.02,
+        "flipped":0.0}"#;
+
     fn card(entries: &[(&str, &str)]) -> Result<Card, CardError> {
         let values = entries.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
         Card::parse(&values, "stem")
@@ -375,6 +389,7 @@ mod tests {
             ("threshold", "0.75"),
             ("provenance", r#"{"seed":1}"#),
             ("weights", WEIGHTS),
+            ("reduction", REDUCTION),
         ])
         .expect("a card");
         let values = written
@@ -392,6 +407,7 @@ mod tests {
         );
         assert_eq!(read.limits.as_ref().map(Statement::as_str), Some("Trained on twelve bolts."));
         assert_eq!(read.weights, written.weights);
+        assert_eq!(read.reduction.map(|reduction| reduction.pairs), Some(276));
         assert_eq!(read.weights.map(|weights| weights.drift.pairs), Some(4950));
     }
 
@@ -413,6 +429,7 @@ mod tests {
         refused("threshold", "NaN", "finite");
         refused("calibration", "{", "calibration");
         refused("weights", &WEIGHTS.replace("int8", "int3"), "int3");
+        refused("reduction", &REDUCTION.replace("2.0", "0.5"), "between 1 and 16");
         refused("tresh", "1", "not a known key");
     }
 

@@ -15,6 +15,7 @@
 //! fit stretch
 //! resize bilinear
 //! embedding as-is
+//! reduction 2                       only if the sidecar states it: its samples
 //! align face                        the last three lines only if the sidecar aligns faces
 //! points 48,45 101,46 75,79 74,104
 //! detector sha256:…                 the text of the detector
@@ -66,13 +67,16 @@ fn preprocessing(card: &Card) -> String {
         numbers.join(",")
     };
     let (mean, std, length) = (each(mean), each(std), card.length);
+    let reduction = card
+        .reduction
+        .map_or_else(String::new, |reduction| format!("reduction {}\n", reduction.samples));
     let align = card.align.as_ref().map_or_else(String::new, |align| {
         let detector = of(align.detector.to_string().as_bytes());
         format!("align face\npoints {}\ndetector {detector}\n", align.points)
     });
     format!(
         "input {height}x{width}\ncolour {colour}\nscale {scale}\nmean {mean}\nstd {std}\nfit {fit}\n\
-         resize bilinear\nembedding {length}\n{align}"
+         resize bilinear\nembedding {length}\n{reduction}{align}"
     )
 }
 
@@ -96,6 +100,11 @@ mod tests {
         let mean = ("mean", "0.50, 0.5,5e-1");
         let long = [("input", "64x64"), ("colour", "rgb"), mean, ("threshold", "0.3")];
         assert_eq!(preprocessing(&card(&long)), preprocessing(&plain));
+        let reduction = r#"{"samples":1.5,"pairs":1,"mean_of_threshold":0,"largest_of_threshold":0,"flipped":0}"#;
+        let reduced =
+            card(&[("input", "64"), ("colour", "rgb"), ("mean", "0.5"), ("reduction", reduction)]);
+        let expected = preprocessing(&plain) + "reduction 1.5\n";
+        assert_eq!(preprocessing(&reduced), expected);
         let other = card(&[("input", "64"), ("colour", "rgb"), ("mean", "0.4")]);
         assert_ne!(preprocessing(&other), preprocessing(&plain));
     }

@@ -31,12 +31,16 @@ impl Kernel {
     /// Maps `from..to` of a side, in pixels, onto `target` positions.
     ///
     /// A target position is `(to - from) / target` pixels wide. Its triangle extends that far, but at least one pixel,
-    /// to each side of its centre. A sample that covers several pixels has the sum of their weights.
+    /// to each side of its centre.
+    ///
+    /// A sample that covers several pixels is their mean. The pixels are taken to rise or fall evenly through the sample,
+    /// as its two neighbours do. So a neighbour has a weight too, which can be negative. If each pixel counted as the mean,
+    /// the result would be blurred: on photographs its error would be a quarter to a half larger.
     pub(super) fn new(side: Side, [from, to]: [f32; 2], target: usize) -> Self {
         let pixels = side.pixels() as usize;
         let scale = f64::from(to - from) / float(target);
         let reach = scale.max(1.0);
-        let longest = (index(reach.ceil()) * 2 + 1).min(side.samples() as usize);
+        let longest = (index(reach.ceil()) * 2 + 3).min(side.samples() as usize);
         let mut kernel = Self {
             windows: Vec::with_capacity(target),
             coefficients: Vec::with_capacity(longest * target),
@@ -46,20 +50,23 @@ impl Kernel {
             let centre = f64::from(from) + (float(position) + 0.5) * scale;
             let first = index(centre - reach + 0.5);
             let end = index(centre + reach + 0.5).min(pixels);
-            let first_sample = side.sample_of(first);
+            let samples = side.samples_around(first..end);
             weights.clear();
+            weights.resize(samples.len(), 0.0);
             for pixel in first..end {
                 let distance = (float(pixel) - centre + 0.5) * (1.0 / reach);
-                let offset = side.sample_of(pixel) - first_sample;
-                if offset == weights.len() {
-                    weights.push(0.0);
-                }
-                weights[offset] += (1.0 - distance.abs()).max(0.0);
+                let weight = (1.0 - distance.abs()).max(0.0);
+                let sample = side.sample_of(pixel) - samples.start;
+                weights[sample] += weight;
+                let slope = weight * side.place_in_sample(pixel) / 2.0;
+                let last = samples.len() - 1;
+                weights[(sample + 1).min(last)] += slope;
+                weights[sample.saturating_sub(1)] -= slope;
             }
             let sum: f64 = weights.iter().sum();
             let sum = if sum == 0.0 { 1.0 } else { sum };
             kernel.coefficients.extend(weights.iter().map(|weight| fixed(weight / sum)));
-            kernel.windows.push((first_sample, weights.len()));
+            kernel.windows.push((samples.start, weights.len()));
         }
         kernel
     }
@@ -149,13 +156,15 @@ impl Kernel {
 /// Removes the fractional bits.
 #[inline(always)]
 fn whole(sum: i32) -> u8 {
-    u8::try_from(sum >> PRECISION).unwrap_or(u8::MAX)
+    #[expect(clippy::cast_sign_loss, reason = "clamped to a byte")]
+    let byte = (sum >> PRECISION).clamp(0, 255) as u8;
+    byte
 }
 
-/// A weight from 0 to 1, rounded to [`PRECISION`] bits.
+/// A weight from -1 to 1, rounded to [`PRECISION`] bits.
 fn fixed(weight: f64) -> i32 {
     #[expect(clippy::cast_possible_truncation, reason = "a weight is at most 1")]
-    let coefficient = (weight * f64::from(1 << PRECISION) + 0.5) as i32;
+    let coefficient = (weight * f64::from(1 << PRECISION) + 0.5).floor() as i32;
     coefficient
 }
 

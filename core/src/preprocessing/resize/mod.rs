@@ -153,8 +153,8 @@ fn half(number: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Fit;
     use super::super::samples::Samples;
+    use super::super::{Fit, Reduction};
     use super::*;
 
     const fn size(width: u32, height: u32) -> Size {
@@ -162,7 +162,7 @@ mod tests {
     }
 
     const fn grey(width: u32, height: u32, fit: Fit) -> Target {
-        Target { size: size(width, height), colour: Colour::Grey, fit }
+        Target { size: size(width, height), colour: Colour::Grey, fit, reduction: Reduction::Never }
     }
 
     fn image(width: u32, height: u32, bytes: Vec<u8>) -> Image {

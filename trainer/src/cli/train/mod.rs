@@ -282,6 +282,7 @@ impl Train {
             purpose: None,
             limits: None,
             preprocessing: config.preprocessing(),
+            reduction: None,
             align,
             length: if config.network.unit() { Length::Unit } else { Length::AsIs },
             // Only the contrastive loss pushes distances up to the margin.

@@ -79,7 +79,8 @@ impl Network {
         rewrite(self.source.onnx(), &card.to_metadata())
     }
 
-    pub(super) fn model(&self, card: &Card, options: &Options) -> Result<OnnxModel, AdoptError> {
+    /// Loads the network with a card.
+    pub fn model(&self, card: &Card, options: &Options) -> Result<OnnxModel, AdoptError> {
         Ok(in_memory(&self.path, self.with(card)?, options)?)
     }
 
@@ -102,6 +103,7 @@ impl Network {
                 "adopted_from": {"file": file, "digest": self.digest},
                 "trainer": env!("CARGO_PKG_VERSION"),
             })),
+            reduction: None,
             weights: None,
             golden: None,
         }

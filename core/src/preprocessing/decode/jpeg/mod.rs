@@ -24,13 +24,6 @@ use crate::preprocessing::{Colour, DecodeError, Detail, Diagnosis};
 /// The most scans of a progressive JPEG. Encoders write about ten, and each scan costs a whole pass.
 pub(super) const MAX_SCANS: usize = 100;
 
-/// The fewest decoded samples, along each side, for one pixel of the target.
-///
-/// On photographs, one pixel in 24,000 then differed by 2/255 (of 650,000 pixels), and all others by at most 1/255.
-/// From 7.5 on, no pixel differed by more than 1/255. With four samples, one in 150 differed, by up to 4/255. This
-/// limit allows 12 megapixels to become 112 pixels a side.
-const ENOUGH: f32 = 6.5;
-
 /// Decodes a JPEG of one, three or four components, at a fraction of its size if that suffices for the target.
 pub(super) fn decode(upload: &[u8], limits: &Limits, goal: Goal) -> Result<Image, DecodeError> {
     let decoder_limits = DecodeLimits {
@@ -148,21 +141,14 @@ fn by_planes(
     Ok(Samples::Rgb(image.expect("three bytes a pixel")))
 }
 
-/// How many times the sides are halved in decoding: 0, 2 or 3.
-///
-/// It is 0 for a colour model, unless the image is grey. A full decode clips each pixel, so a saturated area becomes
-/// paler than its mean, by up to 5/255, however many pixels form one. For grey the difference is within the bound.
-/// Halving once is as slow as a full decode.
+/// How many times the sides are halved in decoding for a model's input.
 fn halvings(header: &FrameHeader, upright: Size, target: &Target) -> u32 {
-    let is_grey = match header.components.len() {
-        1 => true,
-        3 => target.colour == Colour::Grey,
-        _ => false,
-    };
-    if !is_grey || header.precision != 8 || header.is_lossless {
+    let channels = header.components.len();
+    if channels == 4 || header.precision != 8 || header.is_lossless {
         return 0;
     }
-    enough(upright, target)
+    let is_grey = channels == 1 || target.colour == Colour::Grey;
+    target.reduction.halvings(target.shrinks(upright), is_grey)
 }
 
 /// How many times the sides can be halved for a photograph.
@@ -173,18 +159,13 @@ fn halvings_of_photograph(header: &FrameHeader, size: Size, detail: Detail) -> u
     detail.halvings(size.width.max(size.height))
 }
 
-/// How many times the sides of a grey image can be halved.
-fn enough(upright: Size, target: &Target) -> u32 {
-    match target.shrinks(upright) {
-        shrinks if 8.0 * ENOUGH <= shrinks => 3,
-        shrinks if 4.0 * ENOUGH <= shrinks => 2,
-        _ => 0,
-    }
-}
-
-/// Whether two targets of the same colour need the same decode of an image.
+/// Whether two targets of the same colour and reduction need the same decode of an image.
 pub(in crate::preprocessing) fn serves_both(upright: Size, one: &Target, other: &Target) -> bool {
-    enough(upright, one) == enough(upright, other)
+    [true, false].into_iter().all(|is_grey| {
+        let halvings =
+            [one, other].map(|target| target.reduction.halvings(target.shrinks(upright), is_grey));
+        halvings[0] == halvings[1]
+    })
 }
 
 /// Sorts the decoder's errors by whose fault they are.
@@ -206,8 +187,8 @@ fn unsupported(feature: &str) -> DecodeError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::preprocessing::Fit;
     use crate::preprocessing::side::Side;
+    use crate::preprocessing::{Fit, Reduction};
 
     #[track_caller]
     fn check(colour: Colour, [width, height]: [u32; 2], expected: [u32; 2]) {
@@ -216,7 +197,9 @@ mod tests {
             "/../tests/fixtures/images/reduced-orientation-6.jpg"
         );
         let upload = std::fs::read(path).expect("an image");
-        let target = Target { size: Size { width, height }, colour, fit: Fit::Stretch };
+        let size = Size { width, height };
+        let reduction = Reduction::Invisible;
+        let target = Target { size, colour, fit: Fit::Stretch, reduction };
         let image = decode(&upload, &Limits::default(), Goal::Input(&target)).expect("an image");
         assert_eq!(image.size(), Size { width: 397, height: 521 });
         assert_eq!([image.columns(), image.rows()].map(Side::samples), expected);
@@ -230,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_are_decoded_in_full() {
+    fn colours_are_decoded_in_full_unless_fewer_samples_were_measured_to_be_enough() {
         check(Colour::Rgb, [6, 8], [397, 521]);
     }
 }
