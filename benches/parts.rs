@@ -14,7 +14,7 @@ use siamese::engine::cache::Key;
 use siamese_core::model::{
     Choice, Device, Embedded, LoadError, Model, ModelError, OnnxModel, Options,
 };
-use siamese_core::preprocessing::{Colour, Decoded, Limits, Pixels, Preprocessing};
+use siamese_core::preprocessing::{Colour, Decoded, Limits, Pixels, Preprocessing, Reduction};
 use siamese_core::score::Embedding;
 use tokio::sync::{mpsc, oneshot};
 
@@ -24,6 +24,7 @@ fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     let mut model = shipped();
     preprocessing(&mut criterion, &model);
+    reducing(&mut criterion);
     finding_faces(&mut criterion);
     running(&mut criterion, &mut model);
     measuring(&mut criterion);
@@ -63,6 +64,20 @@ fn preprocessing(criterion: &mut Criterion, model: &OnnxModel) {
                 bencher.iter(|| preprocessing.preprocess(upload, &limits));
             },
         );
+    }
+}
+
+/// Preprocesses a large photograph for a colour model: decoded in full, and reduced as far as its card states.
+fn reducing(criterion: &mut Criterion) {
+    let model = load("things.onnx");
+    let card = model.card();
+    let upload = upload(Kind::TwelveMegapixels);
+    let mut group = criterion.benchmark_group("12 megapixels to 224x224 in colour");
+    let measured = card.reduction.expect("the shipped model states it").into();
+    for (name, reduction) in [("in full", Reduction::Never), ("reduced", measured)] {
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| card.preprocessing.planes(&upload, &Limits::default(), reduction));
+        });
     }
 }
 

@@ -174,7 +174,7 @@ impl Cell {
             self.kind.name().to_owned(),
             self.route.name().to_owned(),
             self.connections.to_string(),
-            number(of(&|round| rate(round) / images)),
+            number(of(&|round| round.server.accepted_per_second())),
             number(of(&rate)),
             number(of(&|round| rate(round) / round.floor.images_per_second())),
             number(per_core),

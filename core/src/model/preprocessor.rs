@@ -57,7 +57,7 @@ impl Preprocessor {
         match (&self.aligner, finer) {
             (None, _) => Decoding::Planes(self.preprocessing.clone(), self.reduction),
             (Some(_), None) => Decoding::Photograph(Detail::Coarse),
-            (Some(_), Some(_)) => Decoding::Photograph(Detail::Fine),
+            (Some(_), Some(Finer(hint))) => Decoding::Photograph(hint.detail()),
         }
     }
 

@@ -11,6 +11,7 @@
 )]
 
 mod align;
+mod area;
 mod colour;
 mod decode;
 mod decoding;
@@ -29,6 +30,7 @@ mod statistics;
 mod warp;
 
 pub use align::{Alignment, InvalidAlignment, Landmarks};
+pub use area::Area;
 pub use colour::Colour;
 pub(crate) use decode::guard;
 pub use decode::{Estimate, Limits, catches};

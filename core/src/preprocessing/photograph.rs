@@ -4,6 +4,7 @@ use std::f64::consts::FRAC_PI_2;
 
 use serde::{Deserialize, Serialize};
 
+use super::area::Area;
 use super::colour::Colour;
 use super::decode::{Goal, decode, guard};
 use super::fit::{Part, Size};
@@ -24,6 +25,8 @@ pub enum Detail {
     Fine,
     /// All that a photograph can hold.
     Full,
+    /// Enough for a face in the middle of this area of the upright image. A JPEG is decoded only there.
+    Of(Area),
 }
 
 impl Detail {
@@ -33,6 +36,7 @@ impl Detail {
             Self::Coarse => 480,
             Self::Fine => 1_040,
             Self::Full => LONGEST,
+            Self::Of(_) => 600,
         };
         (1..=3).rev().find(|halvings| least <= longest >> halvings).unwrap_or(0)
     }
@@ -45,8 +49,10 @@ pub type Point = [f64; 2];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Photograph {
     image: Image,
-    /// The size before it was reduced.
+    /// The size of the whole image before it was reduced.
     full: Size,
+    /// The area of the whole image that it shows.
+    area: Area,
     /// Whether a finer decode has more detail.
     is_coarse: bool,
 }
@@ -56,8 +62,10 @@ pub struct Photograph {
 pub struct PhotographForm {
     /// Columns and rows.
     pub size: [u32; 2],
-    /// Columns and rows before it was reduced.
+    /// Columns and rows of the whole image before it was reduced.
     pub full: [u32; 2],
+    /// The area of the whole image that it shows.
+    pub area: Area,
     /// Whether a finer decode has more detail.
     pub is_coarse: bool,
 }
@@ -88,33 +96,33 @@ impl Photograph {
     }
 
     fn of(image: Image) -> Self {
-        let full = image.size();
+        let (area, full) = image.part();
         let finest = Detail::Fine.halvings(full.width.max(full.height));
         let is_coarse = finest < image.halvings();
         let image = Image::new(image.into_samples());
         let size = image.size();
         let longest = size.width.max(size.height);
         if longest <= LONGEST {
-            return Self { image, full, is_coarse };
+            return Self { image, full, area, is_coarse };
         }
         let reduce = |side: u32| (u64::from(side) * u64::from(LONGEST)).div_ceil(longest.into());
         let [width, height] = [size.width, size.height]
             .map(|side| u32::try_from(reduce(side)).expect("a reduced side is shorter"));
         let size = Size { width, height };
         let planes = resize_part(&image, Colour::Rgb, Part::whole(image.size()), size);
-        Self { image: Image::new(Samples::of_planes(planes, size)), full, is_coarse }
+        Self { image: Image::new(Samples::of_planes(planes, size)), full, area, is_coarse }
     }
 
     /// Takes the bytes of a photograph that another process decoded; `None` if the sizes do not match.
     pub fn of_bytes(bytes: Vec<u8>, form: PhotographForm) -> Option<Self> {
-        let PhotographForm { size: [width, height], full, is_coarse } = form;
-        if LONGEST < width.max(height) || full.contains(&0) {
+        let PhotographForm { size: [width, height], full, area, is_coarse } = form;
+        if LONGEST < width.max(height) || full.contains(&0) || area.width == 0 || area.height == 0 {
             return None;
         }
         let samples = Samples::of_bytes(bytes, Size { width, height })?;
         let [width, height] = full;
         let full = Size { width, height };
-        Some(Self { image: Image::new(samples), full, is_coarse })
+        Some(Self { image: Image::new(samples), full, area, is_coarse })
     }
 
     /// A photograph of planes of `size` (columns and rows): one, or red, green and blue.
@@ -124,12 +132,14 @@ impl Photograph {
     /// If the number of bytes does not match.
     pub fn of_planes(planes: Vec<u8>, [width, height]: [u32; 2]) -> Self {
         let full = Size { width, height };
-        Self { image: Image::new(Samples::of_planes(planes, full)), full, is_coarse: false }
+        let image = Image::new(Samples::of_planes(planes, full));
+        Self { image, full, area: Area::whole(full), is_coarse: false }
     }
 
     /// What another process must know besides the bytes.
     pub fn form(&self) -> PhotographForm {
-        PhotographForm { size: self.size(), full: self.full_size(), is_coarse: self.is_coarse }
+        let (size, full) = (self.size(), self.full_size());
+        PhotographForm { size, full, area: self.area, is_coarse: self.is_coarse }
     }
 
     /// Whether a decode of [`Detail::Fine`] has more detail.
@@ -158,21 +168,27 @@ impl Photograph {
         [width, height]
     }
 
-    /// Columns and rows before it was reduced.
+    /// Columns and rows of the whole image before it was reduced.
     pub fn full_size(&self) -> [u32; 2] {
         [self.full.width, self.full.height]
     }
 
     /// Where a point of the full image is in the photograph.
     pub fn reduced(&self, point: Point) -> Point {
-        let [size, full] = [self.size(), self.full_size()];
-        [0, 1].map(|axis| point[axis] * f64::from(size[axis]) / f64::from(full[axis]))
+        let (size, [start, full]) = (self.size().map(f64::from), self.shown());
+        [0, 1].map(|axis| (point[axis] - start[axis]) * size[axis] / full[axis])
     }
 
     /// Where a point of the photograph is in the full image.
     pub fn enlarged(&self, point: Point) -> Point {
-        let [size, full] = [self.size(), self.full_size()];
-        [0, 1].map(|axis| point[axis] * f64::from(full[axis]) / f64::from(size[axis]))
+        let (size, [start, full]) = (self.size().map(f64::from), self.shown());
+        [0, 1].map(|axis| start[axis] + point[axis] * full[axis] / size[axis])
+    }
+
+    /// The first point of the full image that it shows, and how much from there.
+    fn shown(&self) -> [Point; 2] {
+        let Area { left, top, width, height } = self.area;
+        [[left, top], [width, height]].map(|point| point.map(f64::from))
     }
 
     /// The photograph, resized by the antialiased triangle filter. At its own size it is unchanged.
@@ -340,9 +356,34 @@ mod tests {
     }
 
     #[test]
+    fn an_area_of_a_jpeg_shows_what_the_whole_shows_there() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/images");
+        let upload = std::fs::read(format!("{folder}/reduced-orientation-6.jpg"));
+        let upload = upload.expect("an image");
+        let decode =
+            |detail| Photograph::decode(&upload, &Limits::default(), detail).expect("a photograph");
+        let whole = decode(Detail::Full);
+        let [width, height] = whole.size();
+        for [x, y] in [[0.0, 0.0], [200.0, 300.0], [396.0, 520.0]] {
+            let part = decode(Detail::Of(Area::around([x, y], 20.0)));
+            assert_eq!(part.full_size(), [width, height]);
+            assert!(part.size()[0] < 100 && part.size()[1] < 100, "{:?}", part.size());
+            let shown = |photograph: &Photograph| {
+                let centre = photograph.reduced([x, y]);
+                photograph.square(Square { centre, half: 16.0, angle: 0.0 }, 32, Colour::Rgb)
+            };
+            assert_eq!(shown(&part), shown(&whole), "{x}, {y}");
+            let [back_x, back_y] = part.enlarged(part.reduced([x, y]));
+            assert!((back_x - x).abs() < 1e-9 && (back_y - y).abs() < 1e-9);
+        }
+    }
+
+    #[test]
     fn bytes_of_another_process_must_match_their_size() {
         let taken = |length, size, full| {
-            let form = PhotographForm { size, full, is_coarse: false };
+            let [width, height] = full;
+            let area = Area { left: 0, top: 0, width, height };
+            let form = PhotographForm { size, full, area, is_coarse: false };
             Photograph::of_bytes(vec![0; length], form)
         };
         assert!(taken(6, [3, 2], [3, 2]).is_some());

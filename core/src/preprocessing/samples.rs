@@ -4,6 +4,7 @@ use image::metadata::Orientation;
 use image::{GrayImage, RgbImage, imageops};
 
 use super::Colour;
+use super::area::Area;
 use super::colour::luma;
 use super::fit::Size;
 use super::side::Side;
@@ -16,6 +17,8 @@ pub(super) struct Image {
     samples: Samples,
     columns: Side,
     rows: Side,
+    /// The area of a larger image that it is, and the size of that image; `None` if it is whole.
+    part: Option<(Area, Size)>,
 }
 
 /// The samples of an image, by channels.
@@ -31,7 +34,7 @@ impl Image {
     /// Takes samples that represent one pixel each.
     pub(super) fn new(samples: Samples) -> Self {
         let [columns, rows] = samples.size().map(Side::whole);
-        Self { samples, columns, rows }
+        Self { samples, columns, rows, part: None }
     }
 
     /// Takes an image of `width` by `height` pixels that the decoder has halved `halvings` times.
@@ -46,7 +49,17 @@ impl Image {
             [columns, rows].map(Side::samples),
             "the samples match the halvings"
         );
-        Self { samples, columns, rows }
+        Self { samples, columns, rows, part: None }
+    }
+
+    /// The same, as an area of a larger image. Both are as stored.
+    pub(super) fn part_of(self, area: Area, whole: Size) -> Self {
+        Self { part: Some((area, whole)), ..self }
+    }
+
+    /// The area of the whole image that it is, and the size of the whole image.
+    pub(super) fn part(&self) -> (Area, Size) {
+        self.part.unwrap_or((Area::whole(self.size()), self.size()))
     }
 
     /// How many times a decoder has halved the sides.
@@ -123,7 +136,9 @@ impl Image {
 
     /// Turns the image upright by its EXIF orientation.
     pub(super) fn upright(self, orientation: Orientation) -> Self {
-        let Self { samples, columns, rows } = self;
+        let Self { samples, columns, rows, part } = self;
+        let part =
+            part.map(|(area, whole)| (area.turned(whole, orientation), whole.upright(orientation)));
         let samples = match samples {
             Samples::Grey(image) => Samples::Grey(turn(image, orientation)),
             Samples::Rgb(image) => Samples::Rgb(turn(image, orientation)),
@@ -138,7 +153,7 @@ impl Image {
             Orientation::Rotate90FlipH => [rows, columns],
             Orientation::Rotate270FlipH => [rows.mirrored(), columns.mirrored()],
         };
-        Self { samples, columns, rows }
+        Self { samples, columns, rows, part }
     }
 }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::preprocessing::{
-    Alignment, DecodeError, Diagnosis, Landmarks, Photograph, Planes, Preprocessing,
+    Alignment, Area, DecodeError, Detail, Diagnosis, Landmarks, Photograph, Planes, Preprocessing,
 };
 
 pub use detector::{Detector, InvalidDetector};
@@ -21,6 +21,10 @@ pub use detector::{Detector, InvalidDetector};
 /// How much a face may be enlarged to the model's input before the upload is decoded again with more detail. The portraits
 /// from which the errors of the default model are known are enlarged by 1.6.
 const ENLARGED: f64 = 1.5;
+
+/// The surroundings of a face that are decoded with more detail, from its centre, as a multiple of its longer side. The
+/// detector looks at a square that is turned like the face, and the chip is smaller.
+const SURROUNDINGS: f64 = 1.7;
 
 /// A face in an upright image. Lengths are in pixels of the image before it is reduced, to a tenth.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -91,6 +95,19 @@ pub(super) enum Hint {
     Nothing,
     /// The chosen face, with fewer pixels than the model reads.
     At(Face),
+}
+
+impl Hint {
+    /// The detail that the finer photograph needs.
+    pub(super) fn detail(&self) -> Detail {
+        match self {
+            Self::Nothing => Detail::Fine,
+            Self::At(Face { area: [left, top, width, height], .. }) => {
+                let centre = [left + width / 2.0, top + height / 2.0];
+                Detail::Of(Area::around(centre, SURROUNDINGS * width.max(*height)))
+            }
+        }
+    }
 }
 
 /// The result of an alignment.

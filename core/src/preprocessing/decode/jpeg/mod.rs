@@ -11,12 +11,14 @@ mod planes;
 mod scans;
 pub(super) mod segments;
 
+use image::metadata::Orientation;
 use image::{GrayImage, ImageFormat, RgbImage};
 use libjpeg_turbo_rs::{
     DecodeLimits, DecodeWarning, Decoder, FrameHeader, JpegError, PixelFormat, ScalingFactor,
 };
 
 use super::{Goal, Limits, no_pixels, orientation};
+use crate::preprocessing::area::{Area, inverse};
 use crate::preprocessing::fit::{Size, Target};
 use crate::preprocessing::samples::{Image, Samples};
 use crate::preprocessing::{Colour, DecodeError, Detail, Diagnosis};
@@ -73,11 +75,19 @@ fn attempt(
         return Ok(Image::new(samples).upright(orientation));
     }
     let is_progressive = decoder.header().is_progressive;
+    let area = area(goal, decoder.header(), size, orientation);
     let halvings = match goal {
         Goal::Input(target) => halvings(decoder.header(), size.upright(orientation), target),
-        Goal::Photograph(detail) => halvings_of_photograph(decoder.header(), size, detail),
+        Goal::Photograph(detail) => halvings_of_photograph(decoder.header(), area.size(), detail),
     };
     decoder.set_scale(ScalingFactor::try_new(1, 1 << halvings).map_err(refusal)?);
+    let is_part = area != Area::whole(size);
+    if is_part {
+        let [left, top] = [area.left, area.top].map(|start| start as usize >> halvings);
+        let [width, height] =
+            [area.width, area.height].map(|side| side.div_ceil(1 << halvings) as usize);
+        decoder.set_crop_region(left, top, width, height);
+    }
     let image = decoder.decode_image().map_err(refusal)?;
     for warning in &image.warnings {
         match warning {
@@ -98,7 +108,25 @@ fn attempt(
         _ => RgbImage::from_raw(columns, rows, ink::inverted_to_rgb(&image.data)).map(Samples::Rgb),
     };
     let samples = samples.ok_or_else(|| unsupported("the size of the output"))?;
-    Ok(Image::halved(samples, size, halvings).upright(orientation))
+    let image = Image::halved(samples, area.size(), halvings);
+    let image = if is_part { image.part_of(area, size) } else { image };
+    Ok(image.upright(orientation))
+}
+
+/// The area of a JPEG of this size that is decoded, in whole blocks. It is all of an unusual one.
+fn area(goal: Goal, header: &FrameHeader, size: Size, orientation: Orientation) -> Area {
+    /// The largest block that the library decodes as a whole, in pixels.
+    const BLOCK: u32 = 32;
+    let is_usual = header.precision == 8
+        && !header.is_lossless
+        && header.components.len() != 4
+        && header.components.iter().all(|it| [1, 2, 4].contains(&it.horizontal_sampling));
+    match goal {
+        Goal::Photograph(Detail::Of(area)) if is_usual => {
+            area.turned(size.upright(orientation), inverse(orientation)).in_blocks(BLOCK, size)
+        }
+        Goal::Photograph(_) | Goal::Input(_) => Area::whole(size),
+    }
 }
 
 /// Whether the channels are of resolutions that the library's own way refuses or panics at.
