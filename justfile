@@ -25,10 +25,10 @@ _test-within-limit:
     cargo test --workspace --locked --no-run
     timeout --kill-after=30s {{ limit }} {{ just_executable() }} test
 
-# The tests of the trainer without its kernels. It names the whole workspace, so cargo rebuilds only the trainer.
+# The trainings of the trainer without its kernels. It names the whole workspace, so cargo rebuilds only the trainer.
 test-without-kernels:
     @echo "== the trainer without its kernels"
-    cargo test --workspace --no-default-features --locked --test cli
+    cargo test --workspace --no-default-features --locked --test cli -- train:: resume:: cells:: made::
 
 # A smoke run of the benchmark.
 benchmark-smoke:

@@ -1,6 +1,6 @@
 """Checks a machine with an NVIDIA GPU in one call: `python3 scripts/check_gpu.py [MODEL...]`.
 
-For each model (default: the shipped one), the script checks that:
+For each model (default: all that are shipped), the script checks that:
 - the golden pairs pass on the GPU;
 - GPU and CPU give the same distances for real images;
 - the server reports that the GPU runs the model;
@@ -28,7 +28,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = ROOT / "target/release/siamese"
-FACES = sorted((ROOT / "samples").glob("*.jpg"))
+FACES = sorted((ROOT / "samples").glob("s[0-9]*.jpg"))
 PACKAGE = "onnxruntime-gpu[cuda,cudnn]==1.31.1"
 SIZES = [*range(1, 34), 48, 63, 64]
 AGREEMENT = 1e-3  # the tolerance of the golden pairs, but for a model in 8 bits
@@ -176,7 +176,7 @@ def rate(model: Path, device: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("models", nargs="*", type=Path, default=[ROOT / "models/faces.onnx"])
+    parser.add_argument("models", nargs="*", type=Path, default=sorted((ROOT / "models").glob("*.onnx")))
     parser.add_argument("--device", default="require-gpu", choices=["require-gpu", "cpu"])
     parser.add_argument("--seconds", type=float, default=60, help="duration of the mixed work of the memory check")
     parser.add_argument("--no-rate", action="store_true", help="skip the benchmark")
