@@ -6,7 +6,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use siamese_core::preprocessing::{
-    Colour, DecodeError, Detail, Fit, Limits, Photograph, Preprocessing, Square,
+    Area, Colour, DecodeError, Detail, Fit, Limits, Photograph, Preprocessing, Square,
 };
 use siamese_fuzz::{let_panics_be_caught, measured};
 
@@ -57,5 +57,9 @@ fuzz_target!(init: let_panics_be_caught(), |upload: &[u8]| {
         let square = Square { centre: [x / 3.0, y], half: x.max(y) / 2.0, angle: turn };
         let planes = photograph.square(square, 32, Colour::Rgb);
         assert!([32 * 32, 3 * 32 * 32].contains(&planes.len()));
+        let full = photograph.full_size();
+        let around = Area::around([x / 3.0, y / 2.0], y / 4.0);
+        let part = Photograph::decode(upload, &LIMITS, Detail::Of(around));
+        assert_eq!(part.map(|part| part.full_size()).ok(), Some(full));
     }
 });

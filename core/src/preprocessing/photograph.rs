@@ -379,6 +379,33 @@ mod tests {
     }
 
     #[test]
+    fn any_area_of_any_image_is_decoded_as_the_whole_is() {
+        let mut random = fastrand::Rng::with_seed(5);
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/images");
+        for file in std::fs::read_dir(folder).expect("fixtures") {
+            let path = file.expect("a file").path();
+            let upload = std::fs::read(&path).expect("bytes");
+            let decode = |detail| Photograph::decode(&upload, &Limits::default(), detail);
+            let whole = decode(Detail::Full);
+            for _ in 0..20 {
+                let [left, top, width, height] = [0; 4].map(|_: u32| random.u32(..600));
+                let part = decode(Detail::Of(Area { left, top, width, height }));
+                match (&whole, part) {
+                    (Ok(whole), Ok(part)) => {
+                        assert_eq!(part.full_size(), whole.full_size(), "{path:?}");
+                        assert!(part.size()[0] <= whole.size()[0], "{path:?}");
+                    }
+                    (Ok(_), Err(err)) => panic!("{path:?}: {err}"),
+                    (Err(_), part) => {
+                        let failed = matches!(part, Err(DecodeError::DecoderFailed(_)));
+                        assert!(!failed, "{path:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
     fn bytes_of_another_process_must_match_their_size() {
         let taken = |length, size, full| {
             let [width, height] = full;
