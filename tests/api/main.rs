@@ -36,6 +36,7 @@ mod page;
 mod patience;
 mod probe;
 mod process;
+mod protocols;
 mod refusals;
 mod server;
 mod status;

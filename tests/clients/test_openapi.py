@@ -40,6 +40,11 @@ REQUESTS = [
     ("POST", "/detect", {"image": NO_FACE}, 200),
     ("POST", "/detect", {"images": [IMAGE, IMAGE]}, 422),
     ("POST", "/pixels", {"image": "!"}, 422),
+    ("GET", "/v1/models", None, 200),
+    ("POST", "/v1/embeddings", {"input": IMAGE}, 200),
+    ("POST", "/v1/embeddings", {"input": [{"image_url": IMAGE}], "encoding_format": "base64"}, 200),
+    ("POST", "/v1/embeddings", {"input": IMAGE, "model": "other"}, 404),
+    ("POST", "/v1/embeddings", {"input": []}, 422),
 ]
 
 
@@ -91,8 +96,8 @@ def test_a_wrong_response_is_rejected(document):
 def test_every_code_is_documented(document):
     source = pathlib.Path(__file__).parents[2] / "src" / "http" / "error.rs"
     table = source.read_text().split("fn definition(self)")[1].split("\n    }\n")[0]
-    # No route documents the codes of unknown paths and methods.
-    codes = set(table.split('"')[1::2]) - {"not_found", "method_not_allowed"}
+    # No route documents the codes of unknown paths and methods. For an unknown model, other protocols have other codes.
+    codes = set(table.split('"')[1::2]) - {"not_found", "method_not_allowed", "model_unknown"}
     text = json.dumps(document)
     assert 20 < len(codes) and [code for code in codes if f'"{code}"' not in text] == []
 

@@ -84,6 +84,11 @@ impl<'de> Json<'de> {
         Ok(text)
     }
 
+    /// Reads a number, a truth value, or a list of these. `mismatch` is the error message for any other value.
+    pub(crate) fn plain<T: Deserialize<'de>>(self, mismatch: &str) -> Result<T, Fault> {
+        serde_json::from_str(self.0).map_err(|_| malformed(mismatch))
+    }
+
     /// Checks the first character before it reads the value: an error of `serde_json` would repeat the whole value.
     fn read<T: Deserialize<'de>>(self, begins: char, mismatch: &str) -> Result<T, Fault> {
         if !self.0.starts_with(begins) {

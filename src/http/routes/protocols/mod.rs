@@ -1,0 +1,6 @@
+//! Routes with the requests and responses of other services, for their clients.
+
+mod named;
+
+pub(crate) mod openai;
+pub(crate) mod verify;

@@ -1,0 +1,5 @@
+//! `OpenAI`'s API for embeddings, with images in place of texts.
+
+pub(crate) mod embeddings;
+mod input;
+pub(crate) mod models;
