@@ -33,6 +33,7 @@ pub use service::Service;
 use crate::ops::keys::Keys;
 use connection::responses::UnsentResponses;
 use middleware::{authorise, cors, dialect, exchange, identify, linger, malformed, secure, unsent};
+use routes::protocols::inference::{infer, metadata};
 use routes::protocols::openai::{embeddings, models};
 use routes::protocols::verify;
 use routes::{changes, compare, compare_batch, detect, embed, model, pixels, status};
@@ -51,7 +52,9 @@ pub fn router(service: Arc<Service>, keys: Arc<Keys>) -> Router {
         .route("/embed", post(embed::embed))
         .route("/detect", post(detect::detect))
         .route("/pixels", post(pixels::pixels))
-        .route("/v1/embeddings", post(embeddings::embeddings));
+        .route("/v1/embeddings", post(embeddings::embeddings))
+        .route("/v2/models/{name}/infer", post(infer::infer))
+        .route("/v2/models/{name}/versions/{version}/infer", post(infer::infer));
     let work = if service.settings().server.verify {
         work.route("/verify", post(verify::verify))
     } else {
@@ -62,6 +65,11 @@ pub fn router(service: Arc<Service>, keys: Arc<Keys>) -> Router {
         .route("/model", get(model::model))
         .route("/v1/models", get(models::models))
         .route("/v1/models/{id}", get(models::model))
+        .route("/v2", get(metadata::server))
+        .route("/v2/models/{name}", get(metadata::model))
+        .route("/v2/models/{name}/ready", get(metadata::model_ready))
+        .route("/v2/models/{name}/versions/{version}", get(metadata::model))
+        .route("/v2/models/{name}/versions/{version}/ready", get(metadata::model_ready))
         .merge(work)
         .method_not_allowed_fallback(exchange::method_not_allowed)
         .fallback(exchange::no_route);
@@ -93,7 +101,11 @@ pub fn admin(service: Arc<Service>) -> Router {
 }
 
 fn health() -> Router<Arc<Service>> {
-    Router::new().route("/livez", get(status::livez)).route(exchange::READYZ, get(status::readyz))
+    Router::new()
+        .route("/livez", get(status::livez))
+        .route(exchange::READYZ, get(status::readyz))
+        .route("/v2/health/live", get(metadata::live))
+        .route("/v2/health/ready", get(metadata::ready))
 }
 
 fn metrics() -> Router<Arc<Service>> {

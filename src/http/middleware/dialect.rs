@@ -19,6 +19,8 @@ const SERVER_ERROR: &str = "server_error";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
     OpenAi,
+    /// The Open Inference Protocol.
+    Inference,
 }
 
 /// An error in the form of `OpenAI`'s.
@@ -40,6 +42,13 @@ struct OpenAiDetails<'a> {
     code: &'static str,
 }
 
+/// An error in the form of the Open Inference Protocol.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct InferenceError {
+    /// A description for people. It begins with the faulty part of the request, if one part is at fault.
+    error: String,
+}
+
 /// Restates the error of a route that follows another protocol. Its status and its headers stay.
 pub(crate) async fn restate(request: Request, next: Next) -> Response {
     let dialect = Dialect::of(request.uri().path());
@@ -58,6 +67,7 @@ impl Dialect {
     pub(crate) fn of(path: &str) -> Option<Self> {
         match path.split('/').nth(1)? {
             "v1" => Some(Self::OpenAi),
+            "v2" => Some(Self::Inference),
             _ => None,
         }
     }
@@ -72,6 +82,12 @@ impl Dialect {
                     r#type: if status.is_server_error() { SERVER_ERROR } else { REQUEST_ERROR },
                     param: field.as_deref(),
                     code: open_ai_code(fault.code()),
+                },
+            }),
+            Self::Inference => serde_json::to_string(&InferenceError {
+                error: match field {
+                    Some(field) => format!("{field}: {fault}"),
+                    None => fault.to_string(),
                 },
             }),
         };

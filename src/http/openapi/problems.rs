@@ -23,9 +23,10 @@ pub(super) fn origins(path: &str) -> &'static [Origin] {
         "/embed" => &[Any, Key, Work, Stored, List, Source],
         "/detect" => &[Any, Key, Work, List, Source, Faces],
         "/pixels" => &[Any, Key, Work, List, Source],
-        "/v1/embeddings" => &[Any, Key, Work, List, Source, Named],
-        "/v1/models/{id}" => &[Any, Key, Named],
-        "/readyz" => &[Any, Health],
+        "/v1/embeddings" | "/v2/models/{name}/infer" => &[Any, Key, Work, List, Source, Named],
+        "/v1/models/{id}" | "/v2/models/{name}" => &[Any, Key, Named],
+        "/v2/models/{name}/ready" => &[Any, Key, Health, Named],
+        "/readyz" | "/v2/health/ready" => &[Any, Health],
         path if is_open(path) => &[Any],
         _ => &[Any, Key],
     }
@@ -33,7 +34,7 @@ pub(super) fn origins(path: &str) -> &'static [Origin] {
 
 /// Whether a route needs no key.
 pub(crate) fn is_open(path: &str) -> bool {
-    matches!(path, "/livez" | "/readyz" | "/metrics")
+    matches!(path, "/livez" | "/readyz" | "/metrics" | "/v2/health/live" | "/v2/health/ready")
 }
 
 /// The problem codes of a route, by status.
@@ -110,6 +111,7 @@ fn response(
             let has_code = ObjectBuilder::new().property("error", with_code(codes));
             ("application/json", "OpenAiError", has_code)
         }
+        Some(Dialect::Inference) => ("application/json", "InferenceError", ObjectBuilder::new()),
     };
     let schema = AllOfBuilder::new().item(Ref::from_schema_name(error)).item(has_code);
     ResponseBuilder::new()

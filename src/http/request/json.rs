@@ -86,6 +86,10 @@ impl<'de> Json<'de> {
 
     /// Reads a number, a truth value, or a list of these. `mismatch` is the error message for any other value.
     pub(crate) fn plain<T: Deserialize<'de>>(self, mismatch: &str) -> Result<T, Fault> {
+        // An error of serde_json would repeat a whole text.
+        if self.0.contains('"') {
+            return Err(malformed(mismatch));
+        }
         serde_json::from_str(self.0).map_err(|_| malformed(mismatch))
     }
 

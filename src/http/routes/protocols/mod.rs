@@ -2,5 +2,6 @@
 
 mod named;
 
+pub(crate) mod inference;
 pub(crate) mod openai;
 pub(crate) mod verify;

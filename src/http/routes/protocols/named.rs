@@ -10,7 +10,7 @@ use crate::http::error::{Fault, Problem};
 use crate::http::request::mistake::shown;
 use crate::http::service::Service;
 
-/// The deployment that the path names, by the name of its model or by its digest.
+/// The deployment that the path names, by the name of its model or by its digest. A version of a model is its digest.
 pub(crate) struct Named(pub(crate) Arc<Deployment>);
 
 impl FromRequestParts<Arc<Service>> for Named {

@@ -215,7 +215,7 @@ impl FromContent for Verification {
             Content::UrlEncoded(body) => from_form(url_encoded(&body)?, |file| {
                 Source::Upload(body.slice_ref(file))
             }),
-            Content::Image(_) => Err(Fault::MediaTypeUnsupported(
+            Content::Image(_) | Content::Tensor { .. } => Err(Fault::MediaTypeUnsupported(
                 "send two images as application/json, multipart/form-data or application/x-www-form-urlencoded",
             )
             .into()),

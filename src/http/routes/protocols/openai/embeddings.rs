@@ -77,7 +77,7 @@ struct Embeddings<'a> {
     #[schema(example = "list")]
     object: &'static str,
     /// One for each image, in order.
-    data: Vec<Embedding<'a>>,
+    data: Vec<OneEmbedding<'a>>,
     /// The model's name.
     model: &'a str,
     usage: Usage,
@@ -85,7 +85,7 @@ struct Embeddings<'a> {
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = OpenAiEmbedding)]
-struct Embedding<'a> {
+struct OneEmbedding<'a> {
     #[schema(example = "embedding")]
     object: &'static str,
     index: usize,
@@ -136,7 +136,7 @@ pub(crate) async fn embeddings(
     let name = |index| ToEmbed::name(index, is_list);
     let embedded = together(&service, &deployment, images, choice, deadline, name);
     let (images, timings) = embedded.await?;
-    let data = images.iter().enumerate().map(|(index, image)| Embedding {
+    let data = images.iter().enumerate().map(|(index, image)| OneEmbedding {
         object: "embedding",
         index,
         embedding: encoding.of(image.embedding.coordinates()),
@@ -222,9 +222,7 @@ impl FromContent for ToEmbed {
     fn read(content: Content, settings: &Server) -> Result<Self, Problem> {
         match content {
             Content::Json(body) => Self::from_json(&body, settings.max_images.get()),
-            Content::Image(_) | Content::Form(_) | Content::UrlEncoded(_) => {
-                Err(Fault::MediaTypeUnsupported("send images as application/json").into())
-            }
+            _ => Err(Fault::MediaTypeUnsupported("send images as application/json").into()),
         }
     }
 }

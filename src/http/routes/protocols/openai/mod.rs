@@ -3,3 +3,6 @@
 pub(crate) mod embeddings;
 mod input;
 pub(crate) mod models;
+
+#[cfg(fuzzing)]
+pub(crate) use embeddings::ToEmbed;

@@ -1,4 +1,4 @@
-//! The routes in the form of `OpenAI`'s API.
+//! The routes for clients of `OpenAI`.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
@@ -10,11 +10,11 @@ fn uri(name: &str) -> String {
     format!("data:image/jpeg;base64,{}", base64(&face(name)))
 }
 
-fn numbers(values: &Value) -> Vec<f32> {
+pub(crate) fn numbers(values: &Value) -> Vec<f32> {
     serde_json::from_value(values.clone()).expect("numbers")
 }
 
-fn from_bytes(bytes: &[u8]) -> Vec<f32> {
+pub(crate) fn from_bytes(bytes: &[u8]) -> Vec<f32> {
     let (words, rest) = bytes.as_chunks();
     assert!(rest.is_empty());
     words.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
@@ -64,10 +64,7 @@ async fn openai_gets_base64_on_request() {
     let as_base64 = app.json("/v1/embeddings", &body).await.ok().json();
     let text = as_base64["data"][0]["embedding"].as_str().expect("text").to_owned();
     let bytes = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, text);
-    assert_eq!(
-        from_bytes(&bytes.expect("base64")),
-        numbers(&as_numbers["data"][0]["embedding"])
-    );
+    assert_eq!(from_bytes(&bytes.expect("base64")), numbers(&as_numbers["data"][0]["embedding"]));
 }
 
 #[tokio::test]
@@ -117,7 +114,12 @@ async fn openai_gets_errors_in_its_form() {
         (json!({"input": [{}]}), 400, "part_missing", Some("input[0].image")),
         (json!({"input": {"text": "a"}}), 400, "part_unexpected", Some("input.text")),
         (json!({"input": {"image": 1}}), 400, "body_malformed", Some("input.image")),
-        (json!({"input": {"image": image, "image_url": image}}), 400, "body_malformed", Some("input")),
+        (
+            json!({"input": {"image": image, "image_url": image}}),
+            400,
+            "body_malformed",
+            Some("input"),
+        ),
         (json!({"input": [not_an_image]}), 400, "body_malformed", Some("input[0].type")),
         (json!({"input": {"image_url": {}}}), 400, "part_missing", Some("input.image_url.url")),
         (json!({"input": {"image_url": 1}}), 400, "body_malformed", Some("input.image_url")),
@@ -126,7 +128,12 @@ async fn openai_gets_errors_in_its_form() {
         (json!({"input": image, "model": 1}), 400, "body_malformed", Some("model")),
         (json!({"input": image, "dimensions": 3}), 400, "body_malformed", Some("dimensions")),
         (json!({"input": image, "dimensions": -1}), 400, "body_malformed", Some("dimensions")),
-        (json!({"input": image, "encoding_format": "hex"}), 400, "body_malformed", Some("encoding_format")),
+        (
+            json!({"input": image, "encoding_format": "hex"}),
+            400,
+            "body_malformed",
+            Some("encoding_format"),
+        ),
         (json!({"input": image, "stream": true}), 400, "part_unexpected", Some("stream")),
     ] {
         let response = app.json("/v1/embeddings", &body).await;
@@ -178,7 +185,7 @@ async fn openai_lists_the_model_in_service() {
 }
 
 /// A service with a key.
-fn locked(key: &str) -> App {
+pub(crate) fn locked(key: &str) -> App {
     App::with(|settings| {
         settings.auth.keys = Some(serde_json::from_value(json!([key])).expect("keys"));
     })

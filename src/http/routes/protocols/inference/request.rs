@@ -1,0 +1,243 @@
+//! Requests for an inference: JSON, and a tensor in binary that may follow it.
+
+use std::borrow::Cow;
+
+use axum::http::HeaderMap;
+use bytes::Bytes;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::OUTPUT;
+use super::tensor::{Data, Tensor};
+use crate::http::error::{Fault, Problem};
+use crate::http::request::json::{self, Json, given};
+use crate::http::request::mistake::malformed;
+use crate::http::request::received::{Content, FromContent, JSON_LENGTH, Media};
+use crate::ops::settings::Server;
+
+/// A parsed request.
+pub(crate) struct ToInfer {
+    /// The client's name for the request, which the response repeats.
+    pub(super) id: Option<String>,
+    pub(super) tensor: Tensor,
+    /// Whether the response has the embeddings in binary.
+    pub(super) is_binary: bool,
+}
+
+/// A request. If a tensor is in binary, it follows the JSON.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = InferenceRequest)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Body<'a> {
+    /// A name for the request. The response repeats it.
+    #[serde(default, borrow, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    id: Option<Json<'a>>,
+    #[serde(default, borrow, deserialize_with = "given")]
+    #[schema(value_type = Option<RequestParameters>, nullable = false)]
+    parameters: Option<Json<'a>>,
+    /// One input.
+    #[serde(borrow)]
+    #[schema(value_type = Vec<Input>, min_items = 1, max_items = 1)]
+    inputs: Json<'a>,
+    /// At most one output.
+    #[serde(default, borrow, deserialize_with = "given")]
+    #[schema(value_type = Option<Vec<Output>>, nullable = false, max_items = 1)]
+    outputs: Option<Json<'a>>,
+}
+
+/// Other parameters are ignored.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = InferenceParameters)]
+struct RequestParameters<'a> {
+    /// Whether the embeddings of the response are in binary.
+    #[serde(default, borrow, deserialize_with = "given")]
+    #[schema(value_type = Option<bool>, nullable = false)]
+    binary_data_output: Option<Json<'a>>,
+}
+
+/// Images: `image`, encoded images, or `pixels`, their pixels after the preprocessing.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = InferenceInput)]
+#[serde(deny_unknown_fields)]
+struct Input<'a> {
+    /// `image` or `pixels`.
+    #[serde(borrow)]
+    #[schema(value_type = String)]
+    name: Json<'a>,
+    /// `[n]` or `[n, 1]` of `image`; `[n, channels, height, width]` of `pixels`.
+    #[serde(borrow)]
+    #[schema(value_type = Vec<usize>)]
+    shape: Json<'a>,
+    /// `BYTES` of `image`, `FP32` of `pixels`.
+    #[serde(borrow)]
+    #[schema(value_type = String)]
+    datatype: Json<'a>,
+    #[serde(default, borrow, deserialize_with = "given")]
+    #[schema(value_type = Option<InputParameters>, nullable = false)]
+    parameters: Option<Json<'a>>,
+    /// The elements, in nested lists or in one: images as base64, pixels as numbers. Absent if they are in binary.
+    #[serde(default, borrow, deserialize_with = "given")]
+    #[schema(value_type = Option<Vec<serde_json::Value>>, nullable = false)]
+    data: Option<Json<'a>>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = InferenceInputParameters)]
+#[serde(deny_unknown_fields)]
+struct InputParameters<'a> {
+    /// The bytes of the tensor, which follows the JSON.
+    #[serde(default, borrow, deserialize_with = "given")]
+    #[schema(value_type = Option<usize>, nullable = false)]
+    binary_data_size: Option<Json<'a>>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = InferenceOutput)]
+#[serde(deny_unknown_fields)]
+struct Output<'a> {
+    /// `embedding`
+    #[serde(borrow)]
+    #[schema(value_type = String)]
+    name: Json<'a>,
+    #[serde(default, borrow, deserialize_with = "given")]
+    #[schema(value_type = Option<OutputParameters>, nullable = false)]
+    parameters: Option<Json<'a>>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = InferenceOutputParameters)]
+#[serde(deny_unknown_fields)]
+struct OutputParameters<'a> {
+    /// Whether this output is in binary.
+    #[serde(default, borrow, deserialize_with = "given")]
+    #[schema(value_type = Option<bool>, nullable = false)]
+    binary_data: Option<Json<'a>>,
+}
+
+impl ToInfer {
+    /// Reads a request with at most `most` images. `binary` follows the JSON.
+    pub(crate) fn from_parts(json: &[u8], binary: Bytes, most: usize) -> Result<Self, Problem> {
+        let Body { id, parameters, inputs, outputs } = json::body(json)?;
+        let id = id.map(|id| id.text("the value must be text")).transpose();
+        let is_binary = match outputs {
+            Some(outputs) => output(outputs)?,
+            None => None,
+        };
+        let is_binary = match (is_binary, parameters) {
+            (None, Some(parameters)) => request_parameters(parameters)
+                .map_err(|problem| problem.within("parameters"))?
+                .unwrap_or(false),
+            (is_binary, _) => is_binary.unwrap_or(false),
+        };
+        Ok(Self {
+            id: id.map_err(|fault| fault.of("id"))?.map(Cow::into_owned),
+            tensor: input(inputs, binary, most)?,
+            is_binary,
+        })
+    }
+}
+
+/// Reads the only input.
+fn input(inputs: Json, binary: Bytes, most: usize) -> Result<Tensor, Problem> {
+    let inputs = inputs.list("`inputs` must be a list").map_err(|fault| fault.of("inputs"))?;
+    let [input] = inputs[..] else {
+        return Err(malformed("a request must have one input: image or pixels").of("inputs"));
+    };
+    read_input(input, binary, most).map_err(|problem| problem.within("inputs[0]"))
+}
+
+fn read_input(input: Json, binary: Bytes, most: usize) -> Result<Tensor, Problem> {
+    let Input { name, shape, datatype, parameters, data } = input.object()?;
+    let text = |json: Json, name: &str| {
+        let text = json.text("the value must be text").map(Cow::into_owned);
+        text.map_err(|fault| fault.of(name))
+    };
+    let (name, datatype) = (text(name, "name")?, text(datatype, "datatype")?);
+    let shape = axes(shape).map_err(|fault| fault.of("shape"))?;
+    let size = match parameters {
+        Some(parameters) => {
+            input_parameters(parameters).map_err(|problem| problem.within("parameters"))?
+        }
+        None => None,
+    };
+    let data = match (data, size) {
+        (Some(data), None) if binary.is_empty() => Data::Json(data),
+        (None, Some(size)) if size == binary.len() => Data::Binary(binary),
+        (None, Some(size)) => {
+            let there = binary.len();
+            let why = format!("the tensor has {size} bytes, but {there} follow the JSON");
+            return Err(malformed(why).of("parameters.binary_data_size"));
+        }
+        (None, None) => return Err(Fault::PartMissing.of("data")),
+        (Some(_), _) => {
+            return Err(malformed("the tensor must be either in `data` or in binary").of("data"));
+        }
+    };
+    Tensor::read(&name, &datatype, &shape, data, most)
+}
+
+fn axes(shape: Json) -> Result<Vec<usize>, Fault> {
+    const FORM: &str = "`shape` must be a list of whole numbers";
+    shape.list(FORM)?.into_iter().map(|axis| axis.plain(FORM)).collect()
+}
+
+fn input_parameters(parameters: Json) -> Result<Option<usize>, Problem> {
+    let InputParameters { binary_data_size } = parameters.object()?;
+    let size = binary_data_size.map(|size| size.plain("the value must be a whole number"));
+    size.transpose().map_err(|fault| fault.of("binary_data_size"))
+}
+
+fn request_parameters(parameters: Json) -> Result<Option<bool>, Problem> {
+    let RequestParameters { binary_data_output } = parameters.object()?;
+    truth(binary_data_output, "binary_data_output")
+}
+
+/// Reads the only output: whether it is in binary, if it says so.
+fn output(outputs: Json) -> Result<Option<bool>, Problem> {
+    let outputs = outputs.list("`outputs` must be a list").map_err(|fault| fault.of("outputs"))?;
+    match outputs[..] {
+        [] => Ok(None),
+        [output] => read_output(output).map_err(|problem| problem.within("outputs[0]")),
+        _ => Err(malformed("the model has one output: embedding").of("outputs")),
+    }
+}
+
+fn read_output(output: Json) -> Result<Option<bool>, Problem> {
+    let Output { name, parameters } = output.object()?;
+    if name.text("the value must be text").map_err(|fault| fault.of("name"))? != OUTPUT {
+        return Err(malformed("the model has one output: embedding").of("name"));
+    }
+    let Some(parameters) = parameters else { return Ok(None) };
+    let OutputParameters { binary_data } =
+        parameters.object().map_err(|problem: Problem| problem.within("parameters"))?;
+    truth(binary_data, "parameters.binary_data")
+}
+
+fn truth(json: Option<Json>, name: &str) -> Result<Option<bool>, Problem> {
+    let truth = json.map(|json| json.plain("the value must be true or false"));
+    truth.transpose().map_err(|fault| fault.of(name))
+}
+
+impl FromContent for ToInfer {
+    /// Clients send no media type, or any, so it is ignored.
+    fn media(headers: &HeaderMap) -> Result<Media, Fault> {
+        let Some(length) = headers.get(JSON_LENGTH) else { return Ok(Media::Tensor(None)) };
+        match length.to_str().ok().and_then(|length| length.parse().ok()) {
+            Some(length) => Ok(Media::Tensor(Some(length))),
+            None => Err(Fault::QueryInvalid(
+                "the Inference-Header-Content-Length header must be a whole number of bytes"
+                    .to_owned(),
+            )),
+        }
+    }
+
+    fn read(content: Content, settings: &Server) -> Result<Self, Problem> {
+        match content {
+            Content::Tensor { json, binary } => {
+                Self::from_parts(&json, binary, settings.max_images.get())
+            }
+            _ => Err(Fault::MediaTypeUnsupported("send JSON that a tensor may follow").into()),
+        }
+    }
+}
