@@ -111,6 +111,7 @@ async fn the_output_is_in_binary_as_the_request_says() {
         (json!([{"name": "embedding", "parameters": {"binary_data": true}}]), json!(false), true),
     ] {
         let mut body = images(&[SAME[0]]);
+        body["id"] = json!(null);
         body["outputs"] = outputs;
         body["parameters"] = json!({"priority": 1});
         if !all.is_null() {

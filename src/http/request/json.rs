@@ -109,6 +109,13 @@ pub(crate) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     T::deserialize(value).map(Some)
 }
 
+/// Reads an optional member. A member with the value `null` counts as absent.
+pub(crate) fn unless_null<'de, D: Deserializer<'de>>(
+    value: D,
+) -> Result<Option<Json<'de>>, D::Error> {
+    Json::deserialize(value).map(|json| Some(json).filter(|json| json.0 != "null"))
+}
+
 /// The error for valid JSON that cannot be read. Only [`Members`] rejects data.
 pub(crate) fn unread(err: &serde_json::Error) -> Fault {
     malformed(if err.is_data() {

@@ -59,6 +59,12 @@ struct OutputSize {
     binary_data_size: usize,
 }
 
+/// JSON, and the embeddings as little-endian `f32` numbers after it.
+#[derive(ToSchema)]
+#[schema(as = InferenceBinaryResponse, value_type = String, format = Binary)]
+#[expect(dead_code, reason = "it documents the form")]
+struct InferredBinary(Vec<u8>);
+
 /// Embed images, by the Open Inference Protocol
 ///
 /// The request has one input: `image`, encoded images, or `pixels`, their pixels after the preprocessing. It fails if one
@@ -67,15 +73,26 @@ struct OutputSize {
 #[utoipa::path(
     post,
     path = "/v2/models/{name}/infer",
-    params(("name" = String, Path, description = "The model's name or digest."), Choosing),
+    params(
+        ("name" = String, Path, description = "The model's name or digest."),
+        (
+            "Inference-Header-Content-Length" = Option<usize>,
+            Header,
+            description = "The length of the JSON in bytes, if a tensor in binary follows it."
+        ),
+        Choosing,
+    ),
     request_body(content = Body, content_type = "application/json", example = json!({
         "inputs": [{"name": "image", "datatype": "BYTES", "shape": [1], "data": ["UDUgMSAxIDI1NQqA"]}]
     })),
-    responses((status = 200, description = "The embeddings.", body = Inferred, example = json!({
-        "model_name": "faces",
-        "model_version": "sha256:33950d72...",
-        "outputs": [{"name": "embedding", "datatype": "FP32", "shape": [1, 2], "data": [-0.0796, 0.0736]}]
-    })))
+    responses((status = 200, description = "The embeddings.", content(
+        (Inferred = "application/json", example = json!({
+            "model_name": "faces",
+            "model_version": "sha256:33950d72...",
+            "outputs": [{"name": "embedding", "datatype": "FP32", "shape": [1, 2], "data": [-0.0796, 0.0736]}]
+        })),
+        (InferredBinary = "application/octet-stream"),
+    )))
 )]
 pub(crate) async fn infer(
     State(service): State<Arc<Service>>,

@@ -10,10 +10,13 @@ use utoipa::ToSchema;
 use super::OUTPUT;
 use super::tensor::{Data, Tensor};
 use crate::http::error::{Fault, Problem};
-use crate::http::request::json::{self, Json, given};
+use crate::http::request::json::{self, Json, unless_null};
 use crate::http::request::mistake::malformed;
 use crate::http::request::received::{Content, FromContent, JSON_LENGTH, Media};
 use crate::ops::settings::Server;
+
+/// The path of a tensor's size in its input, for error messages.
+const SIZE: &str = "parameters.binary_data_size";
 
 /// A parsed request.
 pub(crate) struct ToInfer {
@@ -30,29 +33,29 @@ pub(crate) struct ToInfer {
 #[serde(deny_unknown_fields)]
 pub(super) struct Body<'a> {
     /// A name for the request. The response repeats it.
-    #[serde(default, borrow, deserialize_with = "given")]
-    #[schema(value_type = Option<String>, nullable = false)]
+    #[serde(default, borrow, deserialize_with = "unless_null")]
+    #[schema(value_type = Option<String>)]
     id: Option<Json<'a>>,
-    #[serde(default, borrow, deserialize_with = "given")]
-    #[schema(value_type = Option<RequestParameters>, nullable = false)]
+    #[serde(default, borrow, deserialize_with = "unless_null")]
+    #[schema(value_type = Option<RequestParameters>)]
     parameters: Option<Json<'a>>,
     /// One input.
     #[serde(borrow)]
     #[schema(value_type = Vec<Input>, min_items = 1, max_items = 1)]
     inputs: Json<'a>,
     /// At most one output.
-    #[serde(default, borrow, deserialize_with = "given")]
-    #[schema(value_type = Option<Vec<Output>>, nullable = false, max_items = 1)]
+    #[serde(default, borrow, deserialize_with = "unless_null")]
+    #[schema(value_type = Option<Vec<Output>>, max_items = 1)]
     outputs: Option<Json<'a>>,
 }
 
 /// Other parameters are ignored.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[schema(as = InferenceParameters)]
 struct RequestParameters<'a> {
     /// Whether the embeddings of the response are in binary.
-    #[serde(default, borrow, deserialize_with = "given")]
-    #[schema(value_type = Option<bool>, nullable = false)]
+    #[serde(default, borrow, deserialize_with = "unless_null")]
+    #[schema(value_type = Option<bool>)]
     binary_data_output: Option<Json<'a>>,
 }
 
@@ -73,22 +76,22 @@ struct Input<'a> {
     #[serde(borrow)]
     #[schema(value_type = String)]
     datatype: Json<'a>,
-    #[serde(default, borrow, deserialize_with = "given")]
-    #[schema(value_type = Option<InputParameters>, nullable = false)]
+    #[serde(default, borrow, deserialize_with = "unless_null")]
+    #[schema(value_type = Option<InputParameters>)]
     parameters: Option<Json<'a>>,
     /// The elements, in nested lists or in one: images as base64, pixels as numbers. Absent if they are in binary.
-    #[serde(default, borrow, deserialize_with = "given")]
-    #[schema(value_type = Option<Vec<serde_json::Value>>, nullable = false)]
+    #[serde(default, borrow, deserialize_with = "unless_null")]
+    #[schema(value_type = Option<Vec<serde_json::Value>>)]
     data: Option<Json<'a>>,
 }
 
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[schema(as = InferenceInputParameters)]
 #[serde(deny_unknown_fields)]
 struct InputParameters<'a> {
     /// The bytes of the tensor, which follows the JSON.
-    #[serde(default, borrow, deserialize_with = "given")]
-    #[schema(value_type = Option<usize>, nullable = false)]
+    #[serde(default, borrow, deserialize_with = "unless_null")]
+    #[schema(value_type = Option<usize>)]
     binary_data_size: Option<Json<'a>>,
 }
 
@@ -100,18 +103,18 @@ struct Output<'a> {
     #[serde(borrow)]
     #[schema(value_type = String)]
     name: Json<'a>,
-    #[serde(default, borrow, deserialize_with = "given")]
-    #[schema(value_type = Option<OutputParameters>, nullable = false)]
+    #[serde(default, borrow, deserialize_with = "unless_null")]
+    #[schema(value_type = Option<OutputParameters>)]
     parameters: Option<Json<'a>>,
 }
 
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[schema(as = InferenceOutputParameters)]
 #[serde(deny_unknown_fields)]
 struct OutputParameters<'a> {
     /// Whether this output is in binary.
-    #[serde(default, borrow, deserialize_with = "given")]
-    #[schema(value_type = Option<bool>, nullable = false)]
+    #[serde(default, borrow, deserialize_with = "unless_null")]
+    #[schema(value_type = Option<bool>)]
     binary_data: Option<Json<'a>>,
 }
 
@@ -120,22 +123,23 @@ impl ToInfer {
     pub(crate) fn from_parts(json: &[u8], binary: Bytes, most: usize) -> Result<Self, Problem> {
         let Body { id, parameters, inputs, outputs } = json::body(json)?;
         let id = id.map(|id| id.text("the value must be text")).transpose();
-        let is_binary = match outputs {
-            Some(outputs) => output(outputs)?,
-            None => None,
-        };
-        let is_binary = match (is_binary, parameters) {
-            (None, Some(parameters)) => request_parameters(parameters)
-                .map_err(|problem| problem.within("parameters"))?
-                .unwrap_or(false),
-            (is_binary, _) => is_binary.unwrap_or(false),
-        };
+        let RequestParameters { binary_data_output } = read_parameters(parameters)?;
+        let by_request = truth(binary_data_output, "parameters.binary_data_output")?;
+        let by_output = outputs.map(output).transpose()?.flatten();
         Ok(Self {
             id: id.map_err(|fault| fault.of("id"))?.map(Cow::into_owned),
             tensor: input(inputs, binary, most)?,
-            is_binary,
+            is_binary: by_output.or(by_request).unwrap_or(false),
         })
     }
+}
+
+/// Reads the member `parameters` of an object.
+fn read_parameters<'de, T: Deserialize<'de> + Default>(
+    parameters: Option<Json<'de>>,
+) -> Result<T, Problem> {
+    let Some(parameters) = parameters else { return Ok(T::default()) };
+    parameters.object().map_err(|problem: Problem| problem.within("parameters"))
 }
 
 /// Reads the only input.
@@ -155,19 +159,15 @@ fn read_input(input: Json, binary: Bytes, most: usize) -> Result<Tensor, Problem
     };
     let (name, datatype) = (text(name, "name")?, text(datatype, "datatype")?);
     let shape = axes(shape).map_err(|fault| fault.of("shape"))?;
-    let size = match parameters {
-        Some(parameters) => {
-            input_parameters(parameters).map_err(|problem| problem.within("parameters"))?
-        }
-        None => None,
-    };
-    let data = match (data, size) {
+    let InputParameters { binary_data_size: size } = read_parameters(parameters)?;
+    let size = size.map(|size| size.plain::<usize>("the value must be a whole number"));
+    let data = match (data, size.transpose().map_err(|fault| fault.of(SIZE))?) {
         (Some(data), None) if binary.is_empty() => Data::Json(data),
         (None, Some(size)) if size == binary.len() => Data::Binary(binary),
         (None, Some(size)) => {
             let there = binary.len();
             let why = format!("the tensor has {size} bytes, but {there} follow the JSON");
-            return Err(malformed(why).of("parameters.binary_data_size"));
+            return Err(malformed(why).of(SIZE));
         }
         (None, None) => return Err(Fault::PartMissing.of("data")),
         (Some(_), _) => {
@@ -180,17 +180,6 @@ fn read_input(input: Json, binary: Bytes, most: usize) -> Result<Tensor, Problem
 fn axes(shape: Json) -> Result<Vec<usize>, Fault> {
     const FORM: &str = "`shape` must be a list of whole numbers";
     shape.list(FORM)?.into_iter().map(|axis| axis.plain(FORM)).collect()
-}
-
-fn input_parameters(parameters: Json) -> Result<Option<usize>, Problem> {
-    let InputParameters { binary_data_size } = parameters.object()?;
-    let size = binary_data_size.map(|size| size.plain("the value must be a whole number"));
-    size.transpose().map_err(|fault| fault.of("binary_data_size"))
-}
-
-fn request_parameters(parameters: Json) -> Result<Option<bool>, Problem> {
-    let RequestParameters { binary_data_output } = parameters.object()?;
-    truth(binary_data_output, "binary_data_output")
 }
 
 /// Reads the only output: whether it is in binary, if it says so.
@@ -208,9 +197,7 @@ fn read_output(output: Json) -> Result<Option<bool>, Problem> {
     if name.text("the value must be text").map_err(|fault| fault.of("name"))? != OUTPUT {
         return Err(malformed("the model has one output: embedding").of("name"));
     }
-    let Some(parameters) = parameters else { return Ok(None) };
-    let OutputParameters { binary_data } =
-        parameters.object().map_err(|problem: Problem| problem.within("parameters"))?;
+    let OutputParameters { binary_data } = read_parameters(parameters)?;
     truth(binary_data, "parameters.binary_data")
 }
 

@@ -16,7 +16,7 @@ use crate::engine::deployment::Deployment;
 use crate::engine::pipeline::Source;
 use crate::http::error::{Fault, Problem};
 use crate::http::request::accept::AcceptsJson;
-use crate::http::request::json::{self, Json, given};
+use crate::http::request::json::{self, Json, unless_null};
 use crate::http::request::mistake::malformed;
 use crate::http::request::query::{Choosing, Faces};
 use crate::http::request::received::{Content, FromContent, Received};
@@ -54,14 +54,14 @@ struct Body<'a> {
     #[schema(value_type = Input)]
     input: Json<'a>,
     /// The name or the digest of the model in service. Without it, any model serves.
-    #[serde(default, borrow, deserialize_with = "given")]
+    #[serde(default, borrow, deserialize_with = "unless_null")]
     #[schema(value_type = Option<String>)]
     model: Option<Json<'a>>,
-    #[serde(default, borrow, deserialize_with = "given")]
+    #[serde(default, borrow, deserialize_with = "unless_null")]
     #[schema(value_type = Option<Encoding>)]
     encoding_format: Option<Json<'a>>,
     /// If it is given, it must be the width of the model's embeddings.
-    #[serde(default, borrow, deserialize_with = "given")]
+    #[serde(default, borrow, deserialize_with = "unless_null")]
     #[schema(value_type = Option<usize>)]
     dimensions: Option<Json<'a>>,
     /// Ignored.
@@ -152,17 +152,16 @@ impl ToEmbed {
         if is_list { format!("input[{index}]") } else { "input".to_owned() }
     }
 
+    /// Reads a request with at most `most` images.
     pub(crate) fn from_json(body: &[u8], most: usize) -> Result<Self, Problem> {
         let Body { input, model, encoding_format, dimensions, .. } = json::body(body)?;
-        let [model, encoding_format, dimensions] = [model, encoding_format, dimensions]
-            .map(|value| value.filter(|value| value.0 != "null"));
         let text = |value: Json| value.text("the value must be text").map(Cow::into_owned);
         let model = model.map(text).transpose().map_err(|fault| fault.of("model"))?;
         let encoding = encoding_format.map(Encoding::read).transpose();
         let dimensions = dimensions.map(|number| number.plain("the value must be a whole number"));
         let is_list = input.0.starts_with('[');
-        let images =
-            if is_list { input.list("").map_err(|fault| fault.of("input"))? } else { vec![input] };
+        let images = if is_list { input.list("`input` must be a list") } else { Ok(vec![input]) };
+        let images = images.map_err(|fault| fault.of("input"))?;
         if images.is_empty() || most < images.len() {
             let why = format!("a request can embed 1 to {most} images");
             return Err(Fault::BatchTooLarge(why).of("input"));

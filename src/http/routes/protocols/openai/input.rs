@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::engine::pipeline::Source;
 use crate::http::error::{Fault, Problem};
-use crate::http::request::json::{Json, given};
+use crate::http::request::json::{Json, unless_null};
 use crate::http::request::mistake::malformed;
 use crate::http::request::source::upload;
 
@@ -41,15 +41,15 @@ pub(super) enum InputImage<'a> {
 #[serde(deny_unknown_fields)]
 pub(super) struct ImageObject<'a> {
     /// The image as base64 text, or as a data URI with base64.
-    #[serde(default, borrow, deserialize_with = "given")]
-    #[schema(value_type = Option<String>, nullable = false)]
+    #[serde(default, borrow, deserialize_with = "unless_null")]
+    #[schema(value_type = Option<String>)]
     image: Option<Json<'a>>,
     /// `image_url`, if it is given.
-    #[serde(default, borrow, deserialize_with = "given")]
-    #[schema(value_type = Option<String>, nullable = false, example = "image_url")]
+    #[serde(default, borrow, deserialize_with = "unless_null")]
+    #[schema(value_type = Option<String>, example = "image_url")]
     r#type: Option<Json<'a>>,
-    #[serde(default, borrow, deserialize_with = "given")]
-    #[schema(value_type = Option<ImageUrl>, nullable = false)]
+    #[serde(default, borrow, deserialize_with = "unless_null")]
+    #[schema(value_type = Option<ImageUrl>)]
     image_url: Option<Json<'a>>,
 }
 
