@@ -112,6 +112,7 @@ async fn the_output_is_in_binary_as_the_request_says() {
     ] {
         let mut body = images(&[SAME[0]]);
         body["id"] = json!(null);
+        body["model_name"] = json!(app.model.card.name);
         body["outputs"] = outputs;
         body["parameters"] = json!({"priority": 1});
         if !all.is_null() {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use axum::http::HeaderMap;
 use bytes::Bytes;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use utoipa::ToSchema;
 
 use super::OUTPUT;
@@ -36,6 +37,11 @@ pub(super) struct Body<'a> {
     #[serde(default, borrow, deserialize_with = "unless_null")]
     #[schema(value_type = Option<String>)]
     id: Option<Json<'a>>,
+    /// Ignored, because the path names the model.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    #[expect(dead_code, reason = "the client of KServe repeats the name here")]
+    model_name: IgnoredAny,
     #[serde(default, borrow, deserialize_with = "unless_null")]
     #[schema(value_type = Option<RequestParameters>)]
     parameters: Option<Json<'a>>,
@@ -121,7 +127,7 @@ struct OutputParameters<'a> {
 impl ToInfer {
     /// Reads a request with at most `most` images. `binary` follows the JSON.
     pub(crate) fn from_parts(json: &[u8], binary: Bytes, most: usize) -> Result<Self, Problem> {
-        let Body { id, parameters, inputs, outputs } = json::body(json)?;
+        let Body { id, parameters, inputs, outputs, .. } = json::body(json)?;
         let id = id.map(|id| id.text("the value must be text")).transpose();
         let RequestParameters { binary_data_output } = read_parameters(parameters)?;
         let by_request = truth(binary_data_output, "parameters.binary_data_output")?;
