@@ -1,4 +1,4 @@
-//! Fuzzes the JSON of a request, and a single source in it.
+//! Fuzzes the JSON of a request, a single source in it, and the bytes of a tensor.
 //!
 //! Accepted bytes must be JSON for other parsers too, and an image must equal its base64.
 
@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use siamese::http::fuzzing::{Read, request, source};
+use siamese::http::fuzzing::{Read, request, source, tensor};
 
 type Object<'a> = BTreeMap<String, &'a RawValue>;
 
@@ -46,6 +46,9 @@ fuzz_target!(|json: &[u8]| {
             }
             Err(code) => assert!(CODES.contains(&code), "{code}"),
         }
+    }
+    if let Err(code) = tensor(json) {
+        assert!(CODES.contains(&code), "{code}");
     }
     match source(json) {
         Err(code) => assert!(CODES.contains(&code), "{code}"),

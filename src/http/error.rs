@@ -44,6 +44,8 @@ pub(crate) enum Fault {
     Unauthorized,
     #[error("no resource exists at this path")]
     NotFound,
+    #[error("the model {named:?} does not exist; this server's model is {served:?}")]
+    ModelUnknown { named: String, served: String },
     #[error("this path does not support this method")]
     MethodNotAllowed,
     #[error("the response is {0}, which the Accept header rules out")]
@@ -174,6 +176,8 @@ pub(crate) enum Origin {
     Any,
     /// The route requires a key.
     Key,
+    /// The request names a model.
+    Named,
     /// The route reports readiness.
     Health,
     /// The route reads a body and runs the model.
@@ -196,7 +200,7 @@ impl Kind {
     /// The status, the code and the origins.
     pub(crate) const fn definition(self) -> (StatusCode, &'static str, &'static [Origin]) {
         use Origin::{
-            Any, Changes, Faces, Health, Judging, Key, List, NoRoute, Source, Stored, Work,
+            Any, Changes, Faces, Health, Judging, Key, List, Named, NoRoute, Source, Stored, Work,
         };
         use StatusCode as S;
 
@@ -208,6 +212,7 @@ impl Kind {
             Self::QueryInvalid => (S::BAD_REQUEST, "query_invalid", &[Work]),
             Self::Unauthorized => (S::UNAUTHORIZED, "unauthorized", &[Key]),
             Self::NotFound => (S::NOT_FOUND, "not_found", &[NoRoute]),
+            Self::ModelUnknown => (S::NOT_FOUND, "model_unknown", &[Named]),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed", &[NoRoute]),
             Self::NotAcceptable => (S::NOT_ACCEPTABLE, "not_acceptable", &[Work]),
             Self::HeadTooLarge => (S::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large", &[Any]),

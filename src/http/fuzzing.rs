@@ -11,10 +11,15 @@ use super::request::form::multipart::{self, Part};
 use super::request::images::Images;
 use super::request::pairs::{Pair, Pairs};
 use super::request::{accept, query, received};
+use super::routes::protocols::inference::ToInfer;
+use super::routes::protocols::openai::ToEmbed;
 use crate::engine::pipeline::Source;
 
 /// The allowed names of a form's parts.
 pub const ALLOWED: [&str; 2] = ["a", "b"];
+
+/// The most images in one request.
+const MOST_IMAGES: usize = 16;
 
 /// The most pairs in one request.
 const MOST_PAIRS: usize = 16;
@@ -40,14 +45,30 @@ pub fn multipart(
     Some(parts.map(|parts| parts.into_iter().map(owned).collect()))
 }
 
-/// Parses JSON as the bodies of `/compare`, `/compare/batch`, `/embed` and `/changes`.
-pub fn request(json: &[u8]) -> [Result<(), &'static str>; 4] {
+/// Parses JSON as the bodies of `/compare`, `/compare/batch`, `/embed`, `/changes`, `/v1/embeddings` and
+/// `/v2/models/{name}/infer`.
+pub fn request(json: &[u8]) -> [Result<(), &'static str>; 6] {
     [
         Pair::from_json(json).map(drop).map_err(|problem| code(&problem)),
         Pairs::from_json(json, MOST_PAIRS).map(drop).map_err(|problem| code(&problem)),
         Images::from_json(json).map(drop).map_err(|problem| code(&problem)),
         SceneImages::from_json(json).map(drop).map_err(|problem| code(&problem)),
+        ToEmbed::from_json(json, MOST_IMAGES).map(drop).map_err(|problem| code(&problem)),
+        ToInfer::from_parts(json, Bytes::new(), MOST_IMAGES)
+            .map(drop)
+            .map_err(|problem| code(&problem)),
     ]
+}
+
+/// Parses the bytes of a tensor of two images.
+pub fn tensor(binary: &[u8]) -> Result<(), &'static str> {
+    let size = binary.len();
+    let json = format!(
+        r#"{{"inputs":[{{"name":"image","datatype":"BYTES","shape":[2],"parameters":{{"binary_data_size":{size}}}}}]}}"#
+    );
+    ToInfer::from_parts(json.as_bytes(), Bytes::copy_from_slice(binary), MOST_IMAGES)
+        .map(drop)
+        .map_err(|problem| code(&problem))
 }
 
 /// Parses JSON as one source.
@@ -59,6 +80,7 @@ pub fn source(json: &[u8]) -> Result<Read, &'static str> {
         Images::One(Source::Embedding(embedding, _)) => {
             Ok(Read::Embedding(embedding.coordinates().to_vec()))
         }
+        Images::One(Source::Pixels(_)) => unreachable!("no JSON of one source has pixels"),
         Images::Several(_) => unreachable!("several images have another member name"),
     }
 }

@@ -19,7 +19,7 @@ pub mod fuzzing;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
@@ -32,8 +32,11 @@ pub use service::Service;
 
 use crate::ops::keys::Keys;
 use connection::responses::UnsentResponses;
-use middleware::{authorise, cors, exchange, identify, linger, malformed, secure, unsent};
-use routes::{changes, compare, compare_batch, detect, embed, model, pixels, status, verify};
+use middleware::{authorise, cors, dialect, exchange, identify, linger, malformed, secure, unsent};
+use routes::protocols::inference::{infer, metadata};
+use routes::protocols::openai::{embeddings, models};
+use routes::protocols::verify;
+use routes::{changes, compare, compare_batch, detect, embed, model, pixels, status};
 
 /// The most bytes of unsent responses on the admin port.
 const ADMIN_UNSENT_BYTES: usize = 8 << 20;
@@ -48,7 +51,10 @@ pub fn router(service: Arc<Service>, keys: Arc<Keys>) -> Router {
         .route("/changes", post(changes::changes))
         .route("/embed", post(embed::embed))
         .route("/detect", post(detect::detect))
-        .route("/pixels", post(pixels::pixels));
+        .route("/pixels", post(pixels::pixels))
+        .route("/v1/embeddings", post(embeddings::embeddings))
+        .route("/v2/models/{name}/infer", post(infer::infer))
+        .route("/v2/models/{name}/versions/{version}/infer", post(infer::infer));
     let work = if service.settings().server.verify {
         work.route("/verify", post(verify::verify))
     } else {
@@ -57,6 +63,13 @@ pub fn router(service: Arc<Service>, keys: Arc<Keys>) -> Router {
     let work = work.route_layer(from_fn_with_state(service.clone(), exchange::admit));
     let mut guarded = Router::new()
         .route("/model", get(model::model))
+        .route("/v1/models", get(models::models))
+        .route("/v1/models/{id}", get(models::model))
+        .route("/v2", get(metadata::server))
+        .route("/v2/models/{name}", get(metadata::model))
+        .route("/v2/models/{name}/ready", get(metadata::model_ready))
+        .route("/v2/models/{name}/versions/{version}", get(metadata::model))
+        .route("/v2/models/{name}/versions/{version}/ready", get(metadata::model_ready))
         .merge(work)
         .method_not_allowed_fallback(exchange::method_not_allowed)
         .fallback(exchange::no_route);
@@ -88,7 +101,11 @@ pub fn admin(service: Arc<Service>) -> Router {
 }
 
 fn health() -> Router<Arc<Service>> {
-    Router::new().route("/livez", get(status::livez)).route(exchange::READYZ, get(status::readyz))
+    Router::new()
+        .route("/livez", get(status::livez))
+        .route(exchange::READYZ, get(status::readyz))
+        .route("/v2/health/live", get(metadata::live))
+        .route("/v2/health/ready", get(metadata::ready))
 }
 
 fn metrics() -> Router<Arc<Service>> {
@@ -105,6 +122,7 @@ fn around(
     let mut routes = routes
         .layer(CatchPanicLayer::custom(exchange::panicked))
         .layer(from_fn_with_state(service.clone(), malformed::refuse))
+        .layer(from_fn(dialect::restate))
         .layer(from_fn_with_state((service.clone(), responses), unsent::count))
         .layer(from_fn_with_state(service.clone(), linger::linger));
     if let Some(cors) = cors {

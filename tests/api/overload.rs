@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use futures_util::{FutureExt, StreamExt};
+use serde_json::json;
 use siamese_core::model::{Embedded, LoadError, Model, ModelError};
-use siamese_core::preprocessing::Pixels;
+use siamese_core::preprocessing::{Limits, Pixels};
 use siamese_core::score::Embedding;
 
 use crate::app::{App, SAME, TestResponse, at_most, face, shared};
@@ -63,6 +64,34 @@ async fn a_request_beyond_the_queue_is_rejected_before_decoding() {
     first.await.ok();
     let found = app.form("/compare", &[("a", b"no image"), ("b", b"no image")]).await;
     found.refused(415, "image_format_unsupported");
+}
+
+#[tokio::test]
+async fn other_protocols_are_refused_in_their_form() {
+    let (gate, app) = gated(2);
+    let mut first = pin!(app.compare());
+    assert!(first.as_mut().now_or_never().is_none());
+
+    let refused = app.json("/v1/embeddings", &json!({"input": "aGVsbG8="})).await;
+    assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "1"));
+    let error = &refused.json()["error"];
+    assert_eq!((&error["type"], &error["code"]), (&json!("server_error"), &json!("overloaded")));
+
+    let [channels, height, width] = app.model.card.preprocessing.shape();
+    let black = app.model.card.preprocessing.preprocess(b"P5 1 1 255\n\0", &Limits::default());
+    let black = black.expect("pixels");
+    let path = format!("/v2/models/{}/infer", app.model.card.name);
+    for (name, datatype, shape, data) in [
+        ("image", "BYTES", json!([1]), json!(["aGVsbG8="])),
+        ("pixels", "FP32", json!([1, channels, height, width]), json!(black.values())),
+    ] {
+        let input = json!({"name": name, "datatype": datatype, "shape": shape, "data": data});
+        let refused = app.json(&path, &json!({"inputs": [input]})).await;
+        assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "1"));
+        assert!(refused.json()["error"].as_str().is_some_and(|text| text.contains("overloaded")));
+    }
+    gate.send(()).expect("a model");
+    first.await.ok();
 }
 
 #[tokio::test]

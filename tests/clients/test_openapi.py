@@ -14,6 +14,7 @@ import pytest
 from conftest import FACES
 
 IMAGE = base64.b64encode((FACES / "s5_1.jpg").read_bytes()).decode()
+TENSOR = {"name": "image", "datatype": "BYTES", "shape": [1], "data": [IMAGE]}
 NO_FACE = base64.b64encode(b"P5 1 1 255\n\0").decode()
 STORED = {"embedding": [0.5] * 128, "digest": "sha256:another"}
 REQUESTS = [
@@ -40,6 +41,20 @@ REQUESTS = [
     ("POST", "/detect", {"image": NO_FACE}, 200),
     ("POST", "/detect", {"images": [IMAGE, IMAGE]}, 422),
     ("POST", "/pixels", {"image": "!"}, 422),
+    ("GET", "/v1/models", None, 200),
+    ("POST", "/v1/embeddings", {"input": IMAGE}, 200),
+    ("POST", "/v1/embeddings", {"input": [{"image_url": IMAGE}], "encoding_format": "base64"}, 200),
+    ("POST", "/v1/embeddings", {"input": IMAGE, "model": "other"}, 404),
+    ("POST", "/v1/embeddings", {"input": []}, 422),
+    ("GET", "/v2", None, 200),
+    ("GET", "/v2/health/live", None, 200),
+    ("GET", "/v2/health/ready", None, 200),
+    ("POST", "/v2/models/{name}/infer", {"inputs": [TENSOR]}, 200),
+    ("POST", "/v2/models/{name}/infer", {"inputs": [{**TENSOR, "data": ["!"]}]}, 422),
+    ("POST", "/v2/models/{name}/infer", {"inputs": []}, 400),
+    ("GET", "/v2/models/{name}", None, 200),
+    ("GET", "/v2/models/{name}/ready", None, 200),
+    ("GET", "/v1/models/{id}", None, 200),
 ]
 
 
@@ -60,7 +75,8 @@ def document(server) -> dict:
 
 @pytest.mark.parametrize(("method", "path", "body", "status"), REQUESTS)
 def test_a_response_is_as_documented(server, document, method, path, body, status):
-    found, kind, response = send(server.address, method, path, body)
+    named = path.replace("{name}", "faces").replace("{id}", "faces")
+    found, kind, response = send(server.address, method, named, body)
     assert found == status
     operation = document["paths"][path.split("?")[0]][method.lower()]
     schema = operation["responses"][str(status)]["content"][kind]["schema"]
@@ -91,8 +107,8 @@ def test_a_wrong_response_is_rejected(document):
 def test_every_code_is_documented(document):
     source = pathlib.Path(__file__).parents[2] / "src" / "http" / "error.rs"
     table = source.read_text().split("fn definition(self)")[1].split("\n    }\n")[0]
-    # No route documents the codes of unknown paths and methods.
-    codes = set(table.split('"')[1::2]) - {"not_found", "method_not_allowed"}
+    # No route documents the codes of unknown paths and methods. For an unknown model, other protocols have other codes.
+    codes = set(table.split('"')[1::2]) - {"not_found", "method_not_allowed", "model_unknown"}
     text = json.dumps(document)
     assert 20 < len(codes) and [code for code in codes if f'"{code}"' not in text] == []
 

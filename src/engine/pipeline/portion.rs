@@ -107,6 +107,10 @@ impl Engine {
                         |embedding| EmbeddedImage { embedding, face: None, familiarity: None };
                     return SourceState::Done(checked.map(image));
                 }
+                Source::Pixels(pixels) => {
+                    let input = Input { pixels, face: None, statistics: None };
+                    return SourceState::Pixels(input, None);
+                }
                 Source::Upload(upload) => upload,
             };
             let claim = match found {
@@ -152,7 +156,7 @@ impl Engine {
         found
     }
 
-    /// Admits uploads or refuses all of them, before any is decoded. A bulk portion was admitted with its request, so
+    /// Admits images or refuses all of them, before any is decoded. A bulk portion was admitted with its request, so
     /// it waits.
     async fn admit(
         &self,
@@ -165,13 +169,15 @@ impl Engine {
             _ => None,
         });
         let uploads: Vec<(Executor, usize)> = uploads.collect();
+        let is_ready = |state: &&SourceState| matches!(state, SourceState::Pixels(..));
+        let images = uploads.len() + states.iter().filter(is_ready).count();
         let is_cheap = !uploads.iter().any(|(executor, _)| matches!(executor, Executor::Worker(_)));
         let reservation = match priority {
-            _ if uploads.is_empty() || !is_cheap => None,
+            _ if images == 0 || !is_cheap => None,
             Priority::Interactive => {
-                Some(deployment.batcher.reserve(uploads.len()).map_err(Refusal::Overloaded)?)
+                Some(deployment.batcher.reserve(images).map_err(Refusal::Overloaded)?)
             }
-            Priority::Bulk => Some(deployment.batcher.wait(uploads.len()).await),
+            Priority::Bulk => Some(deployment.batcher.wait(images).await),
         };
         let mut lanes = Vec::new();
         if priority == Priority::Interactive {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use siamese_core::model::{Description, Length};
+use siamese_core::preprocessing::Pixels;
 use siamese_core::score::Embedding;
 
 use super::ItemError;
@@ -17,6 +18,8 @@ const UNIT_TOLERANCE: f64 = 1e-3;
 pub enum Source {
     /// An image's bytes.
     Upload(Bytes),
+    /// An image that the client preprocessed. It has the shape of the model's input.
+    Pixels(Pixels),
     /// A stored embedding, and the digest of its model if it is given.
     Embedding(Embedding, Option<String>),
 }
@@ -56,7 +59,7 @@ pub(super) fn distinct(sources: Vec<Source>) -> (Vec<Source>, Vec<usize>) {
     for source in sources {
         let position = match &source {
             Source::Upload(upload) => *first.entry(upload.clone()).or_insert(unique.len()),
-            Source::Embedding(..) => unique.len(),
+            Source::Pixels(_) | Source::Embedding(..) => unique.len(),
         };
         positions.push(position);
         if position == unique.len() {

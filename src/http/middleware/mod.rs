@@ -2,6 +2,7 @@
 
 pub(crate) mod authorise;
 pub(crate) mod cors;
+pub(crate) mod dialect;
 pub(crate) mod exchange;
 pub(crate) mod identify;
 pub(crate) mod linger;

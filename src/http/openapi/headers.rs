@@ -53,6 +53,12 @@ fn add_to_responses(operation: &mut Operation, path: &str) {
                     "Server-Timing",
                     "The time of each stage in milliseconds, and the number of images that were in the cache.",
                 );
+                if path.ends_with("/infer") {
+                    add(
+                        "Inference-Header-Content-Length",
+                        "The length of the JSON in bytes; with a binary body.",
+                    );
+                }
                 if path == "/embed" {
                     add("Siamese-Model-Digest", "The digest of the model; with a binary body.");
                     add(

@@ -12,6 +12,9 @@ use utoipa::openapi::{self, SecurityRequirement};
 use utoipa::{Modify, OpenApi};
 
 use super::error::Details;
+use super::middleware::dialect::{InferenceError, OpenAiError};
+use super::routes::protocols::inference::{infer, metadata};
+use super::routes::protocols::openai::{embeddings, models};
 use super::routes::{changes, compare, compare_batch, detect, embed, model, pixels, status};
 use crate::http::response::asset::Asset;
 use headers::Headers;
@@ -32,7 +35,9 @@ pub(crate) async fn document(headers: HeaderMap) -> Response {
                        distance between two embeddings is compared with a calibrated threshold.\n\nSupported image \
                        formats: JPEG, PNG, WebP, GIF (first frame), BMP, TIFF and PNM. Every response has an \
                        `X-Request-Id` header. A response that ran the model also has a `Server-Timing` header. Errors \
-                       are problem details (RFC 9457) with a `code` that never changes."
+                       are problem details (RFC 9457) with a `code` that never changes. Routes under `/v1` have the \
+                       requests, responses and errors of OpenAI's API, and those under `/v2` of the Open Inference \
+                       Protocol."
     ),
     paths(
         compare::compare,
@@ -42,11 +47,20 @@ pub(crate) async fn document(headers: HeaderMap) -> Response {
         detect::detect,
         pixels::pixels,
         model::model,
+        embeddings::embeddings,
+        models::models,
+        models::model,
+        metadata::server,
+        metadata::live,
+        metadata::ready,
+        metadata::model,
+        metadata::model_ready,
+        infer::infer,
         status::livez,
         status::readyz,
         status::metrics
     ),
-    components(schemas(Details)),
+    components(schemas(Details, OpenAiError, InferenceError)),
     modifiers(&Keys, &Problems, &Headers),
     servers((url = "/"))
 )]

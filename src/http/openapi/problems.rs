@@ -9,10 +9,11 @@ use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Type};
 use utoipa::openapi::{self, Content, Ref, ResponseBuilder};
 
 use crate::http::error::{Kind, Origin};
+use crate::http::middleware::dialect::{Dialect, open_ai_code};
 
 /// What a route does that can fail.
 pub(super) fn origins(path: &str) -> &'static [Origin] {
-    use Origin::{Any, Changes, Faces, Health, Judging, Key, List, Source, Stored, Work};
+    use Origin::{Any, Changes, Faces, Health, Judging, Key, List, Named, Source, Stored, Work};
 
     match path {
         "/compare" => &[Any, Key, Work, Judging, Stored, Source],
@@ -22,7 +23,10 @@ pub(super) fn origins(path: &str) -> &'static [Origin] {
         "/embed" => &[Any, Key, Work, Stored, List, Source],
         "/detect" => &[Any, Key, Work, List, Source, Faces],
         "/pixels" => &[Any, Key, Work, List, Source],
-        "/readyz" => &[Any, Health],
+        "/v1/embeddings" | "/v2/models/{name}/infer" => &[Any, Key, Work, List, Source, Named],
+        "/v1/models/{id}" | "/v2/models/{name}" => &[Any, Key, Named],
+        "/v2/models/{name}/ready" => &[Any, Key, Health, Named],
+        "/readyz" | "/v2/health/ready" => &[Any, Health],
         path if is_open(path) => &[Any],
         _ => &[Any, Key],
     }
@@ -30,7 +34,7 @@ pub(super) fn origins(path: &str) -> &'static [Origin] {
 
 /// Whether a route needs no key.
 pub(crate) fn is_open(path: &str) -> bool {
-    matches!(path, "/livez" | "/readyz" | "/metrics")
+    matches!(path, "/livez" | "/readyz" | "/metrics" | "/v2/health/live" | "/v2/health/ready")
 }
 
 /// The problem codes of a route, by status.
@@ -58,6 +62,7 @@ fn meaning(status: StatusCode, origins: &[Origin]) -> &'static str {
     match status.as_u16() {
         400 => "The body, the query or a header is malformed.",
         401 => "The request has no valid key, and the server requires one.",
+        404 => "The server has no model of this name.",
         406 => "The `Accept` header rules out every available media type.",
         408 => "The body did not arrive in time.",
         409 => "Another model made a stored embedding.",
@@ -84,7 +89,7 @@ impl Modify for Problems {
             let origins = origins(path);
             for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
                 for (status, codes) in refusals(origins) {
-                    let response = response(meaning(status, origins), &codes);
+                    let response = response(meaning(status, origins), codes, Dialect::of(path));
                     let status = status.as_str().to_owned();
                     operation.responses.responses.insert(status, response.into());
                 }
@@ -93,14 +98,30 @@ impl Modify for Problems {
     }
 }
 
-/// A response with a problem of one of these codes.
-fn response(description: &str, codes: &[&str]) -> openapi::Response {
-    let code = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(codes.to_vec()));
-    let schema = AllOfBuilder::new()
-        .item(Ref::from_schema_name("Problem"))
-        .item(ObjectBuilder::new().property("code", code));
+/// A response with an error of one of these codes, in the form of the protocol.
+fn response(
+    description: &str,
+    codes: Vec<&'static str>,
+    dialect: Option<Dialect>,
+) -> openapi::Response {
+    let (media, error, has_code) = match dialect {
+        None => ("application/problem+json", "Problem", with_code(codes)),
+        Some(Dialect::OpenAi) => {
+            let codes = codes.into_iter().map(open_ai_code).collect();
+            let has_code = ObjectBuilder::new().property("error", with_code(codes));
+            ("application/json", "OpenAiError", has_code)
+        }
+        Some(Dialect::Inference) => ("application/json", "InferenceError", ObjectBuilder::new()),
+    };
+    let schema = AllOfBuilder::new().item(Ref::from_schema_name(error)).item(has_code);
     ResponseBuilder::new()
         .description(description)
-        .content("application/problem+json", Content::new(Some(schema)))
+        .content(media, Content::new(Some(schema)))
         .build()
+}
+
+/// An object with one of these codes.
+fn with_code(codes: Vec<&'static str>) -> ObjectBuilder {
+    let code = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(codes));
+    ObjectBuilder::new().property("code", code)
 }

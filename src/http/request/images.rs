@@ -54,7 +54,7 @@ impl Images {
     pub(crate) fn one_upload(self, one: &str) -> Result<Bytes, Problem> {
         match self {
             Self::One(Source::Upload(upload)) => Ok(upload),
-            Self::One(Source::Embedding(..)) => {
+            Self::One(Source::Embedding(..) | Source::Pixels(_)) => {
                 let why = "an embedding has no pixels; send an image";
                 Err(Fault::BodyMalformed(why.to_owned()).of("image"))
             }
@@ -95,7 +95,7 @@ impl FromContent for Images {
                     }
                 }
             }
-            Content::UrlEncoded(_) => Err(Fault::MediaTypeUnsupported(
+            Content::UrlEncoded(_) | Content::Tensor { .. } => Err(Fault::MediaTypeUnsupported(
                 "send images as multipart/form-data or application/json, or one image as the body",
             )
             .into()),

@@ -84,6 +84,15 @@ impl<'de> Json<'de> {
         Ok(text)
     }
 
+    /// Reads a number, a truth value, or a list of these. `mismatch` is the error message for any other value.
+    pub(crate) fn plain<T: Deserialize<'de>>(self, mismatch: &str) -> Result<T, Fault> {
+        // An error of serde_json would repeat a whole text.
+        if self.0.contains('"') {
+            return Err(malformed(mismatch));
+        }
+        serde_json::from_str(self.0).map_err(|_| malformed(mismatch))
+    }
+
     /// Checks the first character before it reads the value: an error of `serde_json` would repeat the whole value.
     fn read<T: Deserialize<'de>>(self, begins: char, mismatch: &str) -> Result<T, Fault> {
         if !self.0.starts_with(begins) {
@@ -98,6 +107,13 @@ pub(crate) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     value: D,
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(value).map(Some)
+}
+
+/// Reads an optional member. A member with the value `null` counts as absent.
+pub(crate) fn unless_null<'de, D: Deserializer<'de>>(
+    value: D,
+) -> Result<Option<Json<'de>>, D::Error> {
+    Json::deserialize(value).map(|json| Some(json).filter(|json| json.0 != "null"))
 }
 
 /// The error for valid JSON that cannot be read. Only [`Members`] rejects data.

@@ -93,7 +93,7 @@ impl Pair {
     pub(crate) fn uploads(&self) -> Result<[Bytes; 2], Problem> {
         let upload = |at: usize| match &self.0[at] {
             Source::Upload(upload) => Ok(upload.clone()),
-            Source::Embedding(..) => {
+            Source::Embedding(..) | Source::Pixels(_) => {
                 let why = "an embedding has no pixels that could be explained; send an image";
                 Err(malformed(why).of(Self::NAMES[at]))
             }
@@ -118,10 +118,12 @@ impl FromContent for Pair {
                 let CompareForm { a, b } = form.read()?;
                 Ok(Self([form.upload(&a), form.upload(&b)]))
             }
-            Content::Image(_) | Content::UrlEncoded(_) => Err(Fault::MediaTypeUnsupported(
-                "send two images as multipart/form-data or application/json",
-            )
-            .into()),
+            Content::Image(_) | Content::UrlEncoded(_) | Content::Tensor { .. } => {
+                Err(Fault::MediaTypeUnsupported(
+                    "send two images as multipart/form-data or application/json",
+                )
+                .into())
+            }
         }
     }
 }
@@ -201,10 +203,12 @@ impl FromContent for Pairs {
                 let others = b.iter().map(|other| Ok(form.upload(other)));
                 Self::one_to_many(Ok(form.upload(&a)), others, most)
             }
-            Content::Image(_) | Content::UrlEncoded(_) => Err(Fault::MediaTypeUnsupported(
-                "send pairs as multipart/form-data or application/json",
-            )
-            .into()),
+            Content::Image(_) | Content::UrlEncoded(_) | Content::Tensor { .. } => {
+                Err(Fault::MediaTypeUnsupported(
+                    "send pairs as multipart/form-data or application/json",
+                )
+                .into())
+            }
         }
     }
 }

@@ -3,19 +3,23 @@
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderName, header};
 use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::body::{self, Admitted};
 use super::form::Form;
-use super::mistake::shown;
+use super::mistake::{malformed, shown};
 use super::query;
 use crate::engine::deployment::Deployment;
 use crate::http::error::{Fault, Problem};
 use crate::http::service::{Service, pinned};
 use crate::ops::blocking::{SMALL, compute};
 use crate::ops::settings::Server;
+
+/// The length of the JSON in a body that a tensor may follow, in bytes.
+pub(crate) const JSON_LENGTH: HeaderName =
+    HeaderName::from_static("inference-header-content-length");
 
 /// A request with a parsed body. It counts as in progress until this is dropped.
 pub(crate) struct Received<T> {
@@ -31,6 +35,11 @@ pub(crate) struct Received<T> {
 
 /// A value that is parsed from a request body.
 pub(crate) trait FromContent: Sized + Send + 'static {
+    /// The kind of the body, by the head of the request.
+    fn media(headers: &HeaderMap) -> Result<Media, Fault> {
+        media(headers)
+    }
+
     fn read(content: Content, settings: &Server) -> Result<Self, Problem>;
 }
 
@@ -41,6 +50,11 @@ pub(crate) enum Content {
     Form(Form),
     UrlEncoded(Bytes),
     Json(Bytes),
+    /// JSON, and the tensor after it.
+    Tensor {
+        json: Bytes,
+        binary: Bytes,
+    },
 }
 
 impl<T: FromContent> FromRequest<Arc<Service>> for Received<T> {
@@ -52,7 +66,7 @@ impl<T: FromContent> FromRequest<Arc<Service>> for Received<T> {
         let most = service.settings().server.deadline();
         let deadline = begun + query::deadline(&head.headers, most)?;
         no_content_coding(&head.headers)?;
-        let media = media(&head.headers)?;
+        let media = T::media(&head.headers)?;
         let (body, admitted) = body::read(body, &head.headers, service, deadline).await?;
         let is_small = body.len() <= SMALL;
         let content = match media {
@@ -62,10 +76,11 @@ impl<T: FromContent> FromRequest<Arc<Service>> for Received<T> {
             }
             Media::UrlEncoded => Content::UrlEncoded(body),
             Media::Json => Content::Json(body),
+            Media::Tensor(length) => split(body, length)?,
         };
         let content = match content {
-            // Only images as text take long to parse, so a large body of text is parsed on a thread for computation.
-            Content::Json(_) | Content::UrlEncoded(_) if !is_small => {
+            // Only text and numbers take long to parse, so a large body of them is parsed on a thread for computation.
+            Content::Json(_) | Content::UrlEncoded(_) | Content::Tensor { .. } if !is_small => {
                 let service = service.clone();
                 compute(move || T::read(content, &service.settings().server)).await?
             }
@@ -83,6 +98,18 @@ pub(crate) enum Media {
     Form,
     UrlEncoded,
     Json,
+    /// JSON of this length that a tensor follows; without a length, all of the body is JSON.
+    Tensor(Option<usize>),
+}
+
+/// Splits a body into JSON and the tensor after it.
+fn split(mut body: Bytes, json: Option<usize>) -> Result<Content, Fault> {
+    let length = json.unwrap_or(body.len());
+    if body.len() < length {
+        return Err(malformed("the body is shorter than the Inference-Header-Content-Length"));
+    }
+    let json = body.split_to(length);
+    Ok(Content::Tensor { json, binary: body })
 }
 
 /// Refuses a body with a content coding such as gzip.

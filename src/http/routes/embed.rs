@@ -165,6 +165,24 @@ async fn each(
     Ok((all.collect(), timings))
 }
 
+/// Embeds sources that are needed together. The error is that of the first source that fails, under its name.
+pub(super) async fn together(
+    service: &Service,
+    deployment: &Deployment,
+    sources: Vec<Source>,
+    choice: Choice,
+    deadline: Instant,
+    name: impl Fn(usize) -> String,
+) -> Result<(Vec<EmbeddedImage>, Timings), Problem> {
+    let embedded = service.engine.embed(deployment, sources, choice);
+    let Embedded { outcomes, timings } = service.within(deadline, embedded, &[name(0)]).await?;
+    let images = outcomes
+        .into_iter()
+        .enumerate()
+        .map(|(index, outcome)| outcome.map_err(|error| Fault::from(error).of(name(index))));
+    Ok((images.collect::<Result<_, _>>()?, timings))
+}
+
 fn one(deployment: &Deployment, image: &EmbeddedImage, form: Form) -> Response {
     let embedding = image.embedding.coordinates();
     match form {

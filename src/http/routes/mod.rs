@@ -7,5 +7,5 @@ pub(crate) mod detect;
 pub(crate) mod embed;
 pub(crate) mod model;
 pub(crate) mod pixels;
+pub(crate) mod protocols;
 pub(crate) mod status;
-pub(crate) mod verify;

@@ -18,11 +18,12 @@ history.scrollRestoration = "manual";
 if (location.hash) find(location.hash.slice(1))?.scrollIntoView();
 
 function route(method, path, { summary, description, parameters, requestBody, responses }) {
-  const id = `${method}${path.replaceAll("/", "-")}`;
+  const id = `${method}${path.replaceAll(/[/{}]+/g, "-")}`;
   find("routes").append(element("a", { href: `#${id}` }, path));
   const parts = [element("h2", {}, element("span", { class: "method" }, method.toUpperCase()), ` ${path}`)];
   const paragraphs = [summary, ...(description ?? "").split("\n\n")].filter(Boolean);
   parts.push(...paragraphs.map((text) => element("p", {}, ...formatted(text))));
+  parts.push(...parameterList("Path", parameters, "path"));
   parts.push(...parameterList("Query", parameters, "query"), ...parameterList("Headers", parameters, "header"));
   if (requestBody) parts.push(element("h3", {}, "Body"), ...bodies(requestBody.content));
   const success = responses["200"];
@@ -51,7 +52,7 @@ function headers(responses) {
 
 function errorLine(status, { description, content }) {
   const schemas = Object.values(content).flatMap((body) => body.schema.allOf);
-  const codes = schemas.flatMap((schema) => schema.properties?.code?.enum ?? []);
+  const codes = schemas.flatMap(({ properties }) => (properties?.error?.properties ?? properties)?.code?.enum ?? []);
   const elements = codes.flatMap((code) => [" ", element("code", {}, code)]);
   return element("p", { class: "error-line" }, element("b", {}, status), " ", ...formatted(description), ...elements);
 }

@@ -66,7 +66,7 @@ impl SceneImages {
 fn upload(name: &str, json: Json) -> Result<Bytes, Problem> {
     match read_at(name, json)? {
         Source::Upload(upload) => Ok(upload),
-        Source::Embedding(..) => {
+        Source::Embedding(..) | Source::Pixels(_) => {
             Err(malformed("an embedding has no pixels; send an image").of(name))
         }
     }
@@ -84,10 +84,12 @@ impl FromContent for SceneImages {
                     ignore: ignore.map(|ignore| form.slice(&ignore)),
                 })
             }
-            Content::Image(_) | Content::UrlEncoded(_) => Err(Fault::MediaTypeUnsupported(
-                "send two images as multipart/form-data or application/json",
-            )
-            .into()),
+            Content::Image(_) | Content::UrlEncoded(_) | Content::Tensor { .. } => {
+                Err(Fault::MediaTypeUnsupported(
+                    "send two images as multipart/form-data or application/json",
+                )
+                .into())
+            }
         }
     }
 }

@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use siamese_core::model::Length;
 use siamese_core::score::Verdict;
 
-use super::compare::judge_pair;
 use crate::engine::judgement::{JudgedPair, Seen};
 use crate::engine::pipeline::Source;
 use crate::http::error::{Fault, Problem};
@@ -27,6 +26,7 @@ use crate::http::request::query::InForce;
 use crate::http::request::received::{Content, FromContent, Received};
 use crate::http::request::source::upload;
 use crate::http::response::timed_json;
+use crate::http::routes::compare::judge_pair;
 use crate::http::service::Service;
 use crate::ops::settings::Server;
 
@@ -215,7 +215,7 @@ impl FromContent for Verification {
             Content::UrlEncoded(body) => from_form(url_encoded(&body)?, |file| {
                 Source::Upload(body.slice_ref(file))
             }),
-            Content::Image(_) => Err(Fault::MediaTypeUnsupported(
+            Content::Image(_) | Content::Tensor { .. } => Err(Fault::MediaTypeUnsupported(
                 "send two images as application/json, multipart/form-data or application/x-www-form-urlencoded",
             )
             .into()),
