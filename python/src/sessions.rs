@@ -8,8 +8,8 @@ use siamese_core::model::{Device, LARGEST_COPY, LoadError, OnnxModel, Options, S
 
 use crate::parallel::in_parallel;
 
-/// The most images of one run: of a session on one thread, and of one on all threads.
-const BATCHES: [usize; 2] = [8, 32];
+/// The most images of one run of a session on all threads. A session on one thread gains nothing from batches.
+const MAX_BATCH: NonZeroUsize = NonZeroUsize::new(32).expect("it is not 0");
 
 /// Sessions of one model. A small model has one for each thread, which runs on one core. A large one has a single session,
 /// which runs on all of them.
@@ -31,19 +31,24 @@ pub(crate) struct Lease<'a> {
 impl Sessions {
     /// Opens all sessions, for a number of threads.
     pub(crate) fn open(source: &Source, threads: NonZeroUsize) -> Result<Self, LoadError> {
-        let are_copied = source.size() <= LARGEST_COPY;
-        let [one, all] = BATCHES;
-        let (count, of_one, max_batch) =
-            if are_copied { (threads.get(), NonZeroUsize::MIN, one) } else { (1, threads, all) };
+        let one = NonZeroUsize::MIN;
+        let is_small = source.size() <= LARGEST_COPY;
+        let (count, of_session, max_batch) =
+            if is_small { (threads.get(), one, one) } else { (1, threads, MAX_BATCH) };
         let options = Options {
             device: Device::Cpu,
-            threads: Some(of_one),
-            max_batch: NonZeroUsize::new(max_batch).unwrap_or(NonZeroUsize::MIN),
+            threads: Some(of_session),
+            max_batch,
             ..Options::default()
         };
         let opened = in_parallel(count, &vec![(); count], |()| OnnxModel::open(source, &options));
         let idle = Mutex::new(opened.into_iter().collect::<Result<_, _>>()?);
-        Ok(Self { idle, returned: Condvar::new(), threads: threads.get(), max_batch })
+        Ok(Self {
+            idle,
+            returned: Condvar::new(),
+            threads: threads.get(),
+            max_batch: max_batch.get(),
+        })
     }
 
     /// The number of threads that work on images.

@@ -35,6 +35,14 @@ def test_an_embedding_does_not_depend_on_other_images_or_on_threads(name):
     assert np.array_equal(many, np.tile(embeddings, (15, 1)))
 
 
+def test_a_large_model_runs_on_all_threads_with_the_same_result(tmp_path):
+    # A comment of 33 MiB: field 6 of an ONNX file, `doc_string`.
+    large, length = tmp_path / "large.onnx", b"\x80\x80\xc0\x10"
+    large.write_bytes(path("orl").read_bytes() + b"\x32" + length + b" " * (33 << 20))
+    embeddings = siamese.Model.load(large).embed(IMAGES * 15)
+    assert np.array_equal(embeddings, np.tile(loaded("orl").embed(IMAGES), (15, 1)))
+
+
 @pytest.mark.parametrize("name", ["faces", "things"])
 @pytest.mark.parametrize("how", [{}, {"threshold": 0.3}, {"fmr": 0.01}])
 def test_a_comparison_is_that_of_the_server(name, how, servers):
