@@ -100,11 +100,20 @@ class Model:
         """
         rows, errors = [np.empty((0, self.width), np.float32)], []
         rest, done = iter(images), 0
-        while uploads := [upload(image) for image in islice(rest, PER_THREAD * self._native.threads)]:
+        while part := list(islice(rest, PER_THREAD * self._native.threads)):
+            uploads, unread = [], {}
+            for index, image in enumerate(part, done):
+                try:
+                    uploads.append(_read(image, index))
+                except ImageError as error:
+                    unread[index] = error
+                    # An image without bytes fails in its place.
+                    uploads.append(b"")
             numbers, reasons = self._native.embed(uploads, faces)
             rows.append(np.frombuffer(numbers, np.float32).reshape(-1, self.width))
-            errors += [ImageError(done + index, reason) for index, reason in enumerate(reasons) if reason is not None]
-            done += len(uploads)
+            failed = [(index, reason) for index, reason in enumerate(reasons, done) if reason is not None]
+            errors += [unread.get(index) or ImageError(index, reason) for index, reason in failed]
+            done += len(part)
         return np.concatenate(rows), errors
 
     def preprocess(self, image: Image, *, faces: str = "largest") -> np.ndarray:
@@ -116,7 +125,7 @@ class Model:
         Raises:
             ImageError: the image can't be decoded.
         """
-        numbers = self._native.preprocess(upload(image), faces)
+        numbers = self._native.preprocess(_read(image, 0), faces)
         return np.frombuffer(numbers, np.float32).reshape(self._native.shape)
 
     def compare(
@@ -138,7 +147,7 @@ class Model:
             ValueError: `threshold` or `fmr` is invalid, both are given, or the card supports no such threshold.
             RunError: ONNX Runtime failed.
         """
-        return _results.comparison(json.loads(self._native.compare(upload(a), upload(b), threshold, fmr, faces)))
+        return _results.comparison(json.loads(self._native.compare(_read(a, 0), _read(b, 1), threshold, fmr, faces)))
 
     def changes(
         self,
@@ -166,7 +175,7 @@ class Model:
             RunError: ONNX Runtime failed.
         """
         rectangles = [list(rectangle) for rectangle in ignore]
-        scene, numbers = self._native.changes(upload(before), upload(after), threshold, fmr, align, cell, rectangles)
+        scene, numbers = self._native.changes(_read(before, 0), _read(after, 1), threshold, fmr, align, cell, rectangles)
         values = json.loads(scene)
         shape = values["map"]["rows"], values["map"]["columns"]
         return _results.changes(values, np.frombuffer(numbers, np.float32).reshape(shape))
@@ -176,3 +185,11 @@ class Model:
 
     def __repr__(self) -> str:
         return f"<siamese.Model {self.name!r}, {self.digest}>"
+
+
+def _read(image: Image, index: int) -> bytes | str | os.PathLike[str]:
+    """What the extension reads of an image. Pillow may fail to read it, or an array may have another shape."""
+    try:
+        return upload(image)
+    except (OSError, ValueError) as error:
+        raise ImageError(index, str(error)) from error

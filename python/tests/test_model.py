@@ -154,11 +154,22 @@ def test_bad_images_can_be_left_out():
     assert np.array_equal(embeddings[98], loaded("orl").embed(IMAGES[0]))
 
 
+def test_what_pillow_cannot_read_fails_alone():
+    broken = Image.open(io.BytesIO(IMAGES[0].read_bytes()[:900]))
+    images = [IMAGES[0], broken, np.zeros((4, 4, 2), np.uint8), IMAGES[0]]
+    embeddings, errors = loaded("orl").try_embed(images)
+    assert [error.index for error in errors] == [1, 2]
+    assert "truncated" in errors[0].reason and "(4, 4, 2)" in errors[1].reason
+    assert np.array_equal(embeddings[0], embeddings[3])
+    with pytest.raises(siamese.ImageError, match="image 1: .*truncated"):
+        loaded("orl").compare(IMAGES[0], broken)
+
+
 @pytest.mark.parametrize(
     "image", [None, 3, np.zeros((4, 4)), np.zeros((4, 4, 2), np.uint8), np.zeros(4, np.uint8), Image.new("F", (4, 4))]
 )
 def test_what_is_no_image_is_refused(image):
-    with pytest.raises((TypeError, ValueError)):
+    with pytest.raises((TypeError, siamese.ImageError)):
         loaded("orl").preprocess(image)
 
 
