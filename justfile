@@ -18,7 +18,7 @@ test:
     cargo test --workspace --locked
 
 # Everything that CI runs; the tests come first.
-ci: _test-within-limit test-without-kernels benchmark-smoke clients documents alerts deploy containers dependencies format lint documentation msrv
+ci: _test-within-limit test-without-kernels benchmark-smoke clients python documents alerts deploy containers dependencies format lint documentation msrv
 
 _test-within-limit:
     @echo "== tests"
@@ -39,6 +39,13 @@ benchmark-smoke:
 clients:
     @echo "== the page in a browser, and the API against its OpenAPI document"
     tests/clients/run
+
+# The Python package: tests, format and lints.
+python:
+    @echo "== the Python package"
+    python/test
+    cd python && cargo fmt --check
+    cd python && cargo clippy --all-targets --locked -- -D warnings
 
 # Examples and links in the documents.
 documents:

@@ -26,11 +26,13 @@ advisories() {
         export GIT_CONFIG_VALUE_0=https://github.com/RustSec/advisory-db
     fi
     sed "s#^\[advisories\]#&\ndb-path = \"$databases\"#" deny.toml >"$config"
-    GIT_TERMINAL_PROMPT=0 GIT_HTTP_LOW_SPEED_LIMIT=1000 GIT_HTTP_LOW_SPEED_TIME=30 \
-        cargo deny --workspace --locked --config "$config" check advisories
+    export GIT_TERMINAL_PROMPT=0 GIT_HTTP_LOW_SPEED_LIMIT=1000 GIT_HTTP_LOW_SPEED_TIME=30
+    cargo deny --workspace --locked --config "$config" check advisories &&
+        cargo deny --manifest-path python/Cargo.toml --locked --config "$config" check advisories
 }
 
 cargo deny --workspace --locked check bans licenses sources
+cargo deny --manifest-path python/Cargo.toml --locked --config deny.toml check bans licenses sources
 log=$tools/advisories.log
 if [[ -n ${ADVISORY_DB:-} ]]; then
     echo "the advisories of $(git -C "$ADVISORY_DB" log -1 --format=%cs)"

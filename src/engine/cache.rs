@@ -6,20 +6,9 @@
 use quick_cache::sync::{Cache as Entries, DefaultLifecycle, PlaceholderGuard};
 use quick_cache::{DefaultHashBuilder, Weighter};
 use sha2::{Digest, Sha256};
-use siamese_core::model::{Choice, Face};
-use siamese_core::score::Embedding;
+use siamese_core::model::Choice;
 
-/// An image's embedding, and what is known of the image.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EmbeddedImage {
-    /// The embedding.
-    pub embedding: Embedding,
-    /// The face that was embedded; `None` if the model embeds whole images, or if the client stored the embedding.
-    pub face: Option<Face>,
-    /// How much the image is like those of the calibration, in `(0, 1]`; `None` if the model does not describe these, or
-    /// if the client stored the embedding.
-    pub familiarity: Option<f64>,
-}
+pub use siamese_core::model::EmbeddedImage;
 
 /// The key of an upload: the digest of its bytes, and the choice among its faces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -105,6 +94,8 @@ impl Weighter<Key, EmbeddedImage> for Bytes {
 
 #[cfg(test)]
 mod tests {
+    use siamese_core::score::Embedding;
+
     use super::*;
 
     fn key(upload: &[u8]) -> Key {

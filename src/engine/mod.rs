@@ -4,7 +4,6 @@
 //! knows no HTTP: the server and the command line use the same one.
 
 pub mod admission;
-pub mod judgement;
 
 pub mod pipeline;
 
@@ -30,6 +29,8 @@ use std::time::Duration;
 
 use siamese_core::file::FileStamps;
 use siamese_core::model::Description;
+
+pub use siamese_core::judgement;
 
 use crate::ops::settings::Settings;
 use admission::{Gate, PORTIONS, SCENES};

@@ -8,7 +8,9 @@ use std::num::NonZeroUsize;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use siamese_core::model::{Device, LoadError, Model, OnnxModel, Options, Provider, Source};
+use siamese_core::model::{
+    Device, LARGEST_COPY, LoadError, Model, OnnxModel, Options, Provider, Source,
+};
 use siamese_core::preprocessing::Pixels;
 
 use crate::ops::settings::ModelSettings;
@@ -44,9 +46,6 @@ pub struct Plan {
     /// Images per second of all sessions together, without other load.
     rate: f64,
 }
-
-/// For a larger model, a second session costs more memory than it is worth.
-const LARGEST_COPY: u64 = 32 << 20;
 
 /// The batch sizes that are measured; a GPU adds [`LARGEST_TRIED`].
 const BATCHES: [usize; 3] = [1, 8, 32];

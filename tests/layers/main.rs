@@ -24,6 +24,7 @@ const CORE: Layers = Layers {
     sources: "core/src",
     modules: &[
         "manual",
+        "judgement",
         "changes",
         "model",
         "preprocessing",
@@ -68,7 +69,6 @@ const SERVER: Layers = Layers {
                 "batch",
                 "admission",
                 "tuning",
-                "judgement",
                 "cache",
                 "watch",
             ],

@@ -7,6 +7,7 @@
 pub mod card;
 mod description;
 mod faces;
+mod image;
 mod load_error;
 mod preprocessor;
 mod runtime;
@@ -20,6 +21,7 @@ pub use card::{
 };
 pub use description::{Description, Signature};
 pub use faces::{Choice, Detector, Face, InvalidDetector, UnknownChoice};
+pub use image::{EmbeddedImage, Input};
 pub use load_error::LoadError;
 pub use preprocessor::{Finer, Finished, Preprocessor};
 pub use runtime::{
@@ -27,7 +29,7 @@ pub use runtime::{
     Port, Provider, UnknownDevice, forbid_telemetry,
 };
 pub use source::protobuf::NotOnnx;
-pub use source::{EMBEDDING, MAP, Source, onnx, protobuf, rewrite};
+pub use source::{EMBEDDING, LARGEST_COPY, MAP, Source, onnx, protobuf, rewrite};
 
 use crate::preprocessing::Pixels;
 use crate::score::{Embedding, InvalidEmbedding, InvalidMap, Map};

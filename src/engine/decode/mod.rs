@@ -13,9 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use siamese_core::model::{Choice, Description, Face, Finer, Finished};
+use siamese_core::model::{Choice, Description, Face, Finer, Finished, Input};
 use siamese_core::preprocessing::{
-    DecodeError, Decoded, Decoding, Detail, Estimate, Limits, Photograph, Pixels, Planes,
+    DecodeError, Decoded, Decoding, Detail, Estimate, Limits, Photograph, Planes,
 };
 use tokio::time::Instant;
 
@@ -70,15 +70,6 @@ pub struct Lane {
     places: Gate,
     /// Images that are being decoded, wait for a worker, or wait for the model afterwards.
     admitted: Gate,
-}
-
-/// The model's input for an upload.
-pub(crate) struct Input {
-    pub(crate) pixels: Pixels,
-    /// The face on the pixels, if the model aligns faces.
-    pub(crate) face: Option<Face>,
-    /// The statistics of the pixels, if the model describes the images of its calibration.
-    pub(crate) statistics: Option<Vec<f32>>,
 }
 
 /// Where an upload is decoded.
@@ -427,16 +418,6 @@ async fn in_turn<T: Send + 'static>(gate: &Gate, work: impl FnOnce() -> T + Send
         work()
     })
     .await
-}
-
-impl Input {
-    fn of(model: &Description, planes: &Planes, face: Option<Face>) -> Self {
-        let preprocessing = &model.card.preprocessing;
-        let pixels = preprocessing.pixels(planes);
-        let described = model.card.familiarity.as_ref();
-        let statistics = described.map(|_| preprocessing.statistics(&pixels));
-        Self { pixels, face, statistics }
-    }
 }
 
 impl Lane {

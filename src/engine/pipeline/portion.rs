@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use siamese_core::model::{Choice, Face};
+use siamese_core::model::{Choice, Face, Input};
 use siamese_core::preprocessing::Pixels;
 use tokio::time::{Instant, timeout_at};
 
@@ -14,7 +14,7 @@ use super::source::check;
 use super::{Embedded, ItemError, Need, Refusal, Source, Timings};
 use crate::engine::batch::{Priority, Reservation};
 use crate::engine::cache::{Claim, EmbeddedImage, Found, Key};
-use crate::engine::decode::{Admitted, Executor, Input, Searches};
+use crate::engine::decode::{Admitted, Executor, Searches};
 use crate::engine::deployment::Deployment;
 use crate::engine::{Engine, Event, Stage};
 use crate::ops::blocking::{SMALL, compute};

@@ -30,6 +30,9 @@ pub use outputs::{EMBEDDING, MAP};
 /// The largest ONNX file including its weights: the size limit of a protobuf message.
 const LARGEST_MODEL: u64 = (1 << 31) - 1;
 
+/// The largest model, in bytes, of which several sessions are worth their memory.
+pub const LARGEST_COPY: u64 = 32 << 20;
+
 /// The largest sidecar: it may contain golden images.
 const LARGEST_SIDECAR: u64 = 64 << 20;
 

@@ -1,23 +1,25 @@
 //! The decision on a pair, and what the model saw of its images.
 
+use crate::model::{EmbeddedImage, Face};
 use serde::Serialize;
-use siamese_core::model::Face;
-use utoipa::ToSchema;
 
 use super::{Judge, Judgement, Warning};
-use crate::engine::cache::EmbeddedImage;
 
 /// What the model saw of an image.
-#[derive(Clone, Copy, Serialize, ToSchema)]
+#[derive(Clone, Copy, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Seen {
     /// How much the image is like those that the model was calibrated on: the share of these that are at least as
     /// unusual, above 0 and at most 1. Absent if the model's card does not describe them.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, exclusive_minimum = 0.0, maximum = 1.0)]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(nullable = false, exclusive_minimum = 0.0, maximum = 1.0)
+    )]
     pub familiarity: Option<f64>,
     /// The face, in pixels of the image after its orientation is applied. Absent if the model embeds whole images.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub face: Option<Face>,
 }
 
@@ -29,22 +31,23 @@ impl Seen {
 }
 
 /// The decision on a pair, and what the model saw of the two images.
-#[derive(Clone, Serialize, ToSchema)]
+#[derive(Clone, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JudgedPair {
     /// The decision.
     #[serde(flatten)]
     pub judgement: Judgement,
     /// Absent if the source is a stored embedding, or if nothing is known of the image.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub a: Option<Seen>,
     /// As `a`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub b: Option<Seen>,
     /// Reasons to trust the verdict less; absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(required = false)]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
     pub warnings: Vec<Warning>,
 }
 

@@ -1,10 +1,9 @@
 //! From the distances of cells to the verdict on two images.
 
+use crate::changes::{Compared, Layout, Light, Placement, Region};
+use crate::model::Card;
+use crate::score::{ChangeCalibration, Threshold};
 use serde::Serialize;
-use siamese_core::changes::{Compared, Layout, Light, Placement, Region};
-use siamese_core::model::Card;
-use siamese_core::score::{ChangeCalibration, Threshold};
-use utoipa::ToSchema;
 
 use super::{Criterion, Measured, NoThreshold, Source, Warning, measured};
 
@@ -17,7 +16,8 @@ pub struct ChangeJudge<'a> {
 }
 
 /// Whether an image has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ChangeVerdict {
     /// At least one cell is farther apart than the threshold.
@@ -27,30 +27,33 @@ pub enum ChangeVerdict {
 }
 
 /// The source of a threshold for cells and, if the model is calibrated for changes, its error rates.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ChangePoint {
     source: Source,
     /// The unit of the error rates beside it: a same pair is an unchanged cell, and a different pair is a changed cell.
     unit: Unit,
     #[serde(flatten)]
-    #[schema(value_type = Measured)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Measured))]
     measured: Option<Measured>,
     /// The error rates for pairs of images. A same pair is an unchanged image: its FNMR is the share of unchanged images
     /// with a false alarm. Absent if the model is not calibrated for changes.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     images: Option<Measured>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = ChangeUnit)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = ChangeUnit))]
 #[serde(rename_all = "lowercase")]
 enum Unit {
     Cell,
 }
 
 /// The decision on two images of a scene, and what differs between them.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JudgedScene {
     /// The decision.
     pub verdict: ChangeVerdict,
@@ -66,11 +69,12 @@ pub struct JudgedScene {
     pub regions: Vec<Region>,
     /// Reasons to trust the verdict less; absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(required = false)]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
     warnings: Vec<Warning>,
 }
 
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 struct SceneMap {
     #[serde(flatten)]
     layout: Layout,
@@ -81,7 +85,8 @@ struct SceneMap {
 }
 
 /// The size of an upright image, in pixels.
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 struct SceneSize {
     width: u32,
     height: u32,
@@ -148,7 +153,7 @@ impl<'a> ChangeJudge<'a> {
 
     /// The source of the threshold and its error rates.
     pub fn point(&self) -> ChangePoint {
-        let rates = |of: fn(&ChangeCalibration) -> &siamese_core::score::Calibration| {
+        let rates = |of: fn(&ChangeCalibration) -> &crate::score::Calibration| {
             self.calibration.map(|calibration| measured(of(calibration), self.threshold))
         };
         ChangePoint {

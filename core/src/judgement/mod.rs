@@ -1,16 +1,15 @@
 //! From a distance to a verdict: selects the threshold, its source, and the error rates at it.
 //!
-//! The server and the command line both use this module.
+//! The server, the command line and the Python package all use this module.
 
 mod changes;
 mod pair;
 mod warning;
 
+use crate::model::Card;
+use crate::score::{Calibration, Distance, Threshold, UnsupportedFmr, Verdict};
 use serde::Serialize;
-use siamese_core::model::Card;
-use siamese_core::score::{Calibration, Distance, Threshold, UnsupportedFmr, Verdict};
 use thiserror::Error;
-use utoipa::ToSchema;
 
 pub use changes::{ChangeJudge, ChangePoint, ChangeVerdict, JudgedScene};
 pub use pair::{JudgedPair, Seen};
@@ -37,8 +36,9 @@ pub struct Judge<'a> {
 }
 
 /// The source of a threshold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = ThresholdSource)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = ThresholdSource))]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     /// The request.
@@ -73,7 +73,8 @@ pub enum NoThreshold {
 }
 
 /// The result for one pair.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Judgement {
     /// The verdict.
     pub verdict: Verdict,
@@ -92,27 +93,29 @@ pub struct Judgement {
 }
 
 /// The source of a threshold and, if the model is calibrated, its error rates.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Provenance {
     source: Source,
     #[serde(flatten)]
-    #[schema(value_type = Measured)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Measured))]
     measured: Option<Measured>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 struct Measured {
     /// The share of different pairs called same at the threshold, in [0, 1].
-    #[schema(required = false)]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
     fmr: f64,
     /// The share of same pairs called different at the threshold, in [0, 1].
-    #[schema(required = false)]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
     fnmr: f64,
-    #[schema(required = false)]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
     same_pairs: u64,
-    #[schema(required = false)]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
     different_pairs: u64,
-    #[schema(required = false)]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
     data: String,
 }
 

@@ -1,10 +1,9 @@
 //! Reasons to trust a result less.
 
+use crate::changes::{Compared, Placement};
+use crate::model::Face;
+use crate::score::UNFAMILIAR;
 use serde::Serialize;
-use siamese_core::changes::{Compared, Placement};
-use siamese_core::model::Face;
-use siamese_core::score::UNFAMILIAR;
-use utoipa::ToSchema;
 
 /// The width of a face, in pixels, below which errors are more frequent. On the calibration data of the shipped model,
 /// reduced until the faces were 37 pixels wide, the EER was twice as high, and at 24 pixels eight times.
@@ -27,7 +26,8 @@ const COVERED: f64 = 0.95;
 const CERTAIN: f64 = 0.4;
 
 /// A reason to trust a result less.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Warning {
     /// A code for programs. It never changes.
     pub code: &'static str,
@@ -120,7 +120,7 @@ impl Warning {
 
 #[cfg(test)]
 mod tests {
-    use siamese_core::preprocessing::Landmarks;
+    use crate::preprocessing::Landmarks;
 
     use super::*;
 
