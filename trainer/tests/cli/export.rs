@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use siamese_core::model::{Card, Device, Model, OnnxModel, Options, WeightKind, rewrite};
+use siamese_core::model::{
+    Card, Device, MeasuredReduction, Model, OnnxModel, Options, WeightKind, rewrite,
+};
 use siamese_core::preprocessing::Pixels;
 use siamese_core::score::{Embedding, Threshold};
 use siamese_trainer::config::Config;
@@ -77,7 +79,14 @@ fn distances(embeddings: &[Embedding]) -> Vec<f64> {
 #[test]
 fn an_8_bit_model_states_its_change_and_keeps_its_card() {
     let ground = ground();
-    let path = model(&ground, 1.0, |_| ());
+    let reduction = MeasuredReduction {
+        samples: 2.0,
+        pairs: 276,
+        mean_of_threshold: 0.001,
+        largest_of_threshold: 0.01,
+        flipped: 0.0,
+    };
+    let path = model(&ground, 1.0, |card| card.reduction = Some(reduction));
     let output = ground.run_on(&path, "export", &INT8).success();
     assert!(output.contains("verdicts changed (data, all identities)"), "{output}");
 
@@ -94,6 +103,7 @@ fn an_8_bit_model_states_its_change_and_keeps_its_card() {
     assert_eq!((card.threshold.map(f64::from), card.margin), (Some(1.0), Some(20.0)));
     assert_eq!(card.name, before.card().name);
     assert_ne!(card.golden, before.card().golden);
+    assert_eq!((before.card().reduction, card.reduction), (Some(reduction), None));
 
     let pixels = pixels(&ground, &before);
     let [before, after] = [&mut before, &mut after].map(|model| distances(&embed(model, &pixels)));

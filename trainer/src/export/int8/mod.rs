@@ -102,6 +102,8 @@ pub fn shrink(
     let smaller = quantize(onnx, before.card(), images)?;
     let mut card = before.card().clone();
     card.golden = None;
+    // It was measured with the weights before. A calibration measures it again.
+    card.reduction = None;
     let bare = rewrite(&smaller, &card.to_metadata())?;
     let mut model =
         in_memory("the smaller model".as_ref(), bare, &on_cpu()).map_err(Int8Error::Load)?;
