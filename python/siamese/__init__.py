@@ -4,7 +4,16 @@
 Both return the same results.
 """
 
-from ._errors import ChangesError, ConnectionFailed, Error, ImageError, LoadError, Problem, RunError
+from ._errors import (
+    ChangesError,
+    ConnectionFailed,
+    Error,
+    ImageError,
+    LoadError,
+    Problem,
+    RunError,
+    UnexpectedResponse,
+)
 from ._images import Image
 from ._model import Model
 from ._results import Changes, Comparison, Detection, Embedded, Face, OperatingPoint, Region, ResultWarning, Seen
@@ -30,6 +39,7 @@ __all__ = [
     "ResultWarning",
     "RunError",
     "Seen",
+    "UnexpectedResponse",
 ]
 
 TYPE_CHECKING = False

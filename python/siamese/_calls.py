@@ -13,8 +13,8 @@ import httpx
 import numpy as np
 
 from . import _results
-from ._errors import Problem
-from ._images import Image, content
+from ._errors import Problem, UnexpectedResponse
+from ._images import Image, content, refuse_one
 from ._results import Changes, Comparison, Detection, Embedded
 
 T = TypeVar("T")
@@ -44,9 +44,13 @@ class Call(Generic[T]):
 
     def result(self, response: httpx.Response) -> T:
         """The result, or the problem that the response states."""
-        if response.is_error:
+        if not response.is_success:
             raise problem(response)
-        return self.read(response)
+        try:
+            return self.read(response)
+        except (ValueError, KeyError, TypeError) as error:
+            # A proxy may answer in place of the server, such as with a page to log in.
+            raise UnexpectedResponse(f"{response.url}: not a response of the server: {error}") from error
 
 
 def compare(
@@ -74,6 +78,7 @@ def embed_many(images: Iterable[Image], faces: str | None) -> Iterator[tuple[int
     def read(response: httpx.Response) -> np.ndarray:
         return np.atleast_2d(np.load(io.BytesIO(response.content), allow_pickle=False))
 
+    refuse_one(images)
     done = 0
     for uploads in _portions(images):
         body = {"files": [_part("image", upload) for upload in uploads]}
@@ -107,7 +112,7 @@ def model() -> Call[dict[str, Any]]:
 def seconds_until_retry(response: httpx.Response) -> float | None:
     """After how many seconds the server wants the request again; `None` if it does not say."""
     try:
-        return float(response.headers["Retry-After"])
+        return max(0.0, float(response.headers["Retry-After"]))
     except (KeyError, ValueError):
         return None
 

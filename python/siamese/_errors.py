@@ -38,6 +38,10 @@ class ConnectionFailed(Error):
     """The server can't be reached, or did not respond in time."""
 
 
+class UnexpectedResponse(Error):
+    """The response is not one of the server: a proxy may have sent it."""
+
+
 class Problem(Error):
     """A response of a server with an error (RFC 9457).
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterable
@@ -44,6 +45,14 @@ def upload(image: Image) -> bytes | str | os.PathLike[str]:
     if isinstance(image, np.ndarray):
         return _pnm(image)
     raise TypeError(f"an image is bytes, a path, an image of Pillow or an array, not {type(image).__name__}")
+
+
+def refuse_one(images: object) -> None:
+    """Raises if this is one image where several are expected: an array would be read row by row."""
+    if is_one(images):
+        raise TypeError("several images are a list or another iterable of images, not one image")
+    if isinstance(images, (dict, io.IOBase)):
+        raise TypeError(f"several images are a list or another iterable of images, not {type(images).__name__}")
 
 
 def content(image: Image) -> bytes:

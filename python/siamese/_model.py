@@ -13,9 +13,12 @@ import numpy as np
 
 from . import _results, _runtime
 from ._errors import ImageError
-from ._images import Image, is_one, several, upload
+from ._images import Image, is_one, refuse_one, several, upload
 from ._native import Model as Native
 from ._results import Changes, Comparison
+
+#: Each thread may have a session of its own, which takes memory.
+MOST_THREADS = 1024
 
 #: How many images one thread has to work on before the next ones are read from an iterable.
 PER_THREAD = 32
@@ -29,6 +32,8 @@ class Model:
     """
 
     def __init__(self, path: str | os.PathLike[str], threads: int | None = None) -> None:
+        if threads is not None and not 1 <= threads <= MOST_THREADS:
+            raise ValueError(f"threads must be between 1 and {MOST_THREADS}, not {threads}")
         _runtime.prepare()
         self._path = path
         self._native = Native(path, threads)
@@ -41,7 +46,7 @@ class Model:
 
         Raises:
             LoadError: the file is missing, is no model, or fails the check of its golden pairs.
-            ValueError: `threads` is 0.
+            ValueError: `threads` is not between 1 and 1024.
         """
         return cls(path, threads)
 
@@ -98,6 +103,7 @@ class Model:
         Raises:
             RunError: ONNX Runtime failed.
         """
+        refuse_one(images)
         rows, errors = [np.empty((0, self.width), np.float32)], []
         rest, done = iter(images), 0
         while part := list(islice(rest, PER_THREAD * self._native.threads)):

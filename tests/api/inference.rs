@@ -135,11 +135,20 @@ async fn an_inference_takes_pixels() {
     let tensor: Vec<u8> = pixels.concat().into_iter().flat_map(f32::to_le_bytes).collect();
     let body = in_binary("pixels", "FP32", &shape, tensor.len());
     let by_binary = infer(&app, &body, &tensor).await.ok().json();
-    let nested: Vec<_> = pixels.iter().map(|image| json!([image])).collect();
-    for data in [json!(pixels.concat()), json!(nested)] {
-        let input = json!({"name": "pixels", "datatype": "FP32", "shape": shape, "data": data});
-        let by_json = app.json(&infer_path(&app), &json!({"inputs": [input]})).await.ok().json();
-        assert_eq!(by_json, by_binary);
+    let nested = |width| {
+        let image = |image: &Vec<f32>| json!([image.chunks(width).collect::<Vec<_>>()]);
+        json!(pixels.iter().map(image).collect::<Vec<_>>())
+    };
+    let input = |data| json!({"name": "pixels", "datatype": "FP32", "shape": shape, "data": data});
+    for data in [json!(pixels.concat()), nested(width)] {
+        let by_json = app.json(&infer_path(&app), &json!({"inputs": [input(data)]})).await;
+        assert_eq!(by_json.ok().json(), by_binary);
+    }
+    // Rows of another length are those of another image.
+    for data in [nested(height), json!(pixels)] {
+        let body = json!({"inputs": [input(data)]});
+        let response = app.json(&infer_path(&app), &body).await;
+        inference_error(&response, 400, "inputs[0].data: the tensor must have as many elements");
     }
     for (found, expected) in numbers(&by_binary["outputs"][0]["data"])
         .chunks_exact(app.model.width)
@@ -324,9 +333,9 @@ async fn a_malformed_tensor_in_binary_is_refused() {
 
     let body = images(&[SAME[0]]).to_string();
     for (length, words) in [
-        ("x", "header must be a whole number"),
-        ("-1", "header must be a whole number"),
-        ("18446744073709551616", "header must be a whole number"),
+        ("x", "header must be one whole number"),
+        ("-1", "header must be one whole number"),
+        ("18446744073709551616", "header must be one whole number"),
         ("18446744073709551615", "the body is shorter than"),
         ("0", "the JSON is invalid"),
         ("10", "the JSON is invalid"),

@@ -15,7 +15,8 @@ pub struct Preprocessor {
     aligner: Option<Aligner>,
 }
 
-/// Why an upload must be decoded again, with more detail. That happens once at most.
+/// Why an upload must be decoded again, with more detail. That happens twice at most: once to find a face, and once to read
+/// it.
 #[derive(Clone, Copy, Debug)]
 pub struct Finer(Hint);
 

@@ -53,7 +53,7 @@ pub struct Photograph {
     full: Size,
     /// The area of the whole image that it shows.
     area: Area,
-    /// Whether a finer decode has more detail.
+    /// Whether a decode of a part has more detail.
     is_coarse: bool,
 }
 
@@ -66,7 +66,7 @@ pub struct PhotographForm {
     pub full: [u32; 2],
     /// The area of the whole image that it shows.
     pub area: Area,
-    /// Whether a finer decode has more detail.
+    /// Whether a decode of a part has more detail.
     pub is_coarse: bool,
 }
 
@@ -97,8 +97,7 @@ impl Photograph {
 
     fn of(image: Image) -> Self {
         let (area, full) = image.part();
-        let finest = Detail::Fine.halvings(full.width.max(full.height));
-        let is_coarse = finest < image.halvings();
+        let is_coarse = 0 < image.halvings();
         let image = Image::new(image.into_samples());
         let size = image.size();
         let longest = size.width.max(size.height);
@@ -142,7 +141,7 @@ impl Photograph {
         PhotographForm { size, full, area: self.area, is_coarse: self.is_coarse }
     }
 
-    /// Whether a decode of [`Detail::Fine`] has more detail.
+    /// Whether a decode of a part has more detail.
     pub fn is_coarse(&self) -> bool {
         self.is_coarse
     }

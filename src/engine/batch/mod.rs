@@ -1,7 +1,8 @@
 //! The queue and the threads of a model's sessions. Images arrive as messages and are combined to batches.
 //!
-//! This module knows no image formats and no HTTP. There is no timer: a batch contains the images that arrived during
-//! the previous run. A server with little load responds at once, and a busy one fills its batches.
+//! This module knows no image formats and no HTTP. A batch contains the images that arrived during the previous run. A
+//! server with little load responds at once, and a busy one fills its batches: while one session runs, an idle one waits
+//! shortly for more images.
 //!
 //! An image needs a *reservation* before any work on it. Without one it is refused before it is decoded, so an
 //! overloaded server spends nothing on requests that it refuses.
@@ -25,7 +26,7 @@ use tokio::sync::oneshot;
 use super::admission::{Gate, Held, Limit};
 use monitor::{RunMonitor, RunSlot};
 pub use queue::Priority;
-use queue::{ImageResult, QueuedImage, Reply, Sender};
+use queue::{ImageResult, Queue, QueuedImage, Reply, Sender};
 
 /// A handle to the sessions' threads, which end when the last handle is dropped.
 #[derive(Clone)]
@@ -108,17 +109,18 @@ impl Batcher {
         largest: usize,
         observe: impl Fn(Event) + Send + Sync + 'static,
     ) -> Self {
-        let monitor = Arc::new(RunMonitor::new(models.len()));
+        let places = Gate::new(places);
+        let queue = Queue::new(models.len(), largest);
+        let monitor = Arc::new(RunMonitor::new(models.len(), queue));
         let full_run = models.len() * largest;
         let observe = Arc::new(observe);
         for (index, model) in models.into_iter().enumerate() {
             let (slot, observe) = (RunSlot::new(monitor.clone(), index), observe.clone());
             thread::Builder::new()
                 .name("model".to_owned())
-                .spawn(move || work(model, &slot, largest, &*observe))
+                .spawn(move || work(model, &slot, &*observe))
                 .expect("the system can create threads at the start");
         }
-        let places = Gate::new(places);
         Self(Arc::new(Handle { monitor, places, full_run, time_in_system: AtomicU64::new(0) }))
     }
 
@@ -235,10 +237,10 @@ impl Drop for Handle {
 }
 
 /// The body of a session's thread.
-fn work(mut model: impl Model, slot: &RunSlot, largest: usize, observe: &impl Fn(Event)) {
+fn work(mut model: impl Model, slot: &RunSlot, observe: &impl Fn(Event)) {
     let queue = &slot.monitor.queue;
-    let mut images = Vec::with_capacity(largest);
-    while queue.take(largest, &mut images) {
+    let mut images = Vec::new();
+    while queue.take(&mut images) {
         let taken = images.len();
         images.retain(|image| !image.reply.is_closed());
         observe(Event::Taken { run: images.len(), dropped: taken - images.len() });

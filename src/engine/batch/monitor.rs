@@ -1,7 +1,7 @@
-//! The state that the sessions' threads share: the queue, the remaining threads, and the duration of each run.
+//! The state that the sessions' threads share: the queue, and the duration of each run.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
@@ -13,24 +13,22 @@ pub(super) struct RunMonitor {
     pub(super) queue: Queue,
     /// Notified of each failed run.
     pub(super) failed: Notify,
-    remaining: AtomicUsize,
     start: Instant,
     /// For each session, the start of its run in nanoseconds after `start`; 0 between runs.
     runs: Vec<AtomicU64>,
 }
 
-/// The slot of one thread. When the last one is dropped, the queue is emptied, so that no caller waits for ever.
+/// The slot of one thread. When it is dropped, the thread leaves the queue.
 pub(super) struct RunSlot {
     pub(super) monitor: Arc<RunMonitor>,
     index: usize,
 }
 
 impl RunMonitor {
-    pub(super) fn new(models: usize) -> Self {
+    pub(super) fn new(models: usize, queue: Queue) -> Self {
         Self {
-            queue: Queue::new(),
+            queue,
             failed: Notify::new(),
-            remaining: AtomicUsize::new(models),
             start: Instant::now(),
             runs: std::iter::repeat_with(AtomicU64::default).take(models).collect(),
         }
@@ -64,8 +62,6 @@ impl RunSlot {
 impl Drop for RunSlot {
     fn drop(&mut self) {
         self.end();
-        if self.monitor.remaining.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.monitor.queue.abandon();
-        }
+        self.monitor.queue.leave();
     }
 }

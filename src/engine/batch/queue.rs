@@ -56,6 +56,8 @@ pub enum Priority {
 pub(super) struct Queue {
     state: Mutex<State>,
     arrived: Condvar,
+    /// The most images of one run.
+    largest: usize,
 }
 
 struct State {
@@ -63,10 +65,18 @@ struct State {
     bulk: VecDeque<QueuedImage>,
     /// The interactive images taken since the last bulk image, while bulk images wait.
     interactive_taken: usize,
+    /// Sessions that wait for images or run them.
+    sessions: usize,
     /// Sessions that wait for images.
     idle: usize,
+    /// Whether a session waits for the end of [`PATIENCE`].
+    is_watched: bool,
     closed: bool,
 }
+
+/// How long an image waits for others while a session is idle and another runs. It is far longer than the runs of models
+/// that gain from waiting, and a run that never ends delays nothing for longer.
+const PATIENCE: Duration = Duration::from_millis(2);
 
 impl State {
     /// The most interactive images taken before a waiting bulk image, so that bulk work progresses under any load.
@@ -74,6 +84,12 @@ impl State {
 
     fn len(&self) -> usize {
         self.interactive.len() + self.bulk.len()
+    }
+
+    /// When the image was queued that has waited for longest.
+    fn oldest(&self) -> Option<Instant> {
+        let first = [&self.interactive, &self.bulk].map(|images| images.front());
+        first.into_iter().flatten().map(|image| image.queued).min()
     }
 
     fn next(&mut self) -> Option<QueuedImage> {
@@ -93,16 +109,23 @@ impl State {
 }
 
 impl Queue {
-    pub(super) fn new() -> Self {
-        let (interactive, bulk) = (VecDeque::new(), VecDeque::new());
-        let state = State { interactive, bulk, interactive_taken: 0, idle: 0, closed: false };
-        Self { state: Mutex::new(state), arrived: Condvar::new() }
+    /// A queue for `sessions` sessions, which run at most `largest` images at once.
+    pub(super) fn new(sessions: usize, largest: usize) -> Self {
+        let state = State {
+            interactive: VecDeque::new(),
+            bulk: VecDeque::new(),
+            interactive_taken: 0,
+            sessions,
+            idle: 0,
+            is_watched: false,
+            closed: false,
+        };
+        Self { state: Mutex::new(state), arrived: Condvar::new(), largest }
     }
 
     /// Adds images together: a waiting session sees all of them or none. A closed queue drops them.
     pub(super) fn put(&self, images: Vec<QueuedImage>, priority: Priority) {
-        let arrived = images.len();
-        let idle = {
+        let woken = {
             let mut state = self.lock();
             if state.closed {
                 return;
@@ -111,26 +134,70 @@ impl Queue {
                 Priority::Interactive => state.interactive.extend(images),
                 Priority::Bulk => state.bulk.extend(images),
             }
-            state.idle
+            if self.are_enough(&state) {
+                state.len().min(state.idle)
+            } else {
+                usize::from(!state.is_watched)
+            }
         };
-        for _ in 0..arrived.min(idle) {
+        for _ in 0..woken {
             self.arrived.notify_one();
         }
     }
 
-    /// Waits for images and takes up to `largest`. Returns false once the queue is closed and empty.
+    /// Waits for images and takes as many as one run can have. Returns false once the queue is closed and empty.
     ///
-    /// Idle sessions share the waiting images: two sessions run two images at the same time.
-    pub(super) fn take(&self, largest: usize, taken: &mut Vec<QueuedImage>) -> bool {
+    /// Idle sessions share the waiting images: two sessions run two images at the same time. While another session runs, an
+    /// idle one waits until the images [are enough](Self::are_enough), or have waited for [`PATIENCE`].
+    pub(super) fn take(&self, taken: &mut Vec<QueuedImage>) -> bool {
         let mut state = self.lock();
         state.idle += 1;
-        while state.len() == 0 && !state.closed {
-            state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
+        while !state.closed && !self.are_enough(&state) {
+            let left = state.oldest().map(|queued| PATIENCE.saturating_sub(queued.elapsed()));
+            state = match left {
+                Some(Duration::ZERO) => break,
+                Some(left) => {
+                    state.is_watched = true;
+                    let waited = self.arrived.wait_timeout(state, left);
+                    let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+                    state.is_watched = false;
+                    state
+                }
+                None => self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
         }
-        let share = state.len().div_ceil(state.idle).min(largest);
+        let share = state.len().div_ceil(state.idle).min(self.largest);
         taken.extend(std::iter::from_fn(|| state.next()).take(share));
         state.idle -= 1;
+        let others = if state.len() == 0 { 0 } else { state.idle.min(1) };
+        drop(state);
+        for _ in 0..others {
+            self.arrived.notify_one();
+        }
         !taken.is_empty()
+    }
+
+    /// Whether an idle session should run the waiting images: if no other session runs, or if they are half of what a run can
+    /// have. Sessions that run one image each cost more than one that runs several together, and take the cores from the
+    /// decoders, which would bring more images. A model that gains nothing from batches has runs of one image.
+    fn are_enough(&self, state: &State) -> bool {
+        let is_alone = state.sessions <= state.idle;
+        let half = self.largest.div_ceil(2);
+        (if is_alone { 1 } else { half }) <= state.len()
+    }
+
+    /// A session will take no more images. If none is left, the waiting images are dropped, so that no caller waits for ever.
+    pub(super) fn leave(&self) {
+        let remaining = {
+            let mut state = self.lock();
+            state.sessions -= 1;
+            state.sessions
+        };
+        if remaining == 0 {
+            self.abandon();
+        } else {
+            self.arrived.notify_all();
+        }
     }
 
     /// Closes the queue: no more images will come, and waiting sessions stop.
@@ -139,8 +206,8 @@ impl Queue {
         self.arrived.notify_all();
     }
 
-    /// Closes the queue and drops the waiting images, because no session is left.
-    pub(super) fn abandon(&self) {
+    /// Closes the queue and drops the waiting images.
+    fn abandon(&self) {
         self.close();
         let waiting = {
             let mut state = self.lock();
@@ -180,13 +247,13 @@ mod tests {
 
     #[test]
     fn idle_models_share_what_comes() {
-        let queue = Arc::new(Queue::new());
+        let queue = Arc::new(Queue::new(2, 8));
         let (told, shares) = mpsc::channel();
         for _ in 0..2 {
             let (queue, told) = (queue.clone(), told.clone());
             thread::spawn(move || {
                 let mut taken = Vec::new();
-                queue.take(8, &mut taken);
+                queue.take(&mut taken);
                 told.send(taken.len()).expect("a listener");
             });
         }
@@ -204,14 +271,44 @@ mod tests {
     }
 
     #[test]
+    fn an_idle_session_waits_for_half_a_run_while_another_runs() {
+        let queue = Arc::new(Queue::new(3, 8));
+        let (told, shares) = mpsc::channel();
+        let take = || {
+            let (queue, told) = (queue.clone(), told.clone());
+            thread::spawn(move || {
+                let (mut taken, begun) = (Vec::new(), Instant::now());
+                queue.take(&mut taken);
+                told.send((taken.len(), begun.elapsed())).expect("a listener");
+            });
+        };
+        take();
+        take();
+        let begun = Instant::now();
+        while queue.lock().idle < 2 {
+            assert!(begun.elapsed() < TIMEOUT, "the models do not idle");
+            thread::yield_now();
+        }
+
+        queue.put(images(1), Priority::Interactive);
+        let (alone, waited) = shares.recv_timeout(TIMEOUT).expect("it is not forgotten");
+        assert_eq!(alone, 1);
+        assert!(PATIENCE <= waited, "{waited:?}");
+
+        queue.put(images(4), Priority::Interactive);
+        let (together, _) = shares.recv_timeout(TIMEOUT).expect("a share");
+        assert_eq!(together, 4);
+    }
+
+    #[test]
     fn a_bulk_image_progresses_under_any_interactive_load() {
-        let queue = Queue::new();
+        let queue = Queue::new(1, 3 * State::MAX_AHEAD);
         let marked =
             |value| QueuedImage { pixels: Pixels::new(vec![value]), ..images(1).remove(0) };
         queue.put(vec![marked(1.0), marked(1.0)], Priority::Bulk);
         queue.put(images(3 * State::MAX_AHEAD), Priority::Interactive);
         let mut taken = Vec::new();
-        queue.take(3 * State::MAX_AHEAD, &mut taken);
+        queue.take(&mut taken);
         let is_bulk = |image: &QueuedImage| 0.0 < image.pixels.values()[0];
         let bulk_positions: Vec<usize> = taken
             .iter()
@@ -224,15 +321,15 @@ mod tests {
 
     #[test]
     fn a_session_takes_at_most_its_batch_and_ends_after_the_last() {
-        let queue = Queue::new();
+        let queue = Queue::new(1, 2);
         queue.put(images(3), Priority::Interactive);
         queue.close();
         let mut taken = Vec::new();
-        assert!(queue.take(2, &mut taken));
+        assert!(queue.take(&mut taken));
         assert_eq!((taken.len(), queue.len()), (2, 1));
         taken.clear();
-        assert!(queue.take(2, &mut taken));
+        assert!(queue.take(&mut taken));
         taken.clear();
-        assert!(!queue.take(2, &mut taken));
+        assert!(!queue.take(&mut taken));
     }
 }

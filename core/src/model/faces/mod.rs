@@ -165,15 +165,14 @@ impl Aligner {
         hint: Option<Hint>,
         preprocessing: &Preprocessing,
     ) -> Result<Aligned, DecodeError> {
-        // Tiles are searched in a step of their own, even if a finer photograph has no more detail.
-        let can_be_finer = hint.is_none();
         let found = self.search(|search| match hint {
             None => search.largest(photograph),
             Some(Hint::Nothing) => search.in_tiles(photograph),
             Some(Hint::At(face)) => search.again(photograph, &face),
         })?;
         let face = match found.first() {
-            None if can_be_finer => return Ok(Aligned::Finer(Hint::Nothing)),
+            // Tiles are searched in a step of their own, even if a finer photograph has no more detail.
+            None if hint.is_none() => return Ok(Aligned::Finer(Hint::Nothing)),
             None => return Err(DecodeError::FaceNotFound),
             Some(face) => *face,
         };
@@ -188,7 +187,8 @@ impl Aligner {
         let chip = self.alignment.chip(photograph, &points, preprocessing);
         let (planes, scale) = chip.ok_or(DecodeError::FaceNotFound)?;
         let is_enlarged = scale * ENLARGED < 1.0;
-        if is_enlarged && can_be_finer && photograph.is_coarse() {
+        let can_be_finer = !matches!(hint, Some(Hint::At(_))) && photograph.is_coarse();
+        if is_enlarged && can_be_finer {
             return Ok(Aligned::Finer(Hint::At(face)));
         }
         Ok(Aligned::Face(planes, face))

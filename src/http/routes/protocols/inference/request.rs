@@ -215,11 +215,15 @@ fn truth(json: Option<Json>, name: &str) -> Result<Option<bool>, Problem> {
 impl FromContent for ToInfer {
     /// Clients send no media type, or any, so it is ignored.
     fn media(headers: &HeaderMap) -> Result<Media, Fault> {
-        let Some(length) = headers.get(JSON_LENGTH) else { return Ok(Media::Tensor(None)) };
+        let mut lengths = headers.get_all(JSON_LENGTH).into_iter();
+        let Some(length) = lengths.next() else { return Ok(Media::Tensor(None)) };
+        let is_digits = length.as_bytes().iter().all(u8::is_ascii_digit);
         match length.to_str().ok().and_then(|length| length.parse().ok()) {
-            Some(length) => Ok(Media::Tensor(Some(length))),
-            None => Err(Fault::QueryInvalid(
-                "the Inference-Header-Content-Length header must be a whole number of bytes"
+            Some(length) if is_digits && lengths.next().is_none() => {
+                Ok(Media::Tensor(Some(length)))
+            }
+            _ => Err(Fault::QueryInvalid(
+                "the Inference-Header-Content-Length header must be one whole number of bytes"
                     .to_owned(),
             )),
         }

@@ -93,14 +93,18 @@ impl Data<'_> {
     }
 
     fn numbers(self, count: usize, shape: [usize; 3]) -> Result<Vec<f32>, Problem> {
-        let length = shape.iter().try_fold(count, |length, axis| length.checked_mul(*axis));
+        let axes = [count, shape[0], shape[1], shape[2]];
+        let length = axes.iter().try_fold(1_usize, |length, axis| length.checked_mul(*axis));
         let length = length.ok_or_else(|| uneven().of("shape"))?;
         let mut values = Vec::new();
         match self {
             Self::Json(Json(json)) => {
+                let content = json.trim_start_matches(['[', ' ', '\n', '\r', '\t']);
+                let lists = json[..json.len() - content.len()].matches('[').count();
+                let axes = if lists == 1 { &[length] } else { &axes[..] };
                 // An error of serde_json would repeat a whole text.
                 let is_read = !json.contains('"')
-                    && Numbers { values: &mut values, most: length }
+                    && Numbers { values: &mut values, axes }
                         .deserialize(&mut serde_json::Deserializer::from_str(json))
                         .is_ok();
                 if !is_read {
@@ -202,10 +206,10 @@ fn range(preprocessing: &Preprocessing, channel: usize) -> RangeInclusive<f32> {
     black.min(white) - tolerance..=black.max(white) + tolerance
 }
 
-/// Collects the numbers of nested lists, up to a limit.
+/// Collects the numbers of nested lists, which have these lengths from the outside to the inside.
 struct Numbers<'a> {
     values: &'a mut Vec<f32>,
-    most: usize,
+    axes: &'a [usize],
 }
 
 impl<'de> DeserializeSeed<'de> for Numbers<'_> {
@@ -220,13 +224,13 @@ impl<'de> Visitor<'de> for Numbers<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("numbers in lists")
+        f.write_str("numbers in lists of the shape")
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "pixels use f32; their range is checked")]
     fn visit_f64<E: Error>(self, number: f64) -> Result<(), E> {
-        if self.values.len() == self.most {
-            return Err(E::custom("too many numbers"));
+        if !self.axes.is_empty() {
+            return Err(E::custom("a number in place of a list"));
         }
         self.values.push(number as f32);
         Ok(())
@@ -243,7 +247,16 @@ impl<'de> Visitor<'de> for Numbers<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while list.next_element_seed(Numbers { values: self.values, most: self.most })?.is_some() {}
-        Ok(())
+        let [length, axes @ ..] = self.axes else {
+            return Err(A::Error::custom("a list too much"));
+        };
+        let mut found = 0;
+        while list.next_element_seed(Numbers { values: self.values, axes })?.is_some() {
+            found += 1;
+            if *length < found {
+                return Err(A::Error::custom("a list is too long"));
+            }
+        }
+        if found == *length { Ok(()) } else { Err(A::Error::custom("a list is too short")) }
     }
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -19,12 +20,15 @@ use crate::http::request::accept::AcceptsJson;
 use crate::http::request::json::{self, Json, unless_null};
 use crate::http::request::mistake::malformed;
 use crate::http::request::query::{Choosing, Faces};
-use crate::http::request::received::{Content, FromContent, Received};
+use crate::http::request::received::{Content, FromContent, Media, Received, media};
 use crate::http::response::timed_json;
 use crate::http::routes::embed::together;
 use crate::http::routes::protocols::named;
 use crate::http::service::Service;
 use crate::ops::settings::Server;
+
+/// The error for another media type.
+const ONLY_JSON: &str = "send images as application/json";
 
 /// A parsed request.
 pub(crate) struct ToEmbed {
@@ -218,10 +222,17 @@ impl Encoding {
 }
 
 impl FromContent for ToEmbed {
+    fn media(headers: &HeaderMap) -> Result<Media, Fault> {
+        match media(headers) {
+            Ok(Media::Json) => Ok(Media::Json),
+            _ => Err(Fault::MediaTypeUnsupported(ONLY_JSON)),
+        }
+    }
+
     fn read(content: Content, settings: &Server) -> Result<Self, Problem> {
         match content {
             Content::Json(body) => Self::from_json(&body, settings.max_images.get()),
-            _ => Err(Fault::MediaTypeUnsupported("send images as application/json").into()),
+            _ => Err(Fault::MediaTypeUnsupported(ONLY_JSON).into()),
         }
     }
 }

@@ -84,6 +84,7 @@ pub(super) fn image(json: Json) -> Result<Source, Problem> {
         return Ok(upload(&json.text(FORM)?)?);
     }
     let ImageObject { image, r#type, image_url } = json.object()?;
+    let is_url = r#type.is_some();
     if let Some(kind) = r#type
         && kind.text("`type` must be text").map_err(|fault| fault.of("type"))? != "image_url"
     {
@@ -97,6 +98,7 @@ pub(super) fn image(json: Json) -> Result<Source, Problem> {
             named(url, "image_url.url")
         }
         (None, Some(url)) => named(url, "image_url"),
+        (None, None) if is_url => Err(Fault::PartMissing.of("image_url")),
         (None, None) => Err(Fault::PartMissing.of("image")),
         (Some(_), Some(_)) => {
             Err(malformed("an image must have either `image` or `image_url`").into())
