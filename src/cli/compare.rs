@@ -9,14 +9,14 @@ use serde::Serialize;
 use siamese_core::file::shown;
 use siamese_core::model::{Description, Signature};
 use siamese_core::output;
-use siamese_core::score::{Threshold, Verdict};
+use siamese_core::score::Verdict;
 
 use super::images::Images;
 use super::images::files::{PathInJson, files};
-use super::{Failure, ModelArgs, Outcome, json};
+use super::{Failure, ModelArgs, Outcome, criterion, json};
 use crate::engine::cache::EmbeddedImage;
 use crate::engine::deployment::Tuning;
-use crate::engine::judgement::{Criterion, Judge, JudgedPair, Warning};
+use crate::engine::judgement::{Judge, JudgedPair, Warning};
 use crate::ops::telemetry;
 
 #[derive(Debug, Args)]
@@ -65,7 +65,7 @@ impl Compare {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
         let settings = self.model.settings(None)?;
         telemetry::start(settings.log.format, "error");
-        let criterion = self.criterion()?;
+        let criterion = criterion(self.threshold, self.fmr)?;
         let others = files(&self.b)?;
         let is_one = matches!(self.b.as_slice(), [only] if !only.is_dir());
         let threshold = settings.model.threshold;
@@ -116,16 +116,6 @@ impl Compare {
         }
         let is_same = results.iter().any(|other| other.pair.judgement.verdict == Verdict::Same);
         Ok(if is_same { Outcome::Done } else { Outcome::Negative })
-    }
-
-    fn criterion(&self) -> Result<Criterion, Failure> {
-        Ok(match (self.threshold, self.fmr) {
-            (Some(threshold), _) => Criterion::Threshold(
-                Threshold::try_from(threshold).map_err(|err| Failure::caller(&err))?,
-            ),
-            (None, Some(fmr)) => Criterion::Fmr(fmr),
-            (None, None) => Criterion::InForce,
-        })
     }
 
     fn text_of_one(&self, pair: &JudgedPair, model: &Description) -> String {

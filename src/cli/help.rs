@@ -83,6 +83,21 @@ Exit status:
   2  The command line, the settings or a file is wrong; the other images were embedded.
   3  The machine has a problem, such as a missing library or a full disk.";
 
+/// For `siamese group`.
+pub(super) const GROUP: &str = "\
+Examples:
+  siamese group photos/
+      Print the groups of images that show the same thing, at the threshold of the model.
+  siamese group photos/ --fmr 0.001 --report groups/
+      Accept a false match rate of at most 0.1 % for each pair, and write groups/index.html with the images.
+  siamese group photos.npy --threshold 0.3 --json
+      Group the embeddings that siamese embed has written.
+
+Exit status:
+  0  All images are grouped, or alone.
+  2  The command line, the settings or a file is wrong; no image, or not every image, was grouped.
+  3  The machine has a problem, such as a missing library or a full standard output.";
+
 /// For `siamese inspect`.
 pub(super) const INSPECT: &str = "\
 Examples:

@@ -2,14 +2,14 @@
 
 mod changes;
 mod compare;
-mod completions;
 mod embed;
 mod failure;
+mod group;
 mod health;
 mod help;
 mod images;
 mod inspect;
-mod manual;
+mod install;
 mod serve;
 
 use std::io::{self, Write};
@@ -20,9 +20,11 @@ use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 use siamese_core::model::Device;
 use siamese_core::output;
+use siamese_core::score::Threshold;
 
 pub use failure::{Failure, Outcome};
 
+use crate::engine::judgement::Criterion;
 use crate::ops::settings::{Listen, Overrides, Settings};
 use crate::ops::telemetry;
 
@@ -48,6 +50,9 @@ enum Command {
     /// Compute the embeddings of images and folders of images.
     #[command(after_help = help::EMBED)]
     Embed(embed::Embed),
+    /// Find duplicates and groups of images that show the same thing.
+    #[command(after_help = help::GROUP)]
+    Group(group::Group),
     /// Show a model's card, and check its golden pairs on this machine.
     #[command(after_help = help::INSPECT)]
     Inspect(inspect::Inspect),
@@ -56,10 +61,10 @@ enum Command {
     Health(health::Health),
     /// Print a completion script for a shell.
     #[command(after_help = help::COMPLETIONS)]
-    Completions(completions::Completions),
+    Completions(install::Completions),
     /// Write the manual pages.
     #[command(after_help = help::MANUAL)]
-    Manual(manual::Manual),
+    Manual(install::Manual),
     /// Decode images for a server. The server starts this command itself.
     #[command(name = crate::engine::decode::worker::COMMAND, hide = true)]
     DecodeWorker,
@@ -106,6 +111,7 @@ impl Cli {
             Command::Compare(command) => command.run(),
             Command::Changes(command) => command.run(),
             Command::Embed(command) => command.run(),
+            Command::Group(command) => command.run(),
             Command::Inspect(command) => command.run(),
             Command::Health(command) => command.run(),
             Command::Completions(command) => command.run(),
@@ -120,6 +126,17 @@ impl Cli {
 /// A document of JSON for people and programs.
 fn json(document: &impl Serialize) -> String {
     serde_json::to_string_pretty(document).expect("text keys, finite numbers") + "\n"
+}
+
+/// How pairs are judged, from the options of a command.
+fn criterion(threshold: Option<f64>, fmr: Option<f64>) -> Result<Criterion, Failure> {
+    Ok(match (threshold, fmr) {
+        (Some(threshold), _) => Criterion::Threshold(
+            Threshold::try_from(threshold).map_err(|err| Failure::caller(&err))?,
+        ),
+        (None, Some(fmr)) => Criterion::Fmr(fmr),
+        (None, None) => Criterion::InForce,
+    })
 }
 
 impl ModelArgs {

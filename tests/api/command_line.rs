@@ -199,7 +199,7 @@ fn completions_and_manual_pages_are_written() {
         }
         count += 1;
     }
-    assert_eq!(count, 9);
+    assert_eq!(count, 10);
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod documents;
 mod embed;
 mod faces;
 mod familiarity;
+mod groups;
 mod health;
 mod hostile_clients;
 mod hostile_connections;

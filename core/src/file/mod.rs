@@ -12,7 +12,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 pub use limited::Limited;
-pub use name::{is_left_by_desktop, shown};
+pub use name::{is_left_by_desktop, path_of, shown};
 pub use reserve::Reserve;
 pub use stamp::{FileStamps, Stamp};
 

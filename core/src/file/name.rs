@@ -1,9 +1,9 @@
 //! Names of files.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 
 /// Names of files that Windows writes into folders.
 const WINDOWS: [&str; 3] = ["thumbs.db", "ehthumbs.db", "desktop.ini"];
@@ -41,6 +41,25 @@ pub fn shown(path: &Path) -> String {
     text
 }
 
+/// The path that is [shown] as a text.
+pub fn path_of(text: &str) -> PathBuf {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let hexadecimal = |digits| u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok();
+        let (byte, after) = match rest {
+            [b'\\', b'\\', after @ ..] => (b'\\', after),
+            [b'\\', b'x', one, other, after @ ..] => {
+                (hexadecimal(&[*one, *other]).unwrap_or(*first), after)
+            }
+            _ => (*first, after),
+        };
+        bytes.push(byte);
+        rest = after;
+    }
+    OsString::from_vec(bytes).into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,6 +69,9 @@ mod tests {
         let path = Path::new(OsStr::from_bytes(b"d\xc3\xa9/a\xff\xfeb\nc"));
         assert_eq!(shown(path), "d\u{e9}/a\\xff\\xfeb\\x0ac");
         assert_eq!(shown(Path::new("a\\xff")), "a\\\\xff");
+        for path in [path, Path::new("a\\xff"), Path::new("\\\\x\\x0"), Path::new("")] {
+            assert_eq!(path_of(&shown(path)), path);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod calibration;
 mod change_calibration;
 mod embedding;
 mod familiarity;
+mod groups;
 mod map;
 mod operating_point;
 mod probability;
@@ -18,6 +19,7 @@ pub use calibration::{
 pub use change_calibration::ChangeCalibration;
 pub use embedding::{Distance, Embedding, InvalidDistance, InvalidEmbedding};
 pub use familiarity::{Example, Familiarity, InvalidFamiliarity, NotDescribed, Stream, UNFAMILIAR};
+pub use groups::{Group, TooManyPairs, group};
 pub use map::{InvalidMap, Map};
 pub use operating_point::{OperatingPoint, UnsupportedFmr};
 pub use probability::{InvalidProbability, Probability};

@@ -17,9 +17,9 @@ use siamese_core::output;
 use siamese_core::score::Threshold;
 
 use super::images::{Images, read};
-use super::{Failure, ModelArgs, Outcome, json};
+use super::{Failure, ModelArgs, Outcome, criterion, json};
 use crate::engine::deployment::Tuning;
-use crate::engine::judgement::{ChangeJudge, ChangeVerdict, Criterion, JudgedScene, Warning};
+use crate::engine::judgement::{ChangeJudge, ChangeVerdict, JudgedScene, Warning};
 use crate::engine::pipeline::{Compared, Scene};
 use crate::ops::settings::CHANGES_MODEL;
 use crate::ops::telemetry;
@@ -72,7 +72,7 @@ impl Changes {
         let mut settings = self.model.settings(None)?;
         telemetry::start(settings.log.format, "error");
         settings.model.default_to(CHANGES_MODEL);
-        let criterion = self.criterion()?;
+        let criterion = criterion(self.threshold, self.fmr)?;
         let is_folder = [&self.before, &self.after].map(|path| path.is_dir());
         self.check_out(is_folder)?;
         let images = Images::load(settings, Tuning::None)?;
@@ -106,16 +106,6 @@ impl Changes {
             ))),
             _ => Ok(()),
         }
-    }
-
-    fn criterion(&self) -> Result<Criterion, Failure> {
-        Ok(match (self.threshold, self.fmr) {
-            (Some(threshold), _) => Criterion::Threshold(
-                Threshold::try_from(threshold).map_err(|err| Failure::caller(&err))?,
-            ),
-            (None, Some(fmr)) => Criterion::Fmr(fmr),
-            (None, None) => Criterion::InForce,
-        })
     }
 
     fn files(

@@ -2,17 +2,17 @@
 
 mod output;
 mod rows;
+pub(super) mod stored;
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use siamese_core::file::shown;
 use siamese_core::output::note;
 
-use super::images::Images;
 use super::images::files::files;
+use super::images::{Images, progress};
 use super::{Failure, ModelArgs, Outcome};
 use crate::engine::deployment::Tuning;
 use crate::ops::telemetry;
@@ -67,13 +67,4 @@ impl Embed {
             "{failed} of {all} files could not be embedded; the others are written"
         )))
     }
-}
-
-/// A progress bar on the terminal, if the embeddings go to a file.
-fn progress(files: usize, is_shown: bool) -> ProgressBar {
-    let target = if is_shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let style =
-        ProgressStyle::with_template("{bar:40} {pos} of {len} images, {per_sec}, {eta} left")
-            .expect("a template of indicatif's own fields");
-    ProgressBar::with_draw_target(u64::try_from(files).ok(), target).with_style(style)
 }

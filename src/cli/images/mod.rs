@@ -1,6 +1,7 @@
 //! From files to embeddings, with the same engine that serves requests.
 
 pub(super) mod files;
+pub(super) mod page;
 
 use std::fs;
 use std::io::{self, Read};
@@ -11,7 +12,8 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
-use siamese_core::model::Description;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use siamese_core::model::{Choice, Description};
 use tokio::runtime::Runtime;
 
 use super::Failure;
@@ -39,6 +41,8 @@ pub(super) struct Images {
     runtime: Runtime,
     engine: Engine,
     deployment: Arc<Deployment>,
+    /// Which face of an image counts.
+    choice: Choice,
 }
 
 impl Images {
@@ -54,12 +58,13 @@ impl Images {
         settings.server.max_in_flight = NonZeroUsize::MAX;
         // Each file is embedded once, so a cache would only cost a digest of each.
         settings.cache.max_bytes = 0;
+        let choice = settings.image.faces;
         let runtime = Runtime::new().map_err(|err| Failure::machine(&err))?;
         let context = runtime.enter();
         let engine = Engine::load(settings, tuning, Arc::new(|_| ()))?;
         drop(context);
         let deployment = engine.deployment();
-        Ok(Self { runtime, engine, deployment })
+        Ok(Self { runtime, engine, deployment, choice })
     }
 
     /// The description of the model.
@@ -86,6 +91,18 @@ impl Images {
             }
             Ok(())
         })
+    }
+
+    /// What the model sees of each file, as a PNG; `None` if it cannot be read.
+    pub(super) fn show(&self, files: &[PathBuf]) -> Vec<Option<Vec<u8>>> {
+        let show = async |path: &PathBuf| {
+            let path = path.clone();
+            let upload = compute(move || read(&path)).await.ok()?;
+            let shown = self.engine.show(&self.deployment, upload.into(), self.choice).await;
+            shown.ok().map(|(png, _)| png)
+        };
+        let shown = stream::iter(files).map(show).buffered(CONCURRENT_PORTIONS);
+        self.runtime.block_on(shown.collect())
     }
 
     /// Compares two images place by place. The inner error is a text for people.
@@ -148,4 +165,13 @@ fn portions(files: &[PathBuf]) -> Vec<&[PathBuf]> {
         portions.push(&files[begin..]);
     }
     portions
+}
+
+/// A progress bar on the terminal.
+pub(super) fn progress(files: usize, is_shown: bool) -> ProgressBar {
+    let target = if is_shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let style =
+        ProgressStyle::with_template("{bar:40} {pos} of {len} images, {per_sec}, {eta} left")
+            .expect("a template of indicatif's own fields");
+    ProgressBar::with_draw_target(u64::try_from(files).ok(), target).with_style(style)
 }
