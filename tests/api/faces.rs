@@ -96,6 +96,26 @@ async fn a_face_may_lie_on_its_side_or_be_small() {
     is_near(&small["b"]["face"]["box"][2], 90.0, 15.0);
 }
 
+/// It is first seen at a fraction of the size of the JPEG, and then its surroundings are decoded again.
+#[tokio::test]
+async fn a_small_face_in_a_large_jpeg_has_the_detail_of_the_whole() {
+    let app = app();
+    for width in [130, 240] {
+        let mut photograph = background(2600, 2000);
+        place(&mut photograph, SAME[0], 1700, 900, width);
+        let mut jpeg = Cursor::new(Vec::new());
+        let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 95);
+        photograph.write_with_encoder(encoder).expect("a JPEG");
+        let [whole, part] = [png(photograph), jpeg.into_inner()];
+        let [whole, part] = [compared(&app, whole).await, compared(&app, part).await];
+        let [whole, part] = [whole, part].map(|response| response["b"]["face"].clone());
+        is_near(&part["sharpness"], whole["sharpness"].as_f64().expect("a number"), 0.05);
+        for index in 0..4 {
+            is_near(&part["box"][index], whole["box"][index].as_f64().expect("a number"), 8.0);
+        }
+    }
+}
+
 #[tokio::test]
 async fn positions_are_those_of_the_full_image() {
     // Twice the longest side of a photograph, which is reduced.
