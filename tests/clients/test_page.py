@@ -43,8 +43,6 @@ def test_two_images_get_a_verdict(server, open_page):
         model_input = page.locator(f"{slot} .model-input")
         expect(model_input).to_be_visible()
         assert model_input.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [150, 150]
-    for name in ("decode", "search", "queue", "model", "total", "round trip"):
-        expect(page.locator(".timings")).to_contain_text(name)
 
 
 def test_purpose_and_limits_stand_above_the_first_verdict(server, open_page):
@@ -286,7 +284,8 @@ def test_images_in_the_cache_are_named_in_place_of_times(open_page):
     own_server = Server()
     page = open_page(own_server.address)
     compare(page, FACES / "s9_1.jpg", FACES / "s9_2.jpg")
-    expect(page.locator(".timings")).to_contain_text("model")
+    for name in ("decode", "search", "queue", "model", "total", "round trip"):
+        expect(page.locator(".timings")).to_contain_text(name)
     expect(page.locator(".timings")).not_to_contain_text("cache")
     compare(page, FACES / "s9_1.jpg", FACES / "s13_1.jpg")
     expect(page.locator(".timings")).to_contain_text("cacheone image")
