@@ -44,8 +44,8 @@ pub(crate) enum Fault {
     Unauthorized,
     #[error("no resource exists at this path")]
     NotFound,
-    #[error("the model {named:?} does not exist; this server's model is {served:?}")]
-    ModelUnknown { named: String, served: String },
+    #[error("{0}")]
+    ModelUnknown(String),
     #[error("this path does not support this method")]
     MethodNotAllowed,
     #[error("the response is {0}, which the Accept header rules out")]

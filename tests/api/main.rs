@@ -41,6 +41,7 @@ mod probe;
 mod process;
 mod refusals;
 mod server;
+mod several;
 mod status;
 mod swap;
 mod tls;

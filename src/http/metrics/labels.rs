@@ -71,11 +71,6 @@ pub(crate) struct RouteLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct StageLabel {
-    pub(crate) stage: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct DroppedLabel {
     /// The stage that the images did not reach.
     pub(crate) before: &'static str,

@@ -2,11 +2,11 @@
 
 mod changes;
 mod connections;
-mod failures;
 mod gauges;
 mod labels;
 mod lanes;
 mod limits;
+mod models;
 mod plain;
 mod process;
 mod verdicts;
@@ -25,20 +25,20 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::engine::admission::Limit;
 use crate::engine::judgement::{ChangeVerdict, Judgement};
-use crate::engine::{Event, Observer, Stage, batch};
+use crate::engine::{Event, ModelEvent, Observer, Stage, batch};
 use crate::ops::traces::ExportOutcome;
 use changes::Changes;
-use failures::Failures;
 use labels::{
     CodeLabel, DroppedLabel, DurationLabels, LimitLabel, OutcomeLabel, RequestLabels, RouteLabel,
-    StageLabel, outcome,
+    outcome,
 };
+use models::Models;
 use verdicts::Verdicts;
 use workers::Workers;
 
 pub use connections::Connections;
 pub(crate) use connections::Ended;
-pub(crate) use gauges::Gauges;
+pub(crate) use gauges::{Gauges, ModelGauges};
 pub(crate) use labels::Route;
 pub(crate) use plain::plain;
 
@@ -47,8 +47,6 @@ const SECONDS: [f64; 18] = [
     50e-6, 100e-6, 200e-6, 400e-6, 800e-6, 1.5e-3, 2.5e-3, 5e-3, 10e-3, 20e-3, 40e-3, 80e-3, 0.15,
     0.3, 0.6, 1.2, 2.5, 10.0,
 ];
-
-const IMAGES: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
 
 /// The limits that can reject a request as overloaded. Their counters start at zero.
 const REFUSING: [Limit; 7] = [
@@ -73,16 +71,9 @@ pub struct Metrics {
     item_problems: Family<CodeLabel, Counter>,
     judged: Verdicts,
     changes: Changes,
-    failures: Failures,
+    models: Models,
     workers: Workers,
     connections: Connections,
-    batches: Histogram,
-    decode: Histogram,
-    search: Histogram,
-    queue: Histogram,
-    model: Histogram,
-    hits: Counter,
-    misses: Counter,
     not_decoded: Counter,
     not_run: Counter,
     /// One for each limit that can reject a request.
@@ -132,28 +123,11 @@ impl Metrics {
             let _ = bodies_ended.get_or_create_owned(&LimitLabel { limit: limit.name() });
         }
 
-        let stages = Family::<StageLabel, Histogram>::new_with_constructor(seconds);
-        let help = "Time that requests spend in each stage";
-        registry.register_with_unit("stage", help, Unit::Seconds, stages.clone());
-        let stage =
-            |stage: Stage| stages.get_or_create_owned(&StageLabel { stage: stage.as_str() });
-
-        let batches = Histogram::new(IMAGES);
-        let help = "Images in one run of the model";
-        registry.register("batch_images", help, batches.clone());
         let dropped = Family::<DroppedLabel, Counter>::default();
         let help = "Images dropped because their client had left, by the next stage";
         registry.register("dropped_images", help, dropped.clone());
         let dropped_before =
             |stage: Stage| dropped.get_or_create_owned(&DroppedLabel { before: stage.as_str() });
-
-        let lookups = Family::<OutcomeLabel, Counter>::default();
-        registry.register(
-            "cache_lookups",
-            "Images looked up in the embedding cache",
-            lookups.clone(),
-        );
-        let lookup = |outcome| lookups.get_or_create_owned(&OutcomeLabel { outcome });
 
         let traces = Family::<OutcomeLabel, Counter>::default();
         let help = "Traced requests, by the outcome of the export";
@@ -163,7 +137,7 @@ impl Metrics {
         let connections = Connections::register(&mut registry);
         let judged = Verdicts::register(&mut registry);
         let changes = Changes::register(&mut registry);
-        let failures = Failures::register(&mut registry);
+        let models = Models::register(&mut registry);
         let workers = Workers::register(&mut registry);
         Self {
             registry,
@@ -173,16 +147,9 @@ impl Metrics {
             item_problems,
             judged,
             changes,
-            failures,
+            models,
             workers,
             connections,
-            batches,
-            decode: stage(Stage::Decode),
-            search: stage(Stage::Search),
-            queue: stage(Stage::Queue),
-            model: stage(Stage::Model),
-            hits: lookup("hit"),
-            misses: lookup("miss"),
             not_decoded: dropped_before(Stage::Decode),
             not_run: dropped_before(Stage::Model),
             overloads: REFUSING.map(|limit| (limit, overload(limit))).into(),
@@ -226,46 +193,27 @@ impl Metrics {
 
     fn event(&self, event: Event) {
         match event {
-            Event::InService(model) => self.judged.begin(&model.digest),
-            Event::Swapped { ok } => self.failures.swaps.count(ok),
-            Event::Run(event) => self.run(event),
+            Event::Model(name, event) => {
+                self.models.event(name, &event);
+                match event {
+                    ModelEvent::InService(model) => self.judged.begin(name, &model.digest),
+                    ModelEvent::Removed => self.judged.end(name),
+                    ModelEvent::Seen { digest, familiarity } => {
+                        self.judged.see(digest, familiarity);
+                    }
+                    ModelEvent::Run(batch::Event::Taken { dropped, .. }) => {
+                        self.not_run.inc_by(dropped as u64);
+                    }
+                    _ => {}
+                }
+            }
             Event::Worker(event) => self.workers.count(event),
-            Event::LookedUp { is_known } => {
-                if is_known { &self.hits } else { &self.misses }.inc();
-            }
-            Event::Seen { digest, familiarity } => self.judged.see(digest, familiarity),
-            Event::Took(stage, took) => match stage {
-                Stage::Decode => &self.decode,
-                Stage::Search => &self.search,
-                Stage::Queue => &self.queue,
-                Stage::Model => &self.model,
-            }
-            .observe(took.as_secs_f64()),
             Event::NotDecoded => {
                 self.not_decoded.inc();
             }
             Event::DecoderFailed => {
                 self.workers.decoder_failures.inc();
             }
-        }
-    }
-
-    fn run(&self, event: batch::Event) {
-        match event {
-            batch::Event::Taken { run, dropped } => {
-                if 0 < run {
-                    self.batches.observe(f64::from(u32::try_from(run).unwrap_or(u32::MAX)));
-                }
-                self.not_run.inc_by(dropped as u64);
-            }
-            batch::Event::Failed => {
-                self.failures.errors.inc();
-            }
-            batch::Event::Panicked => {
-                self.failures.panics.inc();
-            }
-            batch::Event::Renewed => self.failures.renewals.count(true),
-            batch::Event::Lost => self.failures.renewals.count(false),
         }
     }
 

@@ -15,6 +15,7 @@ use crate::engine::admission::Limit;
 use crate::engine::pipeline::Timings;
 use crate::http::error::{Cause, Fault, Problem};
 use crate::http::metrics::{Metrics, Route};
+use crate::http::request::named::Named;
 use crate::http::response::{SERVER_TIMING, server_timing};
 use crate::http::service::{LogLimits, Service};
 use crate::ops::telemetry::{Line, bounded};
@@ -100,20 +101,21 @@ impl Drop for Awaited<'_> {
     }
 }
 
-/// Admits requests that need the model, and assigns each to the model in service. If the last self-test failed, or if
+/// Admits requests that need a model, and assigns each to the deployment of the model that it names. If the last self-test failed, or if
 /// the limit on requests is reached, it rejects a request before its body arrives. The body counts as arriving until it
 /// is complete; only then does the request count as in progress.
 pub(crate) async fn admit(
     State(service): State<Arc<Service>>,
+    Named(deployment): Named,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let deployment = service.engine.deployment();
-    if let Err(why) = service.engine.readiness().trust(&deployment) {
-        return Problem::from(Fault::NotReady(why.to_string())).into_response();
+    if let Err(fault) = service.trust(&deployment) {
+        return Problem::from(fault).into_response();
     }
+    let is_full = service.requests.is_full(&deployment.model.digest);
     request.extensions_mut().insert(deployment);
-    if service.requests.is_full() {
+    if is_full {
         return Problem::from(service.overloaded(Limit::Requests)).into_response();
     }
     if request.body().is_end_stream() {

@@ -8,11 +8,20 @@ use utoipa::Modify;
 use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Type};
 use utoipa::openapi::{self, Content, Ref, ResponseBuilder};
 
+use super::OF_MODEL;
 use crate::http::error::{Kind, Origin};
 use crate::http::middleware::dialect::{Dialect, open_ai_code};
 
 /// What a route does that can fail.
-pub(super) fn origins(path: &str) -> &'static [Origin] {
+pub(super) fn origins(path: &str) -> Vec<Origin> {
+    match path.strip_prefix(OF_MODEL) {
+        None => of_route(path).to_vec(),
+        Some("") => [of_route("/model"), &[Origin::Named]].concat(),
+        Some(route) => [of_route(route), &[Origin::Named]].concat(),
+    }
+}
+
+fn of_route(path: &str) -> &'static [Origin] {
     use Origin::{Any, Changes, Faces, Health, Judging, Key, List, Named, Source, Stored, Work};
 
     match path {
@@ -86,7 +95,7 @@ pub(crate) struct Problems;
 impl Modify for Problems {
     fn modify(&self, document: &mut openapi::OpenApi) {
         for (path, item) in &mut document.paths.paths {
-            let origins = origins(path);
+            let origins = &origins(path);
             for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
                 for (status, codes) in refusals(origins) {
                     let response = response(meaning(status, origins), codes, Dialect::of(path));

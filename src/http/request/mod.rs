@@ -7,6 +7,7 @@ pub(crate) mod form;
 pub(crate) mod images;
 pub(crate) mod json;
 pub(crate) mod mistake;
+pub(crate) mod named;
 pub(crate) mod pairs;
 pub(crate) mod query;
 pub(crate) mod received;

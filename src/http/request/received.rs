@@ -67,7 +67,9 @@ impl<T: FromContent> FromRequest<Arc<Service>> for Received<T> {
         let deadline = begun + query::deadline(&head.headers, most)?;
         no_content_coding(&head.headers)?;
         let media = T::media(&head.headers)?;
-        let (body, admitted) = body::read(body, &head.headers, service, deadline).await?;
+        let deployment = pinned(&head);
+        let (body, admitted) =
+            body::read(body, &head.headers, service, &deployment, deadline).await?;
         let is_small = body.len() <= SMALL;
         let content = match media {
             Media::Image => Content::Image(body),
@@ -86,7 +88,6 @@ impl<T: FromContent> FromRequest<Arc<Service>> for Received<T> {
             }
             content => T::read(content, &service.settings().server)?,
         };
-        let deployment = pinned(&head);
         Ok(Self { content, deployment, begun, deadline, _admitted: admitted })
     }
 }
