@@ -1,5 +1,7 @@
 //! A complete request body, parsed for its route.
 
+mod body;
+
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, Request};
@@ -7,7 +9,7 @@ use axum::http::{HeaderMap, HeaderName, header};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::body::{self, Admitted};
+use self::body::Admitted;
 use super::form::Form;
 use super::mistake::{malformed, shown};
 use super::query;
