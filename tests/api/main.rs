@@ -43,6 +43,7 @@ mod refusals;
 mod server;
 mod status;
 mod swap;
+mod teams;
 mod tls;
 mod traces;
 #[path = "../uploads/mod.rs"]
