@@ -157,8 +157,7 @@ impl Engine {
         };
         let sharers = Sharers::new(models.len());
         let memory = settings.server.max_bodies_bytes.get();
-        let decoder =
-            Decoder::new(&settings.image, memory, pool, sharers.clone(), observer.clone());
+        let decoder = Decoder::new(&settings.image, memory, pool, &sharers, observer.clone());
         let engine = Self {
             models: RwLock::new(models),
             readiness: Readiness::new(settings.health.max_age()),

@@ -266,7 +266,7 @@ mod tests {
             drop(turn);
         }
         assert_eq!(order, [1, 4, 6, 2, 3]);
-        let _turn = timeout(Duration::from_secs(60), turns.enter("d")).await.expect("a free place");
+        let _turn = timeout(Duration::from_mins(1), turns.enter("d")).await.expect("a free place");
     }
 
     #[tokio::test]
@@ -277,6 +277,6 @@ mod tests {
         assert!(timeout(Duration::ZERO, &mut caller).await.is_err());
         drop(running);
         drop(caller);
-        let _turn = timeout(Duration::from_secs(60), turns.enter("b")).await.expect("a free place");
+        let _turn = timeout(Duration::from_mins(1), turns.enter("b")).await.expect("a free place");
     }
 }

@@ -98,7 +98,7 @@ impl Decoder {
         settings: &ImageSettings,
         bodies: usize,
         pool: Pool,
-        sharers: Sharers,
+        sharers: &Sharers,
         observer: Observer,
     ) -> Self {
         let limits = settings.limits();

@@ -160,14 +160,16 @@ impl Models {
 impl OneModel {
     fn event(&self, event: &ModelEvent) {
         match event {
-            ModelEvent::InService(_) | ModelEvent::Removed | ModelEvent::Seen { .. } => {}
+            ModelEvent::InService(_)
+            | ModelEvent::Removed
+            | ModelEvent::Seen { .. }
+            | ModelEvent::Run(batch::Event::Taken { run: 0, .. }) => {}
             ModelEvent::Swapped { ok } => count(&self.swaps, *ok),
             ModelEvent::LookedUp { is_known } => count(&self.lookups, *is_known),
             ModelEvent::Took(stage, took) => {
                 let at = STAGES.iter().position(|other| other == stage);
                 self.stages[at.expect("all stages are listed")].observe(took.as_secs_f64());
             }
-            ModelEvent::Run(batch::Event::Taken { run: 0, .. }) => {}
             ModelEvent::Run(batch::Event::Taken { run, .. }) => {
                 self.batches.observe(f64::from(u32::try_from(*run).unwrap_or(u32::MAX)));
             }

@@ -18,12 +18,12 @@ use crate::http::service::Service;
 /// The models of the server. The first one serves requests that name no model.
 #[derive(Serialize, ToSchema)]
 struct Models<'a> {
-    models: Vec<Model<'a>>,
+    models: Vec<Listed<'a>>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = ListedModel)]
-struct Model<'a> {
+struct Listed<'a> {
     /// The name in paths and metrics.
     name: &'a str,
     /// The model in service: the name on its card, and its digest.
@@ -70,7 +70,7 @@ pub(crate) async fn models(State(service): State<Arc<Service>>) -> Response {
     let deployments = service.engine.deployments();
     let list = deployments.iter().map(|deployment| {
         let model = &deployment.model;
-        Model {
+        Listed {
             name: deployment.name.as_str(),
             model: model.signature(),
             ready: service.engine.readiness().check(deployment).is_ok(),

@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(admitted(&caller), 80);
         let limited = caller.admit().expect_err("the burst is over");
         assert_eq!(limited, Limited { rate: Rate::Requests, wait: Duration::from_millis(20) });
-        advance(limited.wait - Duration::from_nanos(1)).await;
+        advance(limited.wait.saturating_sub(Duration::from_nanos(1))).await;
         assert_eq!(admitted(&caller), 0);
         advance(Duration::from_nanos(1)).await;
         assert_eq!(admitted(&caller), 1);

@@ -162,7 +162,7 @@ impl Settings {
             settings.server.listen = listen.clone();
         }
         if !overrides.models.is_empty() {
-            settings.models = overrides.models.clone();
+            settings.models.clone_from(&overrides.models);
             settings.model.file = None;
         }
         if let Some(device) = overrides.device {
