@@ -30,7 +30,7 @@ class Neighbour(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The neighbours by ascending distance. If there may be more than were asked for, they are not complete."""
+    """The neighbours by ascending distance. They are complete if the search went on beyond the threshold."""
 
     neighbours: list[Neighbour]
     complete: bool
@@ -94,4 +94,4 @@ def show(found: Found) -> None:
     for near in found.neighbours:
         print(f"{near.distance:.6f}  {near.file}")
     if not found.complete:
-        print("there may be more neighbours: use a smaller FMR", file=sys.stderr)
+        print("there may be more neighbours: use a smaller FMR, or read all rows", file=sys.stderr)

@@ -110,7 +110,7 @@ def search(
             SELECT file, embedding, embedding <-> %(embedding)s AS distance FROM {}
             ORDER BY embedding <-> %(embedding)s LIMIT %(most)s
         )
-        SELECT file, embedding FROM nearest WHERE distance <= %(limit)s
+        SELECT file, embedding, (SELECT max(distance) FROM nearest) > %(limit)s FROM nearest WHERE distance <= %(limit)s
     """
     with connection.transaction():
         if exact:
@@ -121,7 +121,9 @@ def search(
         values = {"embedding": embedding, "most": most, "limit": threshold * (1 + gallery.MARGIN)}
         rows = connection.execute(sql.SQL(nearest).format(table(digest)), values).fetchall()
     files, vectors = [row[0] for row in rows], [row[1].to_numpy() for row in rows]
-    return gallery.Found(gallery.within(embedding, files, vectors, threshold), len(rows) < most)
+    # A scan of the index may also end early by `hnsw.max_scan_tuples` or `work_mem`.
+    complete = all(row[2] for row in rows)
+    return gallery.Found(gallery.within(embedding, files, vectors, threshold), complete)
 
 
 def main() -> None:
