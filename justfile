@@ -18,7 +18,7 @@ test:
     cargo test --workspace --locked
 
 # Everything that CI runs; the tests come first.
-ci: _test-within-limit test-without-kernels benchmark-smoke clients python documents alerts deploy containers dependencies format lint documentation msrv
+ci: _test-within-limit test-without-kernels benchmark-smoke clients python recipes documents alerts deploy containers dependencies format lint documentation msrv
 
 _test-within-limit:
     @echo "== tests"
@@ -46,6 +46,11 @@ python:
     python/test
     cd python && cargo fmt --check
     cd python && cargo clippy --all-targets --locked -- -D warnings
+
+# The recipes for many images and many embeddings, on Ray, PostgreSQL and Qdrant. `python` builds what they need.
+recipes: python
+    @echo "== the recipes, on Ray, PostgreSQL with pgvector, and Qdrant"
+    python/recipes/test
 
 # Examples and links in the documents.
 documents:
