@@ -63,7 +63,8 @@ def check_accessibility(page: Page) -> None:
 
 @pytest.fixture(scope="session")
 def server():
-    running = Server()
+    # A build without optimisation needs seconds for changes, and more on a busy machine.
+    running = Server(SIAMESE_SERVER__DEADLINE_MS="60000")
     yield running
     running.stop()
 

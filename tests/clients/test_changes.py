@@ -23,7 +23,7 @@ THRESHOLD = "25"
 @pytest.fixture(scope="module")
 def things():
     """A server of a model of whole images that is not calibrated for changes."""
-    running = Server(SIAMESE_MODEL__FILE=str(ROOT / "models" / "things.onnx"))
+    running = Server(SIAMESE_MODEL__FILE=str(ROOT / "models" / "things.onnx"), SIAMESE_SERVER__DEADLINE_MS=str(SLOW))
     yield running
     running.stop()
 

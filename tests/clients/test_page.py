@@ -308,6 +308,7 @@ def test_images_are_dropped_and_pasted(server, open_page):
         const Kind = kind === "paste" ? ClipboardEvent : DragEvent;
         document.querySelector(selector).dispatchEvent(new Kind(kind, { bubbles: true, cancelable: true, ...content }));
     })"""
+    page.wait_for_selector("body[data-ready]", state="attached")
     page.evaluate(transfer, ["drop", "#slot-b", "s5_2"])
     expect(page.locator("#slot-b img").first).to_be_visible()
     page.evaluate(transfer, ["paste", "body", "s5_1"])

@@ -27,8 +27,8 @@ async function show() {
   try {
     models ??= await list();
     const chosen = models.find((one) => one.name === name) ?? models[0];
-    await chosen.load();
-    await chosen.forChanges?.load();
+    const needed = new Set([chosen, chosen.forChanges ?? chosen]);
+    await Promise.all([...needed].map((one) => one.load()));
     if (current !== lastShow) return;
     const isKnown = name === null || chosen.name === name;
     notify(isKnown ? null : { message: `This server has no model “${name}”. The page uses “${chosen.name}”.` });
