@@ -15,7 +15,7 @@ use crate::engine::batch::EmbedError;
 use crate::engine::deployment::Deployment;
 use crate::engine::pipeline::{ItemError, NotCompared, Refusal};
 use crate::ops::settings::Settings;
-use crate::ops::telemetry::RateLimiter;
+use crate::ops::telemetry::{DropReports, RateLimiter};
 
 /// The state of all handlers.
 pub struct Service {
@@ -27,11 +27,12 @@ pub struct Service {
     pub(crate) log_limits: LogLimits,
 }
 
-/// Rate limiters for log lines. Rejected requests have their own, so they cannot crowd out failures.
+/// Rate limiters for log lines, and the reports of dropped ones. Rejected requests have their own, so they cannot crowd out failures.
 #[derive(Default)]
 pub(crate) struct LogLimits {
     pub(crate) failures: RateLimiter,
     pub(crate) refusals: RateLimiter,
+    pub(crate) drops: DropReports,
 }
 
 impl Service {

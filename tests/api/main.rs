@@ -44,6 +44,7 @@ mod server;
 mod several;
 mod status;
 mod swap;
+mod teams;
 mod tls;
 mod traces;
 #[path = "../uploads/mod.rs"]

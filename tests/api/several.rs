@@ -101,7 +101,7 @@ async fn clients_of_other_services_choose_a_model_by_its_name() {
     let app = two();
     let image = base64(&face(SAME[0]));
     for (model, width) in
-        [(json!("other"), 1), (json!("small"), shared().1.width), (json!(null), 128)]
+        [(json!("other"), 1), (json!("small"), shared().1.width), (json!(null), shared().1.width)]
     {
         let body = json!({"input": image, "model": model});
         let response = app.json("/v1/embeddings", &body).await.ok().json();

@@ -163,7 +163,9 @@ fn a_swap_under_load_fails_no_request_and_splits_no_pair() {
         means.push(mean);
     }
     assert!(1e-3 < (means[0] - means[1]).abs(), "the models can't be told apart: {means:?}");
-    assert!(server.get("/metrics").contains(r#"siamese_swaps_total{outcome="ok"} 5"#));
+    assert!(
+        server.get("/metrics").contains(r#"siamese_swaps_total{model="model",outcome="ok"} 5"#)
+    );
 }
 
 #[test]
@@ -180,7 +182,9 @@ fn a_failed_swap_keeps_the_old_model() {
     }
     assert!(server.get("/model").contains(&shared().1.digest));
     assert!(server.get("/readyz").starts_with("HTTP/1.1 200"));
-    assert!(server.get("/metrics").contains(r#"siamese_swaps_total{outcome="failed"} 2"#));
+    assert!(
+        server.get("/metrics").contains(r#"siamese_swaps_total{model="model",outcome="failed"} 2"#)
+    );
 }
 
 #[test]

@@ -137,7 +137,9 @@ async fn serve(
     };
     let mut reload = Reload::new(service.engine().clone(), models);
     if keys.are_needed() {
-        reload = reload.with("keys", move || keys.reload());
+        let metrics = service.metrics().clone();
+        reload = reload
+            .with("keys", move || keys.reload().inspect(|()| metrics.expect_keys(keys.names())));
     } else if !listen.ip().is_loopback() {
         tracing::warn!(
             "no API keys are set: every client that can reach the port can send requests"

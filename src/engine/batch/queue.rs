@@ -79,9 +79,9 @@ struct State {
     closed: bool,
 }
 
-/// How long an image waits for others while a session is idle and another runs. It is far longer than the runs of models
+/// How long an image waits for others while a session is idle and another runs. It is longer than most runs of models
 /// that gain from waiting, and a run that never ends delays nothing for longer.
-const PATIENCE: Duration = Duration::from_millis(2);
+const PATIENCE: Duration = Duration::from_millis(10);
 
 impl State {
     /// The most interactive images taken before a waiting bulk image, so that bulk work progresses under any load.

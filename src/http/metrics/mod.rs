@@ -29,8 +29,8 @@ use crate::engine::{Event, ModelEvent, Observer, Stage, batch};
 use crate::ops::traces::ExportOutcome;
 use changes::Changes;
 use labels::{
-    CodeLabel, DroppedLabel, DurationLabels, LimitLabel, OutcomeLabel, RequestLabels, RouteLabel,
-    outcome,
+    CodeLabel, DroppedLabel, DurationLabels, KeyLabels, LimitLabel, OUTCOMES, OutcomeLabel,
+    RequestLabels, RouteLabel,
 };
 use models::Models;
 use verdicts::Verdicts;
@@ -39,7 +39,7 @@ use workers::Workers;
 pub use connections::Connections;
 pub(crate) use connections::Ended;
 pub(crate) use gauges::{Gauges, ModelGauges};
-pub(crate) use labels::Route;
+pub(crate) use labels::{Route, outcome};
 pub(crate) use plain::plain;
 
 /// Bucket limits in seconds, from 50 µs: a small model is faster than the usual buckets.
@@ -69,6 +69,7 @@ pub struct Metrics {
     durations: Family<DurationLabels, Histogram>,
     disconnects: Family<RouteLabel, Counter>,
     item_problems: Family<CodeLabel, Counter>,
+    key_requests: Family<KeyLabels, Counter>,
     judged: Verdicts,
     changes: Changes,
     models: Models,
@@ -110,6 +111,10 @@ impl Metrics {
         let help = "Images that failed in a request that otherwise succeeded, by problem code";
         registry.register("item_problems", help, item_problems.clone());
 
+        let key_requests = Family::default();
+        let help = "Requests with a valid API key, by the name of the key and the outcome";
+        registry.register("key_requests", help, key_requests.clone());
+
         let overloads = Family::<LimitLabel, Counter>::default();
         let help = "Requests rejected as overloaded, by the limit that was reached";
         registry.register("overloads", help, overloads.clone());
@@ -145,6 +150,7 @@ impl Metrics {
             durations,
             disconnects,
             item_problems,
+            key_requests,
             judged,
             changes,
             models,
@@ -225,6 +231,20 @@ impl Metrics {
     /// Counts an image that failed in a request that otherwise succeeded.
     pub(crate) fn item_problem(&self, code: &'static str) {
         self.item_problems.get_or_create(&CodeLabel { code }).inc();
+    }
+
+    /// Creates the counters of keys with these names, with the value zero.
+    pub fn expect_keys(&self, names: impl IntoIterator<Item = Arc<str>>) {
+        for key in names {
+            for outcome in OUTCOMES {
+                let _ = self.key_requests.get_or_create(&KeyLabels { key: key.clone(), outcome });
+            }
+        }
+    }
+
+    /// Counts a request with the key of this name.
+    pub(crate) fn key_request(&self, key: &Arc<str>, outcome: &'static str) {
+        self.key_requests.get_or_create(&KeyLabels { key: key.clone(), outcome }).inc();
     }
 
     /// Counts a rejected request by the limit that was reached. The limit per connection counts as the limit of all.

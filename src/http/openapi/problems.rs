@@ -59,7 +59,7 @@ fn refusals(origins: &[Origin]) -> BTreeMap<StatusCode, Vec<&'static str>> {
             }
             // The settings choose between the two statuses.
             if *kind == Kind::Overloaded {
-                refusals.insert(StatusCode::TOO_MANY_REQUESTS, vec![code]);
+                refusals.entry(StatusCode::TOO_MANY_REQUESTS).or_default().push(code);
             }
         }
     }
@@ -78,7 +78,11 @@ fn meaning(status: StatusCode, origins: &[Origin]) -> &'static str {
         413 => "The body or an image is too large.",
         415 => "The media type of the body, or the format of an image, is not supported.",
         422 => "The request is well-formed, but its content cannot be processed.",
-        429 => "The server is overloaded, and its settings choose this status instead of 503.",
+        429 if origins.contains(&Origin::Work) => {
+            "The key has reached its rate limit. Or the server is overloaded, and its settings choose this status instead of \
+             503."
+        }
+        429 => "The key has reached its rate limit.",
         431 => "The request has more than 100 header fields.",
         500 => "The server has a defect. Its log has the cause, under the request ID.",
         501 => "The body uses a transfer coding other than `chunked`.",

@@ -1,7 +1,6 @@
 //! Parses requests. Heads and bodies are extractors: the handler gets the parsed value, or the client gets a problem.
 
 pub(crate) mod accept;
-pub(crate) mod body;
 pub(crate) mod changes;
 pub(crate) mod form;
 pub(crate) mod images;

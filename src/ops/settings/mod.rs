@@ -326,6 +326,8 @@ mod tests {
         refused("[server]\noverload_status = 200", &[], "overload_status");
         refused("[auth]\nkeys = []", &[], "auth.keys");
         refused("[auth]\nkeys = [\"short\"]", &[], "key 1: a key must have at least 16 characters");
+        let name = "key 1: a name before `:` must have";
+        refused("", &[("SIAMESE_AUTH__KEYS", "Team:0123456789012345")], name);
         refused("", &[("SIAMESE_AUTH__KEYS", "")], "auth.keys");
         refused("", &[("SIAMESE_AUTH__KEYS", "0123456789012345")], "a key must be a text");
         refused("[cors]\norigins = [\"ours.example\"]", &[], "an origin must be https://host");
@@ -346,6 +348,8 @@ mod tests {
         refused("[cuda]\nconvolution_search = \"thorough\"", &[], search);
         let format = "a log format is `text` or `json` for key `log.format`";
         refused("", &[("SIAMESE_LOG__FORMAT", "xml")], format);
+        let requests = "requests are `failures` or `all` for key `log.requests`";
+        refused("[log]\nrequests = \"none\"", &[], requests);
         let faces = "is `largest` or `only` for key `image.faces`";
         refused("[image]\nfaces = \"all\"", &[], faces);
         let decode = "a decode is `exact` or `fast` for key `image.decode`";

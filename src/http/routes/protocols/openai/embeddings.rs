@@ -242,4 +242,8 @@ impl FromContent for ToEmbed {
             _ => Err(Fault::MediaTypeUnsupported(ONLY_JSON).into()),
         }
     }
+
+    fn images(&self) -> usize {
+        self.images.len()
+    }
 }
