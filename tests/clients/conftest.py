@@ -16,20 +16,27 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 FACES = ROOT / "samples"
 # A name of this machine for which browsers require HTTPS, as for any other machine.
 REMOTE = "siamese.test"
+# The settings of a server that has only the model of faces, and so starts sooner.
+ONLY_FACES = {"SIAMESE_MODEL__FILE": str(ROOT / "models" / "faces.onnx")}
+# A debug build loads all models in seconds, and in far more on a busy machine.
+START_SECONDS = 120
 
 
 class Server:
-    """The real server with the shipped model. A test may stop it."""
+    """The real server, with all shipped models unless others are named. A test may stop it."""
 
-    def __init__(self, address: str | None = None, **environment: str):
+    def __init__(self, address: str | None = None, models: dict[str, pathlib.Path] = {}, **environment: str):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.address = address or "http://127.0.0.1:%d" % free.getsockname()[1]
         listen = self.address.removeprefix("http://")
         command = [os.environ["SIAMESE"], "serve", "--device", "cpu", "--listen", listen]
+        for name, file in models.items():
+            command += ["--model", f"{name}={file}"]
         environment = {**os.environ, "RUST_LOG": "error", **environment}
         self.process = subprocess.Popen(command, cwd=ROOT, env=environment)
-        for _ in range(600):
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
             try:
                 urllib.request.urlopen(f"{self.address}/readyz", timeout=1)
                 return
@@ -56,21 +63,22 @@ def check_accessibility(page: Page) -> None:
 
 @pytest.fixture(scope="session")
 def server():
-    running = Server()
+    # A build without optimisation needs seconds for changes, and more on a busy machine.
+    running = Server(SIAMESE_SERVER__DEADLINE_MS="60000")
     yield running
     running.stop()
 
 
 @pytest.fixture
 def described(tmp_path):
-    """Starts a server of a tiny model without a calibration, described by lines of a sidecar."""
+    """Starts a server of a tiny model without a calibration, described by lines of a sidecar, after some other models."""
     running = []
 
-    def started(*lines: str) -> Server:
+    def started(*lines: str, after: dict[str, pathlib.Path] = {}, name: str = "tiny") -> Server:
         shutil.copy(ROOT / "tests" / "fixtures" / "models" / "plain.onnx", tmp_path / "tiny.onnx")
         sidecar = ['input = "4x4"', 'colour = "grey"', *lines]
         (tmp_path / "tiny.toml").write_text("\n".join(sidecar))
-        running.append(Server(SIAMESE_MODEL__FILE=str(tmp_path / "tiny.onnx")))
+        running.append(Server(models={**after, name: tmp_path / "tiny.onnx"}))
         return running[-1]
 
     yield started

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from playwright.sync_api import Page, expect
 
-from conftest import ROOT, Server, check_accessibility, choose
+from conftest import ONLY_FACES, ROOT, Server, check_accessibility, choose
 
 SAMPLES = ROOT / "samples"
 BOARD = [SAMPLES / "board_before.jpg", SAMPLES / "board_after.jpg"]
@@ -23,7 +23,7 @@ THRESHOLD = "25"
 @pytest.fixture(scope="module")
 def things():
     """A server of a model of whole images that is not calibrated for changes."""
-    running = Server(SIAMESE_MODEL__FILE=str(ROOT / "models" / "things.onnx"))
+    running = Server(SIAMESE_MODEL__FILE=str(ROOT / "models" / "things.onnx"), SIAMESE_SERVER__DEADLINE_MS=str(SLOW))
     yield running
     running.stop()
 
@@ -156,12 +156,37 @@ def test_error_rates_are_stated_for_cells_and_for_images(things, open_page):
         expect(page.locator("#changes .glossary dt").get_by_text(name, exact=True)).to_be_visible()
 
 
-def test_a_model_of_faces_names_the_model_to_start(server, open_page):
-    page = open_page(f"{server.address}/#changes")
+def test_a_server_of_faces_alone_names_the_model_to_start(open_page):
+    own_server = Server(**ONLY_FACES)
+    page = open_page(f"{own_server.address}/#changes")
     expect(page.locator("#changes-refusal")).to_contain_text("aligns faces")
     expect(page.locator("#changes-refusal code")).to_have_text("siamese serve --model models/changes.onnx")
     expect(page.locator("#slot-before")).to_be_hidden()
     check_accessibility(page)
+    page.close()
+    own_server.stop()
+
+
+def test_changes_are_found_with_the_default_models(server, open_page):
+    page = open_page(f"{server.address}/#changes")
+    expect(page.locator("#changes-model")).to_have_text(
+        "The model faces is not calibrated for changes. This view uses the model changes.")
+    expect(page.locator("#statements")).to_contain_text("places that have changed between two images")
+    page.get_by_role("button", name="a circuit board").click()
+    wait(page)
+    expect(page.locator(VERDICT)).to_have_text("Changed")
+    assert page.url.endswith("/?model=faces&sample=board#changes")
+    expect(page.locator("#changes .command code")).to_contain_text("/models/changes/changes'")
+    # The box has the response to the command, also where the threshold has been moved.
+    page.locator("#changes .answer summary").click()
+    box = page.locator("#changes .json code")
+    assert json.loads(box.inner_text()) == run_command(page)
+    page.get_by_role("slider", name="Threshold").fill("2.5")
+    expect(box).to_contain_text('"threshold": 2.5', timeout=SLOW)
+    page.get_by_label("Model", exact=True).select_option("changes")
+    expect(page.locator("#changes-model")).to_be_hidden()
+    # The model that finds the changes is the same, so nothing is compared again.
+    expect(page.locator(VERDICT)).to_have_text("Changed")
 
 
 def test_the_handle_swipes_between_before_and_after(things, open_page):

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from playwright.sync_api import Page, expect
 
-from conftest import ROOT, Server, check_accessibility, choose
+from conftest import ONLY_FACES, ROOT, Server, check_accessibility, choose
 
 SAMPLES = ROOT / "samples"
 FACES = [SAMPLES / "s5_1.jpg", SAMPLES / "s5_2.jpg"]
@@ -32,7 +32,7 @@ def things():
 @pytest.fixture(scope="module")
 def faces():
     """A server of a model without a map, with time for its many runs."""
-    running = Server(SIAMESE_SERVER__DEADLINE_MS=str(SLOW))
+    running = Server(SIAMESE_SERVER__DEADLINE_MS=str(SLOW), **ONLY_FACES)
     yield running
     running.stop()
 

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from playwright.sync_api import Page, expect
 
-from conftest import FACES, REMOTE, ROOT, Server, check_accessibility, choose
+from conftest import FACES, ONLY_FACES, REMOTE, ROOT, Server, check_accessibility, choose
 
 SAME = [FACES / "s5_1.jpg", FACES / "s5_2.jpg"]
 OTHER = FACES / "s1_1.jpg"
@@ -213,22 +213,9 @@ def test_a_model_with_a_threshold_does_not_ask_for_one(server, open_page):
     expect(page.get_by_label("no threshold")).to_be_hidden()
 
 
-def test_faces_are_not_offered_for_another_model(open_page):
-    own_server = Server(SIAMESE_MODEL__FILE=str(ROOT / "models" / "characters.onnx"))
-    page = open_page(own_server.address)
-    expect(page.locator("#statements")).to_contain_text("characters")
-    for view in ("two", "one-to-many", "matrix"):
-        page.goto(f"{own_server.address}/#{view}")
-        expect(page.locator(f"#{view} h1")).to_be_visible()
-        expect(page.locator(f"#{view} .samples")).to_be_hidden()
-    page.close()
-    own_server.stop()
-
-
 @pytest.mark.parametrize("width", [1440, 390])
-def test_images_unlike_those_of_the_calibration_are_named(open_page, width):
-    own_server = Server(SIAMESE_MODEL__FILE=str(ROOT / "models" / "orl.onnx"))
-    page = open_page(own_server.address, width=width)
+def test_images_unlike_those_of_the_calibration_are_named(server, open_page, width):
+    page = open_page(f"{server.address}/?model=orl", width=width)
     unlike = "unlike those this model was calibrated on; the figures below do not apply."
     note = page.locator("#two-verdict .unfamiliar")
     compare(page, SAME[0], NO_FACE)
@@ -245,19 +232,14 @@ def test_images_unlike_those_of_the_calibration_are_named(open_page, width):
     choose(page, "#slot-one", SAME[0])
     choose(page, "#tray-many", SAME[1], NO_FACE)
     expect(page.locator("#many-verdict .unfamiliar")).to_contain_text("1 of 2 results have an image unlike")
-    page.close()
-    own_server.stop()
 
 
 @pytest.mark.parametrize(("model", "verdict", "truth"), [("faces", "Same", "right"), ("orl", "Different", "wrong")])
-def test_a_harder_pair_shows_how_good_the_model_is(open_page, model, verdict, truth):
-    own_server = Server(SIAMESE_MODEL__FILE=str(ROOT / "models" / f"{model}.onnx"))
-    page = open_page(own_server.address)
+def test_a_harder_pair_shows_how_good_the_model_is(server, open_page, model, verdict, truth):
+    page = open_page(f"{server.address}/?model={model}")
     page.get_by_role("button", name="one person, less alike").click()
     expect(page.locator(VERDICT)).to_have_text(verdict)
     expect(page.locator("#two-verdict .truth")).to_have_text(f"The model is {truth}: these are two images of one person.")
-    page.close()
-    own_server.stop()
 
 
 def test_an_example_says_whether_the_model_is_right(server, open_page):
@@ -281,7 +263,7 @@ def test_the_probability_does_not_contradict_the_verdict(server, open_page):
 
 
 def test_images_in_the_cache_are_named_in_place_of_times(open_page):
-    own_server = Server()
+    own_server = Server(**ONLY_FACES)
     page = open_page(own_server.address)
     compare(page, FACES / "s9_1.jpg", FACES / "s9_2.jpg")
     for name in ("decode", "search", "queue", "model", "total", "round trip"):
@@ -326,6 +308,7 @@ def test_images_are_dropped_and_pasted(server, open_page):
         const Kind = kind === "paste" ? ClipboardEvent : DragEvent;
         document.querySelector(selector).dispatchEvent(new Kind(kind, { bubbles: true, cancelable: true, ...content }));
     })"""
+    page.wait_for_selector("body[data-ready]", state="attached")
     page.evaluate(transfer, ["drop", "#slot-b", "s5_2"])
     expect(page.locator("#slot-b img").first).to_be_visible()
     page.evaluate(transfer, ["paste", "body", "s5_1"])
@@ -406,20 +389,18 @@ def test_a_blurred_face_is_warned_of(server, open_page, tmp_path):
     expect(page.locator("#slot-b .warning")).to_be_hidden()
 
 
-def test_the_models_input_replaces_an_image_that_the_browser_can_not_decode(open_page):
+def test_the_models_input_replaces_an_image_that_the_browser_can_not_decode(server, open_page):
     # The image shows no face, so the model is one that embeds whole images.
-    own_server = Server(SIAMESE_MODEL__FILE="models/orl.onnx")
-    page = open_page(own_server.address)
+    page = open_page(f"{server.address}/?model=orl")
     tiff = ROOT / "tests" / "fixtures" / "images" / "grey.tiff"
     choose(page, "#slot-a", tiff)
     image = page.locator("#slot-a .frame > img")
     page.wait_for_function("() => document.querySelector('#slot-a .frame > img').naturalWidth === 60")
     expect(image).to_be_visible()
-    own_server.stop()
 
 
 def test_a_stopped_server_is_reported_and_tried_again(open_page):
-    own_server = Server()
+    own_server = Server(**ONLY_FACES)
     page = open_page(
         own_server.address, expect=["ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE"]
     )
@@ -428,7 +409,7 @@ def test_a_stopped_server_is_reported_and_tried_again(open_page):
     compare(page, *SAME)
     notice = page.locator("#notice")
     expect(notice).to_contain_text("does not respond")
-    own_server = Server(own_server.address)
+    own_server = Server(own_server.address, **ONLY_FACES)
     notice.get_by_role("button").click()
     expect(page.locator(VERDICT)).to_have_text("Same")
     own_server.stop()
@@ -482,7 +463,7 @@ def test_images_beyond_the_limit_are_ignored(server, open_page):
 def test_the_api_key_is_requested_once(open_page, tmp_path):
     keys = tmp_path / "keys"
     keys.write_text("a-key-0123456789\n")
-    own_server = Server(SIAMESE_AUTH__KEYS_FILE=str(keys))
+    own_server = Server(SIAMESE_AUTH__KEYS_FILE=str(keys), **ONLY_FACES)
     page = open_page(own_server.address, expect=["401"])
     error = page.get_by_text("does not accept this key")
     field = page.get_by_label("API key")

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
-use siamese_core::model::{Description, Signature};
+use siamese_core::model::{Description, Signature, Statement};
 use siamese_core::score::Threshold;
 use utoipa::ToSchema;
 
@@ -28,12 +28,16 @@ struct Listed<'a> {
     name: &'a str,
     /// The model in service: the name on its card, and its digest.
     model: Signature<'a>,
+    /// What the model is for, in a sentence; null if its card does not say.
+    purpose: Option<&'a Statement>,
     /// Whether its last self-test succeeded and is recent.
     ready: bool,
     /// Whether it finds and aligns a face in each image. Else it embeds whole images.
     aligns_faces: bool,
     /// Whether `/changes` works with it.
     finds_changes: bool,
+    /// Whether its card has a threshold for changes. Without one, each request to `/changes` must name one.
+    calibrated_for_changes: bool,
     /// The numbers of an embedding.
     width: usize,
     in_force: Option<InForce>,
@@ -73,9 +77,11 @@ pub(crate) async fn models(State(service): State<Arc<Service>>) -> Response {
         Listed {
             name: deployment.name.as_str(),
             model: model.signature(),
+            purpose: model.card.purpose.as_ref(),
             ready: service.engine.readiness().check(deployment).is_ok(),
             aligns_faces: model.preprocessor.aligns(),
-            finds_changes: model.map.is_some() && !model.preprocessor.aligns(),
+            finds_changes: !model.preprocessor.aligns(),
+            calibrated_for_changes: model.card.changes.is_some(),
             width: model.width,
             in_force: InForce::of(deployment),
         }

@@ -1,4 +1,4 @@
-// The page's requests to the server.
+// Requests to the server, its errors, and the API key.
 
 let key = sessionStorage.getItem("key");
 
@@ -23,44 +23,6 @@ export function unreachable() {
   return new Problem({ code: "unreachable", detail: "The server does not respond. Is it running?" });
 }
 
-export const model = async () => (await send("/model")).json();
-
-/// Compares two files. The result contains the time of each step.
-export const compare = (a, b, query) => timed(`/compare${query}`, [["a", a], ["b", b]]);
-
-/// Finds what has changed between two files. The result contains the time of each step.
-export const changes = (before, after, query) => timed(`/changes${query}`, scene(before, after));
-
-/// The distance of each cell between two files, as the bytes of a `.npy` file.
-export async function cellDistances(before, after, query) {
-  return (await sendScene(before, after, query, "application/x-npy")).arrayBuffer();
-}
-
-/// The changes between two files as a PNG file.
-export async function changesPng(before, after, query) {
-  return (await sendScene(before, after, query, "image/png")).blob();
-}
-
-/// Compares one file with each of several files. Returns a result or `{error}` for each of them, in order.
-export async function compareWithMany(one, many, query) {
-  const parts = [["a", one], ...many.map((file) => ["b", file])];
-  const response = await send(`/compare/batch${query}`, { method: "POST", body: form(parts) });
-  return (await response.json()).results.map(readResult);
-}
-
-/// Embeds several files. Returns `{embedding}` or `{error}` for each of them, in order.
-export async function embed(files) {
-  const body = form(files.map((file) => ["image", file]));
-  const response = await (await send("/embed", { method: "POST", body })).json();
-  return (response.results ?? [response]).map(readResult);
-}
-
-/// Creates the model's input from a file, as the URL of an image.
-export async function pixels(file) {
-  const response = await send("/pixels", { method: "POST", body: form([["image", file]]) });
-  return URL.createObjectURL(await response.blob());
-}
-
 /// The warnings of a result about its faces, as sentences; with `field`, only those of the image at this path. Null if there
 /// are none. The page says of an unfamiliar image what that means for the figures: see `familiarity.js`.
 export function warnings({ warnings = [] }, field) {
@@ -69,23 +31,21 @@ export function warnings({ warnings = [] }, field) {
   return about.map(({ detail }) => toSentence(detail)).join(" ") || null;
 }
 
-/// Sends a form, and reads the result with the time of each step.
-async function timed(path, parts) {
+/// Sends a form of named files. `accept` is the media type of the response.
+export const post = (path, parts, accept = "application/json") =>
+  send(path, { method: "POST", body: form(parts), headers: { accept } });
+
+/// Sends a form, and reads the result. Besides, the result contains the time of each step, and itself as `answer`.
+export async function timed(path, parts) {
   const start = performance.now();
-  const response = await send(path, { method: "POST", body: form(parts) });
-  const result = await response.json();
+  const response = await post(path, parts);
+  const answer = await response.json();
   const timings = serverTimings(response.headers.get("server-timing"));
-  return { ...result, timings: { ...timings, "round trip": performance.now() - start } };
+  return { ...answer, answer, timings: { ...timings, "round trip": performance.now() - start } };
 }
 
-const scene = (before, after) => [["before", before], ["after", after]];
-
-const sendScene = (before, after, query, accept) =>
-  send(`/changes${query}`, { method: "POST", body: form(scene(before, after)), headers: { accept } });
-
-const readResult = (result) => (result.error ? { error: new Problem(result.error) } : result);
-
-async function send(path, options = {}) {
+/// Sends a request. Any status but a success is a problem.
+export async function send(path, options = {}) {
   const headers = { ...options.headers, ...(key && { authorization: authorization() }) };
   let response;
   try {

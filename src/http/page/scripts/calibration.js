@@ -1,25 +1,33 @@
 // The error rates that a model's card states. The rules are those of the server.
 
 export class Calibration {
-  constructor(card) {
+  /// `unit` is what has distances.
+  constructor(card, unit = "pair") {
+    this.memory = `threshold for a ${unit} of ${card.digest}`;
     this.points = card.operating_points ?? [];
     this.measured = card.calibration;
     this.margin = card.margin;
     this.inForce = card.in_force?.threshold;
     /// The threshold in force. If there is none: the one that the user named.
-    this.threshold = this.inForce;
+    this.threshold = this.inForce ?? remembered(this.memory);
     this.isUnit = card.embedding.length === "unit";
   }
 
   /// The error rates for the cells of two images: unchanged cells are same pairs, and changed cells different pairs.
-  static ofCells({ changes }) {
+  static ofCells({ digest, changes }) {
     const { operating_points, cells } = changes ?? {};
-    return new Calibration({ operating_points, calibration: cells, in_force: changes, embedding: {} });
+    return new Calibration({ digest, operating_points, calibration: cells, in_force: changes, embedding: {} }, "cell");
   }
 
   /// The error rates for unchanged and changed pairs of images, by the threshold for cells.
   static ofScenes({ changes }) {
-    return new Calibration({ operating_points: changes?.image_operating_points, embedding: {} });
+    return new Calibration({ operating_points: changes?.image_operating_points, embedding: {} }, "scene");
+  }
+
+  /// Names the threshold of a model that has none. It is remembered until the tab is closed.
+  name(threshold) {
+    this.threshold = threshold;
+    sessionStorage.setItem(this.memory, threshold);
   }
 
   get known() {
@@ -92,6 +100,11 @@ export function groups(distances, threshold) {
     found.push(group.sort((a, b) => a - b));
   }
   return found.sort((a, b) => b.length - a.length);
+}
+
+function remembered(memory) {
+  const named = sessionStorage.getItem(memory);
+  return named === null ? undefined : Number(named);
 }
 
 function interpolate(curve, x) {

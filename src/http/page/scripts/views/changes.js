@@ -1,13 +1,11 @@
 // Two images of a scene, before and after: what has changed, and where.
 
-import * as api from "../api.js";
-import { Calibration } from "../calibration.js";
 import { Chart } from "../charts/chart.js";
 import { element, find, formatDistance } from "../elements.js";
-import { Slot } from "../images.js";
+import { Slot } from "../inputs/images.js";
+import { ask, offerBox } from "../inputs/threshold.js";
 import { cells } from "../charts/rates.js";
-import { offer } from "../samples.js";
-import { ask, offerBox } from "../threshold.js";
+import { Samples } from "../samples.js";
 import { inWords } from "./changes/alignment.js";
 import { Areas } from "./changes/areas.js";
 import { Detail } from "./changes/detail.js";
@@ -17,31 +15,8 @@ import { readNpy } from "./changes/npy.js";
 import { Request } from "./changes/request.js";
 import { Command } from "./command.js";
 
-const EXAMPLES = {
-  "a circuit board": ["board_before", "board_after"],
-  "a shelf, photographed again": ["shelf_before", "shelf_after"],
-};
-
-/// Starts the view.
-export function start(card, notify) {
-  const isPossible = !card.input.align;
-  find("changes-view").hidden = !isPossible;
-  find("changes-refusal").hidden = isPossible;
-  if (isPossible) startView(card, notify);
-  else refuse();
-}
-
-/// Says which model finds changes, if the model is one of faces.
-function refuse() {
-  const command = new Command();
-  command.show("siamese serve --model models/changes.onnx");
-  const reason = "The model in service aligns faces, so it can’t compare images place by place. Start the server with a model of whole images:";
-  find("changes-refusal").replaceChildren(element("p", {}, reason), command.element);
-}
-
-function startView(card, notify) {
-  const calibration = Calibration.ofCells(card);
-  const scenes = Calibration.ofScenes(card);
+/// Starts the view. `use` names the chosen model, and `compare` compares again.
+export function start(notify) {
   const before = new Slot(find("slot-before"), "Before", compare, { showsInput: false });
   const after = new Slot(find("slot-after"), "After", compareAnew, { showsInput: false });
   [before.next, after.next] = [after, before];
@@ -50,21 +25,42 @@ function startView(card, notify) {
   const found = new Found();
   const areas = new Areas(found.picture, compare);
   const request = new Request(query, notify);
-  let [result, chart, lastRequest] = [null, null, 0];
+  const samples = new Samples(find("changes-samples"), "changes", putPair, notify);
+  let [model, calibration, result, chart, lastRequest] = [null, null, null, null, 0];
 
   find("changes-ignored").append(areas.element);
   find("changes-request").append(request.element);
   align.addEventListener("change", compare);
-  offerBox(find("changes-threshold"), calibration, () => {
-    chart?.move(calibration.threshold);
+
+  /// The model that finds changes may be another one than the chosen one.
+  function use(chosen) {
+    const isSame = chosen.forChanges === model;
+    model = chosen.forChanges;
+    find("changes-view").hidden = !model;
+    find("changes-refusal").hidden = Boolean(model);
+    if (!model) return refuse();
+    find("changes-model").hidden = model === chosen;
+    find("changes-model").replaceChildren(
+      "The model ", element("b", {}, chosen.name), " is not calibrated for changes. This view uses the model ",
+      element("b", {}, model.name), ".",
+    );
+    if (isSame) return;
+    calibration = model.cells;
+    offerBox(find("changes-threshold"), calibration, () => {
+      chart?.move(calibration.threshold);
+      compare();
+    });
+    for (const part of [before, after, samples]) part.use(model);
+    clear();
     compare();
-  });
-  const putPair = (files) => {
-    before.file = null;
-    after.put(files[1]);
-    before.put(files[0]);
-  };
-  offer(find("changes-samples"), EXAMPLES, putPair, notify);
+  }
+
+  function putPair([first, second]) {
+    for (const slot of [before, after]) slot.file = null;
+    if (!first) return [before, after].forEach((slot) => slot.clear());
+    after.put(second);
+    before.put(first);
+  }
 
   /// Compares another second image. Its areas are elsewhere.
   function compareAnew() {
@@ -85,9 +81,12 @@ function startView(card, notify) {
   }
 
   async function compare() {
-    if (before.isEmpty || after.isEmpty) return;
     const current = (lastRequest += 1);
     const files = [before.file, after.file];
+    const asking = model;
+    samples.keep(files);
+    if (before.isEmpty && after.isEmpty) clear();
+    if (before.isEmpty || after.isEmpty) return;
     const isSuperseded = () => current !== lastRequest;
     find("changes-figure").hidden = false;
     for (const part of [verdict, find("changes-figure")]) part.classList.add("waiting");
@@ -96,14 +95,14 @@ function startView(card, notify) {
       // Without a threshold, the distances are of use all the same: they show which thresholds make sense.
       const named = chart?.threshold ?? calibration.threshold;
       const asked = query(named ?? 0);
-      const response = await api.changes(...files, asked);
+      const response = await asking.changes(...files, asked);
       if (isSuperseded()) return;
-      const file = await api.cellDistances(...files, asked);
+      const file = await asking.cellDistances(...files, asked);
       if (isSuperseded()) return;
       notify(null);
       before.showError(null);
       after.showError(null);
-      result = { ...response, files, distances: new Distances(readNpy(file), response.map.cell, response.image) };
+      result = { ...response, model: asking, asked, files, distances: new Distances(readNpy(file), response.map.cell, response.image) };
       showResult();
     } catch (problem) {
       if (!isSuperseded()) showProblem(problem);
@@ -151,7 +150,7 @@ function startView(card, notify) {
   /// The error rates for image pairs: those of the response, where the card has none for other thresholds.
   function ratesOfScenes(threshold) {
     const ofResponse = threshold === result?.threshold ? result.operating_point.images : null;
-    return scenes.at(threshold) ?? ofResponse ?? null;
+    return model.scenes.at(threshold) ?? ofResponse ?? null;
   }
 
   function showAlignment({ text, warning }) {
@@ -160,14 +159,24 @@ function startView(card, notify) {
     find("changes-alignment-warning").hidden = !warning;
   }
 
-  /// Shows a problem beside its image, or in place of the verdict if it concerns both images.
-  function showProblem(problem) {
-    result = null;
+  /// Shows no result.
+  function clear() {
+    [result, chart] = [null, null];
     found.clear();
     request.clear();
     showAlignment({ text: "" });
     find("changes-chart").hidden = true;
+    find("changes-figure").hidden = true;
     verdict.replaceChildren();
+    for (const part of [verdict, find("changes-figure")]) part.classList.remove("waiting");
+  }
+
+  /// Shows a problem beside its image, or in place of the verdict if it concerns both images.
+  function showProblem(problem) {
+    const moved = chart;
+    clear();
+    // The threshold stays where it was moved to.
+    chart = moved;
     const slot = { before, after }[problem.field];
     find("changes-figure").hidden = Boolean(slot);
     if (slot) slot.showError(problem.message);
@@ -176,4 +185,14 @@ function startView(card, notify) {
       verdict.append(element("span", { class: "error" }, problem.message));
     } else notify(problem, compare);
   }
+
+  return { use, compare, samples };
+}
+
+/// Says which model finds changes, if there is only one of faces.
+function refuse() {
+  const command = new Command();
+  command.show("siamese serve --model models/changes.onnx");
+  const reason = "The model in service aligns faces, so it can’t compare images place by place. Start the server with a model of whole images:";
+  find("changes-refusal").replaceChildren(element("p", {}, reason), command.element);
 }

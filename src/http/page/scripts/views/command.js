@@ -1,14 +1,14 @@
-// A command for a terminal, such as the request of a comparison, and its copy.
+// A text to copy, such as the request of a comparison as a command for a terminal.
 
 import { authorization } from "../api.js";
 import { element } from "../elements.js";
 
-/// A command with a button that copies it.
+/// A command with a button that copies it. `kind` is the class of another text.
 export class Command {
-  constructor() {
-    this.code = element("code", {});
+  constructor(kind = "command", attributes = {}) {
+    this.code = element("code", attributes);
     this.copy = element("button", { type: "button", onclick: () => this.copyText() }, "Copy");
-    this.element = element("div", { class: "command" }, this.code, this.copy);
+    this.element = element("div", { class: kind }, this.code, this.copy);
   }
 
   show(text) {

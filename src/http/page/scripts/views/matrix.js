@@ -1,47 +1,50 @@
 // Many images, each compared with all others: a matrix of distances, grouped by the threshold.
 
-import * as api from "../api.js";
+import { warnings } from "../api.js";
 import { distance, groups } from "../calibration.js";
 import { Chart } from "../charts/chart.js";
 import { element, find, formatDistance } from "../elements.js";
 import { unfamiliarResults } from "./familiarity.js";
-import { Tray, show } from "../images.js";
+import { Tray, show } from "../inputs/images.js";
+import { ask } from "../inputs/threshold.js";
 import { PAIRS } from "../charts/rates.js";
-import { offerFaces, personIn } from "../samples.js";
-import { ask } from "../threshold.js";
+import { Samples, identityIn } from "../samples.js";
 
-const EXAMPLES = {
-  "eight images of four people": ["s5_1", "s1_1", "s9_1", "s13_1", "s5_2", "s1_2", "s9_2", "s13_2"],
-};
 const LIMIT = 30;
 /// The number of images in one request. It is below the servers' default limit.
 const PORTION = 8;
 
-/// Starts the view. Returns a function that compares again.
-export function start(card, calibration, notify) {
+/// Starts the view. `use` names the model to compare with, and `compare` compares again.
+export function start(notify) {
   const tray = new Tray(find("tray-matrix"), "Images", LIMIT, compare);
   const verdict = find("matrix-verdict");
   const figure = find("matrix-figure");
-  let lastRequest = 0;
+  const samples = new Samples(find("matrix-samples"), "matrix", (files) => tray.set(files), notify);
+  let [model, lastRequest] = [null, 0];
 
-  offerFaces(find("matrix-samples"), card, EXAMPLES, (files) => tray.set(files), notify);
+  function use(chosen) {
+    model = chosen;
+    for (const part of [tray, samples]) part.use(model);
+    compare();
+  }
 
   async function compare() {
     const request = (lastRequest += 1);
     const { files } = tray;
     figure.replaceChildren();
     verdict.replaceChildren();
+    samples.keep(files);
     if (files.length < 2) return;
-    if (calibration.threshold === undefined) return ask(verdict);
+    if (model.calibration.threshold === undefined) return ask(verdict);
     try {
       const results = [];
       for (let start = 0; start < files.length; start += PORTION) {
-        results.push(...(await embed(files.slice(start, start + PORTION))));
+        results.push(...(await embed(model, files.slice(start, start + PORTION))));
         if (request !== lastRequest) return;
       }
       notify(null);
       const errors = results.flatMap(({ error }, index) => (error ? [[index, error.message]] : []));
-      tray.showErrors(new Map(errors), new Map(results.map((result, index) => [index, api.warnings(result)])));
+      tray.showErrors(new Map(errors), new Map(results.map((result, index) => [index, warnings(result)])));
       const images = results.map((result, index) => ({ ...result, file: files[index] }));
       const embedded = images.filter((image) => image.embedding);
       if (1 < embedded.length) showMatrix(embedded);
@@ -52,6 +55,7 @@ export function start(card, calibration, notify) {
 
   function showMatrix(embedded) {
     const files = embedded.map((image) => image.file);
+    const { calibration } = model;
     const distances = embedded.map((a) => embedded.map((b) => distance(a.embedding, b.embedding)));
     const table = element("div", { class: "matrix", role: "region", "aria-label": "Distances", tabindex: 0 });
     const card = element("div", { class: "card" });
@@ -65,41 +69,43 @@ export function start(card, calibration, notify) {
         element("span", {}, `Images are in one group if distances of at most ${limit} connect them.`),
         ...truth(files, found), ...unfamiliarResults(embedded),
       );
-      table.replaceChildren(matrix(files, distances, found, threshold));
+      table.replaceChildren(matrix(files, distances, found, threshold, model));
     };
     showGroups(new Chart(card, calibration, PAIRS, showGroups).threshold);
   }
 
-  return compare;
+  return { use, compare, samples };
 }
 
-/// For shipped photographs, the truth is known: says whether each group is one person.
+/// For shipped images, the truth is known: says whether each group is one identity.
 function truth(files, found) {
-  const people = files.map(personIn);
-  if (!people.every(Boolean)) return [];
-  const count = new Set(people).size;
-  const isRight = found.length === count && found.every((group) => new Set(group.map((index) => people[index])).size === 1);
+  const known = files.map(identityIn);
+  if (!known.every(Boolean)) return [];
+  const identities = known.map(({ identity }) => identity);
+  const count = new Set(identities).size;
+  const isRight = found.length === count && found.every((group) => new Set(group.map((index) => identities[index])).size === 1);
+  const [one, several] = known[0].nouns;
   const judged = isRight ? "The model is right" : "The model is wrong";
-  return [element("span", { class: "truth" }, `${judged}: the images show ${count} people, and a group is one person.`)];
+  return [element("span", { class: "truth" }, `${judged}: the images show ${count} ${several}, and a group is one ${one}.`)];
 }
 
 /// Embeds images. The server refuses a request for one invalid image as a whole; here it is an error of that image.
-async function embed(files) {
+async function embed(model, files) {
   try {
-    return await api.embed(files);
+    return await model.embed(files);
   } catch (problem) {
     if (files.length === 1 && problem.field) return [{ error: problem }];
     throw problem;
   }
 }
 
-function matrix(files, distances, found, threshold) {
+function matrix(files, distances, found, threshold, model) {
   const order = found.flat();
   const first = new Set(found.map((group) => group[0]));
   const edge = (index) => (first.has(index) ? "first" : "");
   const heading = (index, scope) => {
     const image = element("img", {});
-    show(image, files[index], files[index].name);
+    show(image, files[index], files[index].name, model);
     return element("th", { scope, class: scope === "col" ? edge(index) : undefined }, image);
   };
   const cell = (row, column) => {

@@ -1,94 +1,109 @@
 // Two images: the verdict, and the measurements behind it.
 
-import * as api from "../api.js";
+import { warnings } from "../api.js";
+import { Answer } from "./answer.js";
 import { Chart } from "../charts/chart.js";
 import { Command, curl } from "./command.js";
 import { boundedPercent, element, find, formatDistance, percent } from "../elements.js";
 import { unfamiliarPair } from "./familiarity.js";
-import { Slot } from "../images.js";
+import { Slot } from "../inputs/images.js";
+import { ask } from "../inputs/threshold.js";
 import { PAIRS } from "../charts/rates.js";
-import { offerFaces, personIn } from "../samples.js";
+import { Samples, identityIn } from "../samples.js";
 import { term } from "../terms.js";
-import { ask } from "../threshold.js";
 import { timings } from "./timings.js";
-import { Explanation, runsFor } from "./two/explanation.js";
+import { Explanation } from "./two/explanation.js";
 
-const EXAMPLES = {
-  "one person twice": ["s5_1", "s5_2"],
-  "two people": ["s5_1", "s1_1"],
-  "one person, less alike": ["s1_1", "s1_2"],
-};
-
-/// Starts the view. Returns a function that compares again.
-export function start(card, calibration, notify) {
+/// Starts the view. `use` names the model to compare with, and `compare` compares again.
+export function start(notify) {
   const a = new Slot(find("slot-a"), "First image", compare);
   const b = new Slot(find("slot-b"), "Second image", compare);
   [a.next, b.next] = [b, a];
   const verdict = find("two-verdict");
   const figure = find("two-figure");
-  let result = null;
-  let lastRequest = 0;
+  const samples = new Samples(find("two-samples"), "two", putPair, notify);
+  let [model, result, lastRequest] = [null, null, 0];
 
-  const putPair = ([first, second]) => {
-    a.file = null;
-    b.file = null;
+  function use(chosen) {
+    model = chosen;
+    for (const part of [a, b, samples]) part.use(model);
+    show(null);
+    compare();
+  }
+
+  function putPair([first, second]) {
+    for (const slot of [a, b]) slot.file = null;
+    if (!first) return [a, b].forEach((slot) => slot.clear());
     a.put(first);
     b.put(second);
-  };
-  offerFaces(find("two-samples"), card, EXAMPLES, putPair, notify);
+  }
 
   async function compare() {
-    if (a.isEmpty || b.isEmpty) return;
-    const { threshold } = calibration;
-    if (threshold === undefined) return ask(verdict);
+    const files = [a.file, b.file];
     const request = (lastRequest += 1);
+    samples.keep(files);
+    if (!a.file && !b.file) show(null);
+    if (!a.file || !b.file) return;
+    const { calibration } = model;
+    const query = calibration.query(calibration.threshold);
+    if (calibration.threshold === undefined) {
+      show(null);
+      return ask(verdict);
+    }
     verdict.classList.add("waiting");
     try {
-      const response = await api.compare(a.file, b.file, calibration.query(threshold));
+      const response = await model.compare(...files, query);
       if (request !== lastRequest) return;
-      result = response;
       a.showError(null);
       b.showError(null);
       a.showFace(response.a?.face);
       b.showFace(response.b?.face);
-      a.showWarning(api.warnings(response, "a"));
-      b.showWarning(api.warnings(response, "b"));
+      a.showWarning(warnings(response, "a"));
+      b.showWarning(warnings(response, "b"));
       notify(null);
-      showResult();
+      show(response, files, query);
     } catch (problem) {
       if (request !== lastRequest) return;
-      result = null;
-      verdict.replaceChildren();
-      figure.replaceChildren();
+      show(null);
       const slot = { a, b }[problem.field];
       if (slot) slot.showError(problem.message);
       else notify(problem, compare);
     } finally {
-      verdict.classList.remove("waiting");
+      if (request === lastRequest) verdict.classList.remove("waiting");
     }
   }
 
-  function showResult() {
+  /// Shows the result for two files, which is that of a request with `query`; null for no result.
+  function show(response, files, query) {
+    result = response;
+    verdict.classList.remove("waiting");
+    if (result) return showResult(files, query);
+    verdict.replaceChildren();
+    figure.replaceChildren();
+  }
+
+  function showResult(files, query) {
+    const shown = model;
+    const { calibration } = shown;
     const card = element("div", { class: "card" });
     const command = new Command();
+    const answer = new Answer((asked) => shown.compare(...files, asked));
+    answer.know(query, result.answer);
     const judge = (threshold) => {
+      const asked = calibration.query(threshold);
       showVerdict(threshold);
-      command.show(curl(`/compare${calibration.query(threshold)}`, [["a", a.file], ["b", b.file]]));
+      command.show(curl(shown.path(`/compare${asked}`), [["a", files[0]], ["b", files[1]]]));
+      answer.show(asked);
     };
     const heading = element("h2", {}, "The same request with curl");
-    const request = element("div", { class: "card" }, heading, command.element);
-    figure.replaceChildren(explanation().element, card, request, timings(result.timings));
+    const request = element("div", { class: "card" }, heading, command.element, answer.element);
+    const explanation = new Explanation(shown, files, calibration.query(calibration.threshold, "explain=map"), notify);
+    figure.replaceChildren(explanation.element, card, request, timings(result.timings));
     const chart = new Chart(card, calibration, PAIRS, judge);
     card.prepend(element("h2", {}, "The distance of this pair"));
     chart.drawing.after(position(calibration, result));
     chart.mark(result.distance);
     judge(chart.threshold);
-  }
-
-  /// What explains the result on request. It does not depend on the threshold, so it stays when that is moved.
-  function explanation() {
-    const query = calibration.query(calibration.threshold, "explain=map");
-    return new Explanation([a.file, b.file], query, runsFor(card), notify);
   }
 
   function showVerdict(threshold) {
@@ -103,16 +118,17 @@ export function start(card, calibration, notify) {
     );
   }
 
-  /// For shipped photographs, the truth is known: says whether the verdict is right.
+  /// For shipped images, the truth is known: says whether the verdict is right.
   function truth(same) {
-    const [first, second] = [a, b].map((slot) => personIn(slot.file));
+    const [first, second] = [a, b].map((slot) => identityIn(slot.file));
     if (!first || !second) return [];
-    const people = first === second ? "one person" : "two people";
-    const judged = same === (first === second) ? "The model is right" : "The model is wrong";
-    return [element("span", { class: "truth" }, `${judged}: these are two images of ${people}.`)];
+    const isOne = first.identity === second.identity;
+    const [one, several] = first.nouns;
+    const judged = same === isOne ? "The model is right" : "The model is wrong";
+    return [element("span", { class: "truth" }, `${judged}: these are two images of ${isOne ? `one ${one}` : `two ${several}`}.`)];
   }
 
-  return compare;
+  return { use, compare, samples };
 }
 
 /// Says how many of the measured pairs have this distance or a smaller one, and how probable a same pair is.

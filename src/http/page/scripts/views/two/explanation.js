@@ -1,7 +1,7 @@
 // Why two images are the same or different: which cells of them speak for which verdict.
 
-import * as api from "../../api.js";
 import { element, formatDistance, formatMilliseconds } from "../../elements.js";
+import { Answer } from "../answer.js";
 import { Command, curl } from "../command.js";
 import { COLOURS, Overlay, tendencies } from "./overlay.js";
 
@@ -26,13 +26,14 @@ const ADVICE = [
 ];
 
 /// How many images the model runs for an explanation: few if it has a map that an embedding of unit length is the sum of.
-export const runsFor = ({ map, embedding }) => (map && embedding.length === "unit" ? 8 : 134);
+const runsFor = ({ map, embedding }) => (map && embedding.length === "unit" ? 8 : 134);
 
-/// A card with a button that asks for the explanation of two files, and then with the explanation. `query` is that of the
-/// comparison, with `explain=map`.
+/// A card with a button that asks a model for the explanation of two files, and then with the explanation. `query` is that of
+/// the comparison, with `explain=map`.
 export class Explanation {
-  constructor(files, query, runs, notify) {
-    Object.assign(this, { files, query, notify });
+  constructor(model, files, query, notify) {
+    Object.assign(this, { model, files, query, notify });
+    const runs = runsFor(model.card);
     this.button = element("button", { type: "button", class: "primary", onclick: () => this.ask() }, "Why?");
     this.note = element("span", { role: "status" }, `Shows which parts of the images decide. The model runs ${runs} times for it.`);
     this.error = element("p", { class: "error", role: "alert", hidden: true });
@@ -47,7 +48,9 @@ export class Explanation {
     this.button.textContent = "Asking…";
     this.element.classList.add("waiting");
     try {
-      const [result, ...urls] = await Promise.all([api.compare(...this.files, this.query), ...this.files.map(api.pixels)]);
+      const [result, ...urls] = await Promise.all([
+        this.model.compare(...this.files, this.query), ...this.files.map((file) => this.model.pixels(file)),
+      ]);
       this.show(result, urls);
     } catch (problem) {
       this.isAsked = false;
@@ -67,15 +70,17 @@ export class Explanation {
     this.error.hidden = false;
   }
 
-  show({ explanation, timings }, urls) {
+  show({ explanation, answer, timings }, urls) {
     const { method, runs, a, b, deletion } = explanation;
     const heading = element("h2", { tabindex: -1 }, "Which parts of the images decide");
     const hadFocus = document.activeElement === this.button;
     const command = new Command();
-    command.show(curl(`/compare${this.query}`, [["a", this.files[0]], ["b", this.files[1]]]));
+    command.show(curl(this.model.path(`/compare${this.query}`), [["a", this.files[0]], ["b", this.files[1]]]));
+    const response = new Answer((query) => this.model.compare(...this.files, query));
+    response.know(this.query, answer);
     this.element.replaceChildren(
       heading, ...pictures([a, b], method, urls), legend(LEGENDS[method]), element("p", {}, tested(deletion)), advice(),
-      element("h2", {}, "The explanation with curl"), command.element,
+      element("h2", {}, "The explanation with curl"), command.element, response.element,
       element("p", { class: "cost" }, `${runs} runs of the model, ${formatMilliseconds(timings["round trip"])}`),
     );
     // The button is gone, and the keyboard goes on from here.

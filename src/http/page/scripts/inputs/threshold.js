@@ -1,14 +1,16 @@
 // The boxes that name a threshold, for a model that has none.
 
-import { element } from "./elements.js";
+import { element } from "../elements.js";
 
 /// Shows the box, a form with a number, if no threshold is in force. `onname` is called after each threshold that the user
 /// names.
 export function offerBox(form, calibration, onname) {
+  const input = form.querySelector("input");
   form.hidden = calibration.inForce !== undefined;
+  input.value = calibration.threshold ?? "";
   form.onsubmit = (event) => {
     event.preventDefault();
-    calibration.threshold = form.querySelector("input").valueAsNumber;
+    calibration.name(input.valueAsNumber);
     onname();
   };
 }

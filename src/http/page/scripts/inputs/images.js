@@ -1,12 +1,11 @@
 // Inputs for images: a slot for one image, a tray for several.
 
-import { pixels } from "./api.js";
-import { element, svgElement } from "./elements.js";
+import { element, svgElement } from "../elements.js";
 import { register } from "./transfer.js";
 
 const TYPES = "image/*,.tif,.tiff,.pgm,.ppm,.pnm,.bmp";
 
-/// An input for one image. It calls `onchange` after each new file. `next` is the input that takes further files.
+/// An input for one image. `use` names the model that sees it. It calls `onchange` after each new file. `next` is the input that takes further files.
 /// `showsInput` tells whether the model's input is shown below the image: what the model sees of an image as a whole.
 export class Slot {
   constructor(container, title, onchange, { showsInput = true } = {}) {
@@ -32,6 +31,13 @@ export class Slot {
     return !this.file;
   }
 
+  /// Shows the image as another model sees it.
+  use(model) {
+    this.model = model;
+    this.forget();
+    if (this.file && this.showsInput) this.showInput(this.file);
+  }
+
   /// Takes the first file. The next input takes the others.
   add([file, ...others], next = this.next) {
     if (!file) return;
@@ -44,22 +50,39 @@ export class Slot {
   /// Sets the image.
   async put(file) {
     this.file = file;
-    this.showError(null);
     this.showNote(null);
-    this.showWarning(null);
-    this.showFace(null);
-    this.inset.hidden = true;
+    this.forget();
     this.hint.hidden = true;
-    show(this.image, file, file.name);
+    show(this.image, file, file.name, this.model);
     this.container.classList.add("filled");
     this.onchange();
     if (this.showsInput) await this.showInput(file);
   }
 
+  /// Removes the image.
+  clear() {
+    this.file = null;
+    this.showNote(null);
+    this.forget();
+    this.hint.hidden = false;
+    this.image.hidden = true;
+    this.container.classList.remove("filled");
+    this.onchange();
+  }
+
+  /// Removes what the model said of the image.
+  forget() {
+    this.showError(null);
+    this.showWarning(null);
+    this.showFace(null);
+    this.inset.hidden = true;
+  }
+
   async showInput(file) {
+    const { model } = this;
     try {
-      const url = await pixels(file);
-      if (this.file !== file) return URL.revokeObjectURL(url);
+      const url = await model.pixels(file);
+      if (this.file !== file || this.model !== model) return URL.revokeObjectURL(url);
       URL.revokeObjectURL(this.input.src);
       this.input.src = url;
       this.inset.hidden = false;
@@ -101,7 +124,7 @@ export class Slot {
   }
 }
 
-/// An input for several images, `limit` at most.
+/// An input for several images, `limit` at most. `use` names the model that sees them.
 export class Tray {
   constructor(container, title, limit, onchange) {
     Object.assign(this, { container, limit, onchange, files: [] });
@@ -119,6 +142,11 @@ export class Tray {
 
   get isEmpty() {
     return this.files.length === 0;
+  }
+
+  use(model) {
+    this.model = model;
+    this.showErrors(new Map(), new Map());
   }
 
   add(files) {
@@ -152,7 +180,7 @@ export class Tray {
 
   thumbnail(file, index) {
     const image = element("img", { alt: file.name });
-    show(image, file, file.name);
+    show(image, file, file.name, this.model);
     const removeFile = () => this.set(this.files.filter((_, other) => other !== index));
     const label = `Remove ${file.name}`;
     const remove = element("button", { type: "button", "aria-label": label, onclick: removeFile }, "×");
@@ -190,7 +218,7 @@ function set(paragraph, message) {
 const ignored = (count) => (count === 1 ? "The last image was ignored." : `The last ${count} were ignored.`);
 
 /// Shows a file in an image element. If the browser can't decode the file, shows the model's input instead.
-export function show(image, file, name) {
+export function show(image, file, name, model) {
   const url = URL.createObjectURL(file);
   const release = () => URL.revokeObjectURL(url);
   delete image.dataset.replaced;
@@ -198,7 +226,7 @@ export function show(image, file, name) {
   image.onerror = async () => {
     release();
     image.onerror = null;
-    const input = await pixels(file).catch(() => null);
+    const input = await model.pixels(file).catch(() => null);
     image.dataset.replaced = "";
     if (input) image.src = input;
     else image.hidden = true;
