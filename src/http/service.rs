@@ -41,7 +41,7 @@ impl Service {
         let server = &engine.settings().server;
         Self {
             requests: SharedGate::new(server.max_in_flight.get(), engine.sharers().clone()),
-            bodies: Bodies::new(server, metrics.clone()),
+            bodies: Bodies::new(server, engine.sharers().clone(), metrics.clone()),
             responses: UnsentResponses::new(server.max_unsent_bytes.get()),
             log_limits: LogLimits::default(),
             engine,

@@ -82,12 +82,25 @@ impl SharedGate {
     pub fn try_enter(&self, model: &str, amount: usize) -> Option<Share> {
         let amount = amount.min(self.most);
         let mut taken = lock(&self.taken);
-        if taken.total != 0 && self.available(&taken, model) < amount {
+        if amount != 0 && taken.total != 0 && self.available(&taken, model) < amount {
             return None;
         }
         taken.total += amount;
         *taken.of.entry(model.to_owned()).or_default() += amount;
         Some(Share { taken: self.taken.clone(), model: model.to_owned(), amount })
+    }
+
+    /// Raises the amount of a share to `amount` in all. Returns whether that was possible.
+    pub fn try_grow(&self, share: &mut Share, amount: usize) -> bool {
+        let mut taken = lock(&self.taken);
+        let missing = amount.min(self.most).saturating_sub(share.amount);
+        if taken.total != share.amount && self.available(&taken, &share.model) < missing {
+            return false;
+        }
+        taken.total += missing;
+        *taken.of.entry(share.model.clone()).or_default() += missing;
+        share.amount += missing;
+        true
     }
 
     /// Whether the model can take nothing.
@@ -236,6 +249,20 @@ mod tests {
         assert_eq!(fill("c").len(), 30);
         drop((second, third));
         assert_eq!(gate.taken(), 0);
+    }
+
+    #[test]
+    fn a_share_grows_into_what_others_leave() {
+        let gate = SharedGate::new(40, Sharers::new(2));
+        let mut first = gate.try_enter("a", 0).expect("nothing always fits");
+        assert!(gate.try_grow(&mut first, 20) && gate.try_grow(&mut first, 30));
+        let mut more = gate.try_enter("a", 0).expect("nothing always fits");
+        assert!(!gate.try_grow(&mut more, 1), "10 are kept for the other model");
+        let mut other = gate.try_enter("b", 0).expect("nothing always fits");
+        assert!(gate.try_grow(&mut other, 10) && !gate.try_grow(&mut other, 11));
+        drop((first, more, other));
+        assert_eq!(gate.taken(), 0);
+        assert!(lock(&gate.taken).of.is_empty());
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::receiving::Receiving;
-use crate::engine::admission::{Gate, Held, Limit};
+use crate::engine::admission::{Gate, Held, Limit, Share, SharedGate, Sharers};
 use crate::http::metrics::Metrics;
 use crate::ops::settings::Server;
 
@@ -16,14 +16,27 @@ const RELEASE_TIMEOUT: Duration = Duration::from_millis(20);
 /// All request bodies, complete or still arriving.
 pub(crate) struct Bodies {
     memory: Gate,
+    /// The same memory as models share it.
+    shares: SharedGate,
     pub(crate) receiving: Arc<Receiving>,
     metrics: Arc<Metrics>,
 }
 
+/// The memory that one body uses.
+pub(crate) struct BodyMemory {
+    held: Held,
+    share: Share,
+}
+
 impl Bodies {
-    pub(crate) fn new(settings: &Server, metrics: Arc<Metrics>) -> Self {
-        let memory = Gate::of_bytes(settings.max_bodies_bytes.get());
-        Self { memory, receiving: Receiving::new(settings.max_receiving.get()), metrics }
+    pub(crate) fn new(settings: &Server, sharers: Sharers, metrics: Arc<Metrics>) -> Self {
+        let most = settings.max_bodies_bytes.get();
+        Self {
+            memory: Gate::of_bytes(most),
+            shares: SharedGate::new(most, sharers),
+            receiving: Receiving::new(settings.max_receiving.get()),
+            metrics,
+        }
     }
 
     /// The memory of all bodies, in bytes, rounded up to whole units.
@@ -31,19 +44,26 @@ impl Bodies {
         self.memory.taken()
     }
 
-    /// The reservation of a body that has no byte yet.
-    pub(crate) fn begin(&self) -> Held {
-        self.memory.try_enter(0).expect("a reservation of 0 bytes always fits")
+    /// The reservation of a body without a byte yet, of a request to the model with this digest.
+    pub(crate) fn begin(&self, model: &str) -> BodyMemory {
+        const FITS: &str = "a reservation of 0 bytes always fits";
+        let held = self.memory.try_enter(0).expect(FITS);
+        BodyMemory { held, share: self.shares.try_enter(model, 0).expect(FITS) }
     }
 
     /// Grows a body's reservation to this many bytes. If the memory is full, it ends other bodies that are still
-    /// arriving. Returns false if that does not free enough memory.
-    pub(crate) async fn grow(&self, share: &mut Held, bytes: usize) -> bool {
+    /// arriving. Returns false if that does not free enough memory, or if the rest is kept for other models.
+    pub(crate) async fn grow(&self, memory: &mut BodyMemory, bytes: usize) -> bool {
+        self.grow_held(&mut memory.held, bytes).await
+            && self.shares.try_grow(&mut memory.share, bytes)
+    }
+
+    async fn grow_held(&self, held: &mut Held, bytes: usize) -> bool {
         if self.memory.most() < bytes {
             return false;
         }
         loop {
-            if self.memory.try_grow(share, bytes) {
+            if self.memory.try_grow(held, bytes) {
                 return true;
             }
             if !self.receiving.end_longest() {
@@ -51,7 +71,7 @@ impl Bodies {
             }
             // An ended body releases its memory as soon as its own task notices.
             self.metrics.body_ended(Limit::Bodies);
-            if timeout(RELEASE_TIMEOUT, self.memory.grow(share, bytes)).await.is_ok() {
+            if timeout(RELEASE_TIMEOUT, self.memory.grow(held, bytes)).await.is_ok() {
                 return true;
             }
         }

@@ -6,15 +6,16 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout};
 
-use crate::engine::admission::{Held, Limit, Share};
+use crate::engine::admission::{Limit, Share};
 use crate::engine::deployment::Deployment;
+use crate::http::connection::bodies::BodyMemory;
 use crate::http::connection::receiving::Cut;
 use crate::http::error::Fault;
 use crate::http::service::Service;
 
 /// A request with a complete body. It holds memory for the body, and a slot among the requests in progress.
 pub(crate) struct Admitted {
-    _memory: Held,
+    _memory: BodyMemory,
     _slot: Share,
 }
 
@@ -37,7 +38,7 @@ pub(crate) async fn read(
         return Err(Fault::BodyTooLarge(limit));
     }
     let time_limit = settings.body_timeout().min(deadline - Instant::now());
-    let (body, memory) = timeout(time_limit, collect(body, announced, service))
+    let (body, memory) = timeout(time_limit, collect(body, announced, service, deployment))
         .await
         .unwrap_or(Err(Fault::BodyTimeout(time_limit)))?;
     // The slot is taken only now, so that a slow body does not block requests that are complete.
@@ -50,12 +51,13 @@ async fn collect(
     mut body: Body,
     announced: Option<usize>,
     service: &Service,
-) -> Result<(Bytes, Held), Fault> {
+    deployment: &Deployment,
+) -> Result<(Bytes, BodyMemory), Fault> {
     /// The most bytes that are reserved on the announced length alone.
     const TRUSTED: usize = 256 << 10;
 
     let limit = service.settings().server.max_body_bytes.get();
-    let mut memory = service.bodies.begin();
+    let mut memory = service.bodies.begin(&deployment.model.digest);
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
