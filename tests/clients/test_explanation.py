@@ -183,7 +183,7 @@ def test_the_explanation_is_accessible_and_fits_the_screen(things, open_page, wi
     check_accessibility(page)
     page.get_by_role("button", name=WHY).click()
     expect(page.locator(".overlays")).to_be_visible(timeout=SLOW)
-    page.locator(".why summary").click()
+    page.locator(".why .glossary summary").click()
     page.wait_for_load_state("networkidle")
     check_accessibility(page)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -13,9 +13,8 @@ export class Answer {
   constructor(ask) {
     Object.assign(this, { ask, query: null, known: null });
     this.text = new Command("json", { tabindex: 0, role: "region", "aria-label": "The response as JSON" });
-    this.error = element("p", { class: "error", role: "alert", hidden: true });
-    const summary = element("summary", {}, "The response as JSON");
-    this.element = element("details", { class: "answer", ontoggle: () => this.update() }, summary, this.error, this.text.element);
+    this.summary = element("summary", {}, "The response as JSON");
+    this.element = element("details", { class: "answer", ontoggle: () => this.update() }, this.summary);
   }
 
   /// Shows the response to a request with another query.
@@ -47,16 +46,13 @@ export class Answer {
       }
     }
     this.element.classList.remove("waiting");
-    this.error.hidden = true;
-    this.text.element.hidden = false;
     this.text.show(format(this.known.answer));
+    this.element.replaceChildren(this.summary, this.text.element);
   }
 
   fail(problem) {
     this.element.classList.remove("waiting");
-    this.text.element.hidden = true;
-    this.error.textContent = problem.message;
-    this.error.hidden = false;
+    this.element.replaceChildren(this.summary, element("p", { class: "error", role: "alert" }, problem.message));
   }
 }
 
