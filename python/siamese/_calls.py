@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
+from urllib.parse import quote
 
 import httpx
 import numpy as np
@@ -36,11 +37,17 @@ class Call(Generic[T]):
     body: dict[str, Any] = field(default_factory=dict)
     accept: str = "application/json"
 
-    def arguments(self) -> dict[str, Any]:
-        """The arguments of `httpx.Client.request`."""
+    def arguments(self, model: str | None) -> dict[str, Any]:
+        """The arguments of `httpx.Client.request`, for the model of this name or for the first one."""
         params = {name: value for name, value in self.params.items() if value is not None}
         headers = {"Accept": self.accept, **self.body.get("headers", {})}
-        return {"method": self.method, "url": self.path, "params": params, **self.body, "headers": headers}
+        return {"method": self.method, "url": self._path(model), "params": params, **self.body, "headers": headers}
+
+    def _path(self, model: str | None) -> str:
+        if model is None:
+            return self.path
+        # The card is the resource of the model itself.
+        return f"/models/{quote(model, safe='')}{self.path.removesuffix('/model')}"
 
     def result(self, response: httpx.Response) -> T:
         """The result, or the problem that the response states."""

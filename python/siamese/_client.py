@@ -24,10 +24,11 @@ T = TypeVar("T")
 
 
 class _Base:
-    """What both clients have in common: how often a request is sent, and after which waits."""
+    """What both clients have in common: which model serves, how often a request is sent, and after which waits."""
 
-    def __init__(self, api_key: str | None, timeout: float, retries: int) -> None:
+    def __init__(self, api_key: str | None, model: str | None, timeout: float, retries: int) -> None:
         self._headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
+        self._model = model
         self._timeout = timeout
         self._retries = retries
 
@@ -42,10 +43,11 @@ class _Base:
 class Client(_Base):
     """A client of the server at `url`, such as `http://localhost:8080`.
 
-    `api_key` is a key of the server. `timeout` is the number of seconds that each step of a request may take: to connect, to
-    send, and to wait for the response. A server that is overloaded (503, 429) says when it wants the request again: the
-    client then waits, and sends it again at most `retries` times, unless the wait is longer than the timeout. No other request
-    is sent twice. `transport` replaces that of `httpx`, for instance for a proxy or for tests.
+    `api_key` is a key of the server. `model` is the name or the digest of the model that serves all requests; without it,
+    that is the first model of the server. `timeout` is the number of seconds that each step of a request may take: to
+    connect, to send, and to wait for the response. A server that is overloaded (503, 429) says when it wants the request
+    again: the client then waits, and sends it again at most `retries` times, unless the wait is longer than the timeout. No
+    other request is sent twice. `transport` replaces that of `httpx`, for instance for a proxy or for tests.
 
     Several threads may use one client. Close it after use, or use it in a `with` statement.
 
@@ -58,11 +60,12 @@ class Client(_Base):
         url: str,
         api_key: str | None = None,
         *,
+        model: str | None = None,
         timeout: float = 30.0,
         retries: int = 3,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        super().__init__(api_key, timeout, retries)
+        super().__init__(api_key, model, timeout, retries)
         self._http = httpx.Client(base_url=url, headers=self._headers, timeout=timeout, transport=transport)
 
     def compare(
@@ -118,7 +121,7 @@ class Client(_Base):
         return self._send(_calls.changes(before, after, threshold, fmr, align, cell, ignore))
 
     def model(self) -> dict[str, Any]:
-        """The card of the model in service, and the threshold in force."""
+        """The card of the model, and the threshold in force."""
         return self._send(_calls.model())
 
     def close(self) -> None:
@@ -135,7 +138,7 @@ class Client(_Base):
         tries = 0
         while True:
             try:
-                response = self._http.request(**call.arguments())
+                response = self._http.request(**call.arguments(self._model))
             except httpx.TransportError as error:
                 raise ConnectionFailed(f"{self._http.base_url}: {error}") from error
             tries += 1
@@ -156,11 +159,12 @@ class AsyncClient(_Base):
         url: str,
         api_key: str | None = None,
         *,
+        model: str | None = None,
         timeout: float = 30.0,
         retries: int = 3,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        super().__init__(api_key, timeout, retries)
+        super().__init__(api_key, model, timeout, retries)
         self._http = httpx.AsyncClient(base_url=url, headers=self._headers, timeout=timeout, transport=transport)
 
     async def compare(
@@ -227,7 +231,7 @@ class AsyncClient(_Base):
         tries = 0
         while True:
             try:
-                response = await self._http.request(**call.arguments())
+                response = await self._http.request(**call.arguments(self._model))
             except httpx.TransportError as error:
                 raise ConnectionFailed(f"{self._http.base_url}: {error}") from error
             tries += 1

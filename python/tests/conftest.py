@@ -30,12 +30,14 @@ def loaded(model: str) -> siamese.Model:
 class Server:
     """A real server."""
 
-    def __init__(self, model: str):
+    def __init__(self, *models: str):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             address = f"127.0.0.1:{free.getsockname()[1]}"
         self.url = f"http://{address}"
-        command = [os.environ["SIAMESE"], "serve", "--device", "cpu", "--listen", address, "--model", path(model)]
+        command = [os.environ["SIAMESE"], "serve", "--device", "cpu", "--listen", address]
+        for model in models:
+            command += ["--model", f"{model}={path(model)}"]
         # The server loads the library that it was built with. An unoptimised build is slow.
         environment = {name: value for name, value in os.environ.items() if name != "ORT_DYLIB_PATH"}
         environment |= {"RUST_LOG": "error", "SIAMESE_SERVER__DEADLINE_MS": "60000"}
@@ -54,14 +56,14 @@ class Server:
 
 @pytest.fixture(scope="session")
 def servers():
-    """Starts one server for each model when a test asks for it."""
-    running: dict[str, Server] = {}
+    """Starts a server of one or several models when a test asks for it."""
+    running: dict[tuple[str, ...], Server] = {}
 
-    def server(model: str) -> str:
-        if model not in running:
-            running[model] = Server(model)
-            running[model].wait()
-        return running[model].url
+    def server(*models: str) -> str:
+        if models not in running:
+            running[models] = Server(*models)
+            running[models].wait()
+        return running[models].url
 
     yield server
     for each in running.values():

@@ -102,10 +102,31 @@ def test_an_error_of_a_proxy_is_a_problem_too():
         siamese.Client("http://test", transport=transport).model()
 
 
-def requests_of_all_methods() -> list[httpx.Request]:
+def test_a_client_can_use_any_model_of_a_server(servers):
+    url = servers("faces", "things")
+    with siamese.Client(servers("things"), timeout=60) as client:
+        card, comparison, rows = client.model(), client.compare(A, B), client.embed_many([A, B])
+    with siamese.Client(url, model="things", timeout=60) as client, siamese.Client(url, timeout=60) as first:
+        assert client.model()["digest"] == card["digest"] != first.model()["digest"]
+        assert client.compare(A, B) == comparison != first.compare(A, B)
+        assert np.array_equal(client.embed_many([A, B]), rows)
+        with pytest.raises(siamese.Problem, match="422 no_face_detector"):
+            client.detect(A)
+    with siamese.Client(url, model="cars/1") as client, pytest.raises(siamese.Problem, match="404 model_unknown"):
+        client.embed(A)
+
+    async def ask():
+        async with siamese.AsyncClient(url, model=card["digest"], timeout=60) as client:
+            return await client.model(), await client.embed(A)
+
+    again, embedded = asyncio.run(ask())
+    assert again["digest"] == embedded.digest == card["digest"] and np.array_equal(embedded.embedding, rows[0])
+
+
+def requests_of_all_methods(model: str | None) -> list[httpx.Request]:
     """A request of each method of a client, with all of its arguments."""
     transport, requests = answers(*[httpx.Response(500)] * 7)
-    client = siamese.Client("http://test", transport=transport)
+    client = siamese.Client("http://test", model=model, transport=transport)
     stored = siamese.Embedded(np.zeros(2, np.float32), "sha256:0")
     judging = {"threshold": 1.0, "fmr": 0.1}
     for ask in (
@@ -122,7 +143,8 @@ def requests_of_all_methods() -> list[httpx.Request]:
     return requests
 
 
-def test_the_document_has_each_route_and_parameter_of_the_client(servers):
+@pytest.mark.parametrize("model", [None, "{model}"])
+def test_the_document_has_each_route_and_parameter_of_the_client(model, servers):
     document = httpx.get(f"{servers('faces')}/openapi.json").json()
 
     def resolved(schema: dict) -> dict:
@@ -135,7 +157,7 @@ def test_the_document_has_each_route_and_parameter_of_the_client(servers):
         parts = [part for kind in ("oneOf", "anyOf", "allOf") for part in schema.get(kind, [])]
         return set(schema.get("properties", {})).union(*map(names, parts))
 
-    for request in requests_of_all_methods():
+    for request in requests_of_all_methods(model):
         operation = document["paths"][request.url.path][request.method.lower()]
         parameters = {parameter["name"] for parameter in operation.get("parameters", [])}
         assert set(parse_qs(request.url.query.decode())) <= parameters, request.url
@@ -158,7 +180,7 @@ def test_the_document_has_each_route_and_parameter_of_the_client(servers):
         (siamese.Seen, "Seen"),
         (siamese.Face, "Face"),
         (siamese.OperatingPoint, "Provenance"),
-        (siamese.ResultWarning, "Warning"),
+        (siamese.ResultWarning, "ResultWarning"),
         (siamese.Region, "Region"),
     ],
 )

@@ -151,6 +151,19 @@ pub(crate) struct Details<'a> {
     field: Option<&'a str>,
 }
 
+/// An item of a list that failed, in place of its result.
+#[derive(Serialize, ToSchema)]
+#[schema(as = FailedItem)]
+pub(crate) struct Failed<'a> {
+    error: Details<'a>,
+}
+
+impl<'a> From<&'a Problem> for Failed<'a> {
+    fn from(problem: &'a Problem) -> Self {
+        Self { error: problem.details() }
+    }
+}
+
 impl Fault {
     /// Names the faulty part.
     pub(crate) fn of(self, field: impl Into<String>) -> Problem {

@@ -28,6 +28,7 @@ const CERTAIN: f64 = 0.4;
 /// A reason to trust a result less.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = ResultWarning))]
 pub struct Warning {
     /// A code for programs. It never changes.
     pub code: &'static str,

@@ -36,6 +36,7 @@ pub struct Description {
 /// The part of a response that identifies the model.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = ModelSignature))]
 pub struct Signature<'a> {
     name: &'a str,
     digest: &'a str,
@@ -80,6 +81,7 @@ struct Published<'a> {
 
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = ModelInput))]
 struct Input<'a> {
     shape: [usize; 3],
     resize: &'static str,
@@ -87,14 +89,17 @@ struct Input<'a> {
     preprocessing: &'a Preprocessing,
     /// How far a JPEG may be reduced while it is decoded; absent if it was not measured.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     reduction: Option<MeasuredReduction>,
     /// Where the points of a face lie in the input, in pixels; absent if the model does not align faces.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<crate::preprocessing::Landmarks>, nullable = false))]
     align: Option<Alignment>,
 }
 
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = ModelOutput))]
 struct Output {
     width: usize,
     length: Length,
@@ -102,6 +107,7 @@ struct Output {
 
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = ModelMap))]
 struct Places {
     rows: usize,
     columns: usize,
@@ -110,6 +116,7 @@ struct Places {
 /// How the model finds changes between two images.
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = ChangesCalibration))]
 struct Changing<'a> {
     /// The largest distance of an unchanged cell.
     threshold: f64,

@@ -26,7 +26,6 @@ pub struct Landmarks {
 
 /// Where the points of a face lie in the model's input.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct Alignment(Landmarks);
 

@@ -26,11 +26,11 @@ pub(crate) enum Dialect {
 /// An error in the form of `OpenAI`'s.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct OpenAiError<'a> {
-    #[schema(inline)]
     error: OpenAiDetails<'a>,
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = OpenAiErrorDetails)]
 struct OpenAiDetails<'a> {
     /// A description for people.
     message: String,

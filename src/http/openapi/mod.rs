@@ -2,11 +2,14 @@
 
 mod headers;
 mod problems;
+mod schemas;
 
 use std::sync::LazyLock;
 
 use axum::http::HeaderMap;
 use axum::response::Response;
+use siamese_core::changes::Align;
+use siamese_core::model::Choice;
 use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -15,12 +18,15 @@ use utoipa::{Modify, OpenApi};
 
 use super::error::Details;
 use super::middleware::dialect::{InferenceError, OpenAiError};
+use super::request::changes::View;
+use super::request::query::Explain;
 use super::routes::protocols::inference::{infer, metadata};
 use super::routes::protocols::openai::{embeddings, models as openai_models};
 use super::routes::{changes, compare, compare_batch, detect, embed, models, pixels, status};
 use crate::http::response::asset::Asset;
 use headers::Headers;
 use problems::Problems;
+use schemas::Schemas;
 
 /// `GET /openapi.json`
 pub(crate) async fn document(headers: HeaderMap) -> Response {
@@ -63,8 +69,15 @@ pub(crate) async fn document(headers: HeaderMap) -> Response {
         status::readyz,
         status::metrics
     ),
-    components(schemas(Details, OpenAiError, InferenceError)),
-    modifiers(&OfModels, &Keys, &Problems, &Headers),
+    components(schemas(Details, OpenAiError, InferenceError, Choice, Explain, Align, View)),
+    tags(
+        (name = "images", description = "Compare and embed images."),
+        (name = "models", description = "The models and their cards."),
+        (name = "health", description = "The state of the server."),
+        (name = "openai", description = "The API of OpenAI, version 1."),
+        (name = "inference", description = "The Open Inference Protocol, version 2."),
+    ),
+    modifiers(&OfModels, &Keys, &Problems, &Headers, &Schemas),
     servers((url = "/"))
 )]
 struct Document;

@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use axum::http::StatusCode;
 use strum::VariantArray;
 use utoipa::Modify;
-use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Type};
+use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::{self, Content, Ref, ResponseBuilder};
 
 use super::OF_MODEL;
 use crate::http::error::{Kind, Origin};
 use crate::http::middleware::dialect::{Dialect, open_ai_code};
+
+/// The extension of a response that lists its codes.
+const CODES: &str = "x-codes";
 
 /// What a route does that can fail.
 pub(super) fn origins(path: &str) -> Vec<Origin> {
@@ -112,29 +115,32 @@ impl Modify for Problems {
 }
 
 /// A response with an error of one of these codes, in the form of the protocol.
+///
+/// All responses of a protocol have the same schema, of which a generator makes one type. The codes are in the description
+/// for people, and in `x-codes` for programs. They are no `enum`, because a later version can have more of them.
 fn response(
     description: &str,
     codes: Vec<&'static str>,
     dialect: Option<Dialect>,
 ) -> openapi::Response {
-    let (media, error, has_code) = match dialect {
-        None => ("application/problem+json", "Problem", with_code(codes)),
+    let (media, error, codes) = match dialect {
+        None => ("application/problem+json", "Problem", codes),
         Some(Dialect::OpenAi) => {
             let codes = codes.into_iter().map(open_ai_code).collect();
-            let has_code = ObjectBuilder::new().property("error", with_code(codes));
-            ("application/json", "OpenAiError", has_code)
+            ("application/json", "OpenAiError", codes)
         }
-        Some(Dialect::Inference) => ("application/json", "InferenceError", ObjectBuilder::new()),
+        // Its errors have no code.
+        Some(Dialect::Inference) => ("application/json", "InferenceError", Vec::new()),
     };
-    let schema = AllOfBuilder::new().item(Ref::from_schema_name(error)).item(has_code);
+    let listed: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();
+    let (description, extensions) = match &listed[..] {
+        [] => (description.to_owned(), None),
+        [code] => (format!("{description} Code: {code}."), Some(codes)),
+        listed => (format!("{description} Codes: {}.", listed.join(", ")), Some(codes)),
+    };
     ResponseBuilder::new()
         .description(description)
-        .content(media, Content::new(Some(schema)))
+        .content(media, Content::new(Some(Ref::from_schema_name(error))))
+        .extensions(extensions.map(|codes| ExtensionsBuilder::new().add(CODES, codes).build()))
         .build()
-}
-
-/// An object with one of these codes.
-fn with_code(codes: Vec<&'static str>) -> ObjectBuilder {
-    let code = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(codes));
-    ObjectBuilder::new().property("code", code)
 }

@@ -20,6 +20,7 @@ pub(crate) enum Images {
 
 /// One or several image files.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = ImagesForm)]
 pub(crate) struct EmbedForm<'a> {
     #[serde(borrow)]
     image: Vec<Image<'a>>,
@@ -27,13 +28,16 @@ pub(crate) struct EmbedForm<'a> {
 
 /// One source, or several.
 #[derive(ToSchema)]
+#[schema(as = ImagesRequest)]
 #[serde(untagged)]
 pub(crate) enum Embed<'a> {
     One(EmbedOne<'a>),
     Several(EmbedSeveral<'a>),
 }
 
+/// One source.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = OneImage)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EmbedOne<'a> {
     #[serde(borrow)]
@@ -41,7 +45,9 @@ pub(crate) struct EmbedOne<'a> {
     image: Json<'a>,
 }
 
+/// Several sources.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = SeveralImages)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EmbedSeveral<'a> {
     #[serde(borrow)]

@@ -27,6 +27,7 @@ pub(crate) struct Pairs {
 
 /// Two sources.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = PairRequest)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Compare<'a> {
     #[serde(borrow)]
@@ -39,6 +40,7 @@ pub(crate) struct Compare<'a> {
 
 /// Two image files.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = PairForm)]
 pub(crate) struct CompareForm<'a> {
     #[serde(borrow)]
     a: Image<'a>,
@@ -48,6 +50,7 @@ pub(crate) struct CompareForm<'a> {
 
 /// Pairs of sources, or one source and others to compare it with.
 #[derive(ToSchema)]
+#[schema(as = BatchRequest)]
 #[serde(untagged)]
 pub(crate) enum CompareMany<'a> {
     Pairs(ListedPairs<'a>),
@@ -78,6 +81,7 @@ pub(crate) struct OneToMany<'a> {
 
 /// One image file against each of others.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = BatchForm)]
 pub(crate) struct OneToManyForm<'a> {
     #[serde(borrow)]
     a: Image<'a>,

@@ -42,7 +42,7 @@ pub(crate) struct Judging {
 pub(crate) struct Choosing {
     /// `largest` uses the largest face of an image. `only` rejects an image with several faces. Without it, the setting
     /// `image.faces` applies. Only for a model that aligns faces.
-    #[param(nullable = false, inline)]
+    #[param(nullable = false)]
     faces: Option<Choice>,
 }
 
@@ -60,13 +60,13 @@ pub(crate) struct Ruling {
 pub(crate) struct Explaining {
     /// `map` explains the distance by places of the images. It takes several runs of the model, with bulk priority: 8 for a
     /// model with a map, else 134.
-    #[param(nullable = false, inline)]
+    #[param(nullable = false)]
     explain: Option<Explain>,
 }
 
 /// How a comparison is explained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
-#[schema(rename_all = "lowercase")]
+#[schema(as = ExplanationKind, rename_all = "lowercase")]
 pub(crate) enum Explain {
     Map,
 }

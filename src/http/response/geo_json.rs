@@ -32,6 +32,7 @@ struct Polygon {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = RegionProperties)]
 struct Properties {
     kind: Kind,
     area: f64,

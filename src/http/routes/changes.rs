@@ -25,6 +25,7 @@ use crate::http::service::Service;
 use crate::ops::blocking::compute;
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = Changes)]
 struct Found<'a> {
     #[serde(flatten)]
     scene: JudgedScene,
@@ -43,6 +44,7 @@ struct Found<'a> {
 #[utoipa::path(
     post,
     path = "/changes",
+    tag = "images",
     params(Judging, Comparing),
     request_body(content(
         (ChangesForm = "multipart/form-data"),

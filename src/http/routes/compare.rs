@@ -42,6 +42,7 @@ struct Comparison<'a> {
 #[utoipa::path(
     post,
     path = "/compare",
+    tag = "images",
     params(Judging, Choosing, Explaining),
     request_body(content(
         (CompareForm = "multipart/form-data"),

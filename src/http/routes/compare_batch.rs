@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::engine::judgement::JudgedPair;
 use crate::engine::pipeline::{Embedded, ItemError};
-use crate::http::error::{Details, Fault, Problem};
+use crate::http::error::{Failed, Fault, Problem};
 use crate::http::request::accept::AcceptsJson;
 use crate::http::request::pairs::{CompareMany, OneToManyForm, Pairs};
 use crate::http::request::query::{Choosing, Judging, Ruling};
@@ -25,11 +25,10 @@ struct Comparisons<'a> {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = Compared)]
 #[serde(untagged)]
 enum PairResult<'a> {
     Judged(Box<JudgedPair>),
-    Failed { error: Details<'a> },
+    Failed(Failed<'a>),
 }
 
 /// Compare many pairs
@@ -41,7 +40,7 @@ enum PairResult<'a> {
 #[utoipa::path(
     post,
     path = "/compare/batch",
-    operation_id = "compare_batch",
+    tag = "images",
     params(Judging, Choosing),
     request_body(content(
         (OneToManyForm = "multipart/form-data"),
@@ -87,7 +86,7 @@ pub(crate) async fn compare_batch(
         }
         Err(problem) => {
             service.metrics.item_problem(problem.fault.code());
-            PairResult::Failed { error: problem.details() }
+            PairResult::Failed(problem.into())
         }
     });
     let results = results.collect();

@@ -18,6 +18,7 @@ use crate::http::response::timed_json;
 use crate::http::service::Service;
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = Detection)]
 struct Detected {
     /// First the face that `/embed` and `/compare` use, then the others, the largest first.
     faces: Vec<Face>,
@@ -38,6 +39,7 @@ struct ImageSize {
 #[utoipa::path(
     post,
     path = "/detect",
+    tag = "images",
     request_body(content(
         (Image = "image/*"),
         (Image = "application/octet-stream"),

@@ -13,7 +13,7 @@ use crate::engine::cache::EmbeddedImage;
 use crate::engine::deployment::Deployment;
 use crate::engine::judgement::Warning;
 use crate::engine::pipeline::{Embedded, Source, Timings};
-use crate::http::error::{Details, Fault, Problem};
+use crate::http::error::{Failed, Fault, Problem};
 use crate::http::request::accept::Form;
 use crate::http::request::form::Image;
 use crate::http::request::images::{Embed, EmbedForm, Images};
@@ -48,11 +48,10 @@ struct Several<'a> {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = EmbeddedItem)]
 #[serde(untagged)]
 enum ImageResult<'a> {
     Embedded(ImageEmbedding<'a>),
-    Failed { error: Details<'a> },
+    Failed(Failed<'a>),
 }
 
 /// The embedding of one image.
@@ -92,6 +91,7 @@ impl<'a> ImageEmbedding<'a> {
 #[utoipa::path(
     post,
     path = "/embed",
+    tag = "images",
     params(Choosing),
     request_body(content(
         (Image = "image/*"),
@@ -218,7 +218,7 @@ fn several(
         Ok(image) => ImageResult::Embedded(ImageEmbedding::of(&Images::name(index), image)),
         Err(problem) => {
             service.metrics.item_problem(problem.fault.code());
-            ImageResult::Failed { error: problem.details() }
+            ImageResult::Failed(problem.into())
         }
     });
     let results = results.collect();

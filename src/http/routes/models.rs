@@ -69,7 +69,12 @@ impl InForce {
 ///
 /// Each model has its own routes below `/models/{model}`, such as `/models/{model}/compare`. The routes without it are those
 /// of the first model.
-#[utoipa::path(get, path = "/models", responses((status = 200, description = "The models.", body = Models)))]
+#[utoipa::path(
+    get,
+    path = "/models",
+    tag = "models",
+    responses((status = 200, description = "The models.", body = Models))
+)]
 pub(crate) async fn models(State(service): State<Arc<Service>>) -> Response {
     let deployments = service.engine.deployments();
     let list = deployments.iter().map(|deployment| {
@@ -93,7 +98,13 @@ pub(crate) async fn models(State(service): State<Arc<Service>>) -> Response {
 ///
 /// The card has the model's input, margin, operating points, calibration and provenance. The response also has the
 /// device that runs the model, and the threshold in force.
-#[utoipa::path(get, path = "/model", responses((status = 200, description = "The card.", body = Served)))]
+#[utoipa::path(
+    get,
+    path = "/model",
+    tag = "models",
+    operation_id = "card",
+    responses((status = 200, description = "The card.", body = Served))
+)]
 pub(crate) async fn model(Named(deployment): Named) -> Response {
     response::json(&Served { model: &deployment.model, in_force: InForce::of(&deployment) })
 }

@@ -21,6 +21,7 @@ use crate::http::service::Service;
 #[utoipa::path(
     post,
     path = "/pixels",
+    tag = "images",
     params(Choosing),
     request_body(content(
         (Image = "image/*"),

@@ -30,7 +30,12 @@ struct Ready {
 }
 
 /// Check whether the process is alive
-#[utoipa::path(get, path = "/livez", responses((status = 200, description = "The process is alive.", body = Alive)))]
+#[utoipa::path(
+    get,
+    path = "/livez",
+    tag = "health",
+    responses((status = 200, description = "The process is alive.", body = Alive))
+)]
 pub(crate) async fn livez() -> Response {
     response::json(&Alive { status: "alive" })
 }
@@ -39,7 +44,12 @@ pub(crate) async fn livez() -> Response {
 ///
 /// The server is not ready during shutdown, and if the last self-test of a model failed or is too old. The self-test runs a known
 /// pair through each model.
-#[utoipa::path(get, path = "/readyz", responses((status = 200, description = "The server is ready.", body = Ready)))]
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "health",
+    responses((status = 200, description = "The server is ready.", body = Ready))
+)]
 pub(crate) async fn readyz(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
     service.engine.ready().map_err(|why| Fault::NotReady(why.to_string()))?;
     let deployments = service.engine.deployments();
@@ -49,7 +59,7 @@ pub(crate) async fn readyz(State(service): State<Arc<Service>>) -> Result<Respon
 }
 
 /// Get metrics for Prometheus
-#[utoipa::path(get, path = "/metrics", responses((status = 200, description = "The metrics as text.", content(
+#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, description = "The metrics as text.", content(
     (String = "text/plain"),
     (String = "application/openmetrics-text"),
 ))))]

@@ -54,6 +54,7 @@ pub struct Face {
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = FaceChoice))]
 #[serde(rename_all = "kebab-case", try_from = "String")]
 pub enum Choice {
     /// The largest.

@@ -50,11 +50,9 @@ function headers(responses) {
   return rows.length ? [element("h3", {}, "Response headers"), element("dl", { class: "properties" }, ...rows)] : [];
 }
 
-function errorLine(status, { description, content }) {
-  const schemas = Object.values(content).flatMap((body) => body.schema.allOf);
-  const codes = schemas.flatMap(({ properties }) => (properties?.error?.properties ?? properties)?.code?.enum ?? []);
-  const elements = codes.flatMap((code) => [" ", element("code", {}, code)]);
-  return element("p", { class: "error-line" }, element("b", {}, status), " ", ...formatted(description), ...elements);
+/// The description of an error lists its codes.
+function errorLine(status, { description }) {
+  return element("p", { class: "error-line" }, element("b", {}, status), " ", ...formatted(description));
 }
 
 /// Each media type with its schema collapsed and its example visible.

@@ -22,6 +22,7 @@ pub(crate) struct SceneImages {
 
 /// Two images of a scene.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = ChangesRequest)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Changes<'a> {
     #[serde(borrow)]

@@ -23,7 +23,7 @@ const MOST: usize = 256;
 pub(crate) struct Comparing {
     /// How the first image is brought onto the second. `auto` takes the simplest alignment that explains the images.
     /// `shift` and `affine` fail if there is none of their kind that is certain.
-    #[param(nullable = false, inline)]
+    #[param(nullable = false)]
     align: Option<Align>,
     /// Rectangles that are not compared: left, top, width and height in pixels of the second image, separated by commas,
     /// and rectangles separated by semicolons.
@@ -34,13 +34,13 @@ pub(crate) struct Comparing {
     #[param(exclusive_minimum = 0.0, nullable = false)]
     cell: Option<f64>,
     /// What an image in the response shows.
-    #[param(nullable = false, inline)]
+    #[param(nullable = false)]
     view: Option<View>,
 }
 
 /// What an image in the response shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ToSchema)]
-#[schema(rename_all = "lowercase")]
+#[schema(as = ChangesView, rename_all = "lowercase")]
 pub(crate) enum View {
     /// The second image with the distance of each cell as a colour.
     #[default]

@@ -73,6 +73,8 @@ struct InferredBinary(Vec<u8>);
 #[utoipa::path(
     post,
     path = "/v2/models/{name}/infer",
+    tag = "inference",
+    operation_id = "inference_infer",
     params(
         ("name" = String, Path, description = "The model's name or digest."),
         (

@@ -75,20 +75,38 @@ impl Tensor {
 }
 
 /// Get the server's name and extensions
-#[utoipa::path(get, path = "/v2", responses((status = 200, description = "The server.", body = Server)))]
+#[utoipa::path(
+    get,
+    path = "/v2",
+    tag = "inference",
+    operation_id = "inference_server",
+    responses((status = 200, description = "The server.", body = Server))
+)]
 pub(crate) async fn server() -> Response {
     let version = env!("CARGO_PKG_VERSION");
     response::json(&Server { name: "siamese", version, extensions: ["binary_tensor_data"] })
 }
 
 /// Check whether the process is alive
-#[utoipa::path(get, path = "/v2/health/live", responses((status = 200, description = "The process is alive.", body = Live)))]
+#[utoipa::path(
+    get,
+    path = "/v2/health/live",
+    tag = "inference",
+    operation_id = "inference_live",
+    responses((status = 200, description = "The process is alive.", body = Live))
+)]
 pub(crate) async fn live() -> Response {
     response::json(&Live { is_live: true })
 }
 
 /// Check whether the server is ready to receive requests
-#[utoipa::path(get, path = "/v2/health/ready", responses((status = 200, description = "The server is ready.", body = Ready)))]
+#[utoipa::path(
+    get,
+    path = "/v2/health/ready",
+    tag = "inference",
+    operation_id = "inference_ready",
+    responses((status = 200, description = "The server is ready.", body = Ready))
+)]
 pub(crate) async fn ready(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
     service.engine.ready().map_err(|why| Fault::NotReady(why.to_string()))?;
     Ok(response::json(&Ready { is_ready: true }))
@@ -98,6 +116,8 @@ pub(crate) async fn ready(State(service): State<Arc<Service>>) -> Result<Respons
 #[utoipa::path(
     get,
     path = "/v2/models/{name}",
+    tag = "inference",
+    operation_id = "inference_model",
     params(("name" = String, Path, description = "The model's name or digest.")),
     responses((status = 200, description = "The model in service.", body = Model))
 )]
@@ -119,6 +139,8 @@ pub(crate) async fn model(Named(deployment): Named) -> Response {
 #[utoipa::path(
     get,
     path = "/v2/models/{name}/ready",
+    tag = "inference",
+    operation_id = "inference_model_ready",
     params(("name" = String, Path, description = "The model's name or digest.")),
     responses((status = 200, description = "The model is ready.", body = ModelReady))
 )]

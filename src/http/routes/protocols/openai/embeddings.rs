@@ -119,6 +119,8 @@ struct Usage {
 #[utoipa::path(
     post,
     path = "/v1/embeddings",
+    tag = "openai",
+    operation_id = "openai_embeddings",
     params(Choosing),
     request_body(content = Body, content_type = "application/json", example = json!({"input": ["UDUgMSAxIDI1NQqA"]})),
     responses((status = 200, description = "The embeddings.", body = Embeddings, example = json!({

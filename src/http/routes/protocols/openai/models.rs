@@ -43,7 +43,13 @@ impl<'a> Model<'a> {
 }
 
 /// List the models, as `OpenAI` does
-#[utoipa::path(get, path = "/v1/models", responses((status = 200, description = "The models in service.", body = Models)))]
+#[utoipa::path(
+    get,
+    path = "/v1/models",
+    tag = "openai",
+    operation_id = "openai_models",
+    responses((status = 200, description = "The models in service.", body = Models))
+)]
 pub(crate) async fn models(State(service): State<Arc<Service>>) -> Response {
     let deployments = service.engine.deployments();
     let data = deployments.iter().map(|deployment| Model::of(deployment)).collect();
@@ -54,6 +60,8 @@ pub(crate) async fn models(State(service): State<Arc<Service>>) -> Response {
 #[utoipa::path(
     get,
     path = "/v1/models/{id}",
+    tag = "openai",
+    operation_id = "openai_model",
     params(("id" = String, Path, description = "The model's name or digest.")),
     responses((status = 200, description = "The model in service.", body = Model))
 )]
