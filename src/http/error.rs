@@ -87,7 +87,7 @@ pub(crate) enum Fault {
     #[error("this model embeds whole images, so it has no face detector")]
     NoFaceDetector,
     #[error(
-        "this model aligns faces, so it cannot compare images place by place; use a model of whole images: GET /models lists those with finds_changes, and /models/NAME/changes is the path"
+        "this model aligns faces, so it cannot compare images place by place; use a model of whole images: GET /models lists those without aligns_faces, and /models/NAME/changes is the path"
     )]
     NotForChanges,
     #[error(transparent)]

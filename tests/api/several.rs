@@ -77,8 +77,8 @@ async fn each_model_has_its_own_paths_and_the_first_has_those_without_a_name() {
     let purpose = models[0]["purpose"].as_str().expect("a purpose");
     assert!(purpose.contains("face"), "{purpose}");
     // Whole images can be compared place by place, though the card has no threshold for that.
-    let of_changes = ["finds_changes", "calibrated_for_changes"].map(|field| &models[0][field]);
-    assert_eq!(of_changes, [&json!(true), &json!(false)]);
+    let of_changes = ["aligns_faces", "calibrated_for_changes"].map(|field| &models[0][field]);
+    assert_eq!(of_changes, [&json!(false), &json!(false)]);
     assert_eq!((&models[1]["width"], digest(&models[1])), (&json!(1), "sha256:other"));
 }
 

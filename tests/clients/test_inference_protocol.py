@@ -94,7 +94,7 @@ def test_errors_are_those_of_the_client(client):
     with pytest.raises(InferenceServerException, match=r"inputs\[0\].data\[1\]: the image is empty") as empty:
         client.infer("faces", [images([2], [image(NAMES[0]), b""])])
     assert empty.value.status() == "422"
-    with pytest.raises(InferenceServerException, match='the model "other" does not exist') as unknown:
+    with pytest.raises(InferenceServerException, match='the server has no model "other"') as unknown:
         client.infer("other", [images([1], [image(NAMES[0])])])
     assert unknown.value.status() == "404"
     with pytest.raises(InferenceServerException, match="must be between"):

@@ -32,10 +32,8 @@ struct Listed<'a> {
     purpose: Option<&'a Statement>,
     /// Whether its last self-test succeeded and is recent.
     ready: bool,
-    /// Whether it finds and aligns a face in each image. Else it embeds whole images.
+    /// Whether it finds and aligns a face in each image. Else it embeds whole images, and `/changes` works with it.
     aligns_faces: bool,
-    /// Whether `/changes` works with it.
-    finds_changes: bool,
     /// Whether its card has a threshold for changes. Without one, each request to `/changes` must name one.
     calibrated_for_changes: bool,
     /// The numbers of an embedding.
@@ -85,7 +83,6 @@ pub(crate) async fn models(State(service): State<Arc<Service>>) -> Response {
             purpose: model.card.purpose.as_ref(),
             ready: service.engine.readiness().check(deployment).is_ok(),
             aligns_faces: model.preprocessor.aligns(),
-            finds_changes: !model.preprocessor.aligns(),
             calibrated_for_changes: model.card.changes.is_some(),
             width: model.width,
             in_force: InForce::of(deployment),

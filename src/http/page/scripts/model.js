@@ -19,8 +19,8 @@ export async function list() {
 /// A model. `forChanges` is the one that finds changes in its place: itself if it is calibrated for changes, else the first
 /// one that is. If there is none, itself with a threshold that the user names; null if it can't find changes.
 class Model {
-  constructor({ name, purpose, finds_changes: findsChanges, calibrated_for_changes: isCalibratedForChanges }, prefix) {
-    Object.assign(this, { name, purpose, findsChanges, isCalibratedForChanges, prefix, card: null, forChanges: null });
+  constructor({ name, purpose, aligns_faces: alignsFaces, calibrated_for_changes: isCalibratedForChanges }, prefix) {
+    Object.assign(this, { name, purpose, findsChanges: !alignsFaces, isCalibratedForChanges, prefix, card: null, forChanges: null });
   }
 
   /// Reads the card, once. Only then, there are `card`, `calibration`, and for changes `cells` and `scenes`.
