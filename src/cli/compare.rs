@@ -16,7 +16,8 @@ use super::images::files::{PathInJson, files};
 use super::{Failure, ModelArgs, Outcome, criterion, json};
 use crate::engine::cache::EmbeddedImage;
 use crate::engine::deployment::Tuning;
-use crate::engine::judgement::{Judge, JudgedPair, Warning};
+use crate::engine::judgement::{JudgedPair, Warning};
+use crate::ops::settings::DEFAULT_MODEL;
 use crate::ops::telemetry;
 
 #[derive(Debug, Args)]
@@ -63,16 +64,14 @@ struct OtherImage {
 
 impl Compare {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
-        let settings = self.model.settings(None)?;
+        let settings = self.model.settings(DEFAULT_MODEL)?;
         telemetry::start(settings.log.format, "error");
         let criterion = criterion(self.threshold, self.fmr)?;
         let others = files(&self.b)?;
         let is_one = matches!(self.b.as_slice(), [only] if !only.is_dir());
-        let threshold = settings.model.threshold;
         let images = Images::load(settings, Tuning::None)?;
         let model = images.model();
-        let judge =
-            Judge::new(criterion, threshold, &model.card).map_err(|err| Failure::caller(&err))?;
+        let judge = images.judge(criterion)?;
 
         let paths = [vec![self.a.clone()], others].concat();
         let (mut first, mut results, mut unreadable) =

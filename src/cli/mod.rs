@@ -25,7 +25,7 @@ use siamese_core::score::Threshold;
 pub use failure::{Failure, Outcome};
 
 use crate::engine::judgement::Criterion;
-use crate::ops::settings::{Listen, Overrides, Settings};
+use crate::ops::settings::{Listen, NamedModel, Overrides, Settings};
 use crate::ops::telemetry;
 
 /// Decides whether two images show the same thing.
@@ -70,12 +70,19 @@ enum Command {
     DecodeWorker,
 }
 
-/// Options that choose the model and its device.
+/// Options that choose one model and its device.
 #[derive(Debug, Args)]
 struct ModelArgs {
     /// The model's ONNX file. Default: the model that comes with the program.
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+/// Options of all commands that run models.
+#[derive(Debug, Args)]
+struct CommonArgs {
     /// The device that runs the model: cpu, prefer-gpu or require-gpu.
     #[arg(long)]
     device: Option<Device>,
@@ -140,8 +147,22 @@ fn criterion(threshold: Option<f64>, fmr: Option<f64>) -> Result<Criterion, Fail
 }
 
 impl ModelArgs {
-    fn settings(&self, listen: Option<Listen>) -> Result<Settings, Failure> {
-        let overrides = Overrides { listen, model: self.model.clone(), device: self.device };
+    /// The settings for one model; `shipped` is the path of the one that is used without `--model`.
+    fn settings(&self, shipped: &str) -> Result<Settings, Failure> {
+        let models = self.model.iter().cloned().map(NamedModel::of_file).collect();
+        let mut settings = self.common.settings(models, None)?;
+        settings.keep_one(shipped)?;
+        Ok(settings)
+    }
+}
+
+impl CommonArgs {
+    fn settings(
+        &self,
+        models: Vec<NamedModel>,
+        listen: Option<Listen>,
+    ) -> Result<Settings, Failure> {
+        let overrides = Overrides { listen, models, device: self.device };
         Ok(Settings::load(self.config.as_deref(), &overrides)?)
     }
 }

@@ -1,4 +1,4 @@
-//! A model in service: admission, decoding, batches, cache, self-test, tuning and hot swap.
+//! Models in service: admission, decoding, batches, cache, self-test, tuning and hot swap.
 //!
 //! An [`Engine`] takes uploads and returns embeddings. [`judgement`] turns their distances into verdicts. The engine
 //! knows no HTTP: the server and the command line use the same one.
@@ -10,6 +10,8 @@ pub mod pipeline;
 pub mod readiness;
 
 pub mod deployment;
+
+pub mod models;
 
 pub mod self_test;
 
@@ -24,7 +26,7 @@ pub mod watch;
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use siamese_core::file::FileStamps;
@@ -32,27 +34,41 @@ use siamese_core::model::Description;
 
 pub use siamese_core::judgement;
 
-use crate::ops::settings::Settings;
-use admission::{Gate, PORTIONS, SCENES};
+use crate::ops::settings::{ModelName, NamedModel, Settings};
+use admission::Sharers;
 use decode::worker::Pool;
 use decode::{Decoder, Lane};
 use deployment::{DeployError, Deployment, Tuning};
+use models::{Models, Served};
 use readiness::{NotReady, Readiness};
 
 /// An event of an engine, for metrics.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    /// A model came into service.
+    /// An event of the model with this name.
+    Model(&'a str, ModelEvent<'a>),
+    /// An event of a decode worker.
+    Worker(decode::worker::Event),
+    /// An image was not decoded, because no request waits for it any more.
+    NotDecoded,
+    /// A decoder panicked or crashed.
+    DecoderFailed,
+}
+
+/// An event of one model.
+#[derive(Clone, Copy, Debug)]
+pub enum ModelEvent<'a> {
+    /// It came into service.
     InService(&'a Description),
+    /// It is no longer served.
+    Removed,
     /// A hot swap ended.
     Swapped {
         /// Whether it succeeded.
         ok: bool,
     },
-    /// An event of the model's runs.
+    /// An event of its runs.
     Run(batch::Event),
-    /// An event of a decode worker.
-    Worker(decode::worker::Event),
     /// An image was looked up in the cache.
     LookedUp {
         /// Whether its embedding was there.
@@ -67,10 +83,6 @@ pub enum Event<'a> {
     },
     /// The duration of a stage of a request.
     Took(Stage, Duration),
-    /// An image was not decoded, because no request waits for it any more.
-    NotDecoded,
-    /// A decoder panicked or crashed.
-    DecoderFailed,
 }
 
 /// The receiver of events.
@@ -89,29 +101,34 @@ pub enum Stage {
     Model,
 }
 
-/// A model in service, with its limits, decoder and observer.
+/// Models in service, with the decoder that they share, and an observer.
 pub struct Engine {
     settings: Settings,
     readiness: Readiness,
     decoder: Decoder,
-    /// The images of bulk requests.
-    bulk: Gate,
-    /// The bulk requests: at most a quarter of all requests, because each takes long.
-    bulk_requests: Gate,
-    /// The pairs of images that are compared place by place: small ones, and large ones.
-    scenes: [Gate; 2],
-    /// The portions of bulk requests.
-    portions: Gate,
-    current: RwLock<Arc<Deployment>>,
-    /// The stamps of the files when a model was last loaded. Locked only for a copy.
-    stamps: Mutex<FileStamps>,
+    models: RwLock<Models>,
+    /// The number of models, for the limits that they share.
+    sharers: Sharers,
+    /// Held while models are added, removed or replaced.
+    changing: tokio::sync::Mutex<()>,
     observer: Observer,
 }
 
+/// What a reload of the models changed.
+#[derive(Default)]
+pub struct Reloaded {
+    /// The deployments that came into service.
+    pub loaded: Vec<Arc<Deployment>>,
+    /// The models that are no longer served.
+    pub removed: Vec<ModelName>,
+    /// The models that can't be loaded. Those that were in service stay there.
+    pub failed: Vec<(ModelName, DeployError)>,
+}
+
 impl Engine {
-    /// Loads the model of the settings, and puts it into service.
+    /// Loads the models of the settings, and puts them into service.
     ///
-    /// With tuning it takes a second or more, so call it on a thread that may block.
+    /// With tuning it takes a second or more for each, so call it on a thread that may block.
     ///
     /// # Panics
     ///
@@ -121,38 +138,40 @@ impl Engine {
         tuning: Tuning,
         observer: Observer,
     ) -> Result<Self, DeployError> {
-        let mut stamps = FileStamps::default();
-        let deployment = Deployment::load(&settings, tuning, None, &mut stamps, &observer)?;
-        let engine = Self::new(settings, deployment, observer, decode::worker::this_program());
-        Ok(Self { stamps: Mutex::new(stamps), ..engine })
+        let load = |origin: NamedModel| {
+            let mut stamps = FileStamps::default();
+            let deployment =
+                Deployment::load(&origin, &settings, tuning, None, &mut stamps, &observer)?;
+            Ok(Arc::new(Served::new(origin, deployment, stamps)))
+        };
+        let models = settings.served()?.into_iter().map(load);
+        let models = models.collect::<Result<Models, DeployError>>()?;
+        Ok(Self::new(settings, models, observer, decode::worker::this_program()))
     }
 
-    /// Builds an engine from its parts. `program` is the executable of the workers.
-    pub fn new(
-        settings: Settings,
-        deployment: Deployment,
-        observer: Observer,
-        program: PathBuf,
-    ) -> Self {
+    /// Builds an engine from its parts: at least one model, and the executable of the workers.
+    pub fn new(settings: Settings, models: Models, observer: Observer, program: PathBuf) -> Self {
         let pool = {
             let observer = observer.clone();
             Pool::new(program, move |event| observer(Event::Worker(event)))
         };
+        let sharers = Sharers::new(models.len());
         let memory = settings.server.max_bodies_bytes.get();
-        let decoder = Decoder::new(&settings.image, memory, pool, observer.clone());
-        observer(Event::InService(&deployment.model));
-        Self {
+        let decoder =
+            Decoder::new(&settings.image, memory, pool, sharers.clone(), observer.clone());
+        let engine = Self {
+            models: RwLock::new(models),
             readiness: Readiness::new(settings.health.max_age()),
             decoder,
-            bulk: Gate::new(settings.model.bulk_queue),
-            bulk_requests: Gate::new(admission::quarter(settings.server.max_in_flight)),
-            scenes: SCENES.map(Gate::new),
-            portions: Gate::new(PORTIONS),
-            current: RwLock::new(Arc::new(deployment)),
-            stamps: Mutex::default(),
+            sharers,
+            changing: tokio::sync::Mutex::default(),
             settings,
             observer,
+        };
+        for deployment in engine.deployments() {
+            engine.observe(&deployment, ModelEvent::InService(&deployment.model));
         }
+        engine
     }
 
     /// The settings of the start.
@@ -165,24 +184,39 @@ impl Engine {
         &self.readiness
     }
 
-    /// Whether a load balancer may send requests.
+    /// Whether a load balancer may send requests: whether all models are ready.
     pub fn ready(&self) -> Result<(), NotReady> {
-        self.readiness.check(&self.deployment())
+        self.deployments().iter().try_for_each(|deployment| self.readiness.check(deployment))
     }
 
-    /// The deployment in service. Call it once for each request, because a swap may happen at any time.
+    /// The models.
+    pub fn models(&self) -> Models {
+        self.models.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The deployments of all models, in their order.
+    pub fn deployments(&self) -> Vec<Arc<Deployment>> {
+        self.models().iter().map(|served| served.deployment()).collect()
+    }
+
+    /// The number of models, for limits that they share.
+    pub fn sharers(&self) -> &Sharers {
+        &self.sharers
+    }
+
+    /// The deployment of the first model. Call it once for each request, because a swap may happen at any time.
     pub fn deployment(&self) -> Arc<Deployment> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.models()[0].deployment()
+    }
+
+    /// The deployment of the model with this name: that of the server, that of the model's card, or the model's digest.
+    pub fn named(&self, name: &str) -> Option<Arc<Deployment>> {
+        models::find(&self.models(), name)
     }
 
     /// The worker lanes that decode costly images.
     pub fn lanes(&self) -> &[Lane] {
         self.decoder.lanes()
-    }
-
-    /// The images of bulk requests in progress.
-    pub fn bulk_images(&self) -> usize {
-        self.bulk.taken()
     }
 
     /// Counts workers that ended while idle.
@@ -200,33 +234,103 @@ impl Engine {
         self.decoder.warm_up().await
     }
 
-    /// The stamps of the files when a model was last loaded, successfully or not.
-    pub fn stamps(&self) -> FileStamps {
-        self.stamps.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Hot swap: loads the model's file as it is now, and puts it in the place of the model in service. Requests in
+    /// Hot swap: loads a model's file as it is now, and puts it in the place of the model in service. Requests in
     /// progress keep the old model, and new requests use the new one. If loading fails, nothing changes.
-    pub async fn swap(self: &Arc<Self>) -> Result<(), DeployError> {
-        let engine = self.clone();
-        let load = move || {
-            let (before, mut stamps) = (engine.deployment(), engine.stamps());
-            let (settings, observer) = (&engine.settings, &engine.observer);
-            let tuning = Tuning::Full;
-            let next = Deployment::load(settings, tuning, Some(&before), &mut stamps, observer);
-            *engine.stamps.lock().unwrap_or_else(PoisonError::into_inner) = stamps;
-            next
-        };
-        let next = tokio::task::spawn_blocking(load).await.unwrap_or(Err(DeployError::Panicked));
-        self.observe(Event::Swapped { ok: next.is_ok() });
-        let next = Arc::new(next?);
-        self.observe(Event::InService(&next.model));
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = next;
-        Ok(())
+    pub async fn swap(
+        self: &Arc<Self>,
+        served: &Arc<Served>,
+    ) -> Result<Arc<Deployment>, DeployError> {
+        let _changing = self.changing.lock().await;
+        self.replace(served).await
     }
 
-    fn observe(&self, event: Event) {
-        (self.observer)(event);
+    /// Serves these models from now on. Loads all files as they are now, one after the other, and then removes the models
+    /// that are not listed. Requests in progress keep their model.
+    pub async fn reload(self: &Arc<Self>, origins: Vec<NamedModel>) -> Reloaded {
+        let _changing = self.changing.lock().await;
+        let before = self.models();
+        let mut reloaded = Reloaded::default();
+        let mut models = Vec::with_capacity(origins.len());
+        for origin in origins {
+            let known = before.iter().find(|served| *served.name() == origin.name).cloned();
+            let name = origin.name.clone();
+            let loaded = match &known {
+                Some(served) if *served.origin() == origin => {
+                    self.replace(served).await.map(|deployment| (served.clone(), deployment))
+                }
+                _ => self.begin(origin).await,
+            };
+            match loaded {
+                Ok((served, deployment)) => {
+                    models.push(served);
+                    reloaded.loaded.push(deployment);
+                }
+                Err(err) => {
+                    models.extend(known);
+                    reloaded.failed.push((name, err));
+                }
+            }
+        }
+        if !models.is_empty() {
+            let is_listed = |name| models.iter().any(|served: &Arc<Served>| served.name() == name);
+            let names = before.iter().map(|served| served.name());
+            reloaded.removed.extend(names.filter(|name| !is_listed(*name)).cloned());
+            self.sharers.set(models.len());
+            *self.models.write().unwrap_or_else(PoisonError::into_inner) = models.into();
+        }
+        for name in &reloaded.removed {
+            (self.observer)(Event::Model(name.as_str(), ModelEvent::Removed));
+        }
+        reloaded
+    }
+
+    /// Replaces the deployment of a model.
+    async fn replace(
+        self: &Arc<Self>,
+        served: &Arc<Served>,
+    ) -> Result<Arc<Deployment>, DeployError> {
+        let (next, stamps) =
+            self.open(served.origin().clone(), Some(served.deployment()), served.stamps()).await;
+        served.note(stamps);
+        let is_ok = next.is_ok();
+        (self.observer)(Event::Model(served.name().as_str(), ModelEvent::Swapped { ok: is_ok }));
+        let next = Arc::new(next?);
+        self.observe(&next, ModelEvent::InService(&next.model));
+        served.replace(next.clone());
+        Ok(next)
+    }
+
+    /// Loads a model that was not served before from this file.
+    async fn begin(
+        self: &Arc<Self>,
+        origin: NamedModel,
+    ) -> Result<(Arc<Served>, Arc<Deployment>), DeployError> {
+        let (deployment, stamps) = self.open(origin.clone(), None, FileStamps::default()).await;
+        let served = Arc::new(Served::new(origin, deployment?, stamps));
+        let deployment = served.deployment();
+        self.observe(&deployment, ModelEvent::InService(&deployment.model));
+        Ok((served, deployment))
+    }
+
+    /// Loads a deployment on a thread that may block, and the stamps of its files.
+    async fn open(
+        self: &Arc<Self>,
+        origin: NamedModel,
+        before: Option<Arc<Deployment>>,
+        mut stamps: FileStamps,
+    ) -> (Result<Deployment, DeployError>, FileStamps) {
+        let (engine, known) = (self.clone(), stamps.clone());
+        let load = move || {
+            let (settings, observer) = (&engine.settings, &engine.observer);
+            let (tuning, before) = (Tuning::Full, before.as_deref());
+            let next = Deployment::load(&origin, settings, tuning, before, &mut stamps, observer);
+            (next, stamps)
+        };
+        tokio::task::spawn_blocking(load).await.unwrap_or((Err(DeployError::Panicked), known))
+    }
+
+    fn observe(&self, deployment: &Deployment, event: ModelEvent) {
+        (self.observer)(Event::Model(deployment.name.as_str(), event));
     }
 }
 

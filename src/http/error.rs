@@ -15,6 +15,7 @@ use thiserror::Error;
 use utoipa::ToSchema;
 
 use crate::engine::pipeline::NotCompared;
+use crate::ops::keys::Limited;
 
 /// An error, and the part of the request that causes it.
 #[derive(Clone, Debug, Error)]
@@ -42,10 +43,15 @@ pub(crate) enum Fault {
     QueryInvalid(String),
     #[error("a valid API key is required: send Authorization: Bearer KEY")]
     Unauthorized,
+    #[error(
+        "the limit of {} per second of this API key is reached; retry after the time in the Retry-After header",
+        .0.rate.as_str()
+    )]
+    RateLimited(Limited),
     #[error("no resource exists at this path")]
     NotFound,
-    #[error("the model {named:?} does not exist; this server's model is {served:?}")]
-    ModelUnknown { named: String, served: String },
+    #[error("{0}")]
+    ModelUnknown(String),
     #[error("this path does not support this method")]
     MethodNotAllowed,
     #[error("the response is {0}, which the Accept header rules out")]
@@ -81,7 +87,7 @@ pub(crate) enum Fault {
     #[error("this model embeds whole images, so it has no face detector")]
     NoFaceDetector,
     #[error(
-        "this model aligns faces, so it cannot compare images place by place; serve a model of whole images, such as changes.onnx"
+        "this model aligns faces, so it cannot compare images place by place; use a model of whole images: GET /models lists those with finds_changes, and /models/NAME/changes is the path"
     )]
     NotForChanges,
     #[error(transparent)]
@@ -211,6 +217,7 @@ impl Kind {
             Self::PartRepeated => (S::BAD_REQUEST, "part_repeated", &[Work]),
             Self::QueryInvalid => (S::BAD_REQUEST, "query_invalid", &[Work]),
             Self::Unauthorized => (S::UNAUTHORIZED, "unauthorized", &[Key]),
+            Self::RateLimited => (S::TOO_MANY_REQUESTS, "rate_limited", &[Key]),
             Self::NotFound => (S::NOT_FOUND, "not_found", &[NoRoute]),
             Self::ModelUnknown => (S::NOT_FOUND, "model_unknown", &[Named]),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "method_not_allowed", &[NoRoute]),
@@ -323,8 +330,10 @@ impl IntoResponse for Problem {
             Fault::ContentCodingUnsupported(_) => Some((header::ACCEPT_ENCODING, "identity")),
             _ => None,
         };
-        if let Fault::Overloaded { retry_after, .. } = self.fault {
-            let seconds = retry_after.as_secs_f64().ceil().max(1.0);
+        if let Fault::Overloaded { retry_after: wait, .. }
+        | Fault::RateLimited(Limited { wait, .. }) = self.fault
+        {
+            let seconds = wait.as_secs_f64().ceil().max(1.0);
             let value = HeaderValue::from_str(&seconds.to_string()).expect("a number is a value");
             response.headers_mut().insert(header::RETRY_AFTER, value);
         }

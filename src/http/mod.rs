@@ -34,9 +34,9 @@ use crate::ops::keys::Keys;
 use connection::responses::UnsentResponses;
 use middleware::{authorise, cors, dialect, exchange, identify, linger, malformed, secure, unsent};
 use routes::protocols::inference::{infer, metadata};
-use routes::protocols::openai::{embeddings, models};
+use routes::protocols::openai::{embeddings, models as openai_models};
 use routes::protocols::verify;
-use routes::{changes, compare, compare_batch, detect, embed, model, pixels, status};
+use routes::{changes, compare, compare_batch, detect, embed, models, pixels, status};
 
 /// The most bytes of unsent responses on the admin port.
 const ADMIN_UNSENT_BYTES: usize = 8 << 20;
@@ -45,13 +45,9 @@ const ADMIN_UNSENT_BYTES: usize = 8 << 20;
 ///
 /// Metrics are included unless the admin port serves them: see [`admin`].
 pub fn router(service: Arc<Service>, keys: Arc<Keys>) -> Router {
-    let work = Router::new()
-        .route("/compare", post(compare::compare))
-        .route("/compare/batch", post(compare_batch::compare_batch))
-        .route("/changes", post(changes::changes))
-        .route("/embed", post(embed::embed))
-        .route("/detect", post(detect::detect))
-        .route("/pixels", post(pixels::pixels))
+    let work = OF_MODEL
+        .into_iter()
+        .fold(Router::new(), work_of_model)
         .route("/v1/embeddings", post(embeddings::embeddings))
         .route("/v2/models/{name}/infer", post(infer::infer))
         .route("/v2/models/{name}/versions/{version}/infer", post(infer::infer));
@@ -62,9 +58,11 @@ pub fn router(service: Arc<Service>, keys: Arc<Keys>) -> Router {
     };
     let work = work.route_layer(from_fn_with_state(service.clone(), exchange::admit));
     let mut guarded = Router::new()
-        .route("/model", get(model::model))
-        .route("/v1/models", get(models::models))
-        .route("/v1/models/{id}", get(models::model))
+        .route("/model", get(models::model))
+        .route("/models", get(models::models))
+        .route("/models/{model}", get(models::model))
+        .route("/v1/models", get(openai_models::models))
+        .route("/v1/models/{id}", get(openai_models::model))
         .route("/v2", get(metadata::server))
         .route("/v2/models/{name}", get(metadata::model))
         .route("/v2/models/{name}/ready", get(metadata::model_ready))
@@ -88,6 +86,21 @@ pub fn router(service: Arc<Service>, keys: Arc<Keys>) -> Router {
     let cors = cors::cors(&service.settings().cors);
     let responses = service.responses.clone();
     around(routes, cors, service, responses)
+}
+
+/// The prefixes of the routes that run a model: none for the first model, and the model's name for each.
+const OF_MODEL: [&str; 2] = ["", "/models/{model}"];
+
+/// Adds the routes that run a model, below a prefix.
+fn work_of_model(routes: Router<Arc<Service>>, prefix: &str) -> Router<Arc<Service>> {
+    let path = |route| format!("{prefix}{route}");
+    routes
+        .route(&path("/compare"), post(compare::compare))
+        .route(&path("/compare/batch"), post(compare_batch::compare_batch))
+        .route(&path("/changes"), post(changes::changes))
+        .route(&path("/embed"), post(embed::embed))
+        .route(&path("/detect"), post(detect::detect))
+        .route(&path("/pixels"), post(pixels::pixels))
 }
 
 /// The routes of the admin port: health and metrics.

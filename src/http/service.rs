@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::http::request::Parts;
-use siamese_core::model::Description;
 use tokio::time::Instant;
 
 use super::connection::bodies::Bodies;
@@ -11,28 +10,29 @@ use super::connection::responses::UnsentResponses;
 use super::error::{Cause, Fault, Problem};
 use super::metrics::Metrics;
 use crate::engine::Engine;
-use crate::engine::admission::{Gate, Limit};
+use crate::engine::admission::{Limit, SharedGate};
 use crate::engine::batch::EmbedError;
 use crate::engine::deployment::Deployment;
 use crate::engine::pipeline::{ItemError, NotCompared, Refusal};
 use crate::ops::settings::Settings;
-use crate::ops::telemetry::RateLimiter;
+use crate::ops::telemetry::{DropReports, RateLimiter};
 
 /// The state of all handlers.
 pub struct Service {
     pub(crate) engine: Arc<Engine>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) requests: Gate,
+    pub(crate) requests: SharedGate,
     pub(crate) bodies: Bodies,
     pub(crate) responses: Arc<UnsentResponses>,
     pub(crate) log_limits: LogLimits,
 }
 
-/// Rate limiters for log lines. Rejected requests have their own, so they cannot crowd out failures.
+/// Rate limiters for log lines, and the reports of dropped ones. Rejected requests have their own, so they cannot crowd out failures.
 #[derive(Default)]
 pub(crate) struct LogLimits {
     pub(crate) failures: RateLimiter,
     pub(crate) refusals: RateLimiter,
+    pub(crate) drops: DropReports,
 }
 
 impl Service {
@@ -40,7 +40,7 @@ impl Service {
     pub fn new(engine: Arc<Engine>, metrics: Arc<Metrics>) -> Self {
         let server = &engine.settings().server;
         Self {
-            requests: Gate::new(server.max_in_flight),
+            requests: SharedGate::new(server.max_in_flight.get(), engine.sharers().clone()),
             bodies: Bodies::new(server, metrics.clone()),
             responses: UnsentResponses::new(server.max_unsent_bytes.get()),
             log_limits: LogLimits::default(),
@@ -64,9 +64,10 @@ impl Service {
         &self.metrics
     }
 
-    /// The description of the model in service.
-    pub fn model(&self) -> Arc<Description> {
-        self.engine.deployment().model.clone()
+    /// Refuses a request to a model whose last self-test failed.
+    pub(crate) fn trust(&self, deployment: &Deployment) -> Result<(), Fault> {
+        let trusted = self.engine.readiness().trust(deployment);
+        trusted.map_err(|why| Fault::NotReady(why.to_string()))
     }
 
     /// Runs engine work until the request's deadline; `names` are the paths of its sources, for error messages.
@@ -91,9 +92,11 @@ impl Service {
     /// The problem of a request beyond the server's capacity. Counts it for the limit.
     pub(crate) fn overloaded(&self, limit: Limit) -> Fault {
         self.metrics.overloaded(limit);
+        let deployments = self.engine.deployments();
+        let drain_times = deployments.iter().map(|deployment| deployment.batcher.drain_time());
         Fault::Overloaded {
             status: self.settings().server.overload_status.into(),
-            retry_after: self.engine.deployment().batcher.drain_time(),
+            retry_after: drain_times.max().unwrap_or_default(),
         }
     }
 

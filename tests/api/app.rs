@@ -13,10 +13,12 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use http_body_util::BodyExt;
 use serde_json::Value;
 use siamese::engine::batch::Batcher;
-use siamese::engine::deployment::Deployment;
-use siamese::engine::{Engine, Event};
+use siamese::engine::deployment::{DeployError, Deployment};
+use siamese::engine::models::{Models, Served};
+use siamese::engine::{Engine, Event, ModelEvent};
 use siamese::http::{Metrics, Service, router};
-use siamese::ops::settings::{Overrides, Settings};
+use siamese::ops::settings::{NamedModel, Overrides, Settings};
+use siamese_core::file::FileStamps;
 use siamese_core::model::{Description, Device, Model, OnnxModel, Options};
 use tower::ServiceExt;
 
@@ -29,7 +31,8 @@ pub(crate) const OTHER: &str = "s1_1.jpg";
 /// Longer than any response takes, even for many large images on a busy machine.
 const LONGEST: Duration = Duration::from_mins(3);
 
-/// The service with one model.
+/// The service with one model or several.
+#[derive(Clone)]
 pub(crate) struct App {
     pub(crate) router: Router,
     pub(crate) service: Arc<Service>,
@@ -98,6 +101,22 @@ fn settings(change: impl FnOnce(&mut Settings)) -> Settings {
     settings
 }
 
+/// The name and the file of the model.
+fn origin(settings: &Settings) -> NamedModel {
+    let file = settings.model.file.clone().unwrap_or_else(shipped);
+    NamedModel { threshold: settings.model.threshold, ..NamedModel::of_file(file) }
+}
+
+fn served(
+    origin: NamedModel,
+    batcher: Batcher,
+    model: Arc<Description>,
+    settings: &Settings,
+) -> Arc<Served> {
+    let deployment = Deployment::new(&origin, model, batcher, settings);
+    Arc::new(Served::new(origin, deployment, FileStamps::default()))
+}
+
 impl App {
     /// The shipped model with the default settings.
     pub(crate) fn start() -> Self {
@@ -140,11 +159,26 @@ impl App {
         places: usize,
         change: impl FnOnce(&mut Settings),
     ) -> Self {
-        let metrics = Arc::new(Metrics::new());
-        let observer = metrics.observer();
-        let observe = move |event| observer(Event::Run(event));
+        let (metrics, settings) = (Arc::new(Metrics::new()), settings(change));
+        let (observer, name) = (metrics.observer(), origin(&settings).name);
+        let observe = move |event| observer(Event::Model(name.as_str(), ModelEvent::Run(event)));
         let batcher = Batcher::start(vec![model], at_most(places), 32, observe);
-        Self::build(batcher, description, metrics, settings(change))
+        Self::build(batcher, description, metrics, settings)
+    }
+
+    /// Several models by their names, with changed settings. The first one serves requests that name none.
+    pub(crate) fn several(
+        models: Vec<(&str, Batcher, Arc<Description>)>,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
+        let settings = settings(change);
+        let first = models[0].2.clone();
+        let models = models.into_iter().map(|(name, batcher, model)| {
+            let name = name.parse().expect("a name");
+            let origin = NamedModel { name, ..origin(&settings) };
+            served(origin, batcher, model, &settings)
+        });
+        Self::serve(models.collect(), first, Arc::new(Metrics::new()), settings)
     }
 
     fn build(
@@ -153,12 +187,27 @@ impl App {
         metrics: Arc<Metrics>,
         settings: Settings,
     ) -> Self {
-        let deployment = Deployment::new(model.clone(), batcher, &settings);
+        let served = served(origin(&settings), batcher, model.clone(), &settings);
+        Self::serve([served].into(), model, metrics, settings)
+    }
+
+    fn serve(
+        models: Models,
+        model: Arc<Description>,
+        metrics: Arc<Metrics>,
+        settings: Settings,
+    ) -> Self {
         let keys = Arc::new(settings.auth.load().expect("keys"));
         let program = env!("CARGO_BIN_EXE_siamese").into();
-        let engine = Engine::new(settings, deployment, metrics.observer(), program);
+        let engine = Engine::new(settings, models, metrics.observer(), program);
         let service = Arc::new(Service::new(Arc::new(engine), metrics));
         Self { router: router(service.clone(), keys), service, model }
+    }
+
+    /// Swaps the model's file in, as it is now.
+    pub(crate) async fn swap(&self) -> Result<Arc<Deployment>, DeployError> {
+        let engine = self.service.engine();
+        engine.swap(&engine.models()[0]).await
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> TestResponse {

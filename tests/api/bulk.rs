@@ -84,7 +84,7 @@ async fn one_source_in_json_is_compared_with_many() {
         }
     }
     let metrics = String::from_utf8(app.get("/metrics").await.ok().body).expect("text");
-    assert!(metrics.contains("siamese_batch_images_sum 2.0\n"), "{metrics}");
+    assert!(metrics.contains("siamese_batch_images_sum{model=\"orl\"} 2.0\n"), "{metrics}");
 }
 
 #[tokio::test]
@@ -171,7 +171,7 @@ async fn an_image_in_several_pairs_is_embedded_once() {
         assert_eq!(results(&response)[0], results(&response)[1]);
         assert_eq!(results(&response)[2]["distance"], 0.0);
         let metrics = String::from_utf8(app.get("/metrics").await.ok().body).expect("text");
-        assert!(metrics.contains("siamese_batch_images_sum 3.0\n"), "{metrics}");
+        assert!(metrics.contains("siamese_batch_images_sum{model=\"orl\"} 3.0\n"), "{metrics}");
     }
 }
 

@@ -28,11 +28,11 @@ fn settings() -> BTreeMap<String, String> {
     let mut section = "";
     let mut settings = BTreeMap::new();
     for line in text.lines() {
-        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
-            section = name;
+        let (line, unset) = line.strip_prefix("# ").map_or((line, false), |line| (line, true));
+        if line.starts_with('[') && line.ends_with(']') {
+            section = line.trim_matches(['[', ']']);
             continue;
         }
-        let (line, unset) = line.strip_prefix("# ").map_or((line, false), |line| (line, true));
         let Some((key, value)) = line.split_once(" = ") else { continue };
         if key
             .bytes()

@@ -97,8 +97,8 @@ async fn a_cached_image_is_not_embedded_again() {
     assert!(second.header("server-timing").starts_with("cache;desc=\"1\", "));
     let text = String::from_utf8(app.get("/metrics").await.ok().body).expect("text");
     for line in [
-        r#"siamese_cache_lookups_total{outcome="hit"} 1"#,
-        r#"siamese_cache_lookups_total{outcome="miss"} 1"#,
+        r#"siamese_cache_lookups_total{model="orl",outcome="hit"} 1"#,
+        r#"siamese_cache_lookups_total{model="orl",outcome="miss"} 1"#,
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }

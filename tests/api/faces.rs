@@ -274,12 +274,12 @@ async fn a_search_is_a_stage_of_its_own() {
     assert!(!again.header("server-timing").contains("search"));
     // A search that finds nothing takes longest.
     app.post("/embed", "image/png", png(background(500, 400))).await.refused(422, "face_not_found");
-    app.until_metric(r#"siamese_stage_seconds_count{stage="search"} 2"#).await;
+    app.until_metric(r#"siamese_stage_seconds_count{model="orl",stage="search"} 2"#).await;
     // The image of a model that embeds whole images is not searched.
     let whole = App::start();
     let timing = whole.compare().await.ok().header("server-timing").to_owned();
     assert!(timing.contains("decode;dur=") && !timing.contains("search"), "{timing}");
-    whole.until_metric(r#"siamese_stage_seconds_count{stage="search"} 0"#).await;
+    whole.until_metric(r#"siamese_stage_seconds_count{model="orl",stage="search"} 0"#).await;
 }
 
 #[tokio::test]

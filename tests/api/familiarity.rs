@@ -59,7 +59,7 @@ async fn metrics_count_images_by_familiarity_and_the_stream_raises_the_gauge() {
     let digest = &app.model.digest;
     let count = format!("siamese_unfamiliar_images_total{{digest=\"{digest}\"}}");
     app.until_metric(&format!("{count} 0")).await;
-    app.until_metric("siamese_familiarity_drift 0.0").await;
+    app.until_metric("siamese_familiarity_drift{model=\"orl\"} 0.0").await;
 
     let (known, stranger) = (face(SAME[0]), stranger());
     for _ in 0..3 {
@@ -83,7 +83,9 @@ async fn metrics_count_images_by_familiarity_and_the_stream_raises_the_gauge() {
 
 async fn drift(app: &App) -> f64 {
     let text = String::from_utf8(app.get("/metrics").await.ok().body).expect("text");
-    let line = text.lines().find_map(|line| line.strip_prefix("siamese_familiarity_drift "));
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("siamese_familiarity_drift{model=\"orl\"} "));
     line.expect("the gauge").parse().expect("a number")
 }
 

@@ -125,9 +125,9 @@ async fn a_panic_is_counted_and_the_session_restarts() {
         let found = text.lines().find_map(|found| found.strip_prefix(line));
         found.and_then(|text| text.trim().parse().ok()).unwrap_or_else(|| panic!("{line}\n{text}"))
     };
-    let panics = count(r#"siamese_model_failures_total{kind="panic"}"#);
+    let panics = count(r#"siamese_model_failures_total{model="orl",kind="panic"}"#);
     assert!(0 < panics);
-    assert_eq!(count(r#"siamese_model_renewals_total{outcome="ok"}"#), panics);
+    assert_eq!(count(r#"siamese_model_renewals_total{model="orl",outcome="ok"}"#), panics);
 }
 
 #[tokio::test]
@@ -135,7 +135,7 @@ async fn a_panic_without_a_new_session_makes_the_server_not_ready() {
     let (app, set) = faulty(0);
     set(Behaviour::Panics);
     readyz(&app, 503).await;
-    app.until_metric(r#"siamese_model_renewals_total{outcome="failed"} 1"#).await;
+    app.until_metric(r#"siamese_model_renewals_total{model="orl",outcome="failed"} 1"#).await;
     set(Behaviour::Right);
     app.compare().await.refused(503, "not_ready");
     readyz(&app, 503).await;

@@ -379,15 +379,15 @@ async fn the_inference_protocol_describes_the_server_and_its_model() {
     ] {
         assert_eq!(app.get(&path).await.ok().json(), *expected);
     }
-    for path in
-        ["/v2/models/other", "/v2/models/other/ready", &format!("/v2/models/{name}/versions/1")]
-    {
-        inference_error(&app.get(path).await, 404, "does not exist");
+    for path in ["/v2/models/other", "/v2/models/other/ready"] {
+        inference_error(&app.get(path).await, 404, "has no model \"other\"");
     }
+    let version = app.get(&format!("/v2/models/{name}/versions/1")).await;
+    inference_error(&version, 404, "has no version \"1\"");
     inference_error(&app.get("/v2/models").await, 404, "no resource");
     inference_error(&app.get(&infer_path(&app)).await, 405, "does not support this method");
     let other = app.json("/v2/models/other/infer", &images(&[SAME[0]])).await;
-    inference_error(&other, 404, "the model \"other\" does not exist");
+    inference_error(&other, 404, "the server has no model \"other\"");
 
     app.service.engine().readiness().stop();
     app.get("/v2/health/live").await.ok();

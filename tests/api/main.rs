@@ -41,8 +41,10 @@ mod probe;
 mod process;
 mod refusals;
 mod server;
+mod several;
 mod status;
 mod swap;
+mod teams;
 mod tls;
 mod traces;
 #[path = "../uploads/mod.rs"]

@@ -8,6 +8,7 @@ use futures_util::FutureExt;
 use serde_json::Value;
 
 use crate::app::{App, SAME, face, root};
+use crate::teams::limited;
 
 /// Labels that Prometheus adds to all metrics.
 const ADDED: [&str; 2] = ["job", "instance"];
@@ -43,6 +44,15 @@ impl Known {
         assert!(request.now_or_never().is_none());
         app.form("/compare", &[("a", &a), ("b", &b)]).await.ok();
         app.form("/embed", &[("image", &a), ("image", b"no image")]).await.ok();
+        let mut known = Self::of(&app).await;
+        // Only a service with keys has the metrics of keys.
+        for (name, labels) in Self::of(&limited("")).await.0 {
+            known.0.entry(name).or_insert(labels);
+        }
+        known
+    }
+
+    async fn of(app: &App) -> Self {
         Self::read(&String::from_utf8(app.get("/metrics").await.ok().body).expect("text"))
     }
 

@@ -42,7 +42,7 @@ async fn metrics(app: &App) -> String {
 async fn until_running(app: &App, request: Pin<&mut impl Future<Output = TestResponse>>) {
     tokio::select! {
         _ = request => panic!("the gate is closed"),
-        () = app.until_metric("siamese_batch_images_count 1") => (),
+        () = app.until_metric(r#"siamese_batch_images_count{model="orl"} 1"#) => (),
     }
 }
 
@@ -56,7 +56,10 @@ async fn a_request_beyond_the_queue_is_rejected_before_decoding() {
     refused.refused(503, "overloaded");
     assert_eq!(refused.header("retry-after"), "1");
     let metrics = metrics(&app).await;
-    for line in [r#"siamese_overloads_total{limit="queue"} 1"#, "siamese_queue_reserved 2"] {
+    for line in [
+        r#"siamese_overloads_total{limit="queue"} 1"#,
+        r#"siamese_queue_reserved{model="orl"} 2.0"#,
+    ] {
         assert!(metrics.lines().any(|found| found == line), "{line} is not in\n{metrics}");
     }
 
@@ -101,14 +104,14 @@ async fn work_of_a_disconnected_client_is_dropped_and_counted() {
     until_running(&app, first.as_mut()).await;
     tokio::select! {
         _ = app.compare() => panic!("the gate is closed"),
-        () = app.until_metric("siamese_queue_depth 2") => (),
+        () = app.until_metric(r#"siamese_queue_depth{model="orl"} 2.0"#) => (),
     }
     app.until_metric(r#"siamese_client_disconnects_total{route="/compare"} 1"#).await;
 
     gate.send(()).expect("a model");
     first.await.ok();
     app.until_metric(r#"siamese_dropped_images_total{before="model"} 2"#).await;
-    app.until_metric("siamese_batch_images_count 1").await;
+    app.until_metric(r#"siamese_batch_images_count{model="orl"} 1"#).await;
 }
 
 #[tokio::test]

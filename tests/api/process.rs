@@ -108,7 +108,7 @@ fn a_closed_log_stops_neither_requests_nor_shutdown() {
     server.close_log();
     assert!(server.post("/embed", "text/plain", b"", "").starts_with("HTTP/1.1 415"));
     server.signal("HUP");
-    server.until_metrics_contain(r#"siamese_swaps_total{outcome="ok"} 1"#);
+    server.until_metrics_contain(r#"siamese_swaps_total{model="faces",outcome="ok"} 1"#);
     server.terminate();
     assert_eq!(server.ended().code(), Some(0));
 }
@@ -174,7 +174,7 @@ fn a_low_descriptor_limit_reserves_some_for_other_uses() {
 
     assert!(get(server.listen, "/livez").starts_with("HTTP/1.1 200"));
     server.signal("HUP");
-    server.until_metrics_contain(r#"siamese_swaps_total{outcome="ok"} 1"#);
+    server.until_metrics_contain(r#"siamese_swaps_total{model="faces",outcome="ok"} 1"#);
     drop(connections);
     server.terminate();
     assert_eq!(server.ended().code(), Some(0));

@@ -42,11 +42,23 @@ impl Server {
         Self::run(shell, variables)
     }
 
-    fn run(mut program: Command, variables: &[(&str, &str)]) -> Self {
+    /// Starts a server with these arguments, which name its models.
+    pub(crate) fn serving(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::launch(Command::new(env!("CARGO_BIN_EXE_siamese")), arguments, variables)
+    }
+
+    /// Starts a server of the default model alone, unless a variable names another: to load all takes long.
+    fn run(program: Command, variables: &[(&str, &str)]) -> Self {
+        let default = ("SIAMESE_MODEL__FILE", "models/faces.onnx");
+        Self::launch(program, &[], &[&[default], variables].concat())
+    }
+
+    fn launch(mut program: Command, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let (log, stderr) = UnixStream::pair().expect("sockets");
         log.set_read_timeout(Some(TEST_TIMEOUT)).expect("a timeout");
         let command = program
             .args(["serve", "--listen", "127.0.0.1:0", "--device", "cpu"])
+            .args(arguments)
             .current_dir(root())
             .env("SIAMESE_LOG__FORMAT", "json")
             .env_remove("OTEL_SERVICE_NAME")
@@ -116,6 +128,13 @@ impl Server {
 
     pub(crate) fn connect(&self) -> TcpStream {
         connect(self.listen)
+    }
+
+    /// The JSON of a resource.
+    pub(crate) fn get_json(&self, path: &str) -> Value {
+        let response = self.get(path);
+        let (_, body) = response.split_once("\r\n\r\n").expect("a head and a body");
+        serde_json::from_str(body).unwrap_or_else(|err| panic!("{err}: {response}"))
     }
 
     pub(crate) fn get(&self, path: &str) -> String {

@@ -73,17 +73,17 @@ async fn requests_and_verdicts_are_counted() {
         r#"siamese_requests_total{route="/compare",status="400",code="part_missing"} 1"#,
         r#"siamese_request_duration_seconds_count{route="/compare",outcome="answered"} 1"#,
         r#"siamese_request_duration_seconds_count{route="/compare",outcome="refused"} 1"#,
-        r#"siamese_stage_seconds_count{stage="decode"} 1"#,
-        r#"siamese_stage_seconds_count{stage="queue"} 1"#,
-        r#"siamese_stage_seconds_count{stage="model"} 1"#,
+        r#"siamese_stage_seconds_count{model="orl",stage="decode"} 1"#,
+        r#"siamese_stage_seconds_count{model="orl",stage="queue"} 1"#,
+        r#"siamese_stage_seconds_count{model="orl",stage="model"} 1"#,
         r#"siamese_overloads_total{limit="queue"} 0"#,
         &format!(r#"siamese_verdicts_total{{verdict="same",digest="{digest}"}} 1"#),
         &format!(r#"siamese_verdicts_total{{verdict="different",digest="{digest}"}} 0"#),
         "siamese_ready 1",
         "siamese_in_flight_requests 0",
         "siamese_in_flight_requests_max 1024",
-        "siamese_queue_max 320",
-        "siamese_self_test_max_age_seconds 45.0",
+        r#"siamese_queue_max{model="orl"} 320.0"#,
+        r#"siamese_self_test_max_age_seconds{model="orl"} 45.0"#,
     ];
     check_metrics(&app, &expected).await;
 }

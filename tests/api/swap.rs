@@ -47,7 +47,7 @@ async fn a_request_in_flight_keeps_its_model() {
     let mut first = pin!(app.compare());
     tokio::select! {
         _ = first.as_mut() => panic!("the gate is closed"),
-        swapped = app.service.engine().swap() => swapped.expect("another model"),
+        swapped = app.swap() => drop(swapped.expect("another model")),
     }
 
     let second = app.compare().await.ok().json();
@@ -163,7 +163,9 @@ fn a_swap_under_load_fails_no_request_and_splits_no_pair() {
         means.push(mean);
     }
     assert!(1e-3 < (means[0] - means[1]).abs(), "the models can't be told apart: {means:?}");
-    assert!(server.get("/metrics").contains(r#"siamese_swaps_total{outcome="ok"} 5"#));
+    assert!(
+        server.get("/metrics").contains(r#"siamese_swaps_total{model="model",outcome="ok"} 5"#)
+    );
 }
 
 #[test]
@@ -180,7 +182,9 @@ fn a_failed_swap_keeps_the_old_model() {
     }
     assert!(server.get("/model").contains(&shared().1.digest));
     assert!(server.get("/readyz").starts_with("HTTP/1.1 200"));
-    assert!(server.get("/metrics").contains(r#"siamese_swaps_total{outcome="failed"} 2"#));
+    assert!(
+        server.get("/metrics").contains(r#"siamese_swaps_total{model="model",outcome="failed"} 2"#)
+    );
 }
 
 #[test]
@@ -246,7 +250,7 @@ async fn every_response_has_the_digest_of_the_model_that_made_it() {
     let [black, half] = [0, 255].map(|right| [b"P5 4 4 255\n", &row(right)[..]].concat());
     let mut seen = BTreeMap::<String, u32>::new();
     for _ in 0..24 {
-        app.service.engine().swap().await.expect("another model");
+        app.swap().await.expect("another model");
         // Enough requests that each session has run.
         for _ in 0..8 {
             let response = app.form("/compare", &[("a", &black), ("b", &half)]).await.ok().json();
@@ -273,7 +277,7 @@ async fn a_read_timeout_keeps_the_model_in_service() {
     });
     // No machine reads and hashes this many zeros in that time.
     fs::File::create(&path).and_then(|file| file.set_len(128 << 20)).expect("written");
-    let err = app.service.engine().swap().await.expect_err("it takes longer");
+    let err = app.swap().await.err().expect("it takes longer");
     let error = siamese_core::causes(&err);
     assert!(error.contains("was not read within 1 ms"), "{error}");
     app.compare().await.ok();
@@ -305,8 +309,8 @@ async fn metrics_cover_the_model_in_service_and_the_three_before_it() {
     });
     for number in 1..=6 {
         put_model(number);
-        app.service.engine().swap().await.expect("another model");
-        digests.push(app.service.model().digest.clone());
+        let deployment = app.swap().await.expect("another model");
+        digests.push(deployment.model.digest.clone());
         app.form("/compare", &[("a", b"P5 1 1 255\n\0"), ("b", b"P5 1 1 255\n\0")]).await.ok();
     }
     let scrape = String::from_utf8(app.get("/metrics").await.ok().body).expect("text");
@@ -323,7 +327,7 @@ async fn metrics_cover_the_model_in_service_and_the_three_before_it() {
     }
     // A model that returns is counted from zero.
     put_model(0);
-    app.service.engine().swap().await.expect("another model");
+    app.swap().await.expect("another model");
     let scrape = String::from_utf8(app.get("/metrics").await.ok().body).expect("text");
     let digest = &digests[0];
     let line = format!("siamese_verdicts_total{{verdict=\"same\",digest=\"{digest}\"}} 0");

@@ -72,7 +72,7 @@ impl Collector {
     }
 
     /// The next spans, this many.
-    fn take(&self, spans: usize) -> Vec<Value> {
+    pub(crate) fn take(&self, spans: usize) -> Vec<Value> {
         (0..spans).map(|_| self.spans.recv_timeout(TEST_TIMEOUT).expect("a span")).collect()
     }
 }
@@ -118,7 +118,7 @@ fn traceparent(flags: &str) -> String {
     format!("traceparent: 00-{TRACE}-{PARENT}-{flags}\r\nx-request-id: mine\r\n")
 }
 
-fn attribute<'a>(span: &'a Value, key: &str) -> &'a Value {
+pub(crate) fn attribute<'a>(span: &'a Value, key: &str) -> &'a Value {
     let attributes = span["attributes"].as_array().expect("attributes");
     let found = attributes.iter().find(|item| item["key"] == key);
     &found.unwrap_or_else(|| panic!("{key} of {span}"))["value"]

@@ -61,6 +61,7 @@ const SERVER: Layers = Layers {
         (
             "engine",
             &[
+                "models",
                 "readiness",
                 "pipeline",
                 "deployment",

@@ -69,9 +69,8 @@ struct Found<'a> {
 
 impl Changes {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
-        let mut settings = self.model.settings(None)?;
+        let settings = self.model.settings(CHANGES_MODEL)?;
         telemetry::start(settings.log.format, "error");
-        settings.model.default_to(CHANGES_MODEL);
         let criterion = criterion(self.threshold, self.fmr)?;
         let is_folder = [&self.before, &self.after].map(|path| path.is_dir());
         self.check_out(is_folder)?;

@@ -15,6 +15,7 @@ use super::images::files::files;
 use super::images::{Images, progress};
 use super::{Failure, ModelArgs, Outcome};
 use crate::engine::deployment::Tuning;
+use crate::ops::settings::DEFAULT_MODEL;
 use crate::ops::telemetry;
 use output::Output;
 
@@ -36,7 +37,7 @@ pub(super) struct Embed {
 
 impl Embed {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
-        let settings = self.model.settings(None)?;
+        let settings = self.model.settings(DEFAULT_MODEL)?;
         telemetry::start(settings.log.format, "error");
         let files = files(&self.paths)?;
         let images = Images::load(settings, Tuning::Full)?;

@@ -16,7 +16,7 @@ use super::images::files::files;
 use super::images::{Images, progress};
 use super::{Failure, ModelArgs, Outcome, criterion, json};
 use crate::engine::deployment::Tuning;
-use crate::engine::judgement::Judge;
+use crate::ops::settings::DEFAULT_MODEL;
 use crate::ops::telemetry;
 use found::Found;
 use images::Embedded;
@@ -46,7 +46,7 @@ pub(super) struct Group {
 
 impl Group {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
-        let settings = self.model.settings(None)?;
+        let settings = self.model.settings(DEFAULT_MODEL)?;
         telemetry::start(settings.log.format, "error");
         let criterion = criterion(self.threshold, self.fmr)?;
         if let Some(folder) = &self.report {
@@ -56,11 +56,9 @@ impl Group {
             self.paths.iter().cloned().partition(|path| is_stored(path));
         let files = files(&named)?;
         let tuning = if files.is_empty() { Tuning::None } else { Tuning::Full };
-        let threshold = settings.model.threshold;
         let engine = Images::load(settings, tuning)?;
         let model = engine.model();
-        let judge =
-            Judge::new(criterion, threshold, &model.card).map_err(|err| Failure::caller(&err))?;
+        let judge = engine.judge(criterion)?;
 
         let Embedded { paths, embeddings, unreadable } = images::embedded(&engine, &stored, files)?;
         let bar = progress(embeddings.len(), true);

@@ -20,6 +20,7 @@ use super::Failure;
 use crate::engine::Engine;
 use crate::engine::cache::EmbeddedImage;
 use crate::engine::deployment::{Deployment, Tuning};
+use crate::engine::judgement::{Criterion, Judge};
 use crate::engine::pipeline::{Compared, Refusal, Scene, Source};
 use crate::ops::blocking::compute;
 use crate::ops::settings::Settings;
@@ -70,6 +71,11 @@ impl Images {
     /// The description of the model.
     pub(super) fn model(&self) -> &Description {
         &self.deployment.model
+    }
+
+    /// A judge of the model's distances.
+    pub(super) fn judge(&self, criterion: Criterion) -> Result<Judge<'_>, Failure> {
+        self.deployment.judge(criterion).map_err(|err| Failure::caller(&err))
     }
 
     /// Embeds files, and passes each result to `put`, in order, until `put` breaks or fails.

@@ -17,12 +17,12 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch as channel};
 
-use super::{Failure, ModelArgs, Outcome};
+use super::{CommonArgs, Failure, Outcome};
 use crate::engine::Engine;
 use crate::engine::deployment::Tuning;
 use crate::http::{self, Connections, CutOff, Metrics, Port, Service, Tls, router};
 use crate::ops::keys::Keys;
-use crate::ops::settings::Listen;
+use crate::ops::settings::{Listen, NamedModel, Settings};
 use crate::ops::stop::{self, Phase, StopSignal};
 use crate::ops::telemetry;
 use crate::ops::traces::{Exporting, Traces, TrustError};
@@ -36,8 +36,12 @@ const ADMIN_CONNECTIONS: NonZeroUsize = NonZeroUsize::new(64).expect("not 0");
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
+    /// A model to serve: its ONNX file, and its name in paths if that is not the name of the file. Repeat it for several
+    /// models; the first one serves requests that name none. Default: the models that come with the program.
+    #[arg(long = "model", value_name = "[NAME=]FILE")]
+    models: Vec<NamedModel>,
     #[command(flatten)]
-    model: ModelArgs,
+    common: CommonArgs,
     /// The address and port to listen on, such as 127.0.0.1:8080, localhost:8080 or :8080 (all interfaces).
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<Listen>,
@@ -47,7 +51,7 @@ impl Serve {
     pub(super) fn run(self) -> Result<Outcome, Failure> {
         let begun = Instant::now();
         memory::give_back_large_blocks();
-        let mut settings = self.model.settings(self.listen)?;
+        let mut settings = self.settings()?;
         // Dropped last, so that the log includes the last lines of the shutdown.
         let _flush = telemetry::start_queued(settings.log.format, "info");
         let most = &mut settings.server.max_connections;
@@ -64,11 +68,21 @@ impl Serve {
         let metrics = Arc::new(Metrics::new());
         let engine = Engine::load(settings, Tuning::Full, metrics.observer())?;
         let service = Arc::new(Service::new(Arc::new(engine), metrics));
-        let outcome = runtime.block_on(serve(service, keys, tls, signals, begun));
+        let models = move || {
+            self.settings().map_err(|err| err.to_string())?.served().map_err(|err| err.to_string())
+        };
+        let outcome = runtime.block_on(serve(service, keys, tls, signals, models, begun));
         drop(context);
         // Nobody waits for the images that are still being decoded.
         runtime.shutdown_background();
         outcome
+    }
+}
+
+impl Serve {
+    /// The settings as they are now.
+    fn settings(&self) -> Result<Settings, Failure> {
+        self.common.settings(self.models.clone(), self.listen.clone())
     }
 }
 
@@ -83,6 +97,7 @@ async fn serve(
     keys: Arc<Keys>,
     tls: Option<Arc<Tls>>,
     signals: Signals,
+    models: impl Fn() -> Result<Vec<NamedModel>, String> + Send + Sync + 'static,
     begun: Instant,
 ) -> Result<Outcome, Failure> {
     let settings = service.settings();
@@ -94,14 +109,21 @@ async fn serve(
         Some(address) => Some(bind(address).await?),
         None => None,
     };
-    let model = service.model();
+    let deployments = service.engine().deployments();
+    for deployment in &deployments {
+        let model = &deployment.model;
+        tracing::info!(
+            model = deployment.name.as_str(),
+            digest = model.digest,
+            device = model.provider.device(),
+            "the model is in service"
+        );
+    }
     tracing::info!(
         %listen,
         tls = tls.is_some(),
         admin_listen = admin.as_ref().map(|(_, address)| display(address)),
-        model = model.card.name,
-        digest = model.digest,
-        device = model.provider.device(),
+        models = deployments.len(),
         ready_after_ms = telemetry::milliseconds(begun.elapsed()),
         "ready"
     );
@@ -113,9 +135,11 @@ async fn serve(
             stop::run_phases(signals.stop, times, stop, &sender).await;
         })
     };
-    let mut reload = Reload::new(service.engine().clone());
+    let mut reload = Reload::new(service.engine().clone(), models);
     if keys.are_needed() {
-        reload = reload.with("keys", move || keys.reload());
+        let metrics = service.metrics().clone();
+        reload = reload
+            .with("keys", move || keys.reload().inspect(|()| metrics.expect_keys(keys.names())));
     } else if !listen.ip().is_loopback() {
         tracing::warn!(
             "no API keys are set: every client that can reach the port can send requests"

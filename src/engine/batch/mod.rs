@@ -26,7 +26,7 @@ use tokio::sync::oneshot;
 use super::admission::{Gate, Held, Limit};
 use monitor::{RunMonitor, RunSlot};
 pub use queue::Priority;
-use queue::{ImageResult, Queue, QueuedImage, Reply, Sender};
+use queue::{Bell, ImageResult, Queue, QueuedImage, Reply, Sender};
 
 /// A handle to the sessions' threads, which end when the last handle is dropped.
 #[derive(Clone)]
@@ -238,9 +238,9 @@ impl Drop for Handle {
 
 /// The body of a session's thread.
 fn work(mut model: impl Model, slot: &RunSlot, observe: &impl Fn(Event)) {
-    let queue = &slot.monitor.queue;
+    let (queue, bell) = (&slot.monitor.queue, Bell::default());
     let mut images = Vec::new();
-    while queue.take(&mut images) {
+    while queue.take(&bell, &mut images) {
         let taken = images.len();
         images.retain(|image| !image.reply.is_closed());
         observe(Event::Taken { run: images.len(), dropped: taken - images.len() });

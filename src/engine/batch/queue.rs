@@ -1,7 +1,7 @@
 //! The queue of images before a model's sessions.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use siamese_core::model::{Embedded, Mapped};
@@ -55,10 +55,12 @@ pub enum Priority {
 /// bound it.
 pub(super) struct Queue {
     state: Mutex<State>,
-    arrived: Condvar,
     /// The most images of one run.
     largest: usize,
 }
+
+/// What wakes one session.
+pub(super) type Bell = Arc<Condvar>;
 
 struct State {
     interactive: VecDeque<QueuedImage>,
@@ -67,16 +69,19 @@ struct State {
     interactive_taken: usize,
     /// Sessions that wait for images or run them.
     sessions: usize,
-    /// Sessions that wait for images.
-    idle: usize,
+    /// The bells of the sessions that wait for images. The last one has run most recently: it is woken first, because the
+    /// weights are still in the caches of its core.
+    idle: Vec<Bell>,
+    /// Idle sessions that are to share images which arrived while no session ran.
+    called: usize,
     /// Whether a session waits for the end of [`PATIENCE`].
     is_watched: bool,
     closed: bool,
 }
 
-/// How long an image waits for others while a session is idle and another runs. It is far longer than the runs of models
+/// How long an image waits for others while a session is idle and another runs. It is longer than most runs of models
 /// that gain from waiting, and a run that never ends delays nothing for longer.
-const PATIENCE: Duration = Duration::from_millis(2);
+const PATIENCE: Duration = Duration::from_millis(10);
 
 impl State {
     /// The most interactive images taken before a waiting bulk image, so that bulk work progresses under any load.
@@ -84,6 +89,18 @@ impl State {
 
     fn len(&self) -> usize {
         self.interactive.len() + self.bulk.len()
+    }
+
+    /// Whether no session runs.
+    fn is_at_rest(&self) -> bool {
+        self.sessions <= self.idle.len()
+    }
+
+    /// Wakes idle sessions, the most recent one first.
+    fn wake(&self, sessions: usize) {
+        for bell in self.idle.iter().rev().take(sessions) {
+            bell.notify_one();
+        }
     }
 
     /// When the image was queued that has waited for longest.
@@ -116,94 +133,104 @@ impl Queue {
             bulk: VecDeque::new(),
             interactive_taken: 0,
             sessions,
-            idle: 0,
+            idle: Vec::new(),
+            called: 0,
             is_watched: false,
             closed: false,
         };
-        Self { state: Mutex::new(state), arrived: Condvar::new(), largest }
+        Self { state: Mutex::new(state), largest }
     }
 
     /// Adds images together: a waiting session sees all of them or none. A closed queue drops them.
+    ///
+    /// If no session runs, idle sessions share the images: the two of a pair run at the same time.
     pub(super) fn put(&self, images: Vec<QueuedImage>, priority: Priority) {
-        let woken = {
-            let mut state = self.lock();
-            if state.closed {
-                return;
-            }
-            match priority {
-                Priority::Interactive => state.interactive.extend(images),
-                Priority::Bulk => state.bulk.extend(images),
-            }
-            if self.are_enough(&state) {
-                state.len().min(state.idle)
-            } else {
-                usize::from(!state.is_watched)
-            }
-        };
-        for _ in 0..woken {
-            self.arrived.notify_one();
+        let mut state = self.lock();
+        if state.closed {
+            return;
+        }
+        match priority {
+            Priority::Interactive => state.interactive.extend(images),
+            Priority::Bulk => state.bulk.extend(images),
+        }
+        if state.is_at_rest() {
+            state.called = state.len().min(state.idle.len());
+            state.wake(state.called);
+        } else if self.are_enough(&state) {
+            state.wake(self.shares(&state));
+        } else if !state.is_watched {
+            state.wake(1);
         }
     }
 
-    /// Waits for images and takes as many as one run can have. Returns false once the queue is closed and empty.
+    /// Waits for images and takes as many as one run can have. Returns false once the queue is closed and empty. `bell`
+    /// belongs to the calling session.
     ///
-    /// Idle sessions share the waiting images: two sessions run two images at the same time. While another session runs, an
-    /// idle one waits until the images [are enough](Self::are_enough), or have waited for [`PATIENCE`].
-    pub(super) fn take(&self, taken: &mut Vec<QueuedImage>) -> bool {
+    /// While another session runs, an idle one waits until the images [are enough](Self::are_enough), or have waited for
+    /// [`PATIENCE`].
+    pub(super) fn take(&self, bell: &Bell, taken: &mut Vec<QueuedImage>) -> bool {
         let mut state = self.lock();
-        state.idle += 1;
+        state.idle.push(bell.clone());
         while !state.closed && !self.are_enough(&state) {
             let left = state.oldest().map(|queued| PATIENCE.saturating_sub(queued.elapsed()));
             state = match left {
                 Some(Duration::ZERO) => break,
                 Some(left) => {
                     state.is_watched = true;
-                    let waited = self.arrived.wait_timeout(state, left);
+                    let waited = bell.wait_timeout(state, left);
                     let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
                     state.is_watched = false;
                     state
                 }
-                None => self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => bell.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
         }
-        let share = state.len().div_ceil(state.idle).min(self.largest);
+        let share = state.len().div_ceil(self.shares(&state)).min(self.largest);
         taken.extend(std::iter::from_fn(|| state.next()).take(share));
-        state.idle -= 1;
-        let others = if state.len() == 0 { 0 } else { state.idle.min(1) };
-        drop(state);
-        for _ in 0..others {
-            self.arrived.notify_one();
+        state.idle.retain(|other| !Arc::ptr_eq(other, bell));
+        state.called = state.called.saturating_sub(1);
+        if state.len() != 0 {
+            state.wake(1);
         }
         !taken.is_empty()
     }
 
-    /// Whether an idle session should run the waiting images: if no other session runs, or if they are half of what a run can
-    /// have. Sessions that run one image each cost more than one that runs several together, and take the cores from the
-    /// decoders, which would bring more images. A model that gains nothing from batches has runs of one image.
+    /// Whether an idle session should run the waiting images: if no other session runs, or if they are [half](Self::half) of
+    /// what a run can have. Sessions that run one image each cost more than one that runs several together, and take the
+    /// cores from the decoders, which would bring more images.
     fn are_enough(&self, state: &State) -> bool {
-        let is_alone = state.sessions <= state.idle;
-        let half = self.largest.div_ceil(2);
-        (if is_alone { 1 } else { half }) <= state.len()
+        let fewest = if state.is_at_rest() || 0 < state.called { 1 } else { self.half() };
+        fewest <= state.len()
+    }
+
+    /// The number of idle sessions that share the waiting images; at least 1.
+    fn shares(&self, state: &State) -> usize {
+        let filled = state.idle.len().min(state.len() / self.half());
+        filled.max(state.called).max(1)
+    }
+
+    /// Half of what a run can have. A model that gains nothing from batches has runs of one image, and half of one is one.
+    fn half(&self) -> usize {
+        self.largest.div_ceil(2)
     }
 
     /// A session will take no more images. If none is left, the waiting images are dropped, so that no caller waits for ever.
     pub(super) fn leave(&self) {
-        let remaining = {
-            let mut state = self.lock();
-            state.sessions -= 1;
-            state.sessions
-        };
-        if remaining == 0 {
+        let mut state = self.lock();
+        state.sessions -= 1;
+        if state.sessions == 0 {
+            drop(state);
             self.abandon();
         } else {
-            self.arrived.notify_all();
+            state.wake(usize::MAX);
         }
     }
 
     /// Closes the queue: no more images will come, and waiting sessions stop.
     pub(super) fn close(&self) {
-        self.lock().closed = true;
-        self.arrived.notify_all();
+        let mut state = self.lock();
+        state.closed = true;
+        state.wake(usize::MAX);
     }
 
     /// Closes the queue and drops the waiting images.
@@ -253,12 +280,12 @@ mod tests {
             let (queue, told) = (queue.clone(), told.clone());
             thread::spawn(move || {
                 let mut taken = Vec::new();
-                queue.take(&mut taken);
+                queue.take(&Bell::default(), &mut taken);
                 told.send(taken.len()).expect("a listener");
             });
         }
         let begun = Instant::now();
-        while queue.lock().idle < 2 {
+        while queue.lock().idle.len() < 2 {
             assert!(begun.elapsed() < TIMEOUT, "the models do not idle");
             thread::yield_now();
         }
@@ -278,14 +305,14 @@ mod tests {
             let (queue, told) = (queue.clone(), told.clone());
             thread::spawn(move || {
                 let (mut taken, begun) = (Vec::new(), Instant::now());
-                queue.take(&mut taken);
+                queue.take(&Bell::default(), &mut taken);
                 told.send((taken.len(), begun.elapsed())).expect("a listener");
             });
         };
         take();
         take();
         let begun = Instant::now();
-        while queue.lock().idle < 2 {
+        while queue.lock().idle.len() < 2 {
             assert!(begun.elapsed() < TIMEOUT, "the models do not idle");
             thread::yield_now();
         }
@@ -308,7 +335,7 @@ mod tests {
         queue.put(vec![marked(1.0), marked(1.0)], Priority::Bulk);
         queue.put(images(3 * State::MAX_AHEAD), Priority::Interactive);
         let mut taken = Vec::new();
-        queue.take(&mut taken);
+        queue.take(&Bell::default(), &mut taken);
         let is_bulk = |image: &QueuedImage| 0.0 < image.pixels.values()[0];
         let bulk_positions: Vec<usize> = taken
             .iter()
@@ -325,11 +352,11 @@ mod tests {
         queue.put(images(3), Priority::Interactive);
         queue.close();
         let mut taken = Vec::new();
-        assert!(queue.take(&mut taken));
+        assert!(queue.take(&Bell::default(), &mut taken));
         assert_eq!((taken.len(), queue.len()), (2, 1));
         taken.clear();
-        assert!(queue.take(&mut taken));
+        assert!(queue.take(&Bell::default(), &mut taken));
         taken.clear();
-        assert!(!queue.take(&mut taken));
+        assert!(!queue.take(&Bell::default(), &mut taken));
     }
 }

@@ -19,7 +19,7 @@ use siamese_core::preprocessing::{
 };
 use tokio::time::Instant;
 
-use super::admission::{Gate, Held, Limit};
+use super::admission::{Limit, Share, SharedGate, Sharers, Turns};
 use super::batch::Priority;
 use super::{Event, Observer};
 use crate::ops::blocking::{SMALL as SMALL_UPLOAD, compute};
@@ -49,16 +49,16 @@ const SMALL_PLANES: usize = 128 << 10;
 pub(crate) struct Decoder {
     limits: Limits,
     decode: Decode,
-    threads: Gate,
+    threads: Turns,
     lanes: Vec<Lane>,
     pool: Pool,
     /// The bytes of uploads in lanes. The rest of the bytes for all bodies is for other requests.
-    uploads: Gate,
+    uploads: SharedGate,
     /// Photographs that are aligned, or searched for small faces, which takes long. The other threads are for photographs
     /// in which a face is seen at once.
-    searches: Gate,
+    searches: Turns,
     /// Bulk images on a thread or in a lane.
-    bulk: Gate,
+    bulk: Turns,
     observer: Observer,
 }
 
@@ -67,9 +67,9 @@ pub struct Lane {
     pub(crate) max_pixels: u64,
     /// The limits of one decode.
     pub(crate) allowance: Allowance,
-    places: Gate,
+    places: Turns,
     /// Images that are being decoded, wait for a worker, or wait for the model afterwards.
-    admitted: Gate,
+    admitted: SharedGate,
 }
 
 /// Where an upload is decoded.
@@ -84,12 +84,12 @@ pub(crate) enum Executor {
 }
 
 /// An image that waits for its turn. If it is dropped before, an event is sent.
-struct Turn<'a>(Option<&'a Observer>);
+struct Waiting<'a>(Option<&'a Observer>);
 
 /// The admission of one image to a lane.
 pub(crate) struct Admitted {
-    _place: Held,
-    _upload: Held,
+    _place: Share,
+    _upload: Share,
 }
 
 impl Decoder {
@@ -98,6 +98,7 @@ impl Decoder {
         settings: &ImageSettings,
         bodies: usize,
         pool: Pool,
+        sharers: Sharers,
         observer: Observer,
     ) -> Self {
         let limits = settings.limits();
@@ -105,14 +106,14 @@ impl Decoder {
         let lanes = sizes.chain([limits.max_pixels]).map(|max_pixels| Lane {
             max_pixels,
             allowance: Allowance::from(settings).share(max_pixels, limits.max_pixels),
-            places: Gate::new(settings.decodes(max_pixels)),
-            admitted: Gate::new(settings.queue),
+            places: Turns::new(settings.decodes(max_pixels)),
+            admitted: SharedGate::new(settings.queue.get(), sharers.clone()),
         });
-        let threads = Gate::new(settings.decodes(THREAD[0]));
+        let threads = Turns::new(settings.decodes(THREAD[0]));
         let half = settings.decodes(0).get() / 2;
-        let half = || Gate::new(NonZeroUsize::new(half).unwrap_or(NonZeroUsize::MIN));
+        let half = || Turns::new(NonZeroUsize::new(half).unwrap_or(NonZeroUsize::MIN));
         let (bulk, searches) = (half(), half());
-        let uploads = Gate::of_bytes(bodies / 4 * 3);
+        let uploads = SharedGate::new(bodies / 4 * 3, sharers.clone());
         let decode = settings.decode;
         Self {
             limits,
@@ -179,12 +180,13 @@ impl Decoder {
     /// admission is needed.
     pub(crate) fn admit(
         &self,
+        model: &Description,
         executor: Executor,
         bytes: usize,
     ) -> Result<Option<Admitted>, Limit> {
         let Executor::Worker(lane) = executor else { return Ok(None) };
-        let place = self.lanes[lane].admitted.try_enter(1).ok_or(Limit::Decodes)?;
-        let upload = self.uploads.try_enter(bytes).ok_or(Limit::Decodes)?;
+        let place = self.lanes[lane].admitted.try_enter(&model.digest, 1).ok_or(Limit::Decodes)?;
+        let upload = self.uploads.try_enter(&model.digest, bytes).ok_or(Limit::Decodes)?;
         Ok(Some(Admitted { _place: place, _upload: upload }))
     }
 
@@ -238,17 +240,17 @@ impl Decoder {
             Err(err) => return Err(err),
         };
         let decoding = Decoding::Photograph(Detail::Fine);
-        let decoded = self.decoded(decoding, upload, executor).await?;
+        let decoded = self.decoded(model, decoding, upload, executor).await?;
         let Decoded::Photograph(photograph) = decoded else {
             return Err(DecodeError::FaceNotFound);
         };
-        let model = model.clone();
+        let described = model.clone();
         let search = move || {
-            let faces = model.preprocessor.detect(&photograph, first).unwrap_or(Ok(Vec::new()));
+            let faces = described.preprocessor.detect(&photograph, first).unwrap_or(Ok(Vec::new()));
             faces.map(|faces| (photograph, faces))
         };
         let begun = Instant::now();
-        let found = in_turn(&self.searches, search).await;
+        let found = in_turn(&self.searches, &model.digest, search).await;
         searches.took(begun.elapsed());
         self.counted(found)
     }
@@ -256,11 +258,12 @@ impl Decoder {
     /// A photograph with all the detail that it can hold.
     pub(crate) async fn photograph(
         &self,
+        model: &Description,
         upload: Bytes,
         executor: Executor,
     ) -> Result<Photograph, DecodeError> {
         let decoding = Decoding::Photograph(Detail::Full);
-        match self.decoded(decoding, upload, executor).await? {
+        match self.decoded(model, decoding, upload, executor).await? {
             Decoded::Photograph(photograph) => Ok(photograph),
             Decoded::Planes(_) => unreachable!("the result is of the kind that was asked for"),
         }
@@ -269,9 +272,10 @@ impl Decoder {
     /// Works on a thread for a long time, in turn with the searches for small faces.
     pub(crate) async fn in_turn<T: Send + 'static>(
         &self,
+        model: &Description,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> T {
-        in_turn(&self.searches, work).await
+        in_turn(&self.searches, &model.digest, work).await
     }
 
     /// Planes of the model's input for an upload, and the face on them.
@@ -286,7 +290,7 @@ impl Decoder {
     ) -> Result<(Planes, Option<Face>), DecodeError> {
         let _share = match priority {
             Priority::Interactive => None,
-            Priority::Bulk => Some(self.bulk.enter(1).await),
+            Priority::Bulk => Some(self.bulk.enter(&model.digest).await),
         };
         let (mut finer, mut search) = (None, Duration::ZERO);
         loop {
@@ -317,29 +321,30 @@ impl Decoder {
             (Decode::Exact, decoding) => decoding.in_full(),
             (Decode::Fast, decoding) => decoding,
         };
-        let model = model.clone();
+        let described = model.clone();
         let finish = move |decoded| {
             let begun = Instant::now();
-            let finished = model.preprocessor.finish(decoded, choice, finer);
+            let finished = described.preprocessor.finish(decoded, choice, finer);
             (finished, begun.elapsed())
         };
         if executor == Executor::Thread && finer.is_none() {
-            match self.on_a_thread(decoding.clone(), upload.clone(), finish.clone()).await {
+            match self.on_a_thread(model, decoding.clone(), upload.clone(), finish.clone()).await {
                 Err(DecodeError::TooLarge) => {}
                 finished => return self.counted(finished),
             }
         }
-        match self.decoded(decoding, upload, executor).await? {
+        match self.decoded(model, decoding, upload, executor).await? {
             planes @ Decoded::Planes(_) => Ok(finish(planes)),
             photograph @ Decoded::Photograph(_) => {
-                let gate = if finer.is_some() { &self.searches } else { &self.threads };
-                Ok(in_turn(gate, move || finish(photograph)).await)
+                let turns = if finer.is_some() { &self.searches } else { &self.threads };
+                Ok(in_turn(turns, &model.digest, move || finish(photograph)).await)
             }
         }
     }
 
     async fn decoded(
         &self,
+        model: &Description,
         decoding: Decoding,
         upload: Bytes,
         executor: Executor,
@@ -347,7 +352,7 @@ impl Decoder {
         let decoded = match executor {
             Executor::Inline => decoding.decode(&upload, &self.up_to(INLINE[0])),
             Executor::Thread => {
-                self.on_a_thread(decoding.clone(), upload.clone(), |decoded| decoded).await
+                self.on_a_thread(model, decoding.clone(), upload.clone(), |decoded| decoded).await
             }
             Executor::Worker(_) => Err(DecodeError::TooLarge),
         };
@@ -358,7 +363,7 @@ impl Decoder {
             (decoded, _) => return self.counted(decoded),
         };
         for lane in &self.lanes[first..] {
-            match self.by_a_worker(lane, decoding.clone(), &upload).await {
+            match self.by_a_worker(model, lane, decoding.clone(), &upload).await {
                 Err(DecodeError::TooLarge) => {}
                 decoded => return self.counted(decoded),
             }
@@ -369,13 +374,14 @@ impl Decoder {
     /// Decodes on a thread, and works on the result there.
     async fn on_a_thread<T: Send + 'static>(
         &self,
+        model: &Description,
         decoding: Decoding,
         upload: Bytes,
         then: impl FnOnce(Decoded) -> T + Send + 'static,
     ) -> Result<T, DecodeError> {
-        let turn = Turn(Some(&self.observer));
-        let place = self.threads.enter(1).await;
-        turn.began();
+        let waiting = Waiting(Some(&self.observer));
+        let place = self.threads.enter(&model.digest).await;
+        waiting.began();
         let limits = self.up_to(THREAD[0]);
         compute(move || {
             // The decode continues if its caller leaves, so it keeps the place.
@@ -387,13 +393,14 @@ impl Decoder {
 
     async fn by_a_worker(
         &self,
+        model: &Description,
         lane: &Lane,
         decoding: Decoding,
         upload: &Bytes,
     ) -> Result<Decoded, DecodeError> {
-        let turn = Turn(Some(&self.observer));
-        let _place = lane.places.enter(1).await;
-        turn.began();
+        let waiting = Waiting(Some(&self.observer));
+        let _place = lane.places.enter(&model.digest).await;
+        waiting.began();
         let limits = self.up_to(lane.max_pixels);
         self.pool.decode(decoding, upload, limits, lane.allowance).await
     }
@@ -410,9 +417,13 @@ impl Decoder {
     }
 }
 
-/// Works on a thread, in turn with the others of a gate.
-async fn in_turn<T: Send + 'static>(gate: &Gate, work: impl FnOnce() -> T + Send + 'static) -> T {
-    let place = gate.enter(1).await;
+/// Works on a thread in turn with others, for the model with this digest.
+async fn in_turn<T: Send + 'static>(
+    turns: &Turns,
+    digest: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    let place = turns.enter(digest).await;
     compute(move || {
         let _place = place;
         work()
@@ -427,13 +438,13 @@ impl Lane {
     }
 }
 
-impl Turn<'_> {
+impl Waiting<'_> {
     fn began(mut self) {
         self.0 = None;
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if let Some(observer) = self.0 {
             observer(Event::NotDecoded);

@@ -14,7 +14,7 @@ use super::{PORTIONS_OF_ONE, Refusal, Timings};
 use crate::engine::admission::Limit;
 use crate::engine::batch::Priority;
 use crate::engine::deployment::Deployment;
-use crate::engine::{Engine, Event, Stage};
+use crate::engine::{Engine, ModelEvent, Stage};
 use crate::ops::blocking::compute;
 
 /// The pairs of tiles that run together: as few as fill a batch of a few images, because each tile takes memory.
@@ -52,20 +52,22 @@ impl Engine {
         scene: Scene,
     ) -> Result<(Compared, Timings), Refusal> {
         let full = || Refusal::Overloaded(Limit::Bulk);
-        let _request = self.bulk_requests.try_enter(1).ok_or_else(full)?;
+        let _request = deployment.bulk_requests.try_enter(1).ok_or_else(full)?;
         let is_large = [&scene.before, &scene.after].into_iter().any(|upload| is_large(upload));
         // Photographs that wait for their alignment take memory, so the request waits before they are decoded.
-        let _scene = self.scenes[usize::from(is_large)].enter(1).await;
+        let _scene = deployment.scenes[usize::from(is_large)].enter(1).await;
         let begun = Instant::now();
         let Scene { before, after, ignored_image, ignored, align, cell } = scene;
-        let ((before, after), image) =
-            try_join(try_join(self.photograph(0, before), self.photograph(1, after)), async {
+        let ((before, after), image) = try_join(
+            try_join(self.photograph(deployment, 0, before), self.photograph(deployment, 1, after)),
+            async {
                 match ignored_image {
-                    Some(image) => self.photograph(2, image).await.map(Some),
+                    Some(image) => self.photograph(deployment, 2, image).await.map(Some),
                     None => Ok(None),
                 }
-            })
-            .await?;
+            },
+        )
+        .await?;
         let model = deployment.model.clone();
         let prepare = move || {
             let grid = Grid::for_model(&model, &after, cell)?;
@@ -75,11 +77,11 @@ impl Engine {
             Ok((views, grid, distances))
         };
         let (views, grid, mut distances) =
-            self.decoder.in_turn(prepare).await.map_err(Refusal::NotCompared)?;
+            self.decoder.in_turn(&deployment.model, prepare).await.map_err(Refusal::NotCompared)?;
         let mut timings = Timings { decode: begun.elapsed(), ..Timings::default() };
-        self.observe(Event::Took(Stage::Decode, timings.decode));
+        self.observe(deployment, ModelEvent::Took(Stage::Decode, timings.decode));
 
-        let _images = self.bulk.try_enter(2 * grid.tiles()).ok_or_else(full)?;
+        let _images = deployment.bulk.try_enter(2 * grid.tiles()).ok_or_else(full)?;
         let views = Arc::new(views);
         let tiles: Vec<usize> = (0..grid.tiles()).collect();
         let portions = tiles.chunks(TILES_OF_PORTION).map(<[usize]>::to_vec);
@@ -87,7 +89,7 @@ impl Engine {
             .map(|tiles| {
                 let views = views.clone();
                 async move {
-                    let _turn = self.portions.enter(1).await;
+                    let _turn = deployment.portions.enter(1).await;
                     self.maps(deployment, grid, views, tiles).await
                 }
             })
@@ -105,12 +107,20 @@ impl Engine {
     }
 
     /// Decodes one of the images of a request.
-    async fn photograph(&self, at: usize, upload: Bytes) -> Result<Photograph, Refusal> {
+    async fn photograph(
+        &self,
+        deployment: &Deployment,
+        at: usize,
+        upload: Bytes,
+    ) -> Result<Photograph, Refusal> {
         let item = |error: DecodeError| Refusal::Item { at, error: error.into() };
         let executor =
             self.decoder.choose_executor(&upload, Priority::Interactive).map_err(item)?;
-        let _admitted = self.decoder.admit(executor, upload.len()).map_err(Refusal::Overloaded)?;
-        self.decoder.photograph(upload, executor).await.map_err(item)
+        let _admitted = self
+            .decoder
+            .admit(&deployment.model, executor, upload.len())
+            .map_err(Refusal::Overloaded)?;
+        self.decoder.photograph(&deployment.model, upload, executor).await.map_err(item)
     }
 
     /// The maps of some tiles: those of the first image, then those of the second.
@@ -133,8 +143,8 @@ impl Engine {
         })
         .await;
         let output = reservation.map(pixels, Priority::Bulk).await.map_err(Refusal::Model)?;
-        self.observe(Event::Took(Stage::Queue, output.queue));
-        self.observe(Event::Took(Stage::Model, output.model));
+        self.observe(deployment, ModelEvent::Took(Stage::Queue, output.queue));
+        self.observe(deployment, ModelEvent::Took(Stage::Model, output.model));
         let maps = output.outputs.into_iter().collect::<Result<Vec<_>, _>>();
         let maps = maps.map_err(|error| Refusal::Item { at: 0, error: error.into() })?;
         let (queue, model) = (output.queue, output.model);

@@ -1,12 +1,11 @@
 //! Where two images agree and where they differ, for the model.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::try_join;
 use serde::Serialize;
-use siamese_core::model::{Choice, Description, Length};
+use siamese_core::model::{Choice, Length};
 use siamese_core::preprocessing::{DecodeError, Pixels};
 use siamese_core::score::{Embedding, Map};
 use tokio::time::Instant;
@@ -17,7 +16,7 @@ use crate::engine::admission::Limit;
 use crate::engine::batch::Priority;
 use crate::engine::decode::Searches;
 use crate::engine::deployment::Deployment;
-use crate::engine::{Engine, Event, Stage};
+use crate::engine::{Engine, ModelEvent, Stage};
 
 /// The rows and columns in which a model without a map is explained. Each cell of both images takes a run.
 const GRID: [usize; 2] = [8, 8];
@@ -90,16 +89,16 @@ impl Engine {
         let [rows, columns] = model.map.filter(|_| has_parts).unwrap_or(GRID);
         // Both images, then what tells their cells apart, then the test.
         let runs = 2 + if has_parts { 2 } else { 2 * rows * columns } + 4;
-        let _request = self.bulk_requests.try_enter(1).ok_or_else(full)?;
-        let _images = self.bulk.try_enter(runs).ok_or_else(full)?;
+        let _request = deployment.bulk_requests.try_enter(1).ok_or_else(full)?;
+        let _images = deployment.bulk.try_enter(runs).ok_or_else(full)?;
         let begun = Instant::now();
         let searches = Searches::default();
         let (a, b) = try_join(
-            self.input(model, 0, a, choice, &searches),
-            self.input(model, 1, b, choice, &searches),
+            self.input(deployment, 0, a, choice, &searches),
+            self.input(deployment, 1, b, choice, &searches),
         )
         .await?;
-        let mut timings = self.prepared(begun, &searches);
+        let mut timings = self.prepared(deployment, begun, &searches);
         let pair = [a, b];
         let embeddings = self.embeddings(deployment, pair.to_vec(), &mut timings).await?;
         let distance = embeddings[0].distance(&embeddings[1]).get();
@@ -129,7 +128,7 @@ impl Engine {
     /// The model's input for one of two uploads.
     async fn input(
         &self,
-        model: &Arc<Description>,
+        deployment: &Deployment,
         at: usize,
         upload: Bytes,
         choice: Choice,
@@ -138,7 +137,9 @@ impl Engine {
         let item = |error: DecodeError| Refusal::Item { at, error: error.into() };
         let priority = Priority::Interactive;
         let executor = self.decoder.choose_executor(&upload, priority).map_err(item)?;
-        let _admitted = self.decoder.admit(executor, upload.len()).map_err(Refusal::Overloaded)?;
+        let model = &deployment.model;
+        let _admitted =
+            self.decoder.admit(model, executor, upload.len()).map_err(Refusal::Overloaded)?;
         let input = self.decoder.pixels(model, upload, executor, priority, choice, searches).await;
         Ok(input.map_err(item)?.pixels)
     }
@@ -177,10 +178,10 @@ impl Engine {
         pixels: Vec<Pixels>,
         timings: &mut Timings,
     ) -> Result<Vec<Embedding>, Refusal> {
-        let _turn = self.portions.enter(1).await;
+        let _turn = deployment.portions.enter(1).await;
         let reservation = deployment.batcher.wait(pixels.len()).await;
         let output = reservation.embed(pixels, Priority::Bulk).await.map_err(Refusal::Model)?;
-        self.ran(output.queue, output.model, timings);
+        self.ran(deployment, output.queue, output.model, timings);
         let embedded = output.outputs.into_iter().collect::<Result<Vec<_>, _>>();
         embedded.map_err(|error| Refusal::Item { at: 0, error: ItemError::Output(error) })
     }
@@ -191,17 +192,23 @@ impl Engine {
         pixels: Vec<Pixels>,
         timings: &mut Timings,
     ) -> Result<Vec<Map>, Refusal> {
-        let _turn = self.portions.enter(1).await;
+        let _turn = deployment.portions.enter(1).await;
         let reservation = deployment.batcher.wait(pixels.len()).await;
         let output = reservation.map(pixels, Priority::Bulk).await.map_err(Refusal::Model)?;
-        self.ran(output.queue, output.model, timings);
+        self.ran(deployment, output.queue, output.model, timings);
         let maps = output.outputs.into_iter().collect::<Result<Vec<_>, _>>();
         maps.map_err(|error| Refusal::Item { at: 0, error: error.into() })
     }
 
-    fn ran(&self, queue: Duration, model: Duration, timings: &mut Timings) {
-        self.observe(Event::Took(Stage::Queue, queue));
-        self.observe(Event::Took(Stage::Model, model));
+    fn ran(
+        &self,
+        deployment: &Deployment,
+        queue: Duration,
+        model: Duration,
+        timings: &mut Timings,
+    ) {
+        self.observe(deployment, ModelEvent::Took(Stage::Queue, queue));
+        self.observe(deployment, ModelEvent::Took(Stage::Model, model));
         timings.add(Timings { queue, model, ..Timings::default() });
     }
 }

@@ -24,7 +24,7 @@ use super::batch::{EmbedError, Priority};
 use super::cache::EmbeddedImage;
 use super::decode::Searches;
 use super::deployment::Deployment;
-use super::{Engine, Event, Stage};
+use super::{Engine, ModelEvent, Stage};
 
 pub use changes::Scene;
 pub use explain::Explanation;
@@ -169,10 +169,13 @@ impl Engine {
         let begun = Instant::now();
         let executor =
             self.decoder.choose_executor(&upload, Priority::Interactive).map_err(item)?;
-        let _admitted = self.decoder.admit(executor, upload.len()).map_err(Refusal::Overloaded)?;
+        let _admitted = self
+            .decoder
+            .admit(&deployment.model, executor, upload.len())
+            .map_err(Refusal::Overloaded)?;
         let searches = Searches::default();
         let shown = self.decoder.png(&deployment.model, upload, executor, choice, &searches).await;
-        let timings = self.prepared(begun, &searches);
+        let timings = self.prepared(deployment, begun, &searches);
         Ok((shown.map_err(item)?, timings))
     }
 
@@ -186,10 +189,13 @@ impl Engine {
         let begun = Instant::now();
         let executor =
             self.decoder.choose_executor(&upload, Priority::Interactive).map_err(item)?;
-        let _admitted = self.decoder.admit(executor, upload.len()).map_err(Refusal::Overloaded)?;
+        let _admitted = self
+            .decoder
+            .admit(&deployment.model, executor, upload.len())
+            .map_err(Refusal::Overloaded)?;
         let searches = Searches::default();
         let found = self.decoder.faces(&deployment.model, upload, executor, &searches).await;
-        let timings = self.prepared(begun, &searches);
+        let timings = self.prepared(deployment, begun, &searches);
         let (photograph, faces) = found.map_err(item)?;
         Ok(((faces, photograph.full_size()), timings))
     }
@@ -207,12 +213,12 @@ impl Engine {
     }
 
     /// The timings of images whose decoding began at an instant, and has ended.
-    fn prepared(&self, begun: Instant, searches: &Searches) -> Timings {
+    fn prepared(&self, deployment: &Deployment, begun: Instant, searches: &Searches) -> Timings {
         let search = searches.longest();
         let decode = begun.elapsed().saturating_sub(search);
-        self.observe(Event::Took(Stage::Decode, decode));
+        self.observe(deployment, ModelEvent::Took(Stage::Decode, decode));
         if !search.is_zero() {
-            self.observe(Event::Took(Stage::Search, search));
+            self.observe(deployment, ModelEvent::Took(Stage::Search, search));
         }
         Timings { decode, search, ..Timings::default() }
     }
@@ -224,8 +230,8 @@ impl Engine {
         choice: Choice,
     ) -> Result<Embedded, Refusal> {
         let full = || Refusal::Overloaded(Limit::Bulk);
-        let _images = self.bulk.try_enter(sources.len()).ok_or_else(full)?;
-        let _request = self.bulk_requests.try_enter(1).ok_or_else(full)?;
+        let _images = deployment.bulk.try_enter(sources.len()).ok_or_else(full)?;
+        let _request = deployment.bulk_requests.try_enter(1).ok_or_else(full)?;
         let size = deployment.batcher.full_run().clamp(PORTION.0, PORTION.1);
         let mut portions = Vec::with_capacity(sources.len().div_ceil(size));
         while !sources.is_empty() {
@@ -233,7 +239,7 @@ impl Engine {
             portions.push(std::mem::replace(&mut sources, rest));
         }
         let done = stream::iter(portions).map(|portion| async move {
-            let _turn = self.portions.enter(1).await;
+            let _turn = deployment.portions.enter(1).await;
             self.portion(deployment, portion, choice, Priority::Bulk, Need::Any).await
         });
         let none = Embedded { outcomes: Vec::new(), timings: Timings::default() };

@@ -16,7 +16,7 @@ use crate::engine::batch::{Priority, Reservation};
 use crate::engine::cache::{Claim, EmbeddedImage, Found, Key};
 use crate::engine::decode::{Admitted, Executor, Searches};
 use crate::engine::deployment::Deployment;
-use crate::engine::{Engine, Event, Stage};
+use crate::engine::{Engine, ModelEvent, Stage};
 use crate::ops::blocking::{SMALL, compute};
 
 /// How long a request waits for embeddings that other requests compute of the same images. Then it computes them
@@ -70,7 +70,7 @@ impl Engine {
             .into_iter()
             .map(|state| self.decode(deployment, state, choice, priority, &searches));
         let states = join_all(decoded).await;
-        let timings = Timings { cached, ..self.prepared(begun, &searches) };
+        let timings = Timings { cached, ..self.prepared(deployment, begun, &searches) };
         if need == Need::All {
             first_failure(&states)?;
         }
@@ -150,7 +150,7 @@ impl Engine {
         for (key, at) in keys {
             let lookup = timeout_at(deadline, cache.look(key)).await.ok();
             let is_known = matches!(lookup, Some(Found::Known(_)));
-            self.observe(Event::LookedUp { is_known });
+            self.observe(deployment, ModelEvent::LookedUp { is_known });
             found[at] = lookup;
         }
         found
@@ -182,7 +182,11 @@ impl Engine {
         let mut lanes = Vec::new();
         if priority == Priority::Interactive {
             for (executor, bytes) in uploads {
-                lanes.extend(self.decoder.admit(executor, bytes).map_err(Refusal::Overloaded)?);
+                lanes.extend(
+                    self.decoder
+                        .admit(&deployment.model, executor, bytes)
+                        .map_err(Refusal::Overloaded)?,
+                );
             }
         }
         Ok(Admission { reservation, lanes })
@@ -214,8 +218,8 @@ impl Engine {
     ) -> Result<Embedded, Refusal> {
         let pixels = states.iter_mut().filter_map(SourceState::begin_run).collect();
         let output = reservation.embed(pixels, priority).await.map_err(Refusal::Model)?;
-        self.observe(Event::Took(Stage::Queue, output.queue));
-        self.observe(Event::Took(Stage::Model, output.model));
+        self.observe(deployment, ModelEvent::Took(Stage::Queue, output.queue));
+        self.observe(deployment, ModelEvent::Took(Stage::Model, output.model));
         let mut embedded = output.outputs.into_iter();
         let outcomes = states.into_iter().map(|state| match state {
             SourceState::Running(face, statistics, claim) => {
@@ -244,7 +248,10 @@ impl Engine {
     /// Reports an image whose familiarity is known.
     fn see(&self, deployment: &Deployment, image: &EmbeddedImage) {
         if let Some(familiarity) = image.familiarity {
-            self.observe(Event::Seen { digest: &deployment.model.digest, familiarity });
+            self.observe(
+                deployment,
+                ModelEvent::Seen { digest: &deployment.model.digest, familiarity },
+            );
         }
     }
 }

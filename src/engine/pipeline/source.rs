@@ -24,6 +24,13 @@ pub enum Source {
     Embedding(Embedding, Option<String>),
 }
 
+impl Source {
+    /// Whether it has to be embedded: it is not a stored embedding.
+    pub fn is_image(&self) -> bool {
+        !matches!(self, Self::Embedding(..))
+    }
+}
+
 /// Checks that a stored embedding can be one of this model's.
 pub(super) fn check(
     model: &Description,

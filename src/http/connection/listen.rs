@@ -70,8 +70,9 @@ pub async fn serve(
     let Port { listener, most, tls, connections } = port;
     let registry = Registry::new(most.get());
     let traffic = Arc::new(Traffic::default());
-    let begin = |stream, slot| {
-        let state = ConnectionState::new(traffic.clone());
+    let begin = |stream: TcpStream, slot| {
+        let peer = stream.peer_addr().ok().map(|address| address.ip().to_canonical());
+        let state = ConnectionState::new(traffic.clone(), peer);
         let registered = registry.register(slot, state.clone());
         let connection = Connection {
             http: http.clone(),

@@ -230,7 +230,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_connection_beyond_its_limit_loses_its_own_oldest_body() {
         let receiving = Receiving::new(1000);
-        let [ours, other] = [(); 2].map(|()| ConnectionState::new(Arc::new(Traffic::default())));
+        let [ours, other] =
+            [(); 2].map(|()| ConnectionState::new(Arc::new(Traffic::default()), None));
         let (_theirs, _) = receiving.begin(endless(), Some(other)).expect("a free slot");
         let begin = || receiving.begin(endless(), Some(ours.clone())).expect("a free slot");
         let mut bodies: Vec<_> = (0..BODIES_OF_CONNECTION + 8).map(|_| begin()).collect();
@@ -251,7 +252,8 @@ mod tests {
     #[tokio::test]
     async fn a_connection_with_many_bodies_makes_room_for_one_with_few() {
         let receiving = Receiving::new(5);
-        let [many, few] = [(); 2].map(|()| ConnectionState::new(Arc::new(Traffic::default())));
+        let [many, few] =
+            [(); 2].map(|()| ConnectionState::new(Arc::new(Traffic::default()), None));
         let begin = |state: &Arc<ConnectionState>| receiving.begin(endless(), Some(state.clone()));
         let (_few, _) = begin(&few).expect("a free slot");
         let mut bodies: Vec<_> = (0..4).map(|_| begin(&many).expect("a free slot").0).collect();

@@ -274,7 +274,7 @@ mod tests {
     #[tokio::test]
     async fn bytes_count_until_the_last_reference_is_dropped() {
         let responses = UnsentResponses::new(1 << 20);
-        let state = ConnectionState::new(Arc::new(Traffic::default()));
+        let state = ConnectionState::new(Arc::new(Traffic::default()), None);
         let mut body = counted(&responses, 40_000, Some(state.clone())).await;
         assert_eq!((responses.bytes(), state.unsent_bytes()), (40 << 10, 40_000));
         assert_eq!(body.size_hint().exact(), Some(40_000));
@@ -300,7 +300,7 @@ mod tests {
     #[tokio::test]
     async fn a_dropped_response_does_not_count() {
         let responses = UnsentResponses::new(1 << 20);
-        let state = ConnectionState::new(Arc::new(Traffic::default()));
+        let state = ConnectionState::new(Arc::new(Traffic::default()), None);
         drop(counted(&responses, 5000, Some(state.clone())).await);
         assert_eq!((responses.bytes(), state.unsent_bytes(), state.stalled_since()), (0, 0, None));
     }
@@ -309,7 +309,7 @@ mod tests {
     async fn the_connection_that_stalled_longest_makes_room() {
         let responses = UnsentResponses::new(100 << 10);
         let [first, second, third] =
-            [(); 3].map(|()| ConnectionState::new(Arc::new(Traffic::default())));
+            [(); 3].map(|()| ConnectionState::new(Arc::new(Traffic::default()), None));
         let body = counted(&responses, 60 << 10, Some(first.clone())).await;
         tokio::time::advance(SPARED).await;
         let _other = counted(&responses, 30 << 10, Some(second)).await;
@@ -336,7 +336,7 @@ mod tests {
         let responses = UnsentResponses::new(1 << 20);
         let mut held = Vec::new();
         for _ in 0..50 {
-            let state = ConnectionState::new(Arc::new(Traffic::default()));
+            let state = ConnectionState::new(Arc::new(Traffic::default()), None);
             for _ in 0..100 {
                 if let Some(memory) = responses.admit(4 << 10, Some(&state)).await {
                     held.push(responses.count(
@@ -347,7 +347,7 @@ mod tests {
                 }
             }
         }
-        let honest = ConnectionState::new(Arc::new(Traffic::default()));
+        let honest = ConnectionState::new(Arc::new(Traffic::default()), None);
         assert!(responses.admit(4 << 10, Some(&honest)).await.is_some());
     }
 }

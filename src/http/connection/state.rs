@@ -1,5 +1,6 @@
 //! The state of one connection: requests in flight, unsent responses, idle time, and the reason of its end.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub(crate) struct Traffic {
 /// The state of one connection.
 pub(crate) struct ConnectionState {
     traffic: Arc<Traffic>,
+    /// The other end: the client, or its proxy.
+    pub(crate) peer: Option<IpAddr>,
     begun: Instant,
     /// The head that is arriving. Only for HTTP/1: for HTTP/2, other frames cannot be told from a head.
     pub(crate) head: Arc<Head>,
@@ -72,9 +75,10 @@ impl Traffic {
 }
 
 impl ConnectionState {
-    pub(crate) fn new(traffic: Arc<Traffic>) -> Arc<Self> {
+    pub(crate) fn new(traffic: Arc<Traffic>, peer: Option<IpAddr>) -> Arc<Self> {
         Arc::new(Self {
             traffic,
+            peer,
             begun: Instant::now(),
             head: Arc::new(Head::new()),
             is_http2: AtomicBool::new(false),
@@ -262,7 +266,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_without_requests_in_progress_makes_room() {
-        let state = ConnectionState::new(Arc::new(Traffic::default()));
+        let state = ConnectionState::new(Arc::new(Traffic::default()), None);
         assert!(!state.may_be_closed(Instant::now()), "it is new");
         advance(SPARED).await;
         assert!(state.may_be_closed(Instant::now()));

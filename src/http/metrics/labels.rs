@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::StatusCode;
@@ -42,6 +43,10 @@ impl EncodeLabelValue for Route {
     }
 }
 
+/// The outcomes of the requests of a key.
+pub(crate) const OUTCOMES: [&str; 5] =
+    ["answered", "refused", "failed", "rate_limited", "disconnected"];
+
 /// The outcome of a request. The duration of a rejection says nothing about the duration of work, so they are separate.
 pub(crate) fn outcome(status: StatusCode) -> &'static str {
     match status {
@@ -71,8 +76,10 @@ pub(crate) struct RouteLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct StageLabel {
-    pub(crate) stage: &'static str,
+pub(crate) struct KeyLabels {
+    /// The key's name; empty without a name.
+    pub(crate) key: Arc<str>,
+    pub(crate) outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

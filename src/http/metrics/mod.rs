@@ -2,11 +2,11 @@
 
 mod changes;
 mod connections;
-mod failures;
 mod gauges;
 mod labels;
 mod lanes;
 mod limits;
+mod models;
 mod plain;
 mod process;
 mod verdicts;
@@ -25,21 +25,21 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::engine::admission::Limit;
 use crate::engine::judgement::{ChangeVerdict, Judgement};
-use crate::engine::{Event, Observer, Stage, batch};
+use crate::engine::{Event, ModelEvent, Observer, Stage, batch};
 use crate::ops::traces::ExportOutcome;
 use changes::Changes;
-use failures::Failures;
 use labels::{
-    CodeLabel, DroppedLabel, DurationLabels, LimitLabel, OutcomeLabel, RequestLabels, RouteLabel,
-    StageLabel, outcome,
+    CodeLabel, DroppedLabel, DurationLabels, KeyLabels, LimitLabel, OUTCOMES, OutcomeLabel,
+    RequestLabels, RouteLabel,
 };
+use models::Models;
 use verdicts::Verdicts;
 use workers::Workers;
 
 pub use connections::Connections;
 pub(crate) use connections::Ended;
-pub(crate) use gauges::Gauges;
-pub(crate) use labels::Route;
+pub(crate) use gauges::{Gauges, ModelGauges};
+pub(crate) use labels::{Route, outcome};
 pub(crate) use plain::plain;
 
 /// Bucket limits in seconds, from 50 µs: a small model is faster than the usual buckets.
@@ -47,8 +47,6 @@ const SECONDS: [f64; 18] = [
     50e-6, 100e-6, 200e-6, 400e-6, 800e-6, 1.5e-3, 2.5e-3, 5e-3, 10e-3, 20e-3, 40e-3, 80e-3, 0.15,
     0.3, 0.6, 1.2, 2.5, 10.0,
 ];
-
-const IMAGES: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
 
 /// The limits that can reject a request as overloaded. Their counters start at zero.
 const REFUSING: [Limit; 7] = [
@@ -71,18 +69,12 @@ pub struct Metrics {
     durations: Family<DurationLabels, Histogram>,
     disconnects: Family<RouteLabel, Counter>,
     item_problems: Family<CodeLabel, Counter>,
+    key_requests: Family<KeyLabels, Counter>,
     judged: Verdicts,
     changes: Changes,
-    failures: Failures,
+    models: Models,
     workers: Workers,
     connections: Connections,
-    batches: Histogram,
-    decode: Histogram,
-    search: Histogram,
-    queue: Histogram,
-    model: Histogram,
-    hits: Counter,
-    misses: Counter,
     not_decoded: Counter,
     not_run: Counter,
     /// One for each limit that can reject a request.
@@ -119,6 +111,10 @@ impl Metrics {
         let help = "Images that failed in a request that otherwise succeeded, by problem code";
         registry.register("item_problems", help, item_problems.clone());
 
+        let key_requests = Family::default();
+        let help = "Requests with a valid API key, by the name of the key and the outcome";
+        registry.register("key_requests", help, key_requests.clone());
+
         let overloads = Family::<LimitLabel, Counter>::default();
         let help = "Requests rejected as overloaded, by the limit that was reached";
         registry.register("overloads", help, overloads.clone());
@@ -132,28 +128,11 @@ impl Metrics {
             let _ = bodies_ended.get_or_create_owned(&LimitLabel { limit: limit.name() });
         }
 
-        let stages = Family::<StageLabel, Histogram>::new_with_constructor(seconds);
-        let help = "Time that requests spend in each stage";
-        registry.register_with_unit("stage", help, Unit::Seconds, stages.clone());
-        let stage =
-            |stage: Stage| stages.get_or_create_owned(&StageLabel { stage: stage.as_str() });
-
-        let batches = Histogram::new(IMAGES);
-        let help = "Images in one run of the model";
-        registry.register("batch_images", help, batches.clone());
         let dropped = Family::<DroppedLabel, Counter>::default();
         let help = "Images dropped because their client had left, by the next stage";
         registry.register("dropped_images", help, dropped.clone());
         let dropped_before =
             |stage: Stage| dropped.get_or_create_owned(&DroppedLabel { before: stage.as_str() });
-
-        let lookups = Family::<OutcomeLabel, Counter>::default();
-        registry.register(
-            "cache_lookups",
-            "Images looked up in the embedding cache",
-            lookups.clone(),
-        );
-        let lookup = |outcome| lookups.get_or_create_owned(&OutcomeLabel { outcome });
 
         let traces = Family::<OutcomeLabel, Counter>::default();
         let help = "Traced requests, by the outcome of the export";
@@ -163,7 +142,7 @@ impl Metrics {
         let connections = Connections::register(&mut registry);
         let judged = Verdicts::register(&mut registry);
         let changes = Changes::register(&mut registry);
-        let failures = Failures::register(&mut registry);
+        let models = Models::register(&mut registry);
         let workers = Workers::register(&mut registry);
         Self {
             registry,
@@ -171,18 +150,12 @@ impl Metrics {
             durations,
             disconnects,
             item_problems,
+            key_requests,
             judged,
             changes,
-            failures,
+            models,
             workers,
             connections,
-            batches,
-            decode: stage(Stage::Decode),
-            search: stage(Stage::Search),
-            queue: stage(Stage::Queue),
-            model: stage(Stage::Model),
-            hits: lookup("hit"),
-            misses: lookup("miss"),
             not_decoded: dropped_before(Stage::Decode),
             not_run: dropped_before(Stage::Model),
             overloads: REFUSING.map(|limit| (limit, overload(limit))).into(),
@@ -226,46 +199,27 @@ impl Metrics {
 
     fn event(&self, event: Event) {
         match event {
-            Event::InService(model) => self.judged.begin(&model.digest),
-            Event::Swapped { ok } => self.failures.swaps.count(ok),
-            Event::Run(event) => self.run(event),
+            Event::Model(name, event) => {
+                self.models.event(name, &event);
+                match event {
+                    ModelEvent::InService(model) => self.judged.begin(name, &model.digest),
+                    ModelEvent::Removed => self.judged.end(name),
+                    ModelEvent::Seen { digest, familiarity } => {
+                        self.judged.see(digest, familiarity);
+                    }
+                    ModelEvent::Run(batch::Event::Taken { dropped, .. }) => {
+                        self.not_run.inc_by(dropped as u64);
+                    }
+                    _ => {}
+                }
+            }
             Event::Worker(event) => self.workers.count(event),
-            Event::LookedUp { is_known } => {
-                if is_known { &self.hits } else { &self.misses }.inc();
-            }
-            Event::Seen { digest, familiarity } => self.judged.see(digest, familiarity),
-            Event::Took(stage, took) => match stage {
-                Stage::Decode => &self.decode,
-                Stage::Search => &self.search,
-                Stage::Queue => &self.queue,
-                Stage::Model => &self.model,
-            }
-            .observe(took.as_secs_f64()),
             Event::NotDecoded => {
                 self.not_decoded.inc();
             }
             Event::DecoderFailed => {
                 self.workers.decoder_failures.inc();
             }
-        }
-    }
-
-    fn run(&self, event: batch::Event) {
-        match event {
-            batch::Event::Taken { run, dropped } => {
-                if 0 < run {
-                    self.batches.observe(f64::from(u32::try_from(run).unwrap_or(u32::MAX)));
-                }
-                self.not_run.inc_by(dropped as u64);
-            }
-            batch::Event::Failed => {
-                self.failures.errors.inc();
-            }
-            batch::Event::Panicked => {
-                self.failures.panics.inc();
-            }
-            batch::Event::Renewed => self.failures.renewals.count(true),
-            batch::Event::Lost => self.failures.renewals.count(false),
         }
     }
 
@@ -277,6 +231,20 @@ impl Metrics {
     /// Counts an image that failed in a request that otherwise succeeded.
     pub(crate) fn item_problem(&self, code: &'static str) {
         self.item_problems.get_or_create(&CodeLabel { code }).inc();
+    }
+
+    /// Creates the counters of keys with these names, with the value zero.
+    pub fn expect_keys(&self, names: impl IntoIterator<Item = Arc<str>>) {
+        for key in names {
+            for outcome in OUTCOMES {
+                let _ = self.key_requests.get_or_create(&KeyLabels { key: key.clone(), outcome });
+            }
+        }
+    }
+
+    /// Counts a request with the key of this name.
+    pub(crate) fn key_request(&self, key: &Arc<str>, outcome: &'static str) {
+        self.key_requests.get_or_create(&KeyLabels { key: key.clone(), outcome }).inc();
     }
 
     /// Counts a rejected request by the limit that was reached. The limit per connection counts as the limit of all.

@@ -1,6 +1,6 @@
 //! Metrics of verdicts, distances and familiarity, by model. A drift in these shows that the images have changed.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -24,19 +24,26 @@ const FAMILIARITIES: [f64; 8] = [0.01, UNFAMILIAR, 0.05, 0.1, 0.25, 0.5, 0.75, 1
 
 const VERDICTS: [&str; 2] = ["same", "different"];
 
-/// The most models whose metrics are exported: the one in service, and those before it. Each has about 70 lines, and a
-/// collector keeps the series of models that are gone.
-const MAX_MODELS: usize = 4;
+/// The most models that are exported although they are no longer in service. Each has about 70 lines, and a collector keeps
+/// the series of models that are gone.
+const FORMER: usize = 3;
 
-/// The metrics of the model in service and of recent models.
+/// The metrics of the models in service and of recent models.
 pub(crate) struct Verdicts {
     counts: Family<VerdictLabels, Counter>,
     distances: Family<DigestLabel, Histogram>,
     gaps: Family<VerdictLabels, Histogram>,
     familiarities: Family<DigestLabel, Histogram>,
     unfamiliar: Family<DigestLabel, Counter>,
-    /// The exported models, the latest last.
-    exported: RwLock<VecDeque<(Arc<str>, ModelVerdicts)>>,
+    exported: RwLock<Exported>,
+}
+
+#[derive(Default)]
+struct Exported {
+    /// The exported models by digest, the latest last.
+    models: VecDeque<(Arc<str>, ModelVerdicts)>,
+    /// The digests of the models in service, by name.
+    in_service: HashMap<String, Arc<str>>,
 }
 
 /// The metrics of one model.
@@ -99,17 +106,37 @@ impl Verdicts {
         all
     }
 
-    /// Exports a model's metrics from now on, from zero if the model is new. The oldest model may be dropped for it.
-    pub(crate) fn begin(&self, digest: &str) {
+    /// Exports the metrics of a model that came into service under a name, from zero if its digest is new.
+    pub(crate) fn begin(&self, name: &str, digest: &str) {
         let digest: Arc<str> = digest.into();
         let judged = self.of(&digest);
         let mut exported = self.exported.write().unwrap_or_else(PoisonError::into_inner);
-        exported.retain(|(other, _)| *other != digest);
-        exported.push_back((digest, judged));
-        while MAX_MODELS < exported.len() {
-            let (oldest, _) = exported.pop_front().expect("it holds more than the maximum");
-            self.forget(&oldest);
-        }
+        exported.models.retain(|(other, _)| *other != digest);
+        exported.models.push_back((digest.clone(), judged));
+        exported.in_service.insert(name.to_owned(), digest);
+        self.forget_oldest(&mut exported);
+    }
+
+    /// The model with this name is no longer in service.
+    pub(crate) fn end(&self, name: &str) {
+        let mut exported = self.exported.write().unwrap_or_else(PoisonError::into_inner);
+        exported.in_service.remove(name);
+        self.forget_oldest(&mut exported);
+    }
+
+    /// Keeps the models in service, and the latest [`FORMER`] of the others.
+    fn forget_oldest(&self, exported: &mut Exported) {
+        let Exported { models, in_service } = exported;
+        let is_former = |digest: &Arc<str>| !in_service.values().any(|other| other == digest);
+        let mut former = models.iter().filter(|(digest, _)| is_former(digest)).count();
+        models.retain(|(digest, _)| {
+            let is_kept = former <= FORMER || !is_former(digest);
+            if !is_kept {
+                former -= 1;
+                self.forget(digest);
+            }
+            is_kept
+        });
     }
 
     /// Counts a judgement of a model. Judgements of a model that is no longer exported are not counted.
@@ -129,7 +156,8 @@ impl Verdicts {
 
     fn if_exported(&self, digest: &str, count: impl FnOnce(&ModelVerdicts)) {
         let exported = self.exported.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, model)) = exported.iter().rev().find(|(other, _)| **other == *digest) {
+        if let Some((_, model)) = exported.models.iter().rev().find(|(other, _)| **other == *digest)
+        {
             count(model);
         }
     }

@@ -9,15 +9,16 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::time::{Instant, sleep_until};
 
+use super::report::Facts;
 use crate::http::connection::state::ConnectionState;
 use crate::http::error::{Fault, Problem};
 use crate::http::service::Service;
-use crate::ops::keys::Keys;
+use crate::ops::keys::{Caller, Keys};
 
 /// The time between two rejections, for all clients together: at most 50 guesses per second.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Admits requests with a valid key, and delays the rejection of all others.
+/// Admits requests with a valid key within its rate limits, and delays the rejection of those without one.
 pub(crate) struct Guard {
     keys: Arc<Keys>,
     service: Arc<Service>,
@@ -29,6 +30,7 @@ struct RejectionQueue(Mutex<Instant>);
 
 impl Guard {
     pub(crate) fn new(keys: Arc<Keys>, service: Arc<Service>) -> Self {
+        service.metrics.expect_keys(keys.names());
         Self { keys, service, queue: RejectionQueue(Mutex::new(Instant::now())) }
     }
 }
@@ -48,17 +50,23 @@ impl RejectionQueue {
     }
 }
 
-/// Rejects a request without a valid key, before its body is read. A request with a valid key never waits.
+/// Rejects a request without a valid key or beyond the rate limits of its key, before its body is read. A request with a
+/// valid key never waits.
 pub(crate) async fn authorise(
     State(guard): State<Arc<Guard>>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
-    let has_key = bearer(request.headers()).is_some_and(|key| guard.keys.hold(key));
+    let caller = bearer(request.headers()).and_then(|key| guard.keys.find(key));
     if let Some(state) = request.extensions().get::<Arc<ConnectionState>>() {
-        state.record_key(has_key);
+        state.record_key(caller.is_some());
     }
-    if has_key {
+    if let Some(caller) = caller {
+        identify(&request, &caller);
+        if let Err(limited) = caller.admit() {
+            return Problem::from(Fault::RateLimited(limited)).into_response();
+        }
+        request.extensions_mut().insert(caller);
         return next.run(request).await;
     }
     // The delayed rejection needs no memory for the request.
@@ -67,6 +75,16 @@ pub(crate) async fn authorise(
     let longest = guard.service.settings().server.deadline();
     sleep_until(guard.queue.join(longest)).await;
     Problem::from(Fault::Unauthorized).into_response()
+}
+
+/// Tells the log and the report of a request whose key it has.
+fn identify(request: &Request, caller: &Arc<Caller>) {
+    if !caller.name().is_empty() {
+        tracing::Span::current().record("key", &**caller.name());
+    }
+    if let Some(facts) = request.extensions().get::<Arc<Facts>>() {
+        facts.identify(caller.clone());
+    }
 }
 
 /// The key after `Bearer` in `Authorization`.

@@ -9,7 +9,7 @@ use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::error::Problem;
+use crate::http::error::{Fault, Problem};
 use crate::http::request::accept::JSON;
 
 const REQUEST_ERROR: &str = "invalid_request_error";
@@ -34,7 +34,7 @@ pub(crate) struct OpenAiError<'a> {
 struct OpenAiDetails<'a> {
     /// A description for people.
     message: String,
-    /// `invalid_request_error`, or `server_error`.
+    /// `invalid_request_error`, `server_error`, or what a rate limit counts: `requests` or `images`.
     r#type: &'static str,
     /// The faulty part of the request, such as `input[2]`.
     param: Option<&'a str>,
@@ -79,7 +79,12 @@ impl Dialect {
             Self::OpenAi => serde_json::to_string(&OpenAiError {
                 error: OpenAiDetails {
                     message: fault.to_string(),
-                    r#type: if status.is_server_error() { SERVER_ERROR } else { REQUEST_ERROR },
+                    r#type: match fault {
+                        // The type names what the limit counts.
+                        Fault::RateLimited(limited) => limited.rate.as_str(),
+                        _ if status.is_server_error() => SERVER_ERROR,
+                        _ => REQUEST_ERROR,
+                    },
                     param: field.as_deref(),
                     code: open_ai_code(fault.code()),
                 },
@@ -100,6 +105,7 @@ pub(crate) fn open_ai_code(code: &'static str) -> &'static str {
     match code {
         "model_unknown" => "model_not_found",
         "unauthorized" => "invalid_api_key",
+        "rate_limited" => "rate_limit_exceeded",
         code => code,
     }
 }

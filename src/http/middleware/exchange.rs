@@ -2,118 +2,61 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use axum::body::HttpBody;
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use siamese_core::causes;
 
+use super::report::Report;
 use crate::engine::admission::Limit;
 use crate::engine::pipeline::Timings;
 use crate::http::error::{Cause, Fault, Problem};
-use crate::http::metrics::{Metrics, Route};
+use crate::http::request::named::Named;
 use crate::http::response::{SERVER_TIMING, server_timing};
-use crate::http::service::{LogLimits, Service};
-use crate::ops::telemetry::{Line, bounded};
+use crate::http::service::Service;
 
 /// The readiness route. Load balancers poll it.
 pub(crate) const READYZ: &str = "/readyz";
 
-/// Times and counts every request, and logs every failure once, with its cause.
+/// Times, counts and logs every request, each once.
 pub(crate) async fn observe(
-    State(service): State<Arc<Service>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let begun = Instant::now();
-    let route = Route::of(&request);
-    let mut awaited = Awaited { metrics: &service.metrics, route: &route, is_answered: false };
-    let mut response = next.run(request).await;
-    awaited.is_answered = true;
-
-    let took = begun.elapsed();
-    if let Some(timings) = response.extensions().get::<Timings>() {
-        let value = server_timing(*timings, took);
-        response.headers_mut().insert(SERVER_TIMING, value);
-    }
-    let problem = response.extensions().get::<Arc<Problem>>().map(AsRef::as_ref);
-    let code = problem.map_or("", |problem| problem.fault.code());
-    service.metrics.request(&route, response.status(), code, took);
-    log(&service.log_limits, route.as_str(), response.status(), problem, took);
-    response
-}
-
-/// Logs one line for a request: failures and rejections by default, others at the level `debug`.
-fn log(
-    log_limits: &LogLimits,
-    route: &str,
-    status: StatusCode,
-    problem: Option<&Problem>,
-    took: Duration,
-) {
-    let (code, took_ms) = (status.as_u16(), took.as_secs_f64() * 1e3);
-    let Some(Problem { fault, field }) = problem else {
-        return tracing::debug!(route, status = code, took_ms, "request answered");
-    };
-    macro_rules! line {
-        ($level:ident, $message:literal) => {
-            tracing::$level!(
-                route,
-                status = code,
-                code = fault.code(),
-                field = field.as_deref().map(bounded),
-                took_ms,
-                cause = bounded(&causes(fault)),
-                $message
-            )
-        };
-    }
-    let is_ours = matches!(fault, Fault::Internal(_));
-    let LogLimits { failures, refusals } = log_limits;
-    match if is_ours { failures.line() } else { refusals.line() } {
-        Line::Write { suppressed } => {
-            if 0 < suppressed {
-                tracing::warn!(suppressed, "log lines were suppressed by the rate limit");
-            }
-            if is_ours { line!(error, "request failed") } else { line!(info, "request refused") }
-        }
-        Line::Suppress if is_ours => line!(debug, "request failed"),
-        Line::Suppress => line!(debug, "request refused"),
-    }
-}
-
-/// A request in progress. If it is dropped before its response, its client has disconnected.
-struct Awaited<'a> {
-    metrics: &'a Metrics,
-    route: &'a Route,
-    is_answered: bool,
-}
-
-impl Drop for Awaited<'_> {
-    fn drop(&mut self) {
-        if !self.is_answered {
-            self.metrics.disconnected(self.route);
-        }
-    }
-}
-
-/// Admits requests that need the model, and assigns each to the model in service. If the last self-test failed, or if
-/// the limit on requests is reached, it rejects a request before its body arrives. The body counts as arriving until it
-/// is complete; only then does the request count as in progress.
-pub(crate) async fn admit(
     State(service): State<Arc<Service>>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let deployment = service.engine.deployment();
-    if let Err(why) = service.engine.readiness().trust(&deployment) {
-        return Problem::from(Fault::NotReady(why.to_string())).into_response();
+    let report = Report::begin(&service, &mut request);
+    let mut response = next.run(request).await;
+
+    let took = report.elapsed();
+    if let Some(timings) = response.extensions().get::<Timings>() {
+        let value = server_timing(*timings, took);
+        response.headers_mut().insert(SERVER_TIMING, value);
     }
+    // For the trace.
+    if let Some(caller) = report.caller().cloned() {
+        response.extensions_mut().insert(caller);
+    }
+    report.end(&response, took);
+    response
+}
+
+/// Admits requests that need a model, and assigns each to the deployment of the model that it names. If the last self-test failed, or if
+/// the limit on requests is reached, it rejects a request before its body arrives. The body counts as arriving until it
+/// is complete; only then does the request count as in progress.
+pub(crate) async fn admit(
+    State(service): State<Arc<Service>>,
+    Named(deployment): Named,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if let Err(fault) = service.trust(&deployment) {
+        return Problem::from(fault).into_response();
+    }
+    let is_full = service.requests.is_full(&deployment.model.digest);
     request.extensions_mut().insert(deployment);
-    if service.requests.is_full() {
+    if is_full {
         return Problem::from(service.overloaded(Limit::Requests)).into_response();
     }
     if request.body().is_end_stream() {

@@ -56,11 +56,11 @@ fn is_valid(id: &HeaderValue) -> bool {
     (1..=128).contains(&id.len()) && id.as_bytes().iter().all(is_safe)
 }
 
-/// Adds the request ID and the trace ID to all log lines of a request.
+/// Adds the request ID and the trace ID to all log lines of a request; and the name of its key, which is known later.
 async fn enter(request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>();
     let id = id.and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
-    let span = tracing::info_span!("request", id, trace = Empty);
+    let span = tracing::info_span!("request", id, trace = Empty, key = Empty);
     if let Some(trace) = request.extensions().get::<TraceId>() {
         span.record("trace", tracing::field::display(trace));
     }

@@ -17,13 +17,14 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
 
+use super::report::Facts;
 use crate::http::service::Service;
 
 /// How long a response waits for the rest of its request.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A body that a handler uses. The middleware gets it back when the handler drops it.
-struct Lent(Arc<Mutex<Body>>);
+struct Lent(Arc<Mutex<Body>>, Option<Arc<Facts>>);
 
 /// Reads and discards the part of the body that the handler did not read, before the response is sent.
 pub(crate) async fn linger(
@@ -37,27 +38,37 @@ pub(crate) async fn linger(
     }
     // A client that sends `Expect` waits for permission before it sends the body.
     let expects_continue = head.headers.contains_key(header::EXPECT);
+    let facts = head.extensions.get::<Arc<Facts>>().cloned();
     let body = Arc::new(Mutex::new(body));
-    let lent = Body::new(Lent(body.clone()));
+    let lent = Body::new(Lent(body.clone(), facts.clone()));
     let response = next.run(Request::from_parts(head, lent)).await;
 
     let rest =
         Arc::into_inner(body).map(|body| body.into_inner().unwrap_or_else(PoisonError::into_inner));
     if let Some(rest) = rest.filter(|body| !body.is_end_stream() && !expects_continue) {
         let most = service.settings().server.max_body_bytes.get();
-        let _ = tokio::time::timeout(DISCARD_TIMEOUT, discard(rest, most)).await;
+        let _ = tokio::time::timeout(DISCARD_TIMEOUT, discard(rest, most, facts.as_deref())).await;
     }
     response
 }
 
-async fn discard(mut body: Body, most: usize) {
+async fn discard(mut body: Body, most: usize, facts: Option<&Facts>) {
     let mut so_far = 0;
     while let Some(Ok(frame)) = body.frame().await {
-        so_far += frame.data_ref().map_or(0, Bytes::len);
+        so_far += received(&frame, facts);
         if most < so_far {
             return;
         }
     }
+}
+
+/// The length of a frame's data, which becomes a part of the report.
+fn received(frame: &Frame<Bytes>, facts: Option<&Facts>) -> usize {
+    let bytes = frame.data_ref().map_or(0, Bytes::len);
+    if let Some(facts) = facts {
+        facts.receive(bytes);
+    }
+    bytes
 }
 
 impl HttpBody for Lent {
@@ -69,7 +80,11 @@ impl HttpBody for Lent {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let mut body = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Pin::new(&mut *body).poll_frame(context)
+        let frame = Pin::new(&mut *body).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &frame {
+            received(frame, self.1.as_deref());
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

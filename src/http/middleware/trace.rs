@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method};
+use axum::http::HeaderMap;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 
 use super::exchange::READYZ;
 use super::identify::REQUEST_ID;
+use super::report::method_name;
 use crate::engine::Stage;
 use crate::engine::pipeline::Timings;
 use crate::http::error::Problem;
 use crate::http::metrics::Route;
+use crate::ops::keys::Caller;
 use crate::ops::traces::{Parent, Traces, Value};
 
 /// Routes that are polled often. They are traced only if the request is part of a trace.
@@ -45,6 +47,11 @@ async fn trace(State(traces): State<Traces>, mut request: Request, next: Next) -
     if let Some(id) = response.headers().get(&REQUEST_ID).and_then(|id| id.to_str().ok()) {
         span.set("siamese.request_id", Value::Text(id.to_owned()));
     }
+    if let Some(caller) = response.extensions().get::<Arc<Caller>>()
+        && !caller.name().is_empty()
+    {
+        span.set("siamese.key", Value::Text(caller.name().to_string()));
+    }
     if let Some(problem) = response.extensions().get::<Arc<Problem>>() {
         span.set("error.type", Value::Text(problem.fault.code().to_owned()));
     }
@@ -67,19 +74,4 @@ fn parent(headers: &HeaderMap) -> Option<Parent> {
     let mut values = headers.get_all("traceparent").iter();
     let first = values.next()?;
     values.next().is_none().then(|| Parent::parse(first.as_bytes())).flatten()
-}
-
-/// The name of a method. Unknown methods become `_OTHER`, because a client can invent any number of them.
-fn method_name(method: &Method) -> &str {
-    const KNOWN: [Method; 8] = [
-        Method::GET,
-        Method::POST,
-        Method::HEAD,
-        Method::OPTIONS,
-        Method::PUT,
-        Method::DELETE,
-        Method::PATCH,
-        Method::TRACE,
-    ];
-    if KNOWN.contains(method) { method.as_str() } else { "_OTHER" }
 }

@@ -69,7 +69,10 @@ fn add_to_responses(operation: &mut Operation, path: &str) {
             }
             "401" => add("WWW-Authenticate", "`Bearer`."),
             "429" | "503" => {
-                add("Retry-After", "After how many seconds to try again; if overloaded.");
+                add(
+                    "Retry-After",
+                    "After how many seconds to try again; if overloaded, or if the key has reached its rate limit.",
+                );
             }
             _ => {}
         }

@@ -7,15 +7,17 @@ use std::sync::LazyLock;
 
 use axum::http::HeaderMap;
 use axum::response::Response;
+use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{self, SecurityRequirement};
+use utoipa::openapi::{self, Required, SecurityRequirement};
 use utoipa::{Modify, OpenApi};
 
 use super::error::Details;
 use super::middleware::dialect::{InferenceError, OpenAiError};
 use super::routes::protocols::inference::{infer, metadata};
-use super::routes::protocols::openai::{embeddings, models};
-use super::routes::{changes, compare, compare_batch, detect, embed, model, pixels, status};
+use super::routes::protocols::openai::{embeddings, models as openai_models};
+use super::routes::{changes, compare, compare_batch, detect, embed, models, pixels, status};
 use crate::http::response::asset::Asset;
 use headers::Headers;
 use problems::Problems;
@@ -47,10 +49,11 @@ pub(crate) async fn document(headers: HeaderMap) -> Response {
         embed::embed,
         detect::detect,
         pixels::pixels,
-        model::model,
-        embeddings::embeddings,
-        models::models,
         models::model,
+        models::models,
+        embeddings::embeddings,
+        openai_models::models,
+        openai_models::model,
         metadata::server,
         metadata::live,
         metadata::ready,
@@ -62,10 +65,49 @@ pub(crate) async fn document(headers: HeaderMap) -> Response {
         status::metrics
     ),
     components(schemas(Details, OpenAiError, InferenceError)),
-    modifiers(&Keys, &Problems, &Headers),
+    modifiers(&OfModels, &Keys, &Problems, &Headers),
     servers((url = "/"))
 )]
 struct Document;
+
+/// The path of a model.
+const OF_MODEL: &str = "/models/{model}";
+
+/// Whether a route of the first model has a counterpart for each model.
+fn is_of_model(path: &str) -> bool {
+    const ROUTES: [&str; 7] =
+        ["/model", "/compare", "/compare/batch", "/changes", "/embed", "/detect", "/pixels"];
+    ROUTES.contains(&path)
+}
+
+/// Adds the routes of each model: the same as those of the first one, below the model's name.
+struct OfModels;
+
+impl Modify for OfModels {
+    fn modify(&self, document: &mut openapi::OpenApi) {
+        let name = ParameterBuilder::new()
+            .name("model")
+            .parameter_in(ParameterIn::Path)
+            .required(Required::True)
+            .description(Some("The model's name or digest."))
+            .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+            .build();
+        let paths = &mut document.paths.paths;
+        let of_first = paths.iter().filter(|(path, _)| is_of_model(path));
+        let of_each = of_first.map(|(path, item)| {
+            let mut item = item.clone();
+            for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+                operation.parameters.get_or_insert_default().insert(0, name.clone().into());
+                let id = operation.operation_id.take().unwrap_or_default();
+                operation.operation_id = Some(format!("{id}_of_model"));
+            }
+            // The card is the resource of the model itself.
+            (format!("{OF_MODEL}{}", path.trim_end_matches("/model")), item)
+        });
+        let of_each: Vec<_> = of_each.collect();
+        paths.extend(of_each);
+    }
+}
 
 /// Adds the security scheme: if the server has keys, all routes but health, metrics and pages require one.
 struct Keys;

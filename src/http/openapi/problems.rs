@@ -8,11 +8,20 @@ use utoipa::Modify;
 use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Type};
 use utoipa::openapi::{self, Content, Ref, ResponseBuilder};
 
+use super::OF_MODEL;
 use crate::http::error::{Kind, Origin};
 use crate::http::middleware::dialect::{Dialect, open_ai_code};
 
 /// What a route does that can fail.
-pub(super) fn origins(path: &str) -> &'static [Origin] {
+pub(super) fn origins(path: &str) -> Vec<Origin> {
+    match path.strip_prefix(OF_MODEL) {
+        None => of_route(path).to_vec(),
+        Some("") => [of_route("/model"), &[Origin::Named]].concat(),
+        Some(route) => [of_route(route), &[Origin::Named]].concat(),
+    }
+}
+
+fn of_route(path: &str) -> &'static [Origin] {
     use Origin::{Any, Changes, Faces, Health, Judging, Key, List, Named, Source, Stored, Work};
 
     match path {
@@ -50,7 +59,7 @@ fn refusals(origins: &[Origin]) -> BTreeMap<StatusCode, Vec<&'static str>> {
             }
             // The settings choose between the two statuses.
             if *kind == Kind::Overloaded {
-                refusals.insert(StatusCode::TOO_MANY_REQUESTS, vec![code]);
+                refusals.entry(StatusCode::TOO_MANY_REQUESTS).or_default().push(code);
             }
         }
     }
@@ -69,7 +78,11 @@ fn meaning(status: StatusCode, origins: &[Origin]) -> &'static str {
         413 => "The body or an image is too large.",
         415 => "The media type of the body, or the format of an image, is not supported.",
         422 => "The request is well-formed, but its content cannot be processed.",
-        429 => "The server is overloaded, and its settings choose this status instead of 503.",
+        429 if origins.contains(&Origin::Work) => {
+            "The key has reached its rate limit. Or the server is overloaded, and its settings choose this status instead of \
+             503."
+        }
+        429 => "The key has reached its rate limit.",
         431 => "The request has more than 100 header fields.",
         500 => "The server has a defect. Its log has the cause, under the request ID.",
         501 => "The body uses a transfer coding other than `chunked`.",
@@ -86,7 +99,7 @@ pub(crate) struct Problems;
 impl Modify for Problems {
     fn modify(&self, document: &mut openapi::OpenApi) {
         for (path, item) in &mut document.paths.paths {
-            let origins = origins(path);
+            let origins = &origins(path);
             for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
                 for (status, codes) in refusals(origins) {
                     let response = response(meaning(status, origins), codes, Dialect::of(path));

@@ -101,6 +101,15 @@ impl FromContent for Images {
             .into()),
         }
     }
+
+    fn images(&self) -> usize {
+        match self {
+            Self::One(source) => usize::from(source.is_image()),
+            Self::Several(sources) => {
+                sources.iter().flatten().filter(|source| source.is_image()).count()
+            }
+        }
+    }
 }
 
 impl<'a> Embed<'a> {

@@ -126,6 +126,10 @@ impl FromContent for Pair {
             }
         }
     }
+
+    fn images(&self) -> usize {
+        self.0.iter().filter(|source| source.is_image()).count()
+    }
 }
 
 impl Pairs {
@@ -210,6 +214,10 @@ impl FromContent for Pairs {
                 .into())
             }
         }
+    }
+
+    fn images(&self) -> usize {
+        self.sources.iter().filter(|(_, source)| source.is_image()).count()
     }
 }
 

@@ -80,6 +80,9 @@ pub(crate) struct InForce(pub(crate) Ruling);
 /// The choice among the faces of an image, for routes without any other parameter.
 pub(crate) struct Faces(pub(crate) Choice);
 
+/// The same for a route whose model the body names.
+pub(crate) struct Requested(Option<Choice>);
+
 /// The request has no query.
 pub(crate) struct NoQuery;
 
@@ -92,13 +95,14 @@ impl Ruling {
         let deployment = pinned(head);
         let choice = chosen(choice, &deployment, service)?;
         let ruling = Self { deployment, choice, criterion };
-        ruling.judge(service)?;
+        ruling.judge()?;
         Ok(ruling)
     }
 
     /// Creates a judge with the threshold that follows from the criterion.
-    pub(crate) fn judge(&self, service: &Service) -> Result<Judge<'_>, Fault> {
-        Judge::new(self.criterion, service.settings().model.threshold, &self.deployment.model.card)
+    pub(crate) fn judge(&self) -> Result<Judge<'_>, Fault> {
+        self.deployment
+            .judge(self.criterion)
             .map_err(|err| Fault::OperatingPointUnsupported(err.to_string()))
     }
 }
@@ -142,6 +146,21 @@ impl FromRequestParts<Arc<Service>> for Faces {
 
     async fn from_request_parts(head: &mut Parts, service: &Arc<Service>) -> Result<Self, Problem> {
         Ok(Self(chosen(faces(head.uri.query())?, &pinned(head), service)?))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Requested {
+    type Rejection = Problem;
+
+    async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(Self(faces(head.uri.query())?))
+    }
+}
+
+impl Requested {
+    /// The choice for a model.
+    pub(crate) fn of(self, deployment: &Deployment, service: &Service) -> Result<Choice, Fault> {
+        chosen(self.0, deployment, service)
     }
 }
 

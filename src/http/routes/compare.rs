@@ -94,7 +94,7 @@ pub(crate) async fn judge_pair(
     names: [&str; 2],
     deadline: Instant,
 ) -> Result<(JudgedPair, Timings), Problem> {
-    let judge = ruling.judge(service)?;
+    let judge = ruling.judge()?;
     let embedded = service.engine.embed_all(&ruling.deployment, sources.into(), ruling.choice);
     let (pair, timings) = service.within(deadline, embedded, &names).await?;
     let judged = JudgedPair::of(&judge, [&pair[0], &pair[1]], names);

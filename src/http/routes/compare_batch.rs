@@ -65,7 +65,7 @@ pub(crate) async fn compare_batch(
     request: Received<Pairs>,
 ) -> Result<Response, Problem> {
     let Received { content: Pairs { sources, pairs }, deadline, .. } = request;
-    let judge = ruling.judge(&service)?;
+    let judge = ruling.judge()?;
     let (names, sources): (Vec<String>, Vec<_>) = sources.into_iter().unzip();
     let embedded = service.engine.embed(&ruling.deployment, sources, ruling.choice);
     let Embedded { outcomes, timings } = service.within(deadline, embedded, &names).await?;

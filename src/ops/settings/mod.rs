@@ -7,13 +7,14 @@ mod access;
 mod image;
 mod listen;
 mod model;
+mod models;
 mod server;
 mod telemetry;
 mod variables;
 
 use std::borrow::Cow;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use config::{Config, ConfigError, File, FileFormat};
 use serde::Deserialize;
@@ -23,11 +24,11 @@ use thiserror::Error;
 pub use access::{Auth, Cors, Origin, TlsSettings};
 pub use image::{Decode, ImageSettings};
 pub use listen::{InvalidListen, Listen};
-pub use model::{CHANGES_MODEL, CacheSettings, Health, ModelSettings};
+pub use model::{CHANGES_MODEL, CacheSettings, DEFAULT_MODEL, Health, ModelSettings};
+pub use models::{InvalidName, ModelName, NamedModel};
 pub use server::{OverloadStatus, Server};
 pub use telemetry::{InvalidVariable, Log, TraceSettings};
 
-use model::SHIPPED;
 use variables::Variable;
 
 /// The file that documents all settings, compiled in.
@@ -45,8 +46,11 @@ pub struct Settings {
     pub auth: Auth,
     /// The permitted origins of browsers.
     pub cors: Cors,
-    /// The model, and how it runs.
+    /// The model, and how models run.
     pub model: ModelSettings,
+    /// The models to serve; empty for the one of `model.file`, or for those that come with the program.
+    #[serde(default)]
+    pub models: Vec<NamedModel>,
     /// Settings for a model on a GPU.
     pub cuda: Cuda,
     /// The limits of an image.
@@ -67,7 +71,7 @@ pub struct Overrides {
     /// `--listen`
     pub listen: Option<Listen>,
     /// `--model`
-    pub model: Option<PathBuf>,
+    pub models: Vec<NamedModel>,
     /// `--device`
     pub device: Option<Device>,
 }
@@ -120,11 +124,19 @@ pub enum SettingsError {
         "{0} is not a setting; a setting is SIAMESE_SECTION__KEY, such as SIAMESE_SERVER__LISTEN"
     )]
     NoSetting(String),
-    /// No model is set, and the default model was not found.
+    /// No model is set, and the default model was not found. Holds its path.
     #[error(
-        "no model is set, and {SHIPPED} was found neither beside the program nor below the working directory; set one by --model"
+        "no model is set, and {0} was found neither beside the program nor below the working directory; set one by --model"
     )]
-    NoModel,
+    NoModel(String),
+    /// Two sources of models.
+    #[error("model.file and [[models]] exclude each other: name all models in [[models]]")]
+    TwoLists,
+    /// Two models have one name.
+    #[error(
+        "two models have the name {0}; give each its own by --model NAME=FILE, or in [[models]]"
+    )]
+    SameName(ModelName),
 }
 
 impl Settings {
@@ -149,14 +161,18 @@ impl Settings {
         if let Some(listen) = &overrides.listen {
             settings.server.listen = listen.clone();
         }
-        if let Some(model) = &overrides.model {
-            settings.model.file = Some(model.clone());
+        if !overrides.models.is_empty() {
+            settings.models = overrides.models.clone();
+            settings.model.file = None;
         }
         if let Some(device) = overrides.device {
             settings.model.device = device;
         }
         if settings.tls.certificate.is_some() != settings.tls.key.is_some() {
             return Err(SettingsError::HalfTls);
+        }
+        if !settings.models.is_empty() && settings.model.file.is_some() {
+            return Err(SettingsError::TwoLists);
         }
         settings.check()?;
         Ok(settings)
@@ -240,6 +256,29 @@ mod tests {
     }
 
     #[test]
+    fn the_first_model_has_the_threshold_of_the_settings_unless_it_states_its_own() {
+        let file = "[model]\nthreshold = 0.5\n[[models]]\nname = \"a\"\nfile = \"a.onnx\"\n\
+             [[models]]\nname = \"b\"\nfile = \"b.onnx\"\nthreshold = 0.7";
+        let thresholds = |settings: &Settings| {
+            let models = settings.served().expect("models");
+            models.iter().map(|model| model.threshold.map(Threshold::get)).collect::<Vec<_>>()
+        };
+        let two = settings(file, &[], &Overrides::default()).expect("settings");
+        assert_eq!(thresholds(&two), [Some(0.5), Some(0.7)]);
+
+        let models = ["b=b.onnx", "c.onnx"].map(|model| model.parse().expect("a model"));
+        let overrides = Overrides { models: models.to_vec(), ..Overrides::default() };
+        let other = settings(file, &[], &overrides).expect("settings");
+        assert_eq!(thresholds(&other), [Some(0.5), None]);
+
+        let models = ["a/x.onnx", "b/x.onnx"].map(|model| model.parse().expect("a model"));
+        let overrides = Overrides { models: models.to_vec(), ..Overrides::default() };
+        let same = settings(file, &[], &overrides).expect("settings").served();
+        let same = same.expect_err("one name").to_string();
+        assert!(same.starts_with("two models have the name x"), "{same}");
+    }
+
+    #[test]
     fn origins_in_the_environment_are_separated_by_commas() {
         let variables = [("SIAMESE_CORS__ORIGINS", "https://one.example,http://localhost:3000")];
         let settings = settings("", &variables, &Overrides::default()).expect("settings");
@@ -287,12 +326,19 @@ mod tests {
         refused("[server]\noverload_status = 200", &[], "overload_status");
         refused("[auth]\nkeys = []", &[], "auth.keys");
         refused("[auth]\nkeys = [\"short\"]", &[], "key 1: a key must have at least 16 characters");
+        let name = "key 1: a name before `:` must have";
+        refused("", &[("SIAMESE_AUTH__KEYS", "Team:0123456789012345")], name);
         refused("", &[("SIAMESE_AUTH__KEYS", "")], "auth.keys");
         refused("", &[("SIAMESE_AUTH__KEYS", "0123456789012345")], "a key must be a text");
         refused("[cors]\norigins = [\"ours.example\"]", &[], "an origin must be https://host");
         refused("", &[("SIAMESE_CORS__ORIGINS", "https://x/y")], "an origin must be https://host");
         refused("[tls]\nkey = \"key.pem\"", &[], "tls.certificate");
         refused("[model]\nqueue = 0", &[], "queue");
+        let model = "[[models]]\nname = \"a\"\nfile = \"a.onnx\"\n";
+        refused(&format!("{model}[model]\nfile = \"b.onnx\""), &[], "exclude each other");
+        refused("[[models]]\nname = \"a/b\"\nfile = \"a.onnx\"", &[], "cannot name a model");
+        refused("[[models]]\nname = \"a\"", &[], "file");
+        refused(&format!("{model}treshold = 1.0"), &[], "treshold");
         refused("[model]\nsessions = 1025", &[], "model.sessions must be at most 1024");
         refused("[server]\nmax_in_flight = 9223372036854775807", &[], "server.max_in_flight");
         refused("[model]\nthreshold = -1.0", &[], "threshold");
@@ -302,6 +348,8 @@ mod tests {
         refused("[cuda]\nconvolution_search = \"thorough\"", &[], search);
         let format = "a log format is `text` or `json` for key `log.format`";
         refused("", &[("SIAMESE_LOG__FORMAT", "xml")], format);
+        let requests = "requests are `failures` or `all` for key `log.requests`";
+        refused("[log]\nrequests = \"none\"", &[], requests);
         let faces = "is `largest` or `only` for key `image.faces`";
         refused("[image]\nfaces = \"all\"", &[], faces);
         let decode = "a decode is `exact` or `fast` for key `image.decode`";

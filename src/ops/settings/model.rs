@@ -8,10 +8,8 @@ use serde::Deserialize;
 use siamese_core::model::Device;
 use siamese_core::score::Threshold;
 
-use super::SettingsError;
-
 /// The default model.
-pub(super) const SHIPPED: &str = "models/faces.onnx";
+pub const DEFAULT_MODEL: &str = "models/faces.onnx";
 
 /// The model that comes with the program for changes.
 pub const CHANGES_MODEL: &str = "models/changes.onnx";
@@ -61,27 +59,6 @@ pub struct Health {
 }
 
 impl ModelSettings {
-    /// Uses another of the models that come with the program if the settings name none.
-    pub fn default_to(&mut self, shipped: &str) {
-        if self.file.is_none() {
-            let program = std::env::current_exe().ok();
-            let found = places(program.as_deref(), shipped).find(|path| path.is_file());
-            // If it is missing, the error names it.
-            self.file = Some(found.unwrap_or_else(|| shipped.into()));
-        }
-    }
-
-    /// The model's file: the one in the settings, else the default model.
-    pub fn file(&self) -> Result<PathBuf, SettingsError> {
-        if let Some(named) = &self.file {
-            return Ok(named.clone());
-        }
-        let program = std::env::current_exe().ok();
-        places(program.as_deref(), SHIPPED)
-            .find(|path| path.is_file())
-            .ok_or(SettingsError::NoModel)
-    }
-
     /// The time limit for reading the model's files.
     pub fn read_timeout(&self) -> Duration {
         Duration::from_millis(self.read_timeout_ms.get())
@@ -97,7 +74,7 @@ impl ModelSettings {
 ///
 /// They are beside an installed program, and in the root of the checkout above `target/PROFILE/`. The working
 /// directory comes last, because anybody may have put a file there.
-fn places<'a>(
+pub(super) fn places<'a>(
     program: Option<&'a Path>,
     shipped: &'a str,
 ) -> impl Iterator<Item = PathBuf> + use<'a> {
@@ -124,9 +101,9 @@ mod tests {
     #[test]
     fn the_program_s_folder_has_priority_over_the_working_directory() {
         let found: Vec<PathBuf> =
-            places(Some(Path::new("/opt/siamese/bin/siamese")), SHIPPED).collect();
+            places(Some(Path::new("/opt/siamese/bin/siamese")), DEFAULT_MODEL).collect();
         let expected = ["/opt/siamese/bin", "/opt/siamese", "/opt", ""];
-        assert_eq!(found, expected.map(|folder| Path::new(folder).join(SHIPPED)));
-        assert_eq!(places(None, SHIPPED).collect::<Vec<_>>(), [Path::new(SHIPPED)]);
+        assert_eq!(found, expected.map(|folder| Path::new(folder).join(DEFAULT_MODEL)));
+        assert_eq!(places(None, DEFAULT_MODEL).collect::<Vec<_>>(), [Path::new(DEFAULT_MODEL)]);
     }
 }

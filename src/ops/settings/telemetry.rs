@@ -7,7 +7,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::SettingsError;
-use crate::ops::telemetry::LogFormat;
+use crate::ops::telemetry::{LogFormat, LoggedRequests};
 use crate::ops::traces::{
     Authorities, Collector, Endpoint, Headers, InvalidEndpoint, InvalidList, Ratio, Resource,
 };
@@ -27,6 +27,8 @@ const RESOURCE: &str = "OTEL_RESOURCE_ATTRIBUTES";
 pub struct Log {
     /// The format of a line.
     pub format: LogFormat,
+    /// Which requests are logged.
+    pub requests: LoggedRequests,
 }
 
 /// `[traces]`

@@ -15,7 +15,7 @@ use thiserror::Error;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-pub use queue::{Rest, dropped_lines, say_last};
+pub use queue::{DropReports, Rest, dropped_lines, say_last};
 pub use rate_limiter::{Line, RateLimiter};
 
 use queue::Queue;
@@ -33,6 +33,21 @@ pub enum LogFormat {
     Json,
 }
 
+/// Which requests are logged at the level `info`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum LoggedRequests {
+    /// Those that failed or were refused, within the limit of the rate limiter.
+    Failures,
+    /// Every request.
+    All,
+}
+
+/// The text names no [`LoggedRequests`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the logged requests are `failures` or `all`")]
+pub struct UnknownRequests;
+
 /// The text names no [`LogFormat`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("a log format is `text` or `json`")]
@@ -46,6 +61,18 @@ impl TryFrom<String> for LogFormat {
             "text" => Ok(Self::Text),
             "json" => Ok(Self::Json),
             _ => Err(UnknownFormat),
+        }
+    }
+}
+
+impl TryFrom<String> for LoggedRequests {
+    type Error = UnknownRequests;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.as_str() {
+            "failures" => Ok(Self::Failures),
+            "all" => Ok(Self::All),
+            _ => Err(UnknownRequests),
         }
     }
 }

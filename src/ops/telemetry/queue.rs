@@ -5,11 +5,10 @@
 //! it.
 
 use std::io::{self, Write};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
+use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::fmt::MakeWriter;
@@ -22,6 +21,9 @@ const LONGEST: usize = 16 << 10;
 
 /// How long the program's end waits for the last lines.
 const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// The time between two reports of dropped lines.
+const REPORTS: Duration = Duration::from_secs(1);
 
 /// Lines dropped because the queue was full.
 static NO_ROOM: OnceLock<ErrorCounter> = OnceLock::new();
@@ -41,6 +43,35 @@ pub struct Rest(Option<WorkerGuard>);
 pub fn dropped_lines() -> u64 {
     let no_room = NO_ROOM.get().map_or(0, ErrorCounter::dropped_lines);
     TOO_LONG.load(Ordering::Relaxed).saturating_add(no_room as u64)
+}
+
+/// Tells from time to time how many lines were dropped, so that a log says that it has gaps.
+#[derive(Default)]
+pub struct DropReports(Mutex<Reported>);
+
+#[derive(Default)]
+struct Reported {
+    dropped: u64,
+    at: Option<Instant>,
+}
+
+impl DropReports {
+    /// The number of all lines dropped so far, if more were dropped since it was last asked; at most once a second.
+    ///
+    /// If the line that reports them is dropped too, the number has grown, and a later line reports it.
+    pub fn due(&self) -> Option<u64> {
+        self.due_of(dropped_lines(), Instant::now())
+    }
+
+    fn due_of(&self, dropped: u64, now: Instant) -> Option<u64> {
+        let mut reported = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_soon = reported.at.is_some_and(|at| now < at + REPORTS);
+        if dropped <= reported.dropped || is_soon {
+            return None;
+        }
+        *reported = Reported { dropped, at: Some(now) };
+        Some(dropped)
+    }
 }
 
 /// Writes a last line to standard error, without waiting long for its reader.
@@ -110,7 +141,6 @@ impl Drop for Rest {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::{Receiver, Sender, channel};
-    use std::time::Instant;
 
     use super::*;
 
@@ -151,6 +181,19 @@ mod tests {
 
         drop(go);
         assert_eq!(lines.recv_timeout(TIMEOUT).expect("the first line"), b"0\n");
+    }
+
+    #[test]
+    fn dropped_lines_are_reported_at_most_once_a_second() {
+        let reports = DropReports::default();
+        let begun = Instant::now();
+        let due =
+            |dropped, seconds| reports.due_of(dropped, begun + Duration::from_secs_f64(seconds));
+        assert_eq!(due(0, 0.0), None);
+        assert_eq!(due(3, 0.1), Some(3));
+        assert_eq!(due(7, 0.9), None);
+        assert_eq!(due(7, 1.2), Some(7));
+        assert_eq!(due(7, 5.0), None);
     }
 
     #[test]

@@ -92,4 +92,8 @@ impl FromContent for SceneImages {
             }
         }
     }
+
+    fn images(&self) -> usize {
+        2
+    }
 }

@@ -1,7 +1,5 @@
 //! Routes with the requests and responses of other services, for their clients.
 
-mod named;
-
 pub(crate) mod inference;
 pub(crate) mod openai;
 pub(crate) mod verify;

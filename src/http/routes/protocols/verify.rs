@@ -221,6 +221,10 @@ impl FromContent for Verification {
             .into()),
         }
     }
+
+    fn images(&self) -> usize {
+        self.pair.images()
+    }
 }
 
 fn from_json(body: &[u8]) -> Result<Verification, Problem> {

@@ -12,12 +12,12 @@ use super::request::{Body, ToInfer};
 use super::tensor::Tensor;
 use super::{FP32, OUTPUT};
 use crate::http::error::Problem;
+use crate::http::request::named::Named;
 use crate::http::request::query::{Choosing, Faces};
 use crate::http::request::received::{JSON_LENGTH, Received};
 use crate::http::response::numbers::BYTES;
 use crate::http::response::{self, timed};
 use crate::http::routes::embed::together;
-use crate::http::routes::protocols::named::Named;
 use crate::http::service::Service;
 use crate::ops::blocking::compute;
 
@@ -120,7 +120,7 @@ pub(crate) async fn infer(
     };
     let parameters = binary.as_ref().map(|binary| OutputSize { binary_data_size: binary.len() });
     let inferred = Inferred {
-        model_name: &model.card.name,
+        model_name: deployment.name.as_str(),
         model_version: &model.digest,
         id,
         outputs: [Output { name: OUTPUT, datatype: FP32, shape, parameters, data }],

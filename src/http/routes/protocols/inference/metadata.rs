@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 
 use super::{BYTES, FP32, IMAGE, OUTPUT, PIXELS};
 use crate::http::error::{Fault, Problem};
+use crate::http::request::named::Named;
 use crate::http::response;
-use crate::http::routes::protocols::named::Named;
 use crate::http::service::Service;
 
 #[derive(Serialize, ToSchema)]
@@ -90,7 +90,7 @@ pub(crate) async fn live() -> Response {
 /// Check whether the server is ready to receive requests
 #[utoipa::path(get, path = "/v2/health/ready", responses((status = 200, description = "The server is ready.", body = Ready)))]
 pub(crate) async fn ready(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
-    check(&service)?;
+    service.engine.ready().map_err(|why| Fault::NotReady(why.to_string()))?;
     Ok(response::json(&Ready { is_ready: true }))
 }
 
@@ -104,7 +104,7 @@ pub(crate) async fn ready(State(service): State<Arc<Service>>) -> Result<Respons
 pub(crate) async fn model(Named(deployment): Named) -> Response {
     let model = &deployment.model;
     response::json(&Model {
-        name: &model.card.name,
+        name: deployment.name.as_str(),
         versions: [&model.digest],
         platform: "onnxruntime_onnx",
         inputs: [
@@ -126,10 +126,7 @@ pub(crate) async fn model_ready(
     State(service): State<Arc<Service>>,
     Named(deployment): Named,
 ) -> Result<Response, Problem> {
-    check(&service)?;
-    Ok(response::json(&ModelReady { name: &deployment.model.card.name, is_ready: true }))
-}
-
-fn check(service: &Service) -> Result<(), Problem> {
-    Ok(service.engine.ready().map_err(|why| Fault::NotReady(why.to_string()))?)
+    let ready = service.engine.readiness().check(&deployment);
+    ready.map_err(|why| Fault::NotReady(why.to_string()))?;
+    Ok(response::json(&ModelReady { name: deployment.name.as_str(), is_ready: true }))
 }

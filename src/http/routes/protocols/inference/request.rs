@@ -237,4 +237,8 @@ impl FromContent for ToInfer {
             _ => Err(Fault::MediaTypeUnsupported("send JSON that a tensor may follow").into()),
         }
     }
+
+    fn images(&self) -> usize {
+        self.tensor.images()
+    }
 }

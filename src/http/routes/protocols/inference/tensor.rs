@@ -26,8 +26,9 @@ pub(crate) enum Tensor {
 
 /// The pixels of images after the preprocessing.
 ///
-/// Invariant: the number of values is a multiple of the product of the shape.
+/// Invariant: the number of values is the count times the product of the shape.
 pub(crate) struct PixelTensor {
+    count: usize,
     /// Channels, rows and columns of an image.
     shape: [usize; 3],
     values: Vec<f32>,
@@ -56,13 +57,22 @@ impl Tensor {
             (PIXELS, FP32, &[count, channels, height, width]) => {
                 check_count(count, most)?;
                 let shape = [channels, height, width];
-                Ok(Self::Pixels(PixelTensor { shape, values: data.numbers(count, shape)? }))
+                let values = data.numbers(count, shape)?;
+                Ok(Self::Pixels(PixelTensor { count, shape, values }))
             }
             _ => Err(malformed(
                 "the input must be image, with datatype BYTES and shape [n] or [n, 1], or pixels, with datatype FP32 and \
                  shape [n, channels, height, width]",
             )
             .into()),
+        }
+    }
+
+    /// The number of images.
+    pub(super) fn images(&self) -> usize {
+        match self {
+            Self::Images(images) => images.len(),
+            Self::Pixels(tensor) => tensor.count,
         }
     }
 

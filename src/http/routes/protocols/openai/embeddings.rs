@@ -19,11 +19,11 @@ use crate::http::error::{Fault, Problem};
 use crate::http::request::accept::AcceptsJson;
 use crate::http::request::json::{self, Json, unless_null};
 use crate::http::request::mistake::malformed;
-use crate::http::request::query::{Choosing, Faces};
+use crate::http::request::named::named;
+use crate::http::request::query::{Choosing, Requested};
 use crate::http::request::received::{Content, FromContent, Media, Received, media};
 use crate::http::response::timed_json;
 use crate::http::routes::embed::together;
-use crate::http::routes::protocols::named;
 use crate::http::service::Service;
 use crate::ops::settings::Server;
 
@@ -57,7 +57,7 @@ struct Body<'a> {
     #[serde(borrow)]
     #[schema(value_type = Input)]
     input: Json<'a>,
-    /// The name or the digest of the model in service. Without it, any model serves.
+    /// The name or the digest of a model. Without it, the first model serves.
     #[serde(default, borrow, deserialize_with = "unless_null")]
     #[schema(value_type = Option<String>)]
     model: Option<Json<'a>>,
@@ -131,11 +131,12 @@ struct Usage {
 pub(crate) async fn embeddings(
     State(service): State<Arc<Service>>,
     _: AcceptsJson,
-    Faces(choice): Faces,
+    requested: Requested,
     request: Received<ToEmbed>,
 ) -> Result<Response, Problem> {
-    let Received { content, deployment, deadline, .. } = request;
-    content.check(&deployment)?;
+    let Received { content, deployment: first, deadline, .. } = request;
+    let deployment = content.deployment(first, &service)?;
+    let choice = requested.of(&deployment, &service)?;
     let ToEmbed { images, is_list, encoding, .. } = content;
     let name = |index| ToEmbed::name(index, is_list);
     let embedded = together(&service, &deployment, images, choice, deadline, name);
@@ -145,7 +146,7 @@ pub(crate) async fn embeddings(
         index,
         embedding: encoding.of(image.embedding.coordinates()),
     });
-    let model = &deployment.model.card.name;
+    let model = deployment.name.as_str();
     let usage = Usage::default();
     Ok(timed_json(&Embeddings { object: "list", data: data.collect(), model, usage }, timings))
 }
@@ -184,11 +185,17 @@ impl ToEmbed {
         })
     }
 
-    /// Checks that the model in service is the one that the request means.
-    fn check(&self, deployment: &Deployment) -> Result<(), Problem> {
-        if let Some(model) = &self.model {
-            named::check(model, deployment).map_err(|fault| fault.of("model"))?;
-        }
+    /// The deployment of the model that the request names; `first` if it names none.
+    fn deployment(
+        &self,
+        first: Arc<Deployment>,
+        service: &Service,
+    ) -> Result<Arc<Deployment>, Problem> {
+        let deployment = match &self.model {
+            Some(model) => named(model, service).map_err(|fault| fault.of("model"))?,
+            None => first,
+        };
+        service.trust(&deployment)?;
         let width = deployment.model.width;
         if self.dimensions.is_some_and(|dimensions| dimensions != width) {
             let why = format!(
@@ -196,7 +203,7 @@ impl ToEmbed {
             );
             return Err(malformed(why).of("dimensions"));
         }
-        Ok(())
+        Ok(deployment)
     }
 }
 
@@ -234,5 +241,9 @@ impl FromContent for ToEmbed {
             Content::Json(body) => Self::from_json(&body, settings.max_images.get()),
             _ => Err(Fault::MediaTypeUnsupported(ONLY_JSON).into()),
         }
+    }
+
+    fn images(&self) -> usize {
+        self.images.len()
     }
 }

@@ -1,4 +1,4 @@
-//! `GET /v1/models` and `GET /v1/models/{id}`: the model in service.
+//! `GET /v1/models` and `GET /v1/models/{id}`: the models in service.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::engine::deployment::Deployment;
+use crate::http::request::named::Named;
 use crate::http::response;
-use crate::http::routes::protocols::named::Named;
 use crate::http::service::Service;
 
 #[derive(Serialize, ToSchema)]
@@ -17,7 +17,7 @@ use crate::http::service::Service;
 struct Models<'a> {
     #[schema(example = "list")]
     object: &'static str,
-    data: [Model<'a>; 1],
+    data: Vec<Model<'a>>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -37,19 +37,17 @@ struct Model<'a> {
 
 impl<'a> Model<'a> {
     fn of(deployment: &'a Deployment) -> Self {
-        let model = &deployment.model;
-        let (id, digest) = (&model.card.name, &model.digest);
+        let (id, digest) = (deployment.name.as_str(), &deployment.model.digest);
         Self { id, object: "model", created: 0, owned_by: "siamese", digest }
     }
 }
 
 /// List the models, as `OpenAI` does
-///
-/// There is one model: the one in service.
-#[utoipa::path(get, path = "/v1/models", responses((status = 200, description = "The model in service.", body = Models)))]
+#[utoipa::path(get, path = "/v1/models", responses((status = 200, description = "The models in service.", body = Models)))]
 pub(crate) async fn models(State(service): State<Arc<Service>>) -> Response {
-    let deployment = service.engine.deployment();
-    response::json(&Models { object: "list", data: [Model::of(&deployment)] })
+    let deployments = service.engine.deployments();
+    let data = deployments.iter().map(|deployment| Model::of(deployment)).collect();
+    response::json(&Models { object: "list", data })
 }
 
 /// Get a model, as `OpenAI` does

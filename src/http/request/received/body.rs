@@ -6,7 +6,8 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout};
 
-use crate::engine::admission::{Held, Limit};
+use crate::engine::admission::{Held, Limit, Share};
+use crate::engine::deployment::Deployment;
 use crate::http::connection::receiving::Cut;
 use crate::http::error::Fault;
 use crate::http::service::Service;
@@ -14,7 +15,7 @@ use crate::http::service::Service;
 /// A request with a complete body. It holds memory for the body, and a slot among the requests in progress.
 pub(crate) struct Admitted {
     _memory: Held,
-    _slot: Held,
+    _slot: Share,
 }
 
 /// Reads a body into one buffer, before the deadline.
@@ -24,6 +25,7 @@ pub(crate) async fn read(
     body: Body,
     headers: &HeaderMap,
     service: &Service,
+    deployment: &Deployment,
     deadline: Instant,
 ) -> Result<(Bytes, Admitted), Fault> {
     let settings = &service.settings().server;
@@ -39,7 +41,7 @@ pub(crate) async fn read(
         .await
         .unwrap_or(Err(Fault::BodyTimeout(time_limit)))?;
     // The slot is taken only now, so that a slow body does not block requests that are complete.
-    let slot = service.requests.try_enter(1);
+    let slot = service.requests.try_enter(&deployment.model.digest, 1);
     let slot = slot.ok_or_else(|| service.overloaded(Limit::Requests))?;
     Ok((body, Admitted { _memory: memory, _slot: slot }))
 }

@@ -1,5 +1,7 @@
 //! A complete request body, parsed for its route.
 
+mod body;
+
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, Request};
@@ -7,7 +9,7 @@ use axum::http::{HeaderMap, HeaderName, header};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::body::{self, Admitted};
+use self::body::Admitted;
 use super::form::Form;
 use super::mistake::{malformed, shown};
 use super::query;
@@ -15,6 +17,7 @@ use crate::engine::deployment::Deployment;
 use crate::http::error::{Fault, Problem};
 use crate::http::service::{Service, pinned};
 use crate::ops::blocking::{SMALL, compute};
+use crate::ops::keys::Caller;
 use crate::ops::settings::Server;
 
 /// The length of the JSON in a body that a tensor may follow, in bytes.
@@ -41,6 +44,9 @@ pub(crate) trait FromContent: Sized + Send + 'static {
     }
 
     fn read(content: Content, settings: &Server) -> Result<Self, Problem>;
+
+    /// The number of its images, for the rate limit of the key. A stored embedding is none.
+    fn images(&self) -> usize;
 }
 
 /// A body, by its media type.
@@ -67,7 +73,9 @@ impl<T: FromContent> FromRequest<Arc<Service>> for Received<T> {
         let deadline = begun + query::deadline(&head.headers, most)?;
         no_content_coding(&head.headers)?;
         let media = T::media(&head.headers)?;
-        let (body, admitted) = body::read(body, &head.headers, service, deadline).await?;
+        let deployment = pinned(&head);
+        let (body, admitted) =
+            body::read(body, &head.headers, service, &deployment, deadline).await?;
         let is_small = body.len() <= SMALL;
         let content = match media {
             Media::Image => Content::Image(body),
@@ -86,7 +94,9 @@ impl<T: FromContent> FromRequest<Arc<Service>> for Received<T> {
             }
             content => T::read(content, &service.settings().server)?,
         };
-        let deployment = pinned(&head);
+        if let Some(caller) = head.extensions.get::<Arc<Caller>>() {
+            caller.count_images(content.images());
+        }
         Ok(Self { content, deployment, begun, deadline, _admitted: admitted })
     }
 }

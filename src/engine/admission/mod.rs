@@ -1,13 +1,18 @@
 //! Admission: all limits on concurrent work, in one list.
 //!
 //! A request meets the limits in the order of [`Limit::ALL`]. Each limit is a setting or a constant of this module. A
-//! refusal is counted under the limit's name. Most limits are a [`Gate`]. `http::connection` counts connections,
+//! refusal is counted under the limit's name. Most limits are a [`Gate`]. Models share some of them: a [`SharedGate`] and
+//! [`Turns`]. `http::connection` counts connections,
 //! incomplete bodies and unsent responses, because it closes one to admit another.
+
+mod sharing;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+pub use sharing::{Share, SharedGate, Sharers, Turn, Turns};
 
 /// The most bodies of one connection that may be incomplete for longer than a second.
 pub const BODIES_OF_CONNECTION: usize = 32;
@@ -298,7 +303,7 @@ mod tests {
 
     #[test]
     fn the_settings_of_all_limits_exist() {
-        let defaults = include_str!("../../config/default.toml");
+        let defaults = include_str!("../../../config/default.toml");
         let defaults: toml::Table = defaults.parse().expect("TOML");
         for setting in Limit::ALL.iter().filter_map(|limit| limit.setting()) {
             let (section, key) = setting.split_once('.').expect("a section and a key");

@@ -1,20 +1,25 @@
-//! API keys. Only their digests are stored, so that no log, dump or message can reveal a key.
+//! API keys, their names and their rate limits. Only digests of keys are stored, so that no log, dump or message can
+//! reveal a key.
 
-use std::collections::HashSet;
-use std::fmt;
+mod caller;
+mod entry;
+mod fixed;
+
+use std::collections::hash_map::{Entry as Slot, HashMap};
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde::de::{self, Deserializer, SeqAccess, Visitor};
-use sha2::{Digest, Sha256};
-use siamese_core::file::{self, Limited, Reserve};
+use siamese_core::file::{self, Limited as LimitedReads, Reserve};
 use thiserror::Error;
 
-/// The fewest characters of a key: shorter ones can be guessed.
-const SHORTEST: usize = 16;
+pub use caller::{Caller, Limited, Rate};
+pub use entry::{InvalidKey, Key};
+pub use fixed::Fixed;
+
+use entry::Entry;
 
 /// The largest key file, in bytes: it holds hundreds of thousands of keys.
 const LARGEST_FILE: u64 = 16 << 20;
@@ -23,44 +28,26 @@ const LARGEST_FILE: u64 = 16 << 20;
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The reads of key files.
-static READS: Limited = Limited::new();
+static READS: LimitedReads = LimitedReads::new();
 
-/// The SHA-256 of a key.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Key([u8; 32]);
-
-/// Why a text is not a valid key. The message does not contain the text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum InvalidKey {
-    /// It is too short.
-    #[error("a key must have at least {SHORTEST} characters")]
-    TooShort,
-    /// It has a character that is invalid in a header (RFC 6750, 2.1).
-    #[error("a key may contain only letters, digits and -._~+/=")]
-    OddCharacter,
-}
-
-/// Keys from the settings: a list, or a text with commas between the keys, as in an environment variable.
-///
-/// Invariant: there is at least one.
-#[derive(Clone, Debug)]
-pub struct Fixed(Vec<Key>);
+/// The valid keys, each with its caller. All keys without a name have one caller, which has no limits.
+type Callers = HashMap<Key, Arc<Caller>>;
 
 /// The valid keys.
 pub struct Keys {
-    fixed: Vec<Key>,
+    fixed: Vec<Entry>,
     file: Option<PathBuf>,
     /// A reserved descriptor: keys can be revoked even while clients use all others.
     reserve: Arc<Reserve>,
     /// Locked only to copy the pointer.
     ///
-    /// In a set, a lookup costs the same for any number of keys. Its duration reveals nothing about a key. The
+    /// In a map, a lookup costs the same for any number of keys. Its duration reveals nothing about a key. The
     /// candidate is hashed before any comparison: by SHA-256, and then with a secret of the process that selects the
     /// bucket. A client can't construct a candidate that matches a part of a key.
-    current: RwLock<Arc<HashSet<Key>>>,
+    current: RwLock<Arc<Callers>>,
 }
 
-/// Why a key file can't be used.
+/// Why keys can't be used.
 #[derive(Debug, Error)]
 pub enum KeysError {
     /// The file can't be read as text.
@@ -80,6 +67,12 @@ pub enum KeysError {
         #[source]
         why: InvalidKey,
     },
+    /// Two keys have one name.
+    #[error("two API keys have the name {0:?}; each name must be given once")]
+    NameRepeated(String),
+    /// A key with a name is given twice.
+    #[error("the API key {0:?} is given more than once")]
+    KeyRepeated(String),
 }
 
 impl Keys {
@@ -96,19 +89,21 @@ impl Keys {
         Ok(keys)
     }
 
-    /// Reads the file again. If that fails, the keys are unchanged.
+    /// Reads the file again. If that fails, the keys are unchanged. A name whose limits are as before keeps what it has
+    /// spent of them.
     ///
     /// This may take some seconds, so call it on a thread that may block.
     pub fn reload(&self) -> Result<(), KeysError> {
-        let mut keys: HashSet<Key> = self.fixed.iter().cloned().collect();
+        let mut entries = self.fixed.clone();
         if let Some(file) = &self.file {
-            keys.extend(self.read(file)?);
+            entries.extend(self.read(file)?);
         }
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        let callers = callers(entries, &self.current())?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(callers);
         Ok(())
     }
 
-    fn read(&self, path: &Path) -> Result<Vec<Key>, KeysError> {
+    fn read(&self, path: &Path) -> Result<Vec<Entry>, KeysError> {
         let (reserve, file) = (self.reserve.clone(), path.to_owned());
         READS
             .run(READ_TIMEOUT, move || reserve.read(&file, LARGEST_FILE))
@@ -117,101 +112,67 @@ impl Keys {
             .and_then(|text| parse(&text, path))
     }
 
+    fn current(&self) -> Arc<Callers> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Whether requests need a key: the settings state keys or a key file. This never changes.
     pub fn are_needed(&self) -> bool {
         !self.fixed.is_empty() || self.file.is_some()
     }
 
-    /// Whether a text is one of the keys, in a time that reveals nothing about them.
-    pub fn hold(&self, text: &[u8]) -> bool {
-        let key = Key(Sha256::digest(text).into());
-        self.current.read().unwrap_or_else(PoisonError::into_inner).contains(&key)
+    /// The caller whose key a text is, in a time that reveals nothing about the keys.
+    pub fn find(&self, text: &[u8]) -> Option<Arc<Caller>> {
+        self.current().get(&Key::of(text)).cloned()
+    }
+
+    /// The names of the keys. An empty one stands for all keys without a name.
+    pub fn names(&self) -> BTreeSet<Arc<str>> {
+        self.current().values().map(|caller| caller.name().clone()).collect()
     }
 }
 
+/// The callers of keys. A caller that was there before, with the same limits, stays.
+fn callers(entries: Vec<Entry>, before: &Callers) -> Result<Callers, KeysError> {
+    let before: HashMap<&str, &Arc<Caller>> =
+        before.values().map(|caller| (&**caller.name(), caller)).collect();
+    let unnamed = Arc::new(Caller::default());
+    let mut names = HashSet::new();
+    let mut callers = Callers::with_capacity(entries.len());
+    for Entry { key, name, limits } in entries {
+        let caller = match before.get(&*name) {
+            _ if name.is_empty() => unnamed.clone(),
+            Some(caller) if caller.limits() == limits => Arc::clone(caller),
+            _ => Arc::new(Caller::new(&name, limits)),
+        };
+        match callers.entry(key) {
+            Slot::Vacant(slot) => drop(slot.insert(caller)),
+            Slot::Occupied(slot) if name.is_empty() && slot.get().name().is_empty() => {}
+            Slot::Occupied(slot) => {
+                let other = slot.get().name().to_string();
+                return Err(KeysError::KeyRepeated(if name.is_empty() { other } else { name }));
+            }
+        }
+        if !name.is_empty() && !names.insert(name.clone()) {
+            return Err(KeysError::NameRepeated(name));
+        }
+    }
+    Ok(callers)
+}
+
 /// Parses one key for each line. Blank lines and lines that begin with `#` are ignored.
-fn parse(text: &str, path: &Path) -> Result<Vec<Key>, KeysError> {
+fn parse(text: &str, path: &Path) -> Result<Vec<Entry>, KeysError> {
     let lines = text.lines().map(str::trim).zip(1..);
     let keys = lines
         .filter(|(text, _)| !text.is_empty() && !text.starts_with('#'))
         .map(|(text, line)| {
-            Key::new(text).map_err(|why| KeysError::Line { path: path.to_owned(), line, why })
+            Entry::parse(text).map_err(|why| KeysError::Line { path: path.to_owned(), line, why })
         })
         .collect::<Result<Vec<_>, _>>()?;
     if keys.is_empty() {
         return Err(KeysError::Empty(path.to_owned()));
     }
     Ok(keys)
-}
-
-impl Key {
-    /// Hashes a text that is valid as a key.
-    pub fn new(text: &str) -> Result<Self, InvalidKey> {
-        if text.len() < SHORTEST {
-            return Err(InvalidKey::TooShort);
-        }
-        if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)) {
-            return Err(InvalidKey::OddCharacter);
-        }
-        Ok(Self(Sha256::digest(text).into()))
-    }
-}
-
-/// Prints nothing of the key, because settings may be printed.
-impl fmt::Debug for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Key(..)")
-    }
-}
-
-/// A derived implementation would quote unexpected values in its messages.
-impl<'de> Deserialize<'de> for Fixed {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Texts)
-    }
-}
-
-struct Texts;
-
-impl<'de> Visitor<'de> for Texts {
-    type Value = Fixed;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of keys, or keys separated by commas")
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Fixed, E> {
-        fixed(text.split(',').map(|key| Ok(key.trim().to_owned())))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut texts: A) -> Result<Fixed, A::Error> {
-        fixed(std::iter::from_fn(|| texts.next_element::<String>().transpose()))
-    }
-
-    fn visit_bool<E: de::Error>(self, _: bool) -> Result<Fixed, E> {
-        Err(E::custom(InvalidKey::TooShort))
-    }
-
-    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Fixed, E> {
-        Err(E::custom("a key must be a text, not a number"))
-    }
-
-    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Fixed, E> {
-        Err(E::custom("a key must be a text, not a number"))
-    }
-}
-
-fn fixed<E: de::Error>(texts: impl Iterator<Item = Result<String, E>>) -> Result<Fixed, E> {
-    let numbered = texts.zip(1..);
-    let keys = numbered
-        .map(|(text, number)| {
-            Key::new(&text?).map_err(|why| E::custom(format_args!("key {number}: {why}")))
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    if keys.is_empty() {
-        return Err(E::custom("the list is empty; remove the setting if no keys are required"));
-    }
-    Ok(Fixed(keys))
 }
 
 #[cfg(test)]
@@ -241,9 +202,9 @@ mod tests {
     fn each_line_is_a_key() {
         let keys = load(&file(&format!("# Ours\n{FIRST}\n\n  {SECOND}  \r\n"))).expect("keys");
         assert!(keys.are_needed());
-        assert!(keys.hold(FIRST.as_bytes()) && keys.hold(SECOND.as_bytes()));
+        assert!(keys.find(FIRST.as_bytes()).is_some() && keys.find(SECOND.as_bytes()).is_some());
         for wrong in ["", "# Ours", "first-key-012345678", "first-key-0123456789 "] {
-            assert!(!keys.hold(wrong.as_bytes()), "{wrong:?}");
+            assert!(keys.find(wrong.as_bytes()).is_none(), "{wrong:?}");
         }
     }
 
@@ -270,34 +231,67 @@ mod tests {
     }
 
     #[test]
+    fn a_key_finds_its_name() {
+        let keys = load(&file(&format!("team-a:{FIRST} requests_per_second=5\n{SECOND}\n")));
+        let keys = keys.expect("keys");
+        let name = |key: &str| keys.find(key.as_bytes()).expect("a caller").name().to_string();
+        assert_eq!([name(FIRST), name(SECOND)], ["team-a", ""]);
+        assert!(keys.find(format!("team-a:{FIRST}").as_bytes()).is_none());
+        assert_eq!(keys.names().into_iter().collect::<Vec<_>>(), ["".into(), "team-a".into()]);
+    }
+
+    #[test]
+    fn a_name_or_a_key_given_twice_is_refused() {
+        refused(&format!("a:{FIRST}\nb:{SECOND}\na:third-key-0123456789"), r#"have the name "a";"#);
+        refused(&format!("a:{FIRST}\nb:{FIRST}"), r#"key "b" is given more than once"#);
+        refused(&format!("a:{FIRST}\n{FIRST}"), r#"key "a" is given more than once"#);
+        refused(&format!("{FIRST}\na:{FIRST}"), r#"key "a" is given more than once"#);
+        load(&file(&format!("{FIRST}\n{FIRST}"))).expect("keys without names may be repeated");
+        let fixed = serde_json::from_str(&format!(r#"["a:{FIRST}"]"#)).expect("keys");
+        let file = file(&format!("a:{SECOND}"));
+        let err = Keys::load(Some(&fixed), Some(file.path())).err().expect("no keys");
+        assert!(matches!(err, KeysError::NameRepeated(_)), "{err}");
+    }
+
+    #[test]
+    fn a_reload_returns_nothing_that_is_spent_unless_the_limits_change() {
+        let line = |key: &str, rate: f64| format!("a:{key} requests_per_second={rate}");
+        let file = file(&line(FIRST, 0.001));
+        let keys = load(&file).expect("keys");
+        let admits = |key: &str| keys.find(key.as_bytes()).expect("a caller").admit().is_ok();
+        assert!(admits(FIRST) && !admits(FIRST));
+        fs::write(file.path(), line(SECOND, 0.001)).expect("written");
+        keys.reload().expect("keys");
+        assert!(keys.find(FIRST.as_bytes()).is_none() && !admits(SECOND));
+        fs::write(file.path(), line(SECOND, 0.002)).expect("written");
+        keys.reload().expect("keys");
+        assert!(admits(SECOND) && !admits(SECOND));
+    }
+
+    #[test]
     fn an_invalid_file_leaves_the_keys_unchanged() {
         let file = file(FIRST);
         let keys = load(&file).expect("keys");
         fs::write(file.path(), "").expect("written");
         assert!(keys.reload().is_err());
-        assert!(keys.hold(FIRST.as_bytes()));
+        assert!(keys.find(FIRST.as_bytes()).is_some());
         fs::write(file.path(), SECOND).expect("written");
         keys.reload().expect("keys");
-        assert!(keys.hold(SECOND.as_bytes()) && !keys.hold(FIRST.as_bytes()));
+        assert!(keys.find(SECOND.as_bytes()).is_some() && keys.find(FIRST.as_bytes()).is_none());
     }
 
     #[test]
-    fn a_key_is_never_printed() {
-        let fixed = Fixed(vec![Key::new(FIRST).expect("a key")]);
-        let message = format!("{fixed:?}");
-        assert!(message.contains("Key(..)") && !message.contains(FIRST), "{message}");
-    }
-
-    #[test]
-    fn a_lookup_among_twenty_thousand_keys_uses_a_set() {
+    fn a_lookup_among_twenty_thousand_keys_uses_a_map() {
         let key = |number: u32| format!("key-of-a-crowd-{number:05}");
         let text: String = (0..20_001).map(|number| key(number) + "\n").collect();
         let keys = load(&file(&text)).expect("keys");
-        // The type determines the cost: a lookup in a set does not depend on the number of keys.
-        let current: &HashSet<Key> = &keys.current.read().expect("no panic");
+        // The type determines the cost: a lookup in a map does not depend on the number of keys.
+        let current: &HashMap<Key, _> = &keys.current.read().expect("no panic");
         assert_eq!(current.len(), 20_001);
-        assert!(keys.hold(key(0).as_bytes()) && keys.hold(key(20_000).as_bytes()));
-        assert!(!keys.hold(key(20_001).as_bytes()));
+        assert!(
+            keys.find(key(0).as_bytes()).is_some() && keys.find(key(20_000).as_bytes()).is_some()
+        );
+        assert!(keys.find(key(20_001).as_bytes()).is_none());
     }
 
     #[test]
@@ -310,7 +304,7 @@ mod tests {
         assert!(Command::new("mkfifo").arg(&path).status().expect("the program").success());
         let message = causes(&keys.reload().expect_err("a pipe"));
         assert!(message.contains("not a regular file"), "{message}");
-        assert!(keys.hold(FIRST.as_bytes()));
+        assert!(keys.find(FIRST.as_bytes()).is_some());
     }
 
     /// Set in the process of its own that runs this test with few descriptors.
@@ -341,7 +335,7 @@ mod tests {
         }
         assert!(fs::read(file.path()).is_err(), "there are descriptors left");
         keys.reload().expect("keys");
-        assert!(keys.hold(SECOND.as_bytes()) && !keys.hold(FIRST.as_bytes()));
+        assert!(keys.find(SECOND.as_bytes()).is_some() && keys.find(FIRST.as_bytes()).is_none());
         // A second time: the reserved descriptor was opened again.
         keys.reload().expect("keys");
         drop(all);
