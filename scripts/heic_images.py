@@ -92,8 +92,8 @@ def container(primary, items, properties, associations, references, grid):
     return brands + meta(start) + box(b"mdat", *[data for _, kind, _, data in items if kind != b"grid"])
 
 
-def grid(image, transforms=(), colour=None, exif=None, thumbnail=None):
-    """An image in tiles."""
+def grid(image, transforms=(), colour=None, colour_of_grid=None, exif=None, thumbnail=None):
+    """An image in tiles. `colour` belongs to each tile."""
     width, height = image.size
     columns, rows = -(-width // TILE), -(-height // TILE)
     padding = ((0, rows * TILE - height), (0, columns * TILE - width), (0, 0))
@@ -105,6 +105,9 @@ def grid(image, transforms=(), colour=None, exif=None, thumbnail=None):
     for extra in [box(b"colr", colour)] if colour else []:
         properties.append(extra)
         of_tile.append(len(properties))
+    for extra in [box(b"colr", colour_of_grid)] if colour_of_grid else []:
+        properties.append(extra)
+        of_grid.append(len(properties))
     for transform in transforms:
         properties.append(transform)
         of_grid.append(0x80 | len(properties))
@@ -164,6 +167,7 @@ def main():
         "orientation-6": saved(odd, exif=exif.tobytes()),
         "grid": grid(photograph, [irot(3)], exif=exif.tobytes(), thumbnail=(32, 24)),
         "grid-bt709": grid(photograph, colour=colours(1, False)),
+        "grid-limited": grid(photograph, colour=colours(6, True), colour_of_grid=colours(1, False)),
         "grid-turned": grid(photograph, [irot(1), imir(0)]),
         "mirrored": single(even, imir(1)),
         "cropped": single(even, box(b"clap", crop), irot(2)),

@@ -120,7 +120,7 @@ fn each_heic_is_decoded_by_a_confined_worker() {
                 decoded += 1;
             }
         }
-        assert_eq!(decoded, 12);
+        assert_eq!(decoded, 13);
     });
 }
 

@@ -1,6 +1,6 @@
 //! Which pictures make up an image, and where they belong.
 
-use heifer_isobmff::boxes::Property;
+use heifer_isobmff::boxes::{Property, parse_item_infos};
 use heifer_isobmff::{BoxIter, HeifFile, ItemId};
 
 use super::picture::unreadable;
@@ -8,11 +8,10 @@ use crate::preprocessing::decode::{Limits, MAX_SIDE, no_pixels};
 use crate::preprocessing::fit::Size;
 use crate::preprocessing::{DecodeError, Diagnosis, NotDecoded};
 
-/// The longest description of a file's items, in bytes. The time to read one can grow with its square; that of a phone
-/// has some 5 kB.
-const LONGEST_META: usize = 1 << 20;
+/// The longest description of a file's items, in bytes. The time to read one can grow with its square.
+const LONGEST_META: usize = 256 << 10;
 
-/// The most boxes before the description of the items.
+/// The most boxes of a file. The description of its items is one of them.
 const MOST_BOXES: usize = 64;
 
 /// The bytes that decoding takes for each pixel of one picture: two planes of 16 bits for each of three channels while
@@ -33,10 +32,42 @@ pub(super) struct Layout {
 
 /// Reads the description of a file's items.
 pub(super) fn parse(upload: &[u8]) -> Result<HeifFile<'_>, DecodeError> {
-    if meta(upload).is_some_and(|meta| LONGEST_META < meta.len()) {
-        return Err(DecodeError::unsupported_kind("HEIC", "more than 1 MiB of metadata"));
+    let boxes = BoxIter::new(upload).take(MOST_BOXES + 1).collect::<Result<Vec<_>, _>>();
+    let boxes = boxes.map_err(unreadable)?;
+    if MOST_BOXES < boxes.len() {
+        return Err(DecodeError::unsupported_kind("HEIC", "more than 64 boxes"));
+    }
+    for meta in boxes.iter().filter(|one| one.header.box_type.0 == *b"meta") {
+        check_meta(meta.content)?;
     }
     HeifFile::parse(upload).map_err(unreadable)
+}
+
+/// Refuses what would take far more memory than it has bytes: the parser copies the places of an item for each entry with
+/// its number, and a place may have no bytes.
+fn check_meta(meta: &[u8]) -> Result<(), DecodeError> {
+    if LONGEST_META < meta.len() {
+        return Err(DecodeError::unsupported_kind("HEIC", "more than 256 KiB of metadata"));
+    }
+    for one in BoxIter::new(meta.get(4..).unwrap_or_default()).map_while(Result::ok) {
+        match &one.header.box_type.0 {
+            b"iinf" => {
+                let items = parse_item_infos(one.content).map_err(unreadable)?;
+                let mut ids: Vec<ItemId> = items.iter().map(|item| item.id).collect();
+                ids.sort_unstable();
+                ids.dedup();
+                if ids.len() < items.len() {
+                    return Err(corrupt("two items of one number"));
+                }
+            }
+            // After version and flags come the lengths of an offset and of a length, four bits each.
+            b"iloc" if one.content.get(4) == Some(&0) => {
+                return Err(corrupt("items whose places have no bytes"));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn meta(upload: &[u8]) -> Option<&[u8]> {

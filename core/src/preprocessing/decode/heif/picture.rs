@@ -75,15 +75,11 @@ fn picture(
     let stream = file.hevc_bitstream(id).map_err(unreadable)?;
     let frame = decode_picture(&stream, options).map_err(undecodable)?;
     drop(stream);
-    let stated =
-        file.item_properties(id).map_err(unreadable)?.find_map(|property| match property {
-            Property::Color(ColorInfo::Nclx { matrix, full_range, .. }) => {
-                Some(ColorParams { matrix: *matrix, full_range: *full_range })
-            }
-            _ => None,
-        });
-    // What the file states rules over what the picture states.
-    let colours = stated.unwrap_or_else(|| ColorParams::from_frame(&frame));
+    // What the file states for the image rules over what it states for one picture, and both over the picture itself.
+    let colours = match stated(file, file.primary_id)? {
+        Some(colours) => colours,
+        None => stated(file, id)?.unwrap_or_else(|| ColorParams::from_frame(&frame)),
+    };
     let image = frame_to_rgba_sized::<u8>(&frame, colours, size.width, size.height);
     drop(frame);
     let (width, height) = (image.width, image.height);
@@ -92,6 +88,17 @@ fn picture(
     }
     let image = RgbImage::from_raw(width, height, image.into_rgb8());
     Ok(image.expect("three bytes for each pixel"))
+}
+
+/// The colours that the file states for an image or a picture.
+fn stated(file: &HeifFile, id: ItemId) -> Result<Option<ColorParams>, DecodeError> {
+    let mut properties = file.item_properties(id).map_err(unreadable)?;
+    Ok(properties.find_map(|property| match property {
+        Property::Color(ColorInfo::Nclx { matrix, full_range, .. }) => {
+            Some(ColorParams { matrix: *matrix, full_range: *full_range })
+        }
+        _ => None,
+    }))
 }
 
 /// The error of a file whose description can't be read.
