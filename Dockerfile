@@ -1,5 +1,5 @@
 # Targets: `cpu` (the default), `cuda`, `trainer`. Build with `docker build -t siamese .`, run with
-# `docker run -p 8080:8080 siamese`. Each image contains one program and the files it loads, on an empty base.
+# `docker run -p 8080:8080 siamese`. `--build-arg FEATURES=heic` adds HEIC (docs/deploying.md). Each image contains one program and the files it loads, on an empty base.
 # The digest pins the base image. `docker buildx imagetools inspect rust:VERSION-bookworm` prints the digest of a newer one.
 ARG RUST_IMAGE=docker.io/library/rust:1.95.0-bookworm@sha256:6258907abe69656e41cd992e0b705cdcfabcbbe3db374f92ed2d47121282d4a1
 
@@ -11,6 +11,8 @@ WORKDIR /src
 # The layer that rarely changes: dependencies and ONNX Runtime, without our own code. Cargo needs the manifests of all
 # workspace members, because they share one lock file.
 FROM toolchain AS dependencies
+# Features of the programs, separated by commas.
+ARG FEATURES=
 COPY Cargo.toml Cargo.lock ./
 COPY core/Cargo.toml core/build.rs core/
 COPY config/onnxruntime.txt config/onnxruntime.txt
@@ -20,7 +22,7 @@ COPY trainer/kernels/Cargo.toml trainer/kernels/Cargo.toml
 RUN mkdir -p src core/src trainer/src trainer/drawing/src trainer/kernels/src \
     && touch src/lib.rs core/src/lib.rs trainer/src/lib.rs trainer/drawing/src/lib.rs trainer/kernels/src/lib.rs \
     && echo 'fn main() {}' | tee src/main.rs > trainer/src/main.rs \
-    && cargo build --release --locked --package siamese --bin siamese
+    && cargo build --release --locked --package siamese --bin siamese --features "$FEATURES"
 
 FROM dependencies AS server
 COPY config config
@@ -28,7 +30,8 @@ COPY core core
 COPY src src
 # The sample images of the page.
 COPY samples samples
-RUN touch core/src/lib.rs src/lib.rs src/main.rs && cargo build --release --locked --package siamese --bin siamese
+RUN touch core/src/lib.rs src/lib.rs src/main.rs \
+    && cargo build --release --locked --package siamese --bin siamese --features "$FEATURES"
 COPY models/faces.onnx models/changes.onnx models/
 # The program, its library and its model; from the system, only the C libraries and the certificate authorities.
 RUN mkdir -p /image/opt/siamese/models /image/etc/ssl/certs /image/tmp \
@@ -82,7 +85,7 @@ ENV ORT_DYLIB_PATH=/opt/siamese/gpu/libonnxruntime.so LD_LIBRARY_PATH=/opt/siame
 FROM server AS trainer-build
 COPY trainer trainer
 RUN touch trainer/src/*.rs trainer/drawing/src/lib.rs trainer/kernels/src/lib.rs \
-    && cargo build --release --locked --package siamese-trainer --bin siamese-trainer \
+    && cargo build --release --locked --package siamese-trainer --bin siamese-trainer --features "$FEATURES" \
     && cp target/release/siamese-trainer /image/opt/siamese/ \
     && rm -r /image/opt/siamese/siamese /image/opt/siamese/models
 

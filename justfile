@@ -25,10 +25,12 @@ _test-within-limit:
     cargo test --workspace --locked --no-run
     timeout --kill-after=30s {{ limit }} {{ just_executable() }} test
 
-# The trainings of the trainer without its kernels. It names the whole workspace, so cargo rebuilds only the trainer.
+# The trainings of the trainer without its kernels, and HEIC, in one build. It names the whole workspace, so cargo rebuilds only
+# our own crates.
 test-without-kernels:
-    @echo "== the trainer without its kernels"
-    cargo test --workspace --no-default-features --locked --test cli -- train:: resume:: cells:: made::
+    @echo "== the trainer without its kernels, and HEIC"
+    cargo test --workspace --no-default-features --features heic --locked --lib --test cli --test bombs -- \
+        train:: resume:: cells:: made:: heif:: heic
 
 # A smoke run of the benchmark.
 benchmark-smoke:
@@ -82,12 +84,12 @@ format:
     @echo "== format"
     cargo fmt --all --check
 
-# Lints; also of the core without the features of the server, and of the trainer without its kernels.
+# Lints; also of the core without the features of the server, and of the trainer without its kernels, with HEIC.
 lint:
     @echo "== lints"
     cargo clippy --workspace --all-targets --locked -- -D warnings
     cargo clippy --package siamese-core --all-targets --locked -- -D warnings
-    cargo clippy --workspace --no-default-features --all-targets --locked -- -D warnings
+    cargo clippy --workspace --no-default-features --features heic --all-targets --locked -- -D warnings
 
 # The documentation of the code.
 documentation:

@@ -31,7 +31,7 @@ for target in "${targets[@]}"; do
     corpus=fuzz/corpus/$target
     mkdir -p "$corpus"
     seeds=(fuzz/seeds/"$target")
-    [[ $target == image ]] && seeds=(tests/fixtures/images samples)
+    [[ $target == image ]] && seeds=(tests/fixtures/images tests/fixtures/heic samples)
     echo "== $target"
     cargo +nightly fuzz run "$target" "$corpus" "${seeds[@]}" -- \
         -max_total_time="$seconds" -rss_limit_mb=4096 -timeout=20 -print_final_stats=1

@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use siamese_core::model::ModelError;
-use siamese_core::preprocessing::DecodeError;
+use siamese_core::preprocessing::{DecodeError, FORMATS};
 use siamese_core::score::{InvalidEmbedding, InvalidMap};
 use strum::{EnumDiscriminants, VariantArray};
 use thiserror::Error;
@@ -282,9 +282,10 @@ impl From<DecodeError> for Fault {
     fn from(err: DecodeError) -> Self {
         match err {
             DecodeError::Empty => Self::ImageEmpty,
-            DecodeError::UnknownFormat => Self::ImageFormatUnsupported(
-                "the data is not a JPEG, PNG, WebP, GIF, BMP, TIFF or PNM image".into(),
-            ),
+            DecodeError::UnknownFormat => {
+                Self::ImageFormatUnsupported(format!("the data is not a {FORMATS} image"))
+            }
+            DecodeError::NotDecoded(_) => Self::ImageFormatUnsupported(err.to_string()),
             DecodeError::Unsupported(_) => Self::ImageFormatUnsupported(
                 "this variant of the image format is not supported".into(),
             ),

@@ -103,6 +103,27 @@ fn any_gif_is_answered_or_stopped() {
     run(structured(any_gif));
 }
 
+/// The filter of system calls allows all that the decoder needs.
+#[cfg(feature = "heic")]
+#[test]
+fn each_heic_is_decoded_by_a_confined_worker() {
+    run(async {
+        let workers = Workers::new();
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/heic");
+        let mut decoded = 0;
+        for file in std::fs::read_dir(folder).expect("fixtures") {
+            let path = file.expect("a file").path();
+            if path.extension().is_some_and(|extension| extension == "heic") {
+                let upload = std::fs::read(&path).expect("bytes");
+                let name = path.display().to_string();
+                assert_eq!(workers.check(&name, upload).await, Ok(()), "{name}");
+                decoded += 1;
+            }
+        }
+        assert_eq!(decoded, 13);
+    });
+}
+
 /// Tries random uploads, with seeds from 0.
 async fn structured(any: fn(Draw) -> Vec<u8>) {
     const USUAL: u64 = 150;

@@ -14,9 +14,12 @@ pub enum DecodeError {
     /// There are no bytes.
     #[error("the image is empty")]
     Empty,
-    /// The format is unknown or not supported.
-    #[error("the image is not a JPEG, PNG, WebP, GIF, BMP, TIFF or PNM file")]
+    /// The format is unknown.
+    #[error("the image is not a {FORMATS} file")]
     UnknownFormat,
+    /// The format is known, but this build does not decode it.
+    #[error("the image is {0}")]
+    NotDecoded(NotDecoded),
     /// The format is known, but this variant is not supported, such as a BMP with a rare encoding.
     #[error("the image uses a variant of its format that is not supported")]
     Unsupported(#[source] Diagnosis),
@@ -53,6 +56,26 @@ pub enum DecodeError {
     /// No process can be started to decode the image.
     #[error("no decoder is available for the image")]
     NoDecoder(#[source] Diagnosis),
+}
+
+/// The formats that this build decodes, as part of a sentence.
+pub const FORMATS: &str = if cfg!(feature = "heic") {
+    "JPEG, PNG, WebP, GIF, BMP, TIFF, PNM or HEIC"
+} else {
+    "JPEG, PNG, WebP, GIF, BMP, TIFF or PNM"
+};
+
+/// A format that is recognised, and that this build does not decode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+pub enum NotDecoded {
+    /// HEVC pictures in HEIF, in a build without the feature `heic`.
+    #[error(
+        "a HEIC file, which only a build with the feature `heic` decodes: convert it to JPEG or PNG"
+    )]
+    Heic,
+    /// AV1 pictures in HEIF.
+    #[error("an AVIF file, which is not decoded: convert it to JPEG or PNG")]
+    Avif,
 }
 
 /// A decoder's message about an upload: at most 200 characters, because it may quote the upload.

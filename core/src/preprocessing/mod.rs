@@ -35,7 +35,7 @@ pub use colour::Colour;
 pub(crate) use decode::guard;
 pub use decode::{Estimate, Limits, catches};
 pub use decoding::{Decoded, Decoding, Form};
-pub use error::{DecodeError, Diagnosis};
+pub use error::{DecodeError, Diagnosis, FORMATS, NotDecoded};
 pub use fit::Fit;
 pub use photograph::{Detail, Photograph, PhotographForm, Point, Square};
 pub use pixels::Pixels;

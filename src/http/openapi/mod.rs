@@ -41,7 +41,8 @@ pub(crate) async fn document(headers: HeaderMap) -> Response {
         title = "Siamese",
         description = "Compares images with a siamese network. The model maps each image to an embedding. The L2 \
                        distance between two embeddings is compared with a calibrated threshold.\n\nSupported image \
-                       formats: JPEG, PNG, WebP, GIF (first frame), BMP, TIFF and PNM. Every response has an \
+                       formats: JPEG, PNG, WebP, GIF (first frame), BMP, TIFF and PNM, and HEIC in a build with the \
+                       feature `heic`. Every response has an \
                        `X-Request-Id` header. A response that ran the model also has a `Server-Timing` header. Errors \
                        are problem details (RFC 9457) with a `code` that never changes. Routes under `/v1` have the \
                        requests, responses and errors of OpenAI's API, and those under `/v2` of the Open Inference \

@@ -6,6 +6,7 @@
 use image::ImageFormat;
 use memchr::memmem;
 
+use super::heif;
 use super::jpeg::segments::{Segment, segments};
 use super::tiff::{self, Directory};
 
@@ -20,14 +21,14 @@ pub struct Estimate {
     /// How many times the decoder processes all pixels: once, or once for each scan of a JPEG.
     pub passes: u64,
     /// Whether the number of pixels and the upload's length bound the decoder's time and memory. This is so for JPEG,
-    /// PNG, BMP and PNM. The containers TIFF, WebP and GIF have parts with sizes of their own.
+    /// PNG, BMP and PNM. The containers TIFF, WebP, GIF and HEIC have parts with sizes of their own.
     pub is_bounded: bool,
 }
 
 impl Estimate {
     /// Reads the header. `None` if the first bytes match no known format; decoding then costs nothing.
     pub fn of(upload: &[u8]) -> Option<Self> {
-        let format = super::format(upload)?;
+        let Some(format) = super::format(upload) else { return heif::estimate(upload) };
         let pixels = size(format, upload).map_or(0, |[width, height]| width.saturating_mul(height));
         let (passes, is_bounded) = match format {
             ImageFormat::Jpeg => (scans(beginning(upload)), true),

@@ -4,6 +4,7 @@ mod bmp;
 mod estimate;
 mod gif;
 mod guard;
+mod heif;
 pub(super) mod jpeg;
 mod orientation;
 mod tiff;
@@ -72,7 +73,10 @@ pub(super) fn decode(upload: &[u8], limits: &Limits, goal: Goal) -> Result<Image
             Ok(image.upright(orientation::of(upload, ImageFormat::Tiff)))
         }
         Some(format) => decode_as(format, upload, limits),
-        None => Err(DecodeError::UnknownFormat),
+        None => match heif::Kind::of(upload) {
+            Some(kind) => heif::decode(kind, upload, limits),
+            None => Err(DecodeError::UnknownFormat),
+        },
     }
 }
 
