@@ -121,7 +121,7 @@ pub struct Reloaded {
     pub loaded: Vec<Arc<Deployment>>,
     /// The models that are no longer served.
     pub removed: Vec<ModelName>,
-    /// The models that can't be loaded. Those that were in service stay there.
+    /// The models that can't be loaded. What was in service stays.
     pub failed: Vec<(ModelName, DeployError)>,
 }
 
@@ -245,41 +245,48 @@ impl Engine {
 
     /// Serves these models from now on. Loads all files as they are now, one after the other, and then removes the models
     /// that are not listed. Requests in progress keep their model.
+    ///
+    /// If a model that is new, or whose entry has changed, can't be loaded, the list stays as it was: the first model
+    /// must not become another by mistake.
     pub async fn reload(self: &Arc<Self>, origins: Vec<NamedModel>) -> Reloaded {
         let _changing = self.changing.lock().await;
         let before = self.models();
         let mut reloaded = Reloaded::default();
-        let mut models = Vec::with_capacity(origins.len());
+        let (mut models, mut begun) = (Vec::with_capacity(origins.len()), Vec::new());
+        let mut is_complete = !origins.is_empty();
         for origin in origins {
-            let known = before.iter().find(|served| *served.name() == origin.name).cloned();
+            let known = before.iter().find(|served| *served.origin() == origin);
             let name = origin.name.clone();
-            let loaded = match &known {
-                Some(served) if *served.origin() == origin => {
-                    self.replace(served).await.map(|deployment| (served.clone(), deployment))
+            let loaded = match known {
+                Some(served) => {
+                    models.push(served.clone());
+                    self.replace(served).await.map(|deployment| reloaded.loaded.push(deployment))
                 }
-                _ => self.begin(origin).await,
-            };
-            match loaded {
-                Ok((served, deployment)) => {
+                None => self.begin(origin).await.map(|served| {
+                    begun.push(served.deployment());
                     models.push(served);
-                    reloaded.loaded.push(deployment);
-                }
-                Err(err) => {
-                    models.extend(known);
-                    reloaded.failed.push((name, err));
-                }
+                }),
+            };
+            if let Err(err) = loaded {
+                is_complete &= known.is_some();
+                reloaded.failed.push((name, err));
             }
         }
-        if !models.is_empty() {
-            let is_listed = |name| models.iter().any(|served: &Arc<Served>| served.name() == name);
-            let names = before.iter().map(|served| served.name());
-            reloaded.removed.extend(names.filter(|name| !is_listed(*name)).cloned());
-            self.sharers.set(models.len());
-            *self.models.write().unwrap_or_else(PoisonError::into_inner) = models.into();
+        if !is_complete {
+            return reloaded;
         }
+        let is_listed = |name| models.iter().any(|served: &Arc<Served>| served.name() == name);
+        let names = before.iter().map(|served| served.name());
+        reloaded.removed.extend(names.filter(|name| !is_listed(*name)).cloned());
         for name in &reloaded.removed {
             (self.observer)(Event::Model(name.as_str(), ModelEvent::Removed));
         }
+        for deployment in &begun {
+            self.observe(deployment, ModelEvent::InService(&deployment.model));
+        }
+        reloaded.loaded.extend(begun);
+        self.sharers.set(models.len());
+        *self.models.write().unwrap_or_else(PoisonError::into_inner) = models.into();
         reloaded
     }
 
@@ -300,15 +307,9 @@ impl Engine {
     }
 
     /// Loads a model that was not served before from this file.
-    async fn begin(
-        self: &Arc<Self>,
-        origin: NamedModel,
-    ) -> Result<(Arc<Served>, Arc<Deployment>), DeployError> {
+    async fn begin(self: &Arc<Self>, origin: NamedModel) -> Result<Arc<Served>, DeployError> {
         let (deployment, stamps) = self.open(origin.clone(), None, FileStamps::default()).await;
-        let served = Arc::new(Served::new(origin, deployment?, stamps));
-        let deployment = served.deployment();
-        self.observe(&deployment, ModelEvent::InService(&deployment.model));
-        Ok((served, deployment))
+        Ok(Arc::new(Served::new(origin, deployment?, stamps)))
     }
 
     /// Loads a deployment on a thread that may block, and the stamps of its files.

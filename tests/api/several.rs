@@ -201,6 +201,16 @@ fn models_are_added_and_removed_at_sighup() {
     server.signal("HUP");
     server.line_with("cannot read the list of models");
     assert_eq!(names(&server), ["letters", "small"]);
+    // Another first model would give other verdicts.
+    list(&file, &[("other", &broken), ("small", &orl)]);
+    server.signal("HUP");
+    server.line_with("cannot load the new model");
+    assert_eq!(names(&server), ["letters", "small"]);
+    fs::write(&file, "").expect("written");
+    server.signal("HUP");
+    server.line_with("the settings name no model any more");
+    assert_eq!(names(&server), ["letters", "small"]);
+    server.until_metrics_contain("siamese_reloads_total{item=\"models\",outcome=\"failed\"} 4");
 
     list(&file, &[("small", &orl)]);
     server.signal("HUP");

@@ -151,6 +151,6 @@ def test_schemathesis_finds_nothing(server, tmp_path):
     # It imports the check of codes.
     environment = {**os.environ, "PYTHONPATH": str(configuration.parent)}
     found = subprocess.run(
-        [*command, "--max-examples", "100"], cwd=tmp_path, env=environment, capture_output=True, text=True
+        [*command, "--max-examples", "50"], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
     assert found.returncode == 0, found.stdout + found.stderr

@@ -66,11 +66,10 @@ impl Serve {
         let context = runtime.enter();
         let signals = Signals::listen().map_err(|err| Failure::machine(&err))?;
         let metrics = Arc::new(Metrics::new());
+        let is_named = settings.name_models();
         let engine = Engine::load(settings, Tuning::Full, metrics.observer())?;
         let service = Arc::new(Service::new(Arc::new(engine), metrics));
-        let models = move || {
-            self.settings().map_err(|err| err.to_string())?.served().map_err(|err| err.to_string())
-        };
+        let models = move || self.models_now(is_named);
         let outcome = runtime.block_on(serve(service, keys, tls, signals, models, begun));
         drop(context);
         // Nobody waits for the images that are still being decoded.
@@ -83,6 +82,15 @@ impl Serve {
     /// The settings as they are now.
     fn settings(&self) -> Result<Settings, Failure> {
         self.common.settings(self.models.clone(), self.listen.clone())
+    }
+
+    /// The models that the settings now name. If they named some at the start, a list that is empty now is a mistake.
+    fn models_now(&self, named_at_start: bool) -> Result<Vec<NamedModel>, String> {
+        let settings = self.settings().map_err(|err| err.to_string())?;
+        if named_at_start && !settings.name_models() {
+            return Err("the settings name no model any more".to_owned());
+        }
+        settings.served().map_err(|err| err.to_string())
     }
 }
 
@@ -135,7 +143,7 @@ async fn serve(
             stop::run_phases(signals.stop, times, stop, &sender).await;
         })
     };
-    let mut reload = Reload::new(service.engine().clone(), models);
+    let mut reload = Reload::new(service.engine().clone(), service.metrics().clone(), models);
     if keys.are_needed() {
         let metrics = service.metrics().clone();
         reload = reload

@@ -15,6 +15,7 @@ use crate::engine::Engine;
 use crate::engine::deployment::{DeployError, Deployment};
 use crate::engine::models::Served;
 use crate::engine::watch::Watch;
+use crate::http::Metrics;
 use crate::ops::blocking::on_a_thread;
 use crate::ops::settings::{ModelName, NamedModel};
 use crate::ops::telemetry::milliseconds;
@@ -23,9 +24,13 @@ use crate::ops::telemetry::milliseconds;
 /// slow, the others do not wait for it.
 pub(super) struct Reload {
     engine: Arc<Engine>,
+    metrics: Arc<Metrics>,
     list: Arc<List>,
     files: Vec<(&'static str, Arc<Read>)>,
 }
+
+/// The name of the models in the metric of reloads.
+const MODELS: &str = "models";
 
 type Read = dyn Fn() -> Result<(), String> + Send + Sync;
 
@@ -36,9 +41,10 @@ impl Reload {
     /// Reloads only the models. `list` reads from the settings which models these are.
     pub(super) fn new(
         engine: Arc<Engine>,
+        metrics: Arc<Metrics>,
         list: impl Fn() -> Result<Vec<NamedModel>, String> + Send + Sync + 'static,
     ) -> Self {
-        Self { engine, list: Arc::new(list), files: Vec::new() }
+        Self { engine, metrics, list: Arc::new(list), files: Vec::new() }
     }
 
     /// Adds something to reload: its name in the log, and how to read it.
@@ -57,20 +63,27 @@ impl Reload {
         // The tasks end with this future.
         let mut tasks = JoinSet::new();
         for (item, read) in self.files {
-            tasks.spawn(follow_file(item, read, requested.clone()));
+            tasks.spawn(follow_file(item, read, self.metrics.clone(), requested.clone()));
         }
-        tasks.spawn(follow_models(self.engine, self.list, requested));
+        tasks.spawn(follow_models(self.engine, self.list, self.metrics, requested));
         while hangup.recv().await.is_some() {
             sender.send_replace(());
         }
     }
 }
 
-async fn follow_file(item: &'static str, read: Arc<Read>, mut requested: Receiver<()>) {
+async fn follow_file(
+    item: &'static str,
+    read: Arc<Read>,
+    metrics: Arc<Metrics>,
+    mut requested: Receiver<()>,
+) {
     while requested.changed().await.is_ok() {
         let read = read.clone();
         // A panic does not prevent the next attempt.
-        match on_a_thread(move || read()).await.map_err(|err| causes(&err)).flatten() {
+        let outcome = on_a_thread(move || read()).await.map_err(|err| causes(&err)).flatten();
+        metrics.reloaded(item, outcome.is_ok());
+        match outcome {
             Ok(()) => tracing::info!(item, "reloaded"),
             Err(cause) => {
                 tracing::error!(item, cause, "cannot reload; the old state remains in use");
@@ -79,7 +92,12 @@ async fn follow_file(item: &'static str, read: Arc<Read>, mut requested: Receive
     }
 }
 
-async fn follow_models(engine: Arc<Engine>, list: Arc<List>, mut requested: Receiver<()>) {
+async fn follow_models(
+    engine: Arc<Engine>,
+    list: Arc<List>,
+    metrics: Arc<Metrics>,
+    mut requested: Receiver<()>,
+) {
     let mut watched = watched(&engine);
     loop {
         tokio::select! {
@@ -87,7 +105,7 @@ async fn follow_models(engine: Arc<Engine>, list: Arc<List>, mut requested: Rece
                 if signal.is_err() {
                     return;
                 }
-                reload(&engine, list.clone()).await;
+                metrics.reloaded(MODELS, reload(&engine, list.clone()).await);
                 watched = self::watched(&engine);
             }
             changed = changed(&mut watched, &engine) => {
@@ -106,8 +124,8 @@ fn watched(engine: &Engine) -> Vec<(Arc<Served>, Watch)> {
     engine.models().iter().map(watched).collect()
 }
 
-/// Serves the models that the settings now list.
-async fn reload(engine: &Arc<Engine>, list: Arc<List>) {
+/// Serves the models that the settings now list. Returns whether all of them could be loaded.
+async fn reload(engine: &Arc<Engine>, list: Arc<List>) -> bool {
     let listed = on_a_thread(move || list()).await.map_err(|err| causes(&err)).flatten();
     let listed = match listed {
         Ok(listed) => listed,
@@ -116,7 +134,7 @@ async fn reload(engine: &Arc<Engine>, list: Arc<List>) {
                 cause,
                 "cannot read the list of models; the old models remain in service"
             );
-            return;
+            return false;
         }
     };
     tracing::info!(
@@ -133,6 +151,7 @@ async fn reload(engine: &Arc<Engine>, list: Arc<List>) {
     for (model, err) in &reloaded.failed {
         not_loaded(model, err);
     }
+    reloaded.failed.is_empty()
 }
 
 /// Loads a model whose files have changed.
@@ -176,7 +195,7 @@ fn not_loaded(model: &ModelName, err: &DeployError) {
     tracing::error!(
         model = model.as_str(),
         cause,
-        "cannot load the new model; the old one remains in service"
+        "cannot load the new model; what was in service remains"
     );
 }
 

@@ -30,7 +30,7 @@ use crate::ops::traces::ExportOutcome;
 use changes::Changes;
 use labels::{
     CodeLabel, DroppedLabel, DurationLabels, KeyLabels, LimitLabel, OUTCOMES, OutcomeLabel,
-    RequestLabels, RouteLabel,
+    ReloadLabels, RequestLabels, RouteLabel,
 };
 use models::Models;
 use verdicts::Verdicts;
@@ -80,6 +80,7 @@ pub struct Metrics {
     /// One for each limit that can reject a request.
     overloads: Vec<(Limit, Counter)>,
     bodies_ended: Family<LimitLabel, Counter>,
+    reloads: Family<ReloadLabels, Counter>,
     traces_sent: Counter,
     traces_failed: Counter,
     traces_dropped: Counter,
@@ -134,6 +135,15 @@ impl Metrics {
         let dropped_before =
             |stage: Stage| dropped.get_or_create_owned(&DroppedLabel { before: stage.as_str() });
 
+        let reloads = Family::<ReloadLabels, Counter>::default();
+        let help = "Reloads at SIGHUP, by what was reloaded and its outcome";
+        registry.register("reloads", help, reloads.clone());
+        for item in ["models", "keys", "certificate"] {
+            for outcome in ["ok", "failed"] {
+                let _ = reloads.get_or_create_owned(&ReloadLabels { item, outcome });
+            }
+        }
+
         let traces = Family::<OutcomeLabel, Counter>::default();
         let help = "Traced requests, by the outcome of the export";
         registry.register("traced_requests", help, traces.clone());
@@ -160,6 +170,7 @@ impl Metrics {
             not_run: dropped_before(Stage::Model),
             overloads: REFUSING.map(|limit| (limit, overload(limit))).into(),
             bodies_ended,
+            reloads,
             traces_sent: trace("sent"),
             traces_failed: trace("failed"),
             traces_dropped: trace("dropped"),
@@ -174,6 +185,12 @@ impl Metrics {
             ExportOutcome::Dropped => &self.traces_dropped,
         }
         .inc_by(requests);
+    }
+
+    /// Counts a reload at SIGHUP of the models, the keys or the certificate.
+    pub fn reloaded(&self, item: &'static str, ok: bool) {
+        let outcome = if ok { "ok" } else { "failed" };
+        self.reloads.get_or_create(&ReloadLabels { item, outcome }).inc();
     }
 
     /// The metrics of the main port's connections.

@@ -133,6 +133,11 @@ impl Settings {
         Ok(models)
     }
 
+    /// Whether they name a model. Else those that come with the program are served.
+    pub fn name_models(&self) -> bool {
+        !self.models.is_empty() || self.model.file.is_some()
+    }
+
     /// Keeps only the first model, or the one that comes with the program under the path `shipped` if the settings name
     /// none: for commands that need one model.
     ///
@@ -140,7 +145,7 @@ impl Settings {
     ///
     /// If it is missing.
     pub fn keep_one(&mut self, shipped: &str) -> Result<(), SettingsError> {
-        if self.models.is_empty() && self.model.file.is_none() {
+        if !self.name_models() {
             self.model.file = Some(find(shipped).ok_or(SettingsError::NoModel(shipped.into()))?);
         }
         self.models.truncate(1);
