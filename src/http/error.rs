@@ -285,11 +285,12 @@ impl From<DecodeError> for Fault {
             DecodeError::UnknownFormat => {
                 Self::ImageFormatUnsupported(format!("the data is not a {FORMATS} image"))
             }
-            DecodeError::NotDecoded(_) => Self::ImageFormatUnsupported(err.to_string()),
             DecodeError::Unsupported(_) => Self::ImageFormatUnsupported(
                 "this variant of the image format is not supported".into(),
             ),
-            DecodeError::UnsupportedKind { .. } => Self::ImageFormatUnsupported(err.to_string()),
+            DecodeError::NotDecoded(_) | DecodeError::UnsupportedKind { .. } => {
+                Self::ImageFormatUnsupported(err.to_string())
+            }
             DecodeError::TooLarge | DecodeError::TooCostly(_) => Self::ImageTooLarge,
             DecodeError::FaceNotFound => Self::FaceNotFound,
             DecodeError::FaceAmbiguous(_) => Self::FaceAmbiguous(err),

@@ -132,7 +132,7 @@ async def find_replica(request: asyncio.Task) -> str | None:
     while not request.done():
         for name, host in hosts.items():
             # This counts images of requests with more than a pair. The load sends no such requests.
-            if await metric_sum(host, ADMIN_PORT, "siamese_bulk_images ") > 0:
+            if await metric_sum(host, ADMIN_PORT, "siamese_bulk_images{") > 0:
                 return name
     return None
 
@@ -162,7 +162,7 @@ async def stall() -> list[Loss]:
     before = {other: await metric_sum(host, ADMIN_PORT, embedded) for other, host in others.items()}
     while not request.done():
         for other, host in others.items():
-            assert await metric_sum(host, ADMIN_PORT, "siamese_bulk_images ") == 0, f"{other} got the request of {name}"
+            assert await metric_sum(host, ADMIN_PORT, "siamese_bulk_images{") == 0, f"{other} got the request of {name}"
         await asyncio.sleep(0.1)
     assert request.result() == 504, f"the client of the frozen replica got {request.result()}"
     for other, host in others.items():
@@ -173,7 +173,7 @@ async def stall() -> list[Loss]:
     host, compared = address(name), 'siamese_requests_total{route="/compare"'
     resumed_at = await metric_sum(host, ADMIN_PORT, compared)
     until = time.monotonic() + 20
-    while await metric_sum(host, ADMIN_PORT, compared) < resumed_at + 100 or await metric_sum(host, ADMIN_PORT, "siamese_bulk_images "):
+    while await metric_sum(host, ADMIN_PORT, compared) < resumed_at + 100 or await metric_sum(host, ADMIN_PORT, "siamese_bulk_images{"):
         assert time.monotonic() < until, f"{name} gets no requests, or still processes the abandoned one"
         await asyncio.sleep(0.25)
     return losses

@@ -71,18 +71,18 @@ fn check_meta(meta: &[u8]) -> Result<(), DecodeError> {
 }
 
 fn meta(upload: &[u8]) -> Option<&[u8]> {
-    child(upload, b"meta")
+    child(upload, *b"meta")
 }
 
-fn child<'a>(content: &'a [u8], name: &[u8; 4]) -> Option<&'a [u8]> {
+fn child(content: &[u8], name: [u8; 4]) -> Option<&[u8]> {
     let mut boxes = BoxIter::new(content).take(MOST_BOXES).map_while(Result::ok);
-    boxes.find(|one| one.header.box_type.0 == *name).map(|one| one.content)
+    boxes.find(|one| one.header.box_type.0 == name).map(|one| one.content)
 }
 
 /// The pixels of the largest image that the file states a size for. Thumbnails and tiles are smaller than the image.
 pub(super) fn stated_pixels(upload: &[u8]) -> Option<u64> {
     let meta = meta(upload).filter(|meta| meta.len() <= LONGEST_META)?.get(4..)?;
-    let properties = BoxIter::new(child(child(meta, b"iprp")?, b"ipco")?).map_while(Result::ok);
+    let properties = BoxIter::new(child(child(meta, *b"iprp")?, *b"ipco")?).map_while(Result::ok);
     let sizes = properties.filter(|one| one.header.box_type.0 == *b"ispe");
     let sizes = sizes.map(|one| match Property::parse(one.header.box_type, one.content) {
         Ok(Property::ImageSize { width, height }) => u64::from(width) * u64::from(height),
