@@ -3,7 +3,8 @@
 
 Both run in turn on the same cores, on the same files. The loop decodes, resizes and runs one image at a time on a thread for
 each core, with a session of all cores or with one session for each core; the faster of the two counts. Needs the package,
-Pillow, and a release build for figures that mean anything: `pip install ./python pillow`.
+Pillow, and a release build for figures that mean anything: `pip install ./python pillow onnxruntime`, then
+`python -P python/benchmark.py`: without `-P`, Python would import the folder beside this file.
 """
 
 import argparse
