@@ -182,7 +182,7 @@ fn every_file_of_the_model_is_watched() {
     // Missing weights are noticed when they appear.
     let weights = foreign.folder.path().join("model.onnx.data");
     fs::remove_file(&weights).expect("removed");
-    next("cannot load the new model; the old one remains in service");
+    next("cannot load the new model; what was in service remains");
     foreign.put_weights("model.onnx.data", 1);
     assert_eq!(next("the new model is in service")["digest"], *first);
 
