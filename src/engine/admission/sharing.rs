@@ -85,8 +85,7 @@ impl SharedGate {
         if amount != 0 && taken.total != 0 && self.available(&taken, model) < amount {
             return None;
         }
-        taken.total += amount;
-        *taken.of.entry(model.to_owned()).or_default() += amount;
+        taken.add(model, amount);
         Some(Share { taken: self.taken.clone(), model: model.to_owned(), amount })
     }
 
@@ -97,8 +96,7 @@ impl SharedGate {
         if taken.total != share.amount && self.available(&taken, &share.model) < missing {
             return false;
         }
-        taken.total += missing;
-        *taken.of.entry(share.model.clone()).or_default() += missing;
+        taken.add(&share.model, missing);
         share.amount += missing;
         true
     }
@@ -121,6 +119,16 @@ impl SharedGate {
         let used: usize = others.map(|(_, amount)| share.min(*amount)).sum();
         let kept = ((sharers - 1) * share).saturating_sub(used);
         self.most.saturating_sub(taken.total + kept)
+    }
+}
+
+impl Taken {
+    fn add(&mut self, model: &str, amount: usize) {
+        self.total += amount;
+        match self.of.get_mut(model) {
+            Some(taken) => *taken += amount,
+            None => drop(self.of.insert(model.to_owned(), amount)),
+        }
     }
 }
 
